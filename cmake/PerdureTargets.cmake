@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+#
+# How folders become targets.
+
+# All sources of the rooms; a room that does not exist yet has none.
+function(perdure_room_sources out)
+    set(sources "")
+    foreach(room IN LISTS ARGN)
+        file(GLOB_RECURSE found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${room}/*.c")
+        list(APPEND sources ${found})
+    endforeach()
+    if(NOT sources)
+        file(WRITE "${PROJECT_BINARY_DIR}/internal/empty.c" "typedef int perdure_is_empty;\n")
+        list(APPEND sources "${PROJECT_BINARY_DIR}/internal/empty.c")
+    endif()
+    set(${out} "${sources}" PARENT_SCOPE)
+endfunction()
+
+# With PERDURE_STRIP: the target stripped in place, its symbols beside it in debug/.
+function(perdure_strip target)
+    if(NOT PERDURE_STRIP)
+        return()
+    endif()
+    add_custom_command(TARGET ${target} POST_BUILD
+        COMMAND "${CMAKE_COMMAND}" -E make_directory "${PROJECT_BINARY_DIR}/debug"
+        COMMAND "${CMAKE_OBJCOPY}" --only-keep-debug $<TARGET_FILE:${target}>
+            "${PROJECT_BINARY_DIR}/debug/$<TARGET_FILE_NAME:${target}>.debug"
+        COMMAND "${CMAKE_STRIP}" --strip-unneeded $<TARGET_FILE:${target}>
+        COMMAND "${CMAKE_OBJCOPY}"
+            "--add-gnu-debuglink=${PROJECT_BINARY_DIR}/debug/$<TARGET_FILE_NAME:${target}>.debug"
+            $<TARGET_FILE:${target}>
+        VERBATIM)
+endfunction()
+
+# The objects of a target joined into one, in which only pd_* that is not hidden stays global.
+function(perdure_one_object name output target)
+    set(lto "")
+    if(PERDURE_LTO)
+        set(lto -flto=auto -flinker-output=nolto-rel -O2 -g -ffunction-sections -fdata-sections)
+    endif()
+    set(strip "")
+    if(PERDURE_STRIP)
+        set(strip --strip-debug)
+    endif()
+    add_custom_command(OUTPUT "${output}"
+        COMMAND "${CMAKE_C_COMPILER}" -r -nostdlib ${lto} -o "${output}.all"
+            "$<TARGET_OBJECTS:${target}>"
+        COMMAND "${CMAKE_OBJCOPY}" --localize-hidden --wildcard "--keep-global-symbol=pd_*"
+            ${strip} "${output}.all" "${output}"
+        DEPENDS ${target} "$<TARGET_OBJECTS:${target}>"
+        COMMENT "Joining libperdure into one object"
+        COMMAND_EXPAND_LISTS VERBATIM)
+    set_source_files_properties("${output}" PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
+    add_custom_target(${name} DEPENDS "${output}")
+endfunction()
+
+# A program for users: public header only, the library inside it, so that it runs from anywhere.
+function(perdure_program target name)
+    add_executable(${target} ${ARGN})
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name})
+    target_link_libraries(${target} PRIVATE perdure_flags perdure_static)
+    target_link_options(${target} PRIVATE -Wl,--gc-sections)
+    perdure_strip(${target})
+endfunction()
+
+# src/cli/*.c -> bin/perdure
+function(perdure_command)
+    file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/cli/*.c")
+    if(NOT sources)
+        return()
+    endif()
+    perdure_program(perdure_cli perdure ${sources})
+    target_compile_definitions(perdure_cli PRIVATE PERDURE_VERSION="${PROJECT_VERSION}")
+    if(PERDURE_SMARTCOLS)
+        pkg_check_modules(SMARTCOLS REQUIRED IMPORTED_TARGET smartcols>=2.36)
+        target_link_libraries(perdure_cli PRIVATE PkgConfig::SMARTCOLS)
+        target_compile_definitions(perdure_cli PRIVATE PERDURE_SMARTCOLS=1)
+    else()
+        target_compile_definitions(perdure_cli PRIVATE PERDURE_SMARTCOLS=0)
+    endif()
+endfunction()
+
+# samples/NAME/*.c -> bin/NAME
+function(perdure_samples)
+    file(GLOB all CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/samples/*/*.c")
+    set(folders "")
+    foreach(source IN LISTS all)
+        get_filename_component(folder "${source}" DIRECTORY)
+        list(APPEND folders "${folder}")
+    endforeach()
+    list(REMOVE_DUPLICATES folders)
+    foreach(folder IN LISTS folders)
+        get_filename_component(name "${folder}" NAME)
+        set(sources ${all})
+        list(FILTER sources INCLUDE REGEX "/samples/${name}/")
+        perdure_program(sample_${name} ${name} ${sources})
+    endforeach()
+endfunction()
+
+# tests/bench/bench_*.c -> bin/bench_*; the folder's other files are linked into each.
+function(perdure_benchmarks)
+    file(GLOB programs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/bench/bench_*.c")
+    file(GLOB shared CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/bench/*.c")
+    if(programs)
+        list(REMOVE_ITEM shared ${programs})
+    endif()
+    foreach(program IN LISTS programs)
+        get_filename_component(name "${program}" NAME_WE)
+        add_executable(${name} "${program}" ${shared})
+        target_link_libraries(${name} PRIVATE perdure_flags perdure_objects)
+        set_target_properties(${name} PROPERTIES INTERPROCEDURAL_OPTIMIZATION ${PERDURE_LTO})
+    endforeach()
+endfunction()
+
+# One cmocka program; it ends up where its source is, below the build folder.
+function(perdure_test target)
+    add_executable(${target} ${ARGN})
+    list(GET ARGN 0 first)
+    get_filename_component(first "${first}" ABSOLUTE)
+    get_filename_component(name "${first}" NAME_WE)
+    get_filename_component(folder "${first}" DIRECTORY)
+    file(RELATIVE_PATH place "${PROJECT_SOURCE_DIR}" "${folder}")
+    set_target_properties(${target} PROPERTIES
+        OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/${place}")
+    target_include_directories(${target} PRIVATE "${folder}" "${PROJECT_SOURCE_DIR}/tests")
+    target_compile_definitions(${target} PRIVATE PERDURE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_link_libraries(${target} PRIVATE perdure_flags perdure_objects PkgConfig::CMOCKA)
+endfunction()
+
+# Every test_*.c of the folder is a test; its other .c files are linked into each of them.
+function(perdure_test_folder folder)
+    if(EXISTS "${PROJECT_SOURCE_DIR}/${folder}/CMakeLists.txt")
+        add_subdirectory("${PROJECT_SOURCE_DIR}/${folder}" "${PROJECT_BINARY_DIR}/${folder}")
+        return()
+    endif()
+    file(GLOB tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/test_*.c")
+    file(GLOB shared CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.c")
+    if(tests)
+        list(REMOVE_ITEM shared ${tests})
+    endif()
+    foreach(test IN LISTS tests)
+        get_filename_component(name "${test}" NAME_WE)
+        string(REPLACE "/" "_" prefix "${folder}")
+        perdure_test(${prefix}_${name} "${test}" ${shared})
+    endforeach()
+endfunction()
+
+function(perdure_tests)
+    pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka>=1.1.5)
+    foreach(room base core json co wire store author engine api cli)
+        perdure_test_folder(tests/unit/${room})
+    endforeach()
+    foreach(kind store api golden sim crash faults)
+        perdure_test_folder(tests/${kind})
+    endforeach()
+endfunction()
