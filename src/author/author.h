@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Author: the C programming model. Runs user functions over core's turns, on stacks that pause.
+ *
+ * An author is a runner (core/turn.h). For each partition it keeps the orchestrations that are in
+ * memory, each on a stack of its own, up to a bound; the least recently used is dropped and
+ * rebuilt by replay when it is needed again. Kept and dropped are the same program to the user. */
+#ifndef AUTHOR_AUTHOR_H
+#define AUTHOR_AUTHOR_H
+
+#include <perdure.h>
+
+#include "core/turn.h"
+
+struct author_options {
+    void *user;
+    size_t stack_size;         /* 0: LIMIT_STACK_DEFAULT */
+    size_t orchestrations_max; /* over all partitions; 0: 10,000 */
+    unsigned partition_count;
+    bool is_drop_mode; /* drop every stack at every wait: also when PD_REPLAY=always is in the environment,
+                          which api reads */
+};
+
+struct author_counters {
+    uint64_t replays, evictions, resident;
+};
+
+/* The program's rows are borrowed, its table is checked: PD_E_INVALID. The runner is freed by author_free. */
+struct runner *author_new(const pd_function *program, size_t n, const struct author_options *options, pd_error *err);
+void author_free(struct runner *author); /* no call may be running; NULL is fine */
+struct author_counters author_counters(const struct runner *author);
+
+/* The name of a function in the program, for pd_ref with a function pointer; NULL: not registered. */
+const char *author_name_of(const struct runner *author, pd_any_fn *run, pd_function_kind kind);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Turns, and who runs them.
+ *
+ * A turn takes an instance from one durable state to the next: new events in, actions out. Core
+ * hands turns out and takes results back; a runner runs user code in between. The runner of the
+ * embedded engine is the author room; a server's runner is a worker at the other end of a stream;
+ * a test's runner is a script. Core and engine know only this header.
+ *
+ *   T1  events[0] is ORCHESTRATOR_STARTED, and its time is "now" for the orchestrator. In turn 1
+ *       events[1] is EXECUTION_STARTED. The rest are completions and raised events, as they arrived.
+ *   T2  A runner that does not remember the instance as of turn number - 1 answers
+ *       RUNNER_NEEDS_HISTORY, having done nothing; it is then called again with `past`: the
+ *       events of turns 1 .. number - 1.
+ *   T3  The same past, events and code give the same actions, byte for byte, for ever.
+ *   T4  Result text lives in the arena passed in, until the caller resets it. */
+#ifndef CORE_TURN_H
+#define CORE_TURN_H
+
+#include "base/arena.h"
+#include "core/batch.h"
+#include "core/event.h"
+
+struct turn {
+    uint64_t row;
+    uint64_t number; /* 1, 2, 3 ... within the instance */
+    unsigned partition;
+    struct text instance_id, execution_id;
+    const struct event *events;
+    size_t event_count;
+    bool is_past_durable; /* all earlier turns are committed, so their history can be loaded */
+};
+
+struct past {
+    const struct event *events;
+    size_t event_count;
+};
+
+struct turn_result {
+    const struct action *actions; /* in the order the code asked; at most one ACTION_COMPLETE, last */
+    size_t action_count;
+};
+
+struct activity_result {
+    struct text payload;           /* JSON; absent counts as null */
+    const struct failure *failure; /* NULL: succeeded */
+};
+
+enum runner_answer {
+    RUNNER_DONE,
+    RUNNER_NEEDS_HISTORY,
+};
+
+struct runner;
+
+struct runner_ops {
+    unsigned version; /* 1; fields are only ever appended */
+
+    /* Runs one turn; always called from the same thread for one partition. past NULL: not loaded. */
+    enum runner_answer (*turn)(struct runner *, const struct turn *, const struct past *past, struct arena *,
+                               struct turn_result *ret);
+
+    /* The instance has ended, was replaced, or its turn was thrown away: drop what is kept of it. */
+    void (*forget)(struct runner *, unsigned partition, uint64_t row);
+
+    /* The partition was thrown away after a failed commit, or is being closed. Same thread as turn. */
+    void (*forget_all)(struct runner *, unsigned partition);
+
+    /* Runs an activity to its end; called from many threads at once. */
+    void (*activity)(struct runner *, const struct activity *, struct arena *, struct activity_result *ret);
+};
+
+struct runner {
+    const struct runner_ops *ops;
+};
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Engine: makes partitions run. Threads, the commit pipeline, loading and eviction, timers,
+ * activities, the mailbox.
+ *
+ * Threads: one per partition (core and orchestrator turns), one that commits for all partitions,
+ * a pool for activities, one that listens to the mailbox. Orchestrator turns run on the partition's
+ * thread without waiting for the disk; replies and activities wait for the commit that holds what
+ * they depend on. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <perdure.h>
+
+#include "core/core.h"
+#include "core/turn.h"
+#include "store/store.h"
+
+struct engine;
+
+struct engine_options {
+    unsigned activity_threads; /* 0: one per processor */
+    size_t residents_max;      /* instances in memory; 0: 100,000 */
+};
+
+/* Owns every partition of the store (PD_E_STATE: another process does) and starts to recover in
+ * the background. Store and runner are borrowed until engine_stop returns. */
+struct engine *engine_start(struct store *store, struct runner *runner, const struct codec *codec,
+                            const struct engine_options *options, pd_error *err);
+
+/* Takes no new commands (PD_E_CANCELLED), lets running activities end for at most drain_ms, commits
+ * what there is, joins every thread, disowns. NULL is fine. */
+void engine_stop(struct engine *engine, int64_t drain_ms);
+
+/* Starts instances; returns when all that could be started are durable. Arguments were validated.
+ * An empty execution_id is minted. ret_statuses[i] (may be NULL) tells each one's fate; the result is the first failure.
+ * Any thread; blocks. */
+pd_status engine_start_instances(struct engine *engine, const struct start_command *commands, size_t count,
+                                 pd_status *ret_statuses, pd_error *err);
+
+/* PD_E_NOT_FOUND, PD_E_STATE: header of pd_hub_raise_event. Any thread; blocks until durable. */
+pd_status engine_raise(struct engine *engine, struct text id, struct text name, struct text payload, pd_error *err);
+
+/* Waiting for the end of an instance: register, look in the store, wait, unregister. A watch that
+ * was registered before the instance ended is signalled when the ending is durable. */
+struct watch;
+struct watch *engine_watch(struct engine *engine, struct text id);
+bool engine_watch_wait(struct watch *watch, int64_t max_ms); /* true: it ended, or the engine stopped: look again */
+void engine_unwatch(struct engine *engine, struct watch *watch);
+
+/* A new random id: 32 lower-case hexadecimal digits that sort by time of creation. Any thread. */
+void engine_new_id(char ret[33]);
+
+#endif
