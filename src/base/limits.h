@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Limits: every maximum, with its reason.
+ *
+ * A limit has a name, a number and a reason here, and a test at the number and one past it where
+ * it is applied. Exceeding one is PD_E_LIMIT (or PD_E_INVALID for names and ids), never a crash and
+ * never a silent cut. Numbers that relate to each other are compared below, at compile time.
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+/* ---- names and payloads ---- */
+
+/* Bytes of an instance id, 1 to this. Fits an index key of every store, and a URL; entity ids are
+ * "@name@key" and share it. */
+#define LIMIT_INSTANCE_ID 256
+
+/* Bytes of the name of a function, event, entity, operation or hub, and of a version. */
+#define LIMIT_NAME 256
+
+/* Bytes of one payload as JSON, unless configured otherwise. Larger things belong in a file or an
+ * object store, with their address in the payload: each payload is held, sent and replayed whole. */
+#define LIMIT_PAYLOAD_BYTES (16 * 1024 * 1024)
+
+/* Arrays and objects inside each other. Recursion over a value is bounded by this, so that it fits
+ * the smallest orchestration stack. */
+#define LIMIT_JSON_DEPTH 64
+
+/* Causes behind a failure; deeper ones are left out. A failure crosses sub-orchestrations, each of
+ * which adds one, and is kept in full in every history on its way. */
+#define LIMIT_FAILURE_DEPTH 32
+
+/* ---- stacks ---- */
+
+/* Bytes of stack per orchestration in memory. Reserved, not touched: most use one or two pages. */
+#define LIMIT_STACK_DEFAULT (64 * 1024)
+
+/* Below this printf of a real number, or a recursion to LIMIT_JSON_DEPTH, may not fit. */
+#define LIMIT_STACK_MIN (16 * 1024)
+
+/* Bytes of stack one level of recursion over a JSON value may take. */
+#define LIMIT_JSON_FRAME 160
+
+/* ---- engine ---- */
+
+/* Partitions of a hub: one bit each in a 64-bit set. */
+#define LIMIT_PARTITIONS 64
+
+/* New events one turn takes in; the rest waits for the next turn. Bounds what one commit holds and
+ * how long one instance may keep its partition busy. */
+#define LIMIT_TURN_EVENTS 10000
+
+/* Rows of one page of a query, at most and unless asked otherwise. */
+#define LIMIT_QUERY_PAGE 1000
+#define LIMIT_QUERY_PAGE_DEFAULT 100
+
+/* ---- how they relate ---- */
+
+_Static_assert(LIMIT_STACK_MIN <= LIMIT_STACK_DEFAULT, "the default stack is allowed");
+_Static_assert(LIMIT_STACK_DEFAULT % 4096 == 0 && LIMIT_STACK_MIN % 4096 == 0, "whole pages");
+_Static_assert(LIMIT_JSON_DEPTH *LIMIT_JSON_FRAME <= LIMIT_STACK_MIN * 3 / 4,
+               "a walk over the deepest value fits the smallest stack");
+_Static_assert(LIMIT_QUERY_PAGE_DEFAULT <= LIMIT_QUERY_PAGE, "the default page is allowed");
+_Static_assert(LIMIT_PARTITIONS <= 64, "a set of partitions is a uint64_t");
+_Static_assert(LIMIT_NAME <= LIMIT_INSTANCE_ID, "an id can be made of a name");
+_Static_assert(LIMIT_PAYLOAD_BYTES < 0x7fffffff, "sizes of payloads fit an int32_t in protobuf");
+
+#endif
