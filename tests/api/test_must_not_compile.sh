@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Mistakes that the compiler must catch. Each must_not_compile/*.c compiles as it is, so that the
+# file is known to be right otherwise, and does not with -DMISTAKE, by gcc and by clang.
+set -eu
+cd "$(dirname "$0")/../.."
+flags="-std=c17 -O1 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Werror
+    -Iinclude -c -o /dev/null"
+passed=0
+failed=0
+
+result() {
+    if [ "$1" = yes ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+for case in tests/api/must_not_compile/*.c; do
+    if [ ! -f "$case" ]; then
+        echo "no cases in tests/api/must_not_compile"
+        exit 77
+    fi
+    for cc in gcc clang; do
+        ok=yes
+        if ! grep -q MISTAKE "$case"; then
+            echo "$case: nothing in it depends on MISTAKE"
+            ok=no
+        fi
+        if ! $cc $flags "$case"; then
+            echo "$case: $cc rejects it without the mistake; again: $cc" $flags "$case"
+            ok=no
+        fi
+        if $cc $flags -DMISTAKE "$case" 2>/dev/null; then
+            echo "$case: $cc accepts the mistake; again: $cc" $flags "-DMISTAKE $case"
+            ok=no
+        fi
+        result $ok
+    done
+done
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
