@@ -58,7 +58,7 @@
 
 _Static_assert(LIMIT_STACK_MIN <= LIMIT_STACK_DEFAULT, "the default stack is allowed");
 _Static_assert(LIMIT_STACK_DEFAULT % 4096 == 0 && LIMIT_STACK_MIN % 4096 == 0, "whole pages");
-_Static_assert(LIMIT_JSON_DEPTH *LIMIT_JSON_FRAME <= LIMIT_STACK_MIN * 3 / 4,
+_Static_assert((LIMIT_JSON_DEPTH) * (LIMIT_JSON_FRAME) <= LIMIT_STACK_MIN * 3 / 4,
                "a walk over the deepest value fits the smallest stack");
 _Static_assert(LIMIT_QUERY_PAGE_DEFAULT <= LIMIT_QUERY_PAGE, "the default page is allowed");
 _Static_assert(LIMIT_PARTITIONS <= 64, "a set of partitions is a uint64_t");

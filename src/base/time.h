@@ -62,7 +62,7 @@ static inline int64_t time_of_duration(pd_duration d)
     return time_us_of_ms(d.ms);
 }
 
-/* ISO 8601 in UTC: 2026-03-01T12:34:56.789012Z. Years beyond four digits wear a sign. */
+/* ISO 8601 in UTC: 2026-03-01T12:34:56.789012Z. Other years have a sign and six digits. */
 void time_format(time_us t, char out[32]);
 
 #endif
