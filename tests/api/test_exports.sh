@@ -26,7 +26,7 @@ same() {
 nm -D --defined-only "$so" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
     sort -u >"$work/shared"
 nm -g --defined-only "$a" | awk 'NF == 3 { print $3 }' | sort -u >"$work/static"
-grep -h '^PD_API' include/perdure.h |
+sed -n '/^PD_API/s/PD_[A-Z_]*([^)]*)//gp; /^PD_API/p' include/perdure.h |
     sed -n 's/^PD_API [^(]*[ *]\(pd_[a-z0-9_]*\)(.*/\1/p' | sort -u >"$work/declared"
 
 if [ "${1:-}" = --update ]; then
