@@ -22,11 +22,11 @@
  * may be NULL when you do not care. A result is written only on success, an error only on failure.
  *
  * Who owns memory. Anything obtained through an orchestration or activity lives as long as that
- * run and is never freed by you. Handles from section 8 are closed or freed by you, or by PD_AUTO
+ * run and is never freed by you. Handles of your program are closed or freed by you, or by PD_AUTO
  * at the end of the block. Everything you pass in is copied before the call returns.
  *
- * Threads. A pd_hub and a pd_worker may be used from any thread. A pd_instance, pd_page and
- * pd_history are immutable. Everything else belongs to the function it was given to.
+ * Threads. A pd_hub and a pd_worker may be used from any thread. A pd_instance, pd_page, pd_history
+ * and pd_document are immutable. Everything else belongs to the function it was given to.
  *
  * What is durable. A call of section 8 that returns PD_OK is on stable storage (fsync) before it
  * returns. An activity is handed out only after the request for it is durable, and runs at least
@@ -124,6 +124,7 @@ typedef struct pd_worker pd_worker;
 typedef struct pd_instance pd_instance;
 typedef struct pd_page pd_page;
 typedef struct pd_history pd_history;
+typedef struct pd_document pd_document;           /* JSON text, read into a value */
 
 typedef enum pd_kind {
     PD_IS_NULL, PD_IS_BOOL, PD_IS_INT, PD_IS_REAL, PD_IS_TEXT, PD_IS_ARRAY, PD_IS_OBJECT
@@ -151,6 +152,18 @@ PD_API pd_value    pd_at(pd_value array, size_t index);       /* null beyond the
 PD_API pd_value    pd_get(pd_value object, const char *key);  /* null when absent */
 PD_API const char *pd_key_at(pd_value object, size_t index);  /* NULL beyond the end */
 PD_API pd_value    pd_value_at(pd_value object, size_t index); /* of the pair at index; null beyond the end */
+
+/* Reads JSON text, for programs that are given their payloads as text. Reading is strict: one
+ * value, no comments, no key twice, whole numbers within 64 bits.
+ *
+ *   returns   the document; NULL with
+ *             PD_E_INVALID  the text is not JSON; the error says where
+ *             PD_E_LIMIT    larger or deeper than the limits at the head of this file
+ *   owner     you: pd_document_free, or PD_AUTO; its value lives as long */
+PD_API PD_MUST_USE pd_document *pd_document_parse(const char *json, pd_error *err);
+PD_API pd_value                 pd_document_value(const pd_document *d);
+PD_API void                     pd_document_free(pd_document *d); /* NULL is fine */
+static inline void pd_document_auto(pd_document **d) { pd_document_free(*d); }
 
 /* ---- 4. Your functions ------------------------------------------------------------------------ */
 
