@@ -18,7 +18,7 @@ lib=$(dirname "$(dirname "$pc")")
 for file in include/perdure.h bin/perdure; do
     [ -f "$prefix/$file" ] || { echo "not installed: $file"; exit 1; }
 done
-for file in libperdure.a libperdure.so libperdure.so.0 cmake/perdure/perdure-config-version.cmake; do
+for file in libperdure.a libperdure.so libperdure.so.0 cmake/perdure/perdure-config.cmake; do
     [ -e "$lib/$file" ] || { echo "not installed: $file"; exit 1; }
 done
 if grep -rl "$work" "$pc" "$lib/cmake"; then
