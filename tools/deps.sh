@@ -46,15 +46,13 @@ need() {
     fi
 }
 
-# build PRESET: configure and build, showing progress; fails with the compiler's words.
+# build PRESET: configure and build, showing progress; says why when it fails.
 build() {
-    if [ ! -f "build/$1/build.ninja" ]; then
-        cmake --preset "$1" >"build-$1.log" 2>&1 || {
-            cat "build-$1.log" >&2
-            rm -f "build-$1.log"
-            return 1
-        }
-        rm -f "build-$1.log"
+    mkdir -p build
+    if [ ! -f "build/$1/build.ninja" ] && ! cmake --preset "$1" >"build/$1.log" 2>&1; then
+        cat "build/$1.log" >&2
+        return 1
     fi
-    cmake --build --preset "$1"
+    rm -f "build/$1.log"
+    cmake --build --preset "$1" -- -k 0 # all complaints at once
 }

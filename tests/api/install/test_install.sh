@@ -26,7 +26,8 @@ if grep -rl "$work" "$pc" "$lib/cmake"; then
     exit 1
 fi
 
-export PKG_CONFIG_PATH="$(dirname "$pc")"
+PKG_CONFIG_PATH=$(dirname "$pc")
+export PKG_CONFIG_PATH
 version=$(pkg-config --modversion perdure)
 shared=$(pkg-config --cflags --libs perdure)
 static=$(pkg-config --cflags --libs --static perdure | sed 's/-lperdure/-l:libperdure.a/')
