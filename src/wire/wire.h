@@ -27,9 +27,11 @@ struct wire_events {
     struct event *at;
     size_t count, room; /* grown in the arena */
 };
-pd_status wire_read_events(struct text chunk, struct arena *arena, struct wire_events *events, pd_error *err);
+pd_status wire_read_events(struct text chunk, struct arena *arena, struct wire_events *events,
+                           pd_error *err);
 
 void wire_write_failure(struct buffer *buffer, const struct failure *failure);
-pd_status wire_read_failure(struct text bytes, struct arena *arena, const struct failure **ret, pd_error *err);
+pd_status wire_read_failure(struct text bytes, struct arena *arena, const struct failure **ret,
+                            pd_error *err);
 
 #endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Protobuf, the little of it that we need: varints, tags and length-delimited fields.
+ *
+ * Writing goes forward into room that the caller has measured with proto_size_*: the put functions
+ * check nothing, and return where the next byte goes. Reading goes field by field over borrowed
+ * bytes, and answers "bad" for whatever is not protobuf.
+ *
+ *   P1  A reader never looks outside [at, end), whatever the bytes.
+ *   P2  After PROTO_BAD, `at` is where the field began that could not be read.
+ *   P3  Groups (wire types 3 and 4) are bad: proto3 has none.
+ *
+ * Not a general codec: no descriptors, no maps, no packed numbers. What the messages mean is known
+ * in history.c and failure.c only.
+ */
+#ifndef WIRE_PROTO_H
+#define WIRE_PROTO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/text.h"
+
+enum proto_type {
+    PROTO_VARINT = 0,
+    PROTO_FIXED64 = 1,
+    PROTO_BYTES = 2, /* text, bytes, messages */
+    PROTO_FIXED32 = 5,
+};
+
+/* ---- sizes ---- */
+
+static inline size_t proto_size_varint(uint64_t value)
+{
+    unsigned high_bit = 63u - (unsigned)__builtin_clzll(value | 1);
+    return (high_bit * 9 + 73) / 64; /* high_bit / 7 + 1, without a division */
+}
+
+/* A length, and as many bytes. */
+static inline size_t proto_size_bytes(size_t size)
+{
+    return proto_size_varint(size) + size;
+}
+
+/* int32 is sign-extended, so that a negative one takes ten bytes. */
+static inline uint64_t proto_of_int32(int32_t value)
+{
+    return (uint64_t)(int64_t)value;
+}
+
+/* ---- writing ---- */
+
+static inline uint8_t *proto_put_varint(uint8_t *at, uint64_t value)
+{
+    while (value >= 0x80) {
+        *at++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *at++ = (uint8_t)value;
+    return at;
+}
+
+static inline uint64_t proto_tag(unsigned number, enum proto_type type)
+{
+    return (uint64_t)number << 3 | (uint64_t)type;
+}
+
+static inline uint8_t *proto_put_tag(uint8_t *at, unsigned number, enum proto_type type)
+{
+    return proto_put_varint(at, proto_tag(number, type));
+}
+
+/* Length and bytes; absent and empty are length 0. */
+static inline uint8_t *proto_put_text(uint8_t *at, struct text t)
+{
+    at = proto_put_varint(at, t.size);
+    if (t.size != 0) {
+        memcpy(at, t.at, t.size);
+    }
+    return at + t.size;
+}
+
+/* ---- reading ---- */
+
+struct proto_reader {
+    const uint8_t *at, *end;
+};
+
+struct proto_field {
+    uint32_t number;
+    enum proto_type type;
+    uint64_t value;    /* of a varint or a fixed number */
+    struct text bytes; /* of PROTO_BYTES: present, borrowed */
+};
+
+enum proto_answer {
+    PROTO_BAD,
+    PROTO_END,
+    PROTO_FIELD,
+};
+
+struct proto_reader proto_reader_of(struct text bytes);
+enum proto_answer proto_next(struct proto_reader *reader, struct proto_field *ret);
+
+#endif
