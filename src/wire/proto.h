@@ -11,7 +11,7 @@
  *   P3  Groups (wire types 3 and 4) are bad: proto3 has none.
  *
  * Not a general codec: no descriptors, no maps, no packed numbers. What the messages mean is known
- * in history.c and failure.c only.
+ * in read.c, write.c and failure.c only.
  */
 #ifndef WIRE_PROTO_H
 #define WIRE_PROTO_H

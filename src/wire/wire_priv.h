@@ -20,10 +20,7 @@ size_t wire_size_failure(const struct failure *failure, struct failure_sizes *re
 uint8_t *wire_put_failure(uint8_t *at, const struct failure *failure,
                           const struct failure_sizes *sizes);
 
-/* StringValue: the text inside, empty when it has none, TEXT_ABSENT with *ret_bad when malformed. */
-struct text wire_read_wrapped(struct text message, const uint8_t **ret_bad);
-
-/* Likewise for a failure: NULL with *ret_bad when malformed. */
+/* NULL with *ret_bad, the place, when malformed. */
 const struct failure *wire_decode_failure(struct text message, struct arena *arena,
                                           const uint8_t **ret_bad);
 
