@@ -15,9 +15,9 @@
  *   C3  A coroutine may resume another one; it does not resume or drop itself.
  *   C4  Below each stack lies a guard: overrunning the stack is a SIGSEGV at an address for which
  *       co_guard_hit is true, never a write into someone else's memory.
- *   C5  The signal mask is not switched: a coroutine sees the mask of whoever resumed it.
+ *   C5  The signal mask belongs to the stack: what a coroutine blocks is unblocked outside of it.
  *
- * Address, thread and memory sanitizers' and Valgrind's view of the stack follows each switch.
+ * The address and the thread sanitizer are told of each switch, and Valgrind of each stack.
  */
 #ifndef CO_CO_H
 #define CO_CO_H
@@ -29,9 +29,8 @@ struct co;
 struct co_pool;
 
 struct co_pool_options {
-    size_t stack_size;    /* bytes, rounded up to pages; 0 means LIMIT_STACK_DEFAULT */
-    size_t idle_max;      /* stacks kept for reuse; 0 means 64 */
-    bool portable_switch; /* through <ucontext.h>, also where there is something faster */
+    size_t stack_size; /* bytes, rounded up to pages; 0 means LIMIT_STACK_DEFAULT */
+    size_t idle_max;   /* stacks kept for reuse; 0 means 64 */
 };
 
 /* NULL options mean all defaults. Never NULL. Free it after all its coroutines were dropped. */
