@@ -65,21 +65,21 @@ PD_API const char *pd_version(void);
 /* ---- 1. Status and error -------------------------------------------------------------------- */
 
 /* One table for the library, both server protocols and the command's exit text.
- *    name            no  gRPC                   HTTP  text                                        */
-#define PD_STATUS_MAP(X)                                                                             \
-    X(OK,                  0, OK,                    200, "done")                                    \
-    X(E_INVALID,           1, INVALID_ARGUMENT,      400, "an argument is not acceptable")           \
-    X(E_NOT_FOUND,         2, NOT_FOUND,             404, "no such instance, entity or hub")         \
-    X(E_EXISTS,            3, ALREADY_EXISTS,        409, "the instance id is taken")                \
-    X(E_STATE,             4, FAILED_PRECONDITION,   409, "not possible in the present state")       \
-    X(E_LIMIT,             5, RESOURCE_EXHAUSTED,    413, "a limit was reached")                     \
-    X(E_TIMEOUT,           6, DEADLINE_EXCEEDED,     504, "the time allowed has passed")             \
-    X(E_CANCELLED,         7, CANCELLED,             499, "the call was cancelled")                  \
-    X(E_LEASE_LOST,        8, ABORTED,               409, "another worker has this work now")        \
-    X(E_DENIED,            9, PERMISSION_DENIED,     403, "not allowed")                             \
-    X(E_UNAVAILABLE,      10, UNAVAILABLE,           503, "the store or server cannot be reached")   \
-    X(E_CORRUPT,          11, DATA_LOSS,             500, "stored data cannot be understood")        \
-    X(E_NOMEM,            12, RESOURCE_EXHAUSTED,    503, "out of memory")                           \
+ *    name            no  gRPC                   HTTP  text */
+#define PD_STATUS_MAP(X)                                                                          \
+    X(OK,                  0, OK,                    200, "done")                                 \
+    X(E_INVALID,           1, INVALID_ARGUMENT,      400, "an argument is not acceptable")        \
+    X(E_NOT_FOUND,         2, NOT_FOUND,             404, "no such instance, entity or hub")      \
+    X(E_EXISTS,            3, ALREADY_EXISTS,        409, "the instance id is taken")             \
+    X(E_STATE,             4, FAILED_PRECONDITION,   409, "not possible in the present state")    \
+    X(E_LIMIT,             5, RESOURCE_EXHAUSTED,    413, "a limit was reached")                  \
+    X(E_TIMEOUT,           6, DEADLINE_EXCEEDED,     504, "the time allowed has passed")          \
+    X(E_CANCELLED,         7, CANCELLED,             499, "the call was cancelled")               \
+    X(E_LEASE_LOST,        8, ABORTED,               409, "another worker has this work now")     \
+    X(E_DENIED,            9, PERMISSION_DENIED,     403, "not allowed")                          \
+    X(E_UNAVAILABLE,      10, UNAVAILABLE,           503, "the store or server cannot be reached") \
+    X(E_CORRUPT,          11, DATA_LOSS,             500, "stored data cannot be understood")     \
+    X(E_NOMEM,            12, RESOURCE_EXHAUSTED,    503, "out of memory")                        \
     X(E_BUG,              13, INTERNAL,              500, "a defect in Perdure")
 
 typedef enum pd_status {
@@ -99,26 +99,47 @@ typedef struct pd_error {
 /* Prints one line to stderr. Returns 1, so that main can return it. */
 PD_API int pd_error_report(const pd_error *err);
 
-/* ---- 2. Time --------------------------------------------------------------------------------- */
+/* ---- 2. Time -------------------------------------------------------------------------------- */
 
 typedef struct pd_time { int64_t ms; } pd_time;
 typedef struct pd_duration { int64_t ms; } pd_duration;
 
-static inline pd_duration pd_milliseconds(int64_t n) { pd_duration d; d.ms = n; return d; }
-static inline pd_duration pd_seconds(int64_t n) { return pd_milliseconds(n * 1000); }
-static inline pd_duration pd_minutes(int64_t n) { return pd_milliseconds(n * 60000); }
-static inline pd_duration pd_hours(int64_t n) { return pd_milliseconds(n * 3600000); }
-static inline pd_duration pd_days(int64_t n) { return pd_milliseconds(n * 86400000); }
-static inline pd_time pd_after(pd_time t, pd_duration d) { t.ms += d.ms; return t; }
+static inline pd_duration pd_milliseconds(int64_t n)
+{
+    pd_duration d;
+    d.ms = n;
+    return d;
+}
+static inline pd_duration pd_seconds(int64_t n)
+{
+    return pd_milliseconds(n * 1000);
+}
+static inline pd_duration pd_minutes(int64_t n)
+{
+    return pd_milliseconds(n * 60000);
+}
+static inline pd_duration pd_hours(int64_t n)
+{
+    return pd_milliseconds(n * 3600000);
+}
+static inline pd_duration pd_days(int64_t n)
+{
+    return pd_milliseconds(n * 86400000);
+}
+static inline pd_time pd_after(pd_time t, pd_duration d)
+{
+    t.ms += d.ms;
+    return t;
+}
 
-/* ---- 3. Handles and values ------------------------------------------------------------------- */
+/* ---- 3. Handles and values ------------------------------------------------------------------ */
 
 typedef struct pd_orchestration pd_orchestration; /* given to orchestrators */
 typedef struct pd_activity pd_activity;           /* given to activities */
 typedef struct pd_mem pd_mem;                     /* the memory behind one of the two */
 typedef struct pd_task pd_task;                   /* something an orchestration waits for */
 typedef struct pd_list pd_list;                   /* an array being built */
-typedef struct pd_dict pd_dict;                   /* an object being built, keys known at run time */
+typedef struct pd_dict pd_dict;                   /* an object being built */
 typedef struct pd_hub pd_hub;
 typedef struct pd_worker pd_worker;
 typedef struct pd_instance pd_instance;
@@ -135,7 +156,13 @@ typedef enum pd_kind {
 typedef struct pd_value pd_value;
 struct pd_value {
     uint32_t kind_, count_;
-    union { bool boolean; int64_t integer; double real; const char *text; const pd_value *items; } as_;
+    union {
+        bool boolean;
+        int64_t integer;
+        double real;
+        const char *text;
+        const pd_value *items;
+    } as_;
 };
 
 /* What PD_OBJ and PD_ARR make. It lives until the end of the enclosing block, so it can be passed
@@ -147,11 +174,11 @@ PD_API const char *pd_text(pd_value v); /* "" unless text */
 PD_API int64_t     pd_int(pd_value v);  /* 0 unless an integer */
 PD_API double      pd_real(pd_value v); /* 0 unless a number */
 PD_API bool        pd_bool(pd_value v); /* false unless true */
-PD_API size_t      pd_count(pd_value v);                      /* items of an array, pairs of an object; else 0 */
-PD_API pd_value    pd_at(pd_value array, size_t index);       /* null beyond the end */
-PD_API pd_value    pd_get(pd_value object, const char *key);  /* null when absent */
-PD_API const char *pd_key_at(pd_value object, size_t index);  /* NULL beyond the end */
-PD_API pd_value    pd_value_at(pd_value object, size_t index); /* of the pair at index; null beyond the end */
+PD_API size_t      pd_count(pd_value v); /* items of an array, pairs of an object; else 0 */
+PD_API pd_value    pd_at(pd_value array, size_t index); /* null beyond the end */
+PD_API pd_value    pd_get(pd_value object, const char *key); /* null when absent */
+PD_API const char *pd_key_at(pd_value object, size_t index); /* NULL beyond the end */
+PD_API pd_value    pd_value_at(pd_value object, size_t index); /* null beyond the end */
 
 /* Reads JSON text, for programs that are given their payloads as text. Reading is strict: one
  * value, no comments, no key twice, whole numbers within 64 bits.
@@ -165,7 +192,7 @@ PD_API pd_value                 pd_document_value(const pd_document *d);
 PD_API void                     pd_document_free(pd_document *d); /* NULL is fine */
 static inline void pd_document_auto(pd_document **d) { pd_document_free(*d); }
 
-/* ---- 4. Your functions ------------------------------------------------------------------------ */
+/* ---- 4. Your functions ---------------------------------------------------------------------- */
 
 /* The only way to leave one of your functions: pd_ok, pd_fail, pd_fail_with, PD_FAILED. */
 typedef struct pd_result { int outcome_; const void *detail_; } pd_result;
@@ -195,14 +222,16 @@ typedef struct pd_function { const char *name; pd_function_kind kind; pd_any_fn 
 /* A function in this program, or the name of one anywhere. */
 typedef struct pd_ref { const char *name_; pd_any_fn *run_; } pd_ref;
 
-/* ---- 5. Inside an orchestrator ---------------------------------------------------------------- */
+/* ---- 5. Inside an orchestrator -------------------------------------------------------------- */
 
 typedef struct pd_activity_call { pd_value input; const char *version; } pd_activity_call;
 
 /* call: start and await.  start: begin, and return a task to wait for.  See section 9 for the
  * forms you write: pd_call_activity(o, say_hello, "Tokyo"). */
-PD_API pd_value pd_call_activity_(pd_orchestration *o, pd_ref activity, const pd_activity_call *call);
-PD_API pd_task *pd_start_activity_(pd_orchestration *o, pd_ref activity, const pd_activity_call *call);
+PD_API pd_value pd_call_activity_(pd_orchestration *o, pd_ref activity,
+                                  const pd_activity_call *call);
+PD_API pd_task *pd_start_activity_(pd_orchestration *o, pd_ref activity,
+                                   const pd_activity_call *call);
 
 /* Durable timers: any length, also years; due in the past fires at once. A timer task succeeds
  * with null. Sleeping costs no thread, and no memory once the instance is evicted. */
@@ -224,7 +253,7 @@ PD_API pd_value pd_await(pd_orchestration *o, pd_task *t);
 PD_API void     pd_await_all(pd_orchestration *o, pd_task *const *t, size_t n);
 PD_API bool     pd_wait(pd_orchestration *o, pd_task *t);                      /* true: succeeded */
 PD_API bool     pd_wait_all(pd_orchestration *o, pd_task *const *t, size_t n); /* true: all did */
-PD_API size_t   pd_wait_any(pd_orchestration *o, pd_task *const *t, size_t n); /* index of the first */
+PD_API size_t   pd_wait_any(pd_orchestration *o, pd_task *const *t, size_t n); /* which was first */
 
 PD_API bool     pd_task_is_done(const pd_task *t);
 PD_API pd_value pd_task_value(const pd_task *t);                /* null unless it has succeeded */
@@ -232,31 +261,34 @@ PD_API const pd_failure *pd_task_failure(const pd_task *t);     /* NULL unless i
 
 PD_API pd_time     pd_now(pd_orchestration *o); /* when this turn began: the same at every replay */
 PD_API const char *pd_instance_id(pd_orchestration *o);
-PD_API bool        pd_is_replaying(pd_orchestration *o); /* for logs only: must not change the steps */
-PD_API PD_PRINTF(2, 3) void pd_log(pd_orchestration *o, const char *format, ...); /* stderr; silent in replay */
-PD_API PD_NO_RETURN PD_PRINTF(3, 4) void pd_raise(pd_orchestration *o, const char *type, const char *format, ...);
+PD_API bool        pd_is_replaying(pd_orchestration *o); /* for logs: must not change steps */
+/* One line to stderr; silent in replay. */
+PD_API PD_PRINTF(2, 3) void pd_log(pd_orchestration *o, const char *format, ...);
+/* Leaves the function with a failure. */
+PD_API PD_NO_RETURN PD_PRINTF(3, 4) void pd_raise(pd_orchestration *o, const char *type,
+                                                  const char *format, ...);
 PD_API pd_result   pd_fail_with(pd_orchestration *o, const pd_failure *f);
 
-/* ---- 6. Inside an activity --------------------------------------------------------------------- */
+/* ---- 6. Inside an activity ------------------------------------------------------------------ */
 
-/* "<execution id>:<step as 4 hex digits>": the same at every attempt, so the key for idempotence. */
+/* "<execution id>:<step as 4 hex digits>": the same at every attempt, so a key for idempotence. */
 PD_API const char *pd_activity_key(pd_activity *a);
 PD_API const char *pd_activity_instance_id(pd_activity *a);
 PD_API PD_PRINTF(2, 3) void pd_activity_log(pd_activity *a, const char *format, ...);
 
-/* ---- 7. Inside either of them ------------------------------------------------------------------ */
+/* ---- 7. Inside either of them --------------------------------------------------------------- */
 
 PD_API pd_mem *pd_mem_of_orchestration(pd_orchestration *o);
 PD_API pd_mem *pd_mem_of_activity(pd_activity *a);
 
 PD_API void    *pd_alloc_(pd_mem *m, size_t size); /* zeroed, 16-byte aligned */
-PD_API void     pd_defer_(pd_mem *m, void (*release)(void *), void *thing); /* when the run's memory ends */
+PD_API void     pd_defer_(pd_mem *m, void (*release)(void *), void *thing); /* when the run ends */
 PD_API PD_PRINTF(2, 3) const char *pd_format_(pd_mem *m, const char *format, ...);
 PD_API pd_value pd_keep_(pd_mem *m, pd_value v);
 PD_API pd_list *pd_list_new_(pd_mem *m);
 PD_API void     pd_list_add_(pd_list *list, pd_value v);
 PD_API pd_dict *pd_dict_new_(pd_mem *m);
-PD_API void     pd_dict_set_(pd_dict *dict, const char *key, pd_value v); /* replaces an earlier value of key */
+PD_API void     pd_dict_set_(pd_dict *dict, const char *key, pd_value v); /* the last one counts */
 PD_API pd_result pd_ok_(pd_mem *m, pd_value v);
 PD_API PD_PRINTF(3, 4) pd_result pd_fail_(pd_mem *m, const char *type, const char *format, ...);
 PD_API const char *pd_json_(pd_mem *m, pd_value v);
@@ -265,9 +297,10 @@ PD_API void    *pd_user_(pd_mem *m); /* pd_worker_options.user */
 /* Strict reading; see pd_read in section 9. */
 typedef struct pd_slot { char kind_; const void *at_; } pd_slot;
 PD_API void pd_read_orchestration(pd_orchestration *o, pd_value v, size_t n, const pd_slot *slots);
-PD_API PD_MUST_USE bool pd_read_activity(pd_activity *a, pd_value v, size_t n, const pd_slot *slots);
+PD_API PD_MUST_USE bool pd_read_activity(pd_activity *a, pd_value v, size_t n,
+                                         const pd_slot *slots);
 
-/* ---- 8. Your program --------------------------------------------------------------------------- */
+/* ---- 8. Your program ------------------------------------------------------------------------ */
 
 typedef struct pd_id { char text[1025]; } pd_id; /* 1 to 256 characters, so at most 1,024 bytes */
 
@@ -297,8 +330,8 @@ typedef struct pd_worker_options {
     void       *user;               /* handed to your functions by pd_user */
     int         threads;            /* that run activities; 0 means one per processor */
     size_t      stack_size;         /* per orchestration in memory; 0 means 64 KiB */
-    size_t      orchestrations_max; /* kept in memory; 0 means 10,000; others are rebuilt by replay */
-    pd_duration drain_max;          /* how long pd_worker_stop waits for running activities; 0 means 30 s */
+    size_t      orchestrations_max; /* kept in memory; 0 means 10,000; replay rebuilds others */
+    pd_duration drain_max;          /* pd_worker_stop waits so long for activities; 0 means 30 s */
 } pd_worker_options;
 
 /* Runs the engine of the hub, and your functions, on threads of its own.
@@ -320,7 +353,12 @@ PD_API PD_MUST_USE pd_worker *pd_worker_start(pd_hub *hub, const pd_function *pr
 PD_API void pd_worker_stop(pd_worker *worker);
 
 typedef enum pd_run_state {
-    PD_RUN_PENDING, PD_RUN_RUNNING, PD_RUN_SUSPENDED, PD_RUN_COMPLETED, PD_RUN_FAILED, PD_RUN_TERMINATED
+    PD_RUN_PENDING,
+    PD_RUN_RUNNING,
+    PD_RUN_SUSPENDED,
+    PD_RUN_COMPLETED,
+    PD_RUN_FAILED,
+    PD_RUN_TERMINATED
 } pd_run_state;
 
 PD_API const char *pd_run_state_name(pd_run_state s); /* "Pending", "Running", ... */
@@ -337,19 +375,21 @@ typedef struct pd_start_options {
  *   returns   PD_OK           durable: it will run
  *             PD_E_EXISTS     an instance of this ID has not ended yet; nothing was changed
  *                             (one that has ended is replaced, history and all)
- *             PD_E_INVALID    the ID is longer than 256 characters, starts with '@', or holds / \ # ?
- *                             or a control character; or the name is empty; or JSON cannot hold input
+ *             PD_E_INVALID    the ID is longer than 256 characters, starts with '@', or holds
+ *                             / \ # ? or a control character; or the name is empty; or JSON
+ *                             cannot hold the input
  *             PD_E_LIMIT      the input is larger than the limit
  *             PD_E_UNAVAILABLE  the store failed: it is not known whether it was started; retryable
  *   blocks    until durable: about one fsync. Many at once: pd_hub_start_many. */
 PD_API PD_MUST_USE pd_status pd_hub_start_(pd_hub *hub, pd_ref orchestrator, pd_value input,
-                                           const pd_start_options *options, pd_id *id, pd_error *err);
+                                           const pd_start_options *options, pd_id *id,
+                                           pd_error *err);
 
 /* Starts n instances of one orchestrator and waits once.
  *
  *   inputs    n values, or NULL for nulls
- *   ids       in: the ID wanted, or "" to have one made; out: the ID, or "" where it was not started.
- *             NULL: all are made and not told
+ *   ids       in: the ID wanted, or "" to have one made; out: the ID, or "" where it was not
+ *             started. NULL: all are made and not told
  *   returns   as pd_hub_start, for the first that failed; the others are started all the same,
  *             unless an argument is bad, which is found before anything is started */
 PD_API PD_MUST_USE pd_status pd_hub_start_many_(pd_hub *hub, pd_ref orchestrator, size_t n,
@@ -380,7 +420,8 @@ PD_API PD_MUST_USE pd_instance *pd_hub_fetch(pd_hub *hub, const char *id, pd_err
  *             PD_E_UNAVAILABLE  retryable
  *   owner     you: pd_instance_free, or PD_AUTO
  *   blocks    yes; pd_hub_close from another thread ends the wait with PD_E_CANCELLED */
-PD_API PD_MUST_USE pd_instance *pd_hub_wait(pd_hub *hub, const char *id, pd_duration timeout, pd_error *err);
+PD_API PD_MUST_USE pd_instance *pd_hub_wait(pd_hub *hub, const char *id, pd_duration timeout,
+                                            pd_error *err);
 
 PD_API void              pd_instance_free(pd_instance *i); /* NULL is fine */
 PD_API const char       *pd_instance_id_of(const pd_instance *i);
@@ -393,7 +434,7 @@ PD_API pd_time           pd_instance_created_at(const pd_instance *i);
 PD_API pd_time           pd_instance_updated_at(const pd_instance *i); /* last change of state */
 PD_API pd_time           pd_instance_ended_at(const pd_instance *i);   /* 0 while it runs */
 PD_API const char       *pd_instance_input_json(const pd_instance *i);
-PD_API const char       *pd_instance_output_json(const pd_instance *i); /* "null" unless completed */
+PD_API const char       *pd_instance_output_json(const pd_instance *i); /* or "null" */
 PD_API pd_value          pd_instance_output(const pd_instance *i);      /* null unless completed */
 PD_API const pd_failure *pd_instance_failure(const pd_instance *i);     /* NULL unless failed */
 
@@ -412,8 +453,9 @@ typedef struct pd_query {
  *   owner     you: pd_page_free, or PD_AUTO */
 PD_API PD_MUST_USE pd_page *pd_hub_query(pd_hub *hub, const pd_query *query, pd_error *err);
 PD_API size_t             pd_page_count(const pd_page *p);
-PD_API const pd_instance *pd_page_at(const pd_page *p, size_t index); /* belongs to the page; NULL beyond the end */
-PD_API const char        *pd_page_token(const pd_page *p);            /* NULL: that was the last page */
+/* Belongs to the page; NULL beyond the end. */
+PD_API const pd_instance *pd_page_at(const pd_page *p, size_t index);
+PD_API const char        *pd_page_token(const pd_page *p); /* NULL: that was the last page */
 PD_API void               pd_page_free(pd_page *p);
 
 /* One event of a history, as people see it. */
@@ -439,7 +481,7 @@ typedef struct pd_history_event {
  *   owner     you: pd_history_free, or PD_AUTO */
 PD_API PD_MUST_USE pd_history *pd_hub_fetch_history(pd_hub *hub, const char *id, pd_error *err);
 PD_API size_t                  pd_history_count(const pd_history *h);
-PD_API const pd_history_event *pd_history_at(const pd_history *h, size_t index); /* NULL beyond the end */
+PD_API const pd_history_event *pd_history_at(const pd_history *h, size_t index); /* or NULL */
 PD_API void                    pd_history_free(pd_history *h);
 
 static inline void pd_history_auto(pd_history **h) { pd_history_free(*h); }
@@ -450,28 +492,78 @@ static inline void pd_page_auto(pd_page **p) { pd_page_free(*p); }
 #define PD_AUTO(type) PD_CLEANUP(type##_auto) type *
 
 /* Values from C; PD_VAL below picks one by type. */
-static inline pd_value pd_of_value(pd_value v) { return v; }
-static inline pd_value pd_of_literal(pd_literal l) { return l.value_; }
-static inline pd_value pd_of_kind_(uint32_t kind) { pd_value v; v.kind_ = kind; v.count_ = 0; v.as_.integer = 0; return v; }
-static inline pd_value pd_of_bool(bool b) { pd_value v = pd_of_kind_(PD_IS_BOOL); v.as_.boolean = b; return v; }
-static inline pd_value pd_of_int(int64_t i) { pd_value v = pd_of_kind_(PD_IS_INT); v.as_.integer = i; return v; }
-static inline pd_value pd_of_real(double d) { pd_value v = pd_of_kind_(PD_IS_REAL); v.as_.real = d; return v; }
-static inline pd_value pd_of_null(const void *p) { (void)p; return pd_of_kind_(PD_IS_NULL); }
+static inline pd_value pd_of_value(pd_value v)
+{
+    return v;
+}
+static inline pd_value pd_of_literal(pd_literal l)
+{
+    return l.value_;
+}
+static inline pd_value pd_of_kind_(uint32_t kind)
+{
+    pd_value v;
+    v.kind_ = kind;
+    v.count_ = 0;
+    v.as_.integer = 0;
+    return v;
+}
+static inline pd_value pd_of_bool(bool b)
+{
+    pd_value v = pd_of_kind_(PD_IS_BOOL);
+    v.as_.boolean = b;
+    return v;
+}
+static inline pd_value pd_of_int(int64_t i)
+{
+    pd_value v = pd_of_kind_(PD_IS_INT);
+    v.as_.integer = i;
+    return v;
+}
+static inline pd_value pd_of_real(double d)
+{
+    pd_value v = pd_of_kind_(PD_IS_REAL);
+    v.as_.real = d;
+    return v;
+}
+static inline pd_value pd_of_null(const void *p)
+{
+    (void)p;
+    return pd_of_kind_(PD_IS_NULL);
+}
 PD_API pd_value pd_of_unsigned(uint64_t u); /* above INT64_MAX: a real */
 PD_API pd_value pd_of_text(const char *s);  /* NULL: null; borrowed, copied where it is used */
 PD_API pd_value pd_of_list(const pd_list *list);
 PD_API pd_value pd_of_dict(const pd_dict *dict);
 
 /* References to functions, for C++ and foreign-function layers; C picks one by type. */
-static inline pd_ref pd_ref_name(const char *n) { pd_ref r; r.name_ = n; r.run_ = NULL; return r; }
-static inline pd_ref pd_ref_activity(pd_activity_fn *f) { pd_ref r; r.name_ = NULL; r.run_ = (pd_any_fn *)f; return r; }
-static inline pd_ref pd_ref_orchestrator(pd_orchestrator_fn *f) { pd_ref r; r.name_ = NULL; r.run_ = (pd_any_fn *)f; return r; }
+static inline pd_ref pd_ref_name(const char *n)
+{
+    pd_ref r;
+    r.name_ = n;
+    r.run_ = NULL;
+    return r;
+}
+static inline pd_ref pd_ref_activity(pd_activity_fn *f)
+{
+    pd_ref r;
+    r.name_ = NULL;
+    r.run_ = (pd_any_fn *)f;
+    return r;
+}
+static inline pd_ref pd_ref_orchestrator(pd_orchestrator_fn *f)
+{
+    pd_ref r;
+    r.name_ = NULL;
+    r.run_ = (pd_any_fn *)f;
+    return r;
+}
 
 #ifdef __cplusplus
 }
 #else
 
-/* ---- 9. Sugar, C only: typed arguments, named options ------------------------------------------ */
+/* ---- 9. Sugar, C only: typed arguments, named options --------------------------------------- */
 
 #define PD_NULL  ((pd_value){ .kind_ = PD_IS_NULL })
 #define PD_TRUE  ((pd_value){ .kind_ = PD_IS_BOOL, .as_.boolean = true })
@@ -480,24 +572,30 @@ static inline pd_ref pd_ref_orchestrator(pd_orchestrator_fn *f) { pd_ref r; r.na
 /* PD_VAL(x): any C scalar, text, value, list or literal as a pd_value; other types do not compile.
  * In C17 `true` and `n > 3` are ints, and arrive as 1: write PD_TRUE, a bool variable, or
  * pd_of_bool(n > 3). */
-static inline pd_value pd_of_open_list(pd_list *list) { return pd_of_list(list); }
-static inline pd_value pd_of_open_dict(pd_dict *dict) { return pd_of_dict(dict); }
+static inline pd_value pd_of_open_list(pd_list *list)
+{
+    return pd_of_list(list);
+}
+static inline pd_value pd_of_open_dict(pd_dict *dict)
+{
+    return pd_of_dict(dict);
+}
 
-#define PD_VAL(x) _Generic((x),                                                                      \
-    pd_value: pd_of_value, pd_literal: pd_of_literal, pd_list *: pd_of_open_list,                    \
-    pd_dict *: pd_of_open_dict, const pd_dict *: pd_of_dict,                                         \
-    const pd_list *: pd_of_list, char *: pd_of_text, const char *: pd_of_text,                       \
-    bool: pd_of_bool, signed char: pd_of_int, unsigned char: pd_of_int, short: pd_of_int,            \
-    unsigned short: pd_of_int, int: pd_of_int, unsigned: pd_of_int, long: pd_of_int,                 \
-    long long: pd_of_int, unsigned long: pd_of_unsigned, unsigned long long: pd_of_unsigned,         \
+#define PD_VAL(x) _Generic((x),                                                                   \
+    pd_value: pd_of_value, pd_literal: pd_of_literal, pd_list *: pd_of_open_list,                 \
+    pd_dict *: pd_of_open_dict, const pd_dict *: pd_of_dict,                                      \
+    const pd_list *: pd_of_list, char *: pd_of_text, const char *: pd_of_text,                    \
+    bool: pd_of_bool, signed char: pd_of_int, unsigned char: pd_of_int, short: pd_of_int,         \
+    unsigned short: pd_of_int, int: pd_of_int, unsigned: pd_of_int, long: pd_of_int,              \
+    long long: pd_of_int, unsigned long: pd_of_unsigned, unsigned long long: pd_of_unsigned,      \
     float: pd_of_real, double: pd_of_real, void *: pd_of_null)(x)
 
 /* Counting and mapping, up to 32 arguments. */
-#define PD_N(...)                                                                                    \
-    PD_N_(__VA_ARGS__, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14,   \
+#define PD_N(...)                                                                                 \
+    PD_N_(__VA_ARGS__, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, \
           13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
-#define PD_N_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a1, b1,  \
-              c1, d1, e1, f1, count, ...) count
+#define PD_N_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a1,    \
+              b1, c1, d1, e1, f1, count, ...) count
 #define PD_JOIN(a, b) PD_JOIN_(a, b)
 #define PD_JOIN_(a, b) a##b
 #define PD_MAP(F, ...) PD_JOIN(PD_MAP_, PD_N(__VA_ARGS__))(F, __VA_ARGS__)
@@ -534,11 +632,11 @@ static inline pd_value pd_of_open_dict(pd_dict *dict) { return pd_of_dict(dict);
 #define PD_MAP_31(F, x, ...) F(x), PD_MAP_30(F, __VA_ARGS__)
 #define PD_MAP_32(F, x, ...) F(x), PD_MAP_31(F, __VA_ARGS__)
 
-#define PD_ARR(...) ((pd_literal){ .value_ = { .kind_ = PD_IS_ARRAY, .count_ = PD_N(__VA_ARGS__),     \
+#define PD_ARR(...) ((pd_literal){ .value_ = { .kind_ = PD_IS_ARRAY, .count_ = PD_N(__VA_ARGS__), \
     .as_.items = (const pd_value[]){ PD_MAP(PD_VAL, __VA_ARGS__) } } })
 /* The sizeof makes an odd number of arguments a compile error: keys and values come in pairs. */
-#define PD_OBJ(...) ((pd_literal){ .value_ = { .kind_ = PD_IS_OBJECT,                                \
-    .count_ = PD_N(__VA_ARGS__) / 2 * sizeof(char[1 - 2 * (PD_N(__VA_ARGS__) % 2)]),                 \
+#define PD_OBJ(...) ((pd_literal){ .value_ = { .kind_ = PD_IS_OBJECT,                             \
+    .count_ = PD_N(__VA_ARGS__) / 2 * sizeof(char[1 - 2 * (PD_N(__VA_ARGS__) % 2)]),              \
     .as_.items = (const pd_value[]){ PD_MAP(PD_VAL, __VA_ARGS__) } } })
 
 /* pd_read(c, value, &x) or pd_read(c, value, "key", &x, "other?", &y): each target is filled from a
@@ -553,15 +651,15 @@ static inline pd_slot pd_slot_llong(long long *p) { return (pd_slot){ 'L', p }; 
 static inline pd_slot pd_slot_real(double *p) { return (pd_slot){ 'f', p }; }
 static inline pd_slot pd_slot_bool(bool *p) { return (pd_slot){ 'b', p }; }
 static inline pd_slot pd_slot_value(pd_value *p) { return (pd_slot){ 'v', p }; }
-#define PD_SLOT(x) _Generic((x), char *: pd_slot_key, const char *: pd_slot_key,                     \
-    const char **: pd_slot_text, int *: pd_slot_int, long *: pd_slot_long,                           \
-    long long *: pd_slot_llong, double *: pd_slot_real, bool *: pd_slot_bool,                        \
+#define PD_SLOT(x) _Generic((x), char *: pd_slot_key, const char *: pd_slot_key,                  \
+    const char **: pd_slot_text, int *: pd_slot_int, long *: pd_slot_long,                        \
+    long long *: pd_slot_llong, double *: pd_slot_real, bool *: pd_slot_bool,                     \
     pd_value *: pd_slot_value)(x)
-#define pd_read(c, v, ...) _Generic((c), pd_orchestration *: pd_read_orchestration,                  \
-    pd_activity *: pd_read_activity)                                                                 \
+#define pd_read(c, v, ...) _Generic((c), pd_orchestration *: pd_read_orchestration,               \
+    pd_activity *: pd_read_activity)                                                              \
     ((c), (v), PD_N(__VA_ARGS__), (const pd_slot[]){ PD_MAP(PD_SLOT, __VA_ARGS__) })
 
-#define PD_MEM(c) _Generic((c), pd_orchestration *: pd_mem_of_orchestration,                         \
+#define PD_MEM(c) _Generic((c), pd_orchestration *: pd_mem_of_orchestration,                      \
     pd_activity *: pd_mem_of_activity)(c)
 #define pd_alloc(c, size) pd_alloc_(PD_MEM(c), (size))
 #define pd_defer(c, release, thing) pd_defer_(PD_MEM(c), (release), (thing))
@@ -577,43 +675,44 @@ static inline pd_slot pd_slot_value(pd_value *p) { return (pd_slot){ 'v', p }; }
 #define pd_fail(c, type, ...) pd_fail_(PD_MEM(c), (type), __VA_ARGS__)
 #define PD_FAILED ((pd_result){ 2, NULL }) /* the failure is already recorded */
 
-#define PD_FUNCTION(name_, function) { (name_), _Generic((function),                                 \
+#define PD_FUNCTION(name_, function) { (name_), _Generic((function),                              \
     pd_orchestrator_fn *: PD_ORCHESTRATOR, pd_activity_fn *: PD_ACTIVITY), (pd_any_fn *)(function) }
 #define PD_PROGRAM(table) (table), sizeof(table) / sizeof((table)[0])
 
-#define PD_ACTIVITY_REF(x) _Generic((x), char *: pd_ref_name, const char *: pd_ref_name,             \
+#define PD_ACTIVITY_REF(x) _Generic((x), char *: pd_ref_name, const char *: pd_ref_name,          \
     pd_activity_fn *: pd_ref_activity)(x)
-#define PD_ORCHESTRATOR_REF(x) _Generic((x), char *: pd_ref_name, const char *: pd_ref_name,         \
+#define PD_ORCHESTRATOR_REF(x) _Generic((x), char *: pd_ref_name, const char *: pd_ref_name,      \
     pd_orchestrator_fn *: pd_ref_orchestrator)(x)
 
 /* The first argument is the input; the rest are named options: .version = "2". */
 #define PD_FIRST(...) PD_FIRST_(__VA_ARGS__, 0)
 #define PD_FIRST_(first, ...) first
 #define PD_REST(...) PD_JOIN(PD_REST_, PD_ONE_OR_MORE(__VA_ARGS__))(__VA_ARGS__)
-#define PD_ONE_OR_MORE(...)                                                                          \
-    PD_N_(__VA_ARGS__, more, more, more, more, more, more, more, more, more, more, more, more, more, \
-          more, more, more, more, more, more, more, more, more, more, more, more, more, more, more,  \
-          more, more, more, one, none)
+#define PD_ONE_OR_MORE(...)                                                                       \
+    PD_N_(__VA_ARGS__, more, more, more, more, more, more, more, more, more, more, more, more,    \
+          more, more, more, more, more, more, more, more, more, more, more, more, more, more,     \
+          more, more, more, more, more, one, none)
 #define PD_REST_one(first)
 #define PD_REST_more(first, ...) __VA_ARGS__
-#define PD_OPTIONS(type, ...) (&(type){ .input = PD_VAL(PD_FIRST(__VA_ARGS__)), PD_REST(__VA_ARGS__) })
+#define PD_OPTIONS(type, ...)                                                                     \
+    (&(type){ .input = PD_VAL(PD_FIRST(__VA_ARGS__)), PD_REST(__VA_ARGS__) })
 
-#define pd_call_activity(o, activity, ...)                                                           \
+#define pd_call_activity(o, activity, ...)                                                        \
     pd_call_activity_((o), PD_ACTIVITY_REF(activity), PD_OPTIONS(pd_activity_call, __VA_ARGS__))
-#define pd_start_activity(o, activity, ...)                                                          \
+#define pd_start_activity(o, activity, ...)                                                       \
     pd_start_activity_((o), PD_ACTIVITY_REF(activity), PD_OPTIONS(pd_activity_call, __VA_ARGS__))
 #define PD_TASKS(...) (pd_task *const[]){ __VA_ARGS__ }, PD_N(__VA_ARGS__)
 
-#define PD_EACH(item, array)                                                                         \
-    for (size_t item##_at = 0; item##_at < pd_count(array); item##_at++)                             \
-        for (pd_value item = pd_at((array), item##_at), *item##_once = &item; item##_once;           \
+#define PD_EACH(item, array)                                                                      \
+    for (size_t item##_at = 0; item##_at < pd_count(array); item##_at++)                          \
+        for (pd_value item = pd_at((array), item##_at), *item##_once = &item; item##_once;        \
              item##_once = NULL)
 
-#define pd_hub_start(hub, orchestrator, x, options, id, err)                                         \
+#define pd_hub_start(hub, orchestrator, x, options, id, err)                                      \
     pd_hub_start_((hub), PD_ORCHESTRATOR_REF(orchestrator), PD_VAL(x), (options), (id), (err))
-#define pd_hub_start_many(hub, orchestrator, n, inputs, ids, err)                                    \
+#define pd_hub_start_many(hub, orchestrator, n, inputs, ids, err)                                 \
     pd_hub_start_many_((hub), PD_ORCHESTRATOR_REF(orchestrator), (n), (inputs), (ids), (err))
-#define pd_hub_raise_event(hub, id, name, x, err)                                                    \
+#define pd_hub_raise_event(hub, id, name, x, err)                                                 \
     pd_hub_raise_event_((hub), (id), (name), PD_VAL(x), (err))
 
 #endif /* __cplusplus */

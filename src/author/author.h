@@ -17,20 +17,22 @@ struct author_options {
     size_t stack_size;         /* 0: LIMIT_STACK_DEFAULT */
     size_t orchestrations_max; /* over all partitions; 0: 10,000 */
     unsigned partition_count;
-    bool is_drop_mode; /* drop every stack at every wait: also when PD_REPLAY=always is in the environment,
-                          which api reads */
+    bool is_drop_mode; /* drop every stack at every wait; api asks for it when PD_REPLAY=always */
 };
 
 struct author_counters {
     uint64_t replays, evictions, resident;
 };
 
-/* The program's rows are borrowed, its table is checked: PD_E_INVALID. The runner is freed by author_free. */
-struct runner *author_new(const pd_function *program, size_t n, const struct author_options *options, pd_error *err);
+/* The program's rows are borrowed, its table is checked: PD_E_INVALID. The runner is freed by
+ * author_free. */
+struct runner *author_new(const pd_function *program, size_t n,
+                          const struct author_options *options, pd_error *err);
 void author_free(struct runner *author); /* no call may be running; NULL is fine */
 struct author_counters author_counters(const struct runner *author);
 
-/* The name of a function in the program, for pd_ref with a function pointer; NULL: not registered. */
+/* The name of a function in the program, for pd_ref with a function pointer; NULL: not
+ * registered. */
 const char *author_name_of(const struct runner *author, pd_any_fn *run, pd_function_kind kind);
 
 #endif

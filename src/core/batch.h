@@ -3,7 +3,8 @@
  * A batch: what one partition wants made durable, and what may happen once it is.
  *
  *   B1  Mutations are applied in order, all of them or none.
- *   B2  A batch is immutable once core_cut has handed it out; it owns the memory of everything in it.
+ *   B2  A batch is immutable once core_cut has handed it out; it owns the memory of everything in
+ *       it.
  *   B3  Nothing in `activities` or `endings` may be seen outside before the batch is durable.
  *   B4  Batches of one partition are committed in the order of `number`.
  *
@@ -21,20 +22,22 @@ struct instance_record {
     unsigned partition;
     struct text id, execution_id, name, version, input;
     enum run_state state;
-    bool is_busy;             /* has work that recovery must look at: see core.h, C4 */
+    bool is_busy; /* has work that recovery must look at: see core.h, C4 */
     time_us created_at, updated_at, ended_at; /* ended_at 0: not ended */
-    struct text output;       /* JSON; absent unless completed */
-    struct text failure;      /* encoded TaskFailureDetails; absent unless failed */
+    struct text output;                       /* JSON; absent unless completed */
+    struct text failure;                      /* encoded TaskFailureDetails; absent unless failed */
     struct text custom_status;
 };
 
 enum mutation_kind {
-    MUTATION_INSTANCE_INSERT, /* instance: all fields; no row and no living or ended instance of this id exists */
-    MUTATION_INSTANCE_UPDATE, /* instance: row, state, is_busy, updated_at, ended_at, output, failure,
-                                 custom_status, execution_id; other fields keep what was inserted */
+    /* instance: all fields. No instance of this id or row exists. */
+    MUTATION_INSTANCE_INSERT,
+    /* instance: row, state, is_busy, updated_at, ended_at, output, failure, custom_status,
+     * execution_id; the other fields keep what was inserted. */
+    MUTATION_INSTANCE_UPDATE,
     MUTATION_INSTANCE_DELETE, /* row: the instance with its history, inbox and timers */
     MUTATION_HISTORY_APPEND,  /* row, number = turn 1, 2, 3 ..., bytes = encoded HistoryChunk */
-    MUTATION_INBOX_PUT,       /* row, number = arrival, bytes = encoded HistoryChunk of one event */
+    MUTATION_INBOX_PUT,       /* row, number = arrival, bytes = HistoryChunk of one event */
     MUTATION_INBOX_REMOVE,    /* row, number = last arrival consumed: it and all before */
     MUTATION_TIMER_PUT,       /* row, due, id */
     MUTATION_TIMER_REMOVE,    /* row, due, id; not an error when it is not there */

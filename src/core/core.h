@@ -36,8 +36,10 @@
 
 /* How events become bytes. Injected, so that core does not depend on the wire room. */
 struct codec {
-    void (*event)(struct buffer *, const struct event *); /* appends one element of a HistoryChunk */
-    void (*failure)(struct buffer *, const struct failure *); /* appends a TaskFailureDetails message */
+    void (*event)(struct buffer *,
+                  const struct event *); /* appends one element of a HistoryChunk */
+    void (*failure)(struct buffer *,
+                    const struct failure *); /* appends a TaskFailureDetails message */
 };
 
 struct core_options {
@@ -55,8 +57,8 @@ void core_free(struct core *core); /* with all that is resident, and the open ba
 
 /* ---- residents ------------------------------------------------------------------------------ */
 
-struct instance *core_find(struct core *core, struct text id);        /* NULL: not resident */
-struct instance *core_find_row(struct core *core, uint64_t row);      /* likewise */
+struct instance *core_find(struct core *core, struct text id);   /* NULL: not resident */
+struct instance *core_find_row(struct core *core, uint64_t row); /* likewise */
 uint64_t instance_row(const struct instance *instance);
 enum run_state instance_state(const struct instance *instance);
 
@@ -64,52 +66,61 @@ enum run_state instance_state(const struct instance *instance);
  * that are open are added to the current batch's activities when `redispatch` holds (recovery).
  * An unconsumed inbox makes it ready for a turn. Must not be resident. Events may be borrowed from
  * scratch memory: what is kept is copied. */
-struct instance *core_admit(struct core *core, const struct instance_record *record, const struct event *history,
-                            size_t history_count, uint64_t turn_count, const struct event *inbox,
-                            const uint64_t *arrivals, size_t inbox_count, bool redispatch);
+struct instance *core_admit(struct core *core, const struct instance_record *record,
+                            const struct event *history, size_t history_count, uint64_t turn_count,
+                            const struct event *inbox, const uint64_t *arrivals, size_t inbox_count,
+                            bool redispatch);
 
 /* Drops residents that C1 allows to go, those longest unused first, until at most `keep` remain.
  * ret_rows (may be NULL) receives the rows let go, for the runner to forget. Returns how many. */
 size_t core_evict(struct core *core, size_t keep, uint64_t *ret_rows, size_t rows_max);
 size_t core_resident_count(const struct core *core);
 
-/* ---- commands --------------------------------------------------------------------------------- */
+/* ---- commands ---------------------------------------------------------------------------------
+ * */
 
 struct start_command {
     struct text id, execution_id, name, version, input;
     uint64_t replaces_row; /* an ended instance of this id in the store, not resident; 0: none */
+    bool is_fresh; /* the id was just made by engine_new_id: no need to look for it in the store */
 };
 
 /* PD_OK, or PD_E_EXISTS when an instance of this id is resident and has not ended; nothing has
  * changed then. Arguments were validated by the caller (instance_id_check). */
-pd_status core_start(struct core *core, time_us now, const struct start_command *command, pd_error *err);
-
-/* Delivers an event raised from outside. PD_E_STATE when the instance has ended. */
-pd_status core_raise(struct core *core, time_us now, struct instance *instance, struct text name, struct text payload,
+pd_status core_start(struct core *core, time_us now, const struct start_command *command,
                      pd_error *err);
 
+/* Delivers an event raised from outside. PD_E_STATE when the instance has ended. */
+pd_status core_raise(struct core *core, time_us now, struct instance *instance, struct text name,
+                     struct text payload, pd_error *err);
+
 /* False: dropped and counted (C3). Instances that are not resident are admitted before. */
-bool core_complete_activity(struct core *core, time_us now, struct instance *instance, struct text execution_id,
-                            int32_t id, const struct activity_result *result);
+bool core_complete_activity(struct core *core, time_us now, struct instance *instance,
+                            struct text execution_id, int32_t id,
+                            const struct activity_result *result);
 bool core_fire_timer(struct core *core, time_us now, struct instance *instance, int32_t id);
 
-/* The mailbox position up to which messages have taken effect: recorded with the same batch (S6). */
+/* The mailbox position up to which messages have taken effect: recorded with the same batch (S6).
+ * */
 void core_received(struct core *core, uint64_t number);
 
-/* ---- turns ------------------------------------------------------------------------------------ */
+/* ---- turns ------------------------------------------------------------------------------------
+ * */
 
 /* The next instance that is ready, in the order they became ready; false: none. The turn is
  * borrowed until core_end_turn or core_postpone_turn for the same row. Several may be open. */
 bool core_next_turn(struct core *core, time_us now, const struct turn **ret);
 
 /* Applies the actions: history, timers, activities, the end. The turn is gone afterwards. */
-void core_end_turn(struct core *core, time_us now, const struct turn *turn, const struct turn_result *result);
+void core_end_turn(struct core *core, time_us now, const struct turn *turn,
+                   const struct turn_result *result);
 
 /* Gives the turn back: it is offered again, the same events first, when every earlier turn of the
  * instance is durable (at once when that holds already). */
 void core_postpone_turn(struct core *core, const struct turn *turn);
 
-/* ---- timers: a window of them in memory ------------------------------------------------------- */
+/* ---- timers: a window of them in memory -------------------------------------------------------
+ * */
 
 /* Timers set with due <= horizon are also kept here; the rest live in the store only. The engine
  * moves the horizon and adds what the store has between the old one and the new. */
@@ -118,7 +129,8 @@ void core_add_timer(struct core *core, uint64_t row, int32_t id, time_us due);
 time_us core_next_due(const struct core *core); /* TIME_NEVER: none in the window */
 bool core_pop_due(struct core *core, time_us now, uint64_t *ret_row, int32_t *ret_id);
 
-/* ---- durability ------------------------------------------------------------------------------- */
+/* ---- durability -------------------------------------------------------------------------------
+ * */
 
 bool core_has_changes(const struct core *core); /* would core_cut give a batch? */
 
@@ -129,14 +141,16 @@ struct batch *core_cut(struct core *core);
  * In order of number. Does not free the batch. */
 void core_committed(struct core *core, const struct batch *batch);
 
-/* ---- counters, for tests and metrics ---------------------------------------------------------- */
+/* ---- counters, for tests and metrics ----------------------------------------------------------
+ * */
 
 struct core_counters {
     uint64_t turns, events, starts, endings, dropped_completions, dropped_events;
 };
 struct core_counters core_counters(const struct core *core);
 
-/* ---- rules that the client side shares --------------------------------------------------------- */
+/* ---- rules that the client side shares
+ * --------------------------------------------------------- */
 
 /* PD_OK or PD_E_INVALID with the sentence: 1..256 characters of UTF-8, not starting with '@', none
  * of / \ # ?, no control characters. */

@@ -20,18 +20,18 @@
 #include "base/time.h"
 
 /*    kind                     wire  name as people see it */
-#define EVENT_MAP(X)                                                       \
-    X(EXECUTION_STARTED,       3, "ExecutionStarted")                      \
-    X(EXECUTION_COMPLETED,     4, "ExecutionCompleted")                    \
-    X(EXECUTION_TERMINATED,    5, "ExecutionTerminated")                   \
-    X(TASK_SCHEDULED,          6, "TaskScheduled")                         \
-    X(TASK_COMPLETED,          7, "TaskCompleted")                         \
-    X(TASK_FAILED,             8, "TaskFailed")                            \
-    X(TIMER_CREATED,          12, "TimerCreated")                          \
-    X(TIMER_FIRED,            13, "TimerFired")                            \
-    X(ORCHESTRATOR_STARTED,   14, "OrchestratorStarted")                   \
-    X(ORCHESTRATOR_COMPLETED, 15, "OrchestratorCompleted")                 \
-    X(EVENT_RAISED,           17, "EventRaised")
+#define EVENT_MAP(X)                                       \
+    X(EXECUTION_STARTED, 3, "ExecutionStarted")            \
+    X(EXECUTION_COMPLETED, 4, "ExecutionCompleted")        \
+    X(EXECUTION_TERMINATED, 5, "ExecutionTerminated")      \
+    X(TASK_SCHEDULED, 6, "TaskScheduled")                  \
+    X(TASK_COMPLETED, 7, "TaskCompleted")                  \
+    X(TASK_FAILED, 8, "TaskFailed")                        \
+    X(TIMER_CREATED, 12, "TimerCreated")                   \
+    X(TIMER_FIRED, 13, "TimerFired")                       \
+    X(ORCHESTRATOR_STARTED, 14, "OrchestratorStarted")     \
+    X(ORCHESTRATOR_COMPLETED, 15, "OrchestratorCompleted") \
+    X(EVENT_RAISED, 17, "EventRaised")
 
 enum event_kind {
     EVENT_UNKNOWN = 0, /* a kind of a newer version: kept as bytes, ignored by replay */
@@ -44,7 +44,7 @@ const char *event_kind_name(enum event_kind kind);
 
 /* How an instance stands. Numbers are ours (and pd_run_state's), not the wire's. */
 enum run_state {
-    RUN_PENDING,    /* accepted, no turn yet */
+    RUN_PENDING, /* accepted, no turn yet */
     RUN_RUNNING,
     RUN_SUSPENDED,
     RUN_COMPLETED,
@@ -67,8 +67,8 @@ struct failure {
 
 struct event {
     enum event_kind kind;
-    int32_t id;       /* step, for what a step made; else EVENT_NO_ID */
-    int32_t ref;      /* step that TASK_COMPLETED, TASK_FAILED, TIMER_FIRED complete; else EVENT_NO_ID */
+    int32_t id;  /* step, for what a step made; else EVENT_NO_ID */
+    int32_t ref; /* step that TASK_COMPLETED, TASK_FAILED, TIMER_FIRED complete; else EVENT_NO_ID */
     time_us at;
     time_us fire_at;  /* TIMER_CREATED, TIMER_FIRED */
     struct text name; /* EXECUTION_STARTED, TASK_SCHEDULED, EVENT_RAISED */

@@ -8,7 +8,8 @@
  * a test's runner is a script. Core and engine know only this header.
  *
  *   T1  events[0] is ORCHESTRATOR_STARTED, and its time is "now" for the orchestrator. In turn 1
- *       events[1] is EXECUTION_STARTED. The rest are completions and raised events, as they arrived.
+ *       events[1] is EXECUTION_STARTED. The rest are completions and raised events, as they
+ *       arrived.
  *   T2  A runner that does not remember the instance as of turn number - 1 answers
  *       RUNNER_NEEDS_HISTORY, having done nothing; it is then called again with `past`: the
  *       events of turns 1 .. number - 1.
@@ -37,7 +38,8 @@ struct past {
 };
 
 struct turn_result {
-    const struct action *actions; /* in the order the code asked; at most one ACTION_COMPLETE, last */
+    const struct action
+        *actions; /* in the order the code asked; at most one ACTION_COMPLETE, last */
     size_t action_count;
 };
 
@@ -56,18 +58,22 @@ struct runner;
 struct runner_ops {
     unsigned version; /* 1; fields are only ever appended */
 
-    /* Runs one turn; always called from the same thread for one partition. past NULL: not loaded. */
-    enum runner_answer (*turn)(struct runner *, const struct turn *, const struct past *past, struct arena *,
-                               struct turn_result *ret);
+    /* Runs one turn; always called from the same thread for one partition. past NULL: not loaded.
+     * */
+    enum runner_answer (*turn)(struct runner *, const struct turn *, const struct past *past,
+                               struct arena *, struct turn_result *ret);
 
-    /* The instance has ended, was replaced, or its turn was thrown away: drop what is kept of it. */
+    /* The instance has ended, was replaced, or its turn was thrown away: drop what is kept of it.
+     * */
     void (*forget)(struct runner *, unsigned partition, uint64_t row);
 
-    /* The partition was thrown away after a failed commit, or is being closed. Same thread as turn. */
+    /* The partition was thrown away after a failed commit, or is being closed. Same thread as
+     * turn. */
     void (*forget_all)(struct runner *, unsigned partition);
 
     /* Runs an activity to its end; called from many threads at once. */
-    void (*activity)(struct runner *, const struct activity *, struct arena *, struct activity_result *ret);
+    void (*activity)(struct runner *, const struct activity *, struct arena *,
+                     struct activity_result *ret);
 };
 
 struct runner {

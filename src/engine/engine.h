@@ -25,7 +25,7 @@ struct engine_options {
 
 /* Owns every partition of the store (PD_E_STATE: another process does) and starts to recover in
  * the background. Store and runner are borrowed until engine_stop returns. */
-struct engine *engine_start(struct store *store, struct runner *runner, const struct codec *codec,
+struct engine *engine_start(struct store *store, struct runner *runner,
                             const struct engine_options *options, pd_error *err);
 
 /* Takes no new commands (PD_E_CANCELLED), lets running activities end for at most drain_ms, commits
@@ -33,19 +33,21 @@ struct engine *engine_start(struct store *store, struct runner *runner, const st
 void engine_stop(struct engine *engine, int64_t drain_ms);
 
 /* Starts instances; returns when all that could be started are durable. Arguments were validated.
- * An empty execution_id is minted. ret_statuses[i] (may be NULL) tells each one's fate; the result is the first failure.
- * Any thread; blocks. */
-pd_status engine_start_instances(struct engine *engine, const struct start_command *commands, size_t count,
-                                 pd_status *ret_statuses, pd_error *err);
+ * An absent execution_id is minted. ret_statuses[i] (may be NULL) tells each one's fate; the
+ * result is the first failure. Any thread; blocks. */
+pd_status engine_start_instances(struct engine *engine, const struct start_command *commands,
+                                 size_t count, pd_status *ret_statuses, pd_error *err);
 
 /* PD_E_NOT_FOUND, PD_E_STATE: header of pd_hub_raise_event. Any thread; blocks until durable. */
-pd_status engine_raise(struct engine *engine, struct text id, struct text name, struct text payload, pd_error *err);
+pd_status engine_raise(struct engine *engine, struct text id, struct text name, struct text payload,
+                       pd_error *err);
 
 /* Waiting for the end of an instance: register, look in the store, wait, unregister. A watch that
  * was registered before the instance ended is signalled when the ending is durable. */
 struct watch;
 struct watch *engine_watch(struct engine *engine, struct text id);
-bool engine_watch_wait(struct watch *watch, int64_t max_ms); /* true: it ended, or the engine stopped: look again */
+bool engine_watch_wait(struct watch *watch,
+                       int64_t max_ms); /* true: it ended, or the engine stopped: look again */
 void engine_unwatch(struct engine *engine, struct watch *watch);
 
 /* A new random id: 32 lower-case hexadecimal digits that sort by time of creation. Any thread. */

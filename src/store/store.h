@@ -5,14 +5,18 @@
  * The engine holds the working set in memory and owns the order of things. A store decides
  * nothing, runs no clock, and never looks inside event bytes (its views for people may).
  *
- *   S1  `commit` applies its batches entirely or not at all; when it returns PD_OK they survive any crash.
- *   S2  A batch carries the epoch of its partition; a stale epoch is PD_E_LEASE_LOST and nothing changes.
+ *   S1  `commit` applies its batches entirely or not at all; when it returns PD_OK they survive
+ *       any crash.
+ *   S2  A batch carries the epoch of its partition; a stale epoch is PD_E_LEASE_LOST and nothing
+ *       changes.
  *   S3  After a crash at any instant, what is there is a prefix of the commits in order, including
  *       every one that returned PD_OK.
- *   S4  load_* and query give back what was committed, byte for byte, in order, also beside a running commit.
- *   S5  Nothing is due before its time, ties come in the order they were set, and time is an argument.
- *   S6  A message in the mailbox takes effect once: the store numbers it, the receiver removes it in
- *       the same commit as its effects.
+ *   S4  load_* and query give back what was committed, byte for byte, in order, also beside a
+ *       running commit.
+ *   S5  Nothing is due before its time, ties come in the order they were set, and time is an
+ *       argument.
+ *   S6  A message in the mailbox takes effect once: the store numbers it, the receiver removes it
+ *       in the same commit as its effects.
  *
  * Threads: `commit` and `own` are called by one thread at a time; everything else from any
  * thread at any time, also beside a commit. Errors: PD_E_UNAVAILABLE (retryable) when the medium
@@ -31,7 +35,8 @@
 
 struct store;
 
-/* A message waits in the mailbox of a partition for the engine that owns it: a start, or an event. */
+/* A message waits in the mailbox of a partition for the engine that owns it: a start, or an
+ * event. */
 enum message_kind {
     MESSAGE_START = 1, /* bytes: encoded HistoryChunk of one EXECUTION_STARTED */
     MESSAGE_RAISE = 2, /* bytes: encoded HistoryChunk of one EVENT_RAISED */
@@ -79,10 +84,10 @@ struct timer_page {
 };
 
 struct store_query {
-    unsigned states; /* 1u << enum run_state | ...; 0: all */
-    struct text id_prefix, name; /* absent: any */
+    unsigned states;                  /* 1u << enum run_state | ...; 0: all */
+    struct text id_prefix, name;      /* absent: any */
     time_us created_from, created_to; /* inclusive; 0: open */
-    uint64_t after_row; /* 0: from the start */
+    uint64_t after_row;               /* 0: from the start */
     size_t limit;
     bool with_payloads; /* input, output, failure, custom_status */
 };
@@ -96,7 +101,7 @@ struct record_page {
 /* What `own` tells the new owner. */
 struct ownership {
     uint64_t epoch;
-    uint64_t row_next;      /* first row this partition may hand out */
+    uint64_t row_next; /* first row this partition may hand out */
 };
 
 struct store_ops {
@@ -105,32 +110,37 @@ struct store_ops {
     void (*close)(struct store *);
 
     /* Makes the caller the one engine of the partition; earlier owners' epochs are stale from now
-     * on. PD_E_STATE when another process runs it; the text says which (host, process, since when). */
-    pd_status (*own)(struct store *, unsigned partition, time_us now, struct ownership *ret, pd_error *);
+     * on. PD_E_STATE when another process runs it; the text says which (host, process, since
+     * when). */
+    pd_status (*own)(struct store *, unsigned partition, time_us now, struct ownership *ret,
+                     pd_error *);
 
     /* Gives it up; another may own it at once. */
     void (*disown)(struct store *, unsigned partition);
 
     /* S1, S2, S3. One transaction for all. */
-    pd_status (*commit)(struct store *, const struct batch *const *batches, size_t count, pd_error *);
+    pd_status (*commit)(struct store *, const struct batch *const *batches, size_t count,
+                        pd_error *);
 
     /* By id, or by row when id is absent. PD_OK and *ret_found; text in the arena. */
-    pd_status (*load_instance)(struct store *, struct text id, uint64_t row, struct arena *, struct instance_record *ret,
-                               bool *ret_found, pd_error *);
-    pd_status (*load_history)(struct store *, uint64_t row, uint64_t from, struct arena *, struct history_rows *ret,
-                              pd_error *);
-    pd_status (*load_inbox)(struct store *, uint64_t row, struct arena *, struct inbox_rows *ret, pd_error *);
+    pd_status (*load_instance)(struct store *, struct text id, uint64_t row, struct arena *,
+                               struct instance_record *ret, bool *ret_found, pd_error *);
+    pd_status (*load_history)(struct store *, uint64_t row, uint64_t from, struct arena *,
+                              struct history_rows *ret, pd_error *);
+    pd_status (*load_inbox)(struct store *, uint64_t row, struct arena *, struct inbox_rows *ret,
+                            pd_error *);
 
     /* Busy instances of a partition with row > after, at most max. Recovery. */
-    pd_status (*scan_busy)(struct store *, unsigned partition, uint64_t after, size_t max, struct arena *,
-                           struct busy_page *ret, pd_error *);
+    pd_status (*scan_busy)(struct store *, unsigned partition, uint64_t after, size_t max,
+                           struct arena *, struct busy_page *ret, pd_error *);
 
     /* Timers of a partition with from < due <= until, the earliest `max` of them, never cutting
      * between equal due times: ties of the last one come along even when that passes max. */
-    pd_status (*due_timers)(struct store *, unsigned partition, time_us from, time_us until, size_t max, struct arena *,
-                            struct timer_page *ret, pd_error *);
+    pd_status (*due_timers)(struct store *, unsigned partition, time_us from, time_us until,
+                            size_t max, struct arena *, struct timer_page *ret, pd_error *);
 
-    pd_status (*query)(struct store *, const struct store_query *, struct arena *, struct record_page *ret, pd_error *);
+    pd_status (*query)(struct store *, const struct store_query *, struct arena *,
+                       struct record_page *ret, pd_error *);
 
     /* Durable on return; for any process that has the store open. MESSAGE_START is refused with
      * PD_E_EXISTS while an instance of that id has not ended or a start of it is waiting;
@@ -138,11 +148,12 @@ struct store_ops {
     pd_status (*accept)(struct store *, const struct message *, size_t count, pd_error *);
 
     /* Messages of a partition with number > after, in order, at most max. */
-    pd_status (*receive)(struct store *, unsigned partition, uint64_t after, size_t max, struct arena *,
-                         struct message_page *ret, pd_error *);
+    pd_status (*receive)(struct store *, unsigned partition, uint64_t after, size_t max,
+                         struct arena *, struct message_page *ret, pd_error *);
 
     /* Waits until something may have arrived in the mailbox (owner), or something may have been
-     * committed (others), for at most max_ms; then PD_OK. `wake` ends the waits of this handle now. */
+     * committed (others), for at most max_ms; then PD_OK. `wake` ends the waits of this handle
+     * now. */
     pd_status (*wait)(struct store *, int64_t max_ms, pd_error *);
     void (*wake)(struct store *);
 };

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Commands: see command.h. The queue is a stack that producers push with one compare-and-swap and
+ * the consumer empties with one exchange, so that a thousand activity results cost no lock. */
+#include "engine/command.h"
+
+#include <stdatomic.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "core/batch.h"
+
+void latch_init(struct latch *latch, size_t pending)
+{
+    pthread_mutex_init(&latch->mutex, NULL);
+    pthread_cond_init(&latch->opened, NULL);
+    latch->pending = pending;
+}
+
+void latch_count_down(struct latch *latch)
+{
+    pthread_mutex_lock(&latch->mutex);
+    assert_that(latch->pending > 0);
+    if (--latch->pending == 0) {
+        /* Under the lock: the waiter may destroy the latch as soon as it can take the lock. */
+        pthread_cond_signal(&latch->opened);
+    }
+    pthread_mutex_unlock(&latch->mutex);
+}
+
+void latch_wait(struct latch *latch)
+{
+    pthread_mutex_lock(&latch->mutex);
+    while (latch->pending > 0) {
+        pthread_cond_wait(&latch->opened, &latch->mutex);
+    }
+    pthread_mutex_unlock(&latch->mutex);
+}
+
+void latch_done(struct latch *latch)
+{
+    pthread_cond_destroy(&latch->opened);
+    pthread_mutex_destroy(&latch->mutex);
+}
+
+struct command *command_new_done(struct activity *activity)
+{
+    struct command *command = mem_alloc(sizeof *command);
+    command->kind = COMMAND_ACTIVITY_DONE;
+    command->as.done.activity = activity;
+    arena_init(&command->as.done.arena);
+    return command;
+}
+
+void command_answer(struct command *command, pd_status status, const pd_error *error)
+{
+    struct latch *latch = command->latch;
+    if (latch == NULL) {
+        assert_that(command->kind == COMMAND_ACTIVITY_DONE);
+        activity_free(command->as.done.activity);
+        arena_done(&command->as.done.arena);
+        mem_free(command);
+        return;
+    }
+    if (status != PD_OK) {
+        command->status = status;
+        command->error = *error;
+        if (command->kind == COMMAND_START) {
+            for (size_t i = 0; i < command->as.start.count; i++) {
+                if (command->as.start.statuses[i] == PD_OK) {
+                    command->as.start.statuses[i] = status;
+                }
+            }
+        }
+    }
+    latch_count_down(latch);
+}
+
+void command_queue_push(struct command_queue *queue, struct command *command)
+{
+    struct command *head = atomic_load_explicit(&queue->head, memory_order_relaxed);
+    do {
+        command->next = head;
+    } while (!atomic_compare_exchange_weak(&queue->head, &head, command));
+}
+
+struct command *command_queue_take(struct command_queue *queue)
+{
+    struct command *newest = atomic_exchange(&queue->head, NULL);
+    struct command *oldest = NULL;
+    while (newest != NULL) {
+        struct command *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+bool command_queue_is_empty(struct command_queue *queue)
+{
+    return atomic_load(&queue->head) == NULL;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Commands: what threads ask of a partition, and how they hear back.
+ *
+ * A command is made by a client's thread, an activity thread or the simulator, pushed into the
+ * partition's queue, applied by the partition's thread, and answered when the batch that holds
+ * its effects is durable, or at once when it is refused.
+ *
+ *   Q1  A command with a latch belongs to a caller who blocks on the latch: its memory, and all it
+ *       points to, stays until the latch opens. After that nobody touches it.
+ *   Q2  A command without a latch owns itself and is freed by whoever answers it. */
+#ifndef ENGINE_COMMAND_H
+#define ENGINE_COMMAND_H
+
+#include <perdure.h>
+#include <pthread.h>
+
+#include "base/arena.h"
+#include "core/core.h"
+
+/* Opens when as many commands as it was made for have been answered. */
+struct latch {
+    pthread_mutex_t mutex;
+    pthread_cond_t opened;
+    size_t pending;
+};
+
+void latch_init(struct latch *latch, size_t pending);
+void latch_count_down(struct latch *latch);
+void latch_wait(struct latch *latch);
+void latch_done(struct latch *latch);
+
+enum command_kind {
+    COMMAND_START,         /* some instances */
+    COMMAND_RAISE,         /* one event */
+    COMMAND_ACTIVITY_DONE, /* a result; no latch */
+};
+
+struct command {
+    struct command *next;
+    enum command_kind kind;
+    struct latch *latch;
+    pd_status status; /* set by the answer: the first thing that failed */
+    pd_error error;
+    union {
+        struct {
+            const struct start_command *items;
+            size_t count;
+            pd_status *statuses; /* one an item */
+        } start;
+        struct {
+            struct text id, name, payload;
+        } raise;
+        struct {
+            struct activity *activity; /* owned */
+            struct activity_result result;
+            struct arena arena; /* holds the result */
+        } done;
+    } as;
+};
+
+/* A heap command for a result; its arena is ready to hold it. Takes the activity. */
+struct command *command_new_done(struct activity *activity);
+
+/* Q1, Q2. status PD_OK leaves a failure that the command recorded before. */
+void command_answer(struct command *command, pd_status status, const pd_error *error);
+
+/* Many producers, one consumer; the consumer takes everything in the order it was pushed. */
+struct command_queue {
+    _Atomic(struct command *) head; /* newest first */
+};
+
+void command_queue_push(struct command_queue *queue, struct command *command);
+struct command *command_queue_take(struct command_queue *queue); /* oldest first; NULL: empty */
+bool command_queue_is_empty(struct command_queue *queue);
+
+#endif

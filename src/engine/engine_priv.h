@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The threads of an engine, and what they share.
+ *
+ *     client --command--> pump (one a partition) --work--> committer (one) --> disk
+ *       ^                  ^   ^                              |
+ *       |                  |   +--------- work, done ---------+
+ *       +----- answer -----|----------------------------------+
+ *                          |                                  v
+ *                          +----------- result ----------- pool (activities)
+ *
+ *   E1  A partition is touched by its pump's thread only.
+ *   E2  At most one work of a partition is under way; while it is, changes gather in core. So
+ *       batches grow with load, without a timer (group commit).
+ *   E3  store->commit is called by one thread at a time: whoever holds committer.is_busy.
+ *   E4  What a work releases (activities, answers, endings) is released by the thread that
+ *       committed it, before the pump hears of it: the pump is not on the way to the user.
+ *   E5  Locks are leaves: no thread takes a second lock while it holds one. */
+#ifndef ENGINE_ENGINE_PRIV_H
+#define ENGINE_ENGINE_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/object.h"
+#include "engine/engine.h"
+#include "engine/partition.h"
+
+#define ENGINE_MAGIC 0x656e6769U
+
+/* Above this many activities waiting for a thread, recovery brings in no more. */
+#define BACKLOG_MAX 20000
+
+/* ---- clock.c --------------------------------------------------------------------------------- */
+
+time_us clock_now(void); /* since 1970 */
+
+/* A condition whose timed waits are not disturbed by someone setting the clock. */
+void clock_cond_init(pthread_cond_t *cond);
+/* At most `us` microseconds; negative: no limit. False: the time has passed. The mutex is held. */
+bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t us);
+
+/* ---- pool.c: threads that run activities
+ * -------------------------------------------------------- */
+
+struct pool {
+    struct engine *engine;
+    struct runner *runner;
+    pthread_mutex_t mutex;
+    pthread_cond_t work, idle;
+    struct list queue; /* of struct activity */
+    unsigned thread_count, waiting, running;
+    bool is_draining, is_stopping;
+    _Atomic size_t backlog;
+    pthread_t *threads;
+};
+
+bool pool_start(struct pool *pool, struct engine *engine, struct runner *runner, unsigned threads);
+void pool_give(struct pool *pool, struct list *activities); /* empties the list */
+void pool_drain(struct pool *pool, int64_t max_ms); /* begins no more; waits for those running */
+void pool_stop(struct pool *pool);                  /* joins */
+
+/* ---- committer.c
+ * --------------------------------------------------------------------------------- */
+
+struct committer {
+    struct engine *engine;
+    struct store *store;
+    pthread_mutex_t mutex;
+    pthread_cond_t work;
+    struct work *first, **last;
+    bool is_busy, is_stopping;
+    pthread_t thread;
+    bool has_thread;
+};
+
+bool committer_start(struct committer *committer, struct engine *engine, struct store *store);
+
+/* Commits the work, on the calling thread when it may and nobody else is committing, or on the
+ * committer's. Afterwards engine_release has been called for it. */
+void committer_submit(struct committer *committer, struct work *work, bool may_commit_here);
+void committer_stop(struct committer *committer); /* nothing is under way any more */
+
+/* ---- watch.c
+ * ------------------------------------------------------------------------------------- */
+
+struct watches {
+    pthread_mutex_t mutex;
+    struct map by_id; /* id -> the first struct watch; the others hang on it */
+    bool is_stopped;
+};
+
+void watches_init(struct watches *watches);
+void watches_done(struct watches *watches);
+void watches_signal(struct watches *watches, const struct ending *endings);
+void watches_stop(struct watches *watches); /* signals all, now and later */
+
+/* ---- pump.c: a partition's thread
+ * ------------------------------------------------------------------ */
+
+struct pump {
+    struct engine *engine;
+    struct partition *partition;
+    struct command_queue queue;
+    _Atomic(struct work *) done; /* committed, to be heard of */
+    _Atomic bool has_mail, is_stopping;
+    bool is_work_out;
+    pthread_mutex_t mutex;
+    pthread_cond_t awake;
+    _Atomic bool is_asleep;
+    pthread_t thread;
+    bool has_thread;
+};
+
+bool pump_start(struct pump *pump, struct engine *engine, struct partition *partition);
+void pump_push(struct pump *pump, struct command *command);
+void pump_notice_mail(struct pump *pump);
+void pump_committed(struct pump *pump, struct work *work); /* from the committer */
+void pump_stop(struct pump *pump); /* makes everything durable, joins, frees the partition */
+
+/* ---- engine.c
+ * ------------------------------------------------------------------------------------- */
+
+struct engine {
+    uint32_t magic;
+    struct store *store;
+    unsigned pump_count;
+    struct pump *pumps;
+    struct pool pool;
+    struct committer committer;
+    struct watches watches;
+
+    pthread_mutex_t calls_mutex;
+    pthread_cond_t calls_ended;
+    size_t calls;
+    bool is_closing;
+
+    pthread_t mailbox;
+    bool has_mailbox;
+    _Atomic bool is_mailbox_stopping;
+};
+
+/* E4. work->status is set. */
+void engine_release(struct engine *engine, struct work *work);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A partition at work: core, store and runner put together, without threads and without a clock.
+ *
+ * This is the engine's logic, and what the simulator runs: every call says what time it is, nothing
+ * waits, and the order of calls is the only source of nondeterminism. Whoever drives it (a thread
+ * in pump.c, a seed in tests/sim) does four things in any order:
+ *
+ *     partition_apply        a command has arrived
+ *     partition_run          go on: turns, timers, messages, recovery
+ *     partition_cut          take what is to be made durable; commit it; work_release
+ *     partition_committed    hear how the commit went
+ *
+ *   P1  Works of a partition are committed in the order they were cut, one after the other.
+ *   P2  Nothing leaves the partition except in a work, after its commit.
+ *   P3  After a failed commit the partition is thrown away (core, kept stacks, answers that wait)
+ *       and begins again from the store; until the store lets it, it is down: client commands are
+ *       refused with the store's error, results of activities are kept.
+ *   P4  An instance that is not resident is looked for in the store before a command about it is
+ *       applied: core never guesses.
+ *   P5  During recovery an instance that the scan has not reached yet is admitted with its open
+ *       activities dispatched again; later admissions do not dispatch. */
+#ifndef ENGINE_PARTITION_H
+#define ENGINE_PARTITION_H
+
+#include <perdure.h>
+
+#include "base/time.h"
+#include "core/core.h"
+#include "core/turn.h"
+#include "engine/command.h"
+#include "store/store.h"
+
+struct partition;
+
+struct partition_options {
+    struct store *store;
+    struct runner *runner;
+    unsigned number;
+    size_t residents_max;
+};
+
+/* One commit's worth: a batch, and the commands that are answered when it is durable. */
+struct work {
+    struct work *next;
+    struct partition *partition;
+    struct batch *batch;
+    struct command *answers;
+    pd_status status; /* of the commit */
+    pd_error error;
+};
+
+/* Owns the partition in the store. PD_E_STATE: another process does. */
+struct partition *partition_new(const struct partition_options *options, time_us now,
+                                pd_error *err);
+
+/* Answers what waits with PD_E_CANCELLED, disowns. */
+void partition_free(struct partition *partition);
+
+void partition_apply(struct partition *partition, time_us now, struct command *command);
+
+/* There may be messages in the mailbox. */
+void partition_notice_mail(struct partition *partition);
+
+/* At most a slice of work, so that the driver can look at its queue and cut in between. True: call
+ * again, there is more; false: nothing until a command, a commit, or partition_wake_at. */
+bool partition_run(struct partition *partition, time_us now);
+
+/* While held, recovery admits no further instances: the driver has activities enough. */
+void partition_hold_recovery(struct partition *partition, bool hold);
+
+/* When partition_run should be called although nothing arrived; TIME_NEVER: need not. */
+time_us partition_wake_at(const struct partition *partition);
+
+/* NULL: nothing to commit. At most one work is out at a time (P1). */
+struct work *partition_cut(struct partition *partition);
+
+/* Answers the commands with work->status, and frees them. Any thread, once, after the commit. The
+ * activities stay in the batch for the driver to take. */
+void work_answer(struct work *work);
+
+/* The end of a work: consumes it. The driver has taken the batch's activities, or they are freed.
+ * */
+void partition_committed(struct partition *partition, time_us now, struct work *work);
+
+/* Drops residents down to `keep`, as far as durability allows. */
+void partition_evict(struct partition *partition, size_t keep);
+
+struct partition_counters {
+    struct core_counters core;
+    uint64_t loads, history_loads, postponed, resets, recovered, corrupt;
+    size_t residents;
+    bool is_down, is_recovering;
+};
+struct partition_counters partition_counters(const struct partition *partition);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The pump: a partition's thread. Takes commands, runs turns, hands works to the committer.
+ *
+ * It sleeps when there is nothing to do. Producers must not be slowed by that: they push without
+ * a lock, and only one that finds the pump asleep takes its mutex. The order (push, then look at
+ * is_asleep; say asleep, then look at the queue) is sequentially consistent on both sides, so
+ * either the producer sees the sleeper or the sleeper sees the command. */
+#include "base/assert.h"
+#include "engine/engine_priv.h"
+
+enum { APPLY_SLICE = 64, COMMIT_HERE_MUTATIONS = 16 };
+
+/* ---- other threads
+ * ------------------------------------------------------------------------------- */
+
+static void wake(struct pump *pump)
+{
+    if (atomic_load(&pump->is_asleep)) {
+        pthread_mutex_lock(&pump->mutex);
+        pthread_cond_signal(&pump->awake);
+        pthread_mutex_unlock(&pump->mutex);
+    }
+}
+
+void pump_push(struct pump *pump, struct command *command)
+{
+    command_queue_push(&pump->queue, command);
+    wake(pump);
+}
+
+void pump_notice_mail(struct pump *pump)
+{
+    atomic_store(&pump->has_mail, true);
+    wake(pump);
+}
+
+void pump_committed(struct pump *pump, struct work *work)
+{
+    struct work *before = atomic_exchange(&pump->done, work);
+    assert_that(before == NULL); /* E2 */
+    wake(pump);
+}
+
+/* ---- its own thread
+ * ------------------------------------------------------------------------------- */
+
+static void hear_of_commit(struct pump *pump)
+{
+    if (!pump->is_work_out || atomic_load_explicit(&pump->done, memory_order_relaxed) == NULL) {
+        return;
+    }
+    struct work *work = atomic_exchange(&pump->done, NULL);
+    pump->is_work_out = false;
+    partition_committed(pump->partition, clock_now(), work);
+}
+
+static void cut(struct pump *pump)
+{
+    hear_of_commit(pump);
+    if (pump->is_work_out) {
+        return;
+    }
+    struct work *work = partition_cut(pump->partition);
+    if (work == NULL) {
+        return;
+    }
+    pump->is_work_out = true;
+    bool is_small = work->batch->mutation_count <= COMMIT_HERE_MUTATIONS;
+    committer_submit(&pump->engine->committer, work,
+                     is_small && command_queue_is_empty(&pump->queue));
+    hear_of_commit(pump);
+}
+
+static void apply_all(struct pump *pump)
+{
+    struct command *command = command_queue_take(&pump->queue);
+    time_us now = command != NULL ? clock_now() : 0;
+    for (int n = 1; command != NULL; n++) {
+        struct command *next = command->next;
+        partition_apply(pump->partition, now, command);
+        command = next;
+        if (n % APPLY_SLICE == 0 && command != NULL) {
+            now = clock_now();
+            (void)partition_run(pump->partition, now);
+            cut(pump);
+        }
+    }
+}
+
+static bool has_news(struct pump *pump)
+{
+    return !command_queue_is_empty(&pump->queue) || atomic_load(&pump->done) != NULL ||
+           atomic_load(&pump->has_mail) || (atomic_load(&pump->is_stopping) && !pump->is_work_out);
+}
+
+static void sleep_until(struct pump *pump, time_us until)
+{
+    pthread_mutex_lock(&pump->mutex);
+    atomic_store(&pump->is_asleep, true);
+    while (!has_news(pump)) {
+        int64_t left = until == TIME_NEVER ? -1 : until - clock_now();
+        if (until != TIME_NEVER && left <= 0) {
+            break;
+        }
+        (void)clock_cond_wait(&pump->awake, &pump->mutex, left);
+    }
+    atomic_store(&pump->is_asleep, false);
+    pthread_mutex_unlock(&pump->mutex);
+}
+
+static void *body(void *argument)
+{
+    struct pump *pump = argument;
+    while (!atomic_load(&pump->is_stopping)) {
+        hear_of_commit(pump);
+        if (atomic_exchange(&pump->has_mail, false)) {
+            partition_notice_mail(pump->partition);
+        }
+        apply_all(pump);
+        size_t backlog = atomic_load_explicit(&pump->engine->pool.backlog, memory_order_relaxed);
+        partition_hold_recovery(pump->partition, backlog > BACKLOG_MAX);
+        bool more = partition_run(pump->partition, clock_now());
+        cut(pump);
+        if (!more) {
+            sleep_until(pump, partition_wake_at(pump->partition));
+        }
+    }
+    /* What was accepted is made durable; no new turns begin. */
+    do {
+        if (pump->is_work_out) {
+            sleep_until(pump, TIME_NEVER);
+        }
+        apply_all(pump);
+        cut(pump);
+    } while (pump->is_work_out || !command_queue_is_empty(&pump->queue));
+    return NULL;
+}
+
+bool pump_start(struct pump *pump, struct engine *engine, struct partition *partition)
+{
+    pump->engine = engine;
+    pump->partition = partition;
+    pthread_mutex_init(&pump->mutex, NULL);
+    clock_cond_init(&pump->awake);
+    pump->has_thread = pthread_create(&pump->thread, NULL, body, pump) == 0;
+    return pump->has_thread;
+}
+
+void pump_stop(struct pump *pump)
+{
+    if (pump->has_thread) {
+        atomic_store(&pump->is_stopping, true);
+        pthread_mutex_lock(&pump->mutex);
+        pthread_cond_signal(&pump->awake);
+        pthread_mutex_unlock(&pump->mutex);
+        pthread_join(pump->thread, NULL);
+    }
+    partition_free(pump->partition);
+    pump->partition = NULL;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Residency: from the store into core.
+ *
+ * An instance is loaded on demand, by id or by row: its record, its history (folded by core, then
+ * forgotten) and its inbox. What is loaded is as of the last commit; that is the truth, because an
+ * instance with anything not durable is resident already (C1) and is never looked for here. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "engine/partition_priv.h"
+#include "wire/wire.h"
+
+static pd_status read_rows(const struct text *rows, size_t count, struct arena *arena,
+                           struct wire_events *ret, pd_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        pd_status status = wire_read_events(rows[i], arena, ret, err);
+        if (status != PD_OK) {
+            return status;
+        }
+    }
+    return PD_OK;
+}
+
+/* P5: is it the scan's business still? */
+static bool is_before_scan(const struct partition *partition, uint64_t row)
+{
+    return partition->is_recovering && row > partition->recovered_row &&
+           row < partition->recover_end;
+}
+
+static pd_status admit(struct partition *partition, const struct instance_record *record,
+                       struct instance **ret, pd_error *err)
+{
+    struct store *store = partition->options.store;
+    struct arena *arena = &partition->turn;
+    struct history_rows history = { 0 };
+    struct inbox_rows inbox = { 0 };
+    pd_status status = store->ops->load_history(store, record->row, 0, arena, &history, err);
+    if (status == PD_OK) {
+        status = store->ops->load_inbox(store, record->row, arena, &inbox, err);
+    }
+    struct wire_events past = { 0 };
+    struct wire_events waiting = { 0 };
+    if (status == PD_OK) {
+        status = read_rows(history.turns, history.count, arena, &past, err);
+    }
+    if (status == PD_OK) {
+        status = read_rows(inbox.events, inbox.count, arena, &waiting, err);
+    }
+    if (status == PD_OK && waiting.count != inbox.count) {
+        status = error_set(err, PD_E_CORRUPT, false, "engine: load",
+                           "instance '%.*s' has an inbox of %zu events in %zu rows",
+                           (int)record->id.size, record->id.at, waiting.count, inbox.count);
+    }
+    if (status != PD_OK) {
+        return status;
+    }
+    partition->counters.loads++;
+    *ret = core_admit(partition->core, record, past.at, past.count, history.count, waiting.at,
+                      inbox.arrivals, inbox.count, is_before_scan(partition, record->row));
+    return PD_OK;
+}
+
+static pd_status find(struct partition *partition, struct text id, uint64_t row,
+                      struct instance **ret, uint64_t *ret_ended_row, pd_error *err)
+{
+    struct store *store = partition->options.store;
+    struct instance_record record;
+    bool found = false;
+    arena_reset(&partition->turn);
+    pd_status status =
+        store->ops->load_instance(store, id, row, &partition->turn, &record, &found, err);
+    if (status != PD_OK) {
+        return status;
+    }
+    *ret = NULL;
+    if (!found) {
+        return PD_OK;
+    }
+    if (run_state_is_final(record.state)) {
+        if (ret_ended_row != NULL) {
+            *ret_ended_row = record.row;
+        }
+        return PD_OK;
+    }
+    status = admit(partition, &record, ret, err);
+    arena_reset(&partition->turn);
+    return status;
+}
+
+pd_status residency_find(struct partition *partition, struct text id, struct instance **ret,
+                         uint64_t *ret_ended_row, pd_error *err)
+{
+    if (ret_ended_row != NULL) {
+        *ret_ended_row = 0;
+    }
+    *ret = core_find(partition->core, id);
+    if (*ret != NULL) {
+        return PD_OK;
+    }
+    return find(partition, id, 0, ret, ret_ended_row, err);
+}
+
+pd_status residency_find_row(struct partition *partition, uint64_t row, struct instance **ret,
+                             pd_error *err)
+{
+    *ret = core_find_row(partition->core, row);
+    if (*ret != NULL) {
+        return PD_OK;
+    }
+    return find(partition, TEXT_ABSENT, row, ret, NULL, err);
+}
+
+pd_status residency_load_past(struct partition *partition, uint64_t row, uint64_t number,
+                              struct past *ret, pd_error *err)
+{
+    struct store *store = partition->options.store;
+    struct history_rows history = { 0 };
+    struct wire_events events = { 0 };
+    pd_status status = store->ops->load_history(store, row, 0, &partition->turn, &history, err);
+    if (status != PD_OK) {
+        return status;
+    }
+    if (history.count != number - 1) {
+        return error_set(err, PD_E_CORRUPT, false, "engine: replay",
+                         "row %llu has %zu turns in the store where %llu were made",
+                         (unsigned long long)row, history.count, (unsigned long long)(number - 1));
+    }
+    status = read_rows(history.turns, history.count, &partition->turn, &events, err);
+    if (status != PD_OK) {
+        return status;
+    }
+    partition->counters.history_loads++;
+    *ret = (struct past){ .events = events.at, .event_count = events.count };
+    return PD_OK;
+}
+
+bool residency_recover(struct partition *partition, time_us now)
+{
+    if (!partition->is_recovering || partition->is_recovery_held) {
+        return false;
+    }
+    struct store *store = partition->options.store;
+    struct busy_page page = { 0 };
+    pd_error err;
+    arena_reset(&partition->scratch);
+    if (store->ops->scan_busy(store, partition->options.number, partition->recovered_row,
+                              SLICE_RECOVERY, &partition->scratch, &page, &err) != PD_OK) {
+        partition_back_off(partition, now, &err);
+        return false;
+    }
+    for (size_t i = 0; i < page.count; i++) {
+        struct instance *instance = NULL;
+        if (page.rows[i] >= partition->recover_end) {
+            break; /* started since: this incarnation knows it */
+        }
+        pd_status status = residency_find_row(partition, page.rows[i], &instance, &err);
+        if (status == PD_E_CORRUPT) {
+            partition->counters.corrupt++; /* left as it is, for an operator */
+        } else if (status != PD_OK) {
+            partition_back_off(partition, now, &err);
+            return false; /* the rows from here are scanned again */
+        }
+        partition->recovered_row = page.rows[i];
+        partition->counters.recovered++;
+    }
+    if (page.count < SLICE_RECOVERY || page.rows[page.count - 1] >= partition->recover_end) {
+        partition->is_recovering = false;
+    }
+    return partition->is_recovering;
+}
