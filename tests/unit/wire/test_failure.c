@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Failures as bytes: chains of causes, their limit, and damage.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "samples.h"
+
+static struct arena arena;
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena_init(&arena);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_done(&arena);
+    return 0;
+}
+
+static const struct failure *chain_of(size_t causes)
+{
+    const struct failure *inner = NULL;
+    for (size_t i = causes + 1; i-- > 0;) {
+        struct failure *f = arena_alloc(&arena, sizeof(*f));
+        const char *type = arena_printf(&arena, "Type%zu", i);
+        *f = (struct failure){ text_of(type), TEXT("it broke"), inner, i % 2 == 0 };
+        inner = f;
+    }
+    return inner;
+}
+
+static size_t causes_of(const struct failure *f)
+{
+    size_t count = 0;
+    while ((f = f->cause) != NULL) {
+        count++;
+    }
+    return count;
+}
+
+static const struct failure *there_and_back(const struct failure *failure)
+{
+    struct buffer buffer;
+    buffer_init(&buffer);
+    wire_write_failure(&buffer, failure);
+    struct text bytes = text_copy(&arena, buffer_text(&buffer));
+    buffer_done(&buffer);
+    const struct failure *back = NULL;
+    pd_error err;
+    assert_int_equal(wire_read_failure(bytes, &arena, &back, &err), PD_OK);
+    return back;
+}
+
+static void a_chain_of_causes_comes_back_whole(void **state)
+{
+    (void)state;
+    const struct failure *a = chain_of(LIMIT_FAILURE_DEPTH);
+    const struct failure *b = there_and_back(a);
+    assert_int_equal(causes_of(b), LIMIT_FAILURE_DEPTH);
+    for (; a != NULL; a = a->cause, b = b->cause) {
+        assert_true(text_equal(a->type, b->type));
+        assert_true(text_equal(a->message, b->message));
+        assert_int_equal(a->is_final, b->is_final);
+    }
+}
+
+static void causes_past_the_limit_are_left_out(void **state)
+{
+    (void)state;
+    const struct failure *b = there_and_back(chain_of(LIMIT_FAILURE_DEPTH + 1));
+    assert_int_equal(causes_of(b), LIMIT_FAILURE_DEPTH);
+}
+
+static void a_failure_without_anything_is_no_bytes_and_comes_back(void **state)
+{
+    (void)state;
+    const struct failure nothing = { .type = TEXT_ABSENT };
+    const struct failure *back = there_and_back(&nothing);
+    assert_int_equal(back->type.size, 0);
+    assert_true(text_is_present(back->type));
+    assert_null(back->cause);
+}
+
+/* As another implementation might send it: a million messages inside each other. */
+static void a_bottomless_failure_costs_no_stack(void **state)
+{
+    (void)state;
+    enum { LEVELS = 100000 };
+    struct buffer buffer;
+    buffer_init(&buffer);
+    size_t *sizes = arena_alloc(&arena, LEVELS * sizeof(*sizes));
+    for (size_t i = 1; i < LEVELS; i++) {
+        size_t inner = sizes[i - 1];
+        size_t length = 1;
+        for (size_t rest = inner; rest >= 128; rest >>= 7) {
+            length++;
+        }
+        sizes[i] = 1 + length + inner;
+    }
+    for (size_t i = LEVELS - 1; i > 0; i--) {
+        buffer_add_byte(&buffer, 0x22);
+        size_t rest = sizes[i - 1];
+        for (; rest >= 128; rest >>= 7) {
+            buffer_add_byte(&buffer, (uint8_t)(rest | 0x80));
+        }
+        buffer_add_byte(&buffer, (uint8_t)rest);
+    }
+    const struct failure *failure = NULL;
+    pd_error err;
+    assert_int_equal(wire_read_failure(buffer_text(&buffer), &arena, &failure, &err), PD_OK);
+    assert_int_equal(causes_of(failure), LIMIT_FAILURE_DEPTH);
+    buffer_done(&buffer);
+}
+
+static void a_damaged_failure_is_corrupt(void **state)
+{
+    (void)state;
+    static const char *const chains[] = { "0a05 4142", "2203 0a05 41", "0b", "00", "ffffffffff" };
+    for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
+        const struct failure *failure = NULL;
+        pd_error err;
+        struct text bytes = sample_bytes(&arena, chains[i]);
+        assert_int_equal(wire_read_failure(bytes, &arena, &failure, &err), PD_E_CORRUPT);
+        assert_null(failure);
+    }
+}
+
+static void what_other_sdks_add_is_skipped(void **state)
+{
+    (void)state;
+    /* type A, stackTrace "st", properties {}, message B, not retriable as a two-byte varint */
+    struct text bytes = sample_bytes(&arena, "0a0141 1a040a027374 3200 120142 288100");
+    const struct failure *failure = NULL;
+    pd_error err;
+    assert_int_equal(wire_read_failure(bytes, &arena, &failure, &err), PD_OK);
+    assert_true(text_equal(failure->type, TEXT("A")));
+    assert_true(text_equal(failure->message, TEXT("B")));
+    assert_true(failure->is_final);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_chain_of_causes_comes_back_whole),
+        TEST(causes_past_the_limit_are_left_out),
+        TEST(a_failure_without_anything_is_no_bytes_and_comes_back),
+        TEST(a_bottomless_failure_costs_no_stack),
+        TEST(a_damaged_failure_is_corrupt),
+        TEST(what_other_sdks_add_is_skipped),
+    };
+    return cmocka_run_group_tests_name("wire/failure", tests, NULL, NULL);
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Events as bytes: the golden bytes of each kind, the way back, and what may differ from our own
+ * writing and must still be read.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "samples.h"
+
+static struct arena arena;
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena_init(&arena);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_done(&arena);
+    return 0;
+}
+
+static struct wire_events read_ok(struct text chunk)
+{
+    struct wire_events events = { NULL, 0, 0 };
+    pd_error err = { .text = "" };
+    if (wire_read_events(chunk, &arena, &events, &err) != PD_OK) {
+        fail_msg("%s", err.text);
+    }
+    return events;
+}
+
+static struct event read_one(const char *hex)
+{
+    struct wire_events events = read_ok(sample_bytes(&arena, hex));
+    assert_int_equal(events.count, 1);
+    return events.at[0];
+}
+
+static struct text write_one(const struct event *event)
+{
+    struct buffer buffer;
+    buffer_init(&buffer);
+    wire_write_event(&buffer, event);
+    struct text bytes = text_copy(&arena, buffer_text(&buffer));
+    buffer_done(&buffer);
+    return bytes;
+}
+
+static void assert_bytes(struct text got, struct text wanted, const char *what)
+{
+    if (!text_equal(got, wanted)) {
+        for (size_t i = 0; i < got.size; i++) {
+            print_error("%02x", (unsigned char)got.at[i]);
+        }
+        fail_msg(": that is what %s became", what);
+    }
+}
+
+static void each_kind_is_written_as_its_golden_bytes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sample_count; i++) {
+        struct text wanted = sample_bytes(&arena, samples[i].hex);
+        assert_bytes(write_one(&samples[i].event), wanted, samples[i].name);
+    }
+}
+
+static void each_kind_is_read_back_from_its_golden_bytes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sample_count; i++) {
+        struct event event = read_one(samples[i].hex);
+        if (!sample_is_same(&event, &samples[i].event)) {
+            fail_msg("%s reads as something else", samples[i].name);
+        }
+    }
+}
+
+static void each_kind_of_the_map_has_a_sample(void **state)
+{
+    (void)state;
+#define X(kind_, wire, name_)                            \
+    {                                                    \
+        bool is_found = false;                           \
+        for (size_t i = 0; i < sample_count; i++) {      \
+            is_found |= samples[i].event.kind == (wire); \
+        }                                                \
+        if (!is_found) {                                 \
+            fail_msg("no sample of kind " name_);        \
+        }                                                \
+    }
+    EVENT_MAP(X)
+#undef X
+}
+
+static void a_decoded_event_is_written_back_as_the_bytes_it_came_from(void **state)
+{
+    (void)state;
+    /* TaskCompleted of step 1 with an unknown field 60 in the event and 9 in its body. */
+    const char *hex = "0a11 1200 3a09 0801 12020a00 4a0101 e20301 7a";
+    struct event event = read_one(hex);
+    assert_int_equal(event.kind, EVENT_TASK_COMPLETED);
+    assert_int_equal(event.ref, 1);
+    assert_bytes(write_one(&event), sample_bytes(&arena, hex), "an event with unknown fields");
+    event.raw = TEXT_ABSENT;
+    assert_bytes(write_one(&event), sample_bytes(&arena, "0a08 1200 3a04 0801 1200"),
+                 "the same without raw");
+}
+
+static void a_kind_of_a_newer_version_is_unknown_and_survives(void **state)
+{
+    (void)state;
+    const char *hex = "0a0e 0807 1203089a05 5205 0a03414243"; /* kind 10 */
+    struct event event = read_one(hex);
+    assert_int_equal(event.kind, EVENT_UNKNOWN);
+    assert_int_equal(event.id, 7);
+    assert_int_equal(event.ref, EVENT_NO_ID);
+    assert_int_equal(event.at, INT64_C(666000000));
+    assert_bytes(write_one(&event), sample_bytes(&arena, hex), "an unknown kind");
+}
+
+static void absent_and_empty_payloads_stay_apart(void **state)
+{
+    (void)state;
+    struct event event = { .kind = EVENT_EVENT_RAISED, .id = -1, .ref = -1, .name = TEXT("e") };
+    struct wire_events events = read_ok(write_one(&event));
+    assert_false(text_is_present(events.at[0].payload));
+    event.payload = TEXT("");
+    events = read_ok(write_one(&event));
+    assert_true(text_is_present(events.at[0].payload));
+    assert_int_equal(events.at[0].payload.size, 0);
+}
+
+static void negative_ids_take_ten_bytes_and_come_back(void **state)
+{
+    (void)state;
+    static const int32_t ids[] = { INT32_MIN, -2, -1, 0, 1, 127, 128, INT32_MAX };
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        struct event event = { .kind = EVENT_TASK_COMPLETED, .id = ids[i], .ref = ids[i] };
+        struct text bytes = write_one(&event);
+        if (ids[i] < 0) { /* element, eventId, timestamp, kind, taskScheduledId */
+            assert_int_equal(bytes.size, 2 + 11 + 2 + 2 + 11);
+        }
+        struct wire_events events = read_ok(bytes);
+        assert_int_equal(events.at[0].id, ids[i]);
+        assert_int_equal(events.at[0].ref, ids[i]);
+    }
+}
+
+static void every_time_comes_back_as_it_was(void **state)
+{
+    (void)state;
+    static const time_us times[] = {
+        INT64_MIN, INT64_MIN + 1, -TIME_SECOND - 1, -TIME_SECOND,   -999999,   -1, 0,
+        1,         999999,        TIME_SECOND,      TIME_NEVER - 1, TIME_NEVER
+    };
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        struct event event = { .kind = EVENT_TIMER_FIRED, .at = times[i], .fire_at = times[i] };
+        struct wire_events events = read_ok(write_one(&event));
+        assert_true(events.at[0].at == times[i]);
+        assert_true(events.at[0].fire_at == times[i]);
+    }
+}
+
+static void times_beyond_ours_saturate(void **state)
+{
+    (void)state;
+    /* OrchestratorStarted at seconds INT64_MAX, then INT64_MIN, then with nanos -1. */
+    struct event event = read_one("0a0e 120a 08ffffffffffffffff7f 7200");
+    assert_true(event.at == INT64_MAX);
+    event = read_one("0a0f 120b 0880808080808080808001 7200");
+    assert_true(event.at == INT64_MIN);
+    event = read_one("0a0f 120b 10ffffffffffffffffff01 7200");
+    assert_true(event.at == -1);
+}
+
+static void a_chunk_of_many_events_keeps_their_order(void **state)
+{
+    (void)state;
+    struct buffer buffer;
+    buffer_init(&buffer);
+    for (int32_t i = 0; i < 3000; i++) {
+        struct event event = { .kind = EVENT_TASK_SCHEDULED, .id = i, .name = TEXT("n") };
+        wire_write_event(&buffer, &event);
+    }
+    struct wire_events events = { NULL, 0, 0 };
+    pd_error err;
+    /* Twice, so that the second appends to the first. */
+    assert_int_equal(wire_read_events(buffer_text(&buffer), &arena, &events, &err), PD_OK);
+    assert_int_equal(wire_read_events(buffer_text(&buffer), &arena, &events, &err), PD_OK);
+    assert_int_equal(events.count, 6000);
+    for (int32_t i = 0; i < 6000; i++) {
+        assert_int_equal(events.at[i].id, i % 3000);
+    }
+    buffer_done(&buffer);
+}
+
+static void fields_in_another_order_and_twice_read_the_same(void **state)
+{
+    (void)state;
+    /* kind first, payload before step, the payload twice, eventId last */
+    struct event event = read_one("0a14 3a0c 12030a0161 12030a0162 0805 12020801 0809");
+    assert_int_equal(event.kind, EVENT_TASK_COMPLETED);
+    assert_int_equal(event.id, 9);
+    assert_int_equal(event.ref, 5);
+    assert_true(text_equal(event.payload, TEXT("b")));
+    assert_true(event.at == TIME_SECOND);
+}
+
+static void an_ending_without_a_final_status_is_corrupt(void **state)
+{
+    (void)state;
+    static const char *const chunks[] = { "0a04 1200 2200", "0a06 1200 22020802",
+                                          "0a06 1200 22020807" };
+    for (size_t i = 0; i < 3; i++) {
+        struct wire_events events = { NULL, 0, 0 };
+        pd_error err;
+        pd_status status = wire_read_events(sample_bytes(&arena, chunks[i]), &arena, &events, &err);
+        assert_int_equal(status, PD_E_CORRUPT);
+        assert_int_equal(events.count, 0);
+    }
+}
+
+static void damage_is_told_with_its_place_and_appends_nothing(void **state)
+{
+    (void)state;
+    struct wire_events events = read_ok(sample_bytes(&arena, samples[0].hex));
+    pd_error err;
+    /* A good event, then one whose TaskScheduled has a field, at byte 12, that is cut off. */
+    struct text chunk = sample_bytes(&arena, "0a04 1200 7200 0a08 1200 3204 0a09 6162");
+    assert_int_equal(wire_read_events(chunk, &arena, &events, &err), PD_E_CORRUPT);
+    assert_int_equal(err.status, PD_E_CORRUPT);
+    assert_false(err.retryable);
+    assert_non_null(strstr(err.text, "at byte 12 of 16"));
+    assert_int_equal(events.count, 1);
+    assert_true(sample_is_same(&events.at[0], &samples[0].event));
+}
+
+static void an_empty_or_absent_chunk_has_no_events(void **state)
+{
+    (void)state;
+    assert_int_equal(read_ok(TEXT("")).count, 0);
+    assert_int_equal(read_ok(TEXT_ABSENT).count, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(each_kind_is_written_as_its_golden_bytes),
+        TEST(each_kind_is_read_back_from_its_golden_bytes),
+        TEST(each_kind_of_the_map_has_a_sample),
+        TEST(a_decoded_event_is_written_back_as_the_bytes_it_came_from),
+        TEST(a_kind_of_a_newer_version_is_unknown_and_survives),
+        TEST(absent_and_empty_payloads_stay_apart),
+        TEST(negative_ids_take_ten_bytes_and_come_back),
+        TEST(every_time_comes_back_as_it_was),
+        TEST(times_beyond_ours_saturate),
+        TEST(a_chunk_of_many_events_keeps_their_order),
+        TEST(fields_in_another_order_and_twice_read_the_same),
+        TEST(an_ending_without_a_final_status_is_corrupt),
+        TEST(damage_is_told_with_its_place_and_appends_nothing),
+        TEST(an_empty_or_absent_chunk_has_no_events),
+    };
+    return cmocka_run_group_tests_name("wire/history", tests, NULL, NULL);
+}
