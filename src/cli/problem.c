@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Errors: one line on stderr, a hint on a second, an exit code. With -o json or jsonl the same as
+ * one JSON object, so that a program that reads our stdout can read our stderr too.
+ */
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static bool as_json;
+
+void problem_as_json(bool json)
+{
+    as_json = json;
+}
+
+int problem(enum code code, const char *hint, const char *format, ...)
+{
+    char text[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    fflush(stdout);
+    if (!as_json) {
+        fprintf(stderr, "perdure: %s\n", text);
+        if (hint != NULL) {
+            fprintf(stderr, "  %s\n", hint);
+        }
+        return (int)code;
+    }
+    AUTO_STRING json = { 0 };
+    string_text(&json, "{\"error\":");
+    string_quote(&json, text);
+    if (hint != NULL) {
+        string_text(&json, ",\"hint\":");
+        string_quote(&json, hint);
+    }
+    string_format(&json, ",\"code\":%d}\n", (int)code);
+    fputs(json.at, stderr);
+    return (int)code;
+}
+
+enum code code_of_status(pd_status status)
+{
+    switch (status) {
+    case PD_OK: return CODE_DONE;
+    case PD_E_INVALID: return CODE_USAGE;
+    case PD_E_NOT_FOUND: return CODE_NOT_FOUND;
+    case PD_E_EXISTS:
+    case PD_E_STATE: return CODE_CONFLICT;
+    case PD_E_DENIED: return CODE_DENIED;
+    case PD_E_UNAVAILABLE: return CODE_UNREACHABLE;
+    case PD_E_TIMEOUT: return CODE_TIMEOUT;
+    case PD_E_CORRUPT: return CODE_DAMAGED;
+    case PD_E_LIMIT: return CODE_LIMIT;
+    case PD_E_CANCELLED:
+    case PD_E_LEASE_LOST:
+    case PD_E_NOMEM:
+    case PD_E_BUG: return CODE_OTHER;
+    }
+    return CODE_OTHER;
+}
+
+int problem_of(const pd_error *err)
+{
+    return problem(code_of_status(err->status), NULL, "%s", err->text);
+}
+
+int problem_of_instance(const pd_error *err, const char *id, const char *hub)
+{
+    if (err->status == PD_E_NOT_FOUND) {
+        return problem(CODE_NOT_FOUND, NULL, "instance '%s' not found in hub '%s'", id, hub);
+    }
+    if (err->status == PD_E_EXISTS) {
+        return problem(CODE_CONFLICT, NULL, "instance '%s' exists in hub '%s' and has not ended",
+                       id, hub);
+    }
+    if (err->status == PD_E_TIMEOUT) {
+        return problem(CODE_TIMEOUT, NULL, "instance '%s' has not ended in the time allowed", id);
+    }
+    return problem_of(err);
+}
+
+/* The file that a URL names, in path; false for other URLs. */
+static bool file_of(const char *url, char *path, size_t size)
+{
+    static const char scheme[] = "sqlite:";
+    if (strncmp(url, scheme, sizeof scheme - 1) != 0) {
+        return false;
+    }
+    snprintf(path, size, "%s", url + sizeof scheme - 1);
+    path[strcspn(path, "?")] = 0;
+    return true;
+}
+
+pd_hub *hub_open(const struct invocation *in, bool may_create, int *ret_code)
+{
+    const char *url = in->options.hub;
+    char path[4096];
+    if (!may_create && file_of(url, path, sizeof path) && access(path, F_OK) != 0) {
+        *ret_code = problem(CODE_NOT_FOUND, "name another with --hub sqlite:FILE, or PERDURE_HUB",
+                            "hub '%s' not found", url);
+        return NULL;
+    }
+    pd_error err;
+    pd_hub *hub = pd_hub_open(url, &err);
+    if (hub == NULL) {
+        /* The only state that can be wrong when opening is the version of the file. */
+        *ret_code = err.status == PD_E_STATE ? problem(CODE_VERSION, NULL, "%s", err.text)
+                                             : problem_of(&err);
+    }
+    return hub;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An instance as a row; see record.h. Names in JSON are those of the Durable Functions model
+ * wherever it has one.
+ */
+#include "record.h"
+
+const struct column record_columns[RECORD_ALL] = {
+    { "id", "ID", COLUMN_ID | COLUMN_CUT },
+    { "name", "NAME", COLUMN_CUT },
+    { "status", "STATUS", 0 },
+    { "createdAt", "CREATED", 0 },
+    { "endedAt", "ENDED", 0 },
+    { "version", NULL, COLUMN_PLAIN },
+    { "executionId", NULL, 0 },
+    { "updatedAt", NULL, 0 },
+    { "input", "INPUT", COLUMN_CUT },
+    { "output", "OUTPUT", COLUMN_CUT },
+    { "failure", "FAILURE", COLUMN_CUT },
+};
+
+struct cell record_status(pd_run_state state)
+{
+    struct cell cell = cell_text(pd_run_state_name(state));
+    switch (state) {
+    case PD_RUN_PENDING:
+    case PD_RUN_SUSPENDED: cell.color = "yellow"; break;
+    case PD_RUN_RUNNING: cell.color = "cyan"; break;
+    case PD_RUN_COMPLETED: cell.color = "green"; break;
+    case PD_RUN_FAILED:
+    case PD_RUN_TERMINATED: cell.color = "red"; break;
+    }
+    return cell;
+}
+
+void record_fill(const pd_instance *i, size_t count, struct cell *cells, struct string *failure)
+{
+    cells[0] = cell_text(pd_instance_id_of(i));
+    cells[1] = cell_text(pd_instance_name(i));
+    cells[2] = record_status(pd_instance_state(i));
+    cells[3] = cell_time(pd_instance_created_at(i));
+    cells[4] = cell_time(pd_instance_ended_at(i));
+    cells[5] = cell_text(pd_instance_version(i));
+    cells[6] = cell_text(pd_instance_execution_id(i));
+    cells[7] = cell_time(pd_instance_updated_at(i));
+    if (count < RECORD_ALL) {
+        return;
+    }
+    const pd_failure *why = pd_instance_failure(i);
+    bool completed = pd_instance_state(i) == PD_RUN_COMPLETED;
+    cells[8] = cell_json(pd_instance_input_json(i));
+    cells[9] = cell_json(completed ? pd_instance_output_json(i) : NULL);
+    failure->size = 0;
+    string_failure(failure, why);
+    cells[10] = cell_json(why != NULL ? failure->at : NULL);
+}
