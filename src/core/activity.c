@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Activities: what is to be run, as one heap block.
+ *
+ * The block holds the struct and behind it all its text, each piece ended by a NUL, so that it can
+ * travel from the partition to whichever thread runs it and be freed there in one call.
+ */
+#include <string.h>
+
+#include "base/memory.h"
+#include "core/core_priv.h"
+
+static struct text put(char **at, struct text text)
+{
+    if (!text_is_present(text)) {
+        return TEXT_ABSENT;
+    }
+    char *to = *at;
+    memcpy(to, text.at, text.size);
+    to[text.size] = 0;
+    *at += text.size + 1;
+    return text_make(to, text.size);
+}
+
+struct activity *activity_new(const struct core *core, const struct instance *instance, int32_t id,
+                              struct text name, struct text version, struct text input)
+{
+    enum { NULS = 5 };
+    size_t size = instance->id.size + instance->execution_id.size + name.size + version.size +
+                  input.size + NULS;
+    struct activity *activity = mem_alloc(sizeof *activity + size);
+    char *at = (char *)(activity + 1);
+    activity->row = instance->row;
+    activity->id = id;
+    activity->partition = core->partition;
+    activity->instance_id = put(&at, instance->id);
+    activity->execution_id = put(&at, instance->execution_id);
+    activity->name = put(&at, name);
+    activity->version = put(&at, version);
+    activity->input = put(&at, input);
+    return activity;
+}
+
+void activity_free(struct activity *activity)
+{
+    mem_free(activity);
+}

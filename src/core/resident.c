@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Coming into memory, and leaving it while unfinished.
+ *
+ * An instance comes in by folding its history: every TASK_SCHEDULED and TIMER_CREATED opens a step,
+ * every completion closes one, the latest time stands. Then its inbox, whose events count as
+ * delivered: their steps are closed, and a turn waits for it. So it stands exactly as it stood
+ * after the last batch that said anything of it (C2), whichever process that was.
+ *
+ * Kinds that are unknown, and completions that fit no open step, change nothing but the time:
+ * history written by a newer version must not stop an older one from reading.
+ */
+#include "base/assert.h"
+#include "core/core_priv.h"
+
+static void fold(struct instance *instance, const struct event *event)
+{
+    struct step step;
+    if (event->at > instance->last_at) {
+        instance->last_at = event->at;
+    }
+    switch (event->kind) {
+    case EVENT_TASK_SCHEDULED:
+        steps_open(&instance->steps, (struct step){ .id = event->id, .kind = STEP_TASK });
+        break;
+    case EVENT_TIMER_CREATED:
+        steps_open(&instance->steps, (struct step){ event->id, STEP_TIMER, event->fire_at });
+        break;
+    case EVENT_TASK_COMPLETED:
+    case EVENT_TASK_FAILED: steps_close(&instance->steps, event->ref, STEP_TASK, &step); break;
+    case EVENT_TIMER_FIRED: steps_close(&instance->steps, event->ref, STEP_TIMER, &step); break;
+    case EVENT_UNKNOWN:
+    case EVENT_EXECUTION_STARTED:
+    case EVENT_EXECUTION_COMPLETED:
+    case EVENT_EXECUTION_TERMINATED:
+    case EVENT_ORCHESTRATOR_STARTED:
+    case EVENT_ORCHESTRATOR_COMPLETED:
+    case EVENT_EVENT_RAISED: break;
+    }
+}
+
+static void fold_inbox(struct instance *instance, const struct event *inbox,
+                       const uint64_t *arrivals, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert_that(arrivals[i] > instance->arrival_last);
+        fold(instance, &inbox[i]);
+        struct waiting_event *event = waiting_event_must(&inbox[i]);
+        event->arrival = instance->arrival_last = arrivals[i];
+        waiting_events_add(&instance->events, event);
+    }
+}
+
+/* Activities that were asked for and not answered, to be run (again). */
+static void dispatch_open(struct core *core, struct instance *instance, const struct event *history,
+                          size_t count)
+{
+    struct step step;
+    for (size_t i = 0; i < count && instance->steps.tasks != 0; i++) {
+        const struct event *event = &history[i];
+        if (event->kind == EVENT_TASK_SCHEDULED &&
+            steps_find(&instance->steps, event->id, STEP_TASK, &step)) {
+            struct activity *activity = activity_new(core, instance, event->id, event->name,
+                                                     event->version, event->payload);
+            list_push_back(&core_open_batch(core)->activities, &activity->node);
+        }
+    }
+}
+
+struct instance *core_admit(struct core *core, const struct instance_record *record,
+                            const struct event *history, size_t history_count, uint64_t turn_count,
+                            const struct event *inbox, const uint64_t *arrivals, size_t inbox_count,
+                            bool redispatch)
+{
+    assert_that(core_find(core, record->id) == NULL && core_find_row(core, record->row) == NULL);
+    assert_that(!run_state_is_final(record->state) && record->partition == core->partition);
+    struct instance *instance = instance_new(record->row, record->id, record->execution_id);
+    assert_that(instance != NULL);
+    instance->state = instance->stored_state = record->state;
+    instance->stored_busy = record->is_busy;
+    instance->turn_count = turn_count;
+    instance->created_at = instance->last_at = record->created_at;
+    for (size_t i = 0; i < history_count; i++) {
+        fold(instance, &history[i]);
+    }
+    fold_inbox(instance, inbox, arrivals, inbox_count);
+    if (redispatch) {
+        dispatch_open(core, instance, history, history_count);
+    }
+    core_enter(core, instance);
+    if (instance->events.count != 0) {
+        turn_want(core, instance);
+    } else {
+        list_push_back(&core->idle, &instance->durability);
+    }
+    instance_check(instance);
+    return instance;
+}
+
+size_t core_evict(struct core *core, size_t keep, uint64_t *ret_rows, size_t rows_max)
+{
+    size_t count = 0;
+    while (core_resident_count(core) > keep && !list_is_empty(&core->idle) &&
+           (ret_rows == NULL || count < rows_max)) {
+        struct instance *instance =
+            CONTAINER_OF(list_front(&core->idle), struct instance, durability);
+        instance_check(instance);
+        if (ret_rows != NULL) {
+            ret_rows[count] = instance->row;
+        }
+        count++;
+        core_leave(core, instance);
+    }
+    return count;
+}
