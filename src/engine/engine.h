@@ -50,6 +50,10 @@ bool engine_watch_wait(struct watch *watch,
                        int64_t max_ms); /* true: it ended, or the engine stopped: look again */
 void engine_unwatch(struct engine *engine, struct watch *watch);
 
+/* From now on every watch is signalled, for good: so that whoever waits goes away before
+ * engine_stop, which needs that no watch is left. Any thread. */
+void engine_end_watches(struct engine *engine);
+
 /* A new random id: 32 lower-case hexadecimal digits that sort by time of creation. Any thread. */
 void engine_new_id(char ret[33]);
 

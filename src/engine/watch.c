@@ -119,3 +119,8 @@ void watches_stop(struct watches *watches)
     }
     pthread_mutex_unlock(&watches->mutex);
 }
+
+void engine_end_watches(struct engine *engine)
+{
+    watches_stop(&engine->watches);
+}
