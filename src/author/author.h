@@ -18,6 +18,7 @@ struct author_options {
     size_t orchestrations_max; /* over all partitions; 0: 10,000 */
     unsigned partition_count;
     bool is_drop_mode; /* drop every stack at every wait; api asks for it when PD_REPLAY=always */
+    bool is_fault_unhandled; /* leave SIGSEGV alone: no line naming who overflowed its stack */
 };
 
 struct author_counters {

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The author: which orchestrations are in memory, and the runner's four operations.
+ *
+ * Each partition has a shard of its own, touched only by that partition's thread: no locks. A shard
+ * opens (makes its pool of stacks) with its first turn and closes with forget_all.
+ *
+ *   K1  A run is used for turn n only when it stands at turn n - 1. Anything else is dropped and
+ *       rebuilt from history, which always gives the same run.
+ *   K2  A shard keeps at most its part of orchestrations_max between turns. The one longest without
+ *       a turn goes first; the one in a turn is never dropped by it.
+ *   K3  In drop mode no run survives its turn, so every turn is a replay. */
+#include <stdio.h>
+
+#include "author/author_priv.h"
+
+enum { KEPT_DEFAULT = 10000, IDLE_STACKS_MIN = 64, IDLE_STACKS_MAX = 512 };
+enum { SCRATCH_MAX = 1024 * 1024 }; /* larger buffers are given back after the turn */
+
+static struct author *author_of(const struct runner *runner)
+{
+    union {
+        const struct runner *in;
+        struct runner *out;
+    } it = { runner };
+    struct author *author = CONTAINER_OF(it.out, struct author, base);
+    OBJECT_CHECK(author, AUTHOR_MAGIC);
+    return author;
+}
+
+/* ---- the program ----------------------------------------------------------------------------- */
+
+static pd_status program_check(const pd_function *function, size_t i, const struct map *names,
+                               pd_error *err)
+{
+    static const char where[] = "program";
+    if (function->name == NULL || function->name[0] == '\0') {
+        return error_set(err, PD_E_INVALID, false, where, "row %zu has no name", i);
+    }
+    struct text name = text_of(function->name);
+    if (name.size > LIMIT_NAME || !text_is_utf8(name)) {
+        return error_set(err, PD_E_INVALID, false, where,
+                         "the name of row %zu must be 1 to %d bytes of UTF-8", i, LIMIT_NAME);
+    }
+    if (function->run == NULL) {
+        return error_set(err, PD_E_INVALID, false, where, "'%s' has no function", function->name);
+    }
+    if (function->kind != PD_ORCHESTRATOR && function->kind != PD_ACTIVITY) {
+        return error_set(err, PD_E_INVALID, false, where,
+                         "'%s' is neither an orchestrator nor an activity; use PD_FUNCTION",
+                         function->name);
+    }
+    if (map_find(names, name) != NULL) {
+        return error_set(err, PD_E_INVALID, false, where, "the name '%s' is there twice",
+                         function->name);
+    }
+    return PD_OK;
+}
+
+/* The maps hold pointers that are not const; this is the row again, as it was given. */
+union row {
+    const pd_function *function;
+    void *value;
+};
+
+static uint64_t code_key(pd_any_fn *run, pd_function_kind kind)
+{
+    return ((uint64_t)(uintptr_t)run << 1) ^ (kind == PD_ACTIVITY ? 1 : 0);
+}
+
+static pd_status program_add(struct author *author, const pd_function *program, size_t n,
+                             pd_error *err)
+{
+    if (program == NULL && n > 0) {
+        return error_set(err, PD_E_INVALID, false, "program", "there is no table of functions");
+    }
+    for (size_t i = 0; i < n; i++) {
+        union row row = { &program[i] };
+        pd_status status = program_check(&program[i], i, &author->names, err);
+        if (status != PD_OK) {
+            return status;
+        }
+        map_put(&author->names, text_of(program[i].name), row.value);
+        uint64_t key = code_key(program[i].run, program[i].kind);
+        if (map64_find(&author->by_code, key) == NULL) {
+            map64_put(&author->by_code, key, row.value);
+        }
+    }
+    return PD_OK;
+}
+
+const pd_function *author_find(const struct author *author, struct text name, pd_function_kind kind)
+{
+    const pd_function *function = map_find(&author->names, name);
+    return function != NULL && function->kind == kind ? function : NULL;
+}
+
+const char *author_name_of(const struct runner *runner, pd_any_fn *run, pd_function_kind kind)
+{
+    const struct author *author = author_of(runner);
+    const pd_function *function = map64_find(&author->by_code, code_key(run, kind));
+    return function != NULL ? function->name : NULL;
+}
+
+/* ---- shards ---------------------------------------------------------------------------------- */
+
+static void count(atomic_uint_fast64_t *counter)
+{
+    uint_fast64_t n = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, n + 1, memory_order_relaxed); /* one writer */
+}
+
+static void count_resident(struct shard *shard)
+{
+    atomic_store_explicit(&shard->resident, map64_count(&shard->runs), memory_order_relaxed);
+}
+
+static void shard_open(struct shard *shard)
+{
+    size_t idle = shard->author->runs_max;
+    idle = idle < IDLE_STACKS_MIN ? IDLE_STACKS_MIN : idle;
+    idle = idle > IDLE_STACKS_MAX ? IDLE_STACKS_MAX : idle;
+    struct co_pool_options options = { .stack_size = shard->author->stack_size, .idle_max = idle };
+    shard->pool = co_pool_new(&options);
+    shard->thread = pthread_self();
+    if (shard->author->reports_overflow) {
+        overflow_thread_begin();
+    }
+}
+
+static void shard_drop(struct shard *shard, pd_orchestration *run)
+{
+    list_remove(&run->node);
+    (void)map64_remove(&shard->runs, run->row);
+    run_drop(run);
+    count_resident(shard);
+}
+
+static void shard_close(struct shard *shard)
+{
+    struct list_node *node;
+    if (shard->pool == NULL) {
+        return;
+    }
+    while ((node = list_front(&shard->recent)) != NULL) {
+        shard_drop(shard, CONTAINER_OF(node, pd_orchestration, node));
+    }
+    while ((node = list_pop_front(&shard->spare)) != NULL) {
+        run_free(CONTAINER_OF(node, pd_orchestration, node));
+    }
+    shard->spare_count = 0;
+    co_pool_free(shard->pool);
+    shard->pool = NULL;
+    /* Only a thread itself can give up its signal stack. */
+    if (shard->author->reports_overflow && pthread_equal(shard->thread, pthread_self()) != 0) {
+        overflow_thread_end();
+    }
+}
+
+bool shard_evict_one(struct shard *shard, const pd_orchestration *but)
+{
+    LIST_EACH(node, &shard->recent)
+    {
+        pd_orchestration *run = CONTAINER_OF(node, pd_orchestration, node);
+        if (run != but) {
+            shard_drop(shard, run);
+            count(&shard->evictions);
+            return true;
+        }
+    }
+    return false;
+}
+
+struct action *shard_add_action(struct shard *shard)
+{
+    if (shard->action_count == shard->action_room) {
+        size_t room = shard->action_room != 0 ? shard->action_room * 2 : 16;
+        shard->actions = mem_grow(shard->actions, shard->action_room * sizeof *shard->actions,
+                                  room * sizeof *shard->actions);
+        shard->action_room = room;
+    }
+    struct action *action = &shard->actions[shard->action_count++];
+    *action = (struct action){ .id = EVENT_NO_ID };
+    return action;
+}
+
+/* Gives back what an unusually large turn has needed. */
+static void shard_trim(struct shard *shard)
+{
+    if (shard->scratch.room > SCRATCH_MAX) {
+        buffer_done(&shard->scratch);
+        buffer_init(&shard->scratch);
+    }
+    if (shard->action_room * sizeof *shard->actions > SCRATCH_MAX) {
+        mem_free(shard->actions);
+        shard->actions = NULL;
+        shard->action_room = 0;
+    }
+    if (shard->known_room * sizeof *shard->known > SCRATCH_MAX) {
+        mem_free(shard->known);
+        shard->known = NULL;
+        shard->known_room = 0;
+    }
+}
+
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+/* The last action of an instance. Of a turn that differs from history nothing else is recorded. */
+static void add_completion(pd_orchestration *run)
+{
+    struct shard *shard = run->shard;
+    if (run->is_divergent) {
+        shard->action_count = 0;
+    }
+    size_t step = run->step_count > run->known_count ? run->step_count : run->known_count;
+    const struct outcome *outcome = run->outcome;
+    struct action *action = shard_add_action(shard);
+    action->kind = ACTION_COMPLETE;
+    action->id = (int32_t)step;
+    if (outcome->failure != NULL) {
+        action->outcome = RUN_FAILED;
+        action->failure = failure_to_core(run->turn_arena, outcome->failure);
+    } else {
+        action->outcome = RUN_COMPLETED;
+        action->payload = text_copy(run->turn_arena, outcome->payload);
+    }
+}
+
+static void give_actions(struct shard *shard, struct arena *arena, struct turn_result *ret)
+{
+    size_t size = shard->action_count * sizeof *shard->actions;
+    struct action *actions = arena_alloc_raw(arena, size);
+    if (size > 0) {
+        memcpy(actions, shard->actions, size);
+    }
+    *ret = (struct turn_result){ .actions = actions, .action_count = shard->action_count };
+}
+
+/* The run as of the turn before; NULL: only history knows. */
+static pd_orchestration *find_run(struct shard *shard, const struct turn *turn, bool has_past)
+{
+    pd_orchestration *run = map64_find(&shard->runs, turn->row);
+    if (run != NULL && run->position + 1 == turn->number) {
+        list_remove(&run->node);
+        list_push_back(&shard->recent, &run->node);
+        return run;
+    }
+    if (run != NULL) {
+        shard_drop(shard, run);
+    }
+    if (turn->number > 1 && !has_past) {
+        return NULL;
+    }
+    run = run_new(shard, turn);
+    map64_put(&shard->runs, turn->row, run);
+    list_push_back(&shard->recent, &run->node);
+    count_resident(shard);
+    return run;
+}
+
+static void finish_turn(pd_orchestration *run, const struct turn *turn)
+{
+    struct shard *shard = run->shard;
+    run->position = turn->number;
+    run->known_count = 0;
+    run->turn_arena = NULL;
+    if (run->is_ended || shard->author->is_drop_mode) {
+        shard_drop(shard, run);
+    } else {
+        run_keep_lent(run);
+    }
+    while (map64_count(&shard->runs) > shard->author->runs_max) {
+        (void)shard_evict_one(shard, run);
+    }
+    shard_trim(shard);
+}
+
+static enum runner_answer author_turn(struct runner *runner, const struct turn *turn,
+                                      const struct past *past, struct arena *arena,
+                                      struct turn_result *ret)
+{
+    struct author *author = author_of(runner);
+    assert_that(turn->partition < author->shard_count && turn->number > 0);
+    struct shard *shard = &author->shards[turn->partition];
+    if (shard->pool == NULL) {
+        shard_open(shard);
+    }
+    pd_orchestration *run = find_run(shard, turn, past != NULL);
+    if (run == NULL) {
+        return RUNNER_NEEDS_HISTORY;
+    }
+    shard->action_count = 0;
+    run->turn_arena = arena;
+    if (run->position + 1 < turn->number) {
+        count(&shard->replays);
+        replay_past(run, past);
+    }
+    replay_turn(run, turn);
+    assert_that(run->is_begun || run->is_ended); /* T1 */
+    if (run->is_ended) {
+        add_completion(run);
+    }
+    give_actions(shard, arena, ret);
+    finish_turn(run, turn);
+    return RUNNER_DONE;
+}
+
+static void author_forget(struct runner *runner, unsigned partition, uint64_t row)
+{
+    struct author *author = author_of(runner);
+    assert_that(partition < author->shard_count);
+    struct shard *shard = &author->shards[partition];
+    pd_orchestration *run = map64_find(&shard->runs, row);
+    if (run != NULL) {
+        shard_drop(shard, run);
+    }
+}
+
+static void author_forget_all(struct runner *runner, unsigned partition)
+{
+    struct author *author = author_of(runner);
+    assert_that(partition < author->shard_count);
+    shard_close(&author->shards[partition]);
+}
+
+static void author_activity(struct runner *runner, const struct activity *activity,
+                            struct arena *arena, struct activity_result *ret)
+{
+    activity_run(author_of(runner), activity, arena, ret);
+}
+
+static const struct runner_ops author_ops = {
+    .version = 1,
+    .turn = author_turn,
+    .forget = author_forget,
+    .forget_all = author_forget_all,
+    .activity = author_activity,
+};
+
+/* ---- the author ------------------------------------------------------------------------------ */
+
+static pd_status options_take(struct author *author, const struct author_options *options,
+                              pd_error *err)
+{
+    size_t kept = options->orchestrations_max != 0 ? options->orchestrations_max : KEPT_DEFAULT;
+    author->user = options->user;
+    author->stack_size = options->stack_size != 0 ? options->stack_size : LIMIT_STACK_DEFAULT;
+    author->shard_count = options->partition_count != 0 ? options->partition_count : 1;
+    author->runs_max = kept / author->shard_count;
+    author->runs_max = author->runs_max != 0 ? author->runs_max : 1;
+    author->is_drop_mode = options->is_drop_mode;
+    author->reports_overflow = !options->is_fault_unhandled;
+    if (author->stack_size < LIMIT_STACK_MIN) {
+        return error_set(err, PD_E_INVALID, false, "worker",
+                         "a stack_size of %zu is below the least, %d bytes", author->stack_size,
+                         LIMIT_STACK_MIN);
+    }
+    return PD_OK;
+}
+
+struct runner *author_new(const pd_function *program, size_t n,
+                          const struct author_options *options, pd_error *err)
+{
+    static const struct author_options defaults = { .partition_count = 1 };
+    struct author *author = OBJECT_NEW(struct author, AUTHOR_MAGIC);
+    author->base.ops = &author_ops;
+    map_init(&author->names);
+    map64_init(&author->by_code);
+    if (options_take(author, options != NULL ? options : &defaults, err) != PD_OK ||
+        program_add(author, program, n, err) != PD_OK) {
+        map_done(&author->names);
+        map64_done(&author->by_code);
+        OBJECT_FREE(author, AUTHOR_MAGIC);
+        return NULL;
+    }
+    author->shards = mem_alloc(author->shard_count * sizeof *author->shards);
+    for (unsigned i = 0; i < author->shard_count; i++) {
+        struct shard *shard = &author->shards[i];
+        shard->author = author;
+        map64_init(&shard->runs);
+        list_init(&shard->recent);
+        list_init(&shard->spare);
+        buffer_init(&shard->scratch);
+    }
+    if (author->reports_overflow) {
+        overflow_install();
+    }
+    return &author->base;
+}
+
+void author_free(struct runner *runner)
+{
+    if (runner == NULL) {
+        return;
+    }
+    struct author *author = author_of(runner);
+    for (unsigned i = 0; i < author->shard_count; i++) {
+        struct shard *shard = &author->shards[i];
+        shard_close(shard);
+        map64_done(&shard->runs);
+        buffer_done(&shard->scratch);
+        mem_free(shard->actions);
+        mem_free(shard->known);
+    }
+    if (author->reports_overflow) {
+        overflow_remove();
+    }
+    mem_free(author->shards);
+    map_done(&author->names);
+    map64_done(&author->by_code);
+    OBJECT_FREE(author, AUTHOR_MAGIC);
+}
+
+struct author_counters author_counters(const struct runner *runner)
+{
+    const struct author *author = author_of(runner);
+    struct author_counters sum = { 0 };
+    for (unsigned i = 0; i < author->shard_count; i++) {
+        const struct shard *shard = &author->shards[i];
+        sum.replays += atomic_load_explicit(&shard->replays, memory_order_relaxed);
+        sum.evictions += atomic_load_explicit(&shard->evictions, memory_order_relaxed);
+        sum.resident += atomic_load_explicit(&shard->resident, memory_order_relaxed);
+    }
+    return sum;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Failures: from user code to history and back.
+ *
+ *   F1  A failure that leaves here is UTF-8 throughout: a byte that is not becomes '?'.
+ *   F2  At most LIMIT_FAILURE_DEPTH causes follow the first; deeper ones, also those of a chain
+ *       that bites its own tail, are left out. */
+#include <stdio.h>
+
+#include "author/author_priv.h"
+
+/* The text itself, or a copy in which every byte outside of ASCII is '?'. */
+static struct text clean(struct arena *arena, struct text t)
+{
+    if (text_is_utf8(t)) {
+        return t;
+    }
+    char *copy = arena_copy(arena, t.at, t.size);
+    for (size_t i = 0; i < t.size; i++) {
+        copy[i] = (unsigned char)copy[i] < 0x80 ? copy[i] : '?';
+    }
+    return text_make(copy, t.size);
+}
+
+static const char *keep_text(struct arena *arena, const char *text)
+{
+    struct text t = text_of(text != NULL ? text : "");
+    struct text cleaned = clean(arena, t);
+    return cleaned.at == t.at ? arena_copy(arena, t.at, t.size) : cleaned.at;
+}
+
+pd_failure *failure_vnew(struct arena *arena, const char *type, bool is_final,
+                         const pd_failure *cause, const char *format, va_list args)
+{
+    pd_failure *failure = arena_alloc(arena, sizeof *failure);
+    struct text message = text_of(arena_vprintf(arena, format, args));
+    failure->type = keep_text(arena, type);
+    failure->message = clean(arena, message).at;
+    failure->cause = cause;
+    failure->final = is_final;
+    return failure;
+}
+
+pd_failure *failure_new(struct arena *arena, const char *type, bool is_final,
+                        const pd_failure *cause, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    pd_failure *failure = failure_vnew(arena, type, is_final, cause, format, args);
+    va_end(args);
+    return failure;
+}
+
+const pd_failure *failure_keep(struct arena *arena, const pd_failure *failure)
+{
+    const pd_failure *first = NULL, **at = &first;
+    for (int depth = 0; failure != NULL && depth <= LIMIT_FAILURE_DEPTH; depth++) {
+        pd_failure *copy = arena_alloc(arena, sizeof *copy);
+        copy->type = keep_text(arena, failure->type);
+        copy->message = keep_text(arena, failure->message);
+        copy->final = failure->final;
+        *at = copy;
+        at = &copy->cause;
+        failure = failure->cause;
+    }
+    return first;
+}
+
+const pd_failure *failure_of_core(struct arena *arena, const struct failure *failure)
+{
+    const pd_failure *first = NULL, **at = &first;
+    for (int depth = 0; failure != NULL && depth <= LIMIT_FAILURE_DEPTH; depth++) {
+        pd_failure *copy = arena_alloc(arena, sizeof *copy);
+        copy->type = arena_copy(arena, failure->type.at, failure->type.size);
+        copy->message = arena_copy(arena, failure->message.at, failure->message.size);
+        copy->final = failure->is_final;
+        *at = copy;
+        at = &copy->cause;
+        failure = failure->cause;
+    }
+    return first;
+}
+
+const struct failure *failure_to_core(struct arena *arena, const pd_failure *failure)
+{
+    const struct failure *first = NULL, **at = &first;
+    for (int depth = 0; failure != NULL && depth <= LIMIT_FAILURE_DEPTH; depth++) {
+        struct failure *copy = arena_alloc(arena, sizeof *copy);
+        copy->type = text_of(keep_text(arena, failure->type));
+        copy->message = text_of(keep_text(arena, failure->message));
+        copy->is_final = failure->final;
+        *at = copy;
+        at = &copy->cause;
+        failure = failure->cause;
+    }
+    return first;
+}

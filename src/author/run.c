@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A run: one orchestration in memory, from its first line to its end.
+ *
+ * The code runs on its own stack until it waits for something that has not ended; then replay.c
+ * gives it events one at a time until its wait is over, and it goes on at once. Ending, by result
+ * or by leaving, is the last switch away from that stack. Nothing of the user's is run then, except
+ * what was deferred, and that when the run is dropped.
+ *
+ * Lent payloads. The events of a turn live only as long as the turn, and most payloads are looked
+ * at within it. So a task keeps a pointer to the event's text; the first look parses it into the
+ * run's arena; what nobody looked at is copied at the end of the turn (A2). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "author/author_priv.h"
+
+_Thread_local pd_orchestration *run_current __attribute__((tls_model("initial-exec")));
+
+enum {
+    SPARE_MAX = 64,          /* empty runs kept by a shard */
+    SPARE_BYTES_MAX = 16384, /* arenas larger than this are given back */
+    SPARE_STEPS_MAX = 64,
+};
+
+/* ---- making and dropping --------------------------------------------------------------------- */
+
+pd_orchestration *run_new(struct shard *shard, const struct turn *turn)
+{
+    pd_orchestration *run;
+    if (shard->spare_count > 0) {
+        run = CONTAINER_OF(list_pop_front(&shard->spare), pd_orchestration, node);
+        shard->spare_count--;
+    } else {
+        run = OBJECT_NEW(pd_orchestration, RUN_MAGIC);
+        arena_init(&run->arena);
+        map_init(&run->queues);
+    }
+    run->shard = shard;
+    run->row = turn->row;
+    run->mem.arena = &run->arena;
+    run->mem.scratch = &shard->scratch;
+    run->mem.run = run;
+    run->mem.user = shard->author->user;
+    run->instance_id = arena_copy(&run->arena, turn->instance_id.at, turn->instance_id.size);
+    return run;
+}
+
+/* Empties the run and keeps what is worth keeping of it for the next one. */
+static void recycle(pd_orchestration *run)
+{
+    struct arena arena = run->arena;
+    pd_task **steps = run->steps;
+    struct map queues = run->queues;
+    size_t step_room = run->step_room;
+    *run = (pd_orchestration){ .magic = RUN_MAGIC, .arena = arena, .queues = queues };
+    run->steps = steps;
+    run->step_room = step_room;
+}
+
+void run_drop(pd_orchestration *run)
+{
+    struct shard *shard = run->shard;
+    OBJECT_CHECK(run, RUN_MAGIC);
+    assert_that(run_current == NULL);
+    /* Defers may name locals of the orchestrator: they run while its stack is still there. */
+    bool is_large = arena_size(&run->arena) > SPARE_BYTES_MAX;
+    if (is_large) {
+        arena_done(&run->arena);
+        arena_init(&run->arena);
+    } else {
+        arena_reset(&run->arena);
+    }
+    co_drop(run->co);
+    if (map_count(&run->queues) > 0) {
+        map_reset(&run->queues);
+    }
+    if (run->step_room > SPARE_STEPS_MAX) {
+        mem_free(run->steps);
+        run->steps = NULL;
+        run->step_room = 0;
+    }
+    recycle(run);
+    if (shard->spare_count < SPARE_MAX) {
+        list_push_front(&shard->spare, &run->node);
+        shard->spare_count++;
+    } else {
+        run_free(run);
+    }
+}
+
+void run_free(pd_orchestration *run)
+{
+    arena_done(&run->arena);
+    map_done(&run->queues);
+    mem_free(run->steps);
+    OBJECT_FREE(run, RUN_MAGIC);
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static void run_main(struct co *co, void *arg)
+{
+    pd_orchestration *run = arg;
+    (void)co;
+    pd_result result = run->function(run, run->input);
+    run->outcome = mem_outcome(&run->mem, result);
+    run->is_ended = true;
+}
+
+void run_resume(pd_orchestration *run)
+{
+    assert_that(run_current == NULL && !run->is_ended);
+    run_current = run;
+    bool is_paused = co_resume(run->co);
+    run_current = NULL;
+    assert_that(is_paused != run->is_ended);
+}
+
+/* A stack, if need be that of the run longest unused. */
+static struct co *new_stack(pd_orchestration *run)
+{
+    struct shard *shard = run->shard;
+    for (;;) {
+        struct co *co = co_new(shard->pool, run_main, run);
+        if (co != NULL) {
+            return co;
+        }
+        if (!shard_evict_one(shard, run)) {
+            mem_exhausted(co_pool_stack_size(shard->pool));
+        }
+    }
+}
+
+void run_begin(pd_orchestration *run, const struct event *event)
+{
+    pd_error err;
+    const pd_function *function = author_find(run->shard->author, event->name, PD_ORCHESTRATOR);
+    run->is_begun = true;
+    if (function == NULL) {
+        run_end(run, failure_new(&run->arena, "OrchestratorNotFound", true, NULL,
+                                 "this worker has no orchestrator '%.*s'; add it to the program",
+                                 TEXT_ARGS(event->name)));
+        return;
+    }
+    run->name = function->name;
+    union {
+        pd_any_fn *any;
+        pd_orchestrator_fn *orchestrator;
+    } code = { function->run };
+    run->function = code.orchestrator;
+    if (text_is_present(event->payload) &&
+        json_parse(&run->arena, event->payload, &run->input, &err) != PD_OK) {
+        run_end(run, failure_new(&run->arena, "BadPayload", true, NULL,
+                                 "the input of orchestrator '%s': %s", run->name, err.text));
+        return;
+    }
+    run->co = new_stack(run);
+    run_resume(run);
+}
+
+void run_end(pd_orchestration *run, const pd_failure *failure)
+{
+    struct outcome *outcome = arena_alloc(&run->arena, sizeof *outcome);
+    outcome->failure = failure;
+    run->outcome = outcome;
+    run->is_ended = true;
+}
+
+_Noreturn void run_leave(pd_orchestration *run, const pd_failure *failure)
+{
+    run_end(run, failure);
+    co_leave(run->co);
+}
+
+_Noreturn void run_raise(pd_orchestration *run, const char *type, bool is_final, const char *format,
+                         ...)
+{
+    va_list args;
+    va_start(args, format);
+    pd_failure *failure = failure_vnew(&run->arena, type, is_final, NULL, format, args);
+    va_end(args);
+    run_leave(run, failure);
+}
+
+_Noreturn void run_misused(const char *what)
+{
+    if (run_current != NULL) {
+        run_raise(run_current, "Misuse", true, "%s", what);
+    }
+    (void)fprintf(stderr,
+                  "perdure: %s, on a thread that runs no orchestration; what takes a "
+                  "pd_orchestration may be called by that orchestrator only\n",
+                  what);
+    abort();
+}
+
+/* ---- tasks ----------------------------------------------------------------------------------- */
+
+void run_task_ended(pd_orchestration *run, pd_task *task, enum task_state state)
+{
+    task->state = (uint8_t)state;
+    if (text_is_present(task->payload)) {
+        task->next = run->lent;
+        run->lent = task;
+    }
+    if (task->is_waited) {
+        task->is_waited = false;
+        if (--run->waits_for == 0) {
+            run_resume(run);
+        }
+    }
+}
+
+void run_keep_lent(pd_orchestration *run)
+{
+    for (pd_task *task = run->lent; task != NULL; task = task->next) {
+        if (!task->is_parsed) {
+            task->payload = text_copy(&run->arena, task->payload);
+        }
+    }
+    run->lent = NULL;
+}
+
+/* ---- queues of external events --------------------------------------------------------------- */
+
+struct event_queue *run_queue(pd_orchestration *run, struct text name)
+{
+    char folded[LIMIT_NAME];
+    size_t size = name.size < sizeof folded ? name.size : sizeof folded;
+    for (size_t i = 0; i < size; i++) {
+        char c = name.at[i];
+        folded[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    }
+    struct text key = text_make(folded, size);
+    struct event_queue *queue = map_find(&run->queues, key);
+    if (queue == NULL) {
+        queue = arena_alloc(&run->arena, sizeof *queue);
+        queue->last_waiter = &queue->waiters;
+        queue->last_event = &queue->events;
+        map_put(&run->queues, text_copy(&run->arena, key), queue);
+    }
+    return queue;
+}
