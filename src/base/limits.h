@@ -18,8 +18,8 @@
 /* Bytes of the name of a function, event, entity, operation or hub, and of a version. */
 #define LIMIT_NAME 256
 
-/* Bytes of one payload as JSON, unless configured otherwise. Larger things belong in a file or an
- * object store, with their address in the payload: each payload is held, sent and replayed whole. */
+/* Bytes of one payload as JSON, unless configured otherwise. Larger things belong in a file or
+ * an object store, with their address in the payload: each is held, sent and replayed whole. */
 #define LIMIT_PAYLOAD_BYTES (16 * 1024 * 1024)
 
 /* Arrays and objects inside each other. Recursion over a value is bounded by this, so that it fits

@@ -3,8 +3,8 @@
  * Random numbers from a seed: xoshiro256**, seeded through splitmix64.
  *
  * The same seed gives the same numbers on every machine, for ever: the simulator, execution ids in
- * tests and pd_random rest on that. Not for secrets: whoever sees a few numbers knows the rest. Real
- * randomness comes in from outside, as a seed.
+ * tests and pd_random rest on that. Not for secrets: whoever sees a few numbers knows the rest.
+ * Real randomness comes in from outside, as a seed.
  */
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H

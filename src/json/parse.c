@@ -4,10 +4,12 @@
  *
  * Parsing is jansson's, with all its care; this file only adds what jansson allows and we do not
  * (depth), and moves the result to where it belongs, so that the tree is gone when we return. Most
- * payloads are a single scalar, and one is parsed at every step, so those are first tried without
- * a tree: `simple` reads what it is sure of and leaves everything else, errors included, to jansson.
+ * payloads are a single scalar, and one is parsed at every step, so those are first tried
+ * without a tree: `simple` reads what it is sure of and leaves everything else, errors included, to
+ * jansson.
  *
- * Sizes come from outside here: everything is allocated with a check.
+ * Sizes come from outside here: everything is allocated with a check. jansson reports most failed
+ * allocations of its own as mistakes in the document; where it does not, we say PD_E_NOMEM.
  */
 #include "json/json.h"
 
@@ -179,6 +181,9 @@ static pd_status make_value(struct arena *arena, json_t *tree, int depth, pd_val
 static pd_status refuse(const json_error_t *found, pd_error *err)
 {
     int line = found->line, column = found->column;
+    if (found->text[0] == '\0') {
+        return no_memory(err); /* jansson has something to say about everything else */
+    }
     switch (json_error_code(found)) {
     case json_error_out_of_memory: return no_memory(err);
     case json_error_stack_overflow: return too_deep(err);
@@ -266,6 +271,10 @@ pd_status json_parse(struct arena *arena, struct text json, pd_value *ret, pd_er
     if (json.size >= UINT32_MAX) {
         return error_set(err, PD_E_LIMIT, false, where, "a document of %zu bytes is too long",
                          json.size);
+    }
+    if (json.size != 0 && memchr(json.at, '\0', json.size) != NULL) {
+        /* jansson takes one after a number for the end: see malformed_documents_are_refused. */
+        return error_set(err, PD_E_INVALID, false, where, "the document contains a NUL byte");
     }
     struct text trimmed = trim(json);
     if (trimmed.size == 0) {

@@ -3,8 +3,8 @@
  * Writing: straight from pd_value to bytes, without a tree in between.
  *
  * Values come from the user's program, so everything they could have got wrong is checked here and
- * returned, not asserted: what was accepted once is replayed for ever. What is written reads back as
- * the same value, kind included: a real always shows a point or an exponent.
+ * returned, not asserted: what was accepted once is replayed for ever. What is written reads back
+ * as the same value, kind included: a real always shows a point or an exponent.
  *
  * Numbers do not depend on the locale of the host program.
  */
