@@ -5,7 +5,7 @@
 #include "output.h"
 
 static const struct column columns[] = {
-    { "number", "#", COLUMN_RIGHT },
+    { "number", "#", COLUMN_RIGHT | COLUMN_ID },
     { "timestamp", "TIME", 0 },
     { "eventType", "EVENT", 0 },
     { "eventId", "ID", COLUMN_RIGHT },
@@ -13,7 +13,7 @@ static const struct column columns[] = {
     { "input", "INPUT", COLUMN_CUT },
     { "result", "RESULT", COLUMN_CUT },
     { "status", "STATUS", 0 },
-    { "instance", NULL, COLUMN_ID },
+    { "instance", NULL, 0 },
     { "step", NULL, 0 },
     { "failure", NULL, 0 },
 };
@@ -27,7 +27,12 @@ static void add_event(struct output *out, enum format format, const char *id,
     string_failure(&failure, e->failure);
     struct cell result = cell_json(e->result_json);
     struct cell status = cell_text(e->status);
-    if (e->failure != NULL && (format == FORMAT_TABLE || format == FORMAT_PLAIN)) {
+    struct cell event_id = e->event_id >= 0 ? cell_int(e->event_id) : cell_none();
+    bool for_people = format == FORMAT_TABLE || format == FORMAT_PLAIN;
+    if (e->step >= 0 && for_people) {
+        event_id = cell_int(e->step); /* people read both as "which step" */
+    }
+    if (e->failure != NULL && for_people) {
         /* People look for it where the result would be. */
         string_format(&brief, "%s: %s", e->failure->type != NULL ? e->failure->type : "",
                       e->failure->message != NULL ? e->failure->message : "");
@@ -38,7 +43,7 @@ static void add_event(struct output *out, enum format format, const char *id,
         cell_int(e->number),
         cell_micros(e->at_us),
         cell_text(e->kind),
-        e->event_id >= 0 ? cell_int(e->event_id) : cell_none(),
+        event_id,
         cell_text(e->name),
         cell_json(e->input_json),
         result,

@@ -53,7 +53,7 @@ static void print_rows(FILE *to, const struct option_row *rows, const struct opt
         }
         char text[64] = "", letter[8] = "    ";
         if (row->letter != 0) {
-            snprintf(letter, sizeof letter, hidden ? "-%c  " : "-%c, ", row->letter);
+            snprintf(letter, sizeof letter, hidden ? "-%c" : "-%c, ", row->letter);
         }
         snprintf(text, sizeof text, "%s%s%s%s%s", letter, hidden ? "" : "--",
                  hidden ? "" : row->name, row->argument != NULL ? " " : "",

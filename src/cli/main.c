@@ -2,7 +2,6 @@
  *
  * perdure: the command. See README.md of this folder, and commands.c for what it understands.
  */
-#include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
@@ -64,13 +63,5 @@ int main(int argc, char **argv)
     set_locale();
     /* A reader that went away is found by writing to it, and is no failure. */
     signal(SIGPIPE, SIG_IGN);
-    int code = run(argc, argv);
-    errno = 0;
-    if ((fflush(stdout) != 0 || ferror(stdout)) && code == CODE_DONE) {
-        if (errno != EPIPE && !output_reader_left()) {
-            return problem(CODE_OTHER, NULL, "the output cannot be written: %s",
-                           errno != 0 ? strerror(errno) : "unknown reason");
-        }
-    }
-    return code;
+    return output_finish(run(argc, argv));
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COLUMNS_MAX = 24 };
+enum { COLUMNS_MAX = 40 };
 
 struct output {
     enum format format;
@@ -23,11 +23,33 @@ struct output {
     struct string line;
 };
 
-static bool reader_left;
+static int write_error; /* errno of the first write to stdout that failed */
+
+static void note_error(void)
+{
+    if (write_error == 0) {
+        write_error = errno != 0 ? errno : EIO;
+    }
+}
 
 bool output_reader_left(void)
 {
-    return reader_left;
+    return write_error == EPIPE;
+}
+
+int output_finish(int code)
+{
+    errno = 0;
+    if (fflush(stdout) != 0) {
+        note_error();
+    } else if (ferror(stdout)) {
+        errno = EIO;
+        note_error();
+    }
+    if (write_error == 0 || write_error == EPIPE || code != CODE_DONE) {
+        return code;
+    }
+    return problem(CODE_OTHER, NULL, "the output cannot be written: %s", strerror(write_error));
 }
 
 enum format output_format(const struct options *options)
@@ -125,9 +147,9 @@ static void add_csv(struct string *s, const char *text)
 
 static void flush_line(struct output *out)
 {
-    if (out->line.size > 0 && !reader_left &&
-        fwrite(out->line.at, 1, out->line.size, stdout) != out->line.size && errno == EPIPE) {
-        reader_left = true;
+    if (out->line.size > 0 && write_error == 0 &&
+        fwrite(out->line.at, 1, out->line.size, stdout) != out->line.size) {
+        note_error();
     }
     out->line.size = 0;
 }
@@ -277,8 +299,8 @@ int output_end(struct output *out, int code)
         string_text(&out->line, out->rows == 0 ? "[]\n" : "\n]\n");
         flush_line(out);
     }
-    if (fflush(stdout) != 0 && errno == EPIPE) {
-        reader_left = true;
+    if (fflush(stdout) != 0) {
+        note_error();
     }
     string_done(&out->line);
     free(out);

@@ -77,6 +77,9 @@ void output_row(struct output *out, const struct cell *cells);
 int output_end(struct output *out, int code);
 /* Nobody reads any more: the rest need not be made. */
 bool output_reader_left(void);
+/* At the very end: code, or CODE_OTHER after a problem when data could not be written. A reader
+ * that left is no problem. */
+int output_finish(int code);
 /* FORMAT_AUTO resolved. */
 enum format output_format(const struct options *options);
 

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
  * Tables: columns aligned by what characters take on the screen, and cut to its width. The only
- * user of libsmartcols; without it (PERDURE_SMARTCOLS=OFF) cells are put out with tabs between.
+ * user of libsmartcols, which lays them out and colours them; without it (PERDURE_SMARTCOLS=OFF)
+ * cells are put out with tabs between.
+ *
+ *   T1  Columns that may be cut share what the others leave: narrow ones keep their width, the wide
+ *       ones get the same. What was cut ends with an ellipsis.
+ *   T2  Nothing a cell holds moves the cursor: control characters become spaces.
+ *   T3  Into a file or a pipe a table is not cut, unless COLUMNS says how wide it is.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
+#include <wctype.h>
 
 #include "output.h"
 
@@ -14,37 +22,24 @@
 #include <libsmartcols/libsmartcols.h>
 #endif
 
-/* Where a table is not cut: into a file or a pipe, unless COLUMNS says otherwise. */
-enum { WIDTH_ENDLESS = 1000000, WIDTH_MIN = 20 };
+enum { WIDTH_MIN = 20, CUT_MIN = 4, BETWEEN = 2, SHOWN_MAX = 40 };
+
+struct row {
+    char *texts[SHOWN_MAX]; /* of the shown columns; NULL: nothing */
+    const char *colors[SHOWN_MAX];
+};
 
 struct table {
     const struct column *columns;
     size_t count;
     enum output_shape shape;
-    bool colors;
-#if PERDURE_SMARTCOLS
-    struct libscols_table *table;
-#endif
+    bool headers, colors, cut;
+    const char *titles[SHOWN_MAX];
+    unsigned flags[SHOWN_MAX];
+    size_t widths[SHOWN_MAX], shown;
+    struct row *rows;
+    size_t row_count, row_room;
 };
-
-#if PERDURE_SMARTCOLS
-
-static size_t screen_width(bool cut)
-{
-    if (!cut) {
-        return WIDTH_ENDLESS;
-    }
-    const char *columns = getenv("COLUMNS");
-    long width = columns != NULL ? strtol(columns, NULL, 10) : 0;
-    struct winsize size;
-    if (width <= 0 && isatty(STDOUT_FILENO)) {
-        width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-    }
-    if (width <= 0) {
-        return WIDTH_ENDLESS;
-    }
-    return width < WIDTH_MIN ? WIDTH_MIN : (size_t)width;
-}
 
 static void *need(void *p)
 {
@@ -55,108 +50,243 @@ static void *need(void *p)
     return p;
 }
 
+/* ---- widths ---- */
+
+static size_t screen_width(void)
+{
+    const char *columns = getenv("COLUMNS");
+    long width = columns != NULL ? strtol(columns, NULL, 10) : 0;
+    struct winsize size;
+    if (width <= 0 && isatty(STDOUT_FILENO)) {
+        width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+    }
+    if (width <= 0) {
+        return SIZE_MAX;
+    }
+    return width < WIDTH_MIN ? WIDTH_MIN : (size_t)width;
+}
+
+/* One character: its bytes, and how many columns it takes. Bad bytes are one column each. */
+static size_t one_character(const char *text, size_t *ret_width)
+{
+    mbstate_t state = { 0 };
+    wchar_t c = 0;
+    size_t size = mbrtowc(&c, text, MB_CUR_MAX, &state);
+    if (size == (size_t)-1 || size == (size_t)-2 || size == 0) {
+        *ret_width = 1;
+        return 1;
+    }
+    int width = wcwidth(c);
+    *ret_width = width > 0 ? (size_t)width : 0;
+    return size;
+}
+
+static size_t width_of(const char *text)
+{
+    size_t sum = 0, width = 0;
+    while (*text != 0) {
+        text += one_character(text, &width);
+        sum += width;
+    }
+    return sum;
+}
+
+/* A copy of at most max columns. */
+static char *cut_to(const char *text, size_t max)
+{
+    AUTO_STRING s = { 0 };
+    string_text(&s, "");
+    bool whole = width_of(text) <= max;
+    size_t used = 0, width = 0;
+    while (*text != 0) {
+        size_t size = one_character(text, &width);
+        if (!whole && used + width > max - 1) {
+            string_text(&s, MB_CUR_MAX > 1 ? "\xe2\x80\xa6" : "~");
+            break;
+        }
+        string_add(&s, text, size);
+        used += width;
+        text += size;
+    }
+    return need(strdup(s.at));
+}
+
+/* T1: the largest width that lets all columns fit, found from above. */
+static void fit(struct table *t, size_t screen)
+{
+    size_t fixed = t->shown > 0 ? (t->shown - 1) * BETWEEN : 0, widest = 0;
+    for (size_t i = 0; i < t->shown; i++) {
+        bool may_cut = (t->flags[i] & COLUMN_CUT) != 0;
+        fixed += may_cut ? 0 : t->widths[i];
+        widest = may_cut && t->widths[i] > widest ? t->widths[i] : widest;
+    }
+    for (size_t cap = widest; cap >= CUT_MIN; cap--) {
+        size_t sum = fixed;
+        for (size_t i = 0; i < t->shown; i++) {
+            if (t->flags[i] & COLUMN_CUT) {
+                sum += t->widths[i] < cap ? t->widths[i] : cap;
+            }
+        }
+        if (sum <= screen || cap == CUT_MIN) {
+            for (size_t i = 0; i < t->shown; i++) {
+                if ((t->flags[i] & COLUMN_CUT) && t->widths[i] > cap) {
+                    t->widths[i] = cap;
+                }
+            }
+            return;
+        }
+    }
+}
+
+static void measure(struct table *t)
+{
+    bool many = t->shape == OUTPUT_MANY;
+    for (size_t i = 0; i < t->shown; i++) {
+        t->widths[i] = many && t->headers ? width_of(t->titles[i]) : 0;
+    }
+    for (size_t r = 0; r < t->row_count; r++) {
+        for (size_t i = 0; i < t->shown; i++) {
+            size_t width = t->rows[r].texts[i] != NULL ? width_of(t->rows[r].texts[i]) : 0;
+            t->widths[i] = width > t->widths[i] ? width : t->widths[i];
+        }
+    }
+    size_t screen = t->cut ? screen_width() : SIZE_MAX;
+    if (screen != SIZE_MAX) {
+        fit(t, screen);
+    }
+}
+
+/* ---- filling ---- */
+
 struct table *table_new(const struct column *columns, size_t count, enum output_shape shape,
                         bool headers, bool colors, bool cut)
 {
     struct table *t = need(calloc(1, sizeof *t));
-    *t = (struct table){ columns, count, shape, colors, need(scols_new_table()) };
-    scols_table_enable_noheadings(t->table, !headers || shape == OUTPUT_ONE);
-    scols_table_enable_colors(t->table, colors);
-    size_t width = screen_width(cut);
-    scols_table_set_termforce(t->table, SCOLS_TERMFORCE_ALWAYS);
-    scols_table_set_termwidth(t->table, width);
-    scols_table_enable_nowrap(t->table, 1);
-    scols_table_set_column_separator(t->table, "  ");
-    if (shape == OUTPUT_ONE) {
-        need(scols_table_new_column(t->table, "", 0, 0));
-        need(scols_table_new_column(t->table, "", 0, SCOLS_FL_TRUNC));
+    t->columns = columns;
+    t->count = count;
+    t->shape = shape;
+    t->headers = headers;
+    t->colors = colors;
+    t->cut = cut;
+    if (shape == OUTPUT_ONE) { /* a name and a value in each line */
+        t->shown = 2;
+        t->flags[1] = COLUMN_CUT;
         return t;
     }
     for (size_t i = 0; i < count; i++) {
         if (columns[i].title != NULL) {
-            int flags = (columns[i].flags & COLUMN_RIGHT) ? SCOLS_FL_RIGHT : 0;
-            flags |= (columns[i].flags & COLUMN_CUT) ? SCOLS_FL_TRUNC : 0;
-            need(scols_table_new_column(t->table, columns[i].title, 0, flags));
+            t->titles[t->shown] = columns[i].title;
+            t->flags[t->shown++] = columns[i].flags;
         }
     }
     return t;
 }
 
-static void fill(struct table *t, struct libscols_line *line, size_t at, const char *text,
-                 const char *color)
+static struct row *add_row(struct table *t)
 {
-    if (text != NULL && scols_line_set_data(line, at, text) != 0) {
-        need(NULL);
+    if (t->row_count == t->row_room) {
+        t->row_room = t->row_room != 0 ? t->row_room * 2 : 64;
+        t->rows = need(realloc(t->rows, t->row_room * sizeof *t->rows));
     }
-    if (color != NULL && t->colors) {
-        scols_cell_set_color(scols_line_get_cell(line, at), color);
+    struct row *row = &t->rows[t->row_count++];
+    *row = (struct row){ .texts = { NULL } };
+    return row;
+}
+
+static char *tame(const char *text)
+{
+    char *copy = need(strdup(text));
+    for (char *p = copy; *p != 0; p++) {
+        unsigned char c = (unsigned char)*p;
+        *p = c < 0x20 || c == 0x7f ? ' ' : *p;
     }
+    return copy;
 }
 
 void table_row(struct table *t, const char *const *texts, const char *const *colors)
 {
-    struct libscols_line *line =
-        t->shape == OUTPUT_MANY ? need(scols_table_new_line(t->table, NULL)) : NULL;
+    struct row *row = t->shape == OUTPUT_MANY ? add_row(t) : NULL;
     size_t at = 0;
     for (size_t i = 0; i < t->count; i++) {
-        if (t->columns[i].title == NULL) {
+        if (t->columns[i].title == NULL || (t->shape == OUTPUT_ONE && texts[i] == NULL)) {
             continue;
         }
-        if (t->shape == OUTPUT_MANY) {
-            fill(t, line, at++, texts[i], colors[i]);
-        } else if (texts[i] != NULL) {
-            line = need(scols_table_new_line(t->table, NULL));
-            fill(t, line, 0, t->columns[i].title, NULL);
-            fill(t, line, 1, texts[i], colors[i]);
+        if (t->shape == OUTPUT_ONE) {
+            row = add_row(t);
+            row->texts[0] = tame(t->columns[i].title);
+            at = 1;
         }
+        row->texts[at] = texts[i] != NULL ? tame(texts[i]) : NULL;
+        row->colors[at++] = colors[i];
     }
 }
 
-void table_print(struct table *t)
+/* ---- printing ---- */
+
+#if PERDURE_SMARTCOLS
+
+static void print(struct table *t)
 {
-    if (!scols_table_is_empty(t->table)) {
-        scols_print_table(t->table);
+    struct libscols_table *table = need(scols_new_table());
+    scols_table_enable_noheadings(table, !t->headers || t->shape == OUTPUT_ONE);
+    scols_table_enable_colors(table, t->colors);
+    scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER); /* it is cut already */
+    scols_table_set_column_separator(table, "  ");
+    for (size_t i = 0; i < t->shown; i++) {
+        const char *title = t->titles[i] != NULL ? t->titles[i] : "";
+        int flags = (t->flags[i] & COLUMN_RIGHT) ? SCOLS_FL_RIGHT : 0;
+        need(scols_table_new_column(table, title, 0, flags));
     }
-    scols_unref_table(t->table);
-    free(t);
+    for (size_t r = 0; r < t->row_count; r++) {
+        struct libscols_line *line = need(scols_table_new_line(table, NULL));
+        for (size_t i = 0; i < t->shown; i++) {
+            const struct row *row = &t->rows[r];
+            if (row->texts[i] == NULL) {
+                continue;
+            }
+            char *text = cut_to(row->texts[i], t->widths[i]);
+            if (scols_line_refer_data(line, i, text) != 0) {
+                need(NULL);
+            }
+            if (t->colors && row->colors[i] != NULL) {
+                scols_cell_set_color(scols_line_get_cell(line, i), row->colors[i]);
+            }
+        }
+    }
+    if (t->row_count > 0) {
+        scols_print_table(table);
+    }
+    scols_unref_table(table);
 }
 
 #else
 
-struct table *table_new(const struct column *columns, size_t count, enum output_shape shape,
-                        bool headers, bool colors, bool cut)
+static void print(struct table *t)
 {
-    struct table *t = calloc(1, sizeof *t);
-    (void)cut;
-    if (t == NULL) {
-        abort();
+    for (size_t i = 0; t->headers && t->shape == OUTPUT_MANY && i < t->shown; i++) {
+        printf("%s%s", t->titles[i], i + 1 < t->shown ? "\t" : "\n");
     }
-    *t = (struct table){ columns, count, shape, colors };
-    for (size_t i = 0; headers && shape == OUTPUT_MANY && i < count; i++) {
-        if (columns[i].title != NULL) {
-            printf("%s\t", columns[i].title);
+    for (size_t r = 0; r < t->row_count; r++) {
+        for (size_t i = 0; i < t->shown; i++) {
+            const char *text = t->rows[r].texts[i] != NULL ? t->rows[r].texts[i] : "";
+            char *fitting = cut_to(text, t->widths[i]);
+            printf("%s%s", fitting, i + 1 < t->shown ? "\t" : "\n");
+            free(fitting);
         }
     }
-    fputs(headers && shape == OUTPUT_MANY ? "\n" : "", stdout);
-    return t;
-}
-
-void table_row(struct table *t, const char *const *texts, const char *const *colors)
-{
-    (void)colors;
-    for (size_t i = 0; i < t->count; i++) {
-        if (t->columns[i].title != NULL && t->shape == OUTPUT_MANY) {
-            printf("%s\t", texts[i] != NULL ? texts[i] : "");
-        } else if (t->columns[i].title != NULL && texts[i] != NULL) {
-            printf("%s\t%s\n", t->columns[i].title, texts[i]);
-        }
-    }
-    fputs(t->shape == OUTPUT_MANY ? "\n" : "", stdout);
-}
-
-void table_print(struct table *t)
-{
-    free(t);
 }
 
 #endif
+
+void table_print(struct table *t)
+{
+    measure(t);
+    print(t);
+    for (size_t r = 0; r < t->row_count; r++) {
+        for (size_t i = 0; i < t->shown; i++) {
+            free(t->rows[r].texts[i]);
+        }
+    }
+    free(t->rows);
+    free(t);
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bench hello5: how many durable orchestrations a second, beside raw SQLite inserts.
+ *
+ * One client keeps --concurrent orchestrations of five activities in flight: it starts them by
+ * the chunk and waits for the oldest. Engine and raw run take turns, SLICE_ENGINE and SLICE_RAW
+ * long, so that whatever else the machine does meets both. During a raw slice the activities are
+ * held at a gate: the engine commits what it has, and then has nothing to do, with everything still
+ * in flight.
+ *
+ *   H1  The engine's time runs from the first start to the last end, less the raw slices: filling
+ *       and draining are in it, and so is coming to rest before a raw slice.
+ *   H2  An event counts when it is stored. OrchestratorCompleted is not stored (it is derived), and
+ *       is in shownEventsPerSecond only.
+ *   H3  Latency is from before the call that starts an orchestration to its recorded end, less the
+ *       raw slices in between.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+
+#define SLICE_ENGINE 2000000000
+#define SLICE_RAW 1000000000
+enum { REST_MS = 30, PAUSES_MAX = 4096, CHUNK_MAX = 1000 };
+
+static const char expected[] = "[\"Hello Tokyo!\",\"Hello Seattle!\",\"Hello London!\","
+                               "\"Hello Amsterdam!\",\"Hello Seoul!\"]";
+
+/* ---- the program ---- */
+
+struct gate {
+    atomic_bool closed;
+    pthread_mutex_t mutex;
+    pthread_cond_t opened;
+};
+
+static void gate_pass(struct gate *gate)
+{
+    if (!atomic_load_explicit(&gate->closed, memory_order_relaxed)) {
+        return;
+    }
+    pthread_mutex_lock(&gate->mutex);
+    while (atomic_load(&gate->closed)) {
+        pthread_cond_wait(&gate->opened, &gate->mutex);
+    }
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+static void gate_open(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->mutex);
+    atomic_store(&gate->closed, false);
+    pthread_cond_broadcast(&gate->opened);
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+static pd_result say_hello(pd_activity *a, pd_value city)
+{
+    gate_pass(pd_user(a));
+    return pd_ok(a, pd_format(a, "Hello %s!", pd_text(city)));
+}
+
+static pd_result hello_cities(pd_orchestration *o, pd_value input)
+{
+    static const char *const cities[] = { "Tokyo", "Seattle", "London", "Amsterdam", "Seoul" };
+    (void)input;
+    pd_list *greetings = pd_list_new(o);
+    for (size_t i = 0; i < sizeof cities / sizeof cities[0]; i++) {
+        pd_list_add(greetings, pd_call_activity(o, say_hello, cities[i]));
+    }
+    return pd_ok(o, greetings);
+}
+
+static const pd_function program[] = {
+    PD_FUNCTION("HelloCities", hello_cities),
+    PD_FUNCTION("SayHello", say_hello),
+};
+
+/* ---- the run ---- */
+
+struct flight {
+    pd_id id;
+    int64_t started_ms;
+};
+
+struct run {
+    struct invocation *in;
+    const struct bench_place *place;
+    pd_hub *hub;
+    struct gate gate;
+    struct raw *raw;
+    struct stored_events events;
+    size_t events_shown;
+    struct flight *flights; /* a ring, oldest at head */
+    size_t ring, head, in_flight;
+    int64_t concurrent, chunk, started, ended, started_max;
+    int64_t engine_ns, engine_max_ns, slice_began, raw_ns, raw_rows;
+    double engine_cpu, raw_cpu, cpu_mark;
+    struct {
+        int64_t from, to; /* ms since 1970 */
+    } pauses[PAUSES_MAX];
+    size_t pause_count;
+    struct samples latencies;
+};
+
+static int64_t engine_ns_now(const struct run *r)
+{
+    return r->engine_ns + clock_mono_ns() - r->slice_began;
+}
+
+static void engine_slice_begin(struct run *r)
+{
+    r->cpu_mark = bench_cpu_seconds();
+    r->slice_began = clock_mono_ns();
+}
+
+static void engine_slice_end(struct run *r)
+{
+    r->engine_ns = engine_ns_now(r);
+    r->engine_cpu += bench_cpu_seconds() - r->cpu_mark;
+}
+
+static int raw_slice(struct run *r, int64_t ns)
+{
+    int64_t paused_at = clock_now_ms();
+    atomic_store(&r->gate.closed, true);
+    nanosleep(&(struct timespec){ 0, REST_MS * 1000000 }, NULL);
+    engine_slice_end(r);
+    double cpu = bench_cpu_seconds();
+    int64_t began = clock_mono_ns();
+    int code = raw_insert(r->raw, &r->events, ns, &r->raw_rows);
+    r->raw_ns += clock_mono_ns() - began;
+    r->raw_cpu += bench_cpu_seconds() - cpu;
+    if (r->pause_count < PAUSES_MAX) {
+        r->pauses[r->pause_count].from = paused_at + REST_MS;
+        r->pauses[r->pause_count++].to = clock_now_ms();
+    }
+    engine_slice_begin(r);
+    gate_open(&r->gate);
+    return code;
+}
+
+static int start_chunk(struct run *r)
+{
+    static pd_id ids[CHUNK_MAX];
+    int64_t left = r->started_max - r->started;
+    size_t count = (size_t)(left < r->chunk ? left : r->chunk);
+    for (size_t i = 0; i < count; i++) {
+        ids[i].text[0] = 0;
+    }
+    int64_t now = clock_now_ms();
+    pd_error err;
+    if (pd_hub_start_many(r->hub, "HelloCities", count, NULL, ids, &err) != PD_OK) {
+        return problem_of(&err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct flight *f = &r->flights[(r->head + r->in_flight++) % r->ring];
+        memcpy(f->id.text, ids[i].text, sizeof f->id.text);
+        f->started_ms = now;
+    }
+    r->started += (int64_t)count;
+    return CODE_DONE;
+}
+
+static double latency_of(const struct run *r, int64_t from, int64_t to)
+{
+    int64_t ms = to - from;
+    for (size_t i = r->pause_count; i-- > 0 && r->pauses[i].to > from;) {
+        int64_t a = r->pauses[i].from > from ? r->pauses[i].from : from;
+        int64_t b = r->pauses[i].to < to ? r->pauses[i].to : to;
+        ms -= b > a ? b - a : 0;
+    }
+    return (double)ms;
+}
+
+static int wait_for_oldest(struct run *r)
+{
+    struct flight *f = &r->flights[r->head];
+    pd_error err;
+    PD_AUTO(pd_instance) done = pd_hub_wait(r->hub, f->id.text, pd_minutes(2), &err);
+    if (done == NULL) {
+        return problem_of_instance(&err, f->id.text, r->place->url);
+    }
+    if (pd_instance_state(done) != PD_RUN_COMPLETED ||
+        strcmp(pd_instance_output_json(done), expected) != 0) {
+        return problem(CODE_OTHER, NULL, "bench: '%s' ended %s with %s, which is wrong", f->id.text,
+                       pd_run_state_name(pd_instance_state(done)), pd_instance_output_json(done));
+    }
+    samples_add(&r->latencies, latency_of(r, f->started_ms, pd_instance_ended_at(done).ms));
+    r->head = (r->head + 1) % r->ring;
+    r->in_flight--;
+    r->ended++;
+    return CODE_DONE;
+}
+
+/* One alone, to learn what is stored for each. */
+static int calibrate(struct run *r)
+{
+    pd_start_options options = { .id = "calibration" };
+    pd_error err;
+    if (pd_hub_start(r->hub, hello_cities, PD_NULL, &options, NULL, &err) != PD_OK) {
+        return problem_of(&err);
+    }
+    PD_AUTO(pd_instance) done = pd_hub_wait(r->hub, options.id, pd_minutes(1), &err);
+    if (done == NULL) {
+        return problem_of(&err);
+    }
+    PD_AUTO(pd_history) history = pd_hub_fetch_history(r->hub, options.id, &err);
+    if (history == NULL) {
+        return problem_of(&err);
+    }
+    r->events_shown = pd_history_count(history);
+    return stored_events_read(r->place->store, options.id, &r->events);
+}
+
+static int slices(struct run *r)
+{
+    int64_t next_raw = SLICE_ENGINE;
+    int code = CODE_DONE;
+    engine_slice_begin(r);
+    while (code == CODE_DONE) {
+        int64_t now = engine_ns_now(r);
+        bool more = r->started < r->started_max && now < r->engine_max_ns;
+        if (!more && r->in_flight == 0) {
+            break;
+        }
+        if (now >= next_raw) {
+            code = raw_slice(r, SLICE_RAW);
+            next_raw = r->engine_ns + SLICE_ENGINE;
+        } else if (more && (int64_t)r->in_flight + r->chunk <= r->concurrent) {
+            code = start_chunk(r);
+        } else {
+            code = wait_for_oldest(r);
+        }
+        bench_progress(r->in, "hello5: %.0f s, %lld orchestrations", (double)now / 1e9,
+                       (long long)r->ended);
+    }
+    engine_slice_end(r);
+    if (code == CODE_DONE && r->raw_rows == 0) { /* shorter than one slice */
+        engine_slice_begin(r);
+        int64_t engine_ns = r->engine_ns;
+        double engine_cpu = r->engine_cpu;
+        code = raw_slice(r, SLICE_RAW);
+        r->engine_ns = engine_ns; /* it was at rest already */
+        r->engine_cpu = engine_cpu;
+    }
+    return code;
+}
+
+static int with_worker(struct run *r)
+{
+    pd_error err;
+    PD_AUTO(pd_hub) hub = pd_hub_open(r->place->url, &err);
+    if (hub == NULL) {
+        return problem_of(&err);
+    }
+    r->hub = hub;
+    pd_worker_options options = { .user = &r->gate, .threads = (int)r->in->options.threads };
+    PD_AUTO(pd_worker) worker = pd_worker_start(hub, PD_PROGRAM(program), &options, &err);
+    if (worker == NULL) {
+        return problem_of(&err);
+    }
+    int code = calibrate(r);
+    if (code == CODE_DONE) {
+        code = raw_open(r->place->raw, &r->raw);
+    }
+    return code == CODE_DONE ? slices(r) : code;
+}
+
+/* ---- the report ---- */
+
+static const struct result_row rows[] = {
+    { "orchestrations", "orchestrations", false },
+    { "concurrent", "in flight", false },
+    { "seconds", "seconds", false },
+    { "orchestrationsPerSecond", "orchestrations/s", true },
+    { "eventsPerOrchestration", NULL, false },
+    { "eventsPerSecond", "events/s", true },
+    { "shownEventsPerSecond", "events/s with derived ones", false },
+    { "rawEventsPerSecond", "raw SQLite events/s", true },
+    { "ratio", "ratio", true },
+    { "cpuMicrosPerEvent", "CPU us/event", false },
+    { "rawCpuMicrosPerEvent", "raw CPU us/event", false },
+    { "cpuRatio", "CPU ratio", true },
+    { "latencyP50Ms", "latency p50 ms", true },
+    { "latencyP99Ms", "latency p99 ms", true },
+    { "eventBytesPerOrchestration", NULL, false },
+    { "bytesPerOrchestration", "bytes on disk/orchestration", false },
+    { "threads", NULL, false },
+};
+
+static void fill(struct run *r, struct cell *cells)
+{
+    double n = (double)r->ended, seconds = (double)r->engine_ns / 1e9;
+    double events = n * (double)r->events.count;
+    double raw_rate = (double)r->raw_rows / ((double)r->raw_ns / 1e9);
+    double cpu = r->engine_cpu * 1e6 / events;
+    double raw_cpu = r->raw_cpu * 1e6 / (double)r->raw_rows;
+    size_t i = 0;
+    cells[i++] = cell_int(r->ended);
+    cells[i++] = cell_int(r->concurrent);
+    cells[i++] = cell_real(seconds);
+    cells[i++] = cell_real(n / seconds);
+    cells[i++] = cell_int((int64_t)r->events.count);
+    cells[i++] = cell_real(events / seconds);
+    cells[i++] = cell_real(n * (double)r->events_shown / seconds);
+    cells[i++] = cell_real(raw_rate);
+    cells[i++] = cell_real(events / seconds / raw_rate);
+    cells[i++] = cell_real(cpu);
+    cells[i++] = cell_real(raw_cpu);
+    cells[i++] = cell_real(cpu / raw_cpu);
+    cells[i++] = cell_real(samples_percentile(&r->latencies, 50));
+    cells[i++] = cell_real(samples_percentile(&r->latencies, 99));
+    cells[i++] = cell_int((int64_t)r->events.bytes);
+    cells[i++] = cell_real((double)bench_bytes_of(r->place->store) / n);
+    cells[i++] = cell_int(r->in->options.threads);
+}
+
+static int run_once(struct invocation *in, const struct bench_place *place, struct cell *cells)
+{
+    const struct options *o = &in->options;
+    struct run *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        return problem(CODE_OTHER, NULL, "out of memory");
+    }
+    r->in = in;
+    r->place = place;
+    r->concurrent = o->concurrent > 0 ? o->concurrent : 5000;
+    r->chunk = o->chunk > 0 ? o->chunk : 250;
+    r->chunk = r->chunk > r->concurrent ? r->concurrent : r->chunk;
+    r->started_max = o->count > 0 ? o->count : INT64_MAX;
+    int64_t ms = o->duration.ms > 0 ? o->duration.ms : 10000;
+    r->engine_max_ns = o->count > 0 && o->duration.ms == 0 ? INT64_MAX : ms * 1000000;
+    r->ring = (size_t)r->concurrent + CHUNK_MAX;
+    r->flights = calloc(r->ring, sizeof *r->flights);
+    pthread_mutex_init(&r->gate.mutex, NULL);
+    pthread_cond_init(&r->gate.opened, NULL);
+    int code = r->flights == NULL ? problem(CODE_OTHER, NULL, "out of memory")
+               : r->chunk > CHUNK_MAX
+                   ? problem(CODE_USAGE, NULL, "--chunk is at most %d", CHUNK_MAX)
+                   : with_worker(r);
+    if (code == CODE_DONE) {
+        fill(r, cells);
+    }
+    raw_close(r->raw);
+    stored_events_done(&r->events);
+    samples_done(&r->latencies);
+    pthread_cond_destroy(&r->gate.opened);
+    pthread_mutex_destroy(&r->gate.mutex);
+    free(r->flights);
+    free(r);
+    return code;
+}
+
+int bench_hello5(struct invocation *in)
+{
+    enum { RATE_AT = 3 };
+    return bench_report(in, "hello5", rows, sizeof rows / sizeof rows[0], run_once, RATE_AT);
+}
