@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Fetching an instance, and waiting for its end.
+ *
+ * With the engine in this process a wait registers a watch, looks, and sleeps until the commit of
+ * an ending wakes it. Without it a wait sleeps in the store, which tells of commits by others, but
+ * never longer than a slice: what it may miss costs a slice, not the whole wait. Either way only
+ * what is in the store decides. A worker that starts or stops meanwhile changes which of the two
+ * ways a wait goes on.
+ */
+#include "api/api_priv.h"
+
+enum { SLICE_MS = 100 };
+
+static const char where_fetch[] = "hub: fetch";
+static const char where_wait[] = "hub: wait";
+
+struct wait {
+    struct call *call;
+    struct text id;
+    struct sighting sighting;
+    time_us until; /* monotonic */
+    struct arena arena;
+    struct instance_record record;
+};
+
+/* PD_OK: it has ended. PD_E_TIMEOUT: not yet, and no time is left. `left` is what is left, in ms,
+ * rounded up, and 0 only then. */
+static pd_status look_once(struct wait *wait, int64_t *ret_left, bool *ret_ended, pd_error *err)
+{
+    arena_reset(&wait->arena);
+    pd_status status =
+        look(wait->call, wait->id, &wait->sighting, &wait->arena, &wait->record, where_wait, err);
+    if (status != PD_OK) {
+        return status;
+    }
+    *ret_ended = run_state_is_final(wait->record.state);
+    if (*ret_ended) {
+        return PD_OK;
+    }
+    if (atomic_load(&wait->call->hub->is_closing)) {
+        return error_set(err, PD_E_CANCELLED, false, where_wait, "the hub is being closed");
+    }
+    time_us left = wait->until - api_monotonic();
+    if (left <= 0) {
+        return error_set(err, PD_E_TIMEOUT, true, where_wait,
+                         "instance '%.*s' has not ended in the time allowed", TEXT_ARGS(wait->id));
+    }
+    *ret_left = left / TIME_MS + 1;
+    return PD_OK;
+}
+
+/* Until it has ended, or the worker is being stopped (then *ret_ended is false). */
+static pd_status wait_with_engine(struct wait *wait, bool *ret_ended, pd_error *err)
+{
+    pd_worker *worker = wait->call->worker;
+    struct watch *watch = engine_watch(worker->engine, wait->id);
+    int64_t left = 0;
+    pd_status status = look_once(wait, &left, ret_ended, err);
+    while (status == PD_OK && !*ret_ended && !atomic_load(&worker->is_stopping)) {
+        (void)engine_watch_wait(watch, left);
+        status = look_once(wait, &left, ret_ended, err);
+    }
+    engine_unwatch(worker->engine, watch);
+    return status;
+}
+
+/* One look and, when it has not ended, one slice of sleep. */
+static pd_status wait_without_engine(struct wait *wait, bool *ret_ended, pd_error *err)
+{
+    struct store *store = wait->call->hub->store;
+    int64_t left = 0;
+    pd_status status = look_once(wait, &left, ret_ended, err);
+    if (status != PD_OK || *ret_ended) {
+        return status;
+    }
+    return store->ops->wait(store, left < SLICE_MS ? left : SLICE_MS, err);
+}
+
+static pd_instance *wait_for_end(struct call *call, struct text id, pd_duration timeout,
+                                 pd_error *err)
+{
+    struct wait wait = {
+        .call = call,
+        .id = id,
+        .until = time_add(api_monotonic(), timeout.ms > 0 ? time_of_duration(timeout) : 0),
+    };
+    arena_init(&wait.arena);
+    bool has_ended = false;
+    pd_status status = PD_OK;
+    while (status == PD_OK && !has_ended) {
+        if (call->worker != NULL) {
+            status = wait_with_engine(&wait, &has_ended, err);
+        } else {
+            status = wait_without_engine(&wait, &has_ended, err);
+        }
+        if (status == PD_OK && !has_ended) {
+            call_hold_worker(call);
+        }
+    }
+    pd_instance *instance = has_ended ? instance_new(&wait.record, err) : NULL;
+    arena_done(&wait.arena);
+    return instance;
+}
+
+static pd_status begin(struct call *call, pd_hub *hub, const char *id, const char *where,
+                       pd_error *err)
+{
+    pd_status status = call_begin(call, hub, where, err);
+    if (status == PD_OK && id == NULL) {
+        status = error_set(err, PD_E_INVALID, false, where, "no instance id was given");
+    }
+    return status;
+}
+
+pd_instance *pd_hub_wait(pd_hub *hub, const char *id, pd_duration timeout, pd_error *err)
+{
+    pd_error unwanted;
+    struct call call;
+    pd_instance *instance = NULL;
+    err = error_or(err, &unwanted);
+    if (begin(&call, hub, id, where_wait, err) == PD_OK) {
+        instance = wait_for_end(&call, text_of(id), timeout, err);
+    }
+    call_end(&call);
+    return instance;
+}
+
+pd_instance *pd_hub_fetch(pd_hub *hub, const char *id, pd_error *err)
+{
+    pd_error unwanted;
+    struct call call;
+    struct sighting sighting = { false, 0 };
+    struct instance_record record;
+    struct arena arena;
+    pd_instance *instance = NULL;
+    err = error_or(err, &unwanted);
+    arena_init(&arena);
+    if (begin(&call, hub, id, where_fetch, err) == PD_OK &&
+        look(&call, text_of(id), &sighting, &arena, &record, where_fetch, err) == PD_OK) {
+        instance = instance_new(&record, err);
+    }
+    arena_done(&arena);
+    call_end(&call);
+    return instance;
+}
