@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a hub in memory holds, apart from handles and locks: whoever calls these holds the lock.
+ *
+ * Everything here is a copy on the heap; rows are found by id and number, and in order. */
+#ifndef STORE_MEM_CONTENTS_H
+#define STORE_MEM_CONTENTS_H
+
+#include "base/map.h"
+#include "core/batch.h"
+#include "store/mem/timers.h"
+#include "store/store.h"
+
+struct mem_inbox_item {
+    uint64_t arrival;
+    struct text event;
+};
+
+struct mem_instance {
+    struct instance_record record; /* its text is owned */
+    struct text *turns;
+    size_t turn_count, turn_room;
+    struct mem_inbox_item *inbox;
+    size_t inbox_count, inbox_room;
+    struct timer_node *timers;
+};
+
+struct mem_message {
+    struct message message; /* its text is owned */
+    struct mem_message *next;
+};
+
+struct mem_partition {
+    uint64_t epoch, row_high, timer_high, mailbox_high;
+    struct timer_node *timers;
+    struct mem_message *mailbox, **mailbox_last;
+};
+
+struct contents {
+    struct map by_id;
+    struct map64 by_row;
+    struct mem_instance **rows; /* ascending */
+    size_t row_count, row_room;
+    unsigned partition_count;
+    struct mem_partition *partitions;
+};
+
+void contents_init(struct contents *contents, unsigned partition_count);
+void contents_done(struct contents *contents);
+
+/* The epoch was checked before: nothing here can fail. */
+void contents_apply(struct contents *contents, const struct batch *batch);
+
+struct mem_instance *contents_find(const struct contents *contents, struct text id, uint64_t row);
+
+/* The place of the first row above `after` in contents->rows. */
+size_t contents_row_above(const struct contents *contents, uint64_t after);
+
+void contents_post(struct contents *contents, const struct message *message);
+bool contents_has_start(const struct contents *contents, struct text id);
+
+#endif

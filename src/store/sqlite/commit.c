@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Commit: batches become rows, in one transaction.
+ *
+ * The speed of the whole engine hangs on this file. Two kinds of mutation make up nearly all of
+ * them, the insert of an instance and the turn of a history; they, and timers set, are gathered
+ * and written by one statement each (feed.h). The rest is bound and stepped one by one.
+ *
+ * Gathering moves mutations past each other, so:
+ *
+ *   G1  A group ends at a deletion of an instance, at a timer set that may have been removed in
+ *       the same group, and at the end of a batch.
+ *   G2  Within a group what was gathered is written first, then the rest in its order. No mutation
+ *       of the first kind rests on one of the second in the same group: that is what G1 sees to. */
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "store/sqlite/sqlite_store.h"
+
+static const char where[] = "sqlite: commit";
+
+enum { REMOVED_BITS = 1024 };
+
+struct group {
+    struct connection *connection;
+    struct feed later;                   /* used as a list */
+    uint64_t removed[REMOVED_BITS / 64]; /* timers removed in this group, by hash: may err to yes */
+    bool has_removed;
+    uint64_t row_high, timer_high;
+    pd_error *err;
+};
+
+static unsigned timer_bit(const struct mutation *mutation)
+{
+    uint64_t hash = (mutation->row * 31 + (uint32_t)mutation->id) * UINT64_C(0x9e3779b97f4a7c15);
+    return (unsigned)(hash >> 54);
+}
+
+_Static_assert(REMOVED_BITS == 1 << (64 - 54), "timer_bit names every bit");
+
+static void set_removed(struct group *group, const struct mutation *mutation)
+{
+    unsigned bit = timer_bit(mutation);
+    group->removed[bit / 64] |= UINT64_C(1) << bit % 64;
+    group->has_removed = true;
+}
+
+static bool may_be_removed(const struct group *group, const struct mutation *mutation)
+{
+    unsigned bit = timer_bit(mutation);
+    return group->has_removed && (group->removed[bit / 64] >> bit % 64 & 1) != 0;
+}
+
+static sqlite3_stmt *statement_of(struct group *group, enum statement which)
+{
+    return connection_statement(group->connection, which, where, group->err);
+}
+
+/* A statement whose parameters are one to three numbers. */
+static pd_status run_numbers(struct group *group, enum statement which, uint64_t a, uint64_t b,
+                             uint64_t c)
+{
+    sqlite3_stmt *statement = statement_of(group, which);
+    if (statement == NULL) {
+        return group->err->status;
+    }
+    int count = sqlite3_bind_parameter_count(statement);
+    connection_bind_number(statement, 1, a);
+    if (count > 1) {
+        connection_bind_number(statement, 2, b);
+    }
+    if (count > 2) {
+        connection_bind_number(statement, 3, c);
+    }
+    return connection_run(group->connection, statement, where, group->err);
+}
+
+/* ---- one by one ------------------------------------------------------------------------------ */
+
+static pd_status update_instance(struct group *group, const struct mutation *mutation)
+{
+    const struct instance_record *record = mutation->instance;
+    sqlite3_stmt *statement = statement_of(group, STATEMENT_INSTANCE_UPDATE);
+    if (statement == NULL) {
+        return group->err->status;
+    }
+    connection_bind_number(statement, 1, mutation->row);
+    connection_bind_text(statement, 2, record->execution_id);
+    (void)sqlite3_bind_int(statement, 3, (int)record->state);
+    (void)sqlite3_bind_int64(statement, 4, record->updated_at);
+    (void)sqlite3_bind_int64(statement, 5, record->ended_at);
+    connection_bind_text(statement, 6, record->output);
+    connection_bind_bytes(statement, 7, record->failure);
+    connection_bind_text(statement, 8, record->custom_status);
+    pd_status status = connection_run(group->connection, statement, where, group->err);
+    return status != PD_OK
+               ? status
+               : run_numbers(group, record->is_busy ? STATEMENT_BUSY_PUT : STATEMENT_BUSY_REMOVE,
+                             mutation->row, 0, 0);
+}
+
+static pd_status delete_instance(struct group *group, uint64_t row)
+{
+    static const enum statement all[] = { STATEMENT_HISTORY_DELETE, STATEMENT_INBOX_DELETE,
+                                          STATEMENT_TIMER_DELETE, STATEMENT_BUSY_REMOVE,
+                                          STATEMENT_INSTANCE_DELETE };
+    pd_status status = PD_OK;
+    for (size_t i = 0; i < sizeof all / sizeof all[0] && status == PD_OK; i++) {
+        status = run_numbers(group, all[i], row, 0, 0);
+    }
+    return status;
+}
+
+static pd_status put_inbox(struct group *group, const struct mutation *mutation)
+{
+    sqlite3_stmt *statement = statement_of(group, STATEMENT_INBOX_PUT);
+    if (statement == NULL) {
+        return group->err->status;
+    }
+    connection_bind_number(statement, 1, mutation->row);
+    connection_bind_number(statement, 2, mutation->number);
+    connection_bind_bytes(statement, 3, mutation->bytes);
+    return connection_run(group->connection, statement, where, group->err);
+}
+
+static pd_status apply_one(struct group *group, const struct mutation *mutation,
+                           const struct batch *batch)
+{
+    switch (mutation->kind) {
+    case MUTATION_INSTANCE_UPDATE: return update_instance(group, mutation);
+    case MUTATION_INSTANCE_DELETE: return delete_instance(group, mutation->row);
+    case MUTATION_INBOX_PUT: return put_inbox(group, mutation);
+    case MUTATION_INBOX_REMOVE:
+        return run_numbers(group, STATEMENT_INBOX_REMOVE, mutation->row, mutation->number, 0);
+    case MUTATION_TIMER_REMOVE:
+        return run_numbers(group, STATEMENT_TIMER_REMOVE, mutation->row,
+                           (uint64_t)(int64_t)mutation->id, (uint64_t)mutation->due);
+    case MUTATION_MAILBOX_REMOVE:
+        return run_numbers(group, STATEMENT_MAILBOX_REMOVE, batch->partition, mutation->number, 0);
+    case MUTATION_INSTANCE_INSERT:
+    case MUTATION_HISTORY_APPEND:
+    case MUTATION_TIMER_PUT: break;
+    }
+    unreachable_state("a gathered mutation among those that come one by one");
+}
+
+/* ---- gathered -------------------------------------------------------------------------------- */
+
+static pd_status write_feed(struct group *group, const struct feed *feed, enum statement which)
+{
+    return feed->count == 0 ? PD_OK : connection_do(group->connection, which, where, group->err);
+}
+
+static pd_status flush(struct group *group, const struct batch *batch)
+{
+    struct connection *connection = group->connection;
+    connection->timers.partition = batch->partition;
+    connection->timers.sequence = (int64_t)group->timer_high + 1;
+    pd_status status = write_feed(group, &connection->instances, STATEMENT_INSTANCE_INSERT);
+    if (status == PD_OK) {
+        status = write_feed(group, &connection->instances, STATEMENT_BUSY_FEED);
+    }
+    if (status == PD_OK) {
+        status = write_feed(group, &connection->histories, STATEMENT_HISTORY_FEED);
+    }
+    if (status == PD_OK) {
+        status = write_feed(group, &connection->timers, STATEMENT_TIMER_FEED);
+    }
+    for (size_t i = 0; i < group->later.count && status == PD_OK; i++) {
+        status = apply_one(group, group->later.items[i], batch);
+    }
+    group->timer_high += connection->timers.count;
+    connection->instances.count = connection->histories.count = connection->timers.count = 0;
+    group->later.count = 0;
+    if (group->has_removed) {
+        memset(group->removed, 0, sizeof group->removed);
+        group->has_removed = false;
+    }
+    return status;
+}
+
+static pd_status gather(struct group *group, const struct mutation *mutation,
+                        const struct batch *batch, unsigned partition_count)
+{
+    struct connection *connection = group->connection;
+    pd_status status = PD_OK;
+    switch (mutation->kind) {
+    case MUTATION_INSTANCE_INSERT:
+        assert_that(mutation->row == mutation->instance->row && mutation->row != 0);
+        assert_that(mutation->row % partition_count == batch->partition);
+        feed_add(&connection->instances, mutation);
+        group->row_high = mutation->row > group->row_high ? mutation->row : group->row_high;
+        break;
+    case MUTATION_HISTORY_APPEND: feed_add(&connection->histories, mutation); break;
+    case MUTATION_TIMER_PUT:
+        if (may_be_removed(group, mutation)) {
+            status = flush(group, batch);
+        }
+        feed_add(&connection->timers, mutation);
+        break;
+    case MUTATION_TIMER_REMOVE:
+        set_removed(group, mutation);
+        feed_add(&group->later, mutation);
+        break;
+    case MUTATION_INSTANCE_UPDATE:
+    case MUTATION_INBOX_PUT:
+    case MUTATION_INBOX_REMOVE:
+    case MUTATION_MAILBOX_REMOVE: feed_add(&group->later, mutation); break;
+    case MUTATION_INSTANCE_DELETE:
+        feed_add(&group->later, mutation);
+        status = flush(group, batch);
+        break;
+    }
+    return status;
+}
+
+/* ---- batches --------------------------------------------------------------------------------- */
+
+static pd_status check_epoch(struct group *group, const struct batch *batch)
+{
+    sqlite3_stmt *statement = statement_of(group, STATEMENT_PARTITION_GET);
+    if (statement == NULL) {
+        return group->err->status;
+    }
+    connection_bind_number(statement, 1, batch->partition);
+    pd_status status = PD_OK;
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        uint64_t epoch = (uint64_t)sqlite3_column_int64(statement, 0);
+        group->row_high = (uint64_t)sqlite3_column_int64(statement, 1);
+        group->timer_high = (uint64_t)sqlite3_column_int64(statement, 2);
+        if (epoch != batch->epoch) {
+            status =
+                error_set(group->err, PD_E_LEASE_LOST, false, where,
+                          "partition %u has a newer owner: epoch %llu, not %llu", batch->partition,
+                          (unsigned long long)epoch, (unsigned long long)batch->epoch);
+        }
+    } else if (code == SQLITE_DONE) {
+        status = error_set(group->err, PD_E_CORRUPT, false, where, "partition %u is missing",
+                           batch->partition);
+    } else {
+        status = connection_error(group->connection, where, group->err);
+    }
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+static pd_status apply_batch(struct group *group, const struct batch *batch,
+                             unsigned partition_count)
+{
+    pd_status status = check_epoch(group, batch);
+    uint64_t row_high = group->row_high, timer_high = group->timer_high;
+    for (const struct mutation *m = batch->first; m != NULL && status == PD_OK; m = m->next) {
+        status = gather(group, m, batch, partition_count);
+    }
+    if (status == PD_OK) {
+        status = flush(group, batch);
+    }
+    if (status == PD_OK && (group->row_high != row_high || group->timer_high != timer_high)) {
+        status = run_numbers(group, STATEMENT_PARTITION_SET, batch->partition, group->row_high,
+                             group->timer_high);
+    }
+    return status;
+}
+
+static pd_status apply_all(struct group *group, const struct batch *const *batches, size_t count,
+                           unsigned partition_count)
+{
+    pd_status status = connection_do(group->connection, STATEMENT_BEGIN_WRITE, where, group->err);
+    for (size_t i = 0; i < count && status == PD_OK; i++) {
+        status = apply_batch(group, batches[i], partition_count);
+    }
+    return status != PD_OK ? status
+                           : connection_do(group->connection, STATEMENT_COMMIT, where, group->err);
+}
+
+pd_status sqlite_commit(struct store *base, const struct batch *const *batches, size_t count,
+                        pd_error *err)
+{
+    struct sqlite_store *store = sqlite_store_of(base);
+    struct connection *connection = sqlite_writer(store, err);
+    if (connection == NULL) {
+        return err->status;
+    }
+    struct group group = { .connection = connection, .err = err };
+    connection->instances.count = connection->histories.count = connection->timers.count = 0;
+    pd_status status = apply_all(&group, batches, count, base->partition_count);
+    feed_done(&group.later);
+    if (status == PD_OK) {
+        connection_checkpoint(connection);
+        sqlite_owner_note_commit(store);
+    } else if (status == PD_E_LEASE_LOST) {
+        connection_rollback(connection);
+    } else {
+        /* What SQLite has in memory may no longer be what is on disk: look again. */
+        connection_rollback(connection);
+        connection_close(connection);
+        store->writer = NULL;
+    }
+    return status;
+}

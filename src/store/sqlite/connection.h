@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection: one SQLite handle with the statements and feeds this room uses.
+ *
+ * Statements are prepared when first used and kept. A connection belongs to one thread at a time
+ * (SQLITE_OPEN_NOMUTEX); who shares one holds a lock of his own.
+ *
+ *   N1  Between calls no statement is in the middle of its rows: whoever steps one resets it, so
+ *       that no read transaction stays open and holds back a checkpoint.
+ *   N2  Text and blobs are bound without a copy: what is bound outlives the step.
+ *   N3  No connection checkpoints by itself; connection_checkpoint does. */
+#ifndef STORE_SQLITE_CONNECTION_H
+#define STORE_SQLITE_CONNECTION_H
+
+#include <perdure.h>
+#include <sqlite3.h>
+
+#include "base/text.h"
+#include "store/sqlite/feed.h"
+
+/* Columns of an instance, in the order read.c takes them. */
+#define INSTANCE_COLUMNS                                                     \
+    "row,id,execution_id,name,version,state,created_at,updated_at,ended_at," \
+    "EXISTS(SELECT 1 FROM busy WHERE busy.row=instance.row)"
+#define INSTANCE_PAYLOADS ",input,output,failure,custom_status"
+#define QUERY_FILTER                                                                      \
+    " FROM instance WHERE row>?1 AND (?2=0 OR (?2>>state)&1) AND (?3 IS NULL OR id>=?3)"  \
+    " AND (?4 IS NULL OR id<?4) AND (?5 IS NULL OR name=?5) AND (?6=0 OR created_at>=?6)" \
+    " AND (?7=0 OR created_at<=?7) ORDER BY row LIMIT ?8"
+
+#define STATEMENT_MAP(X)                                                                           \
+    X(BEGIN_READ, "BEGIN")                                                                         \
+    X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                              \
+    X(COMMIT, "COMMIT")                                                                            \
+    X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(PARTITION_GET, "SELECT epoch,row_high,timer_high FROM partition WHERE number=?1")            \
+    X(PARTITION_SET, "UPDATE partition SET row_high=?2,timer_high=?3 WHERE number=?1")             \
+    X(PARTITION_OWN, "UPDATE partition SET epoch=epoch+1,owned_at=?2 WHERE number=?1")             \
+    X(INSTANCE_INSERT,                                                                             \
+      "INSERT OR FAIL INTO instance(row,id,execution_id,name,version,state,created_at,"            \
+      "updated_at,ended_at,input,output,failure,custom_status)"                                    \
+      " SELECT row,id,execution_id,name,version,state,created_at,updated_at,ended_at,input,"       \
+      "output,failure,custom_status FROM feed_instance")                                           \
+    X(BUSY_FEED, "INSERT OR IGNORE INTO busy(row) SELECT row FROM feed_instance WHERE is_busy")    \
+    X(HISTORY_FEED, "INSERT OR FAIL INTO history(instance,turn,events)"                            \
+                    " SELECT row,number,bytes FROM feed_history")                                  \
+    X(TIMER_FEED, "INSERT OR REPLACE INTO timer(instance,id,due,partition,number)"                 \
+                  " SELECT row,timer_id,due,partition,sequence FROM feed_timer")                   \
+    X(INSTANCE_UPDATE,                                                                             \
+      "UPDATE instance SET execution_id=?2,state=?3,updated_at=?4,ended_at=?5,output=?6,"          \
+      "failure=?7,custom_status=?8 WHERE row=?1")                                                  \
+    X(BUSY_PUT, "INSERT OR IGNORE INTO busy(row) VALUES(?1)")                                      \
+    X(BUSY_REMOVE, "DELETE FROM busy WHERE row=?1")                                                \
+    X(INSTANCE_DELETE, "DELETE FROM instance WHERE row=?1")                                        \
+    X(HISTORY_DELETE, "DELETE FROM history WHERE instance=?1")                                     \
+    X(INBOX_DELETE, "DELETE FROM inbox WHERE instance=?1")                                         \
+    X(TIMER_DELETE, "DELETE FROM timer WHERE instance=?1")                                         \
+    X(INBOX_PUT, "INSERT OR FAIL INTO inbox(instance,arrival,event) VALUES(?1,?2,?3)")             \
+    X(INBOX_REMOVE, "DELETE FROM inbox WHERE instance=?1 AND arrival<=?2")                         \
+    X(TIMER_REMOVE, "DELETE FROM timer WHERE instance=?1 AND id=?2 AND due=?3")                    \
+    X(MAILBOX_REMOVE, "DELETE FROM mailbox WHERE partition=?1 AND number<=?2")                     \
+    X(MAILBOX_NUMBER,                                                                              \
+      "UPDATE partition SET mailbox_high=mailbox_high+1 WHERE number=?1 RETURNING mailbox_high")   \
+    X(MAILBOX_PUT, "INSERT OR FAIL INTO mailbox(partition,number,kind,instance_id,event)"          \
+                   " VALUES(?1,?2,?3,?4,?5)")                                                      \
+    X(MAILBOX_HAS_START, "SELECT 1 FROM mailbox WHERE instance_id=?1 AND kind=1 LIMIT 1")          \
+    X(MAILBOX_LIST,                                                                                \
+      "SELECT number,kind,instance_id,event FROM mailbox WHERE partition=?1 AND number>?2"         \
+      " ORDER BY number LIMIT ?3")                                                                 \
+    X(STATE_BY_ID, "SELECT state FROM instance WHERE id=?1")                                       \
+    X(INSTANCE_BY_ID, "SELECT " INSTANCE_COLUMNS INSTANCE_PAYLOADS " FROM instance WHERE id=?1")   \
+    X(INSTANCE_BY_ROW, "SELECT " INSTANCE_COLUMNS INSTANCE_PAYLOADS " FROM instance WHERE row=?1") \
+    X(QUERY, "SELECT " INSTANCE_COLUMNS QUERY_FILTER)                                              \
+    X(QUERY_PAYLOADS, "SELECT " INSTANCE_COLUMNS INSTANCE_PAYLOADS QUERY_FILTER)                   \
+    X(HISTORY_LIST, "SELECT turn,events FROM history WHERE instance=?1 AND turn>=?2 ORDER BY id")  \
+    X(INBOX_LIST, "SELECT arrival,event FROM inbox WHERE instance=?1 ORDER BY arrival")            \
+    X(BUSY_LIST, "SELECT row FROM busy WHERE row>?1 AND row%?2=?3 ORDER BY row LIMIT ?4")          \
+    X(TIMER_LIST, "SELECT due,instance,id FROM timer WHERE partition=?1 AND due>?2 AND due<=?3"    \
+                  " ORDER BY due,number")
+
+enum statement {
+#define X(name, sql) STATEMENT_##name,
+    STATEMENT_MAP(X)
+#undef X
+        STATEMENT_COUNT
+};
+
+struct connection {
+    uint32_t magic;
+    sqlite3 *db;
+    const char *name;        /* of the file, as the user gave it; borrowed */
+    struct connection *next; /* in a pool */
+    int wal_pages;           /* in the log after the last commit made here */
+    int restart_at;          /* so many make a checkpoint wait for readers */
+    struct feed instances, histories, timers;
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+};
+
+/* Opens the file and sets the connection up; nothing is read or made yet. */
+struct connection *connection_open(const char *path, const char *name, const char *vfs,
+                                   pd_error *err);
+void connection_close(struct connection *connection); /* NULL is fine */
+
+/* Says what went wrong last on this connection, as a status. */
+pd_status connection_error(struct connection *connection, const char *where, pd_error *err);
+
+/* The prepared statement, reset and ready to bind; NULL with err. */
+sqlite3_stmt *connection_prepare_slow(struct connection *connection, enum statement which,
+                                      const char *where, pd_error *err);
+static inline sqlite3_stmt *connection_statement(struct connection *connection,
+                                                 enum statement which, const char *where,
+                                                 pd_error *err)
+{
+    sqlite3_stmt *statement = connection->statements[which];
+    return __builtin_expect(statement != NULL, 1)
+               ? statement
+               : connection_prepare_slow(connection, which, where, err);
+}
+
+/* Runs a statement that gives no rows and resets it. */
+pd_status connection_run(struct connection *connection, sqlite3_stmt *statement, const char *where,
+                         pd_error *err);
+pd_status connection_do(struct connection *connection, enum statement which, const char *where,
+                        pd_error *err);
+void connection_rollback(struct connection *connection); /* fine when there is no transaction */
+
+/* Runs SQL text, for pragmas and migrations. */
+pd_status connection_execute(struct connection *connection, const char *sql, const char *where,
+                             pd_error *err);
+
+/* The one integer a statement answers; 0 when it answers none. */
+pd_status connection_integer(struct connection *connection, const char *sql, int64_t *ret,
+                             const char *where, pd_error *err);
+
+/* Moves the log into the file when it has grown long enough. A failure is not one of the commit
+ * that came before: the log stays, and the next call tries again. */
+void connection_checkpoint(struct connection *connection);
+
+void connection_bind_text(sqlite3_stmt *statement, int index, struct text text);
+void connection_bind_bytes(sqlite3_stmt *statement, int index, struct text bytes);
+
+static inline void connection_bind_number(sqlite3_stmt *statement, int index, uint64_t number)
+{
+    (void)sqlite3_bind_int64(statement, index, (int64_t)number);
+}
+
+#endif

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading: rows become records in the caller's arena.
+ *
+ * Each call takes a connection from the pool and asks one statement, which SQLite answers from one
+ * snapshot, also beside a running commit (S4). Everything is copied before the row is left. */
+#include <limits.h>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "store/sqlite/sqlite_store.h"
+
+static const char where[] = "sqlite: read";
+
+/* A statement being read: the connection it is on, and how it went so far. */
+struct reading {
+    struct sqlite_store *store;
+    struct connection *connection;
+    sqlite3_stmt *statement;
+    struct arena *arena;
+    pd_status status;
+    pd_error *err;
+};
+
+static bool reading_start(struct reading *reading, struct store *base, enum statement which,
+                          struct arena *arena, pd_error *err)
+{
+    *reading = (struct reading){ .store = sqlite_store_of(base), .arena = arena, .err = err };
+    reading->connection = sqlite_reader_take(reading->store, err);
+    if (reading->connection != NULL) {
+        reading->statement = connection_statement(reading->connection, which, where, err);
+    }
+    if (reading->statement == NULL) {
+        reading->status = err->status;
+        sqlite_reader_give(reading->store, reading->connection);
+        return false;
+    }
+    return true;
+}
+
+static bool reading_next(struct reading *reading)
+{
+    if (reading->status != PD_OK) {
+        return false;
+    }
+    int code = sqlite3_step(reading->statement);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        reading->status = connection_error(reading->connection, where, reading->err);
+    }
+    return code == SQLITE_ROW;
+}
+
+static pd_status reading_stop(struct reading *reading)
+{
+    (void)sqlite3_reset(reading->statement);
+    (void)sqlite3_clear_bindings(reading->statement);
+    sqlite_reader_give(reading->store, reading->connection);
+    return reading->status;
+}
+
+static struct text column_text(struct reading *reading, int column)
+{
+    int type = sqlite3_column_type(reading->statement, column);
+    if (type == SQLITE_NULL) {
+        return TEXT_ABSENT;
+    }
+    const void *at = type == SQLITE_BLOB ? sqlite3_column_blob(reading->statement, column)
+                                         : sqlite3_column_text(reading->statement, column);
+    size_t size = (size_t)sqlite3_column_bytes(reading->statement, column);
+    char *copy = arena_try_alloc(reading->arena, size + 1);
+    if (copy == NULL || (at == NULL && size != 0)) {
+        reading->status = error_set(reading->err, PD_E_NOMEM, true, where,
+                                    "no memory for a value of %zu bytes", size);
+        return TEXT_ABSENT;
+    }
+    if (size != 0) {
+        memcpy(copy, at, size);
+    }
+    return text_make(copy, size);
+}
+
+static uint64_t column_number(const struct reading *reading, int column)
+{
+    return (uint64_t)sqlite3_column_int64(reading->statement, column);
+}
+
+/* Makes room for one more in an array that lives in an arena. */
+static void *grow(struct arena *arena, void *items, size_t count, size_t *room, size_t size)
+{
+    if (count < *room) {
+        return items;
+    }
+    size_t more = *room != 0 ? *room * 2 : 16;
+    void *bigger = arena_alloc_raw(arena, more * size);
+    if (count != 0) {
+        memcpy(bigger, items, count * size);
+    }
+    *room = more;
+    return bigger;
+}
+
+/* ---- instances ------------------------------------------------------------------------------- */
+
+static struct instance_record column_record(struct reading *reading, bool with_payloads)
+{
+    sqlite3_stmt *s = reading->statement;
+    struct instance_record record = {
+        .row = column_number(reading, 0),
+        .id = column_text(reading, 1),
+        .execution_id = column_text(reading, 2),
+        .name = column_text(reading, 3),
+        .version = column_text(reading, 4),
+        .created_at = sqlite3_column_int64(s, 6),
+        .updated_at = sqlite3_column_int64(s, 7),
+        .ended_at = sqlite3_column_int64(s, 8),
+        .is_busy = sqlite3_column_int(s, 9) != 0,
+    };
+    int state = sqlite3_column_int(s, 5);
+    if (state < (int)RUN_PENDING || state > (int)RUN_TERMINATED) {
+        reading->status = error_set(reading->err, PD_E_CORRUPT, false, where,
+                                    "instance %llu is in state %d, which is none",
+                                    (unsigned long long)record.row, state);
+        return record;
+    }
+    record.state = (enum run_state)state;
+    record.partition = (unsigned)(record.row % reading->store->base.partition_count);
+    if (with_payloads) {
+        record.input = column_text(reading, 10);
+        record.output = column_text(reading, 11);
+        record.failure = column_text(reading, 12);
+        record.custom_status = column_text(reading, 13);
+    }
+    return record;
+}
+
+pd_status sqlite_load_instance(struct store *base, struct text id, uint64_t row,
+                               struct arena *arena, struct instance_record *ret, bool *ret_found,
+                               pd_error *err)
+{
+    struct reading reading;
+    bool by_id = text_is_present(id);
+    if (!reading_start(&reading, base, by_id ? STATEMENT_INSTANCE_BY_ID : STATEMENT_INSTANCE_BY_ROW,
+                       arena, err)) {
+        return reading.status;
+    }
+    if (by_id) {
+        connection_bind_text(reading.statement, 1, id);
+    } else {
+        connection_bind_number(reading.statement, 1, row);
+    }
+    struct instance_record record;
+    bool found = reading_next(&reading);
+    if (found) {
+        record = column_record(&reading, true);
+    }
+    pd_status status = reading_stop(&reading);
+    if (status == PD_OK) {
+        *ret_found = found;
+        if (found) {
+            *ret = record;
+        }
+    }
+    return status;
+}
+
+/* The least text above every text that begins with the prefix; absent when there is none. */
+static struct text after_prefix(struct arena *arena, struct text prefix)
+{
+    size_t size = prefix.size;
+    while (size != 0 && (uint8_t)prefix.at[size - 1] == 0xff) {
+        size--;
+    }
+    if (size == 0) {
+        return TEXT_ABSENT;
+    }
+    char *copy = arena_copy(arena, prefix.at, size);
+    copy[size - 1] = (char)((uint8_t)copy[size - 1] + 1);
+    return text_make(copy, size);
+}
+
+pd_status sqlite_query(struct store *base, const struct store_query *query, struct arena *arena,
+                       struct record_page *ret, pd_error *err)
+{
+    struct reading reading;
+    struct record_page page = { 0 };
+    struct instance_record *items = NULL;
+    size_t room = 0;
+    size_t limit = query->limit < INT_MAX ? query->limit : INT_MAX;
+    if (!reading_start(&reading, base,
+                       query->with_payloads ? STATEMENT_QUERY_PAYLOADS : STATEMENT_QUERY, arena,
+                       err)) {
+        return reading.status;
+    }
+    sqlite3_stmt *s = reading.statement;
+    bool has_prefix = query->id_prefix.size != 0;
+    connection_bind_number(s, 1, query->after_row);
+    (void)sqlite3_bind_int64(s, 2, query->states);
+    connection_bind_text(s, 3, has_prefix ? query->id_prefix : TEXT_ABSENT);
+    connection_bind_text(s, 4, has_prefix ? after_prefix(arena, query->id_prefix) : TEXT_ABSENT);
+    connection_bind_text(s, 5, query->name);
+    (void)sqlite3_bind_int64(s, 6, query->created_from);
+    (void)sqlite3_bind_int64(s, 7, query->created_to);
+    connection_bind_number(s, 8, limit + 1);
+    while (reading_next(&reading)) {
+        if (page.count == limit) {
+            page.has_more = true;
+            break;
+        }
+        items = grow(arena, items, page.count, &room, sizeof *items);
+        items[page.count++] = column_record(&reading, query->with_payloads);
+    }
+    page.items = items;
+    pd_status status = reading_stop(&reading);
+    if (status == PD_OK) {
+        *ret = page;
+    }
+    return status;
+}
+
+/* ---- what belongs to one instance ------------------------------------------------------------ */
+
+pd_status sqlite_load_history(struct store *base, uint64_t row, uint64_t from, struct arena *arena,
+                              struct history_rows *ret, pd_error *err)
+{
+    struct reading reading;
+    struct text *turns = NULL;
+    size_t count = 0, room = 0;
+    uint64_t first = from != 0 ? from : 1;
+    if (!reading_start(&reading, base, STATEMENT_HISTORY_LIST, arena, err)) {
+        return reading.status;
+    }
+    connection_bind_number(reading.statement, 1, row);
+    connection_bind_number(reading.statement, 2, first);
+    while (reading_next(&reading)) {
+        uint64_t turn = column_number(&reading, 0);
+        if (turn != first + count) {
+            reading.status = error_set(err, PD_E_CORRUPT, false, where,
+                                       "history of instance %llu has turn %llu where %llu belongs",
+                                       (unsigned long long)row, (unsigned long long)turn,
+                                       (unsigned long long)(first + count));
+            break;
+        }
+        turns = grow(arena, turns, count, &room, sizeof *turns);
+        turns[count++] = column_text(&reading, 1);
+    }
+    pd_status status = reading_stop(&reading);
+    if (status == PD_OK) {
+        *ret = (struct history_rows){ .turns = turns, .count = count, .first = first };
+    }
+    return status;
+}
+
+pd_status sqlite_load_inbox(struct store *base, uint64_t row, struct arena *arena,
+                            struct inbox_rows *ret, pd_error *err)
+{
+    struct reading reading;
+    struct text *events = NULL;
+    uint64_t *arrivals = NULL;
+    size_t count = 0, room = 0, arrivals_room = 0;
+    if (!reading_start(&reading, base, STATEMENT_INBOX_LIST, arena, err)) {
+        return reading.status;
+    }
+    connection_bind_number(reading.statement, 1, row);
+    while (reading_next(&reading)) {
+        events = grow(arena, events, count, &room, sizeof *events);
+        arrivals = grow(arena, arrivals, count, &arrivals_room, sizeof *arrivals);
+        arrivals[count] = column_number(&reading, 0);
+        events[count++] = column_text(&reading, 1);
+    }
+    pd_status status = reading_stop(&reading);
+    if (status == PD_OK) {
+        *ret = (struct inbox_rows){ .events = events, .arrivals = arrivals, .count = count };
+    }
+    return status;
+}
+
+/* ---- what belongs to a partition ------------------------------------------------------------- */
+
+pd_status sqlite_scan_busy(struct store *base, unsigned partition, uint64_t after, size_t max,
+                           struct arena *arena, struct busy_page *ret, pd_error *err)
+{
+    struct reading reading;
+    uint64_t *rows = NULL;
+    size_t count = 0, room = 0;
+    if (!reading_start(&reading, base, STATEMENT_BUSY_LIST, arena, err)) {
+        return reading.status;
+    }
+    connection_bind_number(reading.statement, 1, after);
+    connection_bind_number(reading.statement, 2, base->partition_count);
+    connection_bind_number(reading.statement, 3, partition);
+    connection_bind_number(reading.statement, 4, max < INT_MAX ? max : INT_MAX);
+    while (reading_next(&reading)) {
+        rows = grow(arena, rows, count, &room, sizeof *rows);
+        rows[count++] = column_number(&reading, 0);
+    }
+    pd_status status = reading_stop(&reading);
+    if (status == PD_OK) {
+        *ret = (struct busy_page){ .rows = rows, .count = count };
+    }
+    return status;
+}
+
+pd_status sqlite_due_timers(struct store *base, unsigned partition, time_us from, time_us until,
+                            size_t max, struct arena *arena, struct timer_page *ret, pd_error *err)
+{
+    struct reading reading;
+    struct timer_row *items = NULL;
+    size_t count = 0, room = 0;
+    if (!reading_start(&reading, base, STATEMENT_TIMER_LIST, arena, err)) {
+        return reading.status;
+    }
+    connection_bind_number(reading.statement, 1, partition);
+    (void)sqlite3_bind_int64(reading.statement, 2, from);
+    (void)sqlite3_bind_int64(reading.statement, 3, until);
+    while (max != 0 && reading_next(&reading)) {
+        struct timer_row timer = {
+            .due = sqlite3_column_int64(reading.statement, 0),
+            .row = column_number(&reading, 1),
+            .id = sqlite3_column_int(reading.statement, 2),
+        };
+        if (count >= max && timer.due != items[count - 1].due) {
+            break;
+        }
+        items = grow(arena, items, count, &room, sizeof *items);
+        items[count++] = timer;
+    }
+    pd_status status = reading_stop(&reading);
+    if (status == PD_OK) {
+        *ret = (struct timer_page){ .items = items, .count = count };
+    }
+    return status;
+}
+
+pd_status sqlite_receive(struct store *base, unsigned partition, uint64_t after, size_t max,
+                         struct arena *arena, struct message_page *ret, pd_error *err)
+{
+    struct reading reading;
+    struct message *items = NULL;
+    size_t count = 0, room = 0;
+    if (!reading_start(&reading, base, STATEMENT_MAILBOX_LIST, arena, err)) {
+        return reading.status;
+    }
+    connection_bind_number(reading.statement, 1, partition);
+    connection_bind_number(reading.statement, 2, after);
+    connection_bind_number(reading.statement, 3, max < INT_MAX ? max : INT_MAX);
+    while (reading_next(&reading)) {
+        items = grow(arena, items, count, &room, sizeof *items);
+        items[count++] = (struct message){
+            .number = column_number(&reading, 0),
+            .kind = (enum message_kind)sqlite3_column_int(reading.statement, 1),
+            .partition = partition,
+            .instance_id = column_text(&reading, 2),
+            .bytes = column_text(&reading, 3),
+        };
+    }
+    pd_status status = reading_stop(&reading);
+    if (status == PD_OK) {
+        *ret = (struct message_page){ .items = items, .count = count };
+    }
+    return status;
+}

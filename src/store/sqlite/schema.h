@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The schema: what is in the file, its version, and how older files become newer ones.
+ *
+ *   A1  A file that is not ours is never written to, and no file appears beside it.
+ *   A2  Migrations are numbered, applied in order in one transaction, and not edited once released.
+ *   A3  A file is made in one transaction of SQLite's rollback journal, application_id and
+ *       user_version included, before it is switched to WAL: so it is either empty or complete. */
+#ifndef STORE_SQLITE_SCHEMA_H
+#define STORE_SQLITE_SCHEMA_H
+
+#include <perdure.h>
+
+#include "store/sqlite/connection.h"
+
+enum {
+    SCHEMA_APPLICATION_ID = 0x50657264, /* "Perd" */
+    SCHEMA_VERSION = 1,
+};
+
+/* Looks at the file without touching it: PD_OK when it is missing, empty, or ours of a version we
+ * read; PD_E_CORRUPT, PD_E_STATE, PD_E_UNAVAILABLE otherwise. */
+pd_status schema_probe(const char *path, const char *name, const char *vfs, pd_error *err);
+
+/* Makes or migrates the file and puts it into WAL mode. partitions counts when it is made. */
+pd_status schema_prepare(struct connection *connection, unsigned partitions,
+                         unsigned *ret_partitions, pd_error *err);
+
+/* Part of migration 1: the views for people, in views.c. */
+extern const char schema_views[];
+
+#endif

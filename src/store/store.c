@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a URL to the provider that keeps it. */
+#include "store/store.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/memory.h"
+#include "store/mem/mem.h"
+#include "store/sqlite/sqlite.h"
+
+static const char where[] = "store: open";
+
+/* "partitions=N" or nothing. */
+static pd_status read_options(const char *options, unsigned *ret, pd_error *err)
+{
+    static const char key[] = "partitions=";
+    unsigned number = 0;
+    if (strncmp(options, key, sizeof key - 1) != 0) {
+        return error_set(err, PD_E_INVALID, false, where,
+                         "'%s' is not an option of a store; there is partitions=N", options);
+    }
+    const char *digits = options + sizeof key - 1;
+    size_t count = strspn(digits, "0123456789");
+    for (size_t i = 0; i < count && number <= LIMIT_PARTITIONS; i++) {
+        number = number * 10 + (unsigned)(digits[i] - '0');
+    }
+    if (count == 0 || digits[count] != '\0' || number == 0 || number > LIMIT_PARTITIONS) {
+        return error_set(err, PD_E_INVALID, false, where, "partitions='%s': 1 to %d are possible",
+                         digits, LIMIT_PARTITIONS);
+    }
+    *ret = number;
+    return PD_OK;
+}
+
+static char *copy_of(const char *at, size_t size)
+{
+    char *copy = mem_alloc(size + 1);
+    memcpy(copy, at, size);
+    return copy;
+}
+
+struct store *store_open(const char *url, pd_error *err)
+{
+    const char *mark = strchr(url, '?');
+    size_t size = mark != NULL ? (size_t)(mark - url) : strlen(url);
+    unsigned partitions = 1;
+    if (mark != NULL && read_options(mark + 1, &partitions, err) != PD_OK) {
+        return NULL;
+    }
+    if (size == 7 && strncmp(url, "memory:", 7) == 0) {
+        return store_mem_new(partitions);
+    }
+    if (size > 7 && strncmp(url, "sqlite:", 7) == 0) {
+        char *file = copy_of(url + 7, size - 7);
+        struct store *store = store_sqlite_open(file, partitions, NULL, err);
+        mem_free(file);
+        return store;
+    }
+    (void)error_set(err, PD_E_INVALID, false, where,
+                    "'%s' is not the URL of a store: write sqlite:FILE or memory:", url);
+    return NULL;
+}
+
+void store_close(struct store *store)
+{
+    if (store != NULL) {
+        store->ops->close(store);
+    }
+}
