@@ -87,8 +87,10 @@ struct batch *core_cut(struct core *core)
         struct instance *instance = CONTAINER_OF(node, struct instance, durability);
         list_push_back(&flight->instances, node);
         instance_check(instance);
-        say_record(core, instance);
-        say_waiting(core, instance);
+        if (!instance->is_replaced) { /* else its row is gone in this very batch */
+            say_record(core, instance);
+            say_waiting(core, instance);
+        }
     }
     if (core->received != 0) {
         batch_add(batch, MUTATION_MAILBOX_REMOVE, 0)->number = core->received;

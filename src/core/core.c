@@ -131,7 +131,9 @@ void core_enter(struct core *core, struct instance *instance)
 void core_leave(struct core *core, struct instance *instance)
 {
     assert_that(!list_is_linked(&instance->waiting) && instance->turn == NULL);
-    map_remove(&core->by_id, instance->id);
+    if (!instance->is_replaced) {
+        map_remove(&core->by_id, instance->id);
+    }
     map64_remove(&core->by_row, instance->row);
     if (list_is_linked(&instance->durability)) {
         list_remove(&instance->durability);
@@ -149,19 +151,24 @@ void core_deliver(struct core *core, struct instance *instance, struct waiting_e
 
 /* ---- start ---- */
 
-/* The row of an ended instance gives way to a new one of the same id. */
+/* The row of an ended instance gives way to a new one of the same id. It stays known by its row
+ * until that is durable (C1): the store still has it as it was, and whoever comes with a timer or
+ * a result of it must not find it there. */
 static void replace(struct core *core, struct instance *ended, uint64_t row)
 {
     if (ended != NULL) {
         instance_check(ended);
-        row = ended->row;
         if (ended->insert != NULL) {
             core_fill_record(core, ended, ended->insert);
+            ended->insert = NULL;
         }
-        core_leave(core, ended);
+        ended->is_replaced = true;
+        map_remove(&core->by_id, ended->id);
+        core_touch(core, ended);
+        row = ended->row;
     }
     if (row != 0) {
-        assert_that(core_find_row(core, row) == NULL);
+        assert_that(ended != NULL || core_find_row(core, row) == NULL);
         batch_add(core_open_batch(core), MUTATION_INSTANCE_DELETE, row);
     }
 }

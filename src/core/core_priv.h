@@ -113,6 +113,7 @@ struct instance {
     enum run_state stored_state; /* as the batches cut so far leave it in the store */
     bool stored_busy;
     bool is_postponed;
+    bool is_replaced; /* ended, and another has its id: known by its row only */
     uint64_t row;
     uint64_t turn_count;   /* turns that have ended */
     uint64_t turn_batch;   /* the batch that holds the last of them; 0: it came from the store */

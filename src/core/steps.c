@@ -62,7 +62,8 @@ static void make_room(struct steps *steps)
 {
     if (steps->dead != 0) {
         squeeze(steps);
-        if (steps->used < steps->room / 2) {
+        /* Unless there are hardly any more free now: then squeezing would soon be due again. */
+        if (steps->used < (steps->many == NULL ? steps->room : steps->room / 4 * 3)) {
             return;
         }
     }

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The rig: a partition between a model of a store and a scripted runner.
+ *
+ *   codec    an event becomes the number of its copy in a list of all events; so nothing here
+ *            depends on the wire room, and bytes can be told apart and shown
+ *   model    a store that keeps what batches say and fails the test when a mutation does not fit
+ *            what is there (an insert of an id that exists, a turn out of order, ...)
+ *   runner   small programs by name, each a function of the counts of its history (T3)
+ *
+ * Nothing happens by itself: a test cuts, commits and crashes when it likes.
+ */
+#ifndef TESTS_UNIT_CORE_RIG_H
+#define TESTS_UNIT_CORE_RIG_H
+
+/* clang-format off: cmocka needs these four before it */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/map.h"
+#include "core/core.h"
+
+/* ---- codec ---- */
+
+extern const struct codec rig_codec;
+/* Decodes what the codec made; the events live as long as the rig. */
+const struct event **rig_decode(struct arena *arena, struct text bytes, size_t *ret_count);
+
+/* ---- the model store ---- */
+
+struct model_event {
+    uint64_t arrival;
+    struct text bytes;
+};
+
+struct model_timer {
+    time_us due;
+    uint64_t row, order;
+    int32_t id;
+};
+
+struct model_row {
+    struct instance_record record;
+    bool is_deleted;
+    struct text *turns;
+    size_t turn_count;
+    struct model_event *inbox;
+    size_t inbox_count;
+};
+
+struct model {
+    struct arena arena; /* everything it was ever told */
+    struct model_row **rows;
+    size_t row_count;
+    struct model_timer *timers; /* in the order they were set */
+    size_t timer_count;
+    uint64_t timer_order, batch_last, mailbox_last;
+    size_t history_events, inbox_puts, updates; /* of the batches applied */
+};
+
+void model_done(struct model *model); /* and the codec's events */
+void model_apply(struct model *model, const struct batch *batch);
+struct model_row *model_find(const struct model *model, struct text id); /* NULL: none */
+struct model_row *model_find_row(const struct model *model, uint64_t row);
+/* All events of all its turns, in order. */
+const struct event **model_history(struct model *model, const struct model_row *row,
+                                   size_t *ret_count);
+
+/* ---- the rig ---- */
+
+/* What a program remembers: counts, which can be had from history as well. */
+struct tally {
+    uint64_t row, turn; /* as of this turn */
+    char program[32];
+    int n; /* the number its input is, or 0 */
+    int steps, completed, failed, fired, raised;
+    time_us now;
+};
+
+enum { LIMIT_ID_TEXT = 64 }; /* ids in tests are short */
+
+struct rig {
+    struct core *core;
+    struct model model;
+    struct batch *flights[64]; /* cut, not committed; oldest first */
+    size_t flight_count;
+    struct list activities; /* handed out */
+    struct map64 tallies;
+    struct arena scratch;
+    time_us now, horizon;
+    uint64_t epoch;
+    unsigned started;
+    bool is_forgetful;  /* the runner forgets everything after each turn */
+    struct buffer *log; /* turns are told here; NULL: nowhere */
+};
+
+void rig_init(struct rig *rig);
+void rig_done(struct rig *rig);
+
+pd_status rig_start(struct rig *rig, const char *id, const char *program, const char *input);
+struct instance *rig_instance(struct rig *rig, const char *id); /* admitted when need be; or NULL */
+pd_status rig_raise(struct rig *rig, const char *id, const char *name, const char *payload);
+bool rig_complete(struct rig *rig, const char *id, int32_t step, const char *payload);
+bool rig_fail(struct rig *rig, const char *id, int32_t step, const char *type, const char *message);
+size_t rig_run(struct rig *rig); /* all turns there are; how many were run */
+void rig_end_turn(struct rig *rig, const struct turn *turn); /* runs it; ends or postpones it */
+size_t rig_fire(struct rig *rig); /* what is due; how many were accepted */
+void rig_set_horizon(struct rig *rig, time_us horizon);
+struct batch *rig_cut(struct rig *rig); /* NULL: nothing */
+void rig_commit(struct rig *rig);       /* the oldest in flight */
+void rig_flush(struct rig *rig);        /* cut and commit everything */
+void rig_crash(struct rig *rig);        /* memory is lost; a new owner recovers from the model */
+/* Hands out the first activity waiting, which is freed by rig_complete_activity. */
+struct activity *rig_take_activity(struct rig *rig);
+bool rig_complete_activity(struct rig *rig, struct activity *activity, const char *payload);
+
+/* ---- showing ---- */
+
+void show_batch(struct buffer *out, struct arena *scratch, const struct batch *batch);
+void show_event(struct buffer *out, const struct event *event);
+void show_time(struct buffer *out, time_us t);
+const char *show_state(enum run_state state);
+
+#endif

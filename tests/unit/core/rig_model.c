@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The model store, the codec by reference, and how batches look as text. See rig.h.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "core/core_priv.h"
+#include "rig.h"
+
+/* ---- codec: an event is the number of its copy ---- */
+
+static struct waiting_event **all_events;
+static size_t event_count, event_room;
+
+static void codec_event(struct buffer *buffer, const struct event *event)
+{
+    if (event_count == event_room) {
+        size_t room = event_room != 0 ? event_room * 2 : 64;
+        all_events =
+            mem_grow(all_events, event_room * sizeof *all_events, room * sizeof *all_events);
+        event_room = room;
+    }
+    uint32_t number = (uint32_t)event_count;
+    all_events[event_count++] = waiting_event_must(event);
+    buffer_add(buffer, &number, sizeof number);
+}
+
+static void codec_failure(struct buffer *buffer, const struct failure *failure)
+{
+    for (; failure != NULL; failure = failure->cause) {
+        buffer_printf(buffer, "%.*s: %.*s%s", TEXT_ARGS(failure->type), TEXT_ARGS(failure->message),
+                      failure->cause != NULL ? " <- " : "");
+    }
+}
+
+const struct codec rig_codec = { codec_event, codec_failure };
+
+const struct event **rig_decode(struct arena *arena, struct text bytes, size_t *ret_count)
+{
+    assert_int_equal(bytes.size % sizeof(uint32_t), 0);
+    size_t count = bytes.size / sizeof(uint32_t);
+    const struct event **events = arena_alloc(arena, count * sizeof *events);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t number;
+        memcpy(&number, bytes.at + i * sizeof number, sizeof number);
+        assert_true(number < event_count);
+        events[i] = &all_events[number]->event;
+    }
+    *ret_count = count;
+    return events;
+}
+
+static void forget_events(void)
+{
+    for (size_t i = 0; i < event_count; i++) {
+        mem_free(all_events[i]);
+    }
+    mem_free(all_events);
+    all_events = NULL;
+    event_count = event_room = 0;
+}
+
+/* ---- the model ---- */
+
+/* Room for one more in an array of the arena. */
+static void *one_more(struct arena *arena, void *at, size_t count, size_t size)
+{
+    if ((count & (count - 1)) != 0) {
+        return at; /* room doubles at powers of two */
+    }
+    void *grown = arena_alloc(arena, (count != 0 ? count * 2 : 1) * size);
+    if (count != 0) {
+        memcpy(grown, at, count * size);
+    }
+    return grown;
+}
+
+struct model_row *model_find(const struct model *model, struct text id)
+{
+    for (size_t i = model->row_count; i-- > 0;) {
+        if (!model->rows[i]->is_deleted && text_equal(model->rows[i]->record.id, id)) {
+            return model->rows[i];
+        }
+    }
+    return NULL;
+}
+
+struct model_row *model_find_row(const struct model *model, uint64_t row)
+{
+    for (size_t i = 0; i < model->row_count; i++) {
+        if (model->rows[i]->record.row == row && !model->rows[i]->is_deleted) {
+            return model->rows[i];
+        }
+    }
+    return NULL;
+}
+
+static struct model_row *row_of(const struct model *model, uint64_t row)
+{
+    struct model_row *found = model_find_row(model, row);
+    assert_non_null(found);
+    return found;
+}
+
+static void insert(struct model *model, const struct instance_record *record)
+{
+    struct arena *arena = &model->arena;
+    assert_null(model_find(model, record->id));
+    for (size_t i = 0; i < model->row_count; i++) {
+        assert_int_not_equal(model->rows[i]->record.row, record->row); /* never used again */
+    }
+    struct model_row *row = arena_alloc(arena, sizeof *row);
+    row->record = *record;
+    row->record.id = text_copy(arena, record->id);
+    row->record.execution_id = text_copy(arena, record->execution_id);
+    row->record.name = text_copy(arena, record->name);
+    row->record.version = text_copy(arena, record->version);
+    row->record.input = text_copy(arena, record->input);
+    row->record.output = text_copy(arena, record->output);
+    row->record.failure = text_copy(arena, record->failure);
+    model->rows = one_more(arena, model->rows, model->row_count, sizeof *model->rows);
+    model->rows[model->row_count++] = row;
+}
+
+static void update(struct model *model, const struct instance_record *record)
+{
+    struct model_row *row = row_of(model, record->row);
+    assert_false(run_state_is_final(row->record.state));
+    assert_true(text_equal(row->record.execution_id, record->execution_id));
+    assert_true(record->updated_at >= row->record.updated_at);
+    row->record.state = record->state;
+    row->record.is_busy = record->is_busy;
+    row->record.updated_at = record->updated_at;
+    row->record.ended_at = record->ended_at;
+    row->record.output = text_copy(&model->arena, record->output);
+    row->record.failure = text_copy(&model->arena, record->failure);
+    model->updates++;
+}
+
+static void timer_remove(struct model *model, uint64_t row, int32_t id, bool all)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < model->timer_count; i++) {
+        const struct model_timer *timer = &model->timers[i];
+        if (timer->row != row || (!all && timer->id != id)) {
+            model->timers[kept++] = *timer;
+        }
+    }
+    assert_true(all || kept < model->timer_count);
+    model->timer_count = kept;
+}
+
+static void timer_put(struct model *model, const struct mutation *m)
+{
+    row_of(model, m->row);
+    struct model_timer *grown =
+        arena_alloc(&model->arena, (model->timer_count + 1) * sizeof *grown);
+    if (model->timer_count != 0) {
+        memcpy(grown, model->timers, model->timer_count * sizeof *grown);
+    }
+    grown[model->timer_count++] =
+        (struct model_timer){ m->due, m->row, model->timer_order++, m->id };
+    model->timers = grown;
+}
+
+static void inbox_put(struct model *model, const struct mutation *m)
+{
+    struct model_row *row = row_of(model, m->row);
+    size_t count = row->inbox_count;
+    assert_true(count == 0 || row->inbox[count - 1].arrival < m->number);
+    assert_true(m->number > 0);
+    struct model_event *grown = arena_alloc(&model->arena, (count + 1) * sizeof *grown);
+    if (count != 0) {
+        memcpy(grown, row->inbox, count * sizeof *grown);
+    }
+    grown[count] = (struct model_event){ m->number, text_copy(&model->arena, m->bytes) };
+    row->inbox = grown;
+    row->inbox_count++;
+    model->inbox_puts++;
+}
+
+static void inbox_remove(struct model *model, const struct mutation *m)
+{
+    struct model_row *row = row_of(model, m->row);
+    size_t gone = 0;
+    while (gone < row->inbox_count && row->inbox[gone].arrival <= m->number) {
+        gone++;
+    }
+    assert_true(gone > 0); /* core knows what is there */
+    row->inbox += gone;
+    row->inbox_count -= gone;
+}
+
+static void append(struct model *model, const struct mutation *m)
+{
+    struct model_row *row = row_of(model, m->row);
+    assert_int_equal(m->number, row->turn_count + 1);
+    row->turns = one_more(&model->arena, row->turns, row->turn_count, sizeof *row->turns);
+    row->turns[row->turn_count++] = text_copy(&model->arena, m->bytes);
+    model->history_events += m->bytes.size / sizeof(uint32_t);
+}
+
+static void apply(struct model *model, const struct mutation *m)
+{
+    switch (m->kind) {
+    case MUTATION_INSTANCE_INSERT: insert(model, m->instance); break;
+    case MUTATION_INSTANCE_UPDATE: update(model, m->instance); break;
+    case MUTATION_INSTANCE_DELETE:
+        row_of(model, m->row)->is_deleted = true;
+        timer_remove(model, m->row, 0, true);
+        break;
+    case MUTATION_HISTORY_APPEND: append(model, m); break;
+    case MUTATION_INBOX_PUT: inbox_put(model, m); break;
+    case MUTATION_INBOX_REMOVE: inbox_remove(model, m); break;
+    case MUTATION_TIMER_PUT: timer_put(model, m); break;
+    case MUTATION_TIMER_REMOVE:
+        row_of(model, m->row);
+        timer_remove(model, m->row, m->id, false);
+        break;
+    case MUTATION_MAILBOX_REMOVE:
+        assert_true(m->number > model->mailbox_last);
+        model->mailbox_last = m->number;
+        break;
+    }
+}
+
+/* What must hold of every row after every commit: C4, and nothing left behind by an ending. */
+static void check_row(struct model *model, const struct model_row *row)
+{
+    size_t count;
+    int open = 0;
+    const struct event **history = model_history(model, row, &count);
+    for (size_t i = 0; i < count; i++) {
+        open += history[i]->kind == EVENT_TASK_SCHEDULED;
+        open -= history[i]->kind == EVENT_TASK_COMPLETED || history[i]->kind == EVENT_TASK_FAILED;
+    }
+    if (run_state_is_final(row->record.state)) {
+        assert_false(row->record.is_busy);
+        assert_int_equal(row->inbox_count, 0);
+        for (size_t i = 0; i < model->timer_count; i++) {
+            assert_int_not_equal(model->timers[i].row, row->record.row);
+        }
+    } else {
+        assert_int_equal(row->record.is_busy, open != 0 || row->inbox_count != 0);
+    }
+}
+
+void model_apply(struct model *model, const struct batch *batch)
+{
+    assert_int_equal(batch->number, model->batch_last + 1);
+    model->batch_last = batch->number;
+    size_t count = 0;
+    for (const struct mutation *m = batch->first; m != NULL; m = m->next) {
+        apply(model, m);
+        count++;
+    }
+    assert_int_equal(count, batch->mutation_count);
+    for (const struct mutation *m = batch->first; m != NULL; m = m->next) {
+        const struct model_row *row = model_find_row(model, m->row);
+        if (row != NULL) {
+            check_row(model, row);
+        }
+    }
+}
+
+const struct event **model_history(struct model *model, const struct model_row *row,
+                                   size_t *ret_count)
+{
+    struct buffer all = { 0 };
+    for (size_t i = 0; i < row->turn_count; i++) {
+        buffer_add_text(&all, row->turns[i]);
+    }
+    const struct event **events = rig_decode(&model->arena, buffer_text(&all), ret_count);
+    buffer_done(&all);
+    return events;
+}
+
+/* ---- showing ---- */
+
+const char *show_state(enum run_state state)
+{
+    static const char *const names[] = { "Pending",   "Running", "Suspended",
+                                         "Completed", "Failed",  "Terminated" };
+    return names[state];
+}
+
+void show_time(struct buffer *out, time_us t)
+{
+    buffer_printf(out, "%" PRId64 ".%03" PRId64, t / TIME_MS, t % TIME_MS);
+}
+
+static void show_text(struct buffer *out, const char *before, struct text text)
+{
+    if (text_is_present(text)) {
+        buffer_printf(out, "%s%.*s", before, TEXT_ARGS(text));
+    }
+}
+
+void show_event(struct buffer *out, const struct event *event)
+{
+    show_time(out, event->at);
+    buffer_printf(out, "  %s", event_kind_name(event->kind));
+    if (event->id != EVENT_NO_ID) {
+        buffer_printf(out, " step %" PRId32, event->id);
+    }
+    if (event->ref != EVENT_NO_ID) {
+        buffer_printf(out, " of step %" PRId32, event->ref);
+    }
+    show_text(out, " ", event->name);
+    show_text(out, " ", event->payload);
+    if (event->kind == EVENT_EXECUTION_COMPLETED) {
+        buffer_printf(out, " %s", show_state(event->outcome));
+    }
+    if (event->failure != NULL) {
+        buffer_add_text(out, TEXT(" ! "));
+        codec_failure(out, event->failure);
+    }
+    if (event->fire_at != 0) {
+        buffer_add_text(out, TEXT(" due "));
+        show_time(out, event->fire_at);
+    }
+}
+
+static void show_events(struct buffer *out, struct arena *scratch, struct text bytes)
+{
+    size_t count;
+    const struct event **events = rig_decode(scratch, bytes, &count);
+    for (size_t i = 0; i < count; i++) {
+        buffer_add_text(out, TEXT("        "));
+        show_event(out, events[i]);
+        buffer_add_text(out, TEXT("\n"));
+    }
+}
+
+static void show_record(struct buffer *out, const struct mutation *m)
+{
+    const struct instance_record *record = m->instance;
+    bool is_new = m->kind == MUTATION_INSTANCE_INSERT;
+    buffer_printf(out, "      %s row %" PRIu64 " '%.*s' %s%s", is_new ? "insert" : "update",
+                  record->row, TEXT_ARGS(record->id), show_state(record->state),
+                  record->is_busy ? " busy" : "");
+    show_text(out, ", name ", record->name);
+    show_text(out, ", execution ", record->execution_id);
+    show_text(out, ", input ", record->input);
+    show_text(out, ", output ", record->output);
+    show_text(out, ", failure ", record->failure);
+    buffer_add_text(out, TEXT("\n"));
+}
+
+static void show_mutation(struct buffer *out, struct arena *scratch, const struct mutation *m)
+{
+    switch (m->kind) {
+    case MUTATION_INSTANCE_INSERT:
+    case MUTATION_INSTANCE_UPDATE: show_record(out, m); break;
+    case MUTATION_INSTANCE_DELETE:
+        buffer_printf(out, "      delete row %" PRIu64 "\n", m->row);
+        break;
+    case MUTATION_HISTORY_APPEND:
+        buffer_printf(out, "      history row %" PRIu64 " turn %" PRIu64 "\n", m->row, m->number);
+        show_events(out, scratch, m->bytes);
+        break;
+    case MUTATION_INBOX_PUT:
+        buffer_printf(out, "      inbox row %" PRIu64 " arrival %" PRIu64 "\n", m->row, m->number);
+        show_events(out, scratch, m->bytes);
+        break;
+    case MUTATION_INBOX_REMOVE:
+        buffer_printf(out, "      inbox row %" PRIu64 " remove to %" PRIu64 "\n", m->row,
+                      m->number);
+        break;
+    case MUTATION_TIMER_PUT:
+    case MUTATION_TIMER_REMOVE:
+        buffer_printf(out, "      timer row %" PRIu64 " step %" PRId32 " %s ", m->row, m->id,
+                      m->kind == MUTATION_TIMER_PUT ? "set for" : "removed from");
+        show_time(out, m->due);
+        buffer_add_text(out, TEXT("\n"));
+        break;
+    case MUTATION_MAILBOX_REMOVE:
+        buffer_printf(out, "      mailbox remove to %" PRIu64 "\n", m->number);
+        break;
+    }
+}
+
+void show_batch(struct buffer *out, struct arena *scratch, const struct batch *batch)
+{
+    buffer_printf(out, "    batch %" PRIu64 "\n", batch->number);
+    for (const struct mutation *m = batch->first; m != NULL; m = m->next) {
+        show_mutation(out, scratch, m);
+    }
+    LIST_EACH(node, &batch->activities)
+    {
+        const struct activity *activity = CONTAINER_OF(node, struct activity, node);
+        buffer_printf(out, "      > activity of '%.*s' step %" PRId32 " %.*s",
+                      TEXT_ARGS(activity->instance_id), activity->id, TEXT_ARGS(activity->name));
+        show_text(out, " ", activity->input);
+        buffer_add_text(out, TEXT("\n"));
+    }
+    for (const struct ending *ending = batch->endings; ending != NULL; ending = ending->next) {
+        buffer_printf(out, "      > '%.*s' has ended: %s\n", TEXT_ARGS(ending->instance_id),
+                      show_state(ending->state));
+    }
+}
+
+void model_done(struct model *model)
+{
+    arena_done(&model->arena);
+    forget_events();
+}
