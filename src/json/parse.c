@@ -118,46 +118,39 @@ static pd_status make_text(struct arena *arena, const char *at, size_t size, pd_
     return PD_OK;
 }
 
-static pd_status make_value(struct arena *arena, json_t *tree, int depth, pd_value *ret,
-                            pd_error *err);
+/* An array or object being made, and which of its children comes next. */
+struct level {
+    json_t *tree;
+    void *pair;      /* of an object: where its iteration stands */
+    pd_value *items; /* where the next child goes */
+    size_t index, count;
+};
 
-/* The children of an array or an object, as many pd_values as its layout needs. */
-static pd_status make_items(struct arena *arena, json_t *tree, int depth, pd_value *ret,
+/* Room for the children of an array or object, as many pd_values as its layout needs. */
+static pd_status open_level(struct arena *arena, json_t *tree, struct level *level, pd_value *ret,
                             pd_error *err)
 {
-    assert_that(depth < LIMIT_JSON_DEPTH); /* see is_too_deep */
     bool is_object = json_is_object(tree);
     size_t count = is_object ? json_object_size(tree) : json_array_size(tree);
     pd_value *items = arena_try_alloc(arena, count * (is_object ? 2 : 1) * sizeof *items);
     if (items == NULL) {
         return no_memory(err);
     }
+    *level = (struct level){
+        .tree = tree,
+        .pair = is_object ? json_object_iter(tree) : NULL,
+        .items = items,
+        .count = count,
+    };
     *ret = (pd_value){
         .kind_ = is_object ? PD_IS_OBJECT : PD_IS_ARRAY,
         .count_ = (uint32_t)count,
         .as_.items = items,
     };
-    void *pair = is_object ? json_object_iter(tree) : NULL;
-    for (size_t i = 0; i < count; i++) {
-        pd_status status = PD_OK;
-        json_t *child = is_object ? json_object_iter_value(pair) : json_array_get(tree, i);
-        if (is_object) {
-            status = make_text(arena, json_object_iter_key(pair), json_object_iter_key_len(pair),
-                               items++, err);
-            pair = json_object_iter_next(tree, pair);
-        }
-        if (status == PD_OK) {
-            status = make_value(arena, child, depth + 1, items++, err);
-        }
-        if (status != PD_OK) {
-            return status;
-        }
-    }
     return PD_OK;
 }
 
-static pd_status make_value(struct arena *arena, json_t *tree, int depth, pd_value *ret,
-                            pd_error *err)
+static pd_status make_scalar(struct arena *arena, json_t *tree, pd_value *ret, pd_error *err)
 {
     switch (json_typeof(tree)) {
     case JSON_NULL: *ret = PD_NULL; return PD_OK;
@@ -172,9 +165,54 @@ static pd_status make_value(struct arena *arena, json_t *tree, int depth, pd_val
     case JSON_STRING:
         return make_text(arena, json_string_value(tree), json_string_length(tree), ret, err);
     case JSON_ARRAY:
-    case JSON_OBJECT: return make_items(arena, tree, depth, ret, err);
+    case JSON_OBJECT: break;
     }
-    unreachable_state("a tree of jansson has one of these types");
+    unreachable_state("arrays and objects are opened");
+}
+
+/* Makes the key of the next child, when it has one; the answer is the child. */
+static pd_status next_child(struct arena *arena, struct level *level, json_t **ret, pd_error *err)
+{
+    if (level->pair == NULL) {
+        *ret = json_array_get(level->tree, level->index++);
+        return PD_OK;
+    }
+    void *pair = level->pair;
+    *ret = json_object_iter_value(pair);
+    level->index++;
+    level->pair = json_object_iter_next(level->tree, pair);
+    return make_text(arena, json_object_iter_key(pair), json_object_iter_key_len(pair),
+                     level->items++, err);
+}
+
+/* Without recursion: this may run on the small stack of an orchestration. Not inlined, so that its
+ * levels are not on the stack while jansson parses. */
+__attribute__((noinline)) static pd_status make_value(struct arena *arena, json_t *tree,
+                                                      pd_value *ret, pd_error *err)
+{
+    struct level levels[LIMIT_JSON_DEPTH];
+    int depth = 0;
+    for (;;) {
+        pd_status status;
+        if (json_is_array(tree) || json_is_object(tree)) {
+            assert_that(depth < LIMIT_JSON_DEPTH); /* see is_too_deep */
+            status = open_level(arena, tree, &levels[depth++], ret, err);
+        } else {
+            status = make_scalar(arena, tree, ret, err);
+        }
+        while (status == PD_OK && depth > 0 && levels[depth - 1].index == levels[depth - 1].count) {
+            depth--;
+        }
+        if (status != PD_OK || depth == 0) {
+            return status; /* the outermost value is complete, or something is wrong */
+        }
+        struct level *level = &levels[depth - 1];
+        status = next_child(arena, level, &tree, err);
+        if (status != PD_OK) {
+            return status;
+        }
+        ret = level->items++;
+    }
 }
 
 /* jansson's finding, in our words where ours say more. */
@@ -258,7 +296,7 @@ static pd_status parse_tree(struct arena *arena, struct text json, pd_value *ret
         return refuse(&found, err);
     }
     pd_value value;
-    pd_status status = make_value(arena, tree, 0, &value, err);
+    pd_status status = make_value(arena, tree, &value, err);
     json_decref(tree);
     if (status == PD_OK) {
         *ret = value;

@@ -180,36 +180,13 @@ static pd_status check_keys(const pd_value *pairs, size_t count, pd_error *err)
     return PD_OK;
 }
 
-static pd_status write_value(struct buffer *buffer, const pd_value *value, int depth,
-                             pd_error *err);
+/* An array or object being written, and which of its items or pairs comes next. */
+struct level {
+    const pd_value *value;
+    uint32_t next;
+};
 
-static pd_status write_items(struct buffer *buffer, const pd_value *value, int depth, pd_error *err)
-{
-    bool is_object = value->kind_ == PD_IS_OBJECT;
-    const pd_value *items = value->as_.items;
-    if (depth >= LIMIT_JSON_DEPTH) {
-        return error_set(err, PD_E_LIMIT, false, where,
-                         "arrays and objects go deeper than the limit of %d", LIMIT_JSON_DEPTH);
-    }
-    pd_status status = is_object ? check_keys(items, value->count_, err) : PD_OK;
-    buffer_add_byte(buffer, is_object ? '{' : '[');
-    for (size_t i = 0; i < value->count_ && status == PD_OK; i++) {
-        if (i != 0) {
-            buffer_add_byte(buffer, ',');
-        }
-        if (is_object) {
-            status = write_text(buffer, text_of_key(items, i), err);
-            buffer_add_byte(buffer, ':');
-        }
-        if (status == PD_OK) {
-            status = write_value(buffer, &items[is_object ? 2 * i + 1 : i], depth + 1, err);
-        }
-    }
-    buffer_add_byte(buffer, is_object ? '}' : ']');
-    return status;
-}
-
-static pd_status write_value(struct buffer *buffer, const pd_value *value, int depth, pd_error *err)
+static pd_status write_scalar(struct buffer *buffer, const pd_value *value, pd_error *err)
 {
     switch ((pd_kind)value->kind_) {
     case PD_IS_NULL: buffer_add(buffer, "null", 4); return PD_OK;
@@ -220,15 +197,77 @@ static pd_status write_value(struct buffer *buffer, const pd_value *value, int d
     case PD_IS_REAL: return write_real(buffer, value->as_.real, err);
     case PD_IS_TEXT: return write_text(buffer, text_of(value->as_.text), err);
     case PD_IS_ARRAY:
-    case PD_IS_OBJECT: return write_items(buffer, value, depth, err);
+    case PD_IS_OBJECT: unreachable_state("arrays and objects are opened");
     }
     return error_set(err, PD_E_INVALID, false, where, "a value was never made, or was overwritten");
+}
+
+static pd_status open_level(struct buffer *buffer, const pd_value *value, int depth,
+                            struct level *levels, pd_error *err)
+{
+    bool is_object = value->kind_ == PD_IS_OBJECT;
+    if (depth == LIMIT_JSON_DEPTH) {
+        return error_set(err, PD_E_LIMIT, false, where,
+                         "arrays and objects go deeper than the limit of %d", LIMIT_JSON_DEPTH);
+    }
+    levels[depth] = (struct level){ .value = value };
+    buffer_add_byte(buffer, is_object ? '{' : '[');
+    return is_object ? check_keys(value->as_.items, value->count_, err) : PD_OK;
+}
+
+/* Writes what stands before the next item, and its key; *ret is the item itself. */
+static pd_status next_item(struct buffer *buffer, struct level *level, const pd_value **ret,
+                           pd_error *err)
+{
+    const pd_value *items = level->value->as_.items;
+    uint32_t i = level->next++;
+    pd_status status = PD_OK;
+    if (i != 0) {
+        buffer_add_byte(buffer, ',');
+    }
+    if (level->value->kind_ == PD_IS_ARRAY) {
+        *ret = &items[i];
+    } else {
+        status = write_text(buffer, text_of_key(items, i), err);
+        buffer_add_byte(buffer, ':');
+        *ret = &items[2 * (size_t)i + 1];
+    }
+    return status;
+}
+
+/* Without recursion: this may run on the small stack of an orchestration. */
+static pd_status write_value(struct buffer *buffer, const pd_value *value, pd_error *err)
+{
+    struct level levels[LIMIT_JSON_DEPTH];
+    int depth = 0;
+    for (;;) {
+        pd_status status;
+        if (value->kind_ == PD_IS_ARRAY || value->kind_ == PD_IS_OBJECT) {
+            status = open_level(buffer, value, depth, levels, err);
+            depth++;
+        } else {
+            status = write_scalar(buffer, value, err);
+        }
+        while (status == PD_OK && depth > 0 &&
+               levels[depth - 1].next == levels[depth - 1].value->count_) {
+            depth--;
+            buffer_add_byte(buffer, levels[depth].value->kind_ == PD_IS_OBJECT ? '}' : ']');
+        }
+        if (status == PD_OK && depth > 0) {
+            status = next_item(buffer, &levels[depth - 1], &value, err);
+        } else {
+            return status; /* the outermost value is complete, or something is wrong */
+        }
+        if (status != PD_OK) {
+            return status;
+        }
+    }
 }
 
 pd_status json_write(struct buffer *buffer, pd_value value, pd_error *err)
 {
     size_t size = buffer->size;
-    pd_status status = write_value(buffer, &value, 0, err);
+    pd_status status = write_value(buffer, &value, err);
     if (status != PD_OK) {
         buffer->size = size;
     }

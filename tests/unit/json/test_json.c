@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "co/co.h"
 #include "json/json.h"
 
 static const pd_value untouched = { .kind_ = 77 };
@@ -323,6 +324,42 @@ static void depth_is_limited_in_writing_too(void **state)
     buffer_done(&buffer);
 }
 
+/* Parsing and writing again, on the stack of an orchestration. */
+static void read_and_write(struct co *co, void *arg)
+{
+    (void)co;
+    struct text *json = arg;
+    struct arena arena;
+    struct buffer buffer;
+    pd_value value = untouched;
+    pd_error err;
+    arena_init(&arena);
+    buffer_init(&buffer);
+    if (json_parse(&arena, *json, &value, &err) == PD_OK &&
+        json_write(&buffer, value, &err) == PD_OK && text_equal(buffer_text(&buffer), *json)) {
+        *json = TEXT("fits");
+    }
+    buffer_done(&buffer);
+    arena_done(&arena);
+}
+
+static void deepest_value_fits_the_smallest_stack(void **state)
+{
+    (void)state;
+    /* Sanitizers make frames larger; there it is the default stack that must do. */
+    size_t size = ARENA_ASAN ? LIMIT_STACK_DEFAULT : LIMIT_STACK_MIN;
+    struct co_pool *pool = co_pool_new(&(struct co_pool_options){ .stack_size = size });
+    struct buffer buffer;
+    buffer_init(&buffer);
+    struct text json = nested(&buffer, LIMIT_JSON_DEPTH, "{\"key\":", "}");
+    struct co *co = co_new(pool, read_and_write, &json);
+    assert_false(co_resume(co)); /* too small a stack ends the process here */
+    assert_true(text_equal(json, TEXT("fits")));
+    co_drop(co);
+    co_pool_free(pool);
+    buffer_done(&buffer);
+}
+
 static void writing_appends_and_failing_leaves_the_buffer(void **state)
 {
     (void)state;
@@ -540,6 +577,7 @@ int main(void)
         cmocka_unit_test(value_does_not_point_into_the_document),
         cmocka_unit_test(depth_at_the_limit_is_read_and_one_past_is_refused),
         cmocka_unit_test(depth_is_limited_in_writing_too),
+        cmocka_unit_test(deepest_value_fits_the_smallest_stack),
         cmocka_unit_test(writing_appends_and_failing_leaves_the_buffer),
         cmocka_unit_test(what_json_cannot_say_is_refused),
         cmocka_unit_test(repeated_key_is_found_among_few_and_many),
