@@ -38,8 +38,8 @@
 /* Below this, parsing a payload of LIMIT_JSON_DEPTH does not fit. */
 #define LIMIT_STACK_MIN (16 * 1024)
 
-/* Bytes of stack one level of a JSON value may take while it is parsed; measured: 116, in jansson. We
- * do not recurse ourselves. See deepest_value_fits_the_smallest_stack. */
+/* Bytes of stack one level of a JSON value may take while it is parsed; measured: 116, in jansson.
+ * We do not recurse ourselves. See deepest_value_fits_the_smallest_stack. */
 #define LIMIT_JSON_FRAME 160
 
 /* ---- engine ---- */

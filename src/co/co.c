@@ -113,9 +113,13 @@ static size_t usable_size(const struct co *co)
     return (size_t)((const char *)co - co->stack);
 }
 
+/* Functions that switch keep their locals on the real stack: the address sanitizer may move locals
+ * to a fake one, which is gone after the last switch. */
+#define REAL_STACK __attribute__((no_sanitize_address))
+
 /* Inlined always: the thread sanitizer follows calls and returns per fiber, so the function that
  * changes the fiber must be the one that switches. */
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define ALWAYS_INLINE REAL_STACK static inline __attribute__((always_inline))
 
 /* Before a switch. stack and size: where it goes. keep: somewhere on our own stack, or NULL when
  * this stack is left for good. */
@@ -277,7 +281,7 @@ bool co_guard_hit(const struct co_pool *pool, const void *address)
 /* ---- coroutines ---- */
 
 /* From the coroutine to its resumer. is_last: it will not be switched to again. */
-static void switch_back(struct co *co, bool is_last)
+REAL_STACK static void switch_back(struct co *co, bool is_last)
 {
     ucontext_t here;
     void *keep = NULL;
@@ -287,7 +291,7 @@ static void switch_back(struct co *co, bool is_last)
     tell_arrived(keep, &co->back_stack, &co->back_stack_size);
 }
 
-__attribute__((noreturn)) static void finish(struct co *co)
+REAL_STACK __attribute__((noreturn)) static void finish(struct co *co)
 {
     co->state = CO_FINISHED;
     switch_back(co, true);
@@ -295,7 +299,7 @@ __attribute__((noreturn)) static void finish(struct co *co)
 }
 
 /* makecontext passes ints only, so the address of the coroutine travels in two. */
-static void entry(unsigned high, unsigned low)
+REAL_STACK static void entry(unsigned high, unsigned low)
 {
     uint64_t address = (uint64_t)high << 32 | low;
     struct co *co = (struct co *)(uintptr_t)address;
@@ -306,7 +310,7 @@ static void entry(unsigned high, unsigned low)
     finish(co);
 }
 
-static void switch_to(struct co *co)
+REAL_STACK static void switch_to(struct co *co)
 {
     ucontext_t back, first;
     void *keep = NULL;
