@@ -109,7 +109,7 @@ pd_status look(const struct call *call, struct text id, struct sighting *sightin
 /* ---- what is handed out --------------------------------------------------------------------- */
 
 struct pd_instance;
-pd_instance *instance_new(const struct instance_record *record, pd_error *err);
+pd_instance *look_instance_new(const struct instance_record *record, pd_error *err);
 
 /* An instance that belongs to a page: its texts live in the page's arena. */
 size_t instance_size(void);

@@ -137,7 +137,7 @@ pd_instance *instance_at(pd_instance *first, size_t index)
     return first + index;
 }
 
-pd_instance *instance_new(const struct instance_record *record, pd_error *err)
+pd_instance *look_instance_new(const struct instance_record *record, pd_error *err)
 {
     pd_instance *i = OBJECT_NEW(pd_instance, INSTANCE_MAGIC);
     struct arena *own = mem_alloc(sizeof(*own));

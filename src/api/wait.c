@@ -98,7 +98,7 @@ static pd_instance *wait_for_end(struct call *call, struct text id, pd_duration 
             call_hold_worker(call);
         }
     }
-    pd_instance *instance = has_ended ? instance_new(&wait.record, err) : NULL;
+    pd_instance *instance = has_ended ? look_instance_new(&wait.record, err) : NULL;
     arena_done(&wait.arena);
     return instance;
 }
@@ -138,7 +138,7 @@ pd_instance *pd_hub_fetch(pd_hub *hub, const char *id, pd_error *err)
     arena_init(&arena);
     if (begin(&call, hub, id, where_fetch, err) == PD_OK &&
         look(&call, text_of(id), &sighting, &arena, &record, where_fetch, err) == PD_OK) {
-        instance = instance_new(&record, err);
+        instance = look_instance_new(&record, err);
     }
     arena_done(&arena);
     call_end(&call);
