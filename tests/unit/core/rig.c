@@ -509,3 +509,41 @@ bool rig_complete_activity(struct rig *rig, struct activity *activity, const cha
     activity_free(activity);
     return is_accepted;
 }
+
+/* ---- for tests ---- */
+
+int rig_setup(void **state)
+{
+    struct rig *rig = mem_alloc(sizeof *rig);
+    rig_init(rig);
+    *state = rig;
+    return 0;
+}
+
+int rig_teardown(void **state)
+{
+    rig_done(*state);
+    mem_free(*state);
+    return 0;
+}
+
+const struct instance_record *rig_stored(struct rig *rig, const char *id)
+{
+    struct model_row *row = model_find(&rig->model, text_of(id));
+    assert_non_null(row);
+    return &row->record;
+}
+
+size_t rig_count_of(const struct batch *batch, enum mutation_kind kind)
+{
+    size_t count = 0;
+    for (const struct mutation *m = batch->first; m != NULL; m = m->next) {
+        count += m->kind == kind;
+    }
+    return count;
+}
+
+bool rig_can_evict(struct rig *rig)
+{
+    return core_evict(rig->core, 0, NULL, 0) != 0;
+}

@@ -120,6 +120,14 @@ void rig_crash(struct rig *rig);        /* memory is lost; a new owner recovers 
 struct activity *rig_take_activity(struct rig *rig);
 bool rig_complete_activity(struct rig *rig, struct activity *activity, const char *payload);
 
+/* ---- for tests ---- */
+
+int rig_setup(void **state); /* a rig on the heap */
+int rig_teardown(void **state);
+const struct instance_record *rig_stored(struct rig *rig, const char *id); /* it must be there */
+size_t rig_count_of(const struct batch *batch, enum mutation_kind kind);
+bool rig_can_evict(struct rig *rig); /* evicts what it can */
+
 /* ---- showing ---- */
 
 void show_batch(struct buffer *out, struct arena *scratch, const struct batch *batch);
