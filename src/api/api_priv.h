@@ -77,10 +77,11 @@ time_us api_monotonic(void); /* for time limits */
 /* ---- arguments ------------------------------------------------------------------------------ */
 
 /* A name that is given: UTF-8, 1 to LIMIT_NAME bytes. `what` is the word for it. */
-pd_status check_name(struct text name, const char *where, const char *what, pd_error *err);
+pd_status api_check_name(struct text name, const char *where, const char *what, pd_error *err);
 
 /* Appends the JSON text of an input. PD_E_INVALID, PD_E_LIMIT. */
-pd_status check_payload(struct buffer *buffer, pd_value value, const char *where, pd_error *err);
+pd_status api_check_payload(struct buffer *buffer, pd_value value, const char *where,
+                            pd_error *err);
 
 /* ---- mailbox -------------------------------------------------------------------------------- */
 
@@ -103,25 +104,26 @@ struct sighting {
 };
 
 /* The instance as clients are to see it; text lives in the arena. PD_E_NOT_FOUND. */
-pd_status look(const struct call *call, struct text id, struct sighting *sighting,
-               struct arena *arena, struct instance_record *ret, const char *where, pd_error *err);
+pd_status api_look(const struct call *call, struct text id, struct sighting *sighting,
+                   struct arena *arena, struct instance_record *ret, const char *where,
+                   pd_error *err);
 
 /* ---- what is handed out --------------------------------------------------------------------- */
 
 struct pd_instance;
-pd_instance *look_instance_new(const struct instance_record *record, pd_error *err);
+pd_instance *api_instance_new(const struct instance_record *record, pd_error *err);
 
 /* An instance that belongs to a page: its texts live in the page's arena. */
-size_t instance_size(void);
-pd_status instance_init_in(pd_instance *instance, struct arena *arena,
-                           const struct instance_record *record, pd_error *err);
-void instance_done_in(pd_instance *instance);
-pd_instance *instance_at(pd_instance *first, size_t index);
+size_t api_instance_size(void);
+pd_status api_instance_init_in(pd_instance *instance, struct arena *arena,
+                               const struct instance_record *record, pd_error *err);
+void api_instance_done_in(pd_instance *instance);
+pd_instance *api_instance_at(pd_instance *first, size_t index);
 
 /* Copies with a NUL behind it; false: no memory. Absent becomes NULL. */
-bool copy_string(struct arena *arena, struct text t, const char **ret);
+bool api_copy_string(struct arena *arena, struct text t, const char **ret);
 
 /* NULL when there is no memory. */
-const pd_failure *copy_failure(struct arena *arena, const struct failure *failure);
+const pd_failure *api_copy_failure(struct arena *arena, const struct failure *failure);
 
 #endif

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "json/json.h"
 
-pd_status check_name(struct text name, const char *where, const char *what, pd_error *err)
+pd_status api_check_name(struct text name, const char *where, const char *what, pd_error *err)
 {
     if (name.size == 0) {
         return error_set(err, PD_E_INVALID, false, where, "the %s is empty", what);
@@ -23,7 +23,7 @@ pd_status check_name(struct text name, const char *where, const char *what, pd_e
     return PD_OK;
 }
 
-pd_status check_payload(struct buffer *buffer, pd_value value, const char *where, pd_error *err)
+pd_status api_check_payload(struct buffer *buffer, pd_value value, const char *where, pd_error *err)
 {
     size_t before = buffer->size;
     pd_status status = json_write(buffer, value, err);

@@ -58,10 +58,10 @@ static bool fill(pd_history *history, const struct event *event, pd_history_even
         row->status = pd_run_state_name((pd_run_state)event->outcome);
     }
     if (event->failure != NULL) {
-        row->failure = copy_failure(&history->arena, event->failure);
+        row->failure = api_copy_failure(&history->arena, event->failure);
     }
-    return copy_string(&history->arena, event->name, &row->name) &&
-           (payload == NULL || copy_string(&history->arena, event->payload, payload)) &&
+    return api_copy_string(&history->arena, event->name, &row->name) &&
+           (payload == NULL || api_copy_string(&history->arena, event->payload, payload)) &&
            (event->failure == NULL || row->failure != NULL);
 }
 
@@ -125,7 +125,7 @@ static pd_status load_rows(const struct call *call, struct text id, struct arena
         struct sighting sighting = { false, 0 };
         struct instance_record record;
         *ret = (struct history_rows){ NULL, 0, 1 };
-        pd_status status = look(call, id, &sighting, arena, &record, where, err);
+        pd_status status = api_look(call, id, &sighting, arena, &record, where, err);
         if (status != PD_OK || record.row == 0 || record.row == row) {
             return status;
         }

@@ -35,7 +35,7 @@ struct pd_instance {
     struct arena *own; /* NULL: it belongs to a page */
 };
 
-bool copy_string(struct arena *arena, struct text t, const char **ret)
+bool api_copy_string(struct arena *arena, struct text t, const char **ret)
 {
     if (!text_is_present(t)) {
         *ret = NULL;
@@ -54,14 +54,14 @@ bool copy_string(struct arena *arena, struct text t, const char **ret)
     return true;
 }
 
-const pd_failure *copy_failure(struct arena *arena, const struct failure *failure)
+const pd_failure *api_copy_failure(struct arena *arena, const struct failure *failure)
 {
     const pd_failure *first = NULL;
     const pd_failure **link = &first;
     for (; failure != NULL; failure = failure->cause) {
         pd_failure *copy = arena_alloc(arena, sizeof(*copy));
-        if (!copy_string(arena, failure->type, &copy->type) ||
-            !copy_string(arena, failure->message, &copy->message)) {
+        if (!api_copy_string(arena, failure->type, &copy->type) ||
+            !api_copy_string(arena, failure->message, &copy->message)) {
             return NULL;
         }
         copy->final = failure->is_final;
@@ -84,12 +84,12 @@ static pd_status init_failure(pd_instance *i, struct arena *arena, struct text b
     if (status != PD_OK) {
         return status;
     }
-    i->failure = copy_failure(arena, failure);
+    i->failure = api_copy_failure(arena, failure);
     return i->failure != NULL ? PD_OK : no_memory(err);
 }
 
-pd_status instance_init_in(pd_instance *i, struct arena *arena,
-                           const struct instance_record *record, pd_error *err)
+pd_status api_instance_init_in(pd_instance *i, struct arena *arena,
+                               const struct instance_record *record, pd_error *err)
 {
     bool is_completed = record->state == RUN_COMPLETED && text_is_present(record->output);
     struct text output = is_completed ? record->output : TEXT("null");
@@ -102,11 +102,11 @@ pd_status instance_init_in(pd_instance *i, struct arena *arena,
         .ended_at = record->ended_at,
         .output_size = output.size,
     };
-    if (!copy_string(arena, record->id, &i->id) ||
-        !copy_string(arena, record->execution_id, &i->execution_id) ||
-        !copy_string(arena, record->name, &i->name) ||
-        !copy_string(arena, record->version, &i->version) ||
-        !copy_string(arena, input, &i->input) || !copy_string(arena, output, &i->output)) {
+    if (!api_copy_string(arena, record->id, &i->id) ||
+        !api_copy_string(arena, record->execution_id, &i->execution_id) ||
+        !api_copy_string(arena, record->name, &i->name) ||
+        !api_copy_string(arena, record->version, &i->version) ||
+        !api_copy_string(arena, input, &i->input) || !api_copy_string(arena, output, &i->output)) {
         return no_memory(err);
     }
     if (record->state == RUN_FAILED) {
@@ -120,28 +120,28 @@ pd_status instance_init_in(pd_instance *i, struct arena *arena,
     return PD_OK;
 }
 
-void instance_done_in(pd_instance *i)
+void api_instance_done_in(pd_instance *i)
 {
     OBJECT_CHECK(i, INSTANCE_MAGIC);
     arena_done(&i->lazy->arena);
     pthread_mutex_destroy(&i->lazy->mutex);
 }
 
-size_t instance_size(void)
+size_t api_instance_size(void)
 {
     return sizeof(pd_instance);
 }
 
-pd_instance *instance_at(pd_instance *first, size_t index)
+pd_instance *api_instance_at(pd_instance *first, size_t index)
 {
     return first + index;
 }
 
-pd_instance *look_instance_new(const struct instance_record *record, pd_error *err)
+pd_instance *api_instance_new(const struct instance_record *record, pd_error *err)
 {
     pd_instance *i = OBJECT_NEW(pd_instance, INSTANCE_MAGIC);
     struct arena *own = mem_alloc(sizeof(*own));
-    if (instance_init_in(i, own, record, err) != PD_OK) {
+    if (api_instance_init_in(i, own, record, err) != PD_OK) {
         arena_done(own);
         mem_free(own);
         OBJECT_FREE(i, INSTANCE_MAGIC);
@@ -156,7 +156,7 @@ void pd_instance_free(pd_instance *i)
     if (i == NULL) {
         return;
     }
-    instance_done_in(i);
+    api_instance_done_in(i);
     assert_that(i->own != NULL);
     arena_done(i->own);
     mem_free(i->own);

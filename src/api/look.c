@@ -36,8 +36,9 @@ static pd_status not_found(struct text id, const char *where, pd_error *err)
                      TEXT_ARGS(id));
 }
 
-pd_status look(const struct call *call, struct text id, struct sighting *sighting,
-               struct arena *arena, struct instance_record *ret, const char *where, pd_error *err)
+pd_status api_look(const struct call *call, struct text id, struct sighting *sighting,
+                   struct arena *arena, struct instance_record *ret, const char *where,
+                   pd_error *err)
 {
     pd_error unwanted;
     if (id.size == 0 || instance_id_check(id, &unwanted) != PD_OK) {

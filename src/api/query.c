@@ -92,10 +92,10 @@ static pd_status check(const pd_query *query, struct store_query *ret, pd_error 
 static pd_page *page_new(const struct record_page *records, pd_error *err)
 {
     pd_page *page = OBJECT_NEW(pd_page, PAGE_MAGIC);
-    page->items = arena_alloc(&page->arena, (records->count + 1) * instance_size());
+    page->items = arena_alloc(&page->arena, (records->count + 1) * api_instance_size());
     for (size_t i = 0; i < records->count; i++) {
-        if (instance_init_in(instance_at(page->items, i), &page->arena, &records->items[i], err) !=
-            PD_OK) {
+        if (api_instance_init_in(api_instance_at(page->items, i), &page->arena, &records->items[i],
+                                 err) != PD_OK) {
             pd_page_free(page);
             return NULL;
         }
@@ -137,7 +137,7 @@ size_t pd_page_count(const pd_page *p)
 const pd_instance *pd_page_at(const pd_page *p, size_t index)
 {
     OBJECT_CHECK(p, PAGE_MAGIC);
-    return index < p->count ? instance_at(p->items, index) : NULL;
+    return index < p->count ? api_instance_at(p->items, index) : NULL;
 }
 
 const char *pd_page_token(const pd_page *p)
@@ -153,7 +153,7 @@ void pd_page_free(pd_page *p)
     }
     OBJECT_CHECK(p, PAGE_MAGIC);
     for (size_t i = 0; i < p->count; i++) {
-        instance_done_in(instance_at(p->items, i));
+        api_instance_done_in(api_instance_at(p->items, i));
     }
     arena_done(&p->arena);
     OBJECT_FREE(p, PAGE_MAGIC);

@@ -36,7 +36,8 @@ static pd_status check(const char *id, const char *name, pd_error *err)
                          id == NULL ? "instance id" : "name of the event");
     }
     pd_status status = instance_id_check(text_of(id), err);
-    return status != PD_OK ? status : check_name(text_of(name), where, "name of the event", err);
+    return status != PD_OK ? status
+                           : api_check_name(text_of(name), where, "name of the event", err);
 }
 
 pd_status pd_hub_raise_event_(pd_hub *hub, const char *id, const char *name, pd_value v,
@@ -52,7 +53,7 @@ pd_status pd_hub_raise_event_(pd_hub *hub, const char *id, const char *name, pd_
         status = check(id, name, err);
     }
     if (status == PD_OK) {
-        status = check_payload(&payload, v, where, err);
+        status = api_check_payload(&payload, v, where, err);
     }
     if (status == PD_OK) {
         status = raise_checked(&call, text_of(id), text_of(name), buffer_text(&payload), err);

@@ -21,7 +21,7 @@ static pd_status name_of_ref(const struct call *call, pd_ref ref, struct text *r
 {
     if (ref.name_ != NULL) {
         *ret = text_of(ref.name_);
-        return check_name(*ret, where, "name of the orchestrator", err);
+        return api_check_name(*ret, where, "name of the orchestrator", err);
     }
     if (ref.run_ == NULL) {
         return error_set(err, PD_E_INVALID, false, where, "no orchestrator was given");
@@ -42,7 +42,7 @@ static pd_status name_of_ref(const struct call *call, pd_ref ref, struct text *r
 static pd_status check_version(const char *version, struct text *ret, pd_error *err)
 {
     *ret = text_of(version);
-    return ret->size == 0 ? PD_OK : check_name(*ret, where, "version", err);
+    return ret->size == 0 ? PD_OK : api_check_name(*ret, where, "version", err);
 }
 
 /* The id that is wanted, or a new one. */
@@ -93,7 +93,7 @@ static pd_status start_one(struct call *call, pd_ref orchestrator, pd_value inpu
         status = choose_id(options->id, minted, &command, err);
     }
     if (status == PD_OK) {
-        status = check_payload(&payload, input, where, err);
+        status = api_check_payload(&payload, input, where, err);
     }
     if (status == PD_OK) {
         pd_status fate;
@@ -169,7 +169,7 @@ static pd_status crowd_fill(struct crowd *crowd, struct text name, const pd_valu
         crowd->commands[i].name = name;
         pd_status status = choose_id(wanted, crowd->minted[i], &crowd->commands[i], err);
         if (status == PD_OK && inputs != NULL) {
-            status = check_payload(&crowd->payloads, inputs[i], where, err);
+            status = api_check_payload(&crowd->payloads, inputs[i], where, err);
         }
         if (status != PD_OK) {
             return status;

@@ -29,8 +29,8 @@ struct wait {
 static pd_status look_once(struct wait *wait, int64_t *ret_left, bool *ret_ended, pd_error *err)
 {
     arena_reset(&wait->arena);
-    pd_status status =
-        look(wait->call, wait->id, &wait->sighting, &wait->arena, &wait->record, where_wait, err);
+    pd_status status = api_look(wait->call, wait->id, &wait->sighting, &wait->arena, &wait->record,
+                                where_wait, err);
     if (status != PD_OK) {
         return status;
     }
@@ -98,7 +98,7 @@ static pd_instance *wait_for_end(struct call *call, struct text id, pd_duration 
             call_hold_worker(call);
         }
     }
-    pd_instance *instance = has_ended ? look_instance_new(&wait.record, err) : NULL;
+    pd_instance *instance = has_ended ? api_instance_new(&wait.record, err) : NULL;
     arena_done(&wait.arena);
     return instance;
 }
@@ -137,8 +137,8 @@ pd_instance *pd_hub_fetch(pd_hub *hub, const char *id, pd_error *err)
     err = error_or(err, &unwanted);
     arena_init(&arena);
     if (begin(&call, hub, id, where_fetch, err) == PD_OK &&
-        look(&call, text_of(id), &sighting, &arena, &record, where_fetch, err) == PD_OK) {
-        instance = look_instance_new(&record, err);
+        api_look(&call, text_of(id), &sighting, &arena, &record, where_fetch, err) == PD_OK) {
+        instance = api_instance_new(&record, err);
     }
     arena_done(&arena);
     call_end(&call);

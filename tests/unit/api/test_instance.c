@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * pd_instance, made from a record: every field, what is shown in which state, and the output as a
+ * value, from many threads at once.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api/api_priv.h"
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "wire/wire.h"
+
+static const struct instance_record completed = {
+    .row = 7,
+    .id = TEXT_INIT("order-1"),
+    .execution_id = TEXT_INIT("e1"),
+    .name = TEXT_INIT("Order"),
+    .version = TEXT_INIT("2"),
+    .input = TEXT_INIT("{\"n\":1}"),
+    .state = RUN_COMPLETED,
+    .created_at = 1999,
+    .updated_at = 3000,
+    .ended_at = 3001,
+    .output = TEXT_INIT("[1,\"two\"]"),
+};
+
+static pd_instance *make(const struct instance_record *record)
+{
+    pd_error err = { .text = "" };
+    pd_instance *i = api_instance_new(record, &err);
+    if (i == NULL) {
+        fail_msg("%s", err.text);
+    }
+    return i;
+}
+
+static void every_field_is_shown(void **state)
+{
+    (void)state;
+    pd_instance *i = make(&completed);
+    assert_string_equal(pd_instance_id_of(i), "order-1");
+    assert_string_equal(pd_instance_execution_id(i), "e1");
+    assert_string_equal(pd_instance_name(i), "Order");
+    assert_string_equal(pd_instance_version(i), "2");
+    assert_string_equal(pd_instance_input_json(i), "{\"n\":1}");
+    assert_string_equal(pd_instance_output_json(i), "[1,\"two\"]");
+    assert_int_equal(pd_instance_state(i), PD_RUN_COMPLETED);
+    assert_true(pd_instance_is_ended(i));
+    assert_int_equal(pd_instance_created_at(i).ms, 1); /* towards the past */
+    assert_int_equal(pd_instance_updated_at(i).ms, 3);
+    assert_int_equal(pd_instance_ended_at(i).ms, 3);
+    assert_null(pd_instance_failure(i));
+    pd_instance_free(i);
+}
+
+static void what_is_absent_is_null(void **state)
+{
+    (void)state;
+    struct instance_record record = completed;
+    record.state = RUN_RUNNING;
+    record.ended_at = 0;
+    record.version = TEXT_ABSENT;
+    record.input = TEXT_ABSENT;
+    record.output = TEXT("\"early\""); /* not shown: it has not completed */
+    pd_instance *i = make(&record);
+    assert_null(pd_instance_version(i));
+    assert_string_equal(pd_instance_input_json(i), "null");
+    assert_string_equal(pd_instance_output_json(i), "null");
+    assert_int_equal(pd_kind_of(pd_instance_output(i)), PD_IS_NULL);
+    assert_false(pd_instance_is_ended(i));
+    assert_int_equal(pd_instance_ended_at(i).ms, 0);
+    pd_instance_free(i);
+    pd_instance_free(NULL);
+}
+
+static void an_empty_version_is_not_none(void **state)
+{
+    (void)state;
+    struct instance_record record = completed;
+    record.version = TEXT("");
+    pd_instance *i = make(&record);
+    assert_string_equal(pd_instance_version(i), "");
+    pd_instance_free(i);
+}
+
+static void a_failure_is_shown_with_its_causes(void **state)
+{
+    (void)state;
+    const struct failure cause = { TEXT("Io"), TEXT("disk"), NULL, true };
+    const struct failure failure = { TEXT("Declined"), TEXT("no money"), &cause, false };
+    struct buffer bytes;
+    buffer_init(&bytes);
+    wire_write_failure(&bytes, &failure);
+    struct instance_record record = completed;
+    record.state = RUN_FAILED;
+    record.output = TEXT_ABSENT;
+    record.failure = buffer_text(&bytes);
+    pd_instance *i = make(&record);
+    buffer_done(&bytes);
+    const pd_failure *f = pd_instance_failure(i);
+    assert_string_equal(f->type, "Declined");
+    assert_string_equal(f->message, "no money");
+    assert_false(f->final);
+    assert_string_equal(f->cause->type, "Io");
+    assert_string_equal(f->cause->message, "disk");
+    assert_true(f->cause->final);
+    assert_null(f->cause->cause);
+    assert_string_equal(pd_instance_output_json(i), "null");
+    pd_instance_free(i);
+}
+
+static void a_failed_instance_has_a_failure_even_when_it_says_nothing(void **state)
+{
+    (void)state;
+    struct instance_record record = completed;
+    record.state = RUN_FAILED;
+    record.failure = TEXT_ABSENT;
+    pd_instance *i = make(&record);
+    assert_string_equal(pd_instance_failure(i)->type, "");
+    pd_instance_free(i);
+}
+
+static void a_damaged_failure_is_corrupt(void **state)
+{
+    (void)state;
+    struct instance_record record = completed;
+    record.state = RUN_FAILED;
+    record.failure = TEXT("\x0a\x55");
+    pd_error err;
+    assert_null(api_instance_new(&record, &err));
+    assert_int_equal(err.status, PD_E_CORRUPT);
+}
+
+static void output_that_is_not_json_is_null_as_a_value_and_there_as_text(void **state)
+{
+    (void)state;
+    struct instance_record record = completed;
+    record.output = TEXT("blob:v1:a:b");
+    pd_instance *i = make(&record);
+    assert_int_equal(pd_kind_of(pd_instance_output(i)), PD_IS_NULL);
+    assert_string_equal(pd_instance_output_json(i), "blob:v1:a:b");
+    pd_instance_free(i);
+}
+
+static void a_large_payload_without_memory_is_told(void **state)
+{
+    (void)state;
+    size_t size = 1 << 20;
+    char *large = mem_alloc(size);
+    memset(large, ' ', size);
+    large[0] = '1';
+    struct instance_record record = completed;
+    record.output = text_make(large, size);
+    pd_error err;
+    mem_fail_at(1);
+    assert_null(api_instance_new(&record, &err));
+    mem_fail_at(0);
+    assert_int_equal(err.status, PD_E_NOMEM);
+    assert_true(err.retryable);
+    pd_instance *i = make(&record);
+    assert_int_equal(pd_int(pd_instance_output(i)), 1);
+    pd_instance_free(i);
+    mem_free(large);
+}
+
+static void *read_output(void *argument)
+{
+    pd_value v = pd_instance_output(argument);
+    return pd_count(v) == 2 && strcmp(pd_text(pd_at(v, 1)), "two") == 0 ? argument : NULL;
+}
+
+static void the_output_is_read_once_by_many_threads(void **state)
+{
+    (void)state;
+    enum { THREADS = 8, ROUNDS = 50 };
+    for (int round = 0; round < ROUNDS; round++) {
+        pd_instance *i = make(&completed);
+        pthread_t threads[THREADS];
+        for (size_t t = 0; t < THREADS; t++) {
+            assert_int_equal(pthread_create(&threads[t], NULL, read_output, i), 0);
+        }
+        for (size_t t = 0; t < THREADS; t++) {
+            void *good;
+            pthread_join(threads[t], &good);
+            assert_non_null(good);
+        }
+        pd_value a = pd_instance_output(i);
+        pd_value b = pd_instance_output(i);
+        assert_ptr_equal(a.as_.items, b.as_.items);
+        pd_instance_free(i);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_field_is_shown),
+        cmocka_unit_test(what_is_absent_is_null),
+        cmocka_unit_test(an_empty_version_is_not_none),
+        cmocka_unit_test(a_failure_is_shown_with_its_causes),
+        cmocka_unit_test(a_failed_instance_has_a_failure_even_when_it_says_nothing),
+        cmocka_unit_test(a_damaged_failure_is_corrupt),
+        cmocka_unit_test(output_that_is_not_json_is_null_as_a_value_and_there_as_text),
+        cmocka_unit_test(a_large_payload_without_memory_is_told),
+        cmocka_unit_test(the_output_is_read_once_by_many_threads),
+    };
+    return cmocka_run_group_tests_name("api/instance", tests, NULL, NULL);
+}
