@@ -14,7 +14,7 @@
  *   A3  A run that has ended is dropped before its last turn returns.
  *
  * Which file does what: author.c keeps runs; run.c begins, switches and ends one; replay.c feeds it
- * events and compares it with history (R1 to R4); ask.c is the durable requests; wait.c the waiting;
+ * events and compares it with history (R1 to R4); ask.c has the durable requests, wait.c the waits,
  * inside.c the rest of section 5; activity.c runs activities; mem.c, value.c and read.c are what
  * both kinds of functions use; failure.c copies failures; overflow.c reports a stack overflow. */
 #ifndef AUTHOR_AUTHOR_PRIV_H

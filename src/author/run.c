@@ -63,7 +63,7 @@ void run_drop(pd_orchestration *run)
     struct shard *shard = run->shard;
     OBJECT_CHECK(run, RUN_MAGIC);
     assert_that(run_current == NULL);
-    /* Defers may name locals of the orchestrator: they run while its stack is still there. */
+    /* Before the stack goes: what was deferred may name locals of code that is paused. */
     bool is_large = arena_size(&run->arena) > SPARE_BYTES_MAX;
     if (is_large) {
         arena_done(&run->arena);

@@ -53,7 +53,7 @@ static void wait_all(pd_orchestration *run, pd_task *const *tasks, size_t n)
     }
 }
 
-/* ---- what a task has come to ------------------------------------------------------------------ */
+/* ---- what a task has come to ----------------------------------------------------------------- */
 
 static const char *describe(pd_orchestration *run, const pd_task *task)
 {
@@ -112,7 +112,7 @@ const pd_failure *pd_task_failure(const pd_task *t)
     return looked_at(t, "pd_task_failure: a task is NULL, or not of this orchestration")->failure;
 }
 
-/* ---- waiting ----------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 pd_value pd_await(pd_orchestration *o, pd_task *t)
 {

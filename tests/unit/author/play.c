@@ -52,7 +52,7 @@ void play_restart(struct play *play, const pd_function *program, size_t n)
     play->runner = new_runner(play->program, play->program_size, play->mode);
 }
 
-/* ---- events ----------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static struct event *append(struct event **events, size_t *count, size_t *room,
                             enum event_kind kind, time_us at)
@@ -106,7 +106,7 @@ void play_raise(struct play *play, const char *name, const char *json)
     event->payload = keep(play, json);
 }
 
-/* ---- writing down ------------------------------------------------------------------------------ */
+/* ---- writing down ---------------------------------------------------------------------------- */
 
 static void write_failure(struct buffer *to, const struct failure *failure)
 {
@@ -162,7 +162,7 @@ static void record_action(struct play *play, const struct action *action)
     play->step_count++;
 }
 
-/* ---- turns ------------------------------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 /* Events whose text lies in a heap block of its own, to be destroyed with scrap. */
 static struct event *lend(const struct event *events, size_t n)

@@ -8,7 +8,7 @@ static pd_result say_hello(pd_activity *a, pd_value city)
     return pd_ok(a, pd_format(a, "Hello %s!", pd_text(city)));
 }
 
-/* ---- chaining ---------------------------------------------------------------------------------- */
+/* ---- chaining -------------------------------------------------------------------------------- */
 
 static pd_result hello_cities(pd_orchestration *o, pd_value input)
 {
@@ -65,7 +65,7 @@ static void kept_runs_need_no_history_and_dropped_ones_do(void **state)
     }
 }
 
-/* ---- fan-out, fan-in ----------------------------------------------------------------------------- */
+/* ---- fan-out, fan-in ------------------------------------------------------------------------- */
 
 static pd_result sum(pd_orchestration *o, pd_value files)
 {
@@ -133,7 +133,7 @@ static void await_all_leaves_with_the_first_in_call_order_after_all_have_ended(v
              "  3 failed TaskFailed: activity 'Size' (step 1) failed: second <- Early: second\n");
 }
 
-/* ---- failures ------------------------------------------------------------------------------------ */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 static pd_result order(pd_orchestration *o, pd_value in)
 {
@@ -203,7 +203,7 @@ static void raise_leaves_with_its_type(void **state)
              "turn 3\n  2 failed Odd: charged 1\n");
 }
 
-/* ---- timers -------------------------------------------------------------------------------------- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 static pd_result naps(pd_orchestration *o, pd_value input)
 {
@@ -240,7 +240,7 @@ static void timers_count_from_the_turn_in_which_they_were_set(void **state)
              "  4 completed [1000,2000,4000,false]\n");
 }
 
-/* ---- external events ------------------------------------------------------------------------------ */
+/* ---- external events ------------------------------------------------------------------------- */
 
 static pd_result listener(pd_orchestration *o, pd_value input)
 {
@@ -301,7 +301,7 @@ static void events_that_come_late_go_to_the_oldest_waiter(void **state)
              "turn 1\nturn 2\n  0 Work null\nturn 3\nturn 4\nturn 5\n  1 completed [1,2,3,4]\n");
 }
 
-/* ---- wait_any -------------------------------------------------------------------------------------- */
+/* ---- wait_any -------------------------------------------------------------------------------- */
 
 static pd_result race(pd_orchestration *o, pd_value input)
 {
@@ -399,7 +399,7 @@ static void a_task_named_twice_in_a_wait_counts_once(void **state)
              "turn 1\n  0 A \"x\"\nturn 2\n  1 completed [true,0,5]\n");
 }
 
-/* ---- payloads --------------------------------------------------------------------------------------- */
+/* ---- payloads -------------------------------------------------------------------------------- */
 
 static pd_result nested(pd_orchestration *o, pd_value input)
 {

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a turn and an activity cost inside author, without core, store and engine.
+ *
+ *   bench_author [ROUNDS]
+ *
+ * Plays HelloCities of five activities with turns made by hand, many instances at a time: each is
+ * begun, its five answers come one turn each, and it ends. The same again with every turn replayed,
+ * and then activities alone. Prints nanoseconds of processor time. Not a test: nothing fails. */
+#include <perdure.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "author/author.h"
+#include "base/base.h"
+#include "core/turn.h"
+
+enum { STEPS = 5, AT_A_TIME = 1000, PAST_MAX = 4 * STEPS };
+
+static pd_result say_hello(pd_activity *a, pd_value city)
+{
+    return pd_ok(a, pd_format(a, "Hello %s!", pd_text(city)));
+}
+
+static pd_result hello_cities(pd_orchestration *o, pd_value input)
+{
+    static const char *const cities[STEPS] = { "Tokyo", "Seattle", "London", "Paris", "Lagos" };
+    pd_list *greetings = pd_list_new(o);
+    (void)input;
+    for (int i = 0; i < STEPS; i++) {
+        pd_list_add(greetings, pd_call_activity(o, say_hello, cities[i]));
+    }
+    return pd_ok(o, greetings);
+}
+
+static const pd_function program[] = {
+    PD_FUNCTION("HelloCities", hello_cities),
+    PD_FUNCTION("SayHello", say_hello),
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Events of turn n: the start, or the answer to step n - 2. */
+static size_t turn_events(uint64_t number, struct event events[2])
+{
+    events[0] = (struct event){ .kind = EVENT_ORCHESTRATOR_STARTED,
+                                .id = EVENT_NO_ID,
+                                .ref = EVENT_NO_ID,
+                                .at = (time_us)number * 1000 };
+    events[1] = (struct event){ .id = EVENT_NO_ID, .ref = EVENT_NO_ID };
+    if (number == 1) {
+        events[1].kind = EVENT_EXECUTION_STARTED;
+        events[1].name = TEXT("HelloCities");
+    } else {
+        events[1].kind = EVENT_TASK_COMPLETED;
+        events[1].ref = (int32_t)number - 2;
+        events[1].payload = TEXT("\"Hello Tokyo!\"");
+    }
+    return 2;
+}
+
+/* The history before turn n. */
+static size_t past_events(uint64_t number, struct event events[PAST_MAX])
+{
+    size_t n = 0;
+    for (uint64_t turn = 1; turn < number; turn++) {
+        n += turn_events(turn, &events[n]);
+        events[n++] = (struct event){ .kind = EVENT_TASK_SCHEDULED,
+                                      .id = (int32_t)turn - 1,
+                                      .ref = EVENT_NO_ID,
+                                      .name = TEXT("SayHello") };
+    }
+    return n;
+}
+
+static void turn(struct runner *runner, uint64_t row, uint64_t number, struct arena *arena,
+                 bool is_replayed)
+{
+    struct event events[2], history[PAST_MAX];
+    struct turn_result result;
+    struct turn t = { .row = row,
+                      .number = number,
+                      .instance_id = TEXT("00000000000000000000000000000001"),
+                      .execution_id = TEXT("00000000000000000000000000000002"),
+                      .events = events };
+    struct past past = { .events = history };
+    t.event_count = turn_events(number, events);
+    if (is_replayed) {
+        past.event_count = past_events(number, history);
+    }
+    enum runner_answer answer =
+        runner->ops->turn(runner, &t, is_replayed ? &past : NULL, arena, &result);
+    if (answer != RUNNER_DONE || result.action_count != 1) {
+        (void)fprintf(stderr, "turn %llu went wrong\n", (unsigned long long)number);
+        exit(1);
+    }
+}
+
+static double bench_turns(int rounds, bool is_replayed)
+{
+    pd_error err;
+    struct author_options options = { .partition_count = 1, .is_drop_mode = is_replayed };
+    struct runner *runner = author_new(PD_PROGRAM(program), &options, &err);
+    struct arena arena;
+    arena_init(&arena);
+    int64_t began = now_ns();
+    for (int round = 0; round < rounds; round++) {
+        for (uint64_t number = 1; number <= STEPS + 1; number++) {
+            for (uint64_t row = 1; row <= AT_A_TIME; row++) {
+                turn(runner, (uint64_t)round * AT_A_TIME + row, number, &arena, is_replayed);
+                arena_reset(&arena);
+            }
+        }
+    }
+    int64_t took = now_ns() - began;
+    arena_done(&arena);
+    author_free(runner);
+    return (double)took / ((double)rounds * AT_A_TIME * (STEPS + 1));
+}
+
+static double bench_activities(int rounds)
+{
+    pd_error err;
+    struct runner *runner = author_new(PD_PROGRAM(program), NULL, &err);
+    struct arena arena;
+    struct activity activity = { .id = 1,
+                                 .instance_id = TEXT("00000000000000000000000000000001"),
+                                 .execution_id = TEXT("00000000000000000000000000000002"),
+                                 .name = TEXT("SayHello"),
+                                 .input = TEXT("\"Tokyo\"") };
+    arena_init(&arena);
+    int64_t began = now_ns();
+    for (int i = 0; i < rounds * AT_A_TIME; i++) {
+        struct activity_result result;
+        runner->ops->activity(runner, &activity, &arena, &result);
+        arena_reset(&arena);
+    }
+    int64_t took = now_ns() - began;
+    arena_done(&arena);
+    author_free(runner);
+    return (double)took / ((double)rounds * AT_A_TIME);
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 200;
+    rounds = rounds > 0 ? rounds : 1;
+    (void)bench_turns(1, false); /* warm */
+    printf("turn, stack kept      %7.0f ns\n", bench_turns(rounds, false));
+    printf("turn, replayed        %7.0f ns\n", bench_turns(rounds, true));
+    printf("activity              %7.0f ns\n", bench_activities(rounds));
+    return 0;
+}
