@@ -14,7 +14,7 @@
 
 #include "author/author_priv.h"
 
-enum { KEPT_DEFAULT = 10000, IDLE_STACKS_MIN = 64, IDLE_STACKS_MAX = 512 };
+enum { KEPT_DEFAULT = 10000, IDLE_STACKS_MIN = 64, IDLE_STACKS_MAX = 1024 };
 enum { SCRATCH_MAX = 1024 * 1024 }; /* larger buffers are given back after the turn */
 
 static struct author *author_of(const struct runner *runner)

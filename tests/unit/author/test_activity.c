@@ -216,7 +216,7 @@ static void activities_run_on_many_threads_at_once(void **state)
     }
 }
 
-/* ---- pd_read ---------------------------------------------------------------------------------- */
+/* ---- pd_read --------------------------------------------------------------------------------- */
 
 static pd_result reads(pd_activity *a, pd_value v)
 {

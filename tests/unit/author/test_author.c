@@ -35,7 +35,7 @@ static const pd_function program[] = {
     PD_FUNCTION("Nothing", nothing),
 };
 
-/* ---- what is checked ------------------------------------------------------------------------------ */
+/* ---- what is checked ------------------------------------------------------------------------- */
 
 static void refused(const pd_function *rows, size_t n, const struct author_options *options,
                     const char *text)
@@ -88,7 +88,7 @@ static void a_function_has_its_first_name_by_its_kind(void **state)
     author_free(runner);
 }
 
-/* ---- what is kept ---------------------------------------------------------------------------------- */
+/* ---- what is kept ---------------------------------------------------------------------------- */
 
 static struct runner *new_runner(size_t kept)
 {
@@ -207,7 +207,7 @@ static void a_turn_that_was_thrown_away_is_run_again_from_history(void **state)
     author_free(runner);
 }
 
-/* ---- many ------------------------------------------------------------------------------------------- */
+/* ---- many ------------------------------------------------------------------------------------ */
 
 static pd_result wide(pd_orchestration *o, pd_value input)
 {

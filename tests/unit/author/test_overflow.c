@@ -237,7 +237,7 @@ static void a_log_line_is_one_line_and_comes_once(void **state)
     exits(logs_dropped, 9, "[order-7 Talks] before 1\n[order-7 Talks] after it\n");
 }
 
-/* What a sanitizer has to say about switching stacks is said here, and not again in the children. */
+/* What a sanitizer says about switching stacks is said here, not again in the children. */
 static int warm_up(void **state)
 {
     (void)state;

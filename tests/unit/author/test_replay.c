@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- one program after another, over the same history ------------------------------------------- */
+/* ---- one program after another, over the same history ---------------------------------------- */
 
 static pd_result a_then_b(pd_orchestration *o, pd_value input)
 {
@@ -266,7 +266,7 @@ static void code_is_replaying_while_it_sees_events_of_past_turns(void **state)
     play_end(&p);
 }
 
-/* ---- random programs ------------------------------------------------------------------------------ */
+/* ---- random programs ------------------------------------------------------------------------- */
 
 enum { OPEN_MAX = 12 };
 
