@@ -51,7 +51,7 @@ static void must(bool fine, const char *text)
     }
 }
 
-/* ---- raw -------------------------------------------------------------------------------------- */
+/* ---- raw ------------------------------------------------------------------------------------- */
 
 static struct result run_raw(const struct options *options)
 {
@@ -93,7 +93,7 @@ static struct result run_raw(const struct options *options)
     return result;
 }
 
-/* ---- the store -------------------------------------------------------------------------------- */
+/* ---- the store ------------------------------------------------------------------------------- */
 
 struct workload {
     struct store *store;

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -86,6 +87,8 @@ static pd_status too_new(const char *name, int64_t version, pd_error *err)
 
 enum { HEADER_SIZE = 100, HEADER_VERSION_AT = 60, HEADER_ID_AT = 68 };
 
+static const uint8_t zeros[HEADER_SIZE];
+
 static uint32_t number_at(const uint8_t *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -96,7 +99,6 @@ static pd_status judge_header(const uint8_t *header, bool has_journal, const cha
 {
     if (memcmp(header, "SQLite format 3", 16) != 0) {
         /* Zeros with a journal: the making of the file was cut short, SQLite will empty it. */
-        static const uint8_t zeros[HEADER_SIZE];
         return has_journal && memcmp(header, zeros, HEADER_SIZE) == 0 ? PD_OK : not_ours(name, err);
     }
     uint32_t id = number_at(header + HEADER_ID_AT);
@@ -113,6 +115,7 @@ pd_status schema_probe(const char *path, const char *name, const char *vfs_name,
 {
     sqlite3_vfs *vfs = sqlite3_vfs_find(vfs_name);
     char full[1024], journal[1024 + 16];
+    struct stat what;
     int exists = 0, has_journal = 0, flags = 0;
     if (vfs == NULL || vfs->mxPathname + 1 > (int)sizeof full ||
         vfs->xFullPathname(vfs, path, (int)sizeof full, full) != SQLITE_OK) {
@@ -122,25 +125,24 @@ pd_status schema_probe(const char *path, const char *name, const char *vfs_name,
     if (vfs->xAccess(vfs, full, SQLITE_ACCESS_EXISTS, &exists) != SQLITE_OK || exists == 0) {
         return PD_OK;
     }
+    if (stat(full, &what) == 0 && !S_ISREG(what.st_mode)) {
+        return error_set(err, PD_E_DENIED, false, where_open, "'%s' is not a file", name);
+    }
     (void)vfs->xAccess(vfs, journal, SQLITE_ACCESS_EXISTS, &has_journal);
     sqlite3_file *file = mem_alloc((size_t)vfs->szOsFile);
     pd_status status = PD_OK;
-    sqlite3_int64 size = 0;
     uint8_t header[HEADER_SIZE] = { 0 };
     /* The name handed to xOpen is the one of SQLite: it ends in two NULs more. */
     char *filename = mem_alloc(strlen(full) + 4);
     memcpy(filename, full, strlen(full));
     int code = vfs->xOpen(vfs, filename, file, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, &flags);
     if (code == SQLITE_OK) {
-        code = file->pMethods->xFileSize(file, &size);
-        if (code == SQLITE_OK && size > 0) {
-            code = file->pMethods->xRead(file, header, size < HEADER_SIZE ? (int)size : HEADER_SIZE,
-                                         0);
-        }
-        if (code != SQLITE_OK) {
+        /* Read rather than ask for the size: to SQLite a file of one byte is an empty one. */
+        code = file->pMethods->xRead(file, header, HEADER_SIZE, 0);
+        if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ) {
             status = error_set(err, PD_E_UNAVAILABLE, true, where_open, "'%s' cannot be read: %s",
                                name, sqlite3_errstr(code));
-        } else if (size > 0) {
+        } else if (code == SQLITE_OK || memcmp(header, zeros, HEADER_SIZE) != 0) {
             status = judge_header(header, has_journal != 0, name, err);
         }
         (void)file->pMethods->xClose(file);
