@@ -35,6 +35,20 @@ static void a_replaced_instance_is_known_by_its_row_until_that_is_durable(void *
     assert_int_equal(instance_row(core_find(rig->core, TEXT("a"))), 2);
 }
 
+static void a_replaced_instance_stays_when_only_its_end_is_durable(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig, "a", "broken", NULL);
+    rig_run(rig);
+    rig_cut(rig);
+    rig_start(rig, "a", "broken", NULL);
+    rig_cut(rig);
+    rig_commit(rig);
+    assert_non_null(core_find_row(rig->core, 1)); /* its removal is in flight */
+    rig_commit(rig);
+    assert_null(core_find_row(rig->core, 1));
+}
+
 static void a_start_of_a_living_id_is_refused_and_changes_nothing(void **state)
 {
     struct rig *rig = *state;
@@ -118,6 +132,7 @@ static void a_turn_takes_at_most_its_limit_of_events(void **state)
     assert_true(core_next_turn(rig->core, rig->now, &turn));
     assert_int_equal(turn->event_count, LIMIT_TURN_EVENTS + 1); /* and ORCHESTRATOR_STARTED */
     rig_end_turn(rig, turn);
+    assert_int_equal(rig->core->slots->events_room, 0); /* as much memory is not kept */
     assert_true(core_next_turn(rig->core, rig->now, &turn));
     assert_int_equal(turn->event_count, 2);
     rig_end_turn(rig, turn);
@@ -251,6 +266,7 @@ static void the_mailbox_position_goes_with_the_batch(void **state)
     struct rig *rig = *state;
     core_received(rig->core, 7);
     core_received(rig->core, 9);
+    core_received(rig->core, 8); /* never back */
     assert_true(core_has_changes(rig->core));
     struct batch *batch = rig_cut(rig);
     assert_int_equal(batch->mutation_count, 1);
@@ -435,14 +451,17 @@ static void events_of_an_unknown_kind_are_carried_along(void **state)
         .state = RUN_RUNNING,
         .is_busy = true,
     };
+    char raw[] = "bytes of the future";
     struct event history[] = { { .kind = EVENT_UNKNOWN, .id = 3, .ref = 3, .at = 70 } };
-    struct event inbox[] = {
-        { .kind = EVENT_UNKNOWN, .id = -1, .ref = -1, .at = 50, .raw = TEXT("bytes of the future") }
-    };
+    struct event inbox[] = { { .kind = EVENT_UNKNOWN,
+                               .id = -1,
+                               .ref = -1,
+                               .at = 50,
+                               .raw = text_make(raw, sizeof raw - 1) } };
     uint64_t arrivals[] = { 9 };
     const struct turn *turn;
     core_admit(core, &record, history, 1, 1, inbox, arrivals, 1, true);
-    memset(inbox, 0, sizeof inbox); /* what is kept is copied */
+    memset(raw, 'x', sizeof raw); /* what is kept is copied */
     assert_true(core_next_turn(core, 1, &turn));
     assert_int_equal(turn->events[0].at, 71);
     assert_true(text_equal(turn->events[1].raw, TEXT("bytes of the future")));
@@ -459,6 +478,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_replaced_instance_is_known_by_its_row_until_that_is_durable),
+        T(a_replaced_instance_stays_when_only_its_end_is_durable),
         T(a_start_of_a_living_id_is_refused_and_changes_nothing),
         T(a_payload_without_memory_is_refused_and_changes_nothing),
         T(rows_step_by_the_number_of_partitions),
