@@ -11,8 +11,8 @@
 
 /* ---- names and payloads ---- */
 
-/* Bytes of an instance id, 1 to this. Fits an index key of every store, and a URL; entity ids are
- * "@name@key" and share it. */
+/* Characters of an instance id, 1 to this; up to four bytes each. Fits an index key of every store,
+ * and a URL; entity ids are "@name@key" and share it. */
 #define LIMIT_INSTANCE_ID 256
 
 /* Bytes of the name of a function, event, entity, operation or hub, and of a version. */
