@@ -3,8 +3,9 @@
  * pd_history: what happened to an instance, row by row.
  *
  * Stored turns are decoded one after another and copied into a table; a turn's end, which is not
- * stored, is added as OrchestratorCompleted at the time of the turn's last event. Kinds that this
- * version does not know are shown as "Unknown" with what they have in common with all.
+ * stored, is added as OrchestratorCompleted at the latest time of the turn's events (that need not be
+ * that of the last: what begins a turn happened before the turn). Kinds that this version does not
+ * know are shown as "Unknown" with what they have in common with all.
  */
 #include "api/api_priv.h"
 #include "base/buffer.h"
@@ -81,15 +82,17 @@ static bool add(pd_history *history, const struct event *event)
 static pd_status add_turn(pd_history *history, const struct wire_events *turn, pd_error *err)
 {
     bool fits = true;
+    time_us latest = INT64_MIN;
     for (size_t i = 0; fits && i < turn->count; i++) {
         fits = add(history, &turn->at[i]);
+        latest = turn->at[i].at > latest ? turn->at[i].at : latest;
     }
     if (fits && turn->count > 0) {
         struct event end = {
             .kind = EVENT_ORCHESTRATOR_COMPLETED,
             .id = EVENT_NO_ID,
             .ref = EVENT_NO_ID,
-            .at = turn->at[turn->count - 1].at,
+            .at = latest,
         };
         fits = add(history, &end);
     }

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The kit of the hub tests; see hub_kit.h.
+ */
+#include "hub_kit.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- the program ---------------------------------------------------------------------------- */
+
+static pd_result say_hello(pd_activity *a, pd_value city)
+{
+    return pd_ok(a, pd_format(a, "Hello %s!", pd_text(city)));
+}
+
+static pd_result square(pd_activity *a, pd_value n)
+{
+    return pd_ok(a, pd_int(n) * pd_int(n));
+}
+
+static pd_result break_it(pd_activity *a, pd_value input)
+{
+    return pd_fail(a, "Broken", "it broke at %s", pd_text(input));
+}
+
+static pd_result nap(pd_activity *a, pd_value ms)
+{
+    kit_sleep_ms(pd_int(ms));
+    return pd_ok(a, ms);
+}
+
+pd_result kit_hello(pd_orchestration *o, pd_value cities)
+{
+    pd_list *greetings = pd_list_new(o);
+    PD_EACH(city, cities) {
+        pd_value greeting = pd_call_activity(o, say_hello, city);
+        pd_list_add(greetings, greeting);
+    }
+    return pd_ok(o, greetings);
+}
+
+static pd_result fan_out(pd_orchestration *o, pd_value count)
+{
+    size_t n = (size_t)pd_int(count);
+    pd_task **tasks = pd_alloc(o, (n + 1) * sizeof(*tasks));
+    for (size_t i = 0; i < n; i++) {
+        tasks[i] = pd_start_activity(o, square, (int64_t)i);
+    }
+    pd_await_all(o, tasks, n);
+    int64_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += pd_int(pd_task_value(tasks[i]));
+    }
+    return pd_ok(o, sum);
+}
+
+static pd_result fails(pd_orchestration *o, pd_value input)
+{
+    return pd_fail(o, "Refused", "no %s today", pd_text(input));
+}
+
+static pd_result fails_in_activity(pd_orchestration *o, pd_value input)
+{
+    pd_value result = pd_call_activity(o, break_it, input);
+    return pd_ok(o, result);
+}
+
+static pd_result echo(pd_orchestration *o, pd_value input)
+{
+    return pd_ok(o, input);
+}
+
+static pd_result wait_for(pd_orchestration *o, pd_value name)
+{
+    pd_value payload = pd_wait_event(o, pd_text(name));
+    return pd_ok(o, payload);
+}
+
+static pd_result collect(pd_orchestration *o, pd_value count)
+{
+    pd_list *items = pd_list_new(o);
+    for (int64_t i = 0; i < pd_int(count); i++) {
+        pd_value item = pd_wait_event(o, "item");
+        pd_list_add(items, item);
+    }
+    return pd_ok(o, items);
+}
+
+static pd_result sleeper(pd_orchestration *o, pd_value ms)
+{
+    pd_sleep(o, pd_milliseconds(pd_int(ms)));
+    return pd_ok(o, PD_NULL);
+}
+
+static pd_result slow(pd_orchestration *o, pd_value ms)
+{
+    pd_value result = pd_call_activity(o, nap, ms);
+    return pd_ok(o, result);
+}
+
+const pd_function kit_program[] = {
+    PD_FUNCTION("Hello", kit_hello), PD_FUNCTION("FanOut", fan_out),
+    PD_FUNCTION("Fails", fails),     PD_FUNCTION("FailsInActivity", fails_in_activity),
+    PD_FUNCTION("Echo", echo),       PD_FUNCTION("WaitFor", wait_for),
+    PD_FUNCTION("Collect", collect), PD_FUNCTION("Sleep", sleeper),
+    PD_FUNCTION("Slow", slow),       PD_FUNCTION("SayHello", say_hello),
+    PD_FUNCTION("Square", square),   PD_FUNCTION("Break", break_it),
+    PD_FUNCTION("Nap", nap),
+};
+const size_t kit_program_size = sizeof(kit_program) / sizeof(kit_program[0]);
+
+/* ---- hubs ----------------------------------------------------------------------------------- */
+
+static void fail_with(const char *what, const pd_error *err)
+{
+    fail_msg("%s: %s: %s", what, err->where, err->text);
+}
+
+static int open_hub(void **state, bool is_file)
+{
+    struct kit *kit = calloc(1, sizeof(*kit));
+    assert_non_null(kit);
+    snprintf(kit->url, sizeof(kit->url), "memory:");
+    if (is_file) {
+        const char *temporary = getenv("TMPDIR");
+        snprintf(kit->folder, sizeof(kit->folder), "%s/pd-hub-XXXXXX",
+                 temporary != NULL && strlen(temporary) < 40 ? temporary : "/tmp");
+        assert_non_null(mkdtemp(kit->folder));
+        snprintf(kit->url, sizeof(kit->url), "sqlite:%s/hub.db", kit->folder);
+    }
+    pd_error err;
+    kit->hub = pd_hub_open(kit->url, &err);
+    *state = kit;
+    return kit->hub == NULL ? pd_error_report(&err) : 0;
+}
+
+int kit_open_memory(void **state)
+{
+    return open_hub(state, false);
+}
+
+int kit_open_file(void **state)
+{
+    return open_hub(state, true);
+}
+
+static void remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL) {
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        unlinkat(dirfd(folder), entry->d_name, 0);
+    }
+    closedir(folder);
+    rmdir(path);
+}
+
+int kit_close(void **state)
+{
+    struct kit *kit = *state;
+    pd_worker_stop(kit->worker);
+    pd_hub_close(kit->hub);
+    if (kit->folder[0] != '\0') {
+        remove_folder(kit->folder);
+    }
+    free(kit);
+    return 0;
+}
+
+void kit_work(struct kit *kit)
+{
+    pd_error err;
+    assert_null(kit->worker);
+    kit->worker = pd_worker_start(kit->hub, kit_program, kit_program_size, NULL, &err);
+    if (kit->worker == NULL) {
+        fail_with("pd_worker_start", &err);
+    }
+}
+
+void kit_rest(struct kit *kit)
+{
+    pd_worker_stop(kit->worker);
+    kit->worker = NULL;
+}
+
+/* ---- calls ---------------------------------------------------------------------------------- */
+
+void kit_start(struct kit *kit, const char *name, pd_value input, const char *id, pd_id *ret)
+{
+    pd_error err;
+    pd_start_options options = { .id = id };
+    if (pd_hub_start(kit->hub, name, input, &options, ret, &err) != PD_OK) {
+        fail_with("pd_hub_start", &err);
+    }
+}
+
+pd_instance *kit_wait(struct kit *kit, const char *id)
+{
+    pd_error err;
+    pd_instance *i = pd_hub_wait(kit->hub, id, pd_seconds(30), &err);
+    if (i == NULL) {
+        fail_with("pd_hub_wait", &err);
+    }
+    return i;
+}
+
+pd_instance *kit_run(struct kit *kit, const char *name, pd_value input)
+{
+    pd_id id;
+    kit_start(kit, name, input, NULL, &id);
+    return kit_wait(kit, id.text);
+}
+
+void kit_raise(struct kit *kit, const char *id, const char *name, pd_value v)
+{
+    pd_error err;
+    if (pd_hub_raise_event(kit->hub, id, name, v, &err) != PD_OK) {
+        fail_with("pd_hub_raise_event", &err);
+    }
+}
+
+void kit_sleep_ms(int64_t ms)
+{
+    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+    nanosleep(&t, NULL);
+}
+
+int64_t kit_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the hub tests share: a hub for each store, the program its worker runs, and short forms of
+ * calls that are expected to succeed.
+ *
+ * Each test gets its own hub as *state: struct kit. HUB_TEST(name) makes two tests of one function,
+ * one in memory and one in a file, which is removed afterwards.
+ */
+#ifndef TESTS_API_HUB_KIT_H
+#define TESTS_API_HUB_KIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <perdure.h>
+
+struct kit {
+    char folder[64];
+    char url[128];
+    pd_hub *hub;
+    pd_worker *worker; /* NULL until kit_work */
+};
+
+int kit_open_memory(void **state);
+int kit_open_file(void **state);
+int kit_close(void **state);
+
+/* The worker, started or stopped. Its program is below. */
+void kit_work(struct kit *kit);
+void kit_rest(struct kit *kit);
+
+/* All of these fail the test when the call fails. */
+void kit_start(struct kit *kit, const char *name, pd_value input, const char *id, pd_id *ret);
+pd_instance *kit_wait(struct kit *kit, const char *id);
+pd_instance *kit_run(struct kit *kit, const char *name, pd_value input);
+void kit_raise(struct kit *kit, const char *id, const char *name, pd_value v);
+
+void kit_sleep_ms(int64_t ms);
+int64_t kit_now_ms(void); /* monotonic */
+
+/* The program:
+ *   orchestrators  Hello ["Hello X!", ...] for each city; FanOut n -> sum of squares; Fails;
+ *                  FailsInActivity; Echo (no step); WaitFor name -> the event's payload;
+ *                  Collect n -> the payloads of n events "item"; Sleep ms -> null;
+ *                  Slow ms (one activity that takes as long)
+ *   activities     SayHello, Square, Break, Nap */
+pd_result kit_hello(pd_orchestration *o, pd_value cities);
+extern const pd_function kit_program[];
+extern const size_t kit_program_size;
+
+#define HUB_TEST(name)                                             \
+    { #name " [memory]", name, kit_open_memory, kit_close, NULL }, \
+    {                                                              \
+#name " [sqlite]", name, kit_open_file, kit_close, NULL    \
+    }
+
+#endif

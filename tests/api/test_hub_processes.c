@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Two processes and one file: one runs the engine, the other starts, raises, waits and reads.
+ *
+ * The child is the engine's process. It is forked before the parent opens the file, since what
+ * SQLite holds must not be carried over a fork, and is told what to do by closing a pipe.
+ */
+#include "hub_kit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct engine {
+    pid_t process;
+    int until; /* closed by us: it stops */
+    int ready; /* a byte comes when its worker runs, or "x" when it could not start */
+};
+
+static int engine_main(const char *url, int until, int ready)
+{
+    pd_error err;
+    pd_hub *hub = pd_hub_open(url, &err);
+    pd_worker *worker =
+        hub != NULL ? pd_worker_start(hub, kit_program, kit_program_size, NULL, &err) : NULL;
+    char word = worker != NULL ? 'r' : 'x';
+    char end;
+    if (write(ready, &word, 1) != 1) {
+        return 2;
+    }
+    (void)!read(until, &end, 1);
+    pd_worker_stop(worker);
+    pd_hub_close(hub);
+    return worker != NULL ? 0 : 1;
+}
+
+static struct engine engine_begin(const char *url)
+{
+    int until[2], ready[2];
+    char word = 0;
+    assert_int_equal(pipe(until), 0);
+    assert_int_equal(pipe(ready), 0);
+    fflush(NULL);
+    pid_t process = fork();
+    assert_true(process >= 0);
+    if (process == 0) {
+        close(until[1]);
+        close(ready[0]);
+        _exit(engine_main(url, until[0], ready[1]));
+    }
+    close(until[0]);
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &word, 1), 1);
+    assert_int_equal(word, 'r');
+    return (struct engine){ process, until[1], ready[0] };
+}
+
+static void engine_end(struct engine *engine)
+{
+    int result = -1;
+    close(engine->until);
+    assert_int_equal(waitpid(engine->process, &result, 0), engine->process);
+    assert_int_equal(result, 0);
+    close(engine->ready);
+}
+
+/* Closes the kit's hub for the fork, and opens it again after. */
+static struct engine begin(struct kit *kit)
+{
+    pd_error err;
+    pd_hub_close(kit->hub);
+    kit->hub = NULL;
+    struct engine engine = engine_begin(kit->url);
+    kit->hub = pd_hub_open(kit->url, &err);
+    assert_non_null(kit->hub);
+    return engine;
+}
+
+static void another_process_runs_what_this_one_starts(void **state)
+{
+    struct kit *kit = *state;
+    struct engine engine = begin(kit);
+    pd_instance *i = kit_run(kit, "Hello", PD_VAL(PD_ARR("Tokyo")));
+    assert_string_equal(pd_instance_output_json(i), "[\"Hello Tokyo!\"]");
+    pd_instance_free(i);
+    engine_end(&engine);
+}
+
+static void commands_of_another_process_arrive_soon(void **state)
+{
+    struct kit *kit = *state;
+    struct engine engine = begin(kit);
+    pd_instance_free(kit_run(kit, "Echo", PD_NULL));
+    int64_t began = kit_now_ms();
+    enum { TIMES = 10 };
+    for (int n = 0; n < TIMES; n++) {
+        pd_id id;
+        kit_start(kit, "WaitFor", PD_VAL("go"), NULL, &id);
+        kit_raise(kit, id.text, "go", PD_VAL(n));
+        pd_instance *i = kit_wait(kit, id.text);
+        assert_int_equal(pd_int(pd_instance_output(i)), n);
+        pd_instance_free(i);
+    }
+    /* Were nobody told of anything, each would take the second that the engine sleeps at most. */
+    assert_true(kit_now_ms() - began < TIMES * 500);
+    engine_end(&engine);
+}
+
+static void the_engine_of_a_file_runs_once(void **state)
+{
+    struct kit *kit = *state;
+    struct engine engine = begin(kit);
+    pd_error err;
+    assert_null(pd_worker_start(kit->hub, kit_program, kit_program_size, NULL, &err));
+    assert_int_equal(err.status, PD_E_STATE);
+    char process[16];
+    snprintf(process, sizeof(process), "%d", (int)engine.process);
+    assert_non_null(strstr(err.text, process));
+    engine_end(&engine);
+    kit_work(kit);
+}
+
+static void what_one_process_began_another_ends(void **state)
+{
+    struct kit *kit = *state;
+    struct engine engine = begin(kit);
+    kit_start(kit, "Collect", PD_VAL(2), "c", NULL);
+    kit_raise(kit, "c", "item", PD_VAL(1));
+    kit_sleep_ms(100);
+    engine_end(&engine);
+    kit_work(kit);
+    kit_raise(kit, "c", "item", PD_VAL(2));
+    pd_instance *i = kit_wait(kit, "c");
+    assert_string_equal(pd_instance_output_json(i), "[1,2]");
+    pd_instance_free(i);
+}
+
+int main(void)
+{
+#define FILE_TEST(name) cmocka_unit_test_setup_teardown(name, kit_open_file, kit_close)
+    const struct CMUnitTest tests[] = {
+        FILE_TEST(another_process_runs_what_this_one_starts),
+        FILE_TEST(commands_of_another_process_arrive_soon),
+        FILE_TEST(the_engine_of_a_file_runs_once),
+        FILE_TEST(what_one_process_began_another_ends),
+    };
+    return cmocka_run_group_tests_name("hub/processes", tests, NULL, NULL);
+}
