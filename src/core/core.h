@@ -57,8 +57,9 @@ void core_free(struct core *core); /* with all that is resident, and the open ba
 
 /* ---- residents ------------------------------------------------------------------------------ */
 
-struct instance *core_find(struct core *core, struct text id);   /* NULL: not resident */
-struct instance *core_find_row(struct core *core, uint64_t row); /* likewise */
+/* NULL: not resident. By row also one that ended and was replaced, until that is durable. */
+struct instance *core_find(struct core *core, struct text id);
+struct instance *core_find_row(struct core *core, uint64_t row);
 uint64_t instance_row(const struct instance *instance);
 enum run_state instance_state(const struct instance *instance);
 
@@ -119,11 +120,12 @@ void core_end_turn(struct core *core, time_us now, const struct turn *turn,
  * instance is durable (at once when that holds already). */
 void core_postpone_turn(struct core *core, const struct turn *turn);
 
-/* ---- timers: a window of them in memory -------------------------------------------------------
- * */
+/* ---- timers: a window of them in memory ---- */
 
-/* Timers set with due <= horizon are also kept here; the rest live in the store only. The engine
- * moves the horizon and adds what the store has between the old one and the new. */
+/* Timers set with due <= horizon are also kept here; the rest live in the store only, once their
+ * batch is committed: until then core remembers them, so that a horizon moved over them loses none.
+ * The engine moves the horizon, forward only, and adds what the store has between the old one and
+ * the new; one that is then known twice fires once (C3). */
 void core_set_horizon(struct core *core, time_us horizon);
 void core_add_timer(struct core *core, uint64_t row, int32_t id, time_us due);
 time_us core_next_due(const struct core *core); /* TIME_NEVER: none in the window */
