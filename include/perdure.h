@@ -206,7 +206,8 @@ typedef void pd_any_fn(void);
  * Types that Perdure itself uses: "TaskFailed" (an awaited step failed; cause is its failure),
  * "NonDeterminism" (a turn differs from history), "ActivityNotFound" and "OrchestratorNotFound"
  * (no function of that name in the worker), "BadInput" (pd_read found another shape),
- * "BadPayload" (a value that JSON cannot hold, or above the limit), "StackOverflow". */
+ * "BadPayload" (a value that JSON cannot hold, or above the limit), "Misuse" (a call used in a way
+ * it does not allow; the message says which), "OutOfMemory" (pd_alloc found none). */
 typedef struct pd_failure pd_failure;
 struct pd_failure {
     const char *type;    /* short, for programs: "CardDeclined" */
@@ -247,8 +248,8 @@ PD_API pd_task *pd_expect_event(pd_orchestration *o, const char *name);
 /* await: leave this function when the task failed.  wait: come back and let me look.
  * The _all forms wait until every task has ended, whatever the outcomes; await_all then leaves
  * with the failure of the first, in call order, that failed. wait_any gives the index of the
- * task that ended first by history order (the lowest index when n tasks have ended already),
- * and needs n >= 1. */
+ * task that ended first by history order (the lowest index of those that have ended already, when
+ * some have), and needs n >= 1. */
 PD_API pd_value pd_await(pd_orchestration *o, pd_task *t);
 PD_API void     pd_await_all(pd_orchestration *o, pd_task *const *t, size_t n);
 PD_API bool     pd_wait(pd_orchestration *o, pd_task *t);                      /* true: succeeded */
