@@ -66,10 +66,9 @@ void command_answer(struct command *command, pd_status status, const pd_error *e
         command->status = status;
         command->error = *error;
         if (command->kind == COMMAND_START) {
+            /* Refusals as well: what they rested on may be gone with the batch. */
             for (size_t i = 0; i < command->as.start.count; i++) {
-                if (command->as.start.statuses[i] == PD_OK) {
-                    command->as.start.statuses[i] = status;
-                }
+                command->as.start.statuses[i] = status;
             }
         }
     }

@@ -234,7 +234,8 @@ void partition_apply(struct partition *partition, time_us now, struct command *c
                                     command->as.raise.payload, &command->error);
         waits = command->status == PD_OK;
     }
-    if (waits) {
+    /* P2: a refusal too tells of what is perhaps not durable, say of an instance that exists. */
+    if (waits || partition->is_work_out || core_has_changes(partition->core)) {
         commands_append(&partition->answers_last, command);
     } else {
         command_answer(command, PD_OK, NULL); /* the refusal is in the command */

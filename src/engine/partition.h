@@ -12,7 +12,8 @@
  *     partition_committed    hear how the commit went
  *
  *   P1  Works of a partition are committed in the order they were cut, one after the other.
- *   P2  Nothing leaves the partition except in a work, after its commit.
+ *   P2  Nothing leaves the partition except in a work, after its commit; a refusal not before all
+ *       that it rests on is durable.
  *   P3  After a failed commit the partition is thrown away (core, kept stacks, answers that wait)
  *       and begins again from the store; until the store lets it, it is down: client commands are
  *       refused with the store's error, results of activities are kept.
