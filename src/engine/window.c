@@ -23,6 +23,7 @@ void window_open(struct partition *partition)
     partition->window_loaded = INT64_MIN;
     partition->window_horizon = INT64_MIN;
     partition->is_window_waiting = false;
+    partition->window_firing.row = 0;
     core_set_horizon(partition->core, INT64_MIN);
 }
 
@@ -73,24 +74,24 @@ static bool load(struct partition *partition, time_us now)
 
 static bool fire(struct partition *partition, time_us now)
 {
-    uint64_t row;
-    int32_t id;
+    struct timer_row *timer = &partition->window_firing;
     for (int i = 0; i < SLICE_TIMERS; i++) {
-        if (!core_pop_due(partition->core, now, &row, &id)) {
+        if (timer->row == 0 && !core_pop_due(partition->core, now, &timer->row, &timer->id)) {
             return false;
         }
         struct instance *instance = NULL;
         pd_error err;
-        pd_status status = residency_find_row(partition, row, &instance, &err);
+        pd_status status = residency_find_row(partition, timer->row, &instance, &err);
         if (status == PD_E_CORRUPT) {
             partition->counters.corrupt++;
         } else if (status != PD_OK) {
-            core_add_timer(partition->core, row, id, now);
+            /* It stays the first, ahead of those due with it (C7). */
             partition_back_off(partition, now, &err);
             return false;
         } else if (instance != NULL) {
-            (void)core_fire_timer(partition->core, now, instance, id);
+            (void)core_fire_timer(partition->core, now, instance, timer->id);
         }
+        timer->row = 0;
     }
     return true;
 }
