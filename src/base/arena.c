@@ -86,7 +86,7 @@ static void *take_block(struct arena *arena, size_t size, bool checked)
     }
 
     size_t block_size = is_big ? need : ordinary;
-    struct arena_block *block = checked ? mem_try_alloc(block_size) : mem_alloc(block_size);
+    struct arena_block *block = checked ? mem_try_alloc_raw(block_size) : mem_alloc_raw(block_size);
     if (block == NULL) {
         return NULL;
     }
@@ -108,6 +108,13 @@ static void *take_block(struct arena *arena, size_t size, bool checked)
 static bool is_absurd(size_t size)
 {
     return size > SIZE_MAX / 2;
+}
+
+void arena_lend(struct arena *arena, void *bytes, size_t size)
+{
+    assert_that(arena->held == 0 && arena->deferred == NULL);
+    arena->at = bytes;
+    arena->room = size & ~(size_t)(ARENA_ALIGN - 1);
 }
 
 void *arena_alloc_slow(struct arena *arena, size_t size)

@@ -59,6 +59,10 @@ static inline void arena_init(struct arena *arena)
     *arena = (struct arena){ 0 };
 }
 
+/* The arena, which is empty, hands out these bytes first: 16-aligned, and the caller's before and
+ * after. A reset does not use them again. */
+void arena_lend(struct arena *arena, void *bytes, size_t size);
+
 void arena_reset(struct arena *arena); /* releases everything; ready again */
 void arena_done(struct arena *arena);  /* releases everything; may be initialised again */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The heap. calloc gives zeroed memory more cheaply than malloc and memset for large sizes, so
- * everything comes zeroed and nobody has to ask.
+ * everything comes zeroed and nobody has to ask; but for the blocks of arenas, which are large,
+ * come and go all the time, and zero what they hand out.
  */
 #include "base/memory.h"
 
@@ -44,6 +45,16 @@ void *mem_try_alloc(size_t size)
         return NULL;
     }
     return calloc(1, size != 0 ? size : 1);
+}
+
+void *mem_alloc_raw(size_t size)
+{
+    return or_exhausted(malloc(size != 0 ? size : 1), size);
+}
+
+void *mem_try_alloc_raw(size_t size)
+{
+    return mem_fails_now() ? NULL : malloc(size != 0 ? size : 1);
 }
 
 static void *grow(void *p, size_t old_size, size_t new_size)

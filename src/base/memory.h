@@ -24,6 +24,10 @@ extern void (*mem_exhausted)(size_t size);
 
 __attribute__((malloc, alloc_size(1), returns_nonnull)) void *mem_alloc(size_t size);
 __attribute__((malloc, alloc_size(1))) void *mem_try_alloc(size_t size);
+
+/* Likewise, not zeroed: for large blocks that are about to be written. */
+__attribute__((malloc, alloc_size(1), returns_nonnull)) void *mem_alloc_raw(size_t size);
+__attribute__((malloc, alloc_size(1))) void *mem_try_alloc_raw(size_t size);
 void mem_free(void *p);
 
 /* Makes p (NULL: nothing yet) new_size bytes large; what lies beyond old_size is zero. */

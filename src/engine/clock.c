@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The engine's clock: the only place below the api where time comes from. */
+#include <pthread.h>
 #include <time.h>
 
 #include "base/time.h"
@@ -36,4 +37,9 @@ bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t us)
     until.tv_sec += most / TIME_SECOND + ns / 1000000000;
     until.tv_nsec = ns % 1000000000;
     return pthread_cond_timedwait(cond, mutex, &until) == 0;
+}
+
+void thread_name(const char *name)
+{
+    (void)pthread_setname_np(pthread_self(), name);
 }

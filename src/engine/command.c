@@ -43,13 +43,22 @@ void latch_done(struct latch *latch)
     pthread_mutex_destroy(&latch->mutex);
 }
 
+/* Most results are short: they lie beside the command, in one block of the heap. */
+struct done {
+    struct command command;
+    _Alignas(ARENA_ALIGN) uint8_t room[256];
+};
+
+_Static_assert(offsetof(struct done, command) == 0, "freeing the command frees the block");
+
 struct command *command_new_done(struct activity *activity)
 {
-    struct command *command = mem_alloc(sizeof *command);
-    command->kind = COMMAND_ACTIVITY_DONE;
-    command->as.done.activity = activity;
-    arena_init(&command->as.done.arena);
-    return command;
+    struct done *done = mem_alloc_raw(sizeof *done);
+    done->command = (struct command){ .kind = COMMAND_ACTIVITY_DONE };
+    done->command.as.done.activity = activity;
+    arena_init(&done->command.as.done.arena);
+    arena_lend(&done->command.as.done.arena, done->room, sizeof done->room);
+    return &done->command;
 }
 
 void command_answer(struct command *command, pd_status status, const pd_error *error)
@@ -64,7 +73,7 @@ void command_answer(struct command *command, pd_status status, const pd_error *e
     }
     if (status != PD_OK) {
         command->status = status;
-        command->error = *error;
+        *command->error = *error;
         if (command->kind == COMMAND_START) {
             /* Refusals as well: what they rested on may be gone with the batch. */
             for (size_t i = 0; i < command->as.start.count; i++) {

@@ -41,7 +41,7 @@ struct command {
     enum command_kind kind;
     struct latch *latch;
     pd_status status; /* set by the answer: the first thing that failed */
-    pd_error error;
+    pd_error *error;  /* of whoever waits at the latch; NULL without one */
     union {
         struct {
             const struct start_command *items;

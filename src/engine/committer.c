@@ -36,6 +36,7 @@ static void commit(struct committer *committer, struct work *first)
 static void *body(void *argument)
 {
     struct committer *committer = argument;
+    thread_name("pd-commit");
     pthread_mutex_lock(&committer->mutex);
     for (;;) {
         while ((committer->first == NULL || committer->is_busy) && !committer->is_stopping) {

@@ -36,6 +36,7 @@ void engine_release(struct engine *engine, struct work *work)
 static void *mailbox_body(void *argument)
 {
     struct engine *engine = argument;
+    thread_name("pd-mailbox");
     while (!atomic_load(&engine->is_mailbox_stopping)) {
         pd_error err;
         if (engine->store->ops->wait(engine->store, MAILBOX_WAIT_MS, &err) != PD_OK) {
@@ -195,6 +196,7 @@ static void leave(struct engine *engine)
 /* The items of one partition, in the order of the call, as one command. */
 struct portion {
     struct command command;
+    pd_error error;
     struct start_command *items;
     pd_status *statuses;
     size_t *places; /* where each item stood in the call */
@@ -213,7 +215,8 @@ static void split(struct engine *engine, const struct start_command *commands, s
         portions[p].items = arena_alloc_raw(arena, sizes[p] * sizeof *portions[p].items);
         portions[p].statuses = arena_alloc(arena, sizes[p] * sizeof *portions[p].statuses);
         portions[p].places = arena_alloc_raw(arena, sizes[p] * sizeof *portions[p].places);
-        portions[p].command = (struct command){ .kind = COMMAND_START };
+        portions[p].command =
+            (struct command){ .kind = COMMAND_START, .error = &portions[p].error };
     }
     for (size_t i = 0; i < count; i++) {
         struct portion *portion = &portions[owner[i]];
@@ -243,7 +246,7 @@ static pd_status join(struct engine *engine, struct portion *portions, size_t co
             if (status != PD_OK && portions[p].places[i] < first_place) {
                 first = status;
                 first_place = portions[p].places[i];
-                *err = portions[p].command.error;
+                *err = portions[p].error;
             }
         }
     }
@@ -296,7 +299,7 @@ pd_status engine_raise(struct engine *engine, struct text id, struct text name, 
     }
     struct latch latch;
     latch_init(&latch, 1);
-    struct command command = { .kind = COMMAND_RAISE, .latch = &latch };
+    struct command command = { .kind = COMMAND_RAISE, .latch = &latch, .error = err };
     command.as.raise.id = id;
     command.as.raise.name = name;
     command.as.raise.payload = payload;
@@ -304,9 +307,6 @@ pd_status engine_raise(struct engine *engine, struct text id, struct text name, 
     latch_wait(&latch);
     latch_done(&latch);
     leave(engine);
-    if (command.status != PD_OK) {
-        *err = command.error;
-    }
     return command.status;
 }
 
@@ -333,5 +333,6 @@ void engine_new_id(char ret[33])
     for (int i = 0; i < 12; i++) {
         ret[i] = digits[now >> (44 - 4 * i) & 15];
     }
-    memcpy(ret + 12, tail, 21);
+    memcpy(ret + 12, tail, 20);
+    ret[32] = '\0';
 }

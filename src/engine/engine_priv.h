@@ -42,6 +42,9 @@ void clock_cond_init(pthread_cond_t *cond);
 /* At most `us` microseconds; negative: no limit. False: the time has passed. The mutex is held. */
 bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t us);
 
+/* Names the calling thread, as `top -H` and debuggers show it: 15 characters at most. */
+void thread_name(const char *name);
+
 /* ---- pool.c: threads that run activities
  * -------------------------------------------------------- */
 

@@ -161,7 +161,7 @@ static bool apply_start(struct partition *partition, time_us now, struct command
             started++;
         } else if (command->status == PD_OK) {
             command->status = status;
-            command->error = err;
+            *command->error = err;
         }
     }
     return started > 0;
@@ -231,7 +231,7 @@ void partition_apply(struct partition *partition, time_us now, struct command *c
         waits = apply_start(partition, now, command);
     } else {
         command->status = raise_one(partition, now, command->as.raise.id, command->as.raise.name,
-                                    command->as.raise.payload, &command->error);
+                                    command->as.raise.payload, command->error);
         waits = command->status == PD_OK;
     }
     /* P2: a refusal too tells of what is perhaps not durable, say of an instance that exists. */

@@ -18,6 +18,7 @@ static void run(struct pool *pool, struct activity *activity)
 static void *body(void *argument)
 {
     struct pool *pool = argument;
+    thread_name("pd-activity");
     pthread_mutex_lock(&pool->mutex);
     for (;;) {
         struct list_node *node = pool->is_draining ? NULL : list_pop_front(&pool->queue);

@@ -112,6 +112,7 @@ static void sleep_until(struct pump *pump, time_us until)
 static void *body(void *argument)
 {
     struct pump *pump = argument;
+    thread_name("pd-partition");
     while (!atomic_load(&pump->is_stopping)) {
         hear_of_commit(pump);
         if (atomic_exchange(&pump->has_mail, false)) {

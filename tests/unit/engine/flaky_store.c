@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A store that fails when told: see flaky_store.h. */
+#include "flaky_store.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+
+static struct flaky_store *flaky(struct store *store)
+{
+    return (struct flaky_store *)(void *)store;
+}
+
+static bool is_to_fail(_Atomic int *count)
+{
+    int left = atomic_load(count);
+    while (left > 0) {
+        if (atomic_compare_exchange_weak(count, &left, left - 1)) {
+            return true;
+        }
+    }
+    return left < 0;
+}
+
+static pd_status fail(pd_error *err)
+{
+    return error_set(err, PD_E_UNAVAILABLE, true, "flaky: store", "the disk is full");
+}
+
+static pd_status own(struct store *store, unsigned partition, time_us now, struct ownership *ret,
+                     pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    return is_to_fail(&flaky(store)->owns_to_fail) ? fail(err)
+                                                   : real->ops->own(real, partition, now, ret, err);
+}
+
+static void disown(struct store *store, unsigned partition)
+{
+    struct store *real = flaky(store)->real;
+    real->ops->disown(real, partition);
+}
+
+static pd_status commit(struct store *store, const struct batch *const *batches, size_t count,
+                        pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    if (is_to_fail(&flaky(store)->commits_to_fail)) {
+        return fail(err);
+    }
+    pd_status status = real->ops->commit(real, batches, count, err);
+    flaky(store)->commits += status == PD_OK;
+    return status;
+}
+
+static pd_status load_instance(struct store *store, struct text id, uint64_t row,
+                               struct arena *arena, struct instance_record *ret, bool *ret_found,
+                               pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    return is_to_fail(&flaky(store)->loads_to_fail)
+               ? fail(err)
+               : real->ops->load_instance(real, id, row, arena, ret, ret_found, err);
+}
+
+static pd_status load_history(struct store *store, uint64_t row, uint64_t from, struct arena *arena,
+                              struct history_rows *ret, pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    return is_to_fail(&flaky(store)->loads_to_fail)
+               ? fail(err)
+               : real->ops->load_history(real, row, from, arena, ret, err);
+}
+
+static pd_status load_inbox(struct store *store, uint64_t row, struct arena *arena,
+                            struct inbox_rows *ret, pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    return real->ops->load_inbox(real, row, arena, ret, err);
+}
+
+static pd_status scan_busy(struct store *store, unsigned partition, uint64_t after, size_t max,
+                           struct arena *arena, struct busy_page *ret, pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    return real->ops->scan_busy(real, partition, after, max, arena, ret, err);
+}
+
+static pd_status due_timers(struct store *store, unsigned partition, time_us from, time_us until,
+                            size_t max, struct arena *arena, struct timer_page *ret, pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    return real->ops->due_timers(real, partition, from, until, max, arena, ret, err);
+}
+
+static pd_status accept(struct store *store, const struct message *messages, size_t count,
+                        pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    return real->ops->accept(real, messages, count, err);
+}
+
+static pd_status receive(struct store *store, unsigned partition, uint64_t after, size_t max,
+                         struct arena *arena, struct message_page *ret, pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    return real->ops->receive(real, partition, after, max, arena, ret, err);
+}
+
+static pd_status wait_for(struct store *store, int64_t max_ms, pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    return real->ops->wait(real, max_ms, err);
+}
+
+static void wake(struct store *store)
+{
+    struct store *real = flaky(store)->real;
+    real->ops->wake(real);
+}
+
+void flaky_store_open(struct flaky_store *store, const char *url)
+{
+    static const struct store_ops ops = {
+        .version = 1,
+        .own = own,
+        .disown = disown,
+        .commit = commit,
+        .load_instance = load_instance,
+        .load_history = load_history,
+        .load_inbox = load_inbox,
+        .scan_busy = scan_busy,
+        .due_timers = due_timers,
+        .accept = accept,
+        .receive = receive,
+        .wait = wait_for,
+        .wake = wake,
+    };
+    pd_error err;
+    *store = (struct flaky_store){ .base = { .ops = &ops } };
+    store->real = store_open(url, &err);
+    assert_that(store->real != NULL);
+    store->base.partition_count = store->real->partition_count;
+}
+
+void flaky_store_close(struct flaky_store *store)
+{
+    store_close(store->real);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A store that fails when told: everything is passed on to a real one, except that the next
+ * commits or loads fail as a full disk would. Thread-safe as the real one is. */
+#ifndef FLAKY_STORE_H
+#define FLAKY_STORE_H
+
+#include <stdatomic.h>
+
+#include "store/store.h"
+
+struct flaky_store {
+    struct store base;
+    struct store *real;
+    _Atomic int commits_to_fail; /* so many next ones fail; -1: all */
+    _Atomic int loads_to_fail;
+    _Atomic int owns_to_fail;
+    _Atomic int commits; /* that succeeded */
+};
+
+void flaky_store_open(struct flaky_store *store, const char *url);
+void flaky_store_close(struct flaky_store *store);
+
+#endif
