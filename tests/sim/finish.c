@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The end of a seed: no more faults, and everything must come to its end.
+ *
+ *   F1  Every instance in the ledger ends, once its events are raised and its timers are due (G2).
+ *   F2  Mailboxes are emptied, calls answered; what is left in the store is what the ledger has.
+ *   F3  The partition asks to be woken no later than the earliest timer is due.
+ *   F4  Outputs are those of the model. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim.h"
+
+enum { ROUNDS_MAX = 2000, RUNS_MAX = 10000 };
+
+static void run_activities(struct sim *sim)
+{
+    while (sim->flight_count > 0) {
+        size_t at = (size_t)sim_below(sim, sim->flight_count);
+        if (sim->flights[at].done == NULL) {
+            driver_run_flight(sim, at);
+        }
+        driver_deliver(sim, at);
+    }
+}
+
+static bool go_on(struct sim *sim, unsigned i)
+{
+    struct slot *slot = &sim->slots[i];
+    bool more = partition_run(slot->partition, sim->now);
+    return driver_settle(sim, i) || more;
+}
+
+/* Until nothing moves any more but by time or from outside. */
+static void settle(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->partition_count; i++) {
+        (void)driver_up(sim, i);
+        partition_hold_recovery(sim->slots[i].partition, false);
+        partition_notice_mail(sim->slots[i].partition);
+    }
+    bool more = true;
+    for (unsigned k = 0; more; k++) {
+        sim_check(sim, k < RUNS_MAX, "the partitions never come to rest");
+        more = sim->flight_count > 0;
+        run_activities(sim);
+        for (unsigned i = 0; i < sim->partition_count; i++) {
+            more = go_on(sim, i) || more;
+        }
+    }
+    calls_look(sim);
+}
+
+static time_us next_due(struct sim *sim)
+{
+    time_us due = TIME_NEVER;
+    for (size_t i = 0; i < sim->ledger.row_count; i++) {
+        const struct ledger_row *row = sim->ledger.rows[i];
+        for (size_t k = 0; !row->is_deleted && k < row->timer_count; k++) {
+            due = row->timers[k].due < due ? row->timers[k].due : due;
+        }
+    }
+    return due;
+}
+
+static time_us next_wake(struct sim *sim)
+{
+    time_us wake = TIME_NEVER;
+    for (unsigned i = 0; i < sim->partition_count; i++) {
+        time_us one = partition_wake_at(sim->slots[i].partition);
+        wake = one < wake ? one : wake;
+    }
+    return wake;
+}
+
+/* F3, then on to it. A window of 300 s at a time where that is not far, else in one leap. */
+static void pass_time(struct sim *sim)
+{
+    time_us due = next_due(sim);
+    time_us wake = next_wake(sim);
+    sim_check(sim, wake <= due || wake <= sim->now || residents_wait_for_store(sim),
+              "a timer is due at %" PRId64 ", and the wake is at %" PRId64, due, wake);
+    time_us to = wake;
+    if (due != TIME_NEVER && due > wake &&
+        (due - wake > 3600 * TIME_SECOND || sim_chance(sim, 1, 2))) {
+        to = due;
+    }
+    if (to != TIME_NEVER && to > sim->now) {
+        sim->now = to;
+    } else {
+        sim->now += 1;
+    }
+    sim_trace(sim, "time %" PRId64 " in the end", sim->now);
+}
+
+static const struct ledger_row *unfinished(struct sim *sim, uint64_t skip)
+{
+    const struct ledger_row *last = NULL;
+    for (size_t i = 0; i < sim->ledger.row_count; i++) {
+        const struct ledger_row *row = sim->ledger.rows[i];
+        if (!row->is_deleted && !run_state_is_final(row->state)) {
+            last = row;
+            if (skip-- == 0) {
+                return row;
+            }
+        }
+    }
+    return last;
+}
+
+static bool has_mail(struct sim *sim)
+{
+    struct arena arena;
+    arena_init(&arena);
+    bool found = false;
+    for (unsigned i = 0; i < sim->partition_count; i++) {
+        struct message_page page = { 0 };
+        pd_error err;
+        sim_check(sim, sim->inner->ops->receive(sim->inner, i, 0, 10, &arena, &page, &err) == PD_OK,
+                  "the mailbox cannot be read: %s", err.text);
+        found = found || page.count > 0;
+    }
+    arena_done(&arena);
+    return found;
+}
+
+static bool is_any_down(struct sim *sim)
+{
+    bool is_down = false;
+    for (unsigned i = 0; i < sim->partition_count; i++) {
+        struct partition_counters counters = partition_counters(sim->slots[i].partition);
+        is_down = is_down || counters.is_down || counters.is_recovering;
+    }
+    return is_down;
+}
+
+static void work_to_the_end(struct sim *sim)
+{
+    settle(sim);
+    for (unsigned round = 0; unfinished(sim, 0) != NULL || has_mail(sim) || is_any_down(sim);
+         round++) {
+        const struct ledger_row *row = unfinished(sim, sim_below(sim, 4));
+        sim_check(sim, round < ROUNDS_MAX, "'%.*s' never ends: %zu turns, %sbusy, %zu timers",
+                  TEXT_ARGS(row != NULL ? row->id : TEXT("the mail")),
+                  row != NULL ? row->turn_count : 0, row != NULL && row->is_busy ? "" : "not ",
+                  row != NULL ? row->timer_count : 0);
+        if (row != NULL && sim_chance(sim, 3, 4)) {
+            calls_raise(sim, row->id);
+            settle(sim);
+        }
+        pass_time(sim);
+        settle(sim);
+    }
+}
+
+/* ---- F4 ---- */
+
+static void collect_raised(struct sim *sim, const struct ledger_row *row,
+                           struct raised raised[SIM_NAMES])
+{
+    uint64_t *hashes[SIM_NAMES] = { NULL };
+    size_t room[SIM_NAMES] = { 0 };
+    for (size_t t = 0; t < row->turn_count; t++) {
+        for (size_t k = 1; k < row->turns[t].inputs; k++) {
+            const struct event *event = &row->turns[t].events[k];
+            for (size_t n = 0; event->kind == EVENT_EVENT_RAISED && n < SIM_NAMES; n++) {
+                if (!text_equal(event->name, text_of(sim_event_names[n])) &&
+                    !text_equal(event->name, text_of(sim_event_aliases[n]))) {
+                    continue;
+                }
+                int64_t sender = 0;
+                int64_t number = 0;
+                (void)ledger_read_raise(event, &sender, &number);
+                if (raised[n].count == room[n]) {
+                    uint64_t *more = arena_alloc(&sim->arena, (room[n] * 2 + 8) * sizeof *more);
+                    if (room[n] > 0) {
+                        memcpy(more, hashes[n], room[n] * sizeof *more);
+                    }
+                    room[n] = room[n] * 2 + 8;
+                    hashes[n] = more;
+                }
+                hashes[n][raised[n].count++] = hash_raised(sender, number);
+                raised[n].hashes = hashes[n];
+            }
+        }
+    }
+}
+
+static const struct event *last_event(const struct ledger_row *row)
+{
+    const struct ledger_turn *turn = &row->turns[row->turn_count - 1];
+    return &turn->events[turn->count - 1];
+}
+
+static void check_failed(struct sim *sim, const struct ledger_row *row, const char *type,
+                         const char *cause)
+{
+    const struct failure *failure = last_event(row)->failure;
+    sim_check(sim,
+              row->state == RUN_FAILED && failure != NULL &&
+                  text_equal(failure->type, text_of(type)),
+              "'%.*s' should have failed with %s; state %d, '%.*s'", TEXT_ARGS(row->id), type,
+              row->state, TEXT_ARGS(failure != NULL ? failure->type : TEXT_ABSENT));
+    sim_check(sim,
+              cause == NULL ||
+                  (failure->cause != NULL && text_equal(failure->cause->type, text_of(cause))),
+              "'%.*s' failed with another cause", TEXT_ARGS(row->id));
+}
+
+static void check_ended_well(struct sim *sim, const struct ledger_row *row, uint64_t sure,
+                             bool is_racy)
+{
+    const struct failure *failure = last_event(row)->failure;
+    sim_check(sim, row->state == RUN_COMPLETED, "'%.*s' failed: %.*s: %.*s", TEXT_ARGS(row->id),
+              TEXT_ARGS(failure != NULL ? failure->type : TEXT_ABSENT),
+              TEXT_ARGS(failure != NULL ? failure->message : TEXT_ABSENT));
+    char expected[40];
+    (void)snprintf(expected, sizeof expected, "{\"sure\":\"%016" PRIx64 "\"", sure);
+    sim_check(sim, is_racy || text_has_prefix(row->output, text_of(expected)),
+              "'%.*s' gave %.*s, not %s", TEXT_ARGS(row->id), TEXT_ARGS(row->output), expected);
+}
+
+static void check_outcome(struct sim *sim, const struct ledger_row *row)
+{
+    if (!text_equal(row->name, TEXT("play"))) {
+        check_failed(sim, row, "OrchestratorNotFound", NULL);
+        return;
+    }
+    struct program *program = arena_alloc(&sim->arena, sizeof *program);
+    struct raised raised[SIM_NAMES] = { { 0 } };
+    struct expectation expected;
+    char input[64] = { 0 };
+    memcpy(input, row->input.at, row->input.size < 63 ? row->input.size : 63);
+    program_make(program, strtoull(input + strlen("{\"seed\":"), NULL, 10));
+    collect_raised(sim, row, raised);
+    program_expect(program, raised, &expected);
+    sim_check(sim, program->is_racy || expected.is_possible,
+              "'%.*s' has seen events that nobody raised", TEXT_ARGS(row->id));
+    switch (expected.ending) {
+    case ENDS_WELL: check_ended_well(sim, row, expected.sure, program->is_racy); break;
+    case ENDS_WITH_FAIL: check_failed(sim, row, "SimEnd", NULL); break;
+    case ENDS_WITH_RAISE: check_failed(sim, row, "SimRaise", NULL); break;
+    case ENDS_BY_AWAIT: check_failed(sim, row, "TaskFailed", "SimFail"); break;
+    }
+}
+
+/* Times are all different within an execution (C6). */
+static int compare_times(const void *a, const void *b)
+{
+    time_us x = *(const time_us *)a;
+    time_us y = *(const time_us *)b;
+    return (x > y) - (x < y);
+}
+
+static void check_times(struct sim *sim, const struct ledger_row *row)
+{
+    size_t count = 0;
+    for (size_t t = 0; t < row->turn_count; t++) {
+        count += row->turns[t].count;
+    }
+    time_us *times = arena_alloc(&sim->arena, count * sizeof *times);
+    count = 0;
+    for (size_t t = 0; t < row->turn_count; t++) {
+        for (size_t k = 0; k < row->turns[t].count; k++) {
+            times[count++] = row->turns[t].events[k].at;
+        }
+    }
+    qsort(times, count, sizeof *times, compare_times);
+    for (size_t i = 1; i < count; i++) {
+        sim_check(sim, times[i] != times[i - 1], "'%.*s': two events at %" PRId64 " (C6)",
+                  TEXT_ARGS(row->id), times[i]);
+    }
+}
+
+void finish(struct sim *sim)
+{
+    sim_trace(sim, "no more faults");
+    sim->is_faulty = false;
+    work_to_the_end(sim);
+    residents_look(sim);
+    sim_check(sim, sim->calls == NULL, "a call is never answered");
+    calls_check_mail(sim);
+    ledger_compare(&sim->ledger, sim->inner);
+    for (unsigned i = 0; i < sim->partition_count; i++) {
+        struct partition_counters counters = partition_counters(sim->slots[i].partition);
+        sim_check(sim, counters.residents == 0 && !counters.is_down && !counters.is_recovering,
+                  "partition %u at rest: %zu residents, down %d, recovering %d", i,
+                  counters.residents, counters.is_down, counters.is_recovering);
+        sim_check(sim, counters.corrupt == 0, "partition %u found something corrupt", i);
+    }
+    for (size_t i = 0; i < sim->ledger.row_count; i++) {
+        const struct ledger_row *row = sim->ledger.rows[i];
+        if (run_state_is_final(row->state)) {
+            check_times(sim, row);
+            check_outcome(sim, row);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What core has in memory, against the ledger (C1, C2), at moments when nothing is under way.
+ *
+ * Looks into core's and the partition's private headers: what is compared is the fold that each
+ * has made of the same history. */
+#include <inttypes.h>
+
+#include "core/core_priv.h"
+#include "engine/partition_priv.h"
+#include "sim.h"
+
+static bool has_waiting_completion(const struct ledger_row *row, int32_t id)
+{
+    for (size_t i = 0; i < row->inbox_count; i++) {
+        if (row->inbox[i].event->ref == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void compare_steps(struct sim *sim, const struct instance *instance,
+                          const struct ledger_row *row)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < row->step_count; i++) {
+        const struct ledger_step *step = &row->steps[i];
+        struct step found;
+        enum step_kind kind = step->is_timer ? STEP_TIMER : STEP_TASK;
+        bool is_open = !step->is_closed && !has_waiting_completion(row, (int32_t)i);
+        open += is_open;
+        sim_check(sim, steps_find(&instance->steps, (int32_t)i, kind, &found) == is_open,
+                  "'%.*s': step %zu is %s in the store and not in core (C2)", TEXT_ARGS(row->id), i,
+                  is_open ? "open" : "closed");
+        sim_check(sim, !is_open || !step->is_timer || found.due == step->fire_at,
+                  "'%.*s': timer %zu is due at another time in core", TEXT_ARGS(row->id), i);
+    }
+    sim_check(sim, steps_count(&instance->steps) == open, "'%.*s': %u steps open in core, not %zu",
+              TEXT_ARGS(row->id), steps_count(&instance->steps), open);
+}
+
+static void compare(struct sim *sim, const struct instance *instance)
+{
+    const struct ledger_row *row = map64_find(&sim->ledger.by_number, instance->row);
+    sim_check(sim, row != NULL && !row->is_deleted, "row %" PRIu64 " is resident and nowhere else",
+              instance->row);
+    sim_check(sim,
+              text_equal(instance->id, row->id) && instance->state == row->state &&
+                  text_equal(instance->execution_id, row->execution_id) &&
+                  instance->turn_count == row->turn_count &&
+                  instance->events.count == row->inbox_count &&
+                  instance_is_busy(instance) == row->is_busy,
+              "'%.*s' in core: state %d, %" PRIu64 " turns, %zu events; in the store: %d, %zu, %zu",
+              TEXT_ARGS(row->id), instance->state, instance->turn_count, instance->events.count,
+              row->state, row->turn_count, row->inbox_count);
+    sim_check(sim, instance->last_at >= row->made_at && instance->last_at >= row->input_at,
+              "'%.*s': core would make an event earlier than the last", TEXT_ARGS(row->id));
+    const struct waiting_event *event = instance->events.first;
+    for (size_t i = 0; i < row->inbox_count; i++, event = event->next) {
+        sim_check(sim,
+                  event->arrival == row->inbox[i].arrival &&
+                      event->event.at == row->inbox[i].event->at &&
+                      event->event.kind == row->inbox[i].event->kind,
+                  "'%.*s': inbox row %zu is another in core", TEXT_ARGS(row->id), i);
+    }
+    compare_steps(sim, instance, row);
+}
+
+void residents_look(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->partition_count; i++) {
+        const struct slot *slot = &sim->slots[i];
+        if (slot->partition == NULL || slot->work != NULL || slot->partition->core == NULL ||
+            core_has_changes(slot->partition->core)) {
+            continue;
+        }
+        struct core *core = slot->partition->core;
+        struct instance *instance;
+        size_t count = 0;
+        for (size_t cursor = 0; (instance = map64_next(&core->by_row, &cursor)) != NULL; count++) {
+            sim_check(sim, core_find(core, instance->id) == instance,
+                      "a resident that is not found by its id");
+            compare(sim, instance);
+        }
+        sim_check(sim, count == core_resident_count(core), "residents are counted wrongly");
+    }
+}
+
+bool residents_wait_for_store(const struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->partition_count; i++) {
+        if (sim->slots[i].partition->retry_at != 0) {
+            return true;
+        }
+    }
+    return false;
+}
