@@ -209,10 +209,11 @@ static void shard_trim(struct shard *shard)
 static void add_completion(pd_orchestration *run)
 {
     struct shard *shard = run->shard;
+    size_t step = run->step_count;
     if (run->is_divergent) {
         shard->action_count = 0;
+        step = run->known_count;
     }
-    size_t step = run->step_count > run->known_count ? run->step_count : run->known_count;
     const struct outcome *outcome = run->outcome;
     struct action *action = shard_add_action(shard);
     action->kind = ACTION_COMPLETE;

@@ -16,6 +16,8 @@ static pd_orchestration *other;
 static pd_task *task_of_other;
 static pd_list *list_of_other;
 
+static pd_failure tail_biter = { "Loop", "l", &tail_biter, false };
+
 static pd_result unregistered(pd_activity *a, pd_value input)
 {
     return pd_ok(a, input);
@@ -46,6 +48,7 @@ WRONG(calls_unregistered, pd_call_activity(o, unregistered, PD_NULL);)
 WRONG(fail_without_a_type, return pd_fail(o, NULL, "reason %d", 1);)
 WRONG(raise_without_a_type, pd_raise(o, "", "reason %d", 2);)
 WRONG(fail_with_null, return pd_fail_with(o, NULL);)
+WRONG(endless_causes, return pd_fail_with(o, &tail_biter);)
 WRONG(pd_failed, return PD_FAILED;)
 WRONG(no_result, return (pd_result){ 0, NULL };)
 WRONG(made_up_result, return (pd_result){ 1, "somewhere" };)
@@ -90,6 +93,7 @@ static const pd_function program[] = {
     PD_FUNCTION("fail without a type", fail_without_a_type),
     PD_FUNCTION("raise without a type", raise_without_a_type),
     PD_FUNCTION("fail with null", fail_with_null),
+    PD_FUNCTION("endless causes", endless_causes),
     PD_FUNCTION("PD_FAILED", pd_failed),
     PD_FUNCTION("no result", no_result),
     PD_FUNCTION("made-up result", made_up_result),
@@ -213,6 +217,20 @@ static void results_that_pd_ok_and_pd_fail_did_not_make_fail(void **state)
     wrongly("made-up result",
             FAILED("Misuse: the function returned something that pd_ok, pd_fail or pd_fail_with of "
                    "its own context did not make (final)"));
+}
+
+static void a_failure_has_at_most_32_causes(void **state)
+{
+    struct play p;
+    size_t causes = 0;
+    (void)state;
+    play_begin(&p, PD_PROGRAM(program), PLAY_KEPT);
+    play_start(&p, "endless causes", NULL);
+    for (const char *at = play_transcript(&p); (at = strstr(at, " <- Loop: l")) != NULL; at++) {
+        causes++;
+    }
+    assert_int_equal(causes, LIMIT_FAILURE_DEPTH);
+    play_end(&p);
 }
 
 static void what_json_cannot_hold_fails(void **state)
@@ -368,6 +386,7 @@ int main(void)
         cmocka_unit_test(names_are_1_to_256_bytes_of_utf_8),
         cmocka_unit_test(a_function_that_is_not_in_the_program_is_named_with_the_fix),
         cmocka_unit_test(results_that_pd_ok_and_pd_fail_did_not_make_fail),
+        cmocka_unit_test(a_failure_has_at_most_32_causes),
         cmocka_unit_test(what_json_cannot_hold_fails),
         cmocka_unit_test(memory_calls_that_cannot_be_done_fail),
         cmocka_unit_test(a_payload_may_be_as_large_as_the_limit_and_no_larger),

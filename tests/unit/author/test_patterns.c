@@ -171,6 +171,30 @@ static void a_failure_is_a_value_and_can_be_compensated(void **state)
              "turn 4\n  3 failed CardDeclined: no money\n");
 }
 
+static void script_final(struct play *p)
+{
+    static const struct failure root = { TEXT_INIT("Root"), TEXT_INIT("r"), NULL, false };
+    static const struct failure failure = { TEXT_INIT("Gone"), TEXT_INIT("g"), &root, true };
+    play_start(p, "Order", NULL);
+    play_complete(p, 0, NULL);
+    play_turn(p);
+    struct event *event = play_coming(p, EVENT_TASK_FAILED);
+    event->ref = 1;
+    event->failure = &failure;
+    play_turn(p);
+    play_complete(p, 2, NULL);
+    play_turn(p);
+}
+
+static void a_failure_is_passed_on_whole(void **state)
+{
+    (void)state;
+    play_all(PD_PROGRAM(orders), script_final,
+             "turn 1\n  0 ReserveStock null\nturn 2\n  1 ChargeCard null\n"
+             "turn 3\n  2 ReleaseStock \"Gone\"\n"
+             "turn 4\n  3 failed Gone: g (final) <- Root: r\n");
+}
+
 static void script_await_fails(struct play *p)
 {
     play_start(p, "Order", NULL);
@@ -299,6 +323,61 @@ static void events_that_come_late_go_to_the_oldest_waiter(void **state)
     (void)state;
     play_all(PD_PROGRAM(listeners), script_late,
              "turn 1\nturn 2\n  0 Work null\nturn 3\nturn 4\nturn 5\n  1 completed [1,2,3,4]\n");
+}
+
+static void script_early_again(struct play *p)
+{
+    play_raise(p, "Go", "1");
+    play_raise(p, "Go", "2");
+    play_start(p, "Listener", NULL);
+    play_raise(p, "Go", "3");
+    play_complete(p, 0, NULL);
+    play_turn(p);
+    play_raise(p, "Go", "4");
+    play_turn(p);
+}
+
+/* Takes all that were kept, and then others that come while it is busy. */
+static pd_result busy_listener(pd_orchestration *o, pd_value input)
+{
+    pd_list *heard = pd_list_new(o);
+    (void)input;
+    for (int round = 0; round < 3; round++) {
+        pd_list_add(heard, pd_wait_event(o, "Go"));
+        pd_list_add(heard, pd_wait_event(o, "Go"));
+        pd_call_activity(o, "Work", round);
+    }
+    return pd_ok(o, heard);
+}
+
+static const pd_function busy[] = { PD_FUNCTION("Busy", busy_listener) };
+
+static void script_busy(struct play *p)
+{
+    play_raise(p, "Go", "1");
+    play_raise(p, "Go", "2");
+    play_start(p, "Busy", NULL);
+    play_raise(p, "Go", "3");
+    play_turn(p);
+    play_raise(p, "Go", "4");
+    play_complete(p, 0, NULL);
+    play_turn(p);
+    play_complete(p, 1, NULL);
+    play_raise(p, "Go", "5");
+    play_raise(p, "Go", "6");
+    play_turn(p);
+    play_complete(p, 2, NULL);
+    play_turn(p);
+}
+
+static void events_are_kept_again_after_all_that_were_kept_have_gone(void **state)
+{
+    (void)state;
+    play_all(PD_PROGRAM(listeners), script_early_again,
+             "turn 1\n  0 Work null\nturn 2\nturn 3\n  1 completed [1,2,3,4]\n");
+    play_all(PD_PROGRAM(busy), script_busy,
+             "turn 1\n  0 Work 0\nturn 2\nturn 3\n  1 Work 1\nturn 4\n  2 Work 2\n"
+             "turn 5\n  3 completed [1,2,3,4,5,6]\n");
 }
 
 /* ---- wait_any -------------------------------------------------------------------------------- */
@@ -479,11 +558,13 @@ int main(void)
         cmocka_unit_test(waiting_for_no_tasks_is_over_at_once),
         cmocka_unit_test(await_all_leaves_with_the_first_in_call_order_after_all_have_ended),
         cmocka_unit_test(a_failure_is_a_value_and_can_be_compensated),
+        cmocka_unit_test(a_failure_is_passed_on_whole),
         cmocka_unit_test(an_awaited_failure_leaves_the_function),
         cmocka_unit_test(raise_leaves_with_its_type),
         cmocka_unit_test(timers_count_from_the_turn_in_which_they_were_set),
         cmocka_unit_test(events_that_come_early_are_kept_in_order_whatever_their_case),
         cmocka_unit_test(events_that_come_late_go_to_the_oldest_waiter),
+        cmocka_unit_test(events_are_kept_again_after_all_that_were_kept_have_gone),
         cmocka_unit_test(wait_any_goes_by_history_order_within_a_turn),
         cmocka_unit_test(a_loop_of_wait_any_sees_each_task_once_and_in_its_turn),
         cmocka_unit_test(a_task_named_twice_in_a_wait_counts_once),

@@ -49,6 +49,21 @@ static pd_result a_only(pd_orchestration *o, pd_value input)
     return pd_ok(o, pd_call_activity(o, "A", input));
 }
 
+static pd_result a_and_b(pd_orchestration *o, pd_value input)
+{
+    pd_task *a = pd_start_activity(o, "A", input);
+    pd_task *b = pd_start_activity(o, "B", input);
+    pd_wait_all(o, PD_TASKS(a, b));
+    return pd_ok(o, PD_NULL);
+}
+
+static pd_result a_and_not_waiting_for_b(pd_orchestration *o, pd_value input)
+{
+    pd_call_activity(o, "A", input);
+    pd_start_activity(o, "B", input);
+    return pd_ok(o, PD_NULL);
+}
+
 static pd_result a_then_fails(pd_orchestration *o, pd_value input)
 {
     pd_call_activity(o, "A", input);
@@ -124,6 +139,10 @@ static void too_few_steps_fail_with_the_first_that_was_not_asked_for(void **stat
     changed(a_then_b, event_then_nothing,
             "turn 3\n  2 failed NonDeterminism: step 0: history has TaskScheduled 'A' (event 3), "
             "the code asked for nothing (final)\n");
+    /* Too late is too few, too. */
+    changed(a_and_b, a_then_b,
+            "turn 3\n  2 failed NonDeterminism: step 1: history has TaskScheduled 'B' (event 4), "
+            "the code asked for nothing (final)\n");
     changed(a_then_b, a_then_event,
             "turn 3\n  2 failed NonDeterminism: step 1: history has TaskScheduled 'B' (event 7), "
             "the code asked for nothing (final)\n");
@@ -139,6 +158,14 @@ static void code_that_ends_while_history_goes_on_fails(void **state)
             "turn 3\n  2 failed NonDeterminism: step 1: history has TaskScheduled 'B' (event 7), "
             "the code has failed (final) <- Changed: my mind\n");
     changed(a_then_event, a_only,
+            "turn 3\n  1 failed NonDeterminism: the code has completed, history goes on with "
+            "OrchestratorStarted (event 8) (final)\n");
+}
+
+static void of_a_turn_that_differs_nothing_else_is_recorded(void **state)
+{
+    (void)state;
+    changed(a_then_event, a_and_not_waiting_for_b,
             "turn 3\n  1 failed NonDeterminism: the code has completed, history goes on with "
             "OrchestratorStarted (event 8) (final)\n");
 }
@@ -421,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_step_of_another_kind_fails_with_both_and_the_event),
         cmocka_unit_test(too_few_steps_fail_with_the_first_that_was_not_asked_for),
         cmocka_unit_test(code_that_ends_while_history_goes_on_fails),
+        cmocka_unit_test(of_a_turn_that_differs_nothing_else_is_recorded),
         cmocka_unit_test(another_input_and_more_steps_at_the_end_are_legal),
         cmocka_unit_test(a_completion_for_a_step_of_another_kind_is_not_taken),
         cmocka_unit_test(kinds_of_a_newer_version_are_ignored_unless_they_are_steps),
