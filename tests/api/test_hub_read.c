@@ -167,10 +167,28 @@ struct row {
     const char *name, *input, *result, *status;
 };
 
+/* Turns follow one another, a turn's end is the latest time in it, and no time comes twice. */
+static void assert_times(const pd_history *h)
+{
+    int64_t began = 0;  /* the turn */
+    int64_t latest = 0; /* of all events so far */
+    for (size_t i = 0; i < pd_history_count(h); i++) {
+        const pd_history_event *e = pd_history_at(h, i);
+        assert_int_equal(e->at.ms, e->at_us / 1000);
+        if (strcmp(e->kind, "OrchestratorStarted") == 0) {
+            assert_true(e->at_us > began && e->at_us > latest);
+            began = e->at_us;
+        } else if (strcmp(e->kind, "OrchestratorCompleted") == 0) {
+            assert_true(e->at_us == latest);
+        } else {
+            assert_true(e->at_us != began);
+        }
+        latest = e->at_us > latest ? e->at_us : latest;
+    }
+}
+
 static void assert_history(pd_history *h, const struct row *rows, size_t n)
 {
-    int64_t began = 0;  /* the turn before */
-    int64_t latest = 0; /* of the turn */
     for (size_t i = 0; i < n && i < pd_history_count(h); i++) {
         const pd_history_event *e = pd_history_at(h, i);
         assert_int_equal(e->number, i + 1);
@@ -181,19 +199,10 @@ static void assert_history(pd_history *h, const struct row *rows, size_t n)
         assert_text(e->input_json, rows[i].input);
         assert_text(e->result_json, rows[i].result);
         assert_text(e->status, rows[i].status);
-        assert_int_equal(e->at.ms, e->at_us / 1000);
-        if (strcmp(e->kind, "OrchestratorStarted") == 0) {
-            assert_true(e->at_us > began && e->at_us > latest);
-            began = e->at_us;
-        } else if (strcmp(e->kind, "OrchestratorCompleted") == 0) {
-            assert_true(e->at_us == latest);
-        } else {
-            assert_true(e->at_us != began); /* the times of an instance are all different */
-        }
-        latest = e->at_us > latest ? e->at_us : latest;
     }
     assert_int_equal(pd_history_count(h), n);
     assert_null(pd_history_at(h, n));
+    assert_times(h);
 }
 
 static void a_history_shows_each_column_where_it_belongs(void **state)
@@ -256,6 +265,22 @@ static void a_history_shows_events_and_timers(void **state)
     pd_history_free(h);
 }
 
+/* Such a turn ends with an event that happened before it began. */
+static void a_turn_that_only_takes_an_event_ends_after_it_began(void **state)
+{
+    struct kit *kit = *state;
+    kit_work(kit);
+    kit_start(kit, "Collect", PD_VAL(3), "c", NULL);
+    for (int i = 0; i < 3; i++) {
+        kit_sleep_ms(30); /* so that each gets a turn of its own, most likely */
+        kit_raise(kit, "c", "item", PD_VAL(i));
+    }
+    pd_instance_free(kit_wait(kit, "c"));
+    pd_history *h = history(kit, "c");
+    assert_times(h);
+    pd_history_free(h);
+}
+
 static void a_history_shows_failures(void **state)
 {
     struct kit *kit = *state;
@@ -301,6 +326,7 @@ int main(void)
         HUB_TEST(an_instance_of_a_page_shows_what_fetching_shows),
         HUB_TEST(a_history_shows_each_column_where_it_belongs),
         HUB_TEST(a_history_shows_events_and_timers),
+        HUB_TEST(a_turn_that_only_takes_an_event_ends_after_it_began),
         HUB_TEST(a_history_shows_failures),
         HUB_TEST(a_replaced_instance_shows_its_own_history_only),
     };
