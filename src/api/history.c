@@ -2,10 +2,10 @@
  *
  * pd_history: what happened to an instance, row by row.
  *
- * Stored turns are decoded one after another and copied into a table; a turn's end, which is not
- * stored, is added as OrchestratorCompleted at the latest time of the turn's events (that need not be
- * that of the last: what begins a turn happened before the turn). Kinds that this version does not
- * know are shown as "Unknown" with what they have in common with all.
+ * Stored turns are decoded one after another and copied into a table. A turn's end, which is not
+ * stored, is added as OrchestratorCompleted at the latest time of the turn's events; that need not
+ * be the time of the last one, since what begins a turn happened before it. Kinds that this version
+ * does not know are shown as "Unknown" with what they have in common with all.
  */
 #include "api/api_priv.h"
 #include "base/buffer.h"

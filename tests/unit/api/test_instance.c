@@ -170,32 +170,44 @@ static void a_large_payload_without_memory_is_told(void **state)
     mem_free(large);
 }
 
+enum { THREADS = 8, ROUNDS = 200 };
+
+struct reader {
+    pthread_t thread;
+    pthread_barrier_t *together;
+    const pd_instance *instance;
+    pd_value value;
+};
+
 static void *read_output(void *argument)
 {
-    pd_value v = pd_instance_output(argument);
-    return pd_count(v) == 2 && strcmp(pd_text(pd_at(v, 1)), "two") == 0 ? argument : NULL;
+    struct reader *reader = argument;
+    pthread_barrier_wait(reader->together);
+    reader->value = pd_instance_output(reader->instance);
+    return NULL;
 }
 
 static void the_output_is_read_once_by_many_threads(void **state)
 {
     (void)state;
-    enum { THREADS = 8, ROUNDS = 50 };
+    pthread_barrier_t together;
+    assert_int_equal(pthread_barrier_init(&together, NULL, THREADS), 0);
     for (int round = 0; round < ROUNDS; round++) {
         pd_instance *i = make(&completed);
-        pthread_t threads[THREADS];
+        struct reader readers[THREADS];
         for (size_t t = 0; t < THREADS; t++) {
-            assert_int_equal(pthread_create(&threads[t], NULL, read_output, i), 0);
+            readers[t] = (struct reader){ .together = &together, .instance = i };
+            assert_int_equal(pthread_create(&readers[t].thread, NULL, read_output, &readers[t]), 0);
         }
         for (size_t t = 0; t < THREADS; t++) {
-            void *good;
-            pthread_join(threads[t], &good);
-            assert_non_null(good);
+            pthread_join(readers[t].thread, NULL);
+            assert_string_equal(pd_text(pd_at(readers[t].value, 1)), "two");
+            /* The same value, not another that was read from the same text. */
+            assert_ptr_equal(readers[t].value.as_.items, readers[0].value.as_.items);
         }
-        pd_value a = pd_instance_output(i);
-        pd_value b = pd_instance_output(i);
-        assert_ptr_equal(a.as_.items, b.as_.items);
         pd_instance_free(i);
     }
+    pthread_barrier_destroy(&together);
 }
 
 int main(void)
