@@ -190,7 +190,7 @@ static void deliver(pd_orchestration *run, const struct event *event)
 static void check_steps(pd_orchestration *run)
 {
     size_t step = run->step_count;
-    if (!run->is_ended && step < run->due_count && step < run->known_count) {
+    if (step < run->due_count && step < run->known_count) {
         diverge(run, failure_new(&run->arena, "NonDeterminism", true, NULL,
                                  "step %zu: history has %s, the code asked for nothing", step,
                                  describe(run, &run->shard->known[step])));

@@ -15,7 +15,7 @@
 #include "author/author.h"
 #include "base/base.h"
 
-/* ---- without a context ------------------------------------------------------------------------- */
+/* ---- without a context ----------------------------------------------------------------------- */
 
 static void scalars_become_the_kind_of_their_type(void **state)
 {
@@ -98,7 +98,7 @@ static void a_literal_has_up_to_32_arguments(void **state)
     assert_int_equal(pd_int(pd_at(v, 31)), 32);
 }
 
-/* ---- with a context ---------------------------------------------------------------------------- */
+/* ---- with a context -------------------------------------------------------------------------- */
 
 static pd_result builds(pd_activity *a, pd_value input)
 {

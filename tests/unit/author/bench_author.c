@@ -6,7 +6,8 @@
  *
  * Plays HelloCities of five activities with turns made by hand, many instances at a time: each is
  * begun, its five answers come one turn each, and it ends. The same again with every turn replayed,
- * and then activities alone. Prints nanoseconds of processor time. Not a test: nothing fails. */
+ * then one replay of a long history, and activities alone. Prints nanoseconds of processor time.
+ * Not a test: nothing fails. */
 #include <perdure.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,6 +125,39 @@ static double bench_turns(int rounds, bool is_replayed)
     return (double)took / ((double)rounds * AT_A_TIME * (STEPS + 1));
 }
 
+static pd_result loop(pd_orchestration *o, pd_value input)
+{
+    for (int64_t i = 0; i < pd_int(input); i++) {
+        pd_call_activity(o, say_hello, "Tokyo");
+    }
+    return pd_ok(o, PD_NULL);
+}
+
+/* One replay of a long history: nanoseconds for each of its events, three a turn. */
+static double bench_long_replay(uint64_t turns)
+{
+    pd_error err;
+    const pd_function looper[] = { PD_FUNCTION("HelloCities", loop),
+                                   PD_FUNCTION("SayHello", say_hello) };
+    struct runner *runner = author_new(PD_PROGRAM(looper), NULL, &err);
+    struct event *history = mem_alloc(turns * 3 * sizeof *history);
+    struct event events[2];
+    struct past past = { history, past_events(turns, history) };
+    struct turn t = { .row = 1, .number = turns, .instance_id = TEXT("1"), .events = events };
+    struct turn_result result;
+    struct arena arena;
+    arena_init(&arena);
+    history[1].payload = TEXT("1000000000");
+    t.event_count = turn_events(turns, events);
+    int64_t began = now_ns();
+    (void)runner->ops->turn(runner, &t, &past, &arena, &result);
+    int64_t took = now_ns() - began;
+    author_free(runner);
+    arena_done(&arena);
+    mem_free(history);
+    return (double)took / (double)past.event_count;
+}
+
 static double bench_activities(int rounds)
 {
     pd_error err;
@@ -154,6 +188,8 @@ int main(int argc, char **argv)
     (void)bench_turns(1, false); /* warm */
     printf("turn, stack kept      %7.0f ns\n", bench_turns(rounds, false));
     printf("turn, replayed        %7.0f ns\n", bench_turns(rounds, true));
+    printf("replayed event, 10 k  %7.1f ns\n", bench_long_replay(3333));
+    printf("replayed event, 1 M   %7.1f ns\n", bench_long_replay(333333));
     printf("activity              %7.0f ns\n", bench_activities(rounds));
     return 0;
 }

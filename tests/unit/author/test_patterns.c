@@ -362,8 +362,8 @@ static void script_busy(struct play *p)
     play_raise(p, "Go", "4");
     play_complete(p, 0, NULL);
     play_turn(p);
-    play_complete(p, 1, NULL);
     play_raise(p, "Go", "5");
+    play_complete(p, 1, NULL);
     play_raise(p, "Go", "6");
     play_turn(p);
     play_complete(p, 2, NULL);
