@@ -9,10 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 
-static const char migration_1[] =
+static const char *const migration_1[] = {
     /* Who owns a partition, and the numbers that must never be given out twice. */
     "CREATE TABLE partition("
     " number INTEGER PRIMARY KEY,"
@@ -64,9 +65,12 @@ static const char migration_1[] =
     " instance_id TEXT NOT NULL,"
     " event BLOB NOT NULL,"
     " PRIMARY KEY(partition,number)) WITHOUT ROWID;"
-    "CREATE INDEX mailbox_start ON mailbox(instance_id) WHERE kind=1;";
+    "CREATE INDEX mailbox_start ON mailbox(instance_id) WHERE kind=1;",
+    NULL
+};
 
-static const char *const migrations[SCHEMA_VERSION][2] = { { migration_1, schema_views } };
+/* Each is up to two lists of pieces of SQL. */
+static const char *const *const migrations[SCHEMA_VERSION][2] = { { migration_1, schema_views } };
 
 static const char where_open[] = "sqlite: open";
 
@@ -166,6 +170,20 @@ static pd_status fill_partitions(struct connection *connection, unsigned partiti
     return connection_execute(connection, sql, where_open, err);
 }
 
+static pd_status execute_pieces(struct connection *connection, const char *const *pieces,
+                                pd_error *err)
+{
+    struct buffer sql;
+    buffer_init(&sql);
+    for (; *pieces != NULL; pieces++) {
+        buffer_add_text(&sql, text_of(*pieces));
+    }
+    buffer_add_byte(&sql, 0);
+    pd_status status = connection_execute(connection, buffer_text(&sql).at, where_open, err);
+    buffer_done(&sql);
+    return status;
+}
+
 static pd_status migrate(struct connection *connection, int64_t version, unsigned partitions,
                          pd_error *err)
 {
@@ -173,7 +191,7 @@ static pd_status migrate(struct connection *connection, int64_t version, unsigne
     pd_status status = PD_OK;
     for (int64_t i = version; i < SCHEMA_VERSION && status == PD_OK; i++) {
         for (int part = 0; part < 2 && migrations[i][part] != NULL && status == PD_OK; part++) {
-            status = connection_execute(connection, migrations[i][part], where_open, err);
+            status = execute_pieces(connection, migrations[i][part], err);
         }
     }
     if (status == PD_OK && version == 0) {

@@ -26,7 +26,8 @@ pd_status schema_probe(const char *path, const char *name, const char *vfs, pd_e
 pd_status schema_prepare(struct connection *connection, unsigned partitions,
                          unsigned *ret_partitions, pd_error *err);
 
-/* Part of migration 1: the views for people, in views.c. */
-extern const char schema_views[];
+/* Part of migration 1: the views for people, in views.c. In pieces, as C limits the length of a
+ * literal; NULL ends them. */
+extern const char *const schema_views[];
 
 #endif
