@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "crash.h"
@@ -83,6 +84,8 @@ static void lines_done(struct lines *lines)
 
 /* ---- findings ---- */
 
+enum { PATIENCE_MS = 40000 };
+
 enum finding {
     ACKNOWLEDGED_STARTS_COMPLETED,
     OTHERS_WHOLE_OR_NOT_AT_ALL,
@@ -111,6 +114,7 @@ struct check {
     pd_hub *hub;
     struct lines tried, acked, raised, runs, asked;
     size_t starts, run_count, found;
+    int64_t patience_ms; /* for all waits together: a failure must not take for ever */
     unsigned wrong[FINDINGS];
 };
 
@@ -126,6 +130,19 @@ find(struct check *c, enum finding finding, const char *format, ...)
         va_end(arguments);
         printf("\n");
     }
+}
+
+static pd_instance *wait_for(struct check *c, const char *id, pd_error *err)
+{
+    enum { EACH_MS = 8000 };
+    struct timespec from, to;
+    int64_t ms = c->patience_ms < EACH_MS ? c->patience_ms : EACH_MS;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    pd_instance *done = pd_hub_wait(c->hub, id, pd_milliseconds(ms), err);
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    c->patience_ms -= (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
+    c->patience_ms = c->patience_ms > 0 ? c->patience_ms : 0;
+    return done;
 }
 
 /* ---- one instance ---- */
@@ -178,7 +195,7 @@ static void check_start(struct check *c, const char *id)
     int64_t expected = 0;
     char output[32];
     pd_error err;
-    PD_AUTO(pd_instance) instance = pd_hub_wait(c->hub, id, pd_seconds(30), &err);
+    PD_AUTO(pd_instance) instance = wait_for(c, id, &err);
     if (instance == NULL) {
         if (acked || err.status != PD_E_NOT_FOUND) {
             find(c, finding, "%s: %s", id, err.text);
@@ -204,7 +221,7 @@ static void check_events(struct check *c)
 {
     for (size_t i = 0; i < c->raised.count; i++) {
         pd_error err;
-        PD_AUTO(pd_instance) done = pd_hub_wait(c->hub, c->raised.at[i], pd_seconds(20), &err);
+        PD_AUTO(pd_instance) done = wait_for(c, c->raised.at[i], &err);
         if (done == NULL) {
             find(c, ACKNOWLEDGED_EVENTS_DELIVERED, "%s: %s", c->raised.at[i], err.text);
         }
@@ -291,7 +308,7 @@ static void check_with_worker(struct check *c)
     c->hub = hub;
     check_events(c);
     for (size_t i = 0; i < c->tried.count; i++) { /* everything has to end before runs are read */
-        pd_instance_free(pd_hub_wait(hub, c->tried.at[i], pd_seconds(30), &err));
+        pd_instance_free(wait_for(c, c->tried.at[i], &err));
     }
     c->runs = lines_read(c->place->runs, "", &c->run_count);
     for (size_t i = 0; i < c->tried.count; i++) {
@@ -303,7 +320,7 @@ static void check_with_worker(struct check *c)
 
 void crash_check(const struct crash_place *place, unsigned *passed, unsigned *failed)
 {
-    struct check c = { .place = place };
+    struct check c = { .place = place, .patience_ms = PATIENCE_MS };
     size_t acks = 0, raises = 0;
     c.tried = lines_read(place->starts, "try ", &c.starts);
     c.acked = lines_read(place->starts, "ack ", &acks);
