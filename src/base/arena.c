@@ -85,6 +85,14 @@ static void *take_block(struct arena *arena, size_t size, bool checked)
         ordinary *= 2;
     }
 
+    if (!is_big && arena->spare != NULL && arena->spare->size >= need) {
+        struct arena_block *spare = arena->spare;
+        arena->spare = spare->next;
+        spare->next = arena->blocks;
+        arena->blocks = spare;
+        set_current(arena, spare);
+        return arena_alloc_raw(arena, size);
+    }
     size_t block_size = is_big ? need : ordinary;
     struct arena_block *block = checked ? mem_try_alloc_raw(block_size) : mem_alloc_raw(block_size);
     if (block == NULL) {
@@ -157,11 +165,31 @@ static void release_deferred(struct arena *arena)
     }
 }
 
-void arena_reset(struct arena *arena)
+void arena_rewind(struct arena *arena)
 {
     release_deferred(arena);
     free_blocks(arena, arena->big);
     arena->big = NULL;
+    if (arena->blocks != NULL) {
+        /* The newest is the largest: it is the current one again, and the others follow it. */
+        struct arena_block *last = arena->blocks;
+        while (last->next != NULL) {
+            last = last->next;
+        }
+        last->next = arena->spare;
+        arena->spare = arena->blocks->next;
+        arena->blocks->next = NULL;
+        set_current(arena, arena->blocks);
+    }
+}
+
+void arena_reset(struct arena *arena)
+{
+    release_deferred(arena);
+    free_blocks(arena, arena->big);
+    free_blocks(arena, arena->spare);
+    arena->big = NULL;
+    arena->spare = NULL;
     if (arena->blocks != NULL) {
         /* Blocks only grow, so the newest is the largest. */
         free_blocks(arena, arena->blocks->next);
@@ -174,6 +202,7 @@ void arena_done(struct arena *arena)
 {
     release_deferred(arena);
     free_blocks(arena, arena->big);
+    free_blocks(arena, arena->spare);
     free_blocks(arena, arena->blocks);
     assert_that(arena->held == 0);
     arena_init(arena);

@@ -49,6 +49,7 @@ struct arena {
     size_t room;                /* bytes left there, a multiple of 16 */
     struct arena_block *blocks; /* newest first; the current one is the first */
     struct arena_block *big;    /* blocks that hold one large piece each */
+    struct arena_block *spare;  /* ordinary ones kept by a rewind, to be current again */
     struct arena_deferred *deferred;
     size_t block_next; /* size of the next ordinary block; 0 means the smallest */
     size_t held;
@@ -64,7 +65,11 @@ static inline void arena_init(struct arena *arena)
 void arena_lend(struct arena *arena, void *bytes, size_t size);
 
 void arena_reset(struct arena *arena); /* releases everything; ready again */
-void arena_done(struct arena *arena);  /* releases everything; may be initialised again */
+
+/* Likewise, but keeps all ordinary blocks, however many: for what fills as much each time. */
+void arena_rewind(struct arena *arena);
+
+void arena_done(struct arena *arena); /* releases everything; may be initialised again */
 
 /* Bytes held from the heap, used or not. */
 static inline size_t arena_size(const struct arena *arena)

@@ -25,16 +25,34 @@ struct batch *batch_new(unsigned partition, uint64_t epoch, uint64_t number)
     return batch;
 }
 
-void batch_free(struct batch *batch)
+static void free_activities(struct batch *batch)
 {
-    if (batch == NULL) {
-        return;
-    }
     LIST_EACH_SAFE(node, &batch->activities)
     {
         list_remove(node);
         activity_free(CONTAINER_OF(node, struct activity, node));
     }
+}
+
+void batch_renew(struct batch *batch, uint64_t number)
+{
+    OBJECT_CHECK(batch, BATCH_MAGIC);
+    free_activities(batch);
+    arena_rewind(&batch->arena);
+    batch->number = number;
+    batch->first = NULL;
+    batch->last = &batch->first;
+    batch->mutation_count = 0;
+    batch->endings = NULL;
+    batch->ending_count = 0;
+}
+
+void batch_free(struct batch *batch)
+{
+    if (batch == NULL) {
+        return;
+    }
+    free_activities(batch);
     arena_done(&batch->arena);
     OBJECT_FREE(batch, BATCH_MAGIC);
 }

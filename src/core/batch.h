@@ -86,6 +86,8 @@ struct batch {
 };
 
 struct batch *batch_new(unsigned partition, uint64_t epoch, uint64_t number);
+/* Empty again, with another number; keeps its memory. Frees activities that nobody has taken. */
+void batch_renew(struct batch *batch, uint64_t number);
 void batch_free(struct batch *batch); /* frees activities that nobody has taken */
 struct mutation *batch_add(struct batch *batch, enum mutation_kind kind, uint64_t row);
 

@@ -17,6 +17,9 @@
 
 enum { CORE_MAGIC = 0x636f7265 };
 
+/* A batch that grew larger than this is not kept: one huge commit is not a habit. */
+#define SPARE_BYTES_MAX ((size_t)8 << 20)
+
 /* ---- the partition ---- */
 
 struct core *core_new(const struct core_options *options)
@@ -66,6 +69,7 @@ void core_free(struct core *core)
     timers_done(&core->timers);
     buffer_done(&core->scratch);
     batch_free(core->open);
+    batch_free(core->spare);
     OBJECT_FREE(core, CORE_MAGIC);
 }
 
@@ -77,10 +81,25 @@ struct core_counters core_counters(const struct core *core)
 
 struct batch *core_open_batch(struct core *core)
 {
+    if (core->open == NULL && core->spare != NULL) {
+        core->open = core->spare;
+        core->spare = NULL;
+        batch_renew(core->open, core->batch_number);
+    }
     if (core->open == NULL) {
         core->open = batch_new(core->partition, core->epoch, core->batch_number);
     }
     return core->open;
+}
+
+void core_reuse(struct core *core, struct batch *batch)
+{
+    if (core->spare == NULL && arena_size(&batch->arena) <= SPARE_BYTES_MAX) {
+        assert_that(batch->partition == core->partition && batch->epoch == core->epoch);
+        core->spare = batch;
+    } else {
+        batch_free(batch);
+    }
 }
 
 struct text core_keep_scratch(struct core *core, size_t offset)

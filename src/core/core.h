@@ -139,6 +139,10 @@ bool core_has_changes(const struct core *core); /* would core_cut give a batch? 
 /* Everything since the last cut, or NULL when there is nothing. The batch is yours. */
 struct batch *core_cut(struct core *core);
 
+/* Takes a batch of this core back, to be used again: a busy partition then fills the same memory
+ * all the time. After core_committed, or instead of batch_free. */
+void core_reuse(struct core *core, struct batch *batch);
+
 /* The batch is durable: its instances may be evicted, ended ones leave, postponed turns are ready.
  * In order of number. Does not free the batch. */
 void core_committed(struct core *core, const struct batch *batch);

@@ -203,6 +203,7 @@ struct core {
     const struct codec *codec;
     struct map by_id; /* the key is the instance's own id */
     struct map64 by_row;
+    struct batch *spare;                        /* NULL, or one to be used again */
     struct batch *open;                         /* NULL: nothing has happened since the last cut */
     uint64_t batch_number;                      /* of the open batch, or of the next one */
     uint64_t batch_committed;                   /* the last that is durable */

@@ -468,12 +468,13 @@ void partition_committed(struct partition *partition, time_us now, struct work *
     partition->is_work_out = false;
     if (work->status == PD_OK) {
         core_committed(partition->core, work->batch);
+        core_reuse(partition->core, work->batch);
         partition->batches_done++;
         partition->retry_delay = RETRY_FIRST;
     } else {
+        batch_free(work->batch);
         reset(partition, now, &work->error);
     }
-    batch_free(work->batch);
     mem_free(work);
 }
 

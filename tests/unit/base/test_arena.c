@@ -144,6 +144,48 @@ static void reset_keeps_one_block_and_needs_no_heap_again(void **state)
     arena_done(&arena);
 }
 
+static void a_rewound_arena_fills_the_same_memory_again(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    for (int i = 0; i < 5000; i++) {
+        memset(arena_alloc_raw(&arena, 100), i, 100);
+    }
+    arena_alloc(&arena, 1 << 20);
+    size_t held = arena_size(&arena) - (1 << 20);
+    for (int round = 0; round < 3; round++) {
+        arena_rewind(&arena);
+        assert_true(arena_size(&arena) <= held);
+        for (int i = 0; i < 4000; i++) {
+            unsigned char *piece = arena_alloc(&arena, 100);
+            assert_int_equal(piece[0] | piece[99], 0);
+            memset(piece, 0xee, 100);
+        }
+        assert_true(arena_size(&arena) <= held);
+    }
+    arena_reset(&arena);
+    assert_true(arena_size(&arena) <= ARENA_BLOCK_MAX);
+    arena_rewind(&arena);
+    arena_done(&arena);
+}
+
+static void lent_bytes_are_used_first_and_never_freed(void **state)
+{
+    (void)state;
+    _Alignas(16) unsigned char bytes[64];
+    struct arena arena;
+    arena_init(&arena);
+    arena_lend(&arena, bytes, sizeof bytes);
+    unsigned char *first = arena_alloc(&arena, 16);
+    assert_ptr_equal(first, bytes);
+    assert_int_equal(arena_size(&arena), 0);
+    unsigned char *second = arena_alloc(&arena, 100);
+    assert_true(second < bytes || second >= bytes + sizeof bytes);
+    assert_true(arena_size(&arena) > 0);
+    arena_done(&arena);
+}
+
 static void arena_reset_runs_deferred_in_reverse(void **state)
 {
     (void)state;
@@ -288,6 +330,8 @@ int main(void)
         cmocka_unit_test(deferred_sees_its_memory),
         cmocka_unit_test(copy_ends_in_nul_and_keeps_what_is_inside),
         cmocka_unit_test(printf_fits_at_every_length),
+        cmocka_unit_test(a_rewound_arena_fills_the_same_memory_again),
+        cmocka_unit_test(lent_bytes_are_used_first_and_never_freed),
         cmocka_unit_test(try_alloc_answers_null_and_leaves_the_arena_usable),
         cmocka_unit_test(overrun_is_poisoned),
         cmocka_unit_test(overrun_is_poisoned),
