@@ -106,6 +106,7 @@ pd_task *pd_start_activity_(pd_orchestration *o, pd_ref activity, const pd_activ
     if (!replay_knows(o, TASK_ACTIVITY, name)) {
         add_schedule(o, name, is_known, call);
     }
+    o->open_activities++;
     return new_step(o, TASK_ACTIVITY, name);
 }
 

@@ -8,14 +8,17 @@
  *   K1  A run is used for turn n only when it stands at turn n - 1. Anything else is dropped and
  *       rebuilt from history, which always gives the same run.
  *   K2  A shard keeps at most its part of orchestrations_max between turns. The one longest without
- *       a turn goes first; the one in a turn is never dropped by it.
+ *       a turn goes first; the one in a turn is never dropped by it. Runs that wait only for time
+ *       or events go before those that wait for an activity, and of them only a sixteenth part is
+ *       kept.
  *   K3  In drop mode no run survives its turn, so every turn is a replay. */
 #include <stdio.h>
 
 #include "author/author_priv.h"
 
 enum { KEPT_DEFAULT = 10000, IDLE_STACKS_MIN = 64, IDLE_STACKS_MAX = 1024 };
-enum { SCRATCH_MAX = 1024 * 1024 }; /* larger buffers are given back after the turn */
+enum { ASLEEP_SHARE = 16, ASLEEP_MIN = 64 }; /* K2 */
+enum { SCRATCH_MAX = 1024 * 1024 };          /* larger buffers are given back after the turn */
 
 static struct author *author_of(const struct runner *runner)
 {
@@ -128,12 +131,32 @@ static void shard_open(struct shard *shard)
     }
 }
 
-static void shard_drop(struct shard *shard, pd_orchestration *run)
+static void unlist(struct shard *shard, pd_orchestration *run)
 {
     list_remove(&run->node);
+    shard->asleep_count -= run->is_asleep;
+    run->is_asleep = false;
+}
+
+static void shard_drop(struct shard *shard, pd_orchestration *run)
+{
+    unlist(shard, run);
     (void)map64_remove(&shard->runs, run->row);
     run_drop(run);
     count_resident(shard);
+}
+
+static bool evict_first(struct shard *shard, const struct list *list, const pd_orchestration *but)
+{
+    LIST_EACH(node, list)
+    {
+        pd_orchestration *run = CONTAINER_OF(node, pd_orchestration, node);
+        if (run != but) {
+            shard_drop(shard, run);
+            return true;
+        }
+    }
+    return false;
 }
 
 static void shard_close(struct shard *shard)
@@ -142,9 +165,7 @@ static void shard_close(struct shard *shard)
     if (shard->pool == NULL) {
         return;
     }
-    while ((node = list_front(&shard->recent)) != NULL) {
-        shard_drop(shard, CONTAINER_OF(node, pd_orchestration, node));
-    }
+    while (evict_first(shard, &shard->asleep, NULL) || evict_first(shard, &shard->recent, NULL)) {}
     while ((node = list_pop_front(&shard->spare)) != NULL) {
         run_free(CONTAINER_OF(node, pd_orchestration, node));
     }
@@ -159,16 +180,24 @@ static void shard_close(struct shard *shard)
 
 bool shard_evict_one(struct shard *shard, const pd_orchestration *but)
 {
-    LIST_EACH(node, &shard->recent)
-    {
-        pd_orchestration *run = CONTAINER_OF(node, pd_orchestration, node);
-        if (run != but) {
-            shard_drop(shard, run);
-            count(&shard->evictions);
-            return true;
-        }
+    bool is_found =
+        evict_first(shard, &shard->asleep, but) || evict_first(shard, &shard->recent, but);
+    if (is_found) {
+        count(&shard->evictions);
     }
-    return false;
+    return is_found;
+}
+
+/* A stack in memory pays when it is used again soon. One that waits for an activity will be; one
+ * that waits for time or an event may sleep for a year, and a million of them must cost nothing. */
+static void let_sleep(struct shard *shard, pd_orchestration *run)
+{
+    unlist(shard, run);
+    run->is_asleep = true;
+    list_push_back(&shard->asleep, &run->node);
+    if (++shard->asleep_count > shard->author->asleep_max) {
+        (void)shard_evict_one(shard, run);
+    }
 }
 
 struct action *shard_add_action(struct shard *shard)
@@ -242,7 +271,7 @@ static pd_orchestration *find_run(struct shard *shard, const struct turn *turn, 
 {
     pd_orchestration *run = map64_find(&shard->runs, turn->row);
     if (run != NULL && run->position + 1 == turn->number) {
-        list_remove(&run->node);
+        unlist(shard, run);
         list_push_back(&shard->recent, &run->node);
         return run;
     }
@@ -269,6 +298,9 @@ static void finish_turn(pd_orchestration *run, const struct turn *turn)
         shard_drop(shard, run);
     } else {
         run_keep_lent(run);
+        if (run->open_activities == 0) {
+            let_sleep(shard, run);
+        }
     }
     while (map64_count(&shard->runs) > shard->author->runs_max) {
         (void)shard_evict_one(shard, run);
@@ -349,6 +381,8 @@ static pd_status options_take(struct author *author, const struct author_options
     author->shard_count = options->partition_count != 0 ? options->partition_count : 1;
     author->runs_max = kept / author->shard_count;
     author->runs_max = author->runs_max != 0 ? author->runs_max : 1;
+    author->asleep_max = author->runs_max / ASLEEP_SHARE;
+    author->asleep_max = author->asleep_max > ASLEEP_MIN ? author->asleep_max : ASLEEP_MIN;
     author->is_drop_mode = options->is_drop_mode;
     author->reports_overflow = !options->is_fault_unhandled;
     if (author->stack_size < LIMIT_STACK_MIN) {
@@ -380,6 +414,7 @@ struct runner *author_new(const pd_function *program, size_t n,
         shard->author = author;
         map64_init(&shard->runs);
         list_init(&shard->recent);
+        list_init(&shard->asleep);
         list_init(&shard->spare);
         buffer_init(&shard->scratch);
     }

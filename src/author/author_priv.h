@@ -123,6 +123,7 @@ struct known;
 struct pd_orchestration {
     uint32_t magic;
     bool is_begun, is_replaying, is_ended;
+    bool is_asleep;    /* in the shard's list of that name */
     bool is_divergent; /* ended because code and history differ */
     struct list_node node;
     struct shard *shard;
@@ -137,6 +138,7 @@ struct pd_orchestration {
 
     pd_task **steps;
     size_t step_count, step_room;
+    size_t open_activities;
     size_t waits_for; /* tasks still to end before the code goes on; 0: it is not waiting */
     pd_task *lent;    /* tasks whose payload is still the event's */
     struct map queues;
@@ -199,8 +201,10 @@ struct shard {
     struct co_pool *pool; /* NULL: no turn was run since the last forget_all */
     pthread_t thread;     /* whose turns these are; pool not NULL */
     struct map64 runs;
-    struct list recent; /* runs, least recently used first */
-    struct list spare;  /* empty runs, to be used again */
+    struct list recent; /* runs that wait for an activity, least recently used first */
+    struct list asleep; /* runs that wait only for time or events: likewise, and fewer are kept */
+    size_t asleep_count;
+    struct list spare; /* empty runs, to be used again */
     size_t spare_count;
     struct buffer scratch;
     struct action *actions; /* of the turn being run */
@@ -216,7 +220,7 @@ struct author {
     struct map names;     /* name to row */
     struct map64 by_code; /* function to its first row */
     void *user;
-    size_t stack_size, runs_max; /* runs_max: of one shard */
+    size_t stack_size, runs_max, asleep_max; /* the last two of one shard */
     bool is_drop_mode, reports_overflow;
     unsigned shard_count;
     struct shard *shards;

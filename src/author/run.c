@@ -200,6 +200,7 @@ _Noreturn void run_misused(const char *what)
 void run_task_ended(pd_orchestration *run, pd_task *task, enum task_state state)
 {
     task->state = (uint8_t)state;
+    run->open_activities -= task->kind == TASK_ACTIVITY;
     if (text_is_present(task->payload)) {
         task->next = run->lent;
         run->lent = task;

@@ -139,6 +139,27 @@ static void the_run_longest_without_a_turn_is_evicted(void **state)
     author_free(runner);
 }
 
+static void of_runs_that_only_sleep_few_are_kept(void **state)
+{
+    enum { COUNT = 200, KEPT = 64 };
+    static struct play plays[COUNT];
+    (void)state;
+    struct runner *runner = new_runner(COUNT * 4);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        play_join(&plays[i], runner, i + 1);
+        plays[i].partition = 0;
+        play_start(&plays[i], "Holder", NULL); /* waits for an event */
+    }
+    assert_int_equal(author_counters(runner).resident, KEPT);
+    goes_on(&plays[COUNT - 1], false);
+    goes_on(&plays[COUNT - KEPT], false);
+    goes_on(&plays[0], true);
+    for (int i = 0; i < COUNT; i++) {
+        play_end(&plays[i]);
+    }
+    author_free(runner);
+}
+
 static void a_run_that_has_ended_is_dropped_at_once_with_what_it_held(void **state)
 {
     struct play p;
@@ -249,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_program_is_checked_row_by_row),
         cmocka_unit_test(a_function_has_its_first_name_by_its_kind),
         cmocka_unit_test(the_run_longest_without_a_turn_is_evicted),
+        cmocka_unit_test(of_runs_that_only_sleep_few_are_kept),
         cmocka_unit_test(a_run_that_has_ended_is_dropped_at_once_with_what_it_held),
         cmocka_unit_test(forgetting_drops_a_run_and_what_it_held),
         cmocka_unit_test(a_turn_that_was_thrown_away_is_run_again_from_history),
