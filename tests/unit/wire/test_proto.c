@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Protobuf itself: varints at every length, and what a reader refuses.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "samples.h"
+#include "wire/proto.h"
+
+static void varints_of_every_length_are_measured_written_and_read(void **state)
+{
+    (void)state;
+    for (unsigned bits = 0; bits <= 64; bits++) {
+        uint64_t highest = bits == 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
+        for (uint64_t less = 0; less < 2 && less <= highest; less++) {
+            uint8_t bytes[1 + 10] = { 0x08 };
+            uint8_t *end = proto_put_varint(bytes + 1, highest - less);
+            assert_int_equal(end - (bytes + 1), proto_size_varint(highest - less));
+            struct proto_reader reader = { bytes, end };
+            struct proto_field field;
+            assert_int_equal(proto_next(&reader, &field), PROTO_FIELD);
+            assert_true(field.value == highest - less);
+            assert_int_equal(proto_next(&reader, &field), PROTO_END);
+            reader = (struct proto_reader){ bytes, end - 1 };
+            assert_int_equal(proto_next(&reader, &field), PROTO_BAD);
+            assert_ptr_equal(reader.at, bytes); /* P2 */
+        }
+    }
+}
+
+static enum proto_answer read_hex(const char *hex, struct proto_field *ret)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct proto_reader reader = proto_reader_of(sample_bytes(&arena, hex));
+    enum proto_answer answer = proto_next(&reader, ret);
+    arena_done(&arena);
+    return answer;
+}
+
+static void what_is_not_protobuf_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "08 ffffffffffffffffff02",   /* 65 bits */
+        "08 ffffffffffffffffffff01", /* eleven bytes */
+        "00 01",                     /* field 0 */
+        "07 01",                     /* field 0 */
+        "0b",                        /* a group begins */
+        "0c",                        /* a group ends */
+        "0e",                        /* wire type 6 */
+        "0f",                        /* wire type 7 */
+        "0a 02 41",                  /* one byte less than said */
+        "0a ffffffffffffffffff01",   /* a length that would wrap */
+        "09 01020304050607",         /* seven bytes of eight */
+        "0d 010203",                 /* three bytes of four */
+        "8880808010 01",             /* a tag of more than 32 bits */
+    };
+    struct proto_field field;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (read_hex(bad[i], &field) != PROTO_BAD) {
+            fail_msg("%s was read", bad[i]);
+        }
+    }
+    assert_int_equal(read_hex("08 ffffffffffffffffff01", &field), PROTO_FIELD);
+    assert_true(field.value == UINT64_MAX);
+    assert_int_equal(read_hex("08 8000", &field), PROTO_FIELD); /* overlong is legal */
+    assert_true(field.value == 0);
+    assert_int_equal(read_hex("09 0102030405060708", &field), PROTO_FIELD);
+    assert_true(field.value == UINT64_C(0x0807060504030201));
+    assert_int_equal(read_hex("0d 01020304", &field), PROTO_FIELD);
+    assert_true(field.value == UINT64_C(0x04030201));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(varints_of_every_length_are_measured_written_and_read),
+        cmocka_unit_test(what_is_not_protobuf_is_refused),
+    };
+    return cmocka_run_group_tests_name("wire/proto", tests, NULL, NULL);
+}
