@@ -1,0 +1,65 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The samples: they compile as a user would compile them, print what they promise and nothing else,
+# and hello_cities goes on after a kill, without asking again for what it has.
+set -u
+. "$(dirname "$0")/lib.sh"
+cd "$work" || exit 1
+greetings='["Hello Tokyo!","Hello Seattle!","Hello London!"]'
+
+for sample in "$root"/samples/*/; do
+    name=$(basename "$sample")
+    check "$name compiles against the header and the library alone" \
+        "$CC" -std=gnu17 -Wall -Wextra -Wpedantic -Wconversion -Werror -I"$root/include" \
+        -o "$name" "$sample/main.c" "$BUILD/lib/libperdure.a" -lsqlite3 -ljansson -lpthread -lm
+    check "$name has a README" test -s "$sample/README.md"
+done
+
+check "hello_cities prints the greetings" equal "$greetings" "$(timeout 30 ./hello_cities 2>err)"
+check "and nothing on stderr" equal "" "$(cat err)"
+check "and again, started anew" equal "$greetings" "$(timeout 30 ./hello_cities)"
+check "with its state in hello.db" test -s hello.db
+check "every wait replayed, it prints the same" equal "$greetings" \
+    "$(PD_REPLAY=always timeout 30 ./hello_cities sqlite:replay.db)"
+check "in memory too" equal "$greetings" "$(timeout 30 ./hello_cities memory:)"
+check "course_recommendations" equal \
+    '{"major":"ComputerScience","universityYear":4,"courses":["Introduction to C","Introduction to Linux","Databases"]}' \
+    "$(timeout 30 ./course_recommendations 4)"
+
+mkdir -p folder/below
+printf 12345 >folder/five
+printf 1234567 >folder/below/seven
+: >folder/none
+check "fan_out adds up the sizes" equal 12 "$(timeout 30 ./fan_out folder)"
+i=0
+while [ $i -lt 300 ]; do
+    printf 12 >folder/below/$i
+    i=$((i + 1))
+done
+check "of many files" equal 612 "$(timeout 30 ./fan_out folder)"
+check "and says why it cannot" sh -c './fan_out nowhere 2>err; [ $? -eq 1 ] &&
+    grep -q "nowhere: No such file" err'
+
+# Killed after the first city was recorded.
+./hello_cities --slow sqlite:killed.db >killed.out &
+victim=$!
+children=$victim
+for _ in $(seq 100); do
+    "$bin/perdure" --hub sqlite:killed.db history hello 2>/dev/null | grep -q TaskCompleted && break
+    sleep 0.05
+done
+kill -9 "$victim"
+wait "$victim" 2>/dev/null
+check "killed in the middle it has printed nothing" equal "" "$(cat killed.out)"
+before=$("$bin/perdure" --hub sqlite:killed.db show hello -o json)
+echo "$before" >before
+check "the instance is running" equal Running "$(json before '$.status')"
+check "run again it goes on" equal "$greetings" "$(timeout 30 ./hello_cities sqlite:killed.db)"
+"$bin/perdure" --hub sqlite:killed.db show hello -o json >after
+check "as the same execution" equal "$(json before '$.executionId')" "$(json after '$.executionId')"
+check "each city was asked for once" equal 3 \
+    "$("$bin/perdure" --hub sqlite:killed.db history hello | grep -c TaskScheduled)"
+check "and answered once" equal 3 \
+    "$("$bin/perdure" --hub sqlite:killed.db history hello | grep -c TaskCompleted)"
+finish

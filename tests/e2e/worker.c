@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A worker for the tests of the command: runs what they start, until its stdin ends. Compiled by
+ * the test, against the static library, as a user would. Prints "ready" when it is.
+ */
+#include <perdure.h>
+#include <stdio.h>
+
+static pd_result greet(pd_orchestration *o, pd_value name)
+{
+    return pd_ok(o, pd_format(o, "Hello %s!", pd_text(name)));
+}
+
+static pd_result echo(pd_orchestration *o, pd_value input)
+{
+    return pd_ok(o, input);
+}
+
+static pd_result fail(pd_orchestration *o, pd_value input)
+{
+    return pd_fail(o, "CardDeclined", "%s", pd_text(input));
+}
+
+static pd_result ask(pd_orchestration *o, pd_value input)
+{
+    (void)input;
+    return pd_ok(o, pd_wait_event(o, "Approval"));
+}
+
+static const pd_function program[] = {
+    PD_FUNCTION("Greet", greet),
+    PD_FUNCTION("Echo", echo),
+    PD_FUNCTION("Fail", fail),
+    PD_FUNCTION("Ask", ask),
+};
+
+int main(int argc, char **argv)
+{
+    pd_error err;
+    PD_AUTO(pd_hub) hub = pd_hub_open(argc > 1 ? argv[1] : "sqlite:perdure.db", &err);
+    if (!hub)
+        return pd_error_report(&err);
+    PD_AUTO(pd_worker) worker = pd_worker_start(hub, PD_PROGRAM(program), NULL, &err);
+    if (!worker)
+        return pd_error_report(&err);
+    puts("ready");
+    fflush(stdout);
+    while (getchar() != EOF) {}
+    return 0;
+}
