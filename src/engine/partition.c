@@ -289,12 +289,13 @@ static bool receive(struct partition *partition, time_us now)
     struct message_page page = { 0 };
     pd_error err;
     arena_reset(&partition->scratch);
-    if (store->ops->receive(store, partition->options.number, partition->received, SLICE_MESSAGES,
+    size_t most = slice_of(&partition->options, SLICE_MESSAGES);
+    if (store->ops->receive(store, partition->options.number, partition->received, most,
                             &partition->scratch, &page, &err) != PD_OK) {
         partition_back_off(partition, now, &err);
         return false;
     }
-    partition->has_mail = page.count == SLICE_MESSAGES;
+    partition->has_mail = page.count == most;
     for (size_t i = 0; i < page.count; i++) {
         if (receive_one(partition, now, &page.items[i], &err) != PD_OK) {
             partition->has_mail = true;
@@ -364,7 +365,8 @@ static bool run_turn(struct partition *partition, time_us now, const struct turn
 static bool run_turns(struct partition *partition, time_us now)
 {
     const struct turn *turn;
-    for (int i = 0; i < SLICE_TURNS; i++) {
+    size_t most = slice_of(&partition->options, SLICE_TURNS);
+    for (size_t i = 0; i < most; i++) {
         if (!core_next_turn(partition->core, now, &turn)) {
             return false;
         }

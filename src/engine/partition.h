@@ -39,6 +39,7 @@ struct partition_options {
     struct runner *runner;
     unsigned number;
     size_t residents_max;
+    size_t slice_max; /* of turns, timers, messages, rows at a time; 0: as many as usual */
 };
 
 /* One commit's worth: a batch, and the commands that are answered when it is durable. */

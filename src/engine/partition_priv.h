@@ -15,6 +15,11 @@
  * the commit thread not to starve (a turn is a few microseconds), large enough to amortise. */
 enum { SLICE_TURNS = 64, SLICE_TIMERS = 64, SLICE_MESSAGES = 256, SLICE_RECOVERY = 64 };
 
+static inline size_t slice_of(const struct partition_options *options, size_t usual)
+{
+    return options->slice_max != 0 && options->slice_max < usual ? options->slice_max : usual;
+}
+
 /* After a failure of the store: when to try again. */
 #define RETRY_FIRST (20 * TIME_MS)
 #define RETRY_MAX (1 * TIME_SECOND)

@@ -145,10 +145,11 @@ bool residency_recover(struct partition *partition, time_us now)
     }
     struct store *store = partition->options.store;
     struct busy_page page = { 0 };
+    size_t most = slice_of(&partition->options, SLICE_RECOVERY);
     pd_error err;
     arena_reset(&partition->scratch);
-    if (store->ops->scan_busy(store, partition->options.number, partition->recovered_row,
-                              SLICE_RECOVERY, &partition->scratch, &page, &err) != PD_OK) {
+    if (store->ops->scan_busy(store, partition->options.number, partition->recovered_row, most,
+                              &partition->scratch, &page, &err) != PD_OK) {
         partition_back_off(partition, now, &err);
         return false;
     }
@@ -167,7 +168,7 @@ bool residency_recover(struct partition *partition, time_us now)
         partition->recovered_row = page.rows[i];
         partition->counters.recovered++;
     }
-    if (page.count < SLICE_RECOVERY || page.rows[page.count - 1] >= partition->recover_end) {
+    if (page.count < most || page.rows[page.count - 1] >= partition->recover_end) {
         partition->is_recovering = false;
     }
     return partition->is_recovering;

@@ -55,10 +55,11 @@ static bool load(struct partition *partition, time_us now)
 {
     struct store *store = partition->options.store;
     struct timer_page page = { 0 };
+    size_t most = slice_of(&partition->options, WINDOW_ROWS);
     pd_error err;
     arena_reset(&partition->scratch);
     if (store->ops->due_timers(store, partition->options.number, partition->window_loaded,
-                               partition->window_horizon, WINDOW_ROWS, &partition->scratch, &page,
+                               partition->window_horizon, most, &partition->scratch, &page,
                                &err) != PD_OK) {
         partition_back_off(partition, now, &err);
         return false;
@@ -67,7 +68,7 @@ static bool load(struct partition *partition, time_us now)
         core_add_timer(partition->core, page.items[i].row, page.items[i].id, page.items[i].due);
     }
     partition->window_loaded =
-        page.count < WINDOW_ROWS ? partition->window_horizon : page.items[page.count - 1].due;
+        page.count < most ? partition->window_horizon : page.items[page.count - 1].due;
     partition->is_window_waiting = false;
     return true;
 }
@@ -75,7 +76,8 @@ static bool load(struct partition *partition, time_us now)
 static bool fire(struct partition *partition, time_us now)
 {
     struct timer_row *timer = &partition->window_firing;
-    for (int i = 0; i < SLICE_TIMERS; i++) {
+    size_t most = slice_of(&partition->options, SLICE_TIMERS);
+    for (size_t i = 0; i < most; i++) {
         if (timer->row == 0 && !core_pop_due(partition->core, now, &timer->row, &timer->id)) {
             return false;
         }
