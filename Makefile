@@ -3,7 +3,7 @@
 # The menu; CMakeLists.txt and tools/ do the work. Type make and read.
 .POSIX:
 .DEFAULT_GOAL := menu
-.PHONY: menu debug test sim check fmt tidy bench run release install dist cover crash clean
+.PHONY: menu debug test sim mutants check fmt tidy bench run release install dist cover crash clean
 
 PREFIX ?= /usr/local
 T =
@@ -19,6 +19,7 @@ menu: debug
 	  'make test        unit, store, golden and API tests, every wait replayed' \
 	  'make test T=x    those with x in their name' \
 	  'make sim         random seeds for 60 s (SECONDS=n); SEED=n runs one again' \
+	  'make mutants     plant bugs, and see the simulation find each of them' \
 	  'make crash       kill -9 again and again, and look for what was lost' \
 	  'make check       what CI runs: all of ./test' \
 	  'make fmt         format the code' \
@@ -45,6 +46,9 @@ sim:
 
 crash:
 	@tools/run-tests crash/
+
+mutants:
+	@. tools/deps.sh && need build test && tests/sim/mutants/run
 
 check:
 	@./test

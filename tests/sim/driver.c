@@ -45,6 +45,7 @@ bool driver_up(struct sim *sim, unsigned i)
         .runner = sim->author,
         .number = i,
         .residents_max = sim->residents_max,
+        .slice_max = sim->slice_max,
     };
     pd_error err;
     slot->partition = partition_new(&options, sim->now, &err);
@@ -88,6 +89,7 @@ void driver_begin(struct sim *sim)
     sim->partition_count = sim_chance(sim, 1, 3) ? 1 + (unsigned)sim_below(sim, 4) : 1;
     sim->residents_max = sim_chance(sim, 1, 3) ? (size_t)sim_below(sim, 4) : 1000;
     sim->orchestrations_max = sim_chance(sim, 1, 3) ? 1 + (size_t)sim_below(sim, 3) : 0;
+    sim->slice_max = sim_chance(sim, 1, 3) ? 1 + (size_t)sim_below(sim, 3) : 0;
     sim->is_drop_mode = sim_chance(sim, 1, 4);
     sim->has_load_faults = sim_chance(sim, 1, 3);
     sim->has_clock_steps = sim_chance(sim, 1, 4);
@@ -101,6 +103,19 @@ void driver_begin(struct sim *sim)
 
 /* ---- commits ---- */
 
+static void add_flight(struct sim *sim, struct activity *activity)
+{
+    if (sim->flight_count == sim->flight_room) {
+        sim->flight_room = sim->flight_room * 2 + 64;
+        struct sim_flight *more = arena_alloc(&sim->arena, sim->flight_room * sizeof *more);
+        if (sim->flight_count > 0) {
+            memcpy(more, sim->flights, sim->flight_count * sizeof *more);
+        }
+        sim->flights = more;
+    }
+    sim->flights[sim->flight_count++] = (struct sim_flight){ .activity = activity };
+}
+
 static void release(struct sim *sim, struct slot *slot)
 {
     struct work *work = slot->work;
@@ -109,9 +124,8 @@ static void release(struct sim *sim, struct slot *slot)
     while (work->status == PD_OK && (node = list_pop_front(&work->batch->activities)) != NULL) {
         struct activity *activity = CONTAINER_OF(node, struct activity, node);
         ledger_dispatched(&sim->ledger, activity);
-        sim_check(sim, sim->flight_count < SIM_FLIGHTS_MAX, "too many activities under way");
         sim_trace(sim, "dispatch %.*s step %d", TEXT_ARGS(activity->instance_id), activity->id);
-        sim->flights[sim->flight_count++] = (struct sim_flight){ .activity = activity };
+        add_flight(sim, activity);
     }
     for (const struct ending *ending = work->batch->endings;
          work->status == PD_OK && ending != NULL; ending = ending->next) {
@@ -316,13 +330,13 @@ static struct activity *copy_of(const struct activity *from)
 
 void driver_run_flight(struct sim *sim, size_t at)
 {
-    struct sim_flight *flight = &sim->flights[at];
-    struct activity *activity = flight->activity;
+    struct activity *activity = sim->flights[at].activity;
     sim_trace(sim, "run %.*s step %d", TEXT_ARGS(activity->instance_id), activity->id);
     ledger_ran(&sim->ledger, activity);
-    if (sim_chance(sim, 1, 8) && sim->flight_count < SIM_FLIGHTS_MAX) {
-        sim->flights[sim->flight_count++] = (struct sim_flight){ .activity = copy_of(activity) };
+    if (sim_chance(sim, 1, 8)) {
+        add_flight(sim, copy_of(activity)); /* it will run, and be delivered, a second time */
     }
+    struct sim_flight *flight = &sim->flights[at];
     flight->done = command_new_done(activity);
     flight->activity = NULL;
     sim->author->ops->activity(sim->author, activity, &flight->done->as.done.arena,

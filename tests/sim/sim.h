@@ -24,7 +24,7 @@
 #include "program.h"
 #include "store/store.h"
 
-enum { SIM_PARTITIONS_MAX = 4, SIM_FLIGHTS_MAX = 256, SIM_IDS = 6 };
+enum { SIM_PARTITIONS_MAX = 4, SIM_IDS = 6 };
 
 /* The moves of a seed are weighted at random, some of them never come up: so that some seeds see
  * nothing but crashes, and some never any. */
@@ -97,7 +97,7 @@ struct sim {
     unsigned weights[MOVE_COUNT];
     unsigned commit_weights[COMMIT_THEN_DIES + 1];
     unsigned partition_count;
-    size_t residents_max, orchestrations_max;
+    size_t residents_max, orchestrations_max, slice_max;
     bool is_drop_mode, has_load_faults, has_clock_steps, has_late_results;
 
     struct store *inner; /* store/mem */
@@ -106,8 +106,8 @@ struct sim {
     unsigned runs; /* of activities */
     struct ledger ledger;
     struct slot slots[SIM_PARTITIONS_MAX];
-    struct sim_flight flights[SIM_FLIGHTS_MAX];
-    size_t flight_count;
+    struct sim_flight *flights;
+    size_t flight_count, flight_room;
 
     bool is_faulty;    /* faults may happen now */
     uint64_t troubles; /* faults, crashes, resets so far: what else may excuse an error */

@@ -19,6 +19,9 @@
 #include <unistd.h>
 
 #include "sim.h"
+#if ARENA_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 enum { AGAIN_EVERY = 16 };
 
@@ -41,13 +44,18 @@ static void repeat_with(void)
     (void)fflush(stdout);
 }
 
-/* An assertion of the code under test: its report is on stderr already. */
+/* An assertion of the code under test, or a sanitizer: the report is on stderr already. */
+static void on_death(void)
+{
+    printf("FAIL seed %" PRIu64 ": stopped by an assertion or a sanitizer\n", present_seed);
+    repeat_with();
+    _exit(1);
+}
+
 static void on_abort(int number)
 {
     (void)number;
-    printf("FAIL seed %" PRIu64 ": stopped by an assertion\n", present_seed);
-    repeat_with();
-    _exit(1);
+    on_death();
 }
 
 static _Noreturn void found(const char *what)
@@ -131,6 +139,9 @@ int main(int count, char **words)
         return 2;
     }
     (void)signal(SIGABRT, on_abort);
+#if ARENA_ASAN
+    __sanitizer_set_death_callback(on_death);
+#endif
     if (options.has_seed) {
         run_seed(options.seed, options.is_traced, true);
     } else {
