@@ -10,8 +10,7 @@
  * coroutine costs one page until it needs more. A stack given back is kept with its mapping; the
  * last one given back is handed out first, while its page is still in the cache.
  *
- * The switch itself is <ucontext.h>: no assembly, at the price of one system call for the signal
- * mask each time. See docs/decisions/0002-coroutine-switch.md for what that costs.
+ * The switch itself is in co_switch.h and knows nothing of this.
  *
  *   I1  pool->running is the innermost coroutine that was resumed; its `resumer` is the one below.
  *   I2  A coroutine is NEW, PAUSED, RUNNING or FINISHED; only NEW and PAUSED ones are resumed, only
@@ -21,12 +20,12 @@
 
 #include <stdint.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/object.h"
+#include "co/co_switch.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define CO_ASAN 1
@@ -85,8 +84,8 @@ struct co {
     struct co *idle_next; /* in the pool's idle list */
     void (*fn)(struct co *co, void *arg);
     void *arg;
-    ucontext_t *here; /* where it goes on; on its own stack, but for the first time */
-    ucontext_t *back; /* where its resumer goes on; on the resumer's stack */
+    struct co_point *here; /* where it goes on; on its own stack */
+    struct co_point *back; /* where its resumer goes on; on the resumer's stack */
     char *stack;
     unsigned valgrind_id;
     bool is_leaving; /* being dropped under the address sanitizer: see end_fake_stack */
@@ -113,17 +112,10 @@ static size_t usable_size(const struct co *co)
     return (size_t)((const char *)co - co->stack);
 }
 
-/* Functions that switch keep their locals on the real stack: the address sanitizer may move locals
- * to a fake one, which is gone after the last switch. */
-#define REAL_STACK __attribute__((no_sanitize_address))
-
-/* Inlined always: the thread sanitizer follows calls and returns per fiber, so the function that
- * changes the fiber must be the one that switches. */
-#define ALWAYS_INLINE REAL_STACK static inline __attribute__((always_inline))
-
 /* Before a switch. stack and size: where it goes. keep: somewhere on our own stack, or NULL when
- * this stack is left for good. */
-ALWAYS_INLINE void tell_leaving(void **keep, const void *stack, size_t size, void *fiber)
+ * this stack is left for good. Inlined, as the thread sanitizer follows calls and returns per
+ * fiber: the function that changes the fiber must be the one that switches. */
+CO_INLINE void tell_leaving(void **keep, const void *stack, size_t size, void *fiber)
 {
 #if CO_ASAN
     __sanitizer_start_switch_fiber(keep, stack, size);
@@ -140,7 +132,7 @@ ALWAYS_INLINE void tell_leaving(void **keep, const void *stack, size_t size, voi
 }
 
 /* After a switch, on the new stack. from and size: where it came from. */
-ALWAYS_INLINE void tell_arrived(void *keep, const void **from, size_t *size)
+CO_INLINE void tell_arrived(void *keep, const void **from, size_t *size)
 {
 #if CO_ASAN
     __sanitizer_finish_switch_fiber(keep, from, size);
@@ -149,12 +141,6 @@ ALWAYS_INLINE void tell_arrived(void *keep, const void **from, size_t *size)
     (void)from;
     (void)size;
 #endif
-}
-
-ALWAYS_INLINE void swap(ucontext_t *from, const ucontext_t *to)
-{
-    int failed = swapcontext(from, to);
-    assert_that(failed == 0);
 }
 
 static void tell_begin(struct co *co)
@@ -281,28 +267,24 @@ bool co_guard_hit(const struct co_pool *pool, const void *address)
 /* ---- coroutines ---- */
 
 /* From the coroutine to its resumer. is_last: it will not be switched to again. */
-REAL_STACK static void switch_back(struct co *co, bool is_last)
+CO_REAL_STACK static void switch_back(struct co *co, bool is_last)
 {
-    ucontext_t here;
     void *keep = NULL;
-    co->here = &here;
     tell_leaving(is_last ? NULL : &keep, co->back_stack, co->back_stack_size, co->back_fiber);
-    swap(&here, co->back);
+    co_switch(&co->here, co->back);
     tell_arrived(keep, &co->back_stack, &co->back_stack_size);
 }
 
-REAL_STACK __attribute__((noreturn)) static void finish(struct co *co)
+CO_REAL_STACK __attribute__((noreturn)) static void finish(struct co *co)
 {
     co->state = CO_FINISHED;
     switch_back(co, true);
     unreachable_state("a finished coroutine is not resumed");
 }
 
-/* makecontext passes ints only, so the address of the coroutine travels in two. */
-REAL_STACK static void entry(unsigned high, unsigned low)
+CO_REAL_STACK static void entry(void *arg)
 {
-    uint64_t address = (uint64_t)high << 32 | low;
-    struct co *co = (struct co *)(uintptr_t)address;
+    struct co *co = arg;
     tell_arrived(NULL, &co->back_stack, &co->back_stack_size);
     if (!co->is_leaving) {
         co->fn(co, co->arg);
@@ -310,27 +292,18 @@ REAL_STACK static void entry(unsigned high, unsigned low)
     finish(co);
 }
 
-REAL_STACK static void switch_to(struct co *co)
+CO_REAL_STACK static void switch_to(struct co *co)
 {
-    ucontext_t back, first;
     void *keep = NULL;
-    co->back = &back;
     if (co->state == CO_NEW) {
-        uint64_t address = (uint64_t)(uintptr_t)co;
-        int failed = getcontext(&first);
-        assert_that(failed == 0);
-        first.uc_stack.ss_sp = co->stack;
-        first.uc_stack.ss_size = usable_size(co);
-        first.uc_link = NULL;
-        makecontext(&first, (void (*)(void))entry, 2, (unsigned)(address >> 32), (unsigned)address);
-        co->here = &first;
+        co->here = co_point_new(co->stack, usable_size(co), entry, co);
     }
 #if CO_TSAN
     co->back_fiber = __tsan_get_current_fiber();
 #endif
     co->state = CO_RUNNING;
     tell_leaving(&keep, co->stack, usable_size(co), co->fiber);
-    swap(&back, co->here);
+    co_switch(&co->back, co->here);
     tell_arrived(keep, NULL, NULL);
 }
 

@@ -15,7 +15,8 @@
  *   C3  A coroutine may resume another one; it does not resume or drop itself.
  *   C4  Below each stack lies a guard: overrunning the stack is a SIGSEGV at an address for which
  *       co_guard_hit is true, never a write into someone else's memory.
- *   C5  The signal mask belongs to the stack: what a coroutine blocks is unblocked outside of it.
+ *   C5  Rounding of floating point belongs to the stack. The signal mask belongs to the thread: a
+ *       coroutine puts it back before it pauses or ends, as whether a switch does is not said.
  *
  * The address and the thread sanitizer are told of each switch, and Valgrind of each stack.
  */

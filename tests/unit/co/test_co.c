@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Coroutines: life and death, reuse of stacks, nesting, the guard, sanitizers.
+ * Coroutines: life and death, reuse of stacks, nesting, what a switch keeps, where unwinding ends,
+ * the guard, sanitizers. Built twice, once for each way to switch (co_switch.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +9,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <execinfo.h>
 #include <fcntl.h>
+#include <fenv.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +23,7 @@
 
 #include "base/limits.h"
 #include "co/co.h"
+#include "co/co_switch.h"
 
 struct story {
     struct co_pool *pool;
@@ -285,6 +290,164 @@ static void stack_size_is_rounded_to_pages(void **state)
     co_pool_free(pool);
 }
 
+/* ---- what a switch keeps ---- */
+
+/* More values than there are registers to keep them in across a call, and all of them needed in
+ * each round: those that are kept there are lost when a switch forgets one. This file is compiled
+ * with optimisation, as without it they would all lie on the stack. */
+struct tangle {
+    uint64_t whole[8];
+    double broken[10];
+};
+
+#define TANGLE_ROUNDS 20
+
+static void tangle(struct tangle *t, uint64_t seed, void (*between)(struct co *), struct co *co)
+{
+    uint64_t a = seed, b = seed + 1, c = seed + 2, d = seed + 3, e = seed + 4, f = seed + 5;
+    double p = (double)seed, q = p + 1, r = p + 2, s = p + 3, u = p + 4, v = p + 5, w = p + 6;
+    double x = p + 7, y = p + 8;
+    for (int i = 0; i < TANGLE_ROUNDS; i++) {
+        between(co);
+        a = a * 3 + b, b += c ^ a, c = c * 5 + d, d ^= e + c, e = e * 7 + f, f += a;
+        p += q / 3, q -= r / 5, r += s / 7, s -= u / 9, u += v / 11, v -= w / 13, w += x / 15;
+        x -= y / 17, y += p / 19;
+    }
+    *t = (struct tangle){ { a, b, c, d, e, f }, { p, q, r, s, u, v, w, x, y } };
+}
+
+static void nothing_between(struct co *co)
+{
+    (void)co;
+}
+
+static void resume_between(struct co *co)
+{
+    (void)co_resume(co);
+}
+
+static void tangles(struct co *co, void *arg)
+{
+    tangle(arg, 1000, co_pause, co);
+}
+
+static void registers_survive_on_both_sides(void **state)
+{
+    (void)state;
+    struct co_pool *pool = co_pool_new(NULL);
+    struct tangle inside = { 0 }, outside = { 0 }, expected = { 0 };
+    struct co *co = co_new(pool, tangles, &inside);
+    tangle(&outside, 7, resume_between, co);
+    assert_false(co_resume(co));
+    tangle(&expected, 7, nothing_between, NULL);
+    assert_memory_equal(&outside, &expected, sizeof expected);
+    tangle(&expected, 1000, nothing_between, NULL);
+    assert_memory_equal(&inside, &expected, sizeof expected);
+    co_drop(co);
+    co_pool_free(pool);
+}
+
+/* What conversions do, which is the business of one unit, and what fegetround says, which is that
+ * of another on x86-64; -1 when they do not agree. */
+static int rounding_now(void)
+{
+    volatile double more = 1.7, less = -1.7;
+    bool is_up = lrint(more) == 2, is_down = lrint(less) == -2;
+    int now =
+        is_up ? (is_down ? FE_TONEAREST : FE_UPWARD) : (is_down ? FE_DOWNWARD : FE_TOWARDZERO);
+    return now == fegetround() ? now : -1;
+}
+
+struct rounding {
+    int before, after;
+};
+
+static void rounds_upward(struct co *co, void *arg)
+{
+    struct rounding *rounding = arg;
+    rounding->before = rounding_now();
+    fesetround(FE_UPWARD);
+    co_pause(co);
+    rounding->after = rounding_now();
+}
+
+static void rounding_belongs_to_the_stack(void **state)
+{
+    (void)state;
+    struct co_pool *pool = co_pool_new(NULL);
+    struct rounding rounding = { 0 };
+    fesetround(FE_TOWARDZERO);
+    struct co *co = co_new(pool, rounds_upward, &rounding);
+    assert_true(co_resume(co));
+    assert_int_equal(rounding_now(), FE_TOWARDZERO);
+    assert_int_equal(rounding.before, FE_TOWARDZERO); /* like a new thread: as whoever began it */
+    fesetround(FE_DOWNWARD);
+    assert_false(co_resume(co));
+    assert_int_equal(rounding_now(), FE_DOWNWARD);
+    assert_int_equal(rounding.after, FE_UPWARD);
+    fesetround(FE_TONEAREST);
+    co_drop(co);
+    co_pool_free(pool);
+}
+
+/* ---- where unwinding ends ---- */
+
+struct walk {
+    void *frames[64];
+    int frame_count;
+    int link_count;
+    bool is_inside; /* every frame pointer lay on the coroutine's stack, and the last was 0 */
+};
+
+/* Follows frame pointers, as fast unwinders do: a record is the next one and a return address. */
+static void follow_links(struct walk *walk, uintptr_t low, uintptr_t high)
+{
+    uintptr_t at = (uintptr_t)__builtin_frame_address(0);
+    while (at >= low && at < high) {
+        low = at + 1;
+        walk->link_count++;
+        at = *(const uintptr_t *)at;
+    }
+    walk->is_inside = at == 0;
+}
+
+__attribute__((noinline)) static void walk_down(struct co *co, struct walk *walk, volatile int *n)
+{
+    if (--*n > 0) {
+        walk_down(co, walk, n);
+    } else {
+        uintptr_t high = (uintptr_t)co; /* which lies at the high end of its stack */
+        follow_links(walk, high - LIMIT_STACK_DEFAULT, high);
+        walk->frame_count = backtrace(walk->frames, 64);
+    }
+    ++*n;
+}
+
+static void walks(struct co *co, void *arg)
+{
+    volatile int depth = 10;
+    walk_down(co, arg, &depth);
+}
+
+/* Ten of walk_down, and a handful above and below them (interceptors of sanitizers among them). */
+static void unwinding_ends_where_the_coroutine_begins(void **state)
+{
+    (void)state;
+    struct co_pool *pool = co_pool_new(NULL);
+    struct walk walk = { 0 };
+    struct co *co = co_new(pool, walks, &walk);
+    assert_false(co_resume(co));
+    assert_true(walk.is_inside);
+    assert_in_range(walk.link_count, 11, 18);
+    assert_in_range(walk.frame_count, 12, 18);
+    for (int i = 0; i < walk.frame_count; i++) {
+        assert_true((uintptr_t)walk.frames[i] > 4096);
+        assert_ptr_not_equal(walk.frames[i], __builtin_return_address(0));
+    }
+    co_drop(co);
+    co_pool_free(pool);
+}
+
 /* ---- in a process of its own ---- */
 
 static struct co_pool *guarded;
@@ -421,6 +584,9 @@ int main(void)
         cmocka_unit_test(reused_stack_is_clean),
         cmocka_unit_test(heap_held_by_a_paused_stack_is_released_when_it_goes_on),
         cmocka_unit_test(stack_size_is_rounded_to_pages),
+        cmocka_unit_test(registers_survive_on_both_sides),
+        cmocka_unit_test(rounding_belongs_to_the_stack),
+        cmocka_unit_test(unwinding_ends_where_the_coroutine_begins),
         cmocka_unit_test(overrun_hits_the_guard),
         cmocka_unit_test(other_faults_do_not),
         cmocka_unit_test(misuse_aborts),
