@@ -75,6 +75,8 @@ int raw_open(const char *file, struct raw **ret);
 void raw_close(struct raw *raw);
 /* Inserts for so long, 500 rows to a commit, ending with a commit. *ret_rows grows. */
 int raw_insert(struct raw *raw, const struct stored_events *events, int64_t ns, int64_t *ret_rows);
+/* Before commits of one row are measured. */
+int raw_warm_up(struct raw *raw, const struct blob *row);
 /* One commit of one row; how long it took. */
 int raw_commit_one(struct raw *raw, const struct blob *row, int64_t *ret_ns);
 const char *raw_version(void);

@@ -79,7 +79,13 @@ static void add_bare(struct string *s, const struct cell *cell, bool in_table)
     case CELL_TEXT:
     case CELL_JSON: string_text(s, cell->text); return;
     case CELL_INT: string_format(s, "%" PRId64, cell->number); return;
-    case CELL_REAL: string_format(s, in_table ? "%.4g" : "%.9g", cell->real); return;
+    case CELL_REAL:
+        if (in_table) {
+            string_format(s, fabs(cell->real) >= 1000 ? "%.0f" : "%.4g", cell->real);
+        } else {
+            string_format(s, "%.9g", cell->real);
+        }
+        return;
     case CELL_TIME:
         string_text(s,
                     in_table ? time_local(cell->number).text : time_iso(cell->number, false).text);

@@ -60,8 +60,8 @@ const char *nearest(const char *word, const char *const *names, size_t count)
     for (size_t i = 0; i < count; i++) {
         size_t d = distance(word, names[i]);
         bool begins = strlen(word) >= 3 && strncmp(word, names[i], strlen(word)) == 0;
-        if (begins && d > 1) {
-            d = 1;
+        if (begins) {
+            d = 0; /* cut short, rather than mistyped */
         }
         if (d < best_distance && d < strlen(names[i])) {
             best_distance = d;
@@ -374,7 +374,7 @@ int parse_words(int argc, char **argv, struct invocation *ret)
     struct reader first = { .shorts = "+:" };
     reader_add(&first, before);
     reader_add(&first, options_of_all);
-    optind = 1;
+    optind = 0;
     int code = read_options(&first, argc, argv, &ret->options);
     if (code != CODE_DONE) {
         return code;
