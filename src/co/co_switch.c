@@ -3,8 +3,9 @@
  * Where a stack begins, and the switch in assembly. co_switch.h says what both must keep.
  *
  * Our switch pushes the registers that a called function preserves, leaves the stack pointer in
- * *from, takes the other one, pops, and goes on where the other stack called the switch. All other registers are the compiler's business around an ordinary call. A new stack is
- * given what a stopped one has, by hand, with co_begin as the place to return to.
+ * *from, takes the other one, pops, and goes on where the other stack called the switch. All other
+ * registers are the compiler's business around an ordinary call. A new stack is given what a
+ * stopped one has, by hand, with co_begin as the place to return to.
  *
  *   A1  What lies at a point has one layout, written above each half. It is the same on the stack
  *       left and on the stack entered, so that one set of CFI lines is true before and after the
