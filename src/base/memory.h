@@ -30,6 +30,9 @@ __attribute__((malloc, alloc_size(1), returns_nonnull)) void *mem_alloc_raw(size
 __attribute__((malloc, alloc_size(1))) void *mem_try_alloc_raw(size_t size);
 void mem_free(void *p);
 
+/* Gives free memory back to the system, where the C library can. Takes milliseconds. */
+void mem_trim(void);
+
 /* Makes p (NULL: nothing yet) new_size bytes large; what lies beyond old_size is zero. */
 __attribute__((alloc_size(3), returns_nonnull)) void *mem_grow(void *p, size_t old_size,
                                                                size_t new_size);

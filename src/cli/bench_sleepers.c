@@ -21,6 +21,7 @@
 #include "bench.h"
 
 enum { COUNT_DEFAULT = 100000, KEPT = 64, WARM_UP = 2000, CHUNK = 1000 };
+enum { REST_MS = 2500 }; /* an idle engine gives memory back after a second */
 
 /* What a child found out; written to a pipe in one piece. */
 struct finding {
@@ -170,13 +171,13 @@ static int put_to_sleep(const char *url, int64_t count, int to_parent, struct fi
         PD_AUTO(pd_instance) done = pd_hub_wait(hub, ids[i].text, pd_minutes(2), &err);
         code = done == NULL ? problem_of(&err) : CODE_DONE;
     }
-    sleep_ms(300);
+    sleep_ms(REST_MS);
     ret->resident_before = resident_bytes();
     int64_t began = clock_mono_ns();
     code = code == CODE_DONE ? start_many(hub, "Sleeper", count, ids) : code;
     code = code == CODE_DONE ? wait_until_all_sleep(hub) : code;
     ret->seconds = (double)(clock_mono_ns() - began) / 1e9;
-    sleep_ms(1000);
+    sleep_ms(REST_MS);
     ret->resident_after = resident_bytes();
     ret->code = code;
     /* Killed with everything open and running, so it must not return. */

@@ -109,7 +109,7 @@ static void settle(struct core *core, struct instance *instance)
     if (run_state_is_final(instance->state)) {
         core_leave(core, instance);
     } else if (instance->turn == NULL && !list_is_linked(&instance->waiting)) {
-        list_push_back(&core->idle, &instance->durability);
+        core_rest(core, instance);
     }
 }
 

@@ -37,6 +37,7 @@ struct core *core_new(const struct core_options *options)
     map64_init(&core->by_row);
     list_init(&core->touched);
     list_init(&core->idle);
+    list_init(&core->asleep);
     list_init(&core->ready);
     list_init(&core->postponed);
     core->flight_last = &core->flight_first;
@@ -102,6 +103,13 @@ void core_reuse(struct core *core, struct batch *batch)
     }
 }
 
+void core_trim(struct core *core)
+{
+    OBJECT_CHECK(core, CORE_MAGIC);
+    batch_free(core->spare);
+    core->spare = NULL;
+}
+
 struct text core_keep_scratch(struct core *core, size_t offset)
 {
     size_t size = core->scratch.size - offset;
@@ -128,17 +136,26 @@ size_t core_resident_count(const struct core *core)
     return map64_count(&core->by_row);
 }
 
-static void move_to(struct list *list, struct instance *instance)
+void core_unlist(struct core *core, struct instance *instance)
 {
     if (list_is_linked(&instance->durability)) {
         list_remove(&instance->durability);
+        core->asleep_count -= instance->is_asleep;
+        instance->is_asleep = false;
     }
-    list_push_back(list, &instance->durability);
 }
 
 void core_touch(struct core *core, struct instance *instance)
 {
-    move_to(&core->touched, instance);
+    core_unlist(core, instance);
+    list_push_back(&core->touched, &instance->durability);
+}
+
+void core_rest(struct core *core, struct instance *instance)
+{
+    instance->is_asleep = !instance_is_busy(instance);
+    core->asleep_count += instance->is_asleep;
+    list_push_back(instance->is_asleep ? &core->asleep : &core->idle, &instance->durability);
 }
 
 void core_enter(struct core *core, struct instance *instance)
@@ -154,9 +171,7 @@ void core_leave(struct core *core, struct instance *instance)
         map_remove(&core->by_id, instance->id);
     }
     map64_remove(&core->by_row, instance->row);
-    if (list_is_linked(&instance->durability)) {
-        list_remove(&instance->durability);
-    }
+    core_unlist(core, instance);
     instance_free(instance);
 }
 

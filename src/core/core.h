@@ -72,9 +72,11 @@ struct instance *core_admit(struct core *core, const struct instance_record *rec
                             const struct event *inbox, const uint64_t *arrivals, size_t inbox_count,
                             bool redispatch);
 
-/* Drops residents that C1 allows to go, those longest unused first, until at most `keep` remain.
- * ret_rows (may be NULL) receives the rows let go, for the runner to forget. Returns how many. */
-size_t core_evict(struct core *core, size_t keep, uint64_t *ret_rows, size_t rows_max);
+/* Drops residents that C1 allows to go, those longest unused first: those that only time or an
+ * event can wake until at most `keep_asleep` of them remain, then any (they first) until at most
+ * `keep` remain. Returns how many went. */
+size_t core_evict(struct core *core, size_t keep, size_t keep_asleep);
+size_t core_asleep_count(const struct core *core);
 size_t core_resident_count(const struct core *core);
 
 /* ---- commands ---------------------------------------------------------------------------------
@@ -142,6 +144,9 @@ struct batch *core_cut(struct core *core);
 /* Takes a batch of this core back, to be used again: a busy partition then fills the same memory
  * all the time. After core_committed, or instead of batch_free. */
 void core_reuse(struct core *core, struct batch *batch);
+
+/* Gives back memory that is only kept for speed. */
+void core_trim(struct core *core);
 
 /* The batch is durable: its instances may be evicted, ended ones leave, postponed turns are ready.
  * In order of number. Does not free the batch. */

@@ -7,7 +7,8 @@
  *
  *   P1  in `touched`: the open batch says, or will say at the cut, something about it.
  *   P2  in a flight's list: its last mutation is in that batch, which was cut and is not committed.
- *   P3  in `idle`: all of it is durable and it waits for nothing of ours; core_evict may let it go.
+ *   P3  in `idle` (it is busy: an activity will answer) or `asleep` (only time or an event can
+ *       wake it): all of it is durable and it waits for nothing of ours; core_evict may let it go.
  *   P4  in none: all of it is durable, but it has an open turn or waits for one.
  *
  * Its place in line for a turn is the `waiting` node: in `ready`, in `postponed`, or in none. */
@@ -113,6 +114,7 @@ struct instance {
     enum run_state stored_state; /* as the batches cut so far leave it in the store */
     bool stored_busy;
     bool is_postponed;
+    bool is_asleep;   /* in that list */
     bool is_replaced; /* ended, and another has its id: known by its row only */
     uint64_t row;
     uint64_t turn_count;   /* turns that have ended */
@@ -203,11 +205,12 @@ struct core {
     const struct codec *codec;
     struct map by_id; /* the key is the instance's own id */
     struct map64 by_row;
-    struct batch *spare;                        /* NULL, or one to be used again */
-    struct batch *open;                         /* NULL: nothing has happened since the last cut */
-    uint64_t batch_number;                      /* of the open batch, or of the next one */
-    uint64_t batch_committed;                   /* the last that is durable */
-    struct list touched, idle;                  /* P1, P3 */
+    struct batch *spare;               /* NULL, or one to be used again */
+    struct batch *open;                /* NULL: nothing has happened since the last cut */
+    uint64_t batch_number;             /* of the open batch, or of the next one */
+    uint64_t batch_committed;          /* the last that is durable */
+    struct list touched, idle, asleep; /* P1, P3 */
+    size_t asleep_count;
     struct flight *flight_first, **flight_last; /* P2: oldest first */
     struct list ready, postponed;
     struct turn_slot *slots; /* free ones */
@@ -221,6 +224,10 @@ struct core {
 struct batch *core_open_batch(struct core *core);
 /* The open batch will speak of this instance. */
 void core_touch(struct core *core, struct instance *instance);
+/* Out of the list that says how durable it is, if it is in one. */
+void core_unlist(struct core *core, struct instance *instance);
+/* Into the list of those that may go (P3). */
+void core_rest(struct core *core, struct instance *instance);
 /* A new resident, known by id and row. */
 void core_enter(struct core *core, struct instance *instance);
 /* Leaves memory: out of every list and map, and freed. */

@@ -91,25 +91,38 @@ struct instance *core_admit(struct core *core, const struct instance_record *rec
     if (instance->events.count != 0) {
         turn_want(core, instance);
     } else {
-        list_push_back(&core->idle, &instance->durability);
+        core_rest(core, instance);
     }
     instance_check(instance);
     return instance;
 }
 
-size_t core_evict(struct core *core, size_t keep, uint64_t *ret_rows, size_t rows_max)
+static bool let_go(struct core *core, struct list *list)
+{
+    struct list_node *node = list_front(list);
+    if (node == NULL) {
+        return false;
+    }
+    struct instance *instance = CONTAINER_OF(node, struct instance, durability);
+    instance_check(instance);
+    core_leave(core, instance);
+    return true;
+}
+
+size_t core_evict(struct core *core, size_t keep, size_t keep_asleep)
 {
     size_t count = 0;
-    while (core_resident_count(core) > keep && !list_is_empty(&core->idle) &&
-           (ret_rows == NULL || count < rows_max)) {
-        struct instance *instance =
-            CONTAINER_OF(list_front(&core->idle), struct instance, durability);
-        instance_check(instance);
-        if (ret_rows != NULL) {
-            ret_rows[count] = instance->row;
-        }
+    while (core->asleep_count > keep_asleep && let_go(core, &core->asleep)) {
         count++;
-        core_leave(core, instance);
+    }
+    while (core_resident_count(core) > keep &&
+           (let_go(core, &core->asleep) || let_go(core, &core->idle))) {
+        count++;
     }
     return count;
+}
+
+size_t core_asleep_count(const struct core *core)
+{
+    return core->asleep_count;
 }

@@ -33,6 +33,32 @@ static void commit(struct committer *committer, struct work *first)
     }
 }
 
+static void committed(struct committer *committer)
+{
+    committer->is_busy = false;
+    committer->is_trim_due = true;
+    committer->commits++;
+}
+
+/* The mutex is held, and given up in between (E3). A commit since the wait began puts it off. */
+static void trim(struct committer *committer)
+{
+    struct store *store = committer->store;
+    if (committer->first != NULL || committer->is_busy ||
+        committer->commits != committer->commits_seen) {
+        committer->commits_seen = committer->commits;
+        return;
+    }
+    committer->is_trim_due = false;
+    if (store->ops->trim != NULL) {
+        committer->is_busy = true;
+        pthread_mutex_unlock(&committer->mutex);
+        store->ops->trim(store);
+        pthread_mutex_lock(&committer->mutex);
+        committer->is_busy = false;
+    }
+}
+
 static void *body(void *argument)
 {
     struct committer *committer = argument;
@@ -40,7 +66,10 @@ static void *body(void *argument)
     pthread_mutex_lock(&committer->mutex);
     for (;;) {
         while ((committer->first == NULL || committer->is_busy) && !committer->is_stopping) {
-            pthread_cond_wait(&committer->work, &committer->mutex);
+            int64_t patience = committer->is_trim_due ? TRIM_AFTER : -1;
+            if (!clock_cond_wait(&committer->work, &committer->mutex, patience)) {
+                trim(committer);
+            }
         }
         if (committer->first == NULL) {
             break;
@@ -52,7 +81,7 @@ static void *body(void *argument)
         pthread_mutex_unlock(&committer->mutex);
         commit(committer, all);
         pthread_mutex_lock(&committer->mutex);
-        committer->is_busy = false;
+        committed(committer);
     }
     pthread_mutex_unlock(&committer->mutex);
     return NULL;
@@ -64,7 +93,7 @@ bool committer_start(struct committer *committer, struct engine *engine, struct 
     committer->store = store;
     committer->last = &committer->first;
     pthread_mutex_init(&committer->mutex, NULL);
-    pthread_cond_init(&committer->work, NULL);
+    clock_cond_init(&committer->work);
     committer->has_thread = pthread_create(&committer->thread, NULL, body, committer) == 0;
     return committer->has_thread;
 }
@@ -78,8 +107,10 @@ void committer_submit(struct committer *committer, struct work *work, bool may_c
         pthread_mutex_unlock(&committer->mutex);
         commit(committer, work);
         pthread_mutex_lock(&committer->mutex);
-        committer->is_busy = false;
-        if (committer->first != NULL) {
+        /* The thread need not know, but for the first time, when it begins to count to a trim. */
+        bool is_news = committer->first != NULL || !committer->is_trim_due;
+        committed(committer);
+        if (is_news) {
             pthread_cond_signal(&committer->work);
         }
     } else {

@@ -15,7 +15,7 @@
 #include "base/random.h"
 #include "engine/engine_priv.h"
 
-/* An idle instance costs some 300 bytes; a hundred thousand of them are worth that. */
+/* Some 500 bytes each; one that was let go costs a look in the store when it is needed again. */
 #define RESIDENTS_DEFAULT 20000
 #define MAILBOX_WAIT_MS 1000
 
@@ -66,8 +66,8 @@ static bool start_threads(struct engine *engine, struct runner *runner,
     for (unsigned i = 0; i < engine->pump_count; i++) {
         /* Without a thread the pump still owns its partition, so that stopping is the same for
          * all. */
-        started = started && pump_start(&engine->pumps[i], engine, partitions[i]);
         engine->pumps[i].partition = partitions[i];
+        started = started && pump_start(&engine->pumps[i], engine);
     }
     engine->has_mailbox =
         started && pthread_create(&engine->mailbox, NULL, mailbox_body, engine) == 0;

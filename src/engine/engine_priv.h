@@ -33,6 +33,9 @@
 /* Above this many activities waiting for a thread, recovery brings in no more. */
 #define BACKLOG_MAX 20000
 
+/* Idle for so long, threads give back memory that is only kept for speed, once. */
+#define TRIM_AFTER (1 * TIME_SECOND)
+
 /* ---- clock.c --------------------------------------------------------------------------------- */
 
 time_us clock_now(void); /* since 1970 */
@@ -75,6 +78,8 @@ struct committer {
     pthread_cond_t work;
     struct work *first, **last;
     bool is_busy, is_stopping;
+    bool is_trim_due; /* there was a commit since the last */
+    uint64_t commits, commits_seen;
     pthread_t thread;
     bool has_thread;
 };
@@ -110,6 +115,8 @@ struct pump {
     _Atomic(struct work *) done; /* committed, to be heard of */
     _Atomic bool has_mail, is_stopping;
     bool is_work_out;
+    bool is_trim_due; /* something was done since the last */
+    time_us worked_at;
     pthread_mutex_t mutex;
     pthread_cond_t awake;
     _Atomic bool is_asleep;
@@ -117,7 +124,7 @@ struct pump {
     bool has_thread;
 };
 
-bool pump_start(struct pump *pump, struct engine *engine, struct partition *partition);
+bool pump_start(struct pump *pump, struct engine *engine); /* its partition is set */
 void pump_push(struct pump *pump, struct command *command);
 void pump_notice_mail(struct pump *pump);
 void pump_committed(struct pump *pump, struct work *work); /* from the committer */

@@ -416,10 +416,11 @@ bool partition_run(struct partition *partition, time_us now)
     more = (partition->retry_at == 0 && window_run(partition, now)) || more;
     more = (partition->retry_at == 0 && run_turns(partition, now)) || more;
     more = (partition->retry_at == 0 && residency_recover(partition, now)) || more;
-    if (core_resident_count(partition->core) > partition->options.residents_max) {
+    size_t most = partition->options.residents_max;
+    if (core_resident_count(partition->core) > most ||
+        core_asleep_count(partition->core) > most / ASLEEP_SHARE) {
         /* An eighth at a time, so that a full house does not evict at every step. */
-        partition_evict(partition,
-                        partition->options.residents_max - partition->options.residents_max / 8);
+        partition_evict(partition, most - most / 8);
     }
     return more && partition->retry_at == 0;
 }
@@ -480,9 +481,18 @@ void partition_committed(struct partition *partition, time_us now, struct work *
     mem_free(work);
 }
 
+void partition_trim(struct partition *partition)
+{
+    if (partition->core != NULL) {
+        core_trim(partition->core);
+    }
+    arena_done(&partition->turn);
+    arena_done(&partition->scratch);
+}
+
 void partition_evict(struct partition *partition, size_t keep)
 {
-    (void)core_evict(partition->core, keep, NULL, 0);
+    (void)core_evict(partition->core, keep, keep / ASLEEP_SHARE);
 }
 
 struct partition_counters partition_counters(const struct partition *partition)

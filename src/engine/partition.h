@@ -85,6 +85,9 @@ void work_answer(struct work *work);
  * */
 void partition_committed(struct partition *partition, time_us now, struct work *work);
 
+/* There has been nothing to do for a while: gives back memory that is only kept for speed. */
+void partition_trim(struct partition *partition);
+
 /* Drops residents down to `keep`, as far as durability allows. */
 void partition_evict(struct partition *partition, size_t keep);
 

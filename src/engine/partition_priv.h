@@ -20,6 +20,9 @@ static inline size_t slice_of(const struct partition_options *options, size_t us
     return options->slice_max != 0 && options->slice_max < usual ? options->slice_max : usual;
 }
 
+/* Of the residents, how many may be instances that only time or an event can wake. */
+enum { ASLEEP_SHARE = 16 };
+
 /* After a failure of the store: when to try again. */
 #define RETRY_FIRST (20 * TIME_MS)
 #define RETRY_MAX (1 * TIME_SECOND)

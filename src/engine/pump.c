@@ -7,6 +7,7 @@
  * is_asleep; say asleep, then look at the queue) is sequentially consistent on both sides, so
  * either the producer sees the sleeper or the sleeper sees the command. */
 #include "base/assert.h"
+#include "base/memory.h"
 #include "engine/engine_priv.h"
 
 enum { APPLY_SLICE = 64, COMMIT_HERE_MUTATIONS = 16 };
@@ -66,6 +67,8 @@ static void cut(struct pump *pump)
         return;
     }
     pump->is_work_out = true;
+    pump->is_trim_due = true;
+    pump->worked_at = clock_now();
     bool is_small = work->batch->mutation_count <= COMMIT_HERE_MUTATIONS;
     committer_submit(&pump->engine->committer, work,
                      is_small && command_queue_is_empty(&pump->queue));
@@ -109,6 +112,22 @@ static void sleep_until(struct pump *pump, time_us until)
     pthread_mutex_unlock(&pump->mutex);
 }
 
+/* Nothing to do. After a second of that, memory is given back, once. */
+static void rest(struct pump *pump)
+{
+    time_us wake_at = partition_wake_at(pump->partition);
+    if (pump->is_trim_due) {
+        time_us trim_at = time_add(pump->worked_at, TRIM_AFTER);
+        if (clock_now() >= trim_at) {
+            partition_trim(pump->partition);
+            mem_trim();
+            pump->is_trim_due = false;
+        }
+        wake_at = pump->is_trim_due && trim_at < wake_at ? trim_at : wake_at;
+    }
+    sleep_until(pump, wake_at);
+}
+
 static void *body(void *argument)
 {
     struct pump *pump = argument;
@@ -124,7 +143,7 @@ static void *body(void *argument)
         bool more = partition_run(pump->partition, clock_now());
         cut(pump);
         if (!more) {
-            sleep_until(pump, partition_wake_at(pump->partition));
+            rest(pump);
         }
     }
     /* What was accepted is made durable; no new turns begin. */
@@ -138,10 +157,9 @@ static void *body(void *argument)
     return NULL;
 }
 
-bool pump_start(struct pump *pump, struct engine *engine, struct partition *partition)
+bool pump_start(struct pump *pump, struct engine *engine)
 {
     pump->engine = engine;
-    pump->partition = partition;
     pthread_mutex_init(&pump->mutex, NULL);
     clock_cond_init(&pump->awake);
     pump->has_thread = pthread_create(&pump->thread, NULL, body, pump) == 0;

@@ -156,6 +156,10 @@ struct store_ops {
      * now. */
     pd_status (*wait)(struct store *, int64_t max_ms, pd_error *);
     void (*wake)(struct store *);
+
+    /* The engine has had nothing to commit for a while: give back what only speed needs. Called as
+     * commit is. May be NULL. */
+    void (*trim)(struct store *);
 };
 
 struct store {

@@ -236,6 +236,11 @@ void connection_checkpoint(struct connection *connection)
     (void)sqlite3_busy_timeout(connection->db, BUSY_TIMEOUT_MS);
 }
 
+void connection_trim(struct connection *connection)
+{
+    (void)sqlite3_db_release_memory(connection->db);
+}
+
 void connection_bind_text(sqlite3_stmt *statement, int index, struct text text)
 {
     (void)(text_is_present(text) ? sqlite3_bind_text64(statement, index, text.at, text.size,

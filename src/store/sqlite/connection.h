@@ -136,6 +136,9 @@ pd_status connection_integer(struct connection *connection, const char *sql, int
  * that came before: the log stays, and the next call tries again. */
 void connection_checkpoint(struct connection *connection);
 
+/* Gives back its page cache. */
+void connection_trim(struct connection *connection);
+
 void connection_bind_text(sqlite3_stmt *statement, int index, struct text text);
 void connection_bind_bytes(sqlite3_stmt *statement, int index, struct text bytes);
 

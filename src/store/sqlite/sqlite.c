@@ -151,6 +151,15 @@ static void sqlite_close(struct store *base)
     OBJECT_FREE(store, SQLITE_STORE_MAGIC);
 }
 
+/* The cache of the writer: it fills up to its bound while there is much to write. */
+static void sqlite_trim(struct store *base)
+{
+    struct sqlite_store *store = sqlite_store_of(base);
+    if (store->writer != NULL) {
+        connection_trim(store->writer);
+    }
+}
+
 static const struct store_ops sqlite_ops = {
     .version = 1,
     .close = sqlite_close,
@@ -167,6 +176,7 @@ static const struct store_ops sqlite_ops = {
     .receive = sqlite_receive,
     .wait = sqlite_wait,
     .wake = sqlite_wake,
+    .trim = sqlite_trim,
 };
 
 /* From the root, as connections are opened again later, when the process may be elsewhere. It also

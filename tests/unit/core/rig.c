@@ -545,5 +545,5 @@ size_t rig_count_of(const struct batch *batch, enum mutation_kind kind)
 
 bool rig_can_evict(struct rig *rig)
 {
-    return core_evict(rig->core, 0, NULL, 0) != 0;
+    return core_evict(rig->core, 0, 0) != 0;
 }

@@ -33,7 +33,23 @@ static void an_instance_stays_while_anything_of_it_is_not_durable(void **state)
     assert_null(core_find(rig->core, TEXT("a")));
 }
 
-static void eviction_lets_the_longest_unused_go_first_and_tells_which(void **state)
+static void those_that_only_sleep_go_before_those_that_wait_for_an_activity(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig, "busy", "hello_cities", NULL);
+    rig_start(rig, "asleep", "approval", NULL);
+    rig_start(rig, "asleep too", "approval", NULL);
+    rig_run(rig);
+    rig_flush(rig);
+    assert_int_equal(core_asleep_count(rig->core), 2);
+    assert_int_equal(core_evict(rig->core, 3, 1), 1);
+    assert_null(core_find(rig->core, TEXT("asleep")));
+    assert_int_equal(core_evict(rig->core, 1, 1), 1);
+    assert_non_null(core_find(rig->core, TEXT("busy")));
+    assert_int_equal(core_asleep_count(rig->core), 0);
+}
+
+static void eviction_lets_the_longest_unused_go_first(void **state)
 {
     struct rig *rig = *state;
     rig_start(rig, "a", "forever", NULL);
@@ -44,11 +60,10 @@ static void eviction_lets_the_longest_unused_go_first_and_tells_which(void **sta
     rig_raise(rig, "a", "x", NULL);
     rig_run(rig);
     rig_flush(rig);
-    uint64_t rows[2] = { 0 };
-    assert_int_equal(core_evict(rig->core, 0, rows, 1), 1); /* no more than can be told */
-    assert_int_equal(rows[0], 2);
-    assert_int_equal(core_evict(rig->core, 1, rows, 2), 1);
-    assert_int_equal(rows[0], 3);
+    assert_int_equal(core_evict(rig->core, 2, 3), 1);
+    assert_null(core_find_row(rig->core, 2));
+    assert_int_equal(core_evict(rig->core, 1, 3), 1);
+    assert_null(core_find_row(rig->core, 3));
     assert_int_equal(core_resident_count(rig->core), 1);
     assert_non_null(core_find_row(rig->core, 1));
 }
@@ -347,7 +362,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(an_instance_stays_while_anything_of_it_is_not_durable),
-        T(eviction_lets_the_longest_unused_go_first_and_tells_which),
+        T(those_that_only_sleep_go_before_those_that_wait_for_an_activity),
+        T(eviction_lets_the_longest_unused_go_first),
         T(an_ended_instance_leaves_when_its_end_is_durable),
         T(what_is_evicted_goes_on_where_it_was),
         T(a_step_completes_once_and_only_when_it_is_open),
