@@ -35,11 +35,6 @@ static bool go_on(struct sim *sim, unsigned i)
 /* Until nothing moves any more but by time or from outside. */
 static void settle(struct sim *sim)
 {
-    for (unsigned i = 0; i < sim->partition_count; i++) {
-        (void)driver_up(sim, i);
-        partition_hold_recovery(sim->slots[i].partition, false);
-        partition_notice_mail(sim->slots[i].partition);
-    }
     bool more = true;
     for (unsigned k = 0; more; k++) {
         sim_check(sim, k < RUNS_MAX, "the partitions never come to rest");
@@ -137,6 +132,11 @@ static bool is_any_down(struct sim *sim)
 
 static void work_to_the_end(struct sim *sim)
 {
+    for (unsigned i = 0; i < sim->partition_count; i++) {
+        (void)driver_up(sim, i);
+        partition_hold_recovery(sim->slots[i].partition, false);
+        partition_notice_mail(sim->slots[i].partition); /* once: nobody sends any more */
+    }
     settle(sim);
     for (unsigned round = 0; unfinished(sim, 0) != NULL || has_mail(sim) || is_any_down(sim);
          round++) {

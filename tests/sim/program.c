@@ -18,6 +18,8 @@ static const int64_t delays_ms[] = {
     299999, 300001, 599999, 1200000, 86400000L, -1,
 };
 
+enum { DELAYS = sizeof delays_ms / sizeof *delays_ms };
+
 static void make_leaf(struct random *random, struct leaf *leaf, bool may_fail)
 {
     uint64_t kind = random_below(random, 10);
@@ -25,7 +27,7 @@ static void make_leaf(struct random *random, struct leaf *leaf, bool may_fail)
     leaf->number = (int64_t)random_below(random, 100000);
     if (kind < 2) {
         leaf->kind = LEAF_TIMER;
-        leaf->delay_ms = delays_ms[random_below(random, sizeof delays_ms / sizeof *delays_ms)];
+        leaf->delay_ms = delays_ms[random_below(random, DELAYS)];
     } else if (kind < 4) {
         leaf->kind = LEAF_EVENT;
         leaf->name = (unsigned)random_below(random, SIM_NAMES);
@@ -72,6 +74,14 @@ static void make_op(struct random *random, struct op *op)
         make_leaf(random, &op->leaves[i], op->join != JOIN_AWAIT_ALL);
     }
     make_order(random, op);
+    if (random_chance(random, 1, 6)) { /* timers that are due together */
+        int64_t delay = delays_ms[random_below(random, DELAYS)];
+        for (size_t i = 0; i < op->count; i++) {
+            op->leaves[i].kind = LEAF_TIMER;
+            op->leaves[i].fails = op->leaves[i].is_unknown = false;
+            op->leaves[i].delay_ms = delay;
+        }
+    }
 }
 
 void program_make(struct program *program, uint64_t seed)
