@@ -151,13 +151,19 @@ static void sqlite_close(struct store *base)
     OBJECT_FREE(store, SQLITE_STORE_MAGIC);
 }
 
-/* The cache of the writer: it fills up to its bound while there is much to write. */
+/* Page caches: they fill up to their bound while there is much to write or to read. Readers that
+ * are in use now keep theirs. */
 static void sqlite_trim(struct store *base)
 {
     struct sqlite_store *store = sqlite_store_of(base);
     if (store->writer != NULL) {
         connection_trim(store->writer);
     }
+    pthread_mutex_lock(&store->readers_lock);
+    for (struct connection *reader = store->readers; reader != NULL; reader = reader->next) {
+        connection_trim(reader);
+    }
+    pthread_mutex_unlock(&store->readers_lock);
 }
 
 static const struct store_ops sqlite_ops = {
