@@ -430,6 +430,9 @@ static void move_in(struct sim *sim, enum move move, unsigned i)
         if (!driver_is_down(slot)) {
             partition_evict(slot->partition, (size_t)sim_below(sim, 4));
         }
+        if (sim_chance(sim, 1, 4)) {
+            partition_trim(slot->partition);
+        }
         break;
     case MOVE_HOLD:
         slot->is_held = !slot->is_held;
