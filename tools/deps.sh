@@ -6,7 +6,7 @@
 
 packages_build="gcc libc6-dev binutils make cmake ninja-build pkg-config
     libsqlite3-dev libjansson-dev libxxhash-dev libsmartcols-dev"
-packages_test="g++ clang clang-format libcmocka-dev sqlite3"
+packages_test="g++ clang clang-format libcmocka-dev sqlite3 protobuf-compiler"
 
 missing_packages() {
     for package in "$@"; do

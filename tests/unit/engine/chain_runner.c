@@ -36,7 +36,7 @@ static void ask(struct arena *arena, struct turn_result *ret, int32_t id)
     action->payload = TEXT("null");
 }
 
-/* The program's name is in the instance id before ':', so that no memory is needed. */
+/* See chain_runner.h for the programs. */
 static void follow(const struct turn *turn, const struct event *event, struct arena *arena,
                    struct turn_result *ret)
 {

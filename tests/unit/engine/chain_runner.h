@@ -2,10 +2,10 @@
  *
  * A runner for tests: every orchestrator is a chain of activities, every activity says "done".
  *
- * The name of the orchestrator is its length as a digit: "3" asks for three activities, one after
- * the other, and completes with the number of turns it saw. "T" asks for a timer a second ahead.
- * "E" completes at the first event raised, with its payload. The runner remembers nothing between turns, so
- * that every later turn is given its past (T2) when `is_forgetful` holds. */
+ * What an orchestrator does is the first character of its instance id: "3" asks for three
+ * activities, one after the other; "T" asks for a timer a second ahead; "E" completes at the first
+ * event raised, with its payload. When `is_forgetful` holds, it wants its past at every later turn
+ * (T2), though it remembers nothing anyway. */
 #ifndef CHAIN_RUNNER_H
 #define CHAIN_RUNNER_H
 
