@@ -16,7 +16,7 @@
 
 #include "author/author_priv.h"
 
-enum { KEPT_DEFAULT = 10000, IDLE_STACKS_MIN = 64, IDLE_STACKS_MAX = 1024 };
+enum { KEPT_DEFAULT = 10000, IDLE_STACKS_MIN = 64, IDLE_STACKS_MAX = 4096 };
 enum { ASLEEP_SHARE = 16, ASLEEP_MIN = 64 }; /* K2 */
 enum { SCRATCH_MAX = 1024 * 1024 };          /* larger buffers are given back after the turn */
 
@@ -356,6 +356,20 @@ static void author_forget_all(struct runner *runner, unsigned partition)
     shard_close(&author->shards[partition]);
 }
 
+static void author_trim(struct runner *runner, unsigned partition)
+{
+    struct author *author = author_of(runner);
+    assert_that(partition < author->shard_count);
+    struct shard *shard = &author->shards[partition];
+    if (shard->pool != NULL) {
+        co_pool_trim(shard->pool, IDLE_STACKS_MIN);
+    }
+    while (shard->spare_count > IDLE_STACKS_MIN) {
+        run_free(CONTAINER_OF(list_pop_front(&shard->spare), pd_orchestration, node));
+        shard->spare_count--;
+    }
+}
+
 static void author_activity(struct runner *runner, const struct activity *activity,
                             struct arena *arena, struct activity_result *ret)
 {
@@ -367,6 +381,7 @@ static const struct runner_ops author_ops = {
     .turn = author_turn,
     .forget = author_forget,
     .forget_all = author_forget_all,
+    .trim = author_trim,
     .activity = author_activity,
 };
 

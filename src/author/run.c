@@ -18,7 +18,7 @@
 _Thread_local pd_orchestration *run_current __attribute__((tls_model("initial-exec")));
 
 enum {
-    SPARE_MAX = 64,          /* empty runs kept by a shard */
+    SPARE_MAX = 1024,        /* empty runs kept by a shard */
     SPARE_BYTES_MAX = 16384, /* arenas larger than this are given back */
     SPARE_STEPS_MAX = 64,
 };

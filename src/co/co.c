@@ -214,6 +214,17 @@ struct co_pool *co_pool_new(const struct co_pool_options *options)
     return pool;
 }
 
+void co_pool_trim(struct co_pool *pool, size_t keep)
+{
+    OBJECT_CHECK(pool, POOL_MAGIC);
+    while (pool->idle_count > keep) {
+        struct co *co = pool->idle;
+        pool->idle = co->idle_next;
+        pool->idle_count--;
+        stack_unmap(pool, co);
+    }
+}
+
 void co_pool_free(struct co_pool *pool)
 {
     if (pool == NULL) {
@@ -221,11 +232,7 @@ void co_pool_free(struct co_pool *pool)
     }
     OBJECT_CHECK(pool, POOL_MAGIC);
     assert_that(pool->count == 0);
-    while (pool->idle != NULL) {
-        struct co *co = pool->idle;
-        pool->idle = co->idle_next;
-        stack_unmap(pool, co);
-    }
+    co_pool_trim(pool, 0);
     OBJECT_FREE(pool, POOL_MAGIC);
 }
 

@@ -40,6 +40,8 @@ void co_pool_free(struct co_pool *pool);
 
 size_t co_pool_stack_size(const struct co_pool *pool);
 size_t co_pool_count(const struct co_pool *pool);      /* coroutines not dropped yet */
+/* Gives stacks kept for reuse back to the system until at most `keep` are left. */
+void co_pool_trim(struct co_pool *pool, size_t keep);
 size_t co_pool_idle_count(const struct co_pool *pool); /* stacks kept for reuse */
 
 /* NULL when the system gives no more stacks (memory, or its limit on mappings). */

@@ -71,6 +71,10 @@ struct runner_ops {
      * turn. */
     void (*forget_all)(struct runner *, unsigned partition);
 
+    /* There has been nothing to do for a while: give back what is only kept for speed. Same thread
+     * as turn. May be NULL. */
+    void (*trim)(struct runner *, unsigned partition);
+
     /* Runs an activity to its end; called from many threads at once. */
     void (*activity)(struct runner *, const struct activity *, struct arena *,
                      struct activity_result *ret);
