@@ -59,6 +59,7 @@ void pd_hub_close(pd_hub *hub)
     while (hub->calls > 0) {
         pthread_cond_wait(&hub->changed, &hub->mutex);
     }
+    worker = hub->worker; /* perhaps one of the calls was its start */
     pthread_mutex_unlock(&hub->mutex);
 
     pd_worker_stop(worker);

@@ -38,8 +38,3 @@ bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t us)
     until.tv_nsec = ns % 1000000000;
     return pthread_cond_timedwait(cond, mutex, &until) == 0;
 }
-
-void thread_name(const char *name)
-{
-    (void)pthread_setname_np(pthread_self(), name);
-}

@@ -33,9 +33,17 @@ static void commit(struct committer *committer, struct work *first)
     }
 }
 
-static void committed(struct committer *committer)
+static void end_busy(struct committer *committer)
 {
     committer->is_busy = false;
+    if (committer->holders > 0) {
+        pthread_cond_signal(&committer->free);
+    }
+}
+
+static void committed(struct committer *committer)
+{
+    end_busy(committer);
     committer->is_trim_due = true;
     committer->commits++;
 }
@@ -44,7 +52,7 @@ static void committed(struct committer *committer)
 static void trim(struct committer *committer)
 {
     struct store *store = committer->store;
-    if (committer->first != NULL || committer->is_busy ||
+    if (committer->first != NULL || committer->is_busy || committer->holders > 0 ||
         committer->commits != committer->commits_seen) {
         committer->commits_seen = committer->commits;
         return;
@@ -55,8 +63,14 @@ static void trim(struct committer *committer)
         pthread_mutex_unlock(&committer->mutex);
         store->ops->trim(store);
         pthread_mutex_lock(&committer->mutex);
-        committer->is_busy = false;
+        end_busy(committer);
     }
+}
+
+/* Who waits to hold goes first: a commit that ends may be followed by the next at once. */
+static bool may_begin(const struct committer *committer)
+{
+    return !committer->is_busy && committer->holders == 0;
 }
 
 static void *body(void *argument)
@@ -65,7 +79,7 @@ static void *body(void *argument)
     thread_name("pd-commit");
     pthread_mutex_lock(&committer->mutex);
     for (;;) {
-        while ((committer->first == NULL || committer->is_busy) && !committer->is_stopping) {
+        while ((committer->first == NULL || !may_begin(committer)) && !committer->is_stopping) {
             int64_t patience = committer->is_trim_due ? TRIM_AFTER : -1;
             if (!clock_cond_wait(&committer->work, &committer->mutex, patience)) {
                 trim(committer);
@@ -94,7 +108,8 @@ bool committer_start(struct committer *committer, struct engine *engine, struct 
     committer->last = &committer->first;
     pthread_mutex_init(&committer->mutex, NULL);
     clock_cond_init(&committer->work);
-    committer->has_thread = pthread_create(&committer->thread, NULL, body, committer) == 0;
+    pthread_cond_init(&committer->free, NULL);
+    committer->has_thread = thread_start(&committer->thread, body, committer);
     return committer->has_thread;
 }
 
@@ -102,7 +117,7 @@ void committer_submit(struct committer *committer, struct work *work, bool may_c
 {
     work->next = NULL;
     pthread_mutex_lock(&committer->mutex);
-    if (may_commit_here && !committer->is_busy && committer->first == NULL) {
+    if (may_commit_here && may_begin(committer) && committer->first == NULL) {
         committer->is_busy = true;
         pthread_mutex_unlock(&committer->mutex);
         commit(committer, work);
@@ -121,6 +136,26 @@ void committer_submit(struct committer *committer, struct work *work, bool may_c
     pthread_mutex_unlock(&committer->mutex);
 }
 
+void committer_hold(struct committer *committer)
+{
+    pthread_mutex_lock(&committer->mutex);
+    committer->holders++;
+    while (committer->is_busy) {
+        pthread_cond_wait(&committer->free, &committer->mutex);
+    }
+    committer->holders--;
+    committer->is_busy = true;
+    pthread_mutex_unlock(&committer->mutex);
+}
+
+void committer_let_go(struct committer *committer)
+{
+    pthread_mutex_lock(&committer->mutex);
+    end_busy(committer);
+    pthread_cond_signal(&committer->work);
+    pthread_mutex_unlock(&committer->mutex);
+}
+
 void committer_stop(struct committer *committer)
 {
     if (committer->has_thread) {
@@ -131,6 +166,7 @@ void committer_stop(struct committer *committer)
         pthread_join(committer->thread, NULL);
     }
     assert_that(committer->first == NULL && !committer->is_busy);
+    pthread_cond_destroy(&committer->free);
     pthread_cond_destroy(&committer->work);
     pthread_mutex_destroy(&committer->mutex);
 }

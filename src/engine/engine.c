@@ -69,8 +69,7 @@ static bool start_threads(struct engine *engine, struct runner *runner,
         engine->pumps[i].partition = partitions[i];
         started = started && pump_start(&engine->pumps[i], engine);
     }
-    engine->has_mailbox =
-        started && pthread_create(&engine->mailbox, NULL, mailbox_body, engine) == 0;
+    engine->has_mailbox = started && thread_start(&engine->mailbox, mailbox_body, engine);
     return engine->has_mailbox;
 }
 

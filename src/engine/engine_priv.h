@@ -12,7 +12,8 @@
  *   E1  A partition is touched by its pump's thread only.
  *   E2  At most one work of a partition is under way; while it is, changes gather in core. So
  *       batches grow with load, without a timer (group commit).
- *   E3  store->commit is called by one thread at a time: whoever holds committer.is_busy.
+ *   E3  store->commit, own (while the engine runs) and trim are called by one thread at a time:
+ *       whoever holds committer.is_busy.
  *   E4  What a work releases (activities, answers, endings) is released by the thread that
  *       committed it, before the pump hears of it: the pump is not on the way to the user.
  *   E5  Locks are leaves: no thread takes a second lock while it holds one. */
@@ -45,6 +46,11 @@ void clock_cond_init(pthread_cond_t *cond);
 /* At most `us` microseconds; negative: no limit. False: the time has passed. The mutex is held. */
 bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t us);
 
+/* ---- thread.c -------------------------------------------------------------------------------- */
+
+/* A thread that handles no signals of the application. False: the system gives no more. */
+bool thread_start(pthread_t *ret, void *(*body)(void *), void *argument);
+
 /* Names the calling thread, as `top -H` and debuggers show it: 15 characters at most. */
 void thread_name(const char *name);
 
@@ -65,6 +71,7 @@ struct pool {
 
 bool pool_start(struct pool *pool, struct engine *engine, struct runner *runner, unsigned threads);
 void pool_give(struct pool *pool, struct list *activities); /* empties the list */
+void pool_forget(struct pool *pool, unsigned partition);    /* frees those of it that wait */
 void pool_drain(struct pool *pool, int64_t max_ms); /* begins no more; waits for those running */
 void pool_stop(struct pool *pool);                  /* joins */
 
@@ -75,9 +82,10 @@ struct committer {
     struct engine *engine;
     struct store *store;
     pthread_mutex_t mutex;
-    pthread_cond_t work;
+    pthread_cond_t work, free;
     struct work *first, **last;
     bool is_busy, is_stopping;
+    unsigned holders; /* threads that wait to hold it */
     bool is_trim_due; /* there was a commit since the last */
     uint64_t commits, commits_seen;
     pthread_t thread;
@@ -89,6 +97,9 @@ bool committer_start(struct committer *committer, struct engine *engine, struct 
 /* Commits the work, on the calling thread when it may and nobody else is committing, or on the
  * committer's. Afterwards engine_release has been called for it. */
 void committer_submit(struct committer *committer, struct work *work, bool may_commit_here);
+/* Between the two nothing is committed (E3). */
+void committer_hold(struct committer *committer);
+void committer_let_go(struct committer *committer);
 void committer_stop(struct committer *committer); /* nothing is under way any more */
 
 /* ---- watch.c

@@ -380,13 +380,24 @@ static bool run_turns(struct partition *partition, time_us now)
 /* ---- driving
  * ----------------------------------------------------------------------------------- */
 
+/* Far ahead when the clock was set back since: then it is time as well. */
+static bool is_time_to_retry(const struct partition *partition, time_us now)
+{
+    return now >= partition->retry_at || partition->retry_at - now > RETRY_MAX;
+}
+
+bool partition_is_to_own(const struct partition *partition, time_us now)
+{
+    return partition->core == NULL && !partition->is_work_out && is_time_to_retry(partition, now);
+}
+
 /* After trouble: up again if the store lets us. False: not yet. */
 static bool come_back(struct partition *partition, time_us now)
 {
     if (partition->retry_at == 0) {
         return true;
     }
-    if (now < partition->retry_at || partition->is_work_out) {
+    if (!is_time_to_retry(partition, now) || partition->is_work_out) {
         return false;
     }
     if (partition->core == NULL) {

@@ -68,6 +68,10 @@ void partition_notice_mail(struct partition *partition);
  * again, there is more; false: nothing until a command, a commit, or partition_wake_at. */
 bool partition_run(struct partition *partition, time_us now);
 
+/* The next partition_run will own the partition in the store, after a failure: the driver sees to
+ * it that no commit is under way meanwhile, of any partition. */
+bool partition_is_to_own(const struct partition *partition, time_us now);
+
 /* While held, recovery admits no further instances: the driver has activities enough. */
 void partition_hold_recovery(struct partition *partition, bool hold);
 

@@ -62,6 +62,14 @@ bool pool_start(struct pool *pool, struct engine *engine, struct runner *runner,
     return true;
 }
 
+static void free_all(struct list *activities)
+{
+    struct list_node *node;
+    while ((node = list_pop_front(activities)) != NULL) {
+        activity_free(CONTAINER_OF(node, struct activity, node));
+    }
+}
+
 void pool_give(struct pool *pool, struct list *activities)
 {
     if (list_is_empty(activities)) {
@@ -80,6 +88,25 @@ void pool_give(struct pool *pool, struct list *activities)
     for (size_t i = 0; i < wake; i++) {
         pthread_cond_signal(&pool->work);
     }
+}
+
+void pool_forget(struct pool *pool, unsigned partition)
+{
+    struct list gone;
+    size_t count = 0;
+    list_init(&gone);
+    pthread_mutex_lock(&pool->mutex);
+    LIST_EACH_SAFE(node, &pool->queue)
+    {
+        if (CONTAINER_OF(node, struct activity, node)->partition == partition) {
+            list_remove(node);
+            list_push_back(&gone, node);
+            count++;
+        }
+    }
+    atomic_fetch_sub_explicit(&pool->backlog, count, memory_order_relaxed);
+    pthread_mutex_unlock(&pool->mutex);
+    free_all(&gone);
 }
 
 void pool_drain(struct pool *pool, int64_t max_ms)
@@ -107,10 +134,7 @@ void pool_stop(struct pool *pool)
         pthread_join(pool->threads[i], NULL);
     }
     /* What was not begun is open in the store, and dispatched again by the next engine. */
-    struct list_node *node;
-    while ((node = list_pop_front(&pool->queue)) != NULL) {
-        activity_free(CONTAINER_OF(node, struct activity, node));
-    }
+    free_all(&pool->queue);
     mem_free(pool->threads);
     pthread_cond_destroy(&pool->idle);
     pthread_cond_destroy(&pool->work);

@@ -46,25 +46,33 @@ void pump_committed(struct pump *pump, struct work *work)
 /* ---- its own thread
  * ------------------------------------------------------------------------------- */
 
-static void hear_of_commit(struct pump *pump)
+/* True: there may be something to run that waited for this commit. */
+static bool hear_of_commit(struct pump *pump)
 {
     if (!pump->is_work_out || atomic_load_explicit(&pump->done, memory_order_relaxed) == NULL) {
-        return;
+        return false;
     }
     struct work *work = atomic_exchange(&pump->done, NULL);
+    bool has_failed = work->status != PD_OK;
     pump->is_work_out = false;
     partition_committed(pump->partition, clock_now(), work);
+    if (has_failed) {
+        /* The partition begins again, and with it every activity that has not ended. */
+        pool_forget(&pump->engine->pool, (unsigned)(pump - pump->engine->pumps));
+    }
+    return true;
 }
 
-static void cut(struct pump *pump)
+/* True: as hear_of_commit. */
+static bool cut(struct pump *pump)
 {
-    hear_of_commit(pump);
+    bool has_heard = hear_of_commit(pump);
     if (pump->is_work_out) {
-        return;
+        return has_heard;
     }
     struct work *work = partition_cut(pump->partition);
     if (work == NULL) {
-        return;
+        return has_heard;
     }
     pump->is_work_out = true;
     pump->is_trim_due = true;
@@ -72,7 +80,19 @@ static void cut(struct pump *pump)
     bool is_small = work->batch->mutation_count <= COMMIT_HERE_MUTATIONS;
     committer_submit(&pump->engine->committer, work,
                      is_small && command_queue_is_empty(&pump->queue));
-    hear_of_commit(pump);
+    return hear_of_commit(pump) || has_heard;
+}
+
+/* E3: one that begins again owns its partition in the store, which no commit may overlap. */
+static bool run(struct pump *pump, time_us now)
+{
+    if (!partition_is_to_own(pump->partition, now)) {
+        return partition_run(pump->partition, now);
+    }
+    committer_hold(&pump->engine->committer);
+    bool more = partition_run(pump->partition, now);
+    committer_let_go(&pump->engine->committer);
+    return more;
 }
 
 static void apply_all(struct pump *pump)
@@ -85,8 +105,8 @@ static void apply_all(struct pump *pump)
         command = next;
         if (n % APPLY_SLICE == 0 && command != NULL) {
             now = clock_now();
-            (void)partition_run(pump->partition, now);
-            cut(pump);
+            (void)run(pump, now);
+            (void)cut(pump);
         }
     }
 }
@@ -133,26 +153,26 @@ static void *body(void *argument)
     struct pump *pump = argument;
     thread_name("pd-partition");
     while (!atomic_load(&pump->is_stopping)) {
-        hear_of_commit(pump);
+        (void)hear_of_commit(pump);
         if (atomic_exchange(&pump->has_mail, false)) {
             partition_notice_mail(pump->partition);
         }
         apply_all(pump);
         size_t backlog = atomic_load_explicit(&pump->engine->pool.backlog, memory_order_relaxed);
         partition_hold_recovery(pump->partition, backlog > BACKLOG_MAX);
-        bool more = partition_run(pump->partition, clock_now());
-        cut(pump);
-        if (!more) {
+        bool more = run(pump, clock_now());
+        if (!cut(pump) && !more) {
             rest(pump);
         }
     }
-    /* What was accepted is made durable; no new turns begin. */
+    /* What was accepted is made durable; no new turns begin, and mail waits for the next engine. */
+    atomic_store(&pump->has_mail, false);
     do {
         if (pump->is_work_out) {
             sleep_until(pump, TIME_NEVER);
         }
         apply_all(pump);
-        cut(pump);
+        (void)cut(pump);
     } while (pump->is_work_out || !command_queue_is_empty(&pump->queue));
     return NULL;
 }
@@ -162,7 +182,7 @@ bool pump_start(struct pump *pump, struct engine *engine)
     pump->engine = engine;
     pthread_mutex_init(&pump->mutex, NULL);
     clock_cond_init(&pump->awake);
-    pump->has_thread = pthread_create(&pump->thread, NULL, body, pump) == 0;
+    pump->has_thread = thread_start(&pump->thread, body, pump);
     return pump->has_thread;
 }
 

@@ -3,6 +3,8 @@
  * A store that fails when told: see flaky_store.h. */
 #include "flaky_store.h"
 
+#include <unistd.h>
+
 #include "base/assert.h"
 #include "base/error.h"
 
@@ -27,12 +29,32 @@ static pd_status fail(pd_error *err)
     return error_set(err, PD_E_UNAVAILABLE, true, "flaky: store", "the disk is full");
 }
 
+static void go_in(struct flaky_store *store)
+{
+    if (atomic_fetch_add(&store->inside, 1) != 0) {
+        atomic_fetch_add(&store->overlaps, 1);
+    }
+    int us = atomic_load(&store->dwell_us);
+    if (us > 0) {
+        usleep((useconds_t)us);
+    }
+}
+
+static void go_out(struct flaky_store *store)
+{
+    atomic_fetch_sub(&store->inside, 1);
+}
+
 static pd_status own(struct store *store, unsigned partition, time_us now, struct ownership *ret,
                      pd_error *err)
 {
     struct store *real = flaky(store)->real;
-    return is_to_fail(&flaky(store)->owns_to_fail) ? fail(err)
-                                                   : real->ops->own(real, partition, now, ret, err);
+    go_in(flaky(store));
+    pd_status status = is_to_fail(&flaky(store)->owns_to_fail)
+                           ? fail(err)
+                           : real->ops->own(real, partition, now, ret, err);
+    go_out(flaky(store));
+    return status;
 }
 
 static void disown(struct store *store, unsigned partition)
@@ -45,12 +67,19 @@ static pd_status commit(struct store *store, const struct batch *const *batches,
                         pd_error *err)
 {
     struct store *real = flaky(store)->real;
-    if (is_to_fail(&flaky(store)->commits_to_fail)) {
-        return fail(err);
-    }
-    pd_status status = real->ops->commit(real, batches, count, err);
+    go_in(flaky(store));
+    pd_status status = is_to_fail(&flaky(store)->commits_to_fail)
+                           ? fail(err)
+                           : real->ops->commit(real, batches, count, err);
     flaky(store)->commits += status == PD_OK;
+    go_out(flaky(store));
     return status;
+}
+
+static void trim(struct store *store)
+{
+    go_in(flaky(store));
+    go_out(flaky(store));
 }
 
 static pd_status load_instance(struct store *store, struct text id, uint64_t row,
@@ -110,12 +139,17 @@ static pd_status receive(struct store *store, unsigned partition, uint64_t after
 static pd_status wait_for(struct store *store, int64_t max_ms, pd_error *err)
 {
     struct store *real = flaky(store)->real;
-    return real->ops->wait(real, max_ms, err);
+    pd_status status = real->ops->wait(real, max_ms, err);
+    while (atomic_load(&flaky(store)->is_deaf) && !atomic_load(&flaky(store)->is_woken)) {
+        usleep(1000);
+    }
+    return status;
 }
 
 static void wake(struct store *store)
 {
     struct store *real = flaky(store)->real;
+    atomic_store(&flaky(store)->is_woken, true);
     real->ops->wake(real);
 }
 
@@ -135,6 +169,7 @@ void flaky_store_open(struct flaky_store *store, const char *url)
         .receive = receive,
         .wait = wait_for,
         .wake = wake,
+        .trim = trim,
     };
     pd_error err;
     *store = (struct flaky_store){ .base = { .ops = &ops } };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A store that fails when told: everything is passed on to a real one, except that the next
- * commits or loads fail as a full disk would. Thread-safe as the real one is. */
+ * commits or loads fail as a full disk would. Thread-safe as the real one is, and watches that commit,
+ * own and trim are called by one thread at a time, as the contract has it. */
 #ifndef FLAKY_STORE_H
 #define FLAKY_STORE_H
 
@@ -15,7 +16,12 @@ struct flaky_store {
     _Atomic int commits_to_fail; /* so many next ones fail; -1: all */
     _Atomic int loads_to_fail;
     _Atomic int owns_to_fail;
-    _Atomic int commits; /* that succeeded */
+    _Atomic int commits;  /* that succeeded */
+    _Atomic int dwell_us; /* so long commit, own and trim take at least */
+    _Atomic int inside;   /* threads in one of these three ... */
+    _Atomic int overlaps; /* ... and how often one came in while another was there */
+    _Atomic bool is_deaf; /* wait returns only when woken: no news of mail */
+    _Atomic bool is_woken;
 };
 
 void flaky_store_open(struct flaky_store *store, const char *url);
