@@ -439,7 +439,9 @@ PD_API const char       *pd_instance_output_json(const pd_instance *i); /* or "n
 PD_API pd_value          pd_instance_output(const pd_instance *i);      /* null unless completed */
 PD_API const pd_failure *pd_instance_failure(const pd_instance *i);     /* NULL unless failed */
 
-/* Lists instances, oldest first, in pages that stay stable while others start and end. */
+/* Lists instances, oldest first, in pages that stay stable while others start and end. Starts that
+ * no engine has taken yet come last, as Pending; one that replaces an instance that has ended is
+ * there beside it until then. */
 typedef struct pd_query {
     unsigned    states; /* 1u << PD_RUN_RUNNING | ...; 0 means all */
     const char *id_prefix, *name; /* NULL: any */

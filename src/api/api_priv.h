@@ -95,6 +95,23 @@ pd_status mail_raise(pd_hub *hub, struct text id, struct text name, struct text 
 pd_status mail_find_start(pd_hub *hub, struct text id, struct arena *arena,
                           struct instance_record *ret, bool *ret_found, pd_error *err);
 
+/* A place in the mailboxes of all partitions: what lies before it has been seen. Begins zeroed. */
+struct mail_place {
+    unsigned partition;
+    uint64_t number;
+};
+
+/* Starts that wait in the mailbox, from *place on, as records of pending instances: those that the
+ * query asks for, at most max. *place moves behind the last of them. */
+struct mail_page {
+    struct instance_record *items; /* room for max, given by the caller */
+    size_t count;
+    bool has_more;
+};
+pd_status mail_query(pd_hub *hub, const struct store_query *query, size_t max,
+                     struct mail_place *place, struct arena *arena, struct mail_page *ret,
+                     pd_error *err);
+
 /* ---- looking -------------------------------------------------------------------------------- */
 
 /* What earlier looks of the same call have seen; begins zeroed. */

@@ -5,7 +5,8 @@
  *   M1  A message is durable when accept returns; its effect comes when an engine takes it.
  *   M2  accept takes all of its messages or none. Where one of many is refused (PD_E_EXISTS), the
  *       others are found by halving, so that k refusals among n cost k log n attempts.
- *   M3  The time in the message is that of the call; an engine gives its own when it takes it.
+ *   M3  The time in the message is that of the call; an engine gives its own when it takes it, and
+ *       keeps the execution id.
  */
 #include "api/api_priv.h"
 #include "base/buffer.h"
@@ -207,6 +208,66 @@ pd_status mail_find_start(pd_hub *hub, struct text id, struct arena *arena,
             }
         }
     } while (status == PD_OK && !*ret_found && page.count == PAGE);
+    arena_done(&pages);
+    return status;
+}
+
+static bool is_asked_for(const struct store_query *query, const struct instance_record *record)
+{
+    return (query->states == 0 || (query->states >> RUN_PENDING & 1) != 0) &&
+           text_has_prefix(record->id, query->id_prefix) &&
+           (!text_is_present(query->name) || text_equal(record->name, query->name)) &&
+           (query->created_from == 0 || record->created_at >= query->created_from) &&
+           (query->created_to == 0 || record->created_at <= query->created_to);
+}
+
+/* One message of a query. It is decoded for good only when it was asked for. */
+static pd_status look_at(const struct message *message, const struct store_query *query, size_t max,
+                         struct arena *scratch, struct arena *arena, struct mail_page *page,
+                         pd_error *err)
+{
+    struct instance_record record;
+    if (message->kind != MESSAGE_START) {
+        return PD_OK;
+    }
+    pd_status status = record_of_start(message, scratch, &record, err);
+    if (status != PD_OK || !is_asked_for(query, &record)) {
+        return status;
+    }
+    if (page->count == max) {
+        page->has_more = true;
+        return PD_OK;
+    }
+    return record_of_start(message, arena, &page->items[page->count++], err);
+}
+
+pd_status mail_query(pd_hub *hub, const struct store_query *query, size_t max,
+                     struct mail_place *place, struct arena *arena, struct mail_page *ret,
+                     pd_error *err)
+{
+    struct store *store = hub->store;
+    struct message_page page = { NULL, 0 };
+    struct mail_place at = *place;
+    pd_status status = PD_OK;
+    struct arena pages;
+    arena_init(&pages);
+    ret->count = 0;
+    ret->has_more = false;
+    while (status == PD_OK && !ret->has_more && at.partition < store->partition_count) {
+        arena_reset(&pages);
+        status = store->ops->receive(store, at.partition, at.number, PAGE, &pages, &page, err);
+        for (size_t i = 0; status == PD_OK && i < page.count && !ret->has_more; i++) {
+            size_t before = ret->count;
+            status = look_at(&page.items[i], query, max, &pages, arena, ret, err);
+            at.number = page.items[i].number;
+            if (ret->count != before) {
+                *place = at;
+            }
+        }
+        if (status == PD_OK && page.count < PAGE && !ret->has_more) {
+            at = (struct mail_place){ at.partition + 1, 0 };
+        }
+    }
     arena_done(&pages);
     return status;
 }

@@ -2,20 +2,40 @@
  *
  * Queries: instances in pages.
  *
- * A page token names the last row of its page, so a page depends on nothing that others do
- * meanwhile, and may be asked for with another page size. It is opaque: "1", then the row and a
- * check over it, both in hexadecimal, so that what is no token is refused instead of answered with
- * the wrong page.
+ *   Y1  First come the rows of the store, oldest first, then, as Pending, the starts that still lie
+ *       in the mailbox: whoever was told PD_OK for a start finds it in the list (L1 in look.c).
+ *   Y2  What an engine takes out of the mailbox between the two looks, or between two pages, is a
+ *       newer row: so rows are asked for again once mail was seen, and before each page of mail.
+ *       Nothing is missed, and within a page nothing is there twice.
+ *
+ * A page token names the last row and the last message seen, so a page depends on nothing that
+ * others do meanwhile, and may be asked for with another page size. It is opaque: "1", then the
+ * place and a check over it, all hexadecimal, so that what is no token is refused instead of
+ * answered with the wrong page.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "api/api_priv.h"
 #include "base/limits.h"
 #include "base/memory.h"
 
-enum { PAGE_MAGIC = 0x70616765, TOKEN_SIZE = 1 + 16 + 4 };
+enum {
+    PAGE_MAGIC = 0x70616765,
+    ROW_DIGITS = 16,
+    PARTITION_DIGITS = 2,
+    NUMBER_DIGITS = 16,
+    CHECK_DIGITS = 4,
+    TOKEN_SIZE = 1 + ROW_DIGITS + PARTITION_DIGITS + NUMBER_DIGITS + CHECK_DIGITS
+};
 
 static const char where[] = "hub: query";
+
+/* How far a list has come. */
+struct place {
+    uint64_t row;
+    struct mail_place mail;
+};
 
 struct pd_page {
     uint32_t magic;
@@ -25,46 +45,59 @@ struct pd_page {
     struct arena arena;
 };
 
-static unsigned check_of(uint64_t row)
+/* ---- page tokens ---------------------------------------------------------------------------- */
+
+static unsigned check_of(const struct place *place)
 {
-    return (unsigned)(row * UINT64_C(0x9e3779b97f4a7c15) >> 48);
+    static const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t sum = (place->row * odd ^ place->mail.partition) * odd;
+    return (unsigned)(((sum ^ place->mail.number) + 1) * odd >> 48);
 }
 
-static void token_write(char token[TOKEN_SIZE + 1], uint64_t row)
+static void token_write(char token[TOKEN_SIZE + 1], const struct place *place)
 {
-    snprintf(token, TOKEN_SIZE + 1, "1%016llx%04x", (unsigned long long)row, check_of(row));
+    snprintf(token, TOKEN_SIZE + 1, "1%016llx%02x%016llx%04x", (unsigned long long)place->row,
+             place->mail.partition & 0xff, (unsigned long long)place->mail.number, check_of(place));
 }
 
-static bool read_hex(const char *at, size_t digits, uint64_t *ret)
+/* Moves *at behind the digits. */
+static bool read_hex(const char **at, size_t digits, uint64_t *ret)
 {
     *ret = 0;
-    for (size_t i = 0; i < digits; i++) {
-        bool is_digit = at[i] >= '0' && at[i] <= '9';
-        if (!is_digit && (at[i] < 'a' || at[i] > 'f')) {
+    for (size_t i = 0; i < digits; i++, (*at)++) {
+        bool is_digit = **at >= '0' && **at <= '9';
+        if (!is_digit && (**at < 'a' || **at > 'f')) {
             return false;
         }
-        *ret = *ret << 4 | (uint64_t)(is_digit ? at[i] - '0' : at[i] - 'a' + 10);
+        *ret = *ret << 4 | (uint64_t)(is_digit ? **at - '0' : **at - 'a' + 10);
     }
     return true;
 }
 
-static pd_status token_read(const char *token, uint64_t *ret, pd_error *err)
+static pd_status token_read(const char *token, struct place *ret, pd_error *err)
 {
-    struct text text = text_of(token);
-    uint64_t row = 0;
+    const char *at = token + 1;
+    uint64_t partition = 0;
     uint64_t check = 0;
-    if (text.size != TOKEN_SIZE || token[0] != '1' || !read_hex(token + 1, 16, &row) ||
-        !read_hex(token + 17, 4, &check) || check != check_of(row) || row == 0) {
-        return error_set(err, PD_E_INVALID, false, where,
-                         "'%.*s' is not a page token; pass what pd_page_token gave",
-                         TEXT_ARGS(text));
+    if (strlen(token) != TOKEN_SIZE || token[0] != '1' || !read_hex(&at, ROW_DIGITS, &ret->row) ||
+        !read_hex(&at, PARTITION_DIGITS, &partition) ||
+        !read_hex(&at, NUMBER_DIGITS, &ret->mail.number) || !read_hex(&at, CHECK_DIGITS, &check)) {
+        partition = UINT64_MAX;
     }
-    *ret = row;
+    ret->mail.partition = (unsigned)partition;
+    if (partition >= LIMIT_PARTITIONS || check != check_of(ret)) {
+        return error_set(err, PD_E_INVALID, false, where,
+                         "'%s' is not a page token; pass what pd_page_token gave", token);
+    }
     return PD_OK;
 }
 
-static pd_status check(const pd_query *query, struct store_query *ret, pd_error *err)
+/* ---- one page ------------------------------------------------------------------------------- */
+
+static pd_status check(const pd_query *query, struct store_query *ret, struct place *place,
+                       pd_error *err)
 {
+    *place = (struct place){ 0 };
     if (query->page_size > LIMIT_QUERY_PAGE) {
         return error_set(err, PD_E_INVALID, false, where,
                          "a page of %zu rows is over the limit of %d", query->page_size,
@@ -86,23 +119,91 @@ static pd_status check(const pd_query *query, struct store_query *ret, pd_error 
     if (query->created_to.ms != 0) { /* all of that millisecond */
         ret->created_to = time_add(time_of_public(query->created_to), TIME_MS - 1);
     }
-    return query->page_token != NULL ? token_read(query->page_token, &ret->after_row, err) : PD_OK;
+    return query->page_token != NULL ? token_read(query->page_token, place, err) : PD_OK;
 }
 
-static pd_page *page_new(const struct record_page *records, pd_error *err)
+static bool is_among(const struct record_page *rows, const struct instance_record *start)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        if (text_equal(rows->items[i].execution_id, start->execution_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct listing {
+    pd_hub *hub;
+    struct store_query query;
+    struct place place; /* moves on with what was found */
+    struct arena arena;
+    struct record_page rows;
+    struct mail_page mail;
+};
+
+static pd_status find_rows(struct listing *list, pd_error *err)
+{
+    struct store *store = list->hub->store;
+    list->query.after_row = list->place.row;
+    list->rows = (struct record_page){ NULL, 0, false };
+    return store->ops->query(store, &list->query, &list->arena, &list->rows, err);
+}
+
+static pd_status find_mail(struct listing *list, pd_error *err)
+{
+    struct mail_place place = list->place.mail;
+    size_t max = list->query.limit - list->rows.count;
+    list->mail.items = arena_alloc(&list->arena, max * sizeof(*list->mail.items) + 1);
+    pd_status status =
+        mail_query(list->hub, &list->query, max, &place, &list->arena, &list->mail, err);
+    if (status != PD_OK || (list->mail.count == 0 && !list->mail.has_more)) {
+        return status;
+    }
+    status = find_rows(list, err); /* Y2 */
+    if (list->rows.has_more || list->rows.count + list->mail.count > list->query.limit) {
+        list->mail = (struct mail_page){ NULL, 0, true }; /* the next page looks again */
+        return status;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < list->mail.count; i++) {
+        if (!is_among(&list->rows, &list->mail.items[i])) {
+            list->mail.items[kept++] = list->mail.items[i];
+        }
+    }
+    list->mail.count = kept;
+    list->place.mail = place;
+    return status;
+}
+
+static pd_status find(struct listing *list, pd_error *err)
+{
+    pd_status status = find_rows(list, err);
+    if (status == PD_OK && !list->rows.has_more) {
+        status = find_mail(list, err);
+    }
+    if (status == PD_OK && list->rows.count > 0) {
+        list->place.row = list->rows.items[list->rows.count - 1].row;
+    }
+    return status;
+}
+
+static pd_page *page_new(const struct listing *list, pd_error *err)
 {
     pd_page *page = OBJECT_NEW(pd_page, PAGE_MAGIC);
-    page->items = arena_alloc(&page->arena, (records->count + 1) * api_instance_size());
-    for (size_t i = 0; i < records->count; i++) {
-        if (api_instance_init_in(api_instance_at(page->items, i), &page->arena, &records->items[i],
-                                 err) != PD_OK) {
+    size_t count = list->rows.count + list->mail.count;
+    page->items = arena_alloc(&page->arena, (count + 1) * api_instance_size());
+    for (size_t i = 0; i < count; i++) {
+        const struct instance_record *record =
+            i < list->rows.count ? &list->rows.items[i] : &list->mail.items[i - list->rows.count];
+        if (api_instance_init_in(api_instance_at(page->items, i), &page->arena, record, err) !=
+            PD_OK) {
             pd_page_free(page);
             return NULL;
         }
         page->count++;
     }
-    if (records->has_more && records->count > 0) {
-        token_write(page->token, records->items[records->count - 1].row);
+    if (list->rows.has_more || list->mail.has_more) {
+        token_write(page->token, &list->place);
     }
     return page;
 }
@@ -112,18 +213,16 @@ pd_page *pd_hub_query(pd_hub *hub, const pd_query *query, pd_error *err)
     static const pd_query everything;
     pd_error unwanted;
     struct call call;
-    struct store_query checked;
-    struct record_page records = { NULL, 0, false };
-    struct arena arena;
+    struct listing list = { .hub = hub };
     pd_page *page = NULL;
     err = error_or(err, &unwanted);
-    arena_init(&arena);
+    arena_init(&list.arena);
     if (call_begin(&call, hub, where, err) == PD_OK &&
-        check(query != NULL ? query : &everything, &checked, err) == PD_OK &&
-        hub->store->ops->query(hub->store, &checked, &arena, &records, err) == PD_OK) {
-        page = page_new(&records, err);
+        check(query != NULL ? query : &everything, &list.query, &list.place, err) == PD_OK &&
+        find(&list, err) == PD_OK) {
+        page = page_new(&list, err);
     }
-    arena_done(&arena);
+    arena_done(&list.arena);
     call_end(&call);
     return page;
 }

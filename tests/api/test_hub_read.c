@@ -5,6 +5,7 @@
 #include "hub_kit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* ---- queries -------------------------------------------------------------------------------- */
 
@@ -90,6 +91,37 @@ static void pages_stay_stable_while_others_start_and_end(void **state)
     assert_string_equal(pd_instance_id_of(pd_page_at(rest, 0)), "order-10");
     pd_page_free(rest);
     pd_page_free(first);
+}
+
+static void what_an_engine_takes_between_two_pages_is_listed_all_the_same(void **state)
+{
+    struct kit *kit = *state;
+    enum { STARTS = 30 };
+    for (int i = 0; i < STARTS; i++) {
+        char id[24];
+        snprintf(id, sizeof(id), "start-%02d", i);
+        kit_start(kit, "Echo", PD_NULL, id, NULL);
+    }
+    bool seen[STARTS] = { false };
+    char token[64] = "";
+    for (int pages = 0; pages == 0 || token[0] != '\0'; pages++) {
+        pd_query q = { .page_size = 7, .page_token = token[0] != '\0' ? token : NULL };
+        pd_page *page = query(kit, &q);
+        for (size_t i = 0; i < pd_page_count(page); i++) {
+            const char *id = pd_instance_id_of(pd_page_at(page, i));
+            seen[strtoul(id + strlen("start-"), NULL, 10)] = true;
+        }
+        snprintf(token, sizeof(token), "%s", pd_page_token(page) ? pd_page_token(page) : "");
+        pd_page_free(page);
+        if (pages == 1) {
+            kit_work(kit);
+            pd_instance_free(kit_wait(kit, "start-29"));
+        }
+    }
+    for (int i = 0; i < STARTS; i++) {
+        assert_true(seen[i]);
+    }
+    assert_int_equal(count(kit, (pd_query){ 0 }), STARTS);
 }
 
 static void filters_choose_by_state_name_prefix_and_time(void **state)
@@ -322,6 +354,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         HUB_TEST(pages_list_every_instance_once_oldest_first),
         HUB_TEST(pages_stay_stable_while_others_start_and_end),
+        HUB_TEST(what_an_engine_takes_between_two_pages_is_listed_all_the_same),
         HUB_TEST(filters_choose_by_state_name_prefix_and_time),
         HUB_TEST(an_instance_of_a_page_shows_what_fetching_shows),
         HUB_TEST(a_history_shows_each_column_where_it_belongs),

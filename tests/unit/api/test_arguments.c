@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -195,6 +196,84 @@ static void pages_have_at_most_1000_rows(void **state)
     assert_int_equal(err.status, PD_E_INVALID);
 }
 
+/* Every page, one after the other, as ids with a blank between. */
+static void list(pd_query query, char *text, size_t size)
+{
+    pd_error err;
+    char token[64] = "";
+    text[0] = '\0';
+    do {
+        query.page_token = token[0] != '\0' ? token : NULL;
+        pd_page *page = pd_hub_query(hub, &query, &err);
+        assert_non_null(page);
+        assert_true(pd_page_count(page) <= query.page_size);
+        for (size_t i = 0; i < pd_page_count(page); i++) {
+            const pd_instance *one = pd_page_at(page, i);
+            size_t used = strlen(text);
+            assert_int_equal(pd_instance_state(one), PD_RUN_PENDING);
+            snprintf(text + used, size - used, "%s ", pd_instance_id_of(one));
+        }
+        snprintf(token, sizeof(token), "%s", pd_page_token(page) ? pd_page_token(page) : "");
+        pd_page_free(page);
+    } while (token[0] != '\0');
+}
+
+static void a_list_has_the_starts_that_no_engine_has_taken_yet(void **state)
+{
+    (void)state;
+    char text[128];
+    static const char *const ids[] = { "a-1", "a-2", "b-1", "b-2", "b-3" };
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(start(ids[i], i == 2 ? "G" : "F", NULL, NULL), PD_OK);
+    }
+    pd_error err;
+    assert_int_equal(pd_hub_raise_event(hub, "a-1", "Go", PD_NULL, &err), PD_OK);
+    for (size_t page = 1; page <= 6; page++) {
+        list((pd_query){ .page_size = page }, text, sizeof(text));
+        assert_string_equal(text, "a-1 a-2 b-1 b-2 b-3 ");
+        list((pd_query){ .page_size = page, .id_prefix = "b-" }, text, sizeof(text));
+        assert_string_equal(text, "b-1 b-2 b-3 ");
+        list((pd_query){ .page_size = page, .name = "F" }, text, sizeof(text));
+        assert_string_equal(text, "a-1 a-2 b-2 b-3 ");
+    }
+    list((pd_query){ .page_size = 9, .states = 1u << PD_RUN_RUNNING }, text, sizeof(text));
+    assert_string_equal(text, "");
+    list((pd_query){ .page_size = 9, .created_to = { 1 } }, text, sizeof(text));
+    assert_string_equal(text, "");
+    list((pd_query){ .page_size = 9, .created_from = { 1 } }, text, sizeof(text));
+    assert_string_equal(text, "a-1 a-2 b-1 b-2 b-3 ");
+}
+
+static void a_list_has_the_mail_of_every_partition_once(void **state)
+{
+    (void)state;
+    enum { STARTS = 40 };
+    pd_error err;
+    PD_AUTO(pd_hub) many = pd_hub_open("memory:?partitions=5", &err);
+    static pd_id ids[STARTS];
+    for (size_t i = 0; i < STARTS; i++) {
+        snprintf(ids[i].text, sizeof(ids[i].text), "%zu", i);
+    }
+    assert_int_equal(pd_hub_start_many(many, "F", STARTS, NULL, ids, &err), PD_OK);
+    for (size_t page_size = 1; page_size <= 41; page_size += 8) {
+        size_t seen[STARTS] = { 0 };
+        char token[64] = "";
+        do {
+            pd_query query = { .page_size = page_size, .page_token = token[0] ? token : NULL };
+            pd_page *page = pd_hub_query(many, &query, &err);
+            assert_non_null(page);
+            for (size_t i = 0; i < pd_page_count(page); i++) {
+                seen[strtoul(pd_instance_id_of(pd_page_at(page, i)), NULL, 10)]++;
+            }
+            snprintf(token, sizeof(token), "%s", pd_page_token(page) ? pd_page_token(page) : "");
+            pd_page_free(page);
+        } while (token[0] != '\0');
+        for (size_t i = 0; i < STARTS; i++) {
+            assert_int_equal(seen[i], 1);
+        }
+    }
+}
+
 static void garbage_is_no_page_token_and_no_set_of_states(void **state)
 {
     (void)state;
@@ -202,10 +281,14 @@ static void garbage_is_no_page_token_and_no_set_of_states(void **state)
         "",
         "1",
         "garbage",
-        "100000000000000010000",  /* the check is wrong */
-        "100000000000000000000",  /* row 0 */
-        "10000000000000001zzzz",  /* not hexadecimal */
-        "2000000000000000100000", /* too long */
+        "10000000000000001"
+        "00"
+        "0000000000000000"
+        "0000", /* the check is wrong */
+        "10000000000000001"
+        "00"
+        "0000000000000000"
+        "zzzz", /* not hexadecimal */
     };
     pd_error err;
     for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
@@ -297,6 +380,8 @@ int main(void)
         TEST(made_ids_are_32_hex_digits_that_sort_by_time),
         TEST(a_failing_call_writes_no_result),
         TEST(pages_have_at_most_1000_rows),
+        TEST(a_list_has_the_starts_that_no_engine_has_taken_yet),
+        TEST(a_list_has_the_mail_of_every_partition_once),
         TEST(garbage_is_no_page_token_and_no_set_of_states),
         TEST(urls_that_cannot_be_understood_are_refused),
         TEST(null_arguments_are_told_not_followed),
