@@ -2,8 +2,8 @@
  *
  * Activities: what is to be run, as one heap block.
  *
- * The block holds the struct and behind it all its text, each piece ended by a NUL, so that it can
- * travel from the partition to whichever thread runs it and be freed there in one call.
+ * The block holds the struct, behind it all its text, each piece ended by a NUL, and then room for
+ * whoever runs it. So it can travel to the thread that runs it and back without another allocation.
  */
 #include <string.h>
 
@@ -25,10 +25,12 @@ static struct text put(char **at, struct text text)
 struct activity *activity_new(const struct core *core, const struct instance *instance, int32_t id,
                               struct text name, struct text version, struct text input)
 {
-    enum { NULS = 5 };
-    size_t size = instance->id.size + instance->execution_id.size + name.size + version.size +
-                  input.size + NULS;
-    struct activity *activity = mem_alloc(sizeof *activity + size);
+    enum { NULS = 5, ALIGN = 16 };
+    size_t size = sizeof(struct activity) + instance->id.size + instance->execution_id.size +
+                  name.size + version.size + input.size + NULS;
+    size_t room_at = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    struct activity *activity = mem_alloc_raw(room_at + core->activity_room);
+    *activity = (struct activity){ .room = (char *)activity + room_at };
     char *at = (char *)(activity + 1);
     activity->row = instance->row;
     activity->id = id;

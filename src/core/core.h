@@ -47,6 +47,7 @@ struct core_options {
     uint64_t epoch;
     uint64_t row_next; /* first row to hand out; then row_next + partition_count, ... */
     const struct codec *codec;
+    size_t activity_room; /* bytes beside each activity, for whoever runs it; 0: none */
 };
 
 struct core;

@@ -203,6 +203,7 @@ struct core {
     uint64_t epoch;
     uint64_t row_next;
     const struct codec *codec;
+    size_t activity_room;
     struct map by_id; /* the key is the instance's own id */
     struct map64 by_row;
     struct batch *spare;               /* NULL, or one to be used again */

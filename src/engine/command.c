@@ -43,21 +43,21 @@ void latch_done(struct latch *latch)
     pthread_mutex_destroy(&latch->mutex);
 }
 
-/* Most results are short: they lie beside the command, in one block of the heap. */
+/* What the engine keeps in an activity's room. Most results are short, and lie there too. */
 struct done {
     struct command command;
-    _Alignas(ARENA_ALIGN) uint8_t room[256];
+    _Alignas(ARENA_ALIGN) uint8_t bytes[96];
 };
 
-_Static_assert(offsetof(struct done, command) == 0, "freeing the command frees the block");
+const size_t command_done_size = sizeof(struct done);
 
 struct command *command_new_done(struct activity *activity)
 {
-    struct done *done = mem_alloc_raw(sizeof *done);
+    struct done *done = activity->room;
     done->command = (struct command){ .kind = COMMAND_ACTIVITY_DONE };
     done->command.as.done.activity = activity;
     arena_init(&done->command.as.done.arena);
-    arena_lend(&done->command.as.done.arena, done->room, sizeof done->room);
+    arena_lend(&done->command.as.done.arena, done->bytes, sizeof done->bytes);
     return &done->command;
 }
 
@@ -66,9 +66,8 @@ void command_answer(struct command *command, pd_status status, const pd_error *e
     struct latch *latch = command->latch;
     if (latch == NULL) {
         assert_that(command->kind == COMMAND_ACTIVITY_DONE);
-        activity_free(command->as.done.activity);
         arena_done(&command->as.done.arena);
-        mem_free(command);
+        activity_free(command->as.done.activity); /* the command lies in its room */
         return;
     }
     if (status != PD_OK) {

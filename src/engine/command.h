@@ -59,7 +59,11 @@ struct command {
     } as;
 };
 
-/* A heap command for a result; its arena is ready to hold it. Takes the activity. */
+/* Room that core must leave beside each activity. */
+extern const size_t command_done_size;
+
+/* A command for a result, in the activity's room; its arena is ready to hold it. Takes the
+ * activity. */
 struct command *command_new_done(struct activity *activity);
 
 /* Q1, Q2. status PD_OK leaves a failure that the command recorded before. */

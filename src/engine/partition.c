@@ -53,6 +53,7 @@ static pd_status begin(struct partition *partition, time_us now, pd_error *err)
         .epoch = owned.epoch,
         .row_next = owned.row_next,
         .codec = &wire_codec,
+        .activity_room = command_done_size,
     };
     partition->core = core_new(&options);
     partition->recovered_row = 0;
@@ -60,7 +61,6 @@ static pd_status begin(struct partition *partition, time_us now, pd_error *err)
     partition->is_recovering = true;
     partition->received = 0;
     partition->has_mail = true;
-    partition->batches_cut = partition->batches_done = 0;
     partition->retry_at = 0;
     window_open(partition);
     return PD_OK;
@@ -465,7 +465,6 @@ struct work *partition_cut(struct partition *partition)
     work->batch = batch;
     work->answers = commands_take(&partition->answers, &partition->answers_last);
     partition->is_work_out = true;
-    partition->batches_cut++;
     return work;
 }
 
@@ -483,7 +482,6 @@ void partition_committed(struct partition *partition, time_us now, struct work *
     if (work->status == PD_OK) {
         core_committed(partition->core, work->batch);
         core_reuse(partition->core, work->batch);
-        partition->batches_done++;
         partition->retry_delay = RETRY_FIRST;
     } else {
         batch_free(work->batch);
@@ -494,8 +492,12 @@ void partition_committed(struct partition *partition, time_us now, struct work *
 
 void partition_trim(struct partition *partition)
 {
+    struct runner *runner = partition->options.runner;
     if (partition->core != NULL) {
         core_trim(partition->core);
+    }
+    if (runner->ops->trim != NULL) {
+        runner->ops->trim(runner, partition->options.number);
     }
     arena_done(&partition->turn);
     arena_done(&partition->scratch);

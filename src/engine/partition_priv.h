@@ -50,10 +50,7 @@ struct partition {
 
     /* timers: see window.c */
     time_us window_loaded, window_horizon;
-    bool is_window_waiting; /* for the commits that were under way when the horizon moved */
-    uint64_t window_wait_batch;
     struct timer_row window_firing; /* taken from core, its instance not loaded yet; row 0: none */
-    uint64_t batches_cut, batches_done;
 
     struct arena turn;    /* a turn's actions, a load's text: reset after each */
     struct arena scratch; /* a page of a scan, a timer, a message: may span loads */

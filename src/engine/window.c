@@ -7,9 +7,9 @@
  *
  *   W1  Every durable timer with due <= window_loaded is in core, or has fired.
  *   W2  window_loaded <= window_horizon, which is core's horizon.
- *   W3  The horizon is moved first; the store is read when every batch that could hold a timer
- *       set under the old horizon has been committed. A timer set between the two is in core and
- *       in the store: it is then known twice, and core drops the second firing (C3).
+ *   W3  The horizon is moved before the store is read. A timer set before and not committed yet is
+ *       in neither; core remembers those, and brings them when the horizon moves over them. One
+ *       committed in between is in both: core then drops the second firing (C3).
  *
  * Reading stops at a bound of rows, so that a million timers due in one minute come in pages. */
 #include "engine/partition_priv.h"
@@ -22,7 +22,6 @@ void window_open(struct partition *partition)
 {
     partition->window_loaded = INT64_MIN;
     partition->window_horizon = INT64_MIN;
-    partition->is_window_waiting = false;
     partition->window_firing.row = 0;
     core_set_horizon(partition->core, INT64_MIN);
 }
@@ -45,10 +44,6 @@ static void move_horizon(struct partition *partition, time_us now)
         partition->window_horizon = horizon;
         core_set_horizon(partition->core, horizon);
     }
-    /* W3: what core holds now goes out with the next batch at the latest. */
-    partition->is_window_waiting = true;
-    partition->window_wait_batch =
-        partition->batches_cut + (core_has_changes(partition->core) ? 1 : 0);
 }
 
 static bool load(struct partition *partition, time_us now)
@@ -69,7 +64,6 @@ static bool load(struct partition *partition, time_us now)
     }
     partition->window_loaded =
         page.count < most ? partition->window_horizon : page.items[page.count - 1].due;
-    partition->is_window_waiting = false;
     return true;
 }
 
@@ -101,10 +95,8 @@ static bool fire(struct partition *partition, time_us now)
 bool window_run(struct partition *partition, time_us now)
 {
     bool more = false;
-    if (!partition->is_window_waiting && is_fill_due(partition, now)) {
+    if (is_fill_due(partition, now)) {
         move_horizon(partition, now);
-    }
-    if (partition->is_window_waiting && partition->batches_done >= partition->window_wait_batch) {
         more = load(partition, now);
     }
     return fire(partition, now) || more;
@@ -113,7 +105,6 @@ bool window_run(struct partition *partition, time_us now)
 time_us window_wake_at(const struct partition *partition)
 {
     time_us due = core_next_due(partition->core);
-    time_us fill = partition->is_window_waiting ? TIME_NEVER /* a commit wakes us */
-                                                : time_add(partition->window_loaded, -WINDOW_NEAR);
+    time_us fill = time_add(partition->window_loaded, -WINDOW_NEAR);
     return due < fill ? due : fill;
 }

@@ -311,7 +311,9 @@ static struct activity *copy_of(const struct activity *from)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         size += texts[i]->size + 1;
     }
-    struct activity *copy = mem_alloc(size);
+    size = (size + 15) & ~(size_t)15;
+    struct activity *copy = mem_alloc(size + command_done_size);
+    copy->room = (char *)copy + size;
     struct text *to[] = { &copy->instance_id, &copy->execution_id, &copy->name, &copy->version,
                           &copy->input };
     char *at = (char *)(copy + 1);
