@@ -30,23 +30,33 @@ static pd_status check_options(const pd_worker_options *options, pd_error *err)
     return PD_OK;
 }
 
-/* Every stack is dropped at every wait, so that code that cannot be replayed is found in tests. */
-static bool is_drop_mode(void)
+/* PD_REPLAY=always: every stack is dropped at every wait, so that code that cannot be replayed is
+ * found in tests. A mistyped word must not let them pass. */
+static pd_status read_environment(bool *ret_is_drop_mode, pd_error *err)
 {
     const char *mode = getenv("PD_REPLAY");
-    return mode != NULL && strcmp(mode, "always") == 0;
+    *ret_is_drop_mode = mode != NULL && strcmp(mode, "always") == 0;
+    if (mode != NULL && mode[0] != '\0' && !*ret_is_drop_mode) {
+        return error_set(err, PD_E_INVALID, false, where,
+                         "PD_REPLAY is '%s' in the environment; it can only be 'always'", mode);
+    }
+    return PD_OK;
 }
 
 static bool worker_init(pd_worker *worker, const pd_function *program, size_t n,
                         const pd_worker_options *options, pd_error *err)
 {
     struct store *store = worker->hub->store;
+    bool is_drop_mode;
+    if (read_environment(&is_drop_mode, err) != PD_OK) {
+        return false;
+    }
     struct author_options authors = {
         .user = options->user,
         .stack_size = options->stack_size,
         .orchestrations_max = options->orchestrations_max,
         .partition_count = store->partition_count,
-        .is_drop_mode = is_drop_mode(),
+        .is_drop_mode = is_drop_mode,
     };
     struct engine_options engines = { .activity_threads = (unsigned)options->threads };
     worker->drain_ms = options->drain_max.ms != 0 ? options->drain_max.ms : DRAIN_MAX_MS;

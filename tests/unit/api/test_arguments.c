@@ -366,6 +366,29 @@ static void worker_options_that_make_no_sense_are_refused(void **state)
     assert_int_equal(err.status, PD_E_INVALID);
 }
 
+static void a_mistyped_pd_replay_is_refused(void **state)
+{
+    (void)state;
+    static const pd_function program[] = { { "F", PD_ACTIVITY, (pd_any_fn *)open_hub } };
+    pd_error err;
+    const char *before = getenv("PD_REPLAY");
+    char *kept = before != NULL ? strdup(before) : NULL;
+    setenv("PD_REPLAY", "allways", 1);
+    assert_null(pd_worker_start(hub, program, 1, NULL, &err));
+    assert_int_equal(err.status, PD_E_INVALID);
+    assert_non_null(strstr(err.text, "allways"));
+    setenv("PD_REPLAY", "", 1);
+    pd_worker *worker = pd_worker_start(hub, program, 1, NULL, &err);
+    assert_non_null(worker);
+    pd_worker_stop(worker);
+    if (kept != NULL) {
+        setenv("PD_REPLAY", kept, 1);
+    } else {
+        unsetenv("PD_REPLAY");
+    }
+    free(kept);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_hub, close_hub)
@@ -387,6 +410,7 @@ int main(void)
         TEST(null_arguments_are_told_not_followed),
         TEST(every_call_may_be_made_without_an_error_to_fill),
         TEST(worker_options_that_make_no_sense_are_refused),
+        TEST(a_mistyped_pd_replay_is_refused),
     };
     return cmocka_run_group_tests_name("api/arguments", tests, NULL, NULL);
 }
