@@ -474,6 +474,7 @@ typedef struct pd_history_event {
     const char *result_json;
     const char *status;      /* "Completed" or "Failed" on ExecutionCompleted */
     const pd_failure *failure;
+    pd_time     fire_at;     /* TimerCreated, TimerFired: when it is due; else 0 */
 } pd_history_event;
 
 /* The history of the instance's present execution, oldest first. A turn begins with

@@ -53,6 +53,7 @@ static bool fill(pd_history *history, const struct event *event, pd_history_even
         .event_id = event->id,
         .step = event->ref,
         .kind = event_kind_name(event->kind),
+        .fire_at = time_to_public(event->fire_at),
     };
     const char **payload = payload_column(event->kind, row);
     if (event->kind == EVENT_EXECUTION_COMPLETED) {

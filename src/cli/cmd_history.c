@@ -2,6 +2,8 @@
  *
  * perdure history: what an instance did, event by event.
  */
+#include <string.h>
+
 #include "output.h"
 
 static const struct column columns[] = {
@@ -16,9 +18,24 @@ static const struct column columns[] = {
     { "instance", NULL, 0 },
     { "step", NULL, 0 },
     { "failure", NULL, 0 },
+    { "fireAt", NULL, 0 },
 };
 
 enum { COLUMN_COUNT = sizeof columns / sizeof columns[0] };
+
+/* When a timer is due, as short as tables need it: the time on the same day, else the day. */
+static struct time_text due_brief(const pd_history_event *e)
+{
+    enum { DAY_SIZE = 10 };
+    struct time_text due = time_local(e->fire_at.ms * 1000);
+    struct time_text now = time_local(e->at_us);
+    if (memcmp(due.text, now.text, DAY_SIZE) == 0) {
+        memmove(due.text, due.text + DAY_SIZE + 1, strlen(due.text + DAY_SIZE + 1) + 1);
+    } else {
+        due.text[DAY_SIZE] = 0;
+    }
+    return due;
+}
 
 static void add_event(struct output *out, enum format format, const char *id,
                       const pd_history_event *e)
@@ -39,6 +56,10 @@ static void add_event(struct output *out, enum format format, const char *id,
         result = cell_text(brief.at);
         result.color = status.color = "red";
     }
+    struct time_text due = due_brief(e);
+    if (e->fire_at.ms != 0 && for_people) { /* here, because a status is never cut to fit */
+        status = format == FORMAT_TABLE ? cell_text(due.text) : cell_time(e->fire_at);
+    }
     struct cell cells[COLUMN_COUNT] = {
         cell_int(e->number),
         cell_micros(e->at_us),
@@ -51,6 +72,7 @@ static void add_event(struct output *out, enum format format, const char *id,
         cell_text(id),
         e->step >= 0 ? cell_int(e->step) : cell_none(),
         cell_json(e->failure != NULL ? failure.at : NULL),
+        cell_time(e->fire_at),
     };
     output_row(out, cells);
 }

@@ -294,6 +294,13 @@ static void a_history_shows_events_and_timers(void **state)
     };
     h = history(kit, "t");
     assert_history(h, rows, sizeof(rows) / sizeof(rows[0]));
+    for (size_t i = 0; i < pd_history_count(h); i++) {
+        const pd_history_event *e = pd_history_at(h, i);
+        bool is_timer = strncmp(e->kind, "Timer", strlen("Timer")) == 0;
+        pd_time due =
+            is_timer ? pd_after(pd_history_at(h, 0)->at, pd_milliseconds(20)) : (pd_time){ 0 };
+        assert_int_equal(e->fire_at.ms, due.ms);
+    }
     pd_history_free(h);
 }
 

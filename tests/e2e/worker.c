@@ -27,11 +27,15 @@ static pd_result ask(pd_orchestration *o, pd_value input)
     return pd_ok(o, pd_wait_event(o, "Approval"));
 }
 
+static pd_result nap(pd_orchestration *o, pd_value ms)
+{
+    pd_sleep(o, pd_milliseconds(pd_int(ms)));
+    return pd_ok(o, PD_NULL);
+}
+
 static const pd_function program[] = {
-    PD_FUNCTION("Greet", greet),
-    PD_FUNCTION("Echo", echo),
-    PD_FUNCTION("Fail", fail),
-    PD_FUNCTION("Ask", ask),
+    PD_FUNCTION("Greet", greet), PD_FUNCTION("Echo", echo), PD_FUNCTION("Fail", fail),
+    PD_FUNCTION("Ask", ask),     PD_FUNCTION("Nap", nap),
 };
 
 int main(int argc, char **argv)
