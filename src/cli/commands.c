@@ -123,11 +123,15 @@ static const struct option_row sleepers_options[] = {
 #define START                                                                                     \
     "Starts an instance of the orchestrator NAME, which need not be known here: any process that" \
     "\nruns a worker on this hub will run it, now or later. When the command ends with 0, the\n"  \
-    "start is on stable storage. Prints the id."
-#define HISTORY                                                                                 \
-    "Prints every event of the instance's present execution, oldest first. Columns: number,\n"  \
-    "time, event type, id of the step, name, input, result, status; json, jsonl and csv also\n" \
-    "have the instance, the step that an event answers, and the failure."
+    "start is on stable storage. Prints the id. Makes the hub when there is none."
+#define LIST                                                                                   \
+    "What was started and not yet taken by an engine comes last, as Pending: it waits for a\n" \
+    "process that runs a worker on this hub."
+#define HISTORY                                                                                \
+    "Prints every event of the instance's present execution, oldest first. Columns: number,\n" \
+    "time, event type, id of the step, name, input, result, status (of a timer: when it is\n"  \
+    "due); json, jsonl and csv also have the instance, the step that an event answers, the\n"  \
+    "failure, and when a timer is due."
 #define HELLO5                                                                                    \
     "Keeps 5,000 orchestrations in flight, each calling five activities one after the other,\n"   \
     "on a real file, every step durable. In the same run, in turns, it inserts the same stored\n" \
@@ -157,7 +161,7 @@ const struct command commands[] = {
     { "list",
       "",
       "list instances, oldest first",
-      NULL,
+      LIST,
       { "perdure list", "perdure list --status failed --since 2h",
         "perdure list --name Order --limit 10 -o json",
         "perdure list --prefix order- -o id | xargs perdure wait" },

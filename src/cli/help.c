@@ -30,13 +30,13 @@ void help_group(FILE *to, const char *word)
     fprintf(to, "usage: perdure %s ...\n\n", word);
     for (const struct command *c = commands; c->name != NULL; c++) {
         if (strncmp(c->name, word, size) == 0 && c->name[size] == ' ') {
-            fprintf(to, "  %-*s%s\n", HELP_AT - 2, c->name, c->summary);
+            fprintf(to, "  %-*s%s\n\n", HELP_AT - 2, c->name, c->summary);
             if (c->detail != NULL) {
-                fprintf(to, "\n%s\n\n", c->detail);
+                fprintf(to, "%s\n\n", c->detail);
             }
         }
     }
-    fprintf(to, "example:\n");
+    fprintf(to, "Options of each: perdure help %s NAME\n\nexamples:\n", word);
     for (const struct command *c = commands; c->name != NULL; c++) {
         if (strncmp(c->name, word, size) == 0 && c->name[size] == ' ') {
             fprintf(to, "  %s\n", c->examples[0]);

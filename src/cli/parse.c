@@ -156,6 +156,9 @@ static int find_name(const char *word, const char *const *names, size_t count)
 
 static bool read_states(const char *text, unsigned *ret)
 {
+    if (*text == 0) {
+        return false; /* a script's variable that is empty does not mean "all" */
+    }
     while (*text != 0) {
         size_t size = strcspn(text, ",");
         unsigned found = 0;

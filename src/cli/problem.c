@@ -100,7 +100,12 @@ pd_hub *hub_open(const struct invocation *in, bool may_create, int *ret_code)
 {
     const char *url = in->options.hub;
     char path[4096];
-    if (!may_create && file_of(url, path, sizeof path) && access(path, F_OK) != 0) {
+    if (strncmp(url, "memory:", strlen("memory:")) == 0) {
+        *ret_code = problem(CODE_USAGE, "name a file with --hub sqlite:FILE, or PERDURE_HUB",
+                            "'%s' is a hub within one process: nothing else can look into it", url);
+        return NULL;
+    }
+    if (!may_create && file_of(url, path, sizeof path) && *path != 0 && access(path, F_OK) != 0) {
         *ret_code = problem(CODE_NOT_FOUND, "name another with --hub sqlite:FILE, or PERDURE_HUB",
                             "hub '%s' not found", url);
         return NULL;
