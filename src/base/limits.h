@@ -51,6 +51,14 @@
  * how long one instance may keep its partition busy. */
 #define LIMIT_TURN_EVENTS 10000
 
+/* Likewise in bytes of payloads: a turn that has so many takes no further event. */
+#define LIMIT_TURN_INTAKE_BYTES (64 * 1024 * 1024)
+
+/* Bytes of what one turn asks for; more fails the instance. With the intake and one payload more it
+ * has to fit into one value of a store: a turn that no store can keep would be tried for ever, and
+ * bring down its partition each time. SQLite's bound is 1,000,000,000. */
+#define LIMIT_TURN_ACTION_BYTES (512 * 1024 * 1024)
+
 /* Rows of one page of a query, at most and unless asked otherwise. */
 #define LIMIT_QUERY_PAGE 1000
 #define LIMIT_QUERY_PAGE_DEFAULT 100

@@ -3,7 +3,7 @@
  * Turns: handed out, ended, given back.
  *
  * An instance that has events and no open turn is in line; core_next_turn takes the first in line
- * and freezes the events it has, up to LIMIT_TURN_EVENTS. What arrives from then on is for the next
+ * and freezes the events it has, up to LIMIT_TURN_EVENTS and LIMIT_TURN_INTAKE_BYTES. What arrives from then on is for the next
  * turn. The events stay where they wait until the turn ends; the turn has its own array of them,
  * in a slot that is used again, so that turns allocate nothing once warmed up.
  *
@@ -78,6 +78,20 @@ void turn_want(struct core *core, struct instance *instance)
     }
 }
 
+/* How many of the events that wait the next turn takes: one at least. */
+static size_t count_intake(const struct instance *instance)
+{
+    size_t most = instance->events.count;
+    most = most < LIMIT_TURN_EVENTS ? most : LIMIT_TURN_EVENTS;
+    const struct waiting_event *waiting = instance->events.first;
+    size_t count = 0;
+    for (size_t bytes = 0; count < most && bytes < LIMIT_TURN_INTAKE_BYTES; count++) {
+        bytes += waiting->event.payload.size;
+        waiting = waiting->next;
+    }
+    return count;
+}
+
 bool core_next_turn(struct core *core, time_us now, const struct turn **ret)
 {
     struct list_node *node = list_pop_front(&core->ready);
@@ -85,8 +99,7 @@ bool core_next_turn(struct core *core, time_us now, const struct turn **ret)
         return false;
     }
     struct instance *instance = CONTAINER_OF(node, struct instance, waiting);
-    size_t count = instance->events.count;
-    count = count < LIMIT_TURN_EVENTS ? count : LIMIT_TURN_EVENTS;
+    size_t count = count_intake(instance);
     struct turn_slot *slot = slot_take(core, count + 1);
 
     time_us at = now;

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "engine/partition_priv.h"
 #include "wire/wire.h"
@@ -311,22 +312,34 @@ static bool receive(struct partition *partition, time_us now)
 /* ---- turns
  * ------------------------------------------------------------------------------------- */
 
-/* A history that cannot be read ends the instance: it could never go on, and people must see it. */
-static void fail_turn(const struct turn *turn, const pd_error *why, struct arena *arena,
-                      struct turn_result *ret)
+/* The engine ends the instance itself: it could never go on, and people must see why. */
+static void fail_turn(struct partition *partition, const struct turn *turn, struct text type,
+                      const char *message, struct turn_result *ret)
 {
+    struct runner *runner = partition->options.runner;
+    struct arena *arena = &partition->turn;
     struct failure *failure = arena_alloc(arena, sizeof *failure);
     struct action *action = arena_alloc(arena, sizeof *action);
-    (void)turn;
     *failure = (struct failure){
-        .type = TEXT("CorruptHistory"),
-        .message = text_of(arena_printf(arena, "%s", why->text)),
+        .type = type,
+        .message = text_of(arena_printf(arena, "%s", message)),
         .is_final = true,
     };
     *action = (struct action){
         .kind = ACTION_COMPLETE, .id = INT32_MAX, .outcome = RUN_FAILED, .failure = failure
     };
     *ret = (struct turn_result){ .actions = action, .action_count = 1 };
+    runner->ops->forget(runner, partition->options.number, turn->row);
+}
+
+/* LIMIT_TURN_ACTION_BYTES */
+static bool is_too_large(const struct turn_result *result)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < result->action_count; i++) {
+        bytes += result->actions[i].payload.size;
+    }
+    return bytes > LIMIT_TURN_ACTION_BYTES;
 }
 
 /* False: the store is in trouble. */
@@ -347,8 +360,7 @@ static bool run_turn(struct partition *partition, time_us now, const struct turn
         pd_status status = residency_load_past(partition, turn->row, turn->number, &past, &err);
         if (status == PD_E_CORRUPT) {
             partition->counters.corrupt++;
-            runner->ops->forget(runner, partition->options.number, turn->row);
-            fail_turn(turn, &err, &partition->turn, &result);
+            fail_turn(partition, turn, TEXT("CorruptHistory"), err.text, &result);
         } else if (status != PD_OK) {
             core_postpone_turn(partition->core, turn);
             partition_back_off(partition, now, &err);
@@ -357,6 +369,12 @@ static bool run_turn(struct partition *partition, time_us now, const struct turn
             answer = runner->ops->turn(runner, turn, &past, &partition->turn, &result);
             assert_that(answer == RUNNER_DONE);
         }
+    }
+    if (is_too_large(&result)) {
+        fail_turn(partition, turn, TEXT("Misuse"),
+                  "one turn asks for more than 512 MiB at once: start fewer activities before an "
+                  "await, or hand them smaller inputs",
+                  &result);
     }
     core_end_turn(partition->core, now, turn, &result);
     return true;

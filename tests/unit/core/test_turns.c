@@ -139,6 +139,27 @@ static void a_turn_takes_at_most_its_limit_of_events(void **state)
     assert_false(core_next_turn(rig->core, rig->now, &turn));
 }
 
+static void a_turn_takes_no_more_events_when_it_has_bytes_enough(void **state)
+{
+    enum { SIZE = LIMIT_TURN_INTAKE_BYTES / 2 };
+    static char large[SIZE];
+    struct rig *rig = *state;
+    const struct turn *turn;
+    rig_start(rig, "a", "forever", NULL);
+    rig_run(rig);
+    struct instance *a = core_find(rig->core, TEXT("a"));
+    pd_error err;
+    for (int i = 0; i < 3; i++) {
+        core_raise(rig->core, rig->now, a, TEXT("x"), text_make(large, SIZE), &err);
+    }
+    assert_true(core_next_turn(rig->core, rig->now, &turn));
+    assert_int_equal(turn->event_count, 3); /* and ORCHESTRATOR_STARTED */
+    rig_end_turn(rig, turn);
+    assert_true(core_next_turn(rig->core, rig->now, &turn));
+    assert_int_equal(turn->event_count, 2);
+    rig_end_turn(rig, turn);
+}
+
 static void turns_come_in_the_order_instances_became_ready(void **state)
 {
     struct rig *rig = *state;
@@ -484,6 +505,7 @@ int main(void)
         T(rows_step_by_the_number_of_partitions),
         T(the_first_turn_begins_with_the_start),
         T(a_turn_takes_at_most_its_limit_of_events),
+        T(a_turn_takes_no_more_events_when_it_has_bytes_enough),
         T(turns_come_in_the_order_instances_became_ready),
         T(a_postponed_turn_waits_for_the_past_to_be_durable),
         T(turns_are_the_same_memory_again),

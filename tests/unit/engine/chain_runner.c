@@ -43,7 +43,14 @@ static void follow(const struct turn *turn, const struct event *event, struct ar
     char program = turn->instance_id.at[0];
     switch (event->kind) {
     case EVENT_EXECUTION_STARTED:
-        if (program == 'T') {
+        if (program == 'L') {
+            static char large[16 * 1024 * 1024];
+            for (int32_t i = 0; i < 40; i++) {
+                struct action *action = add(arena, ret, ACTION_SCHEDULE_TASK, i);
+                action->name = TEXT("Step");
+                action->payload = text_make(large, sizeof large);
+            }
+        } else if (program == 'T') {
             struct action *action = add(arena, ret, ACTION_CREATE_TIMER, 0);
             action->fire_at = turn->events[0].at + TIME_SECOND;
         } else if (program != 'E') {

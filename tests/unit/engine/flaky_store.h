@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A store that fails when told: everything is passed on to a real one, except that the next
- * commits or loads fail as a full disk would. Thread-safe as the real one is, and watches that commit,
- * own and trim are called by one thread at a time, as the contract has it. */
+ * A store that fails when told: everything is passed on to a real one, except that the next commits
+ * or loads fail as a full disk would. Thread-safe as the real one is, and watches that commit, own
+ * and trim are called by one thread at a time, as the contract has it. */
 #ifndef FLAKY_STORE_H
 #define FLAKY_STORE_H
 

@@ -212,6 +212,21 @@ static void activities_that_wait_for_a_thread_are_not_doubled_by_a_failed_commit
     assert_in_range(house.runner.activities_run, COUNT, COUNT + 1);
 }
 
+/* Else it would be tried for ever, and every batch it is in would fail. */
+static void a_turn_that_no_store_could_keep_ends_its_instance_and_no_other(void **state)
+{
+    (void)state;
+    struct house house;
+    pd_error err;
+    open_house(&house, "memory:", 1);
+    assert_int_equal(start(&house, "L:too large", &err), PD_OK);
+    assert_int_equal(start(&house, "1:beside it", &err), PD_OK);
+    wait_ended(&house, "L:too large");
+    wait_ended(&house, "1:beside it");
+    assert_int_equal(house.runner.activities_run, 1);
+    close_house(&house);
+}
+
 static void a_clock_set_back_does_not_keep_a_partition_down(void **state)
 {
     (void)state;
@@ -258,6 +273,7 @@ int main(void)
         cmocka_unit_test(what_waits_for_a_commit_goes_on_when_the_partition_made_it_itself),
         cmocka_unit_test(a_partition_that_begins_again_is_alone_in_the_store),
         cmocka_unit_test(activities_that_wait_for_a_thread_are_not_doubled_by_a_failed_commit),
+        cmocka_unit_test(a_turn_that_no_store_could_keep_ends_its_instance_and_no_other),
         cmocka_unit_test(a_clock_set_back_does_not_keep_a_partition_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
