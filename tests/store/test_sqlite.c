@@ -110,6 +110,36 @@ static void a_database_of_someone_else_is_corrupt_and_untouched(void **state)
     assert_refused(world, "app.db", PD_E_CORRUPT, "is not a Perdure store");
 }
 
+/* What a crash of its program left: a log that whoever opens the database would work off. */
+static void a_log_of_someone_else_is_untouched_too(void **state)
+{
+    struct world *world = *state;
+    sqlite3 *db;
+    char line[900];
+    size_t before_size, after_size;
+    assert_int_equal(sqlite3_open(path_in(world, "theirs.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "PRAGMA journal_mode=WAL; PRAGMA user_version=3;"
+                                  "CREATE TABLE mine(x); INSERT INTO mine VALUES(1)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    (void)snprintf(line, sizeof line,
+                   "cd '%s' && cp theirs.db left.db && cp theirs.db-wal left.db-wal",
+                   world->folder);
+    assert_int_equal(system(line), 0);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    char *before = slurp(world, "left.db-wal", &before_size);
+    assert_true(before_size != 0);
+    assert_null(store_sqlite_open(path_in(world, "left.db"), 1, NULL, &world->err));
+    assert_int_equal(world->err.status, PD_E_CORRUPT);
+    char *after = slurp(world, "left.db-wal", &after_size);
+    assert_int_equal(after_size, before_size);
+    assert_memory_equal(after, before, before_size);
+    assert_false(exists_with(world, "left.db", "-shm"));
+    free(before);
+    free(after);
+}
+
 static void a_newer_version_is_refused_and_untouched(void **state)
 {
     struct world *world = *state;
@@ -399,6 +429,7 @@ int main(void)
     static const struct CMUnitTest own[] = {
         cmocka_unit_test(a_file_that_is_no_database_is_corrupt_and_untouched),
         cmocka_unit_test(a_database_of_someone_else_is_corrupt_and_untouched),
+        cmocka_unit_test(a_log_of_someone_else_is_untouched_too),
         cmocka_unit_test(a_newer_version_is_refused_and_untouched),
         cmocka_unit_test(an_empty_file_becomes_a_store),
         cmocka_unit_test(a_file_or_folder_that_cannot_be_written_is_denied),
