@@ -11,10 +11,12 @@
  * makes (an activity, a timer, an event it waits for) is a step, recorded in the history of its
  * instance. After a crash, a restart or an eviction from memory the function is run again from
  * its first line, and history answers the steps it has already taken; so it must ask for the same
- * steps in the same order each time. It may not read the clock, random numbers, the environment,
- * files or sockets, nor keep static variables that change: activities do that, and pd_now answers
- * the only question of time. One durable call per statement: C does not fix the order in which
- * arguments are evaluated.
+ * steps in the same order each time. (Compared are their kinds and the names of activities; inputs
+ * may differ.) It may not read the clock, random numbers, the environment, files or sockets, nor
+ * keep static variables that change: activities do that, and pd_now answers the only question of
+ * time. One durable call per statement: C does not fix the order in which arguments are evaluated.
+ * With PD_REPLAY=always in the environment every wait is answered by running the function again,
+ * so that tests find what would break after a crash.
  *
  * How calls fail. Calls that take a pd_orchestration do not come back when they fail: the
  * function is left, the instance records the failure, its memory is released. All other calls
@@ -26,7 +28,17 @@
  * at the end of the block. Everything you pass in is copied before the call returns.
  *
  * Threads. A pd_hub and a pd_worker may be used from any thread. A pd_instance, pd_page, pd_history
- * and pd_document are immutable. Everything else belongs to the function it was given to.
+ * and pd_document are immutable. Everything else belongs to the function it was given to, and to
+ * the thread that runs it. After fork() the child uses nothing of its parent's: it opens the hub
+ * anew, or does exec.
+ *
+ * What may block. An activity may: it has a thread. An orchestrator waits by the calls of section 5
+ * only, and calls nothing of section 8. Until it waits or returns, all other orchestrations of its
+ * partition stand still, starts and pd_worker_stop with them: a loop without end ends them all.
+ *
+ * C++. Your program may be C++ and calls section 8 by the names that end in '_'. Functions in C++
+ * can be registered; but leaving one runs no destructors, so let nothing that needs one live across
+ * a call that takes a pd_orchestration, and let no exception out.
  *
  * What is durable. A call of section 8 that returns PD_OK is on stable storage (fsync) before it
  * returns. An activity is handed out only after the request for it is durable, and runs at least
@@ -35,9 +47,10 @@
  * Units. Time is pd_time (milliseconds since 1970-01-01 UTC) and pd_duration (milliseconds);
  * sizes are bytes; text is UTF-8 and ends with a NUL.
  *
- * Limits, each with a clear PD_E_LIMIT or PD_E_INVALID when passed: instance ID 256 characters;
- * names of functions, events and versions 256 bytes; a payload 16 MiB of JSON; JSON depth 64;
- * a query page 1,000 rows; one object or array literal 32 macro arguments. */
+ * Limits, each with a clear PD_E_LIMIT or PD_E_INVALID (or failure of the function) when passed:
+ * instance ID 256 characters; names of functions, events and versions 256 bytes; a payload 16 MiB
+ * of JSON; JSON depth 64; what an orchestration asks for between two waits 512 MiB of JSON; a query
+ * page 1,000 rows; 64 partitions; one object or array literal 32 macro arguments. */
 #ifndef PERDURE_H
 #define PERDURE_H
 
@@ -91,12 +104,12 @@ typedef enum pd_status {
 /* Filled in by a failing call; untouched by a succeeding one. Needs no release. */
 typedef struct pd_error {
     pd_status status;
-    bool      retryable; /* the same call may succeed later */
+    bool      retryable; /* the same call, made again, may succeed */
     char      where[48]; /* who noticed, e.g. "sqlite: commit" */
     char      text[200]; /* one sentence for a person */
 } pd_error;
 
-/* Prints one line to stderr. Returns 1, so that main can return it. */
+/* Prints one line to stderr: "perdure: where: text". Returns 1, so that main can return it. */
 PD_API int pd_error_report(const pd_error *err);
 
 /* ---- 2. Time -------------------------------------------------------------------------------- */
@@ -172,7 +185,7 @@ typedef struct pd_literal { pd_value value_; } pd_literal;
 PD_API pd_kind     pd_kind_of(pd_value v);
 PD_API const char *pd_text(pd_value v); /* "" unless text */
 PD_API int64_t     pd_int(pd_value v);  /* 0 unless an integer */
-PD_API double      pd_real(pd_value v); /* 0 unless a number */
+PD_API double      pd_real(pd_value v); /* 0 unless a number, whole or real */
 PD_API bool        pd_bool(pd_value v); /* false unless true */
 PD_API size_t      pd_count(pd_value v); /* items of an array, pairs of an object; else 0 */
 PD_API pd_value    pd_at(pd_value array, size_t index); /* null beyond the end */
@@ -207,7 +220,8 @@ typedef void pd_any_fn(void);
  * "NonDeterminism" (a turn differs from history), "ActivityNotFound" and "OrchestratorNotFound"
  * (no function of that name in the worker), "BadInput" (pd_read found another shape),
  * "BadPayload" (a value that JSON cannot hold, or above the limit), "Misuse" (a call used in a way
- * it does not allow; the message says which), "OutOfMemory" (pd_alloc found none). */
+ * it does not allow; the message says which), "OutOfMemory" (pd_alloc found none),
+ * "CorruptHistory" (what is stored of the instance cannot be understood). */
 typedef struct pd_failure pd_failure;
 struct pd_failure {
     const char *type;    /* short, for programs: "CardDeclined" */
@@ -216,19 +230,29 @@ struct pd_failure {
     bool final;          /* retrying cannot help */
 };
 
-/* One row of the table that says what a worker can run. */
+/* One row of the table that says what a worker can run: PD_FUNCTION("Name", function). Names are
+ * what is stored. So C functions may be renamed and moved; but keep the row of an orchestrator
+ * until its last instance has ended: one that wakes and is not found has failed for good. */
 typedef enum pd_function_kind { PD_ORCHESTRATOR = 1, PD_ACTIVITY } pd_function_kind;
 typedef struct pd_function { const char *name; pd_function_kind kind; pd_any_fn *run; } pd_function;
 
-/* A function in this program, or the name of one anywhere. */
+/* A function in this program, or the name of one, which may be another program's. */
 typedef struct pd_ref { const char *name_; pd_any_fn *run_; } pd_ref;
 
 /* ---- 5. Inside an orchestrator -------------------------------------------------------------- */
 
-typedef struct pd_activity_call { pd_value input; const char *version; } pd_activity_call;
+typedef struct pd_activity_call {
+    pd_value    input;
+    const char *version; /* recorded with the step, and nothing else; NULL: none */
+} pd_activity_call;
 
 /* call: start and await.  start: begin, and return a task to wait for.  See section 9 for the
- * forms you write: pd_call_activity(o, say_hello, "Tokyo"). */
+ * forms you write: pd_call_activity(o, say_hello, "Tokyo").
+ *
+ * Requests are recorded, and handed out, when the orchestrator next waits or returns: those that
+ * it never waits for as well. There is no limit of time for an activity and no way to recall one;
+ * wait for it and a timer with pd_wait_any, and go on without it. A history only grows, and replay
+ * reads all of it: let one that repeats something for years end now and then, and start another. */
 PD_API pd_value pd_call_activity_(pd_orchestration *o, pd_ref activity,
                                   const pd_activity_call *call);
 PD_API pd_task *pd_start_activity_(pd_orchestration *o, pd_ref activity,
@@ -241,7 +265,9 @@ PD_API void     pd_sleep_until(pd_orchestration *o, pd_time t);
 PD_API pd_task *pd_start_timer(pd_orchestration *o, pd_duration d);
 
 /* External events, by name (ASCII case-insensitive). Events that come before they are expected
- * are kept in order; several waiters for a name are served oldest first. */
+ * are kept in order; several waiters for a name are served oldest first. So a task of
+ * pd_expect_event that you stopped waiting for still takes the next event of its name: keep the
+ * task and wait for it again, instead of expecting once more. */
 PD_API pd_value pd_wait_event(pd_orchestration *o, const char *name);
 PD_API pd_task *pd_expect_event(pd_orchestration *o, const char *name);
 
@@ -263,7 +289,7 @@ PD_API const pd_failure *pd_task_failure(const pd_task *t);     /* NULL unless i
 PD_API pd_time     pd_now(pd_orchestration *o); /* when this turn began: the same at every replay */
 PD_API const char *pd_instance_id(pd_orchestration *o);
 PD_API bool        pd_is_replaying(pd_orchestration *o); /* for logs: must not change steps */
-/* One line to stderr; silent in replay. */
+/* One line to stderr, "[instance orchestrator] text"; silent in replay. */
 PD_API PD_PRINTF(2, 3) void pd_log(pd_orchestration *o, const char *format, ...);
 /* Leaves the function with a failure. */
 PD_API PD_NO_RETURN PD_PRINTF(3, 4) void pd_raise(pd_orchestration *o, const char *type,
@@ -272,12 +298,27 @@ PD_API pd_result   pd_fail_with(pd_orchestration *o, const pd_failure *f);
 
 /* ---- 6. Inside an activity ------------------------------------------------------------------ */
 
-/* "<execution id>:<step as 4 hex digits>": the same at every attempt, so a key for idempotence. */
+/* An activity is an ordinary function on a thread of the worker, with a thread's stack. It may
+ * block, and may call section 8 (with the hub handed in by pd_user), though not pd_worker_stop or
+ * pd_hub_close. While it waits for another instance it holds its thread: with all threads waiting,
+ * nothing is left to run what they wait for.
+ *
+ * It runs at least once: again when the process died after its work and before its result was
+ * durable. One that brings the process down is therefore run again at each start; take its row out
+ * of the table, and its instances fail with "ActivityNotFound". */
+
+/* "<execution id>:<step in hex, 4 digits or more>": the same at every attempt, so a key for
+ * idempotence. */
 PD_API const char *pd_activity_key(pd_activity *a);
 PD_API const char *pd_activity_instance_id(pd_activity *a);
+/* One line to stderr, "[instance activity] text". */
 PD_API PD_PRINTF(2, 3) void pd_activity_log(pd_activity *a, const char *format, ...);
 
 /* ---- 7. Inside either of them --------------------------------------------------------------- */
+
+/* Written without the '_', with the context in the place of m: pd_alloc(o, n), pd_ok(a, 42). What
+ * cannot be done leaves an orchestrator; in an activity it gives NULL, and PD_FAILED or pd_ok then
+ * report it. A list or dict that is passed on is copied as it is then; it may grow afterwards. */
 
 PD_API pd_mem *pd_mem_of_orchestration(pd_orchestration *o);
 PD_API pd_mem *pd_mem_of_activity(pd_activity *a);
@@ -293,7 +334,7 @@ PD_API void     pd_dict_set_(pd_dict *dict, const char *key, pd_value v); /* the
 PD_API pd_result pd_ok_(pd_mem *m, pd_value v);
 PD_API PD_PRINTF(3, 4) pd_result pd_fail_(pd_mem *m, const char *type, const char *format, ...);
 PD_API const char *pd_json_(pd_mem *m, pd_value v);
-PD_API void    *pd_user_(pd_mem *m); /* pd_worker_options.user */
+PD_API void    *pd_user_(pd_mem *m); /* pd_worker_options.user, the same for all threads */
 
 /* Strict reading; see pd_read in section 9. */
 typedef struct pd_slot { char kind_; const void *at_; } pd_slot;
@@ -307,13 +348,17 @@ typedef struct pd_id { char text[1025]; } pd_id; /* 1 to 256 characters, so at m
 
 /* Opens a task hub, creating it when it is missing.
  *
- *   url       "sqlite:orders.db"  one file (and its -wal, -shm, -lock and -wake beside it)
- *             "memory:"           this process only, gone when closed
+ *   url       "sqlite:orders.db"  one file (and its -wal, -shm, -lock and -wake beside it), named
+ *                                 from the current folder or from /; on a disk of this machine
+ *             "memory:"           this hub only, gone when closed
+ *             "...?partitions=4"  with either: one thread more for orchestrators each, 1 to 64.
+ *                                 Fixed when the hub is created (1 unless given); ignored later
  *   returns   the hub; NULL with
  *             PD_E_INVALID      the URL cannot be understood
  *             PD_E_CORRUPT      the file is not a Perdure store, or is damaged; it was not touched
  *             PD_E_STATE        the file was written by a newer version; it was not touched
- *             PD_E_DENIED       the file or its folder cannot be written
+ *             PD_E_DENIED       the file or its folder is missing, is something else, or may not
+ *                               be written (which reading needs as well)
  *             PD_E_UNAVAILABLE  the disk is full or failing; retryable
  *   owner     you: pd_hub_close, or PD_AUTO
  *   blocks    on the disk
@@ -329,20 +374,23 @@ PD_API void pd_hub_close(pd_hub *hub);
 
 typedef struct pd_worker_options {
     void       *user;               /* handed to your functions by pd_user */
-    int         threads;            /* that run activities; 0 means one per processor */
-    size_t      stack_size;         /* per orchestration in memory; 0 means 64 KiB */
-    size_t      orchestrations_max; /* kept in memory; 0 means 10,000; replay rebuilds others */
-    pd_duration drain_max;          /* pd_worker_stop waits so long for activities; 0 means 30 s */
+    int         threads;            /* as many activities run at once; 0: one per processor */
+    size_t      stack_size;         /* per orchestration in memory, 16 KiB or more; 0: 64 KiB */
+    size_t      orchestrations_max; /* kept in memory; 0: 10,000; replay rebuilds the others */
+    pd_duration drain_max;          /* pd_worker_stop waits so long for activities; 0: 30 s */
 } pd_worker_options;
 
-/* Runs the engine of the hub, and your functions, on threads of its own.
+/* Runs the engine of the hub, and your functions, on threads of its own. Signals to the process
+ * are left to you: for a service, block SIGINT and SIGTERM before the hub is opened, wait for them
+ * with sigwait, and stop the worker then.
  *
  *   program   rows of PD_FUNCTION; pass PD_PROGRAM(table); the rows must outlive the worker
  *   options   NULL for the defaults
  *   returns   the worker; NULL with
  *             PD_E_STATE    this hub has a worker, or another process runs the engine of the file
  *                           (the text says which)
- *             PD_E_INVALID  a row without name or function, or a name twice
+ *             PD_E_INVALID  a row without name or function, a name twice, an option that makes no
+ *                           sense, or a PD_REPLAY that is not "always"
  *   owner     you: pd_worker_stop, or PD_AUTO; stop it before you close the hub
  *   blocks    on the disk; unfinished instances go on in the background, whatever their number */
 PD_API PD_MUST_USE pd_worker *pd_worker_start(pd_hub *hub, const pd_function *program, size_t n,
@@ -350,14 +398,15 @@ PD_API PD_MUST_USE pd_worker *pd_worker_start(pd_hub *hub, const pd_function *pr
 
 /* Takes no new work, waits for running activities up to drain_max, makes everything durable, and
  * gives the engine up. An activity still running then is abandoned by the engine and run again at
- * the next start; its thread is waited for. NULL is fine. */
+ * the next start; its thread is waited for. Not stopping is safe as well: a process may end at any
+ * instant. NULL is fine. */
 PD_API void pd_worker_stop(pd_worker *worker);
 
 typedef enum pd_run_state {
-    PD_RUN_PENDING,
+    PD_RUN_PENDING,   /* started; has not had a turn */
     PD_RUN_RUNNING,
-    PD_RUN_SUSPENDED,
-    PD_RUN_COMPLETED,
+    PD_RUN_SUSPENDED, /* this version neither suspends nor terminates: for files of other writers */
+    PD_RUN_COMPLETED, /* from here on it has ended */
     PD_RUN_FAILED,
     PD_RUN_TERMINATED
 } pd_run_state;
@@ -369,7 +418,8 @@ typedef struct pd_start_options {
     const char *version; /* recorded with the instance; NULL: none */
 } pd_start_options;
 
-/* Starts an instance. See pd_hub_start in section 9.
+/* Starts an instance. See pd_hub_start in section 9. The orchestrator is a function of the program
+ * of this hub's worker, or the name of one in whichever process runs the engine.
  *
  *   options   NULL for the defaults
  *   id        receives the instance ID; may be NULL
@@ -378,9 +428,11 @@ typedef struct pd_start_options {
  *                             (one that has ended is replaced, history and all)
  *             PD_E_INVALID    the ID is longer than 256 characters, starts with '@', or holds
  *                             / \ # ? or a control character; or the name is empty; or JSON
- *                             cannot hold the input
+ *                             cannot hold the input; or a function was given where no worker
+ *                             knows its name
  *             PD_E_LIMIT      the input is larger than the limit
- *             PD_E_UNAVAILABLE  the store failed: it is not known whether it was started; retryable
+ *             PD_E_UNAVAILABLE  the store failed: it is not known whether it was started (with an
+ *                             ID of yours pd_hub_fetch tells, later); retryable
  *   blocks    until durable: about one fsync. Many at once: pd_hub_start_many. */
 PD_API PD_MUST_USE pd_status pd_hub_start_(pd_hub *hub, pd_ref orchestrator, pd_value input,
                                            const pd_start_options *options, pd_id *id,
@@ -414,7 +466,7 @@ PD_API PD_MUST_USE pd_instance *pd_hub_fetch(pd_hub *hub, const char *id, pd_err
 
 /* Waits until the instance has ended, in any way.
  *
- *   timeout   from now; pd_seconds(0) asks once
+ *   timeout   from now; pd_seconds(0) asks once, pd_days(36500) waits for ever
  *   returns   the instance as it ended; NULL with
  *             PD_E_NOT_FOUND    no such instance in this hub
  *             PD_E_TIMEOUT      still running; nothing was changed
@@ -434,7 +486,7 @@ PD_API bool              pd_instance_is_ended(const pd_instance *i);
 PD_API pd_time           pd_instance_created_at(const pd_instance *i);
 PD_API pd_time           pd_instance_updated_at(const pd_instance *i); /* last change of state */
 PD_API pd_time           pd_instance_ended_at(const pd_instance *i);   /* 0 while it runs */
-PD_API const char       *pd_instance_input_json(const pd_instance *i);
+PD_API const char       *pd_instance_input_json(const pd_instance *i);  /* or "null" */
 PD_API const char       *pd_instance_output_json(const pd_instance *i); /* or "null" */
 PD_API pd_value          pd_instance_output(const pd_instance *i);      /* null unless completed */
 PD_API const pd_failure *pd_instance_failure(const pd_instance *i);     /* NULL unless failed */
@@ -444,7 +496,7 @@ PD_API const pd_failure *pd_instance_failure(const pd_instance *i);     /* NULL 
  * there beside it until then. */
 typedef struct pd_query {
     unsigned    states; /* 1u << PD_RUN_RUNNING | ...; 0 means all */
-    const char *id_prefix, *name; /* NULL: any */
+    const char *id_prefix, *name; /* case counts; NULL: any */
     const char *page_token;       /* from the page before; NULL: the first page */
     pd_time     created_from, created_to; /* inclusive; 0: open */
     size_t      page_size; /* 0 means 100; at most 1,000 */
@@ -493,6 +545,9 @@ static inline void pd_hub_auto(pd_hub **h) { pd_hub_close(*h); }
 static inline void pd_worker_auto(pd_worker **w) { pd_worker_stop(*w); }
 static inline void pd_instance_auto(pd_instance **i) { pd_instance_free(*i); }
 static inline void pd_page_auto(pd_page **p) { pd_page_free(*p); }
+
+/* PD_AUTO(pd_hub) hub = ...: closed, stopped or freed at the end of the block, the last one first.
+ * For pd_hub, pd_worker, pd_instance, pd_page, pd_history and pd_document; set it at once. */
 #define PD_AUTO(type) PD_CLEANUP(type##_auto) type *
 
 /* Values from C; PD_VAL below picks one by type. */
@@ -569,6 +624,22 @@ static inline pd_ref pd_ref_orchestrator(pd_orchestrator_fn *f)
 
 /* ---- 9. Sugar, C only: typed arguments, named options --------------------------------------- */
 
+/* What you write. x is anything PD_VAL takes, f a function or its name, c an orchestration or an
+ * activity; errors, ownership and blocking are those of the calls with a '_' behind the name.
+ *
+ *   pd_call_activity(o, f, x)  pd_start_activity(o, f, x)       an option: .version = "2"
+ *   pd_ok(c, x)  pd_fail(c, "Type", "format", ...)  PD_FAILED   how functions end
+ *   pd_read(c, value, "key", &x, ...)                           strict reading; see there
+ *   pd_alloc(c, size)  pd_format(c, "format", ...)  pd_json(c, x)  pd_keep(c, x)
+ *   pd_defer(c, release, thing)                                 release(thing) when the run ends
+ *   pd_list_new(c)  pd_list_add(list, x)  pd_dict_new(c)  pd_dict_set(dict, "key", x)
+ *   PD_OBJ("key", x, "key", x)  PD_ARR(x, x)  PD_NULL  PD_TRUE  PD_FALSE
+ *   PD_EACH(item, array) { ... }                                item is a pd_value
+ *   pd_await_all(o, PD_TASKS(t, u))                             tasks in place of an array and n
+ *   pd_hub_start(hub, f, x, options, id, err)
+ *   pd_hub_start_many(hub, f, n, inputs, ids, err)
+ *   pd_hub_raise_event(hub, id, "Name", x, err) */
+
 #define PD_NULL  ((pd_value){ .kind_ = PD_IS_NULL })
 #define PD_TRUE  ((pd_value){ .kind_ = PD_IS_BOOL, .as_.boolean = true })
 #define PD_FALSE ((pd_value){ .kind_ = PD_IS_BOOL, .as_.boolean = false })
@@ -644,9 +715,10 @@ static inline pd_value pd_of_open_dict(pd_dict *dict)
     .as_.items = (const pd_value[]){ PD_MAP(PD_VAL, __VA_ARGS__) } } })
 
 /* pd_read(c, value, &x) or pd_read(c, value, "key", &x, "other?", &y): each target is filled from a
- * value of exactly its type; a key ending in '?' may be absent, and leaves its target as it was. In
- * an orchestrator a mismatch leaves the function; in an activity it returns false, with the failure
- * recorded for PD_FAILED, and the compiler insists you look. */
+ * value of its type (a double also from a whole number, an int from one that fits); a key ending in
+ * '?' may be absent, and leaves its target as it was. All or none are filled. In an orchestrator a
+ * mismatch leaves the function; in an activity it returns false, with the failure recorded for
+ * PD_FAILED, and the compiler insists you look. */
 static inline pd_slot pd_slot_key(const char *k) { return (pd_slot){ 'k', k }; }
 static inline pd_slot pd_slot_text(const char **p) { return (pd_slot){ 's', p }; }
 static inline pd_slot pd_slot_int(int *p) { return (pd_slot){ 'i', p }; }
@@ -707,10 +779,12 @@ static inline pd_slot pd_slot_value(pd_value *p) { return (pd_slot){ 'v', p }; }
     pd_start_activity_((o), PD_ACTIVITY_REF(activity), PD_OPTIONS(pd_activity_call, __VA_ARGS__))
 #define PD_TASKS(...) (pd_task *const[]){ __VA_ARGS__ }, PD_N(__VA_ARGS__)
 
+/* One loop, so that break and continue mean what they say, and the array is evaluated once; the
+ * index is kept in a pd_value because a for declares variables of one type only. */
 #define PD_EACH(item, array)                                                                      \
-    for (size_t item##_at = 0; item##_at < pd_count(array); item##_at++)                          \
-        for (pd_value item = pd_at((array), item##_at), *item##_once = &item; item##_once;        \
-             item##_once = NULL)
+    for (pd_value item = PD_NULL, item##_all = (array), item##_at = pd_of_int(0);                 \
+         item##_at.as_.integer < (int64_t)pd_count(item##_all) &&                                 \
+         (item = pd_at(item##_all, (size_t)item##_at.as_.integer), true); item##_at.as_.integer++)
 
 #define pd_hub_start(hub, orchestrator, x, options, id, err)                                      \
     pd_hub_start_((hub), PD_ORCHESTRATOR_REF(orchestrator), PD_VAL(x), (options), (id), (err))

@@ -89,6 +89,31 @@ static void literals_can_be_looked_into_to_their_ends(void **state)
     assert_int_equal(sum, 1);
 }
 
+static pd_value counted(pd_value v, int *times)
+{
+    ++*times;
+    return v;
+}
+
+static void a_loop_over_an_array_can_be_left_and_looks_at_it_once(void **state)
+{
+    (void)state;
+    int times = 0, sum = 0;
+    pd_value v = PD_VAL(PD_ARR(1, 2, 3, 4, 5));
+    PD_EACH(item, counted(v, &times)) {
+        if (pd_int(item) == 2)
+            continue;
+        if (pd_int(item) == 4)
+            break;
+        sum += (int)pd_int(item);
+    }
+    assert_int_equal(sum, 1 + 3);
+    assert_int_equal(times, 1);
+    PD_EACH(item, pd_of_int(3)) {
+        fail_msg("a number has no items, and this is %lld", (long long)pd_int(item));
+    }
+}
+
 static void a_literal_has_up_to_32_arguments(void **state)
 {
     (void)state;
@@ -214,6 +239,7 @@ int main(void)
         cmocka_unit_test(unsigned_numbers_beyond_int64_become_reals),
         cmocka_unit_test(looking_for_another_kind_gives_the_empty_one),
         cmocka_unit_test(literals_can_be_looked_into_to_their_ends),
+        cmocka_unit_test(a_loop_over_an_array_can_be_left_and_looks_at_it_once),
         cmocka_unit_test(a_literal_has_up_to_32_arguments),
         cmocka_unit_test(lists_and_dicts_copy_what_they_are_given),
         cmocka_unit_test(a_dict_finds_its_keys_whether_few_or_many),
