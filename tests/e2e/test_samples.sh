@@ -42,6 +42,48 @@ check "of many files" equal 612 "$(timeout 30 ./fan_out folder)"
 check "and says why it cannot" sh -c './fan_out nowhere 2>err; [ $? -eq 1 ] &&
     grep -q "nowhere: No such file" err'
 
+# The service: answers, reminders, a clean end, and a kill in the middle of waiting.
+serve() {
+    PD_REPLAY=${1:-} ./approval sqlite:approval.db 2>approval.err &
+    service=$!
+    children=$service
+    for _ in $(seq 100); do
+        grep -q "^approval: runs" approval.err && return 0
+        sleep 0.05
+    done
+}
+approval() { "$bin/perdure" --hub sqlite:approval.db "$@"; }
+serve always
+approval start Expense --id trip -i '{"who":"Ada","amount":120}' -o none
+approval start Expense --id car -i '{"who":"Bob","amount":9000,"patience":0}' -o none
+approval raise trip answer --data true
+check "approval takes an answer" equal 0 "$(approval wait trip --timeout 20s -o none; echo $?)"
+check "and says so" equal '{"approved":true,"asked":1}' "$(approval show trip --output)"
+check "it gives up after three questions" equal 8 \
+    "$(approval wait car --timeout 20s --exit-status -o none; echo $?)"
+check "and says why" sh -c 'echo "$1" | grep -q "NoAnswer.*Bob still waits for 9000"' \
+    sh "$(approval show car --failure)"
+check "it has asked three times" equal 3 "$(grep -c '^.car Tell. Bob asks for 9000' approval.err)"
+kill -TERM "$service"
+check "it ends well" wait "$service"
+approval start Expense --id later -i '{"who":"Eve","amount":1}' -o none
+check "what is started meanwhile is pending" equal Pending \
+    "$(approval list --prefix later | cut -f 3)"
+serve
+for _ in $(seq 100); do
+    approval history later | grep -q TimerCreated && break
+    sleep 0.05
+done
+kill -9 "$service"
+wait "$service" 2>/dev/null
+serve
+approval raise later Answer --data '"no"'
+approval wait later --timeout 20s -o none
+check "and goes on after a kill" equal '{"approved":"no","asked":1}' \
+    "$(approval show later --output)"
+kill -TERM "$service"
+wait "$service"
+
 # Killed after the first city was recorded.
 ./hello_cities --slow sqlite:killed.db >killed.out &
 victim=$!
