@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "api/api_priv.h"
+#include "author/author.h"
 
 time_us api_now(void)
 {
@@ -99,6 +100,11 @@ pd_status call_begin(struct call *call, pd_hub *hub, const char *where, pd_error
                          "the hub is NULL; was it opened without a look at the error?");
     }
     OBJECT_CHECK(hub, HUB_MAGIC);
+    if (author_is_inside()) {
+        /* It would wait for its own partition, for ever. */
+        return error_set(err, PD_E_STATE, false, where,
+                         "orchestrators cannot use a hub; do it in an activity");
+    }
     call->hub = hub;
     pthread_mutex_lock(&hub->mutex);
     hub->calls++;

@@ -36,4 +36,7 @@ struct author_counters author_counters(const struct runner *author);
  * registered. */
 const char *author_name_of(const struct runner *author, pd_any_fn *run, pd_function_kind kind);
 
+/* The calling thread is in the code of an orchestrator. */
+bool author_is_inside(void);
+
 #endif

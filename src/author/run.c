@@ -17,6 +17,11 @@
 
 _Thread_local pd_orchestration *run_current __attribute__((tls_model("initial-exec")));
 
+bool author_is_inside(void)
+{
+    return run_current != NULL;
+}
+
 enum {
     SPARE_MAX = 1024,        /* empty runs kept by a shard */
     SPARE_BYTES_MAX = 16384, /* arenas larger than this are given back */

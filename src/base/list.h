@@ -101,6 +101,18 @@ static inline struct list_node *list_pop_front(struct list *list)
     return node;
 }
 
+/* Moves all of `from` behind what is in `to`. */
+static inline void list_append(struct list *to, struct list *from)
+{
+    if (!list_is_empty(from)) {
+        from->head.next->prev = to->head.prev;
+        to->head.prev->next = from->head.next;
+        from->head.prev->next = &to->head;
+        to->head.prev = from->head.prev;
+        list_init(from);
+    }
+}
+
 /* Walks the whole list. */
 static inline size_t list_count(const struct list *list)
 {

@@ -2,11 +2,11 @@
  *
  * bench hello5: how many durable orchestrations a second, beside raw SQLite inserts.
  *
- * One client keeps --concurrent orchestrations of five activities in flight: it starts them by
- * the chunk and waits for the oldest. Engine and raw run take turns, SLICE_ENGINE and SLICE_RAW
- * long, so that whatever else the machine does meets both. During a raw slice the activities are
- * held at a gate: the engine commits what it has, and then has nothing to do, with everything still
- * in flight.
+ * Some clients, each a thread, keep --concurrent orchestrations of five activities in flight: each
+ * starts its share by the chunk and waits for its oldest. Engine and raw run take turns,
+ * SLICE_ENGINE and SLICE_RAW long, so that whatever else the machine does meets both. During a raw
+ * slice the activities are held at a gate: the engine commits what it has, and then has nothing to
+ * do, with everything still in flight.
  *
  *   H1  The engine's time runs from the first start to the last end, less the raw slices: filling
  *       and draining are in it, and so is coming to rest before a raw slice.
@@ -25,7 +25,7 @@
 
 #define SLICE_ENGINE 2000000000
 #define SLICE_RAW 1000000000
-enum { REST_MS = 30, PAUSES_MAX = 4096, CHUNK_MAX = 1000 };
+enum { REST_MS = 30, PAUSES_MAX = 4096, CHUNK_MAX = 1000, CLIENTS = 4, LOOK_MS = 10 };
 
 static const char expected[] = "[\"Hello Tokyo!\",\"Hello Seattle!\",\"Hello London!\","
                                "\"Hello Amsterdam!\",\"Hello Seoul!\"]";
@@ -87,6 +87,17 @@ struct flight {
     int64_t started_ms;
 };
 
+/* One thread, and its share of what is in flight. */
+struct client {
+    struct run *run;
+    pthread_t thread;
+    bool has_thread;
+    struct flight *flights; /* a ring, oldest at head */
+    size_t ring, head, in_flight;
+    struct samples latencies;
+    int code;
+};
+
 struct run {
     struct invocation *in;
     const struct bench_place *place;
@@ -95,15 +106,17 @@ struct run {
     struct raw *raw;
     struct stored_events events;
     size_t events_shown;
-    struct flight *flights; /* a ring, oldest at head */
-    size_t ring, head, in_flight;
-    int64_t concurrent, chunk, started, ended, started_max;
+    struct client clients[CLIENTS];
+    int64_t concurrent, chunk, started_max;
+    atomic_llong started, ended;
+    atomic_bool is_over;     /* nothing is started any more */
+    atomic_int clients_left; /* that still have something in flight */
     int64_t engine_ns, engine_max_ns, slice_began, raw_ns, raw_rows;
     double engine_cpu, raw_cpu, cpu_mark;
     struct {
         int64_t from, to; /* ms since 1970 */
     } pauses[PAUSES_MAX];
-    size_t pause_count;
+    atomic_size_t pause_count;
     struct samples latencies;
 };
 
@@ -135,41 +148,57 @@ static int raw_slice(struct run *r, int64_t ns)
     int code = raw_insert(r->raw, &r->events, ns, &r->raw_rows);
     r->raw_ns += clock_mono_ns() - began;
     r->raw_cpu += bench_cpu_seconds() - cpu;
-    if (r->pause_count < PAUSES_MAX) {
-        r->pauses[r->pause_count].from = paused_at + REST_MS;
-        r->pauses[r->pause_count++].to = clock_now_ms();
+    size_t n = atomic_load(&r->pause_count);
+    if (n < PAUSES_MAX) { /* published before the gate opens */
+        r->pauses[n].from = paused_at + REST_MS;
+        r->pauses[n].to = clock_now_ms();
+        atomic_store(&r->pause_count, n + 1);
     }
     engine_slice_begin(r);
     gate_open(&r->gate);
     return code;
 }
 
-static int start_chunk(struct run *r)
+/* How many of the chunk are still to be started; 0: all are. */
+static size_t claim(struct run *r, int64_t most)
 {
-    static pd_id ids[CHUNK_MAX];
-    int64_t left = r->started_max - r->started;
-    size_t count = (size_t)(left < r->chunk ? left : r->chunk);
-    for (size_t i = 0; i < count; i++) {
-        ids[i].text[0] = 0;
+    long long from = atomic_fetch_add(&r->started, most);
+    long long left = r->started_max - from;
+    long long got = left < 0 ? 0 : left < most ? left : most;
+    if (got < most) {
+        atomic_fetch_sub(&r->started, most - got);
     }
+    return (size_t)got;
+}
+
+static int start_chunk(struct client *c)
+{
+    struct run *r = c->run;
+    size_t count = claim(r, r->chunk);
+    if (count == 0) {
+        atomic_store(&r->is_over, true);
+        return CODE_DONE;
+    }
+    pd_id *ids = calloc(count, sizeof *ids);
     int64_t now = clock_now_ms();
     pd_error err;
-    if (pd_hub_start_many(r->hub, "HelloCities", count, NULL, ids, &err) != PD_OK) {
-        return problem_of(&err);
+    if (ids == NULL) {
+        return problem(CODE_OTHER, NULL, "out of memory");
     }
-    for (size_t i = 0; i < count; i++) {
-        struct flight *f = &r->flights[(r->head + r->in_flight++) % r->ring];
+    pd_status status = pd_hub_start_many(r->hub, "HelloCities", count, NULL, ids, &err);
+    for (size_t i = 0; i < count && status == PD_OK; i++) {
+        struct flight *f = &c->flights[(c->head + c->in_flight++) % c->ring];
         memcpy(f->id.text, ids[i].text, sizeof f->id.text);
         f->started_ms = now;
     }
-    r->started += (int64_t)count;
-    return CODE_DONE;
+    free(ids);
+    return status == PD_OK ? CODE_DONE : problem_of(&err);
 }
 
 static double latency_of(const struct run *r, int64_t from, int64_t to)
 {
     int64_t ms = to - from;
-    for (size_t i = r->pause_count; i-- > 0 && r->pauses[i].to > from;) {
+    for (size_t i = atomic_load(&r->pause_count); i-- > 0 && r->pauses[i].to > from;) {
         int64_t a = r->pauses[i].from > from ? r->pauses[i].from : from;
         int64_t b = r->pauses[i].to < to ? r->pauses[i].to : to;
         ms -= b > a ? b - a : 0;
@@ -177,9 +206,10 @@ static double latency_of(const struct run *r, int64_t from, int64_t to)
     return (double)ms;
 }
 
-static int wait_for_oldest(struct run *r)
+static int wait_for_oldest(struct client *c)
 {
-    struct flight *f = &r->flights[r->head];
+    struct run *r = c->run;
+    struct flight *f = &c->flights[c->head];
     pd_error err;
     PD_AUTO(pd_instance) done = pd_hub_wait(r->hub, f->id.text, pd_minutes(2), &err);
     if (done == NULL) {
@@ -190,11 +220,31 @@ static int wait_for_oldest(struct run *r)
         return problem(CODE_OTHER, NULL, "bench: '%s' ended %s with %s, which is wrong", f->id.text,
                        pd_run_state_name(pd_instance_state(done)), pd_instance_output_json(done));
     }
-    samples_add(&r->latencies, latency_of(r, f->started_ms, pd_instance_ended_at(done).ms));
-    r->head = (r->head + 1) % r->ring;
-    r->in_flight--;
-    r->ended++;
+    samples_add(&c->latencies, latency_of(r, f->started_ms, pd_instance_ended_at(done).ms));
+    c->head = (c->head + 1) % c->ring;
+    c->in_flight--;
+    atomic_fetch_add(&r->ended, 1);
     return CODE_DONE;
+}
+
+static void *client_body(void *argument)
+{
+    struct client *c = argument;
+    struct run *r = c->run;
+    size_t share = (size_t)(r->concurrent / CLIENTS);
+    share = share < (size_t)r->chunk ? (size_t)r->chunk : share;
+    while (c->code == CODE_DONE) {
+        if (!atomic_load(&r->is_over) && c->in_flight + (size_t)r->chunk <= share) {
+            c->code = start_chunk(c);
+        } else if (c->in_flight > 0) {
+            c->code = wait_for_oldest(c);
+        } else if (atomic_load(&r->is_over)) {
+            break;
+        }
+    }
+    atomic_store(&r->is_over, true); /* also after a failure: the others need not go on */
+    atomic_fetch_sub(&r->clients_left, 1);
+    return NULL;
 }
 
 /* One alone, to learn what is stored for each. */
@@ -217,29 +267,64 @@ static int calibrate(struct run *r)
     return stored_events_read(r->place->store, options.id, &r->events);
 }
 
+static int clients_start(struct run *r)
+{
+    atomic_store(&r->clients_left, CLIENTS);
+    for (int i = 0; i < CLIENTS; i++) {
+        struct client *c = &r->clients[i];
+        c->run = r;
+        c->ring = (size_t)r->concurrent + CHUNK_MAX;
+        c->flights = calloc(c->ring, sizeof *c->flights);
+        c->has_thread = c->flights != NULL && pthread_create(&c->thread, NULL, client_body, c) == 0;
+        if (!c->has_thread) {
+            c->code = problem(CODE_OTHER, NULL, "out of memory");
+            atomic_fetch_sub(&r->clients_left, 1);
+            atomic_store(&r->is_over, true);
+        }
+    }
+    return CODE_DONE;
+}
+
+static int clients_join(struct run *r)
+{
+    int code = CODE_DONE;
+    for (int i = 0; i < CLIENTS; i++) {
+        struct client *c = &r->clients[i];
+        if (c->has_thread) {
+            pthread_join(c->thread, NULL);
+        }
+        for (size_t k = 0; k < c->latencies.count; k++) {
+            samples_add(&r->latencies, c->latencies.at[k]);
+        }
+        samples_done(&c->latencies);
+        free(c->flights);
+        code = code == CODE_DONE ? c->code : code;
+    }
+    return code;
+}
+
 static int slices(struct run *r)
 {
     int64_t next_raw = SLICE_ENGINE;
     int code = CODE_DONE;
     engine_slice_begin(r);
-    while (code == CODE_DONE) {
+    clients_start(r);
+    while (atomic_load(&r->clients_left) > 0) {
         int64_t now = engine_ns_now(r);
-        bool more = r->started < r->started_max && now < r->engine_max_ns;
-        if (!more && r->in_flight == 0) {
-            break;
+        if (now >= r->engine_max_ns) {
+            atomic_store(&r->is_over, true);
         }
-        if (now >= next_raw) {
+        if (now >= next_raw && code == CODE_DONE) {
             code = raw_slice(r, SLICE_RAW);
             next_raw = r->engine_ns + SLICE_ENGINE;
-        } else if (more && (int64_t)r->in_flight + r->chunk <= r->concurrent) {
-            code = start_chunk(r);
-        } else {
-            code = wait_for_oldest(r);
         }
+        nanosleep(&(struct timespec){ 0, LOOK_MS * 1000000 }, NULL);
         bench_progress(r->in, "hello5: %.0f s, %lld orchestrations", (double)now / 1e9,
-                       (long long)r->ended);
+                       (long long)atomic_load(&r->ended));
     }
     engine_slice_end(r);
+    int clients_code = clients_join(r);
+    code = code == CODE_DONE ? clients_code : code;
     if (code == CODE_DONE && r->raw_rows == 0) { /* shorter than one slice */
         engine_slice_begin(r);
         int64_t engine_ns = r->engine_ns;
@@ -295,13 +380,13 @@ static const struct result_row rows[] = {
 
 static void fill(struct run *r, struct cell *cells)
 {
-    double n = (double)r->ended, seconds = (double)r->engine_ns / 1e9;
+    double n = (double)atomic_load(&r->ended), seconds = (double)r->engine_ns / 1e9;
     double events = n * (double)r->events.count;
     double raw_rate = (double)r->raw_rows / ((double)r->raw_ns / 1e9);
     double cpu = r->engine_cpu * 1e6 / events;
     double raw_cpu = r->raw_cpu * 1e6 / (double)r->raw_rows;
     size_t i = 0;
-    cells[i++] = cell_int(r->ended);
+    cells[i++] = cell_int(atomic_load(&r->ended));
     cells[i++] = cell_int(r->concurrent);
     cells[i++] = cell_real(seconds);
     cells[i++] = cell_real(n / seconds);
@@ -331,18 +416,15 @@ static int run_once(struct invocation *in, const struct bench_place *place, stru
     r->place = place;
     r->concurrent = o->concurrent > 0 ? o->concurrent : 5000;
     r->chunk = o->chunk > 0 ? o->chunk : 250;
-    r->chunk = r->chunk > r->concurrent ? r->concurrent : r->chunk;
+    int64_t share = r->concurrent / CLIENTS > 0 ? r->concurrent / CLIENTS : 1;
+    r->chunk = r->chunk > share ? share : r->chunk;
     r->started_max = o->count > 0 ? o->count : INT64_MAX;
     int64_t ms = o->duration.ms > 0 ? o->duration.ms : 10000;
     r->engine_max_ns = o->count > 0 && o->duration.ms == 0 ? INT64_MAX : ms * 1000000;
-    r->ring = (size_t)r->concurrent + CHUNK_MAX;
-    r->flights = calloc(r->ring, sizeof *r->flights);
     pthread_mutex_init(&r->gate.mutex, NULL);
     pthread_cond_init(&r->gate.opened, NULL);
-    int code = r->flights == NULL ? problem(CODE_OTHER, NULL, "out of memory")
-               : r->chunk > CHUNK_MAX
-                   ? problem(CODE_USAGE, NULL, "--chunk is at most %d", CHUNK_MAX)
-                   : with_worker(r);
+    int code = r->chunk > CHUNK_MAX ? problem(CODE_USAGE, NULL, "--chunk is at most %d", CHUNK_MAX)
+                                    : with_worker(r);
     if (code == CODE_DONE) {
         fill(r, cells);
     }
@@ -351,7 +433,6 @@ static int run_once(struct invocation *in, const struct bench_place *place, stru
     samples_done(&r->latencies);
     pthread_cond_destroy(&r->gate.opened);
     pthread_mutex_destroy(&r->gate.mutex);
-    free(r->flights);
     free(r);
     return code;
 }

@@ -214,6 +214,17 @@ struct co_pool *co_pool_new(const struct co_pool_options *options)
     return pool;
 }
 
+void co_expect(const struct co *co, bool is_second)
+{
+    const char *at = is_second ? (const char *)co->here : (const char *)co;
+    for (size_t line = 0; line < 512; line += 64) {
+        if (!is_second && line >= sizeof *co) {
+            break;
+        }
+        __builtin_prefetch(at + line);
+    }
+}
+
 void co_pool_trim(struct co_pool *pool, size_t keep)
 {
     OBJECT_CHECK(pool, POOL_MAGIC);

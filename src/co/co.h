@@ -39,7 +39,10 @@ struct co_pool *co_pool_new(const struct co_pool_options *options);
 void co_pool_free(struct co_pool *pool);
 
 size_t co_pool_stack_size(const struct co_pool *pool);
-size_t co_pool_count(const struct co_pool *pool);      /* coroutines not dropped yet */
+size_t co_pool_count(const struct co_pool *pool); /* coroutines not dropped yet */
+/* It will be resumed soon: a hint, which brings it into the caches; the second time, its stack. */
+void co_expect(const struct co *co, bool is_second);
+
 /* Gives stacks kept for reuse back to the system until at most `keep` are left. */
 void co_pool_trim(struct co_pool *pool, size_t keep);
 size_t co_pool_idle_count(const struct co_pool *pool); /* stacks kept for reuse */

@@ -47,3 +47,10 @@ void activity_free(struct activity *activity)
 {
     mem_free(activity);
 }
+
+void activity_dispatch(struct core *core, struct activity *activity)
+{
+    struct batch *batch = core_open_batch(core);
+    list_push_back(&batch->activities, &activity->node);
+    batch->activity_count++;
+}

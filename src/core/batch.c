@@ -43,6 +43,7 @@ void batch_renew(struct batch *batch, uint64_t number)
     batch->first = NULL;
     batch->last = &batch->first;
     batch->mutation_count = 0;
+    batch->activity_count = 0;
     batch->endings = NULL;
     batch->ending_count = 0;
 }

@@ -81,6 +81,7 @@ struct batch {
     struct mutation *first, **last;
     size_t mutation_count;
     struct list activities; /* of struct activity */
+    size_t activity_count;  /* that core put there */
     struct ending *endings;
     size_t ending_count;
     struct arena arena;

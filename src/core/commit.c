@@ -73,6 +73,20 @@ bool core_has_changes(const struct core *core)
            (open != NULL && (open->mutation_count != 0 || !list_is_empty(&open->activities)));
 }
 
+/* The lists below are long, and what is in them was last touched thousands of instances ago. */
+static struct instance *pop(struct list *list)
+{
+    struct list_node *node = list_pop_front(list);
+    if (node == NULL) {
+        return NULL;
+    }
+    struct list_node *next = list_front(list);
+    if (next != NULL) {
+        instance_expect(CONTAINER_OF(next, struct instance, durability));
+    }
+    return CONTAINER_OF(node, struct instance, durability);
+}
+
 struct batch *core_cut(struct core *core)
 {
     if (!core_has_changes(core)) {
@@ -82,10 +96,9 @@ struct batch *core_cut(struct core *core)
     struct flight *flight = mem_alloc(sizeof *flight);
     flight->number = batch->number;
     list_init(&flight->instances);
-    struct list_node *node;
-    while ((node = list_pop_front(&core->touched)) != NULL) {
-        struct instance *instance = CONTAINER_OF(node, struct instance, durability);
-        list_push_back(&flight->instances, node);
+    struct instance *instance;
+    while ((instance = pop(&core->touched)) != NULL) {
+        list_push_back(&flight->instances, &instance->durability);
         instance_check(instance);
         if (!instance->is_replaced) { /* else its row is gone in this very batch */
             say_record(core, instance);
@@ -122,15 +135,15 @@ void core_committed(struct core *core, const struct batch *batch)
         core->flight_last = &core->flight_first;
     }
     core->batch_committed = batch->number;
-    struct list_node *node;
-    while ((node = list_pop_front(&flight->instances)) != NULL) {
-        settle(core, CONTAINER_OF(node, struct instance, durability));
+    struct instance *instance;
+    while ((instance = pop(&flight->instances)) != NULL) {
+        settle(core, instance);
     }
     mem_free(flight);
 
     LIST_EACH_SAFE(waiting, &core->postponed)
     {
-        struct instance *instance = CONTAINER_OF(waiting, struct instance, waiting);
+        instance = CONTAINER_OF(waiting, struct instance, waiting);
         if (instance->turn_batch <= core->batch_committed) {
             list_remove(waiting);
             instance->is_postponed = false;

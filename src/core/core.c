@@ -132,6 +132,14 @@ struct instance *core_find_row(struct core *core, uint64_t row)
     return map64_find(&core->by_row, row);
 }
 
+void core_expect_row(const struct core *core, uint64_t row)
+{
+    const struct instance *instance = map64_find(&core->by_row, row);
+    if (instance != NULL) {
+        instance_expect(instance);
+    }
+}
+
 size_t core_resident_count(const struct core *core)
 {
     return map64_count(&core->by_row);

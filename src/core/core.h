@@ -19,7 +19,7 @@
  *       only one that has to wait goes through the inbox.
  *   C6  The times of an instance's events are strictly increasing in the order they were made:
  *       t = max(now, last + 1 us); a turn's ORCHESTRATOR_STARTED is later than fire_at of every
- *       timer fired in it.
+ *       timer fired in it, and no TIMER_FIRED is earlier than its fire_at.
  *   C7  Timers due together fire in the order they were set.
  *
  * Not resident is not the same as not existing: before a command that names an instance which
@@ -114,6 +114,12 @@ void core_received(struct core *core, uint64_t number);
 /* The next instance that is ready, in the order they became ready; false: none. The turn is
  * borrowed until core_end_turn or core_postpone_turn for the same row. Several may be open. */
 bool core_next_turn(struct core *core, time_us now, const struct turn **ret);
+
+/* The rows whose turns come next, at most max. Changes nothing. */
+size_t core_peek_ready(const struct core *core, uint64_t *ret_rows, size_t max);
+
+/* A command about this row comes soon: a hint, which brings a resident into the caches. */
+void core_expect_row(const struct core *core, uint64_t row);
 
 /* Applies the actions: history, timers, activities, the end. The turn is gone afterwards. */
 void core_end_turn(struct core *core, time_us now, const struct turn *turn,

@@ -134,6 +134,7 @@ struct instance {
 
 struct instance *instance_new(uint64_t row, struct text id, struct text execution_id); /* or NULL */
 void instance_free(struct instance *instance);
+void instance_expect(const struct instance *instance);  /* into the caches: soon needed */
 void instance_check(const struct instance *instance);   /* what must hold between commands */
 bool instance_is_busy(const struct instance *instance); /* C4 */
 bool instance_transition_find(enum run_state from, enum instance_event event,
@@ -241,6 +242,9 @@ void core_fill_record(struct core *core, struct instance *instance, struct insta
 struct text core_keep_scratch(struct core *core, size_t offset);
 
 /* ---- activities: activity.c ---- */
+
+/* In the open batch, to be run once that is durable. */
+void activity_dispatch(struct core *core, struct activity *activity);
 
 struct activity *activity_new(const struct core *core, const struct instance *instance, int32_t id,
                               struct text name, struct text version, struct text input);

@@ -73,6 +73,13 @@ static void check_ended(const struct instance *instance)
     assert_that(instance->ended_at != 0 && list_is_linked(&instance->durability));
 }
 
+void instance_expect(const struct instance *instance)
+{
+    for (size_t line = 0; line < sizeof *instance; line += 64) {
+        __builtin_prefetch((const char *)instance + line);
+    }
+}
+
 void instance_check(const struct instance *instance)
 {
     OBJECT_CHECK(instance, INSTANCE_MAGIC);

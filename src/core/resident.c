@@ -62,7 +62,7 @@ static void dispatch_open(struct core *core, struct instance *instance, const st
             steps_find(&instance->steps, event->id, STEP_TASK, &step)) {
             struct activity *activity = activity_new(core, instance, event->id, event->name,
                                                      event->version, event->payload);
-            list_push_back(&core_open_batch(core)->activities, &activity->node);
+            activity_dispatch(core, activity);
         }
     }
 }

@@ -145,7 +145,9 @@ bool core_fire_timer(struct core *core, time_us now, struct instance *instance, 
         .kind = EVENT_TIMER_FIRED,
         .id = EVENT_NO_ID,
         .ref = id,
-        .at = instance_tick(instance, now),
+        /* Not before it was due, also when the clock was set back since it was found due: see
+         * a_timer_never_fires_before_its_time_though_the_clock_goes_back. */
+        .at = instance_tick(instance, now > step.due ? now : step.due),
         .fire_at = step.due,
     };
     core_deliver(core, instance, waiting_event_must(&event));

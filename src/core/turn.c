@@ -3,9 +3,10 @@
  * Turns: handed out, ended, given back.
  *
  * An instance that has events and no open turn is in line; core_next_turn takes the first in line
- * and freezes the events it has, up to LIMIT_TURN_EVENTS and LIMIT_TURN_INTAKE_BYTES. What arrives from then on is for the next
- * turn. The events stay where they wait until the turn ends; the turn has its own array of them,
- * in a slot that is used again, so that turns allocate nothing once warmed up.
+ * and freezes the events it has, up to LIMIT_TURN_EVENTS and LIMIT_TURN_INTAKE_BYTES. What
+ * arrives from then on is for the next turn. The events stay where they wait until the turn ends;
+ * the turn has its own array of them, in a slot that is used again, so that turns allocate
+ * nothing once warmed up.
  *
  * Ending a turn writes its one history row at once, encoded: ORCHESTRATOR_STARTED, the events
  * taken, and those that record what was asked for. Nothing of it is kept but the open steps.
@@ -92,6 +93,19 @@ static size_t count_intake(const struct instance *instance)
     return count;
 }
 
+size_t core_peek_ready(const struct core *core, uint64_t *ret_rows, size_t max)
+{
+    size_t count = 0;
+    LIST_EACH(node, &core->ready)
+    {
+        if (count == max) {
+            break;
+        }
+        ret_rows[count++] = CONTAINER_OF(node, struct instance, waiting)->row;
+    }
+    return count;
+}
+
 bool core_next_turn(struct core *core, time_us now, const struct turn **ret)
 {
     struct list_node *node = list_pop_front(&core->ready);
@@ -153,7 +167,7 @@ static void schedule(struct core *core, struct instance *instance, const struct 
     steps_open(&instance->steps, (struct step){ .id = action->id, .kind = STEP_TASK });
     struct activity *activity =
         activity_new(core, instance, action->id, action->name, action->version, action->payload);
-    list_push_back(&core_open_batch(core)->activities, &activity->node);
+    activity_dispatch(core, activity);
 }
 
 /* Records the action as an event in `scratch`, and sees to its effect. */

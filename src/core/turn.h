@@ -71,6 +71,10 @@ struct runner_ops {
      * turn. */
     void (*forget_all)(struct runner *, unsigned partition);
 
+    /* Turns of these rows come next, in this order: a hint to bring what is kept of them into the
+     * processor's caches. Same thread as turn. May be NULL. */
+    void (*expect)(struct runner *, unsigned partition, const uint64_t *rows, size_t count);
+
     /* There has been nothing to do for a while: give back what is only kept for speed. Same thread
      * as turn. May be NULL. */
     void (*trim)(struct runner *, unsigned partition);

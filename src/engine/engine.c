@@ -23,7 +23,7 @@ void engine_release(struct engine *engine, struct work *work)
 {
     struct pump *pump = &engine->pumps[work->batch->partition];
     if (work->status == PD_OK) {
-        pool_give(&engine->pool, &work->batch->activities);
+        pool_give(&engine->pool, &work->batch->activities, work->batch->activity_count);
         watches_signal(&engine->watches, work->batch->endings);
     }
     work_answer(work);

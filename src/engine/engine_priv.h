@@ -70,8 +70,9 @@ struct pool {
 };
 
 bool pool_start(struct pool *pool, struct engine *engine, struct runner *runner, unsigned threads);
-void pool_give(struct pool *pool, struct list *activities); /* empties the list */
-void pool_forget(struct pool *pool, unsigned partition);    /* frees those of it that wait */
+/* Empties the list, which holds so many. */
+void pool_give(struct pool *pool, struct list *activities, size_t count);
+void pool_forget(struct pool *pool, unsigned partition); /* frees those of it that wait */
 void pool_drain(struct pool *pool, int64_t max_ms); /* begins no more; waits for those running */
 void pool_stop(struct pool *pool);                  /* joins */
 

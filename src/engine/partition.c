@@ -213,6 +213,16 @@ static void hold(struct partition *partition, struct command *command)
     commands_append(&partition->held_last, command);
 }
 
+void partition_expect(struct partition *partition, const struct command *command, size_t count)
+{
+    for (size_t i = 0; i < count && command != NULL && partition->core != NULL; i++) {
+        if (command->kind == COMMAND_ACTIVITY_DONE) {
+            core_expect_row(partition->core, command->as.done.activity->row);
+        }
+        command = command->next;
+    }
+}
+
 void partition_apply(struct partition *partition, time_us now, struct command *command)
 {
     OBJECT_CHECK(partition, PARTITION_MAGIC);
@@ -383,7 +393,15 @@ static bool run_turn(struct partition *partition, time_us now, const struct turn
 static bool run_turns(struct partition *partition, time_us now)
 {
     const struct turn *turn;
+    struct runner *runner = partition->options.runner;
+    uint64_t rows[SLICE_TURNS];
     size_t most = slice_of(&partition->options, SLICE_TURNS);
+    if (runner->ops->expect != NULL) {
+        size_t ready = core_peek_ready(partition->core, rows, most);
+        if (ready > 1) {
+            runner->ops->expect(runner, partition->options.number, rows, ready);
+        }
+    }
     for (size_t i = 0; i < most; i++) {
         if (!core_next_turn(partition->core, now, &turn)) {
             return false;

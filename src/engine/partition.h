@@ -59,6 +59,9 @@ struct partition *partition_new(const struct partition_options *options, time_us
 /* Answers what waits with PD_E_CANCELLED, disowns. */
 void partition_free(struct partition *partition);
 
+/* These commands come next, at most count of the list: a hint. */
+void partition_expect(struct partition *partition, const struct command *command, size_t count);
+
 void partition_apply(struct partition *partition, time_us now, struct command *command);
 
 /* There may be messages in the mailbox. */

@@ -15,6 +15,17 @@ static void run(struct pool *pool, struct activity *activity)
     pump_push(&pool->engine->pumps[activity->partition], command);
 }
 
+/* The next activity was made on another processor: have it on its way here meanwhile. */
+static void expect_next(const struct list *queue)
+{
+    enum { LINES = 5 };
+    struct list_node *next = list_front(queue);
+    for (size_t line = 0; next != NULL && line < LINES; line++) {
+        __builtin_prefetch((const char *)CONTAINER_OF(next, struct activity, node) +
+                           line * 64);
+    }
+}
+
 static void *body(void *argument)
 {
     struct pool *pool = argument;
@@ -24,6 +35,7 @@ static void *body(void *argument)
         struct list_node *node = pool->is_draining ? NULL : list_pop_front(&pool->queue);
         if (node != NULL) {
             pool->running++;
+            expect_next(&pool->queue);
             pthread_mutex_unlock(&pool->mutex);
             atomic_fetch_sub_explicit(&pool->backlog, 1, memory_order_relaxed);
             run(pool, CONTAINER_OF(node, struct activity, node));
@@ -70,20 +82,15 @@ static void free_all(struct list *activities)
     }
 }
 
-void pool_give(struct pool *pool, struct list *activities)
+void pool_give(struct pool *pool, struct list *activities, size_t count)
 {
     if (list_is_empty(activities)) {
         return;
     }
-    size_t given = 0;
-    struct list_node *node;
     pthread_mutex_lock(&pool->mutex);
-    while ((node = list_pop_front(activities)) != NULL) {
-        list_push_back(&pool->queue, node);
-        given++;
-    }
-    atomic_fetch_add_explicit(&pool->backlog, given, memory_order_relaxed);
-    size_t wake = given < pool->waiting ? given : pool->waiting;
+    list_append(&pool->queue, activities);
+    atomic_fetch_add_explicit(&pool->backlog, count, memory_order_relaxed);
+    size_t wake = count < pool->waiting ? count : pool->waiting;
     pthread_mutex_unlock(&pool->mutex);
     for (size_t i = 0; i < wake; i++) {
         pthread_cond_signal(&pool->work);

@@ -100,6 +100,9 @@ static void apply_all(struct pump *pump)
     struct command *command = command_queue_take(&pump->queue);
     time_us now = command != NULL ? clock_now() : 0;
     for (int n = 1; command != NULL; n++) {
+        if (n % APPLY_SLICE == 1) {
+            partition_expect(pump->partition, command, APPLY_SLICE);
+        }
         struct command *next = command->next;
         partition_apply(pump->partition, now, command);
         command = next;

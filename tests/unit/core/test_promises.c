@@ -257,6 +257,18 @@ static void times_increase_also_when_the_clock_goes_back(void **state)
     }
 }
 
+static void a_timer_never_fires_before_its_time_though_the_clock_goes_back(void **state)
+{
+    struct rig *rig = *state;
+    const struct turn *turn;
+    rig_start(rig, "a", "race", NULL);
+    rig_run(rig);
+    assert_true(core_fire_timer(rig->core, rig->now, core_find(rig->core, TEXT("a")), 1));
+    assert_true(core_next_turn(rig->core, rig->now, &turn));
+    assert_true(turn->events[1].at >= turn->events[1].fire_at);
+    rig_end_turn(rig, turn);
+}
+
 static void a_turn_begins_later_than_its_timers_were_due(void **state)
 {
     struct rig *rig = *state;
@@ -373,6 +385,7 @@ int main(void)
         T(an_event_consumed_before_the_cut_is_written_once),
         T(an_ending_removes_what_is_left_in_the_inbox),
         T(times_increase_also_when_the_clock_goes_back),
+        T(a_timer_never_fires_before_its_time_though_the_clock_goes_back),
         T(a_turn_begins_later_than_its_timers_were_due),
         T(timers_due_together_fire_in_the_order_they_were_set),
         T(ties_keep_their_order_across_store_and_memory),

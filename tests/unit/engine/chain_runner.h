@@ -3,9 +3,9 @@
  * A runner for tests: every orchestrator is a chain of activities, every activity says "done".
  *
  * What an orchestrator does is the first character of its instance id: "3" asks for three
- * activities, one after the other; "T" asks for a timer a second ahead; "L" asks for more than a turn
- * may; "E" completes at the first event raised, with its payload. When `is_forgetful` holds, it wants its past at every later turn
- * (T2), though it remembers nothing anyway. */
+ * activities, one after the other; "T" asks for a timer a second ahead; "L" asks for more than a
+ * turn may; "E" completes at the first event raised, with its payload. When `is_forgetful` holds,
+ * it wants its past at every later turn (T2), though it remembers nothing anyway. */
 #ifndef CHAIN_RUNNER_H
 #define CHAIN_RUNNER_H
 
