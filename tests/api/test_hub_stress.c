@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "hub_kit.h"
@@ -57,7 +58,21 @@ static pd_result ask(pd_orchestration *o, pd_value input)
     return pd_ok(o, result);
 }
 
+/* What none may do: its partition would wait for itself. */
+static pd_result misuse_hub(pd_orchestration *o, pd_value input)
+{
+    struct desk *desk = pd_user(o);
+    pd_error err;
+    pd_status started = pd_hub_start(desk->hub, "Answer", input, NULL, NULL, &err);
+    pd_instance *found = pd_hub_wait(desk->hub, "x", pd_seconds(1), &err);
+    pd_list *statuses = pd_list_new(o);
+    pd_list_add(statuses, (int)started);
+    pd_list_add(statuses, found == NULL ? (int)err.status : -1);
+    return pd_ok(o, statuses);
+}
+
 static const pd_function desk_program[] = {
+    PD_FUNCTION("MisuseHub", misuse_hub),
     PD_FUNCTION("UseHub", use_hub),
     PD_FUNCTION("Answer", answer),
     PD_FUNCTION("Ask", ask),
@@ -80,6 +95,21 @@ static void activities_may_start_raise_and_wait_on_their_own_hub(void **state)
         }
         kit_rest(kit);
     }
+}
+
+static void an_orchestrator_that_uses_a_hub_is_told_so_instead_of_waiting_for_ever(void **state)
+{
+    struct kit *kit = *state;
+    struct desk desk = { kit->hub };
+    pd_worker_options options = { .user = &desk };
+    pd_error err;
+    kit->worker = pd_worker_start(kit->hub, PD_PROGRAM(desk_program), &options, &err);
+    assert_non_null(kit->worker);
+    pd_instance *misused = kit_run(kit, "MisuseHub", PD_NULL);
+    pd_value statuses = pd_instance_output(misused);
+    assert_int_equal(pd_int(pd_at(statuses, 0)), PD_E_STATE);
+    assert_int_equal(pd_int(pd_at(statuses, 1)), PD_E_STATE);
+    pd_instance_free(misused);
 }
 
 /* ---- many threads, and a worker that comes and goes ------------------------------------------ */
@@ -258,6 +288,53 @@ static void signals_are_not_handled_by_threads_that_serve_the_engine(void **stat
     assert_int_equal(handled_by_engine, 0);
 }
 
+/* ---- a disk that is full ---------------------------------------------------------------------- */
+
+static void limit_files(rlim_t size)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = size;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_full_disk_is_told_to_callers_and_forgotten_when_there_is_space(void **state)
+{
+    enum { SIZE = 20000, STARTS_TRIED = 200, REFUSALS = 5 };
+    static char text[SIZE];
+    static pd_id ids[STARTS_TRIED];
+    struct kit *kit = *state;
+    pd_error err;
+    int started = 0, refused = 0;
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    memset(text, 'x', SIZE - 1);
+    kit_work(kit);
+    kit_start(kit, "Sleep", pd_of_int(300), "sleeper", NULL);
+    limit_files(600000);
+    for (int i = 0; i < STARTS_TRIED && refused < REFUSALS; i++) {
+        pd_status status = pd_hub_start(kit->hub, "Echo", text, NULL, &ids[started], &err);
+        if (status == PD_OK) {
+            started++;
+        } else {
+            assert_int_equal(status, PD_E_UNAVAILABLE);
+            assert_true(err.retryable);
+            refused++;
+        }
+    }
+    limit_files(RLIM_INFINITY);
+    (void)signal(SIGXFSZ, before);
+    assert_int_equal(refused, REFUSALS);
+    assert_true(started > 0);
+    for (int i = 0; pd_hub_start(kit->hub, "Echo", text, NULL, NULL, &err) != PD_OK; i++) {
+        assert_true(i < 2000);
+        kit_sleep_ms(5);
+    }
+    for (int i = 0; i < started; i++) {
+        pd_instance_free(kit_wait(kit, ids[i].text));
+    }
+    pd_instance_free(kit_wait(kit, "sleeper"));
+}
+
 /* ---- many at once ---------------------------------------------------------------------------- */
 
 static void sixty_four_partitions_share_one_hub(void **state)
@@ -285,10 +362,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         HUB_TEST(activities_may_start_raise_and_wait_on_their_own_hub),
+        HUB_TEST(an_orchestrator_that_uses_a_hub_is_told_so_instead_of_waiting_for_ever),
         HUB_TEST(what_was_started_ends_although_the_worker_came_and_went),
         HUB_TEST(waits_end_when_the_hub_is_closed_with_and_without_a_worker),
         HUB_TEST(a_worker_may_be_stopped_while_it_recovers),
         HUB_TEST(signals_are_not_handled_by_threads_that_serve_the_engine),
+        cmocka_unit_test_setup_teardown(
+            a_full_disk_is_told_to_callers_and_forgotten_when_there_is_space, kit_open_file,
+            kit_close),
         cmocka_unit_test(sixty_four_partitions_share_one_hub),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
