@@ -8,15 +8,15 @@
  *   payloads         JSON values passed between them              (section 3)
  *
  * An orchestrator is an ordinary function that reads from top to bottom. Each durable request it
- * makes (an activity, a timer, an event it waits for) is a step, recorded in the history of its
- * instance. After a crash, a restart or an eviction from memory the function is run again from
- * its first line, and history answers the steps it has already taken; so it must ask for the same
- * steps in the same order each time. (Compared are their kinds and the names of activities; inputs
- * may differ.) It may not read the clock, random numbers, the environment, files or sockets, nor
- * keep static variables that change: activities do that, and pd_now answers the only question of
- * time. One durable call per statement: C does not fix the order in which arguments are evaluated.
- * With PD_REPLAY=always in the environment every wait is answered by running the function again,
- * so that tests find what would break after a crash.
+ * makes (an activity, a timer) is a step, recorded with its answer, and with the events that came,
+ * in the history of its instance. After a crash, a restart or an eviction from memory the function
+ * is run again from its first line, and history answers the steps it has already taken; so it must
+ * ask for the same steps in the same order each time. (Compared are their kinds and the names of
+ * activities; inputs may differ.) It may not read the clock, random numbers, the environment, files
+ * or sockets, nor keep static variables that change: activities do that, and pd_now answers the
+ * only question of time. One durable call per statement: C does not fix the order in which
+ * arguments are evaluated. With PD_REPLAY=always in the environment every wait is answered by
+ * running the function again, so that tests find what would break after a crash.
  *
  * How calls fail. Calls that take a pd_orchestration do not come back when they fail: the
  * function is left, the instance records the failure, its memory is released. All other calls
@@ -36,9 +36,9 @@
  * only, and calls nothing of section 8. Until it waits or returns, all other orchestrations of its
  * partition stand still, starts and pd_worker_stop with them: a loop without end ends them all.
  *
- * C++. Your program may be C++ and calls section 8 by the names that end in '_'. Functions in C++
- * can be registered; but leaving one runs no destructors, so let nothing that needs one live across
- * a call that takes a pd_orchestration, and let no exception out.
+ * C++. Section 9 is C only: a program in C++ calls the names with a '_' behind instead. Functions
+ * in C++ can be registered; but leaving one runs no destructors, so let nothing that needs one live
+ * across a call that takes a pd_orchestration, and let no exception out.
  *
  * What is durable. A call of section 8 that returns PD_OK is on stable storage (fsync) before it
  * returns. An activity is handed out only after the request for it is durable, and runs at least

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The guide shows the code that is compiled: every fenced C block is found, letter for letter, in
-# one of the samples. Its shell blocks name only commands that exist, and its links lead somewhere.
+# one of the samples. Its shell blocks name only commands that exist. Links of every page lead
+# somewhere.
 set -u
 . "$(dirname "$0")/lib.sh"
 
@@ -37,6 +38,12 @@ for page in docs/guide/*.md; do
     done
     for link in $(grep -o '](\([^)#:]*\))' "$page" | sed 's/^](\(.*\))$/\1/'); do
         check "$(basename "$page") links to $link" test -e "docs/guide/$link"
+    done
+done
+for page in README.md CHANGELOG.md SECURITY.md docs/*.md docs/format/*.md docs/decisions/*.md \
+    samples/*/README.md; do
+    for link in $(grep -o '](\([^)#:]*\))' "$page" | sed 's/^](\(.*\))$/\1/'); do
+        check "$page links to $link" test -e "$(dirname "$page")/$link"
     done
 done
 check "there is code in the guide" test "$blocks" -ge 6
