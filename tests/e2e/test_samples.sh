@@ -105,4 +105,29 @@ check "each city was asked for once" equal 3 \
     "$("$bin/perdure" --hub sqlite:killed.db history hello | grep -c TaskScheduled)"
 check "and answered once" equal 3 \
     "$("$bin/perdure" --hub sqlite:killed.db history hello | grep -c TaskCompleted)"
+
+# ./run, with the programs that are there instead of a build.
+mkdir -p fresh/tools fresh/build/release
+cp "$root/run" fresh/run
+echo 'need() { :; }; build() { :; }' >fresh/tools/deps.sh
+ln -s "$bin" fresh/build/release/bin
+fresh/run --slow >run.out 2>&1 &
+victim=$!
+children=$victim
+for _ in $(seq 100); do
+    "$bin/perdure" --hub sqlite:fresh/.perdure/hello.db history hello 2>/dev/null |
+        grep -q TaskCompleted && break
+    sleep 0.05
+done
+check "./run --slow takes its time" sh -c '! grep -q London run.out'
+kill -9 "$(cut -d ' ' -f 2 fresh/.perdure/hello.db-lock)" "$victim"
+wait "$victim" 2>/dev/null
+execution_of() { cat >shown && json shown '$.executionId'; }
+execution=$("$bin/perdure" --hub sqlite:fresh/.perdure/hello.db show hello -o json | execution_of)
+check "./run goes on where it was killed" sh -c 'timeout 30 fresh/run >run.out 2>&1 &&
+    grep -qF "$1" run.out' sh "$greetings"
+check "as the same execution" equal "$execution" \
+    "$("$bin/perdure" --hub sqlite:fresh/.perdure/hello.db show hello -o json | execution_of)"
+check "./run with another option says what there is" sh -c 'fresh/run --fast >run.out
+    [ $? -eq 2 ] && grep -q -- --slow run.out' sh
 finish
