@@ -87,6 +87,23 @@ static struct instance *pop(struct list *list)
     return CONTAINER_OF(node, struct instance, durability);
 }
 
+/* Results of before may have come since their activities were put in to be run again. */
+static void drop_answered(struct core *core, struct batch *batch)
+{
+    LIST_EACH_SAFE(node, &batch->activities)
+    {
+        struct activity *activity = CONTAINER_OF(node, struct activity, node);
+        struct instance *instance = core_find_row(core, activity->row);
+        struct step step;
+        if (instance != NULL && !steps_find(&instance->steps, activity->id, STEP_TASK, &step)) {
+            list_remove(node);
+            batch->activity_count--;
+            activity_free(activity);
+        }
+    }
+    core->has_redispatched = false;
+}
+
 struct batch *core_cut(struct core *core)
 {
     if (!core_has_changes(core)) {
@@ -108,6 +125,9 @@ struct batch *core_cut(struct core *core)
     if (core->received != 0) {
         batch_add(batch, MUTATION_MAILBOX_REMOVE, 0)->number = core->received;
         core->received = 0;
+    }
+    if (core->has_redispatched) {
+        drop_answered(core, batch);
     }
     *core->flight_last = flight;
     core->flight_last = &flight->next;

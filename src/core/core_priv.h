@@ -219,6 +219,7 @@ struct core {
     struct timer_window timers;
     struct buffer scratch; /* for encoding */
     uint64_t received;     /* mailbox position to be recorded; 0: none */
+    bool has_redispatched; /* the open batch has activities of before, to be run again */
     struct core_counters counters;
     uint64_t transitions[TRANSITION_COUNT]; /* how often each was taken: tests want all */
 };

@@ -63,6 +63,7 @@ static void dispatch_open(struct core *core, struct instance *instance, const st
             struct activity *activity = activity_new(core, instance, event->id, event->name,
                                                      event->version, event->payload);
             activity_dispatch(core, activity);
+            core->has_redispatched = true;
         }
     }
 }

@@ -123,6 +123,7 @@ static void activity(struct runner *base, const struct activity *activity, struc
     struct chain_runner *runner = (struct chain_runner *)(void *)base;
     (void)activity;
     (void)arena;
+    runner->activities_begun++;
     while (atomic_load(&runner->is_gate_shut)) {
         usleep(1000);
     }

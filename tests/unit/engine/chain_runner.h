@@ -16,7 +16,7 @@
 struct chain_runner {
     struct runner base;
     bool is_forgetful;
-    _Atomic int activities_run, turns, forgets;
+    _Atomic int activities_begun, activities_run, turns, forgets;
     _Atomic bool is_gate_shut; /* activities wait until it opens */
 };
 

@@ -212,6 +212,39 @@ static void activities_that_wait_for_a_thread_are_not_doubled_by_a_failed_commit
     assert_in_range(house.runner.activities_run, COUNT, COUNT + 1);
 }
 
+static void results_that_came_while_the_store_failed_are_not_asked_for_again(void **state)
+{
+    (void)state;
+    enum { COUNT = 10 };
+    struct house house;
+    char id[32];
+    pd_error err;
+    open_house(&house, "memory:", COUNT);
+    house.runner.is_gate_shut = true;
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(id, sizeof id, "1:%d", i);
+        assert_int_equal(start(&house, id, &err), PD_OK);
+    }
+    while (house.runner.activities_begun < COUNT) {
+        usleep(1000);
+    }
+    house.store.owns_to_fail = -1;
+    house.store.commits_to_fail = 1;
+    assert_int_equal(start(&house, "E:fails", &err), PD_E_UNAVAILABLE);
+    house.runner.is_gate_shut = false;
+    while (house.runner.activities_run < COUNT) {
+        usleep(1000);
+    }
+    usleep(10000); /* until the results lie in the queue */
+    house.store.owns_to_fail = 0;
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(id, sizeof id, "1:%d", i);
+        wait_ended(&house, id);
+    }
+    close_house(&house);
+    assert_int_equal(house.runner.activities_run, COUNT);
+}
+
 /* Else it would be tried for ever, and every batch it is in would fail. */
 static void a_turn_that_no_store_could_keep_ends_its_instance_and_no_other(void **state)
 {
@@ -273,6 +306,7 @@ int main(void)
         cmocka_unit_test(what_waits_for_a_commit_goes_on_when_the_partition_made_it_itself),
         cmocka_unit_test(a_partition_that_begins_again_is_alone_in_the_store),
         cmocka_unit_test(activities_that_wait_for_a_thread_are_not_doubled_by_a_failed_commit),
+        cmocka_unit_test(results_that_came_while_the_store_failed_are_not_asked_for_again),
         cmocka_unit_test(a_turn_that_no_store_could_keep_ends_its_instance_and_no_other),
         cmocka_unit_test(a_clock_set_back_does_not_keep_a_partition_down),
     };
