@@ -18,9 +18,11 @@ enum { APPLY_SLICE = 64, COMMIT_HERE_MUTATIONS = 16 };
 static void wake(struct pump *pump)
 {
     if (atomic_load(&pump->is_asleep)) {
+        /* The lock waits until the pump really waits. The signal comes after it: a pump that is
+         * woken into a locked mutex would only sleep again. */
         pthread_mutex_lock(&pump->mutex);
-        pthread_cond_signal(&pump->awake);
         pthread_mutex_unlock(&pump->mutex);
+        pthread_cond_signal(&pump->awake);
     }
 }
 
