@@ -7,6 +7,7 @@
  * thread switch less for each of them. */
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/memory.h"
 #include "engine/engine_priv.h"
 
 static void commit(struct committer *committer, struct work *first)
@@ -62,6 +63,7 @@ static void trim(struct committer *committer)
         committer->is_busy = true;
         pthread_mutex_unlock(&committer->mutex);
         store->ops->trim(store);
+        mem_trim(); /* what the store freed lies in the heap still */
         pthread_mutex_lock(&committer->mutex);
         end_busy(committer);
     }
