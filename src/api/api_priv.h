@@ -57,7 +57,8 @@ struct call {
     pd_worker *worker; /* held; NULL: no engine here, use the mailbox */
 };
 
-/* PD_E_INVALID when hub is NULL, PD_E_STATE in an orchestrator. Ends with call_end, also after it failed. */
+/* PD_E_INVALID when hub is NULL, PD_E_STATE in an orchestrator. Ends with call_end, also after it
+ * failed. */
 pd_status call_begin(struct call *call, pd_hub *hub, const char *where, pd_error *err);
 void call_end(struct call *call);
 

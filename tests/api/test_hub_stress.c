@@ -288,7 +288,7 @@ static void signals_are_not_handled_by_threads_that_serve_the_engine(void **stat
     assert_int_equal(handled_by_engine, 0);
 }
 
-/* ---- a disk that is full ---------------------------------------------------------------------- */
+/* ---- a disk that is full -------------------------------------------------------------------- */
 
 static void limit_files(rlim_t size)
 {
