@@ -54,9 +54,14 @@ static pd_status look_once(struct wait *wait, int64_t *ret_left, bool *ret_ended
 static pd_status wait_with_engine(struct wait *wait, bool *ret_ended, pd_error *err)
 {
     pd_worker *worker = wait->call->worker;
-    struct watch *watch = engine_watch(worker->engine, wait->id);
     int64_t left = 0;
     pd_status status = look_once(wait, &left, ret_ended, err);
+    if (status != PD_OK || *ret_ended) {
+        return status; /* most often: who waits for many finds the others ended */
+    }
+    /* Watched first, then looked at again: an ending in between is not missed. */
+    struct watch *watch = engine_watch(worker->engine, wait->id);
+    status = look_once(wait, &left, ret_ended, err);
     while (status == PD_OK && !*ret_ended && !atomic_load(&worker->is_stopping)) {
         (void)engine_watch_wait(watch, left);
         status = look_once(wait, &left, ret_ended, err);
