@@ -91,6 +91,7 @@ struct connection {
     const char *name;        /* of the file, as the user gave it; borrowed */
     struct connection *next; /* in a pool */
     int wal_pages;           /* in the log after the last commit made here */
+    int patience_ms;         /* how long it waits for another's lock */
     int restart_at;          /* so many make a checkpoint wait for readers */
     struct feed instances, histories, timers;
     sqlite3_stmt *statements[STATEMENT_COUNT];
