@@ -32,6 +32,9 @@ static void commit(struct committer *committer, struct work *first)
         engine_release(committer->engine, first);
         first = next;
     }
+    if (count > 0 && status == PD_OK && committer->store->ops->tend != NULL) {
+        committer->store->ops->tend(committer->store);
+    }
 }
 
 static void end_busy(struct committer *committer)

@@ -21,8 +21,7 @@ static void expect_next(const struct list *queue)
     enum { LINES = 5 };
     struct list_node *next = list_front(queue);
     for (size_t line = 0; next != NULL && line < LINES; line++) {
-        __builtin_prefetch((const char *)CONTAINER_OF(next, struct activity, node) +
-                           line * 64);
+        __builtin_prefetch((const char *)CONTAINER_OF(next, struct activity, node) + line * 64);
     }
 }
 

@@ -157,6 +157,10 @@ struct store_ops {
     pd_status (*wait)(struct store *, int64_t max_ms, pd_error *);
     void (*wake)(struct store *);
 
+    /* After a commit, when what it held back has been released: upkeep that may take longer than a
+     * commit, such as a checkpoint of the log. Called as commit is. May be NULL. */
+    void (*tend)(struct store *);
+
     /* The engine has had nothing to commit for a while: give back what only speed needs. Called as
      * commit is. May be NULL. */
     void (*trim)(struct store *);

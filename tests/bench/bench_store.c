@@ -153,6 +153,7 @@ static void commit_some(struct workload *load, const struct options *options)
     const struct batch *const batches[] = { batch };
     double start = clock_seconds(CLOCK_MONOTONIC);
     must(load->store->ops->commit(load->store, batches, 1, &err) == PD_OK, err.text);
+    load->store->ops->tend(load->store);
     double took = clock_seconds(CLOCK_MONOTONIC) - start;
     load->commit_max = took > load->commit_max ? took : load->commit_max;
     batch_free(batch);

@@ -102,8 +102,11 @@ static pd_status commit_next(struct work *work)
     const struct batch *const batches[] = { batch };
     work->commits_tried = work->commits_done + 1;
     pd_status status = work->store->ops->commit(work->store, batches, 1, &work->err);
-    batch_free(batch);
     work->commits_done += status == PD_OK;
+    if (status == PD_OK) {
+        work->store->ops->tend(work->store);
+    }
+    batch_free(batch);
     return status;
 }
 

@@ -203,7 +203,11 @@ void set_timer(struct batch *batch, enum mutation_kind kind, uint64_t row, int32
 pd_status commit(struct world *world, struct batch *batch)
 {
     const struct batch *const batches[] = { batch };
-    pd_status status = world->store->ops->commit(world->store, batches, 1, &world->err);
+    struct store *store = world->store;
+    pd_status status = store->ops->commit(store, batches, 1, &world->err);
+    if (status == PD_OK && store->ops->tend != NULL) {
+        store->ops->tend(store); /* as the engine does */
+    }
     batch_free(batch);
     return status;
 }

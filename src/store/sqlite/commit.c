@@ -287,7 +287,6 @@ pd_status sqlite_commit(struct store *base, const struct batch *const *batches, 
     pd_status status = apply_all(&group, batches, count, base->partition_count);
     feed_done(&group.later);
     if (status == PD_OK) {
-        connection_checkpoint(connection);
         sqlite_owner_note_commit(store);
     } else if (status == PD_E_LEASE_LOST) {
         connection_rollback(connection);

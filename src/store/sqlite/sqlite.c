@@ -151,6 +151,14 @@ static void sqlite_close(struct store *base)
     OBJECT_FREE(store, SQLITE_STORE_MAGIC);
 }
 
+static void sqlite_tend(struct store *base)
+{
+    struct sqlite_store *store = sqlite_store_of(base);
+    if (store->writer != NULL) {
+        connection_checkpoint(store->writer);
+    }
+}
+
 /* Page caches: they fill up to their bound while there is much to write or to read. Readers that
  * are in use now keep theirs. */
 static void sqlite_trim(struct store *base)
@@ -182,6 +190,7 @@ static const struct store_ops sqlite_ops = {
     .receive = sqlite_receive,
     .wait = sqlite_wait,
     .wake = sqlite_wake,
+    .tend = sqlite_tend,
     .trim = sqlite_trim,
 };
 
