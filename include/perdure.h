@@ -33,7 +33,7 @@
  * anew, or does exec.
  *
  * What may block. An activity may: it has a thread. An orchestrator waits by the calls of section 5
- * only, and calls nothing of section 8. Until it waits or returns, all other orchestrations of its
+ * only; those of section 8 answer it with PD_E_STATE. Until it waits or returns, all others of its
  * partition stand still, starts and pd_worker_stop with them: a loop without end ends them all.
  *
  * C++. Section 9 is C only: a program in C++ calls the names with a '_' behind instead. Functions
