@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/object.h"
 #include "base/random.h"
+#include "base/shelf.h"
 #include "base/text.h"
 #include "base/time.h"
 

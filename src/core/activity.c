@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/memory.h"
 #include "core/core_priv.h"
 
@@ -22,15 +23,20 @@ static struct text put(char **at, struct text text)
     return text_make(to, text.size);
 }
 
-struct activity *activity_new(const struct core *core, const struct instance *instance, int32_t id,
+struct activity *activity_new(struct core *core, const struct instance *instance, int32_t id,
                               struct text name, struct text version, struct text input)
 {
     enum { NULS = 5, ALIGN = 16 };
     size_t size = sizeof(struct activity) + instance->id.size + instance->execution_id.size +
                   name.size + version.size + input.size + NULS;
     size_t room_at = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    struct activity *activity = mem_alloc_raw(room_at + core->activity_room);
-    *activity = (struct activity){ .room = (char *)activity + room_at };
+    size = room_at + core->activity_room;
+    struct activity *activity = shelf_try_take(&core->activities, size);
+    if (activity == NULL) {
+        mem_exhausted(size);
+        unreachable_state("mem_exhausted does not return");
+    }
+    *activity = (struct activity){ .size = size, .room = (char *)activity + room_at };
     char *at = (char *)(activity + 1);
     activity->row = instance->row;
     activity->id = id;
@@ -41,6 +47,11 @@ struct activity *activity_new(const struct core *core, const struct instance *in
     activity->version = put(&at, version);
     activity->input = put(&at, input);
     return activity;
+}
+
+void core_reuse_activity(struct core *core, struct activity *activity)
+{
+    shelf_give(&core->activities, activity, activity->size);
 }
 
 void activity_free(struct activity *activity)

@@ -61,7 +61,8 @@ struct activity {
     int32_t id; /* step */
     unsigned partition;
     struct text instance_id, execution_id, name, version, input;
-    void *room; /* core_options.activity_room bytes in the same block, 16-aligned, not zeroed */
+    size_t size; /* of the block */
+    void *room;  /* core_options.activity_room bytes in the same block, 16-aligned, not zeroed */
 };
 
 void activity_free(struct activity *activity); /* NULL is fine */

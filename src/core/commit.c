@@ -98,7 +98,7 @@ static void drop_answered(struct core *core, struct batch *batch)
         if (instance != NULL && !steps_find(&instance->steps, activity->id, STEP_TASK, &step)) {
             list_remove(node);
             batch->activity_count--;
-            activity_free(activity);
+            core_reuse_activity(core, activity);
         }
     }
     core->has_redispatched = false;

@@ -17,6 +17,10 @@
 
 enum { CORE_MAGIC = 0x636f7265 };
 
+/* Most activities and events that wait are no larger than this; a batch of a busy partition holds
+ * some thousands. */
+enum { SHELF_ACTIVITY = 512, SHELF_WAITING = 320, SHELF_MOST = 8192 };
+
 /* A batch that grew larger than this is not kept: one huge commit is not a habit. */
 #define SPARE_BYTES_MAX ((size_t)8 << 20)
 
@@ -43,6 +47,8 @@ struct core *core_new(const struct core_options *options)
     list_init(&core->postponed);
     core->flight_last = &core->flight_first;
     timers_init(&core->timers);
+    shelf_init(&core->activities, SHELF_ACTIVITY, SHELF_MOST);
+    shelf_init(&core->waiting, SHELF_WAITING, SHELF_MOST);
     buffer_init(&core->scratch);
     return core;
 }
@@ -54,7 +60,7 @@ void core_free(struct core *core)
     }
     struct instance *instance;
     for (size_t cursor = 0; (instance = map64_next(&core->by_row, &cursor)) != NULL;) {
-        instance_free(instance);
+        instance_free(&core->waiting, instance);
     }
     map_done(&core->by_id);
     map64_done(&core->by_row);
@@ -69,6 +75,8 @@ void core_free(struct core *core)
         slot = next;
     }
     timers_done(&core->timers);
+    shelf_done(&core->activities);
+    shelf_done(&core->waiting);
     buffer_done(&core->scratch);
     batch_free(core->open);
     batch_free(core->spare);
@@ -109,6 +117,8 @@ void core_trim(struct core *core)
     OBJECT_CHECK(core, CORE_MAGIC);
     batch_free(core->spare);
     core->spare = NULL;
+    shelf_trim(&core->activities);
+    shelf_trim(&core->waiting);
 }
 
 struct text core_keep_scratch(struct core *core, size_t offset)
@@ -181,7 +191,7 @@ void core_leave(struct core *core, struct instance *instance)
     }
     map64_remove(&core->by_row, instance->row);
     core_unlist(core, instance);
-    instance_free(instance);
+    instance_free(&core->waiting, instance);
 }
 
 void core_deliver(struct core *core, struct instance *instance, struct waiting_event *event)
@@ -263,9 +273,9 @@ pd_status core_start(struct core *core, time_us now, const struct start_command 
         .instance_id = command->id,
         .execution_id = command->execution_id,
     };
-    struct waiting_event *waiting = waiting_event_new(&event);
+    struct waiting_event *waiting = waiting_event_new(&core->waiting, &event);
     if (waiting == NULL) {
-        instance_free(instance);
+        instance_free(&core->waiting, instance);
         return no_memory(err);
     }
     /* From here on nothing fails. */
@@ -295,7 +305,7 @@ pd_status core_raise(struct core *core, time_us now, struct instance *instance, 
         .name = name,
         .payload = payload,
     };
-    struct waiting_event *waiting = waiting_event_new(&event);
+    struct waiting_event *waiting = waiting_event_new(&core->waiting, &event);
     if (waiting == NULL) {
         return no_memory(err);
     }
@@ -323,7 +333,7 @@ bool core_complete_activity(struct core *core, time_us now, struct instance *ins
         .payload = result->failure != NULL ? TEXT_ABSENT : result->payload,
         .failure = result->failure,
     };
-    core_deliver(core, instance, waiting_event_must(&event));
+    core_deliver(core, instance, waiting_event_must(&core->waiting, &event));
     return true;
 }
 

@@ -152,6 +152,9 @@ struct batch *core_cut(struct core *core);
  * all the time. After core_committed, or instead of batch_free. */
 void core_reuse(struct core *core, struct batch *batch);
 
+/* Takes an activity of this core back instead of activity_free, to use its block again. */
+void core_reuse_activity(struct core *core, struct activity *activity);
+
 /* Gives back memory that is only kept for speed. */
 void core_trim(struct core *core);
 

@@ -20,6 +20,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/shelf.h"
 #include "base/time.h"
 #include "core/core.h"
 
@@ -70,6 +71,7 @@ static inline uint32_t steps_count(const struct steps *steps)
 struct waiting_event {
     struct waiting_event *next;
     uint64_t arrival; /* its number in the inbox; 0: no batch has recorded it */
+    size_t size;      /* of the block */
     struct event event;
 };
 
@@ -79,11 +81,12 @@ struct waiting_events {
     struct waiting_event *unrecorded; /* the first with arrival 0; all behind it have none either */
 };
 
-struct waiting_event *waiting_event_new(const struct event *event);  /* NULL: no memory */
-struct waiting_event *waiting_event_must(const struct event *event); /* where nobody can be told */
+/* NULL: no memory. The second where nobody can be told: ends the process instead. */
+struct waiting_event *waiting_event_new(struct shelf *shelf, const struct event *event);
+struct waiting_event *waiting_event_must(struct shelf *shelf, const struct event *event);
 void waiting_events_add(struct waiting_events *events, struct waiting_event *event);
 /* Frees the first n; the last arrival number among them, 0: none was in the inbox. */
-uint64_t waiting_events_drop(struct waiting_events *events, size_t n);
+uint64_t waiting_events_drop(struct shelf *shelf, struct waiting_events *events, size_t n);
 
 /* ---- the state machine of an instance: instance.c ---- */
 
@@ -133,7 +136,7 @@ struct instance {
 };
 
 struct instance *instance_new(uint64_t row, struct text id, struct text execution_id); /* or NULL */
-void instance_free(struct instance *instance);
+void instance_free(struct shelf *waiting, struct instance *instance);
 void instance_expect(const struct instance *instance);  /* into the caches: soon needed */
 void instance_check(const struct instance *instance);   /* what must hold between commands */
 bool instance_is_busy(const struct instance *instance); /* C4 */
@@ -207,6 +210,7 @@ struct core {
     size_t activity_room;
     struct map by_id; /* the key is the instance's own id */
     struct map64 by_row;
+    struct shelf activities, waiting;  /* blocks to be used again */
     struct batch *spare;               /* NULL, or one to be used again */
     struct batch *open;                /* NULL: nothing has happened since the last cut */
     uint64_t batch_number;             /* of the open batch, or of the next one */
@@ -247,7 +251,7 @@ struct text core_keep_scratch(struct core *core, size_t offset);
 /* In the open batch, to be run once that is durable. */
 void activity_dispatch(struct core *core, struct activity *activity);
 
-struct activity *activity_new(const struct core *core, const struct instance *instance, int32_t id,
+struct activity *activity_new(struct core *core, const struct instance *instance, int32_t id,
                               struct text name, struct text version, struct text input);
 
 #endif

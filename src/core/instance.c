@@ -37,10 +37,10 @@ struct instance *instance_new(uint64_t row, struct text id, struct text executio
     return instance;
 }
 
-void instance_free(struct instance *instance)
+void instance_free(struct shelf *waiting, struct instance *instance)
 {
     OBJECT_CHECK(instance, INSTANCE_MAGIC);
-    waiting_events_drop(&instance->events, instance->events.count);
+    waiting_events_drop(waiting, &instance->events, instance->events.count);
     steps_done(&instance->steps);
     if (instance->turn != NULL) {
         turn_slot_free(instance->turn);
@@ -126,7 +126,8 @@ static void leave(struct core *core, struct instance *instance)
     steps_done(&instance->steps);
 
     core->counters.dropped_events += instance->events.count;
-    uint64_t arrival = waiting_events_drop(&instance->events, instance->events.count);
+    uint64_t arrival =
+        waiting_events_drop(&core->waiting, &instance->events, instance->events.count);
     if (arrival != 0) {
         batch_add(batch, MUTATION_INBOX_REMOVE, instance->row)->number = arrival;
     }

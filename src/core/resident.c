@@ -39,13 +39,13 @@ static void fold(struct instance *instance, const struct event *event)
     }
 }
 
-static void fold_inbox(struct instance *instance, const struct event *inbox,
+static void fold_inbox(struct core *core, struct instance *instance, const struct event *inbox,
                        const uint64_t *arrivals, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         assert_that(arrivals[i] > instance->arrival_last);
         fold(instance, &inbox[i]);
-        struct waiting_event *event = waiting_event_must(&inbox[i]);
+        struct waiting_event *event = waiting_event_must(&core->waiting, &inbox[i]);
         event->arrival = instance->arrival_last = arrivals[i];
         waiting_events_add(&instance->events, event);
     }
@@ -84,7 +84,7 @@ struct instance *core_admit(struct core *core, const struct instance_record *rec
     for (size_t i = 0; i < history_count; i++) {
         fold(instance, &history[i]);
     }
-    fold_inbox(instance, inbox, arrivals, inbox_count);
+    fold_inbox(core, instance, inbox, arrivals, inbox_count);
     if (redispatch) {
         dispatch_open(core, instance, history, history_count);
     }

@@ -150,6 +150,6 @@ bool core_fire_timer(struct core *core, time_us now, struct instance *instance, 
         .at = instance_tick(instance, now > step.due ? now : step.due),
         .fire_at = step.due,
     };
-    core_deliver(core, instance, waiting_event_must(&event));
+    core_deliver(core, instance, waiting_event_must(&core->waiting, &event));
     return true;
 }

@@ -247,7 +247,8 @@ void core_end_turn(struct core *core, time_us now, const struct turn *turn,
     if (instance->state == RUN_PENDING) {
         instance_apply(core, instance, INSTANCE_STARTED);
     }
-    uint64_t arrival = waiting_events_drop(&instance->events, turn->event_count - 1);
+    uint64_t arrival =
+        waiting_events_drop(&core->waiting, &instance->events, turn->event_count - 1);
     turn_close(core, instance);
     if (arrival != 0) {
         batch_add(batch, MUTATION_INBOX_REMOVE, instance->row)->number = arrival;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events that no turn has consumed: a queue in order of arrival, each one heap block.
+ * Events that no turn has consumed: a queue in order of arrival, each one block.
  *
  * The events of an open turn stay at the front until the turn ends, so that giving a turn back is
  * nothing but forgetting it, and a cut in the meantime finds them here.
@@ -51,17 +51,18 @@ static void take(char **at, struct text *text)
     *at += text->size;
 }
 
-struct waiting_event *waiting_event_new(const struct event *event)
+struct waiting_event *waiting_event_new(struct shelf *shelf, const struct event *event)
 {
     size_t failures = failure_count(event->failure);
     struct waiting_event *waiting;
     size_t head = sizeof *waiting + failures * sizeof(struct failure);
     /* One more byte, for the address of an empty text at the end. */
-    waiting = mem_try_alloc(head + text_size(event, failures) + 1);
+    size_t size = head + text_size(event, failures) + 1;
+    waiting = shelf_try_take(shelf, size);
     if (waiting == NULL) {
         return NULL;
     }
-    waiting->event = *event;
+    *waiting = (struct waiting_event){ .size = size, .event = *event };
     char *at = (char *)waiting + head;
     struct event *copy = &waiting->event;
     take(&at, &copy->name);
@@ -83,9 +84,9 @@ struct waiting_event *waiting_event_new(const struct event *event)
     return waiting;
 }
 
-struct waiting_event *waiting_event_must(const struct event *event)
+struct waiting_event *waiting_event_must(struct shelf *shelf, const struct event *event)
 {
-    struct waiting_event *waiting = waiting_event_new(event);
+    struct waiting_event *waiting = waiting_event_new(shelf, event);
     if (waiting == NULL) {
         mem_exhausted(text_size(event, failure_count(event->failure)));
         unreachable_state("mem_exhausted does not return");
@@ -108,7 +109,7 @@ void waiting_events_add(struct waiting_events *events, struct waiting_event *eve
     assert_that(event->arrival == 0 || events->unrecorded == NULL);
 }
 
-uint64_t waiting_events_drop(struct waiting_events *events, size_t n)
+uint64_t waiting_events_drop(struct shelf *shelf, struct waiting_events *events, size_t n)
 {
     uint64_t arrival = 0;
     assert_that(n <= events->count);
@@ -121,7 +122,7 @@ uint64_t waiting_events_drop(struct waiting_events *events, size_t n)
         if (events->unrecorded == event) {
             events->unrecorded = event->next;
         }
-        mem_free(event);
+        shelf_give(shelf, event, event->size);
     }
     events->count -= n;
     if (events->first == NULL) {

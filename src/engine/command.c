@@ -61,13 +61,18 @@ struct command *command_new_done(struct activity *activity)
     return &done->command;
 }
 
+struct activity *command_end_done(struct command *command)
+{
+    assert_that(command->kind == COMMAND_ACTIVITY_DONE && command->latch == NULL);
+    arena_done(&command->as.done.arena);
+    return command->as.done.activity; /* in whose room the command lies */
+}
+
 void command_answer(struct command *command, pd_status status, const pd_error *error)
 {
     struct latch *latch = command->latch;
     if (latch == NULL) {
-        assert_that(command->kind == COMMAND_ACTIVITY_DONE);
-        arena_done(&command->as.done.arena);
-        activity_free(command->as.done.activity); /* the command lies in its room */
+        activity_free(command_end_done(command));
         return;
     }
     if (status != PD_OK) {

@@ -66,6 +66,9 @@ extern const size_t command_done_size;
  * activity. */
 struct command *command_new_done(struct activity *activity);
 
+/* Releases a result, and gives its activity to the caller. */
+struct activity *command_end_done(struct command *command);
+
 /* Q1, Q2. status PD_OK leaves a failure that the command recorded before. */
 void command_answer(struct command *command, pd_status status, const pd_error *error);
 

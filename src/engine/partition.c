@@ -204,7 +204,7 @@ static bool apply_done(struct partition *partition, time_us now, struct command 
         (void)core_complete_activity(partition->core, now, instance, activity->execution_id,
                                      activity->id, &command->as.done.result);
     }
-    command_answer(command, PD_OK, NULL);
+    core_reuse_activity(partition->core, command_end_done(command));
     return true;
 }
 

@@ -19,6 +19,8 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/memory.h"
+#include "base/shelf.h"
 #include "base/random.h"
 
 struct item {
@@ -372,6 +374,49 @@ static void heap_sorts(void **state)
     heap_done(&heap);
 }
 
+/* ---- shelf ---- */
+
+static void a_shelf_hands_out_again_what_was_given_back(void **state)
+{
+    (void)state;
+    struct shelf shelf;
+    shelf_init(&shelf, 64, 2);
+    void *a = shelf_try_take(&shelf, 10);
+    void *b = shelf_try_take(&shelf, 64);
+    void *c = shelf_try_take(&shelf, 1);
+    void *large = shelf_try_take(&shelf, 65);
+    memset(a, 1, 64); /* each is as large as the shelf's blocks */
+    memset(large, 1, 65);
+    shelf_give(&shelf, large, 65);
+    assert_int_equal(shelf.count, 0);
+    shelf_give(&shelf, a, 10);
+    shelf_give(&shelf, b, 64);
+    shelf_give(&shelf, c, 1); /* one too many */
+    assert_int_equal(shelf.count, 2);
+    assert_ptr_equal(shelf_try_take(&shelf, 2), b); /* the last one first */
+    assert_ptr_equal(shelf_try_take(&shelf, 2), a);
+    shelf_give(&shelf, a, 2);
+    shelf_trim(&shelf);
+    assert_int_equal(shelf.count, 0);
+    mem_free(b); /* a block is the heap's own */
+    shelf_done(&shelf);
+}
+
+static void a_shelf_takes_part_in_checked_allocation(void **state)
+{
+    (void)state;
+    struct shelf shelf;
+    shelf_init(&shelf, 64, 2);
+    shelf_give(&shelf, shelf_try_take(&shelf, 8), 8);
+    mem_fail_at(1);
+    assert_null(shelf_try_take(&shelf, 8));
+    assert_int_equal(shelf.count, 1);
+    mem_fail_at(1);
+    assert_null(shelf_try_take(&shelf, 800));
+    mem_fail_at(0);
+    shelf_done(&shelf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +432,8 @@ int main(void)
         cmocka_unit_test(maps_behave_like_an_array),
         cmocka_unit_test(heap_gives_ties_in_order),
         cmocka_unit_test(heap_sorts),
+        cmocka_unit_test(a_shelf_hands_out_again_what_was_given_back),
+        cmocka_unit_test(a_shelf_takes_part_in_checked_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

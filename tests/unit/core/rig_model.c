@@ -13,6 +13,7 @@
 
 static struct waiting_event **all_events;
 static size_t event_count, event_room;
+static struct shelf none; /* keeps nothing */
 
 static void codec_event(struct buffer *buffer, const struct event *event)
 {
@@ -23,7 +24,7 @@ static void codec_event(struct buffer *buffer, const struct event *event)
         event_room = room;
     }
     uint32_t number = (uint32_t)event_count;
-    all_events[event_count++] = waiting_event_must(event);
+    all_events[event_count++] = waiting_event_must(&none, event);
     buffer_add(buffer, &number, sizeof number);
 }
 

@@ -185,7 +185,8 @@ static void a_waiting_event_has_its_own_copy_of_everything(void **state)
         .payload = text_make(text + 5, 0),
         .failure = &failure,
     };
-    struct waiting_event *copy = waiting_event_new(&event);
+    struct shelf none = { 0 };
+    struct waiting_event *copy = waiting_event_new(&none, &event);
     memset(text, 'x', sizeof text);
     memset(&cause, 0, sizeof cause);
     memset(&failure, 0, sizeof failure);

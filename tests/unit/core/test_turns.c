@@ -321,7 +321,8 @@ static void a_failure_keeps_its_causes_up_to_the_limit(void **state)
         chain[i].cause = i < LIMIT_FAILURE_DEPTH + 1 ? &chain[i + 1] : NULL;
     }
     struct event event = { .kind = EVENT_TASK_FAILED, .failure = chain };
-    struct waiting_event *copy = waiting_event_new(&event);
+    struct shelf none = { 0 };
+    struct waiting_event *copy = waiting_event_new(&none, &event);
     int depth = -1;
     for (const struct failure *f = copy->event.failure; f != NULL; f = f->cause) {
         depth++;
