@@ -379,12 +379,15 @@ static void author_expect(struct runner *runner, unsigned partition, const uint6
             co_expect(runs[i]->co, false);
             __builtin_prefetch(&runs[i]->steps[runs[i]->step_count - 1]);
             __builtin_prefetch(runs[i]->arena.at);
+            __builtin_prefetch(runs[i]->arena.at + 64);
         }
     }
     for (size_t i = 0; i < n; i++) {
         if (runs[i]->co != NULL && runs[i]->step_count > 0) {
             co_expect(runs[i]->co, true);
-            __builtin_prefetch(runs[i]->steps[runs[i]->step_count - 1]);
+            const char *task = (const char *)runs[i]->steps[runs[i]->step_count - 1];
+            __builtin_prefetch(task);
+            __builtin_prefetch(task + 64);
         }
     }
 }
