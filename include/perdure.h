@@ -32,7 +32,9 @@
  * the thread that runs it. After fork() the child uses nothing of its parent's: it opens the hub
  * anew, or does exec.
  *
- * What may block. An activity may: it has a thread. An orchestrator waits by the calls of section 5
+ * What may block. An activity may: it has a thread. It may start, raise and wait as your program
+ * does; one that waits holds its thread, so give the worker more threads than wait at once. It must
+ * not call pd_worker_stop or pd_hub_close, which wait for it. An orchestrator waits by the calls of section 5
  * only; those of section 8 answer it with PD_E_STATE. Until it waits or returns, all others of its
  * partition stand still, starts and pd_worker_stop with them: a loop without end ends them all.
  *
