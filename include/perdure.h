@@ -34,9 +34,10 @@
  *
  * What may block. An activity may: it has a thread. It may start, raise and wait as your program
  * does; one that waits holds its thread, so give the worker more threads than wait at once. It must
- * not call pd_worker_stop or pd_hub_close, which wait for it. An orchestrator waits by the calls of section 5
- * only; those of section 8 answer it with PD_E_STATE. Until it waits or returns, all others of its
- * partition stand still, starts and pd_worker_stop with them: a loop without end ends them all.
+ * not call pd_worker_stop or pd_hub_close, which wait for it. An orchestrator waits by the calls
+ * of section 5 only; those of section 8 answer it with PD_E_STATE. Until it waits or returns, all
+ * others of its partition stand still, starts and pd_worker_stop with them: a loop without end ends
+ * them all.
  *
  * C++. Section 9 is C only: a program in C++ calls the names with a '_' behind instead. Functions
  * in C++ can be registered; but leaving one runs no destructors, so let nothing that needs one live
