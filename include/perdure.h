@@ -428,7 +428,9 @@ typedef struct pd_start_options {
  *   id        receives the instance ID; may be NULL
  *   returns   PD_OK           durable: it will run
  *             PD_E_EXISTS     an instance of this ID has not ended yet; nothing was changed
- *                             (one that has ended is replaced, history and all)
+ *                             (one that has ended is replaced, history and all). Between two
+ *                             processes that start the same ID at the same moment, the one that
+ *                             runs the engine wins, and the other may not hear of it
  *             PD_E_INVALID    the ID is longer than 256 characters, starts with '@', or holds
  *                             / \ # ? or a control character; or the name is empty; or JSON
  *                             cannot hold the input; or a function was given where no worker
