@@ -64,7 +64,6 @@ void call_end(struct call *call);
 
 /* For calls that last: gives the worker back, and takes whichever is there now. */
 void call_hold_worker(struct call *call);
-void call_release_worker(struct call *call);
 
 /* A place for the error, when the caller gave none (A3). */
 static inline pd_error *error_or(pd_error *err, pd_error *unwanted)

@@ -134,10 +134,3 @@ void call_hold_worker(struct call *call)
     hold(call);
     pthread_mutex_unlock(&call->hub->mutex);
 }
-
-void call_release_worker(struct call *call)
-{
-    pthread_mutex_lock(&call->hub->mutex);
-    release(call);
-    pthread_mutex_unlock(&call->hub->mutex);
-}

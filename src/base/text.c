@@ -8,16 +8,6 @@
 
 #include "base/arena.h"
 
-int text_compare(struct text a, struct text b)
-{
-    if (a.at == NULL || b.at == NULL) {
-        return (a.at != NULL) - (b.at != NULL);
-    }
-    size_t common = a.size < b.size ? a.size : b.size;
-    int order = common != 0 ? memcmp(a.at, b.at, common) : 0;
-    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
-}
-
 bool text_has_prefix(struct text t, struct text prefix)
 {
     return t.size >= prefix.size && (prefix.size == 0 || memcmp(t.at, prefix.at, prefix.size) == 0);

@@ -56,9 +56,6 @@ static inline bool text_equal(struct text a, struct text b)
            (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
 }
 
-/* Below, at or above zero: by bytes, so UTF-8 sorts by code point; absent before empty. */
-int text_compare(struct text a, struct text b);
-
 /* Everything begins with the empty and with the absent prefix. */
 bool text_has_prefix(struct text t, struct text prefix);
 

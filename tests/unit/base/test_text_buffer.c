@@ -37,21 +37,6 @@ static void texts_are_equal_by_bytes(void **state)
     assert_false(text_equal(TEXT("a\0b"), TEXT("a\0c")));
 }
 
-static void texts_compare_absent_then_bytes_then_length(void **state)
-{
-    (void)state;
-    const struct text rising[] = {
-        TEXT_ABSENT, TEXT(""), TEXT("a"), TEXT("a\0"), TEXT("ab"), TEXT("b"), TEXT("\xc3\xa9"),
-    };
-    const int count = sizeof rising / sizeof rising[0];
-    for (int i = 0; i < count; i++) {
-        for (int k = 0; k < count; k++) {
-            int order = text_compare(rising[i], rising[k]);
-            assert_int_equal((order > 0) - (order < 0), (i > k) - (i < k));
-        }
-    }
-}
-
 static void prefixes(void **state)
 {
     (void)state;
@@ -205,7 +190,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(absent_differs_from_empty),
         cmocka_unit_test(texts_are_equal_by_bytes),
-        cmocka_unit_test(texts_compare_absent_then_bytes_then_length),
         cmocka_unit_test(prefixes),
         cmocka_unit_test(copy_ends_in_nul_and_absent_stays_absent),
         cmocka_unit_test(utf8_is_recognised),
