@@ -97,6 +97,32 @@ static void list_node_knows_whether_it_is_linked(void **state)
     assert_true(list_is_empty(&list));
 }
 
+static void appending_moves_a_whole_list_in_order(void **state)
+{
+    (void)state;
+    struct list to, from;
+    struct list_node nodes[5] = { 0 };
+    list_init(&to);
+    list_init(&from);
+    list_append(&to, &from); /* nothing to nothing */
+    assert_true(list_is_empty(&to));
+    for (int i = 0; i < 5; i++) {
+        list_push_back(i < 2 ? &to : &from, &nodes[i]);
+    }
+    list_append(&to, &from);
+    assert_true(list_is_empty(&from));
+    list_append(&to, &from);
+    assert_ptr_equal(list_back(&to), &nodes[4]);
+    list_remove(&nodes[2]); /* the first of those that moved: both its sides are right */
+    list_push_back(&from, &nodes[2]);
+    list_append(&to, &from);
+    const int order[] = { 0, 1, 3, 4, 2 };
+    for (int i = 0; i < 5; i++) {
+        assert_ptr_equal(list_pop_front(&to), &nodes[order[i]]);
+    }
+    assert_true(list_is_empty(&to));
+}
+
 static void list_each_safe_survives_removal(void **state)
 {
     (void)state;
@@ -422,6 +448,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(list_keeps_order_at_both_ends),
         cmocka_unit_test(list_node_knows_whether_it_is_linked),
+        cmocka_unit_test(appending_moves_a_whole_list_in_order),
         cmocka_unit_test(list_each_safe_survives_removal),
         cmocka_unit_test(misused_list_aborts),
         cmocka_unit_test(empty_map_finds_nothing),
