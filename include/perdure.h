@@ -12,11 +12,12 @@
  * in the history of its instance. After a crash, a restart or an eviction from memory the function
  * is run again from its first line, and history answers the steps it has already taken; so it must
  * ask for the same steps in the same order each time. (Compared are their kinds and the names of
- * activities; inputs may differ.) It may not read the clock, random numbers, the environment, files
- * or sockets, nor keep static variables that change: activities do that, and pd_now answers the
- * only question of time. One durable call per statement: C does not fix the order in which
- * arguments are evaluated. With PD_REPLAY=always in the environment every wait is answered by
- * running the function again, so that tests find what would break after a crash.
+ * activities, children and events sent; inputs may differ.) It may not read the clock, random
+ * numbers, the environment, files or sockets, nor keep static variables that change: activities do
+ * that, and pd_now answers the only question of time, pd_random and pd_new_uuid those of chance.
+ * One durable call per statement: C does not fix the order in which arguments are evaluated. With
+ * PD_REPLAY=always in the environment every wait is answered by running the function again, so that
+ * tests find what would break after a crash.
  *
  * How calls fail. Calls that take a pd_orchestration do not come back when they fail: the
  * function is left, the instance records the failure, its memory is released. All other calls
@@ -52,8 +53,10 @@
  *
  * Limits, each with a clear PD_E_LIMIT or PD_E_INVALID (or failure of the function) when passed:
  * instance ID 256 characters; names of functions, events and versions 256 bytes; a payload 16 MiB
- * of JSON; JSON depth 64; what an orchestration asks for between two waits 512 MiB of JSON; a query
- * page 1,000 rows; 64 partitions; one object or array literal 32 macro arguments. */
+ * of JSON (a setting: see pd_hub_open); JSON depth 64; what an orchestration asks for between two
+ * waits 512 MiB of JSON; 64 tags of an instance, of 256 bytes each for key and value; a query page
+ * 1,000 rows; an archived instance 512 MiB; 64 partitions; one object or array literal 32 macro
+ * arguments. */
 #ifndef PERDURE_H
 #define PERDURE_H
 
@@ -210,7 +213,8 @@ static inline void pd_document_auto(pd_document **d) { pd_document_free(*d); }
 
 /* ---- 4. Your functions ---------------------------------------------------------------------- */
 
-/* The only way to leave one of your functions: pd_ok, pd_fail, pd_fail_with, PD_FAILED. */
+/* The only way to leave one of your functions: pd_ok, pd_fail, pd_fail_final, pd_fail_with,
+ * PD_FAILED, pd_continue_as_new. */
 typedef struct pd_result { int outcome_; const void *detail_; } pd_result;
 
 typedef pd_result pd_orchestrator_fn(pd_orchestration *o, pd_value input);
@@ -219,24 +223,32 @@ typedef void pd_any_fn(void);
 
 /* A failure of user code, as data: recorded in history, handed to whoever waits for the step.
  *
- * Types that Perdure itself uses: "TaskFailed" (an awaited step failed; cause is its failure),
- * "NonDeterminism" (a turn differs from history), "ActivityNotFound" and "OrchestratorNotFound"
- * (no function of that name in the worker), "BadInput" (pd_read found another shape),
- * "BadPayload" (a value that JSON cannot hold, or above the limit), "Misuse" (a call used in a way
- * it does not allow; the message says which), "OutOfMemory" (pd_alloc found none),
- * "CorruptHistory" (what is stored of the instance cannot be understood). */
+ * Types that Perdure itself uses: "TaskFailed" (an awaited step failed; cause is its failure, and
+ * of pd_await_all the causes are all that failed), "Timeout" (an activity was not begun, not ended,
+ * or not heard of in its time), "Cancelled" (pd_cancel), "Quarantined" (an activity or orchestrator
+ * ended the process again and again; see pd_worker_options.crashes_max), "InstanceTerminated" (a
+ * child was terminated), "InstanceExists" (a child's ID is taken by one that has not ended),
+ * "VersionMismatch" (see pd_worker_options.version), "NonDeterminism" (a turn differs from
+ * history), "Forbidden" (the determinism guard; see guard), "ActivityNotFound" and
+ * "OrchestratorNotFound" (no function of that name in the worker), "BadInput" (pd_read found
+ * another shape), "BadPayload" (a value that JSON cannot hold, or above the limit), "Misuse" (a
+ * call used in a way it does not allow; the message says which), "OutOfMemory" (pd_alloc found
+ * none), "CorruptHistory" (what is stored of the instance cannot be understood). */
 typedef struct pd_failure pd_failure;
 struct pd_failure {
     const char *type;    /* short, for programs: "CardDeclined" */
     const char *message; /* for people */
     const pd_failure *cause;
-    bool final;          /* retrying cannot help */
+    bool final;          /* retrying cannot help: no retry policy does */
+    const pd_failure *next; /* of several causes of one failure, the next; NULL: the last */
 };
 
 /* One row of the table that says what a worker can run: PD_FUNCTION("Name", function). Names are
  * what is stored. So C functions may be renamed and moved; but keep the row of an orchestrator
  * until its last instance has ended: one that wakes and is not found has failed for good. */
-typedef enum pd_function_kind { PD_ORCHESTRATOR = 1, PD_ACTIVITY } pd_function_kind;
+typedef enum pd_function_kind {
+    PD_ORCHESTRATOR = 1, PD_ACTIVITY, PD_TRANSACTION_
+} pd_function_kind;
 typedef struct pd_function { const char *name; pd_function_kind kind; pd_any_fn *run; } pd_function;
 
 /* A function in this program, or the name of one, which may be another program's. */
@@ -244,39 +256,96 @@ typedef struct pd_ref { const char *name_; pd_any_fn *run_; } pd_ref;
 
 /* ---- 5. Inside an orchestrator -------------------------------------------------------------- */
 
+/* When a step that failed is tried again. Delays are durable timers; the waiting attempt costs
+ * nothing. Every attempt is a step of its own in history. A failure that is `final` is not tried
+ * again, nor one that `handles` refuses. Zero in a field means what is said behind it. */
+typedef struct pd_retry {
+    int         attempts_max; /* the first included; 0 or 1: no retry */
+    pd_duration delay_first;  /* before the second attempt; 0: at once */
+    double      backoff;      /* each delay is so many times the one before; 0: 1; not below 1 */
+    pd_duration delay_max;    /* no delay is longer; 0: no bound */
+    pd_duration total_max;    /* no attempt begins later than this after the first; 0: no bound */
+    double      jitter;       /* 0 to 1: each delay is shortened at random by up to this part of it,
+                                 the same at every replay */
+    /* Should this failure be tried again? Called with the number of the attempt that failed (1, 2,
+     * ...); a pure function, which makes no calls of Perdure's. NULL: all should. */
+    bool      (*handles)(const pd_failure *failure, int attempt, void *argument);
+    void       *argument;
+} pd_retry;
+
 typedef struct pd_activity_call {
-    pd_value    input;
-    const char *version; /* recorded with the step, and nothing else; NULL: none */
+    pd_value        input;
+    const char     *version;   /* recorded with the step, and nothing else; NULL: the instance's */
+    const pd_retry *retry;     /* copied; NULL: none */
+    pd_value        tags;      /* an object of texts, recorded with the step; null: none */
+    pd_duration     start_max; /* the activity must begin so soon after it was asked for; 0: any */
+    pd_duration     run_max;   /* an attempt must end so soon after it began; 0: any */
+    pd_duration     beat_max;  /* and call pd_activity_heartbeat at least so often; 0: need not */
 } pd_activity_call;
 
 /* call: start and await.  start: begin, and return a task to wait for.  See section 9 for the
- * forms you write: pd_call_activity(o, say_hello, "Tokyo").
+ * forms you write: pd_call_activity(o, say_hello, "Tokyo", .retry = &gently).
  *
  * Requests are recorded, and handed out, when the orchestrator next waits or returns: those that
- * it never waits for as well. There is no limit of time for an activity and no way to recall one;
- * wait for it and a timer with pd_wait_any, and go on without it. A history only grows, and replay
- * reads all of it: let one that repeats something for years end now and then, and start another. */
+ * it never waits for as well. An attempt that is over one of its limits of time fails with
+ * "Timeout", as data that a retry policy sees; the function that may still be running is told
+ * (pd_activity_is_cancelled), and what it returns is dropped. Limits count while an engine runs;
+ * one that starts anew counts anew. A history only grows, and replay reads all of it: let one that
+ * repeats something for years continue as new. */
 PD_API pd_value pd_call_activity_(pd_orchestration *o, pd_ref activity,
                                   const pd_activity_call *call);
 PD_API pd_task *pd_start_activity_(pd_orchestration *o, pd_ref activity,
                                    const pd_activity_call *call);
+
+/* Another orchestration, as a step of this one: an instance of its own, with a history of its own.
+ * Its output is the task's value; its failure, verbatim, the cause of the task's. When this
+ * orchestration ends or continues as new, children go on, and how they end is dropped; they end
+ * with it when it is terminated recursively. */
+typedef struct pd_child_call {
+    pd_value        input;
+    const char     *id;      /* NULL: "<execution ID>:<step in hex, 4 digits or more>" */
+    const char     *version; /* NULL: the worker's, not this instance's; "": none */
+    const pd_retry *retry;   /* each attempt has the same ID, and replaces the one before */
+    pd_value        tags;    /* an object of texts, over those of this instance; null: only these */
+} pd_child_call;
+
+PD_API pd_value pd_call_child_(pd_orchestration *o, pd_ref orchestrator, const pd_child_call *call);
+PD_API pd_task *pd_start_child_(pd_orchestration *o, pd_ref orchestrator,
+                                const pd_child_call *call);
 
 /* Durable timers: any length, also years; due in the past fires at once. A timer task succeeds
  * with null. Sleeping costs no thread, and no memory once the instance is evicted. */
 PD_API void     pd_sleep(pd_orchestration *o, pd_duration d);
 PD_API void     pd_sleep_until(pd_orchestration *o, pd_time t);
 PD_API pd_task *pd_start_timer(pd_orchestration *o, pd_duration d);
+PD_API pd_task *pd_start_timer_until(pd_orchestration *o, pd_time t);
 
 /* External events, by name (ASCII case-insensitive). Events that come before they are expected
- * are kept in order; several waiters for a name are served oldest first. So a task of
- * pd_expect_event that you stopped waiting for still takes the next event of its name: keep the
- * task and wait for it again, instead of expecting once more. */
+ * are kept in order, also over continue-as-new; several waiters for a name are served oldest first.
+ * So a task of pd_expect_event that you stopped waiting for still takes the next event of its name:
+ * cancel it, or keep it and wait for it again. */
 PD_API pd_value pd_wait_event(pd_orchestration *o, const char *name);
 PD_API pd_task *pd_expect_event(pd_orchestration *o, const char *name);
+/* With a limit of time: true, and the payload in *ret (may be NULL), or false when the time has
+ * passed first; then a later event is kept for the next who waits. A limit of zero or less takes
+ * an event that is there already, or gives up in the turn that its timer fires, the next one. */
+PD_API bool     pd_wait_event_for(pd_orchestration *o, const char *name, pd_duration limit,
+                                  pd_value *ret);
+
+/* Raises an event for another instance (or this one), as pd_hub_raise_event does; recorded, and
+ * sent once, when this turn is durable. Dropped without a word when there is no such instance or it
+ * has ended. */
+PD_API void     pd_send_event_(pd_orchestration *o, const char *id, const char *name, pd_value v);
+
+/* Gives a task up: it has failed with "Cancelled" from now on. What comes of it later is dropped. A
+ * timer is removed; an activity that waits for a thread is not run, one that runs is told
+ * (pd_activity_is_cancelled), and no retry follows; a child is terminated with its children; an
+ * expected event is left to the next who waits. Of a task that has ended nothing changes. */
+PD_API void     pd_cancel(pd_orchestration *o, pd_task *t);
 
 /* await: leave this function when the task failed.  wait: come back and let me look.
  * The _all forms wait until every task has ended, whatever the outcomes; await_all then leaves
- * with the failure of the first, in call order, that failed. wait_any gives the index of the
+ * with one failure whose causes are all that failed, in call order. wait_any gives the index of the
  * task that ended first by history order (the lowest index of those that have ended already, when
  * some have), and needs n >= 1. */
 PD_API pd_value pd_await(pd_orchestration *o, pd_task *t);
@@ -291,9 +360,45 @@ PD_API const pd_failure *pd_task_failure(const pd_task *t);     /* NULL unless i
 
 PD_API pd_time     pd_now(pd_orchestration *o); /* when this turn began: the same at every replay */
 PD_API const char *pd_instance_id(pd_orchestration *o);
+PD_API const char *pd_execution_id(pd_orchestration *o); /* another after continue-as-new */
+PD_API const char *pd_own_version(pd_orchestration *o);  /* "" when it has none */
+PD_API const char *pd_parent_id(pd_orchestration *o);    /* NULL: not a child */
+PD_API const char *pd_own_tag(pd_orchestration *o, const char *key); /* NULL: no such tag */
+PD_API size_t      pd_history_length(pd_orchestration *o); /* events; time to continue as new? */
 PD_API bool        pd_is_replaying(pd_orchestration *o); /* for logs: must not change steps */
+
+/* A UUID of version 5, 36 characters with dashes, made as the Durable Task SDKs make it: SHA-1 in
+ * their name space over "<instance ID>_<now, 7 digits behind the second>_<count>". And 64 random
+ * bits. The same at every replay; those of two executions differ. */
+PD_API const char *pd_new_uuid(pd_orchestration *o);
+PD_API uint64_t    pd_random(pd_orchestration *o);
+
+/* What the world sees of a running orchestration: any JSON, null for none. Visible when this turn
+ * is durable; the last one of a turn counts; kept over continue-as-new and the end. Not in history.
+ * */
+PD_API void        pd_set_status_(pd_orchestration *o, pd_value v);
+
+/* For changing code while instances run: `if (pd_changed(o, "fix-42")) new steps; else old ones`.
+ * True in executions that come to this line for the first time with code that has it, which is
+ * recorded under the name; false in those whose history went past it without. Once an execution
+ * has an answer it keeps it. Remove the old branch when no instance is left that needs it, then the
+ * call. name: 1 to 256 bytes. */
+PD_API bool        pd_changed(pd_orchestration *o, const char *name);
+
 /* One line to stderr, "[instance orchestrator] text"; silent in replay. */
 PD_API PD_PRINTF(2, 3) void pd_log(pd_orchestration *o, const char *format, ...);
+
+/* Returned from an orchestrator: it ends here and begins again with another input, as the same
+ * instance with a new execution ID and an empty history: so a loop can go on for ever. What was
+ * asked for and not waited for is dropped, as at an end; events that came and nobody took are kept
+ * in order, those that come meanwhile follow. Written pd_continue_as_new(o, x, .version = "2"). */
+typedef struct pd_continue_call {
+    pd_value    input;
+    const char *version;     /* of the next execution; NULL: as it is */
+    bool        drops_events; /* forget events that nobody took */
+} pd_continue_call;
+PD_API pd_result   pd_continue_as_new_(pd_orchestration *o, const pd_continue_call *call);
+
 /* Leaves the function with a failure. */
 PD_API PD_NO_RETURN PD_PRINTF(3, 4) void pd_raise(pd_orchestration *o, const char *type,
                                                   const char *format, ...);
@@ -307,13 +412,36 @@ PD_API pd_result   pd_fail_with(pd_orchestration *o, const pd_failure *f);
  * nothing is left to run what they wait for.
  *
  * It runs at least once: again when the process died after its work and before its result was
- * durable. One that brings the process down is therefore run again at each start; take its row out
- * of the table, and its instances fail with "ActivityNotFound". */
+ * durable. One that runs each time the process dies (pd_worker_options.crashes_max times) is not
+ * run again: its step fails with "Quarantined". */
 
 /* "<execution id>:<step in hex, 4 digits or more>": the same at every attempt, so a key for
  * idempotence. */
 PD_API const char *pd_activity_key(pd_activity *a);
 PD_API const char *pd_activity_instance_id(pd_activity *a);
+
+/* Says that the activity lives, and how far it has come (any JSON): does not block, may be called
+ * as often as you like. What was said last is durable soon after, and given to the next attempt,
+ * whether that follows a crash, a time-out or a failure.
+ *
+ *   returns   true: go on; false: nobody wants the result any more, come back soon */
+PD_API bool        pd_activity_heartbeat_(pd_activity *a, pd_value progress);
+PD_API pd_value    pd_activity_progress(pd_activity *a); /* of the attempt before; null: none */
+/* The step was cancelled or is over its time, or the instance has ended. Any thread may ask. */
+PD_API bool        pd_activity_is_cancelled(pd_activity *a);
+
+/* Transactional activities: registered with PD_TRANSACTION("Pay", pay), in a hub in SQLite. The
+ * function runs inside a transaction of the hub's own file, in which its result is recorded: what
+ * it writes to tables of its own, through this connection, happens exactly once, or, when it fails,
+ * not at all. Until it returns nothing else is committed: keep it short, and do nothing slow in it.
+ * It must not begin, commit or roll back, nor touch the tables of Perdure (docs/format/sqlite.md);
+ * name yours otherwise. It must not call section 8.
+ *
+ *   returns   the sqlite3 *, valid until the activity returns, on its thread; NULL in an activity
+ *             that is not transactional. In a hub that is not SQLite it is not run and fails with
+ *             "Misuse" */
+PD_API void       *pd_activity_database(pd_activity *a);
+
 /* One line to stderr, "[instance activity] text". */
 PD_API PD_PRINTF(2, 3) void pd_activity_log(pd_activity *a, const char *format, ...);
 
@@ -336,6 +464,9 @@ PD_API pd_dict *pd_dict_new_(pd_mem *m);
 PD_API void     pd_dict_set_(pd_dict *dict, const char *key, pd_value v); /* the last one counts */
 PD_API pd_result pd_ok_(pd_mem *m, pd_value v);
 PD_API PD_PRINTF(3, 4) pd_result pd_fail_(pd_mem *m, const char *type, const char *format, ...);
+/* Likewise; no retry policy tries it again. */
+PD_API PD_PRINTF(3, 4) pd_result pd_fail_final_(pd_mem *m, const char *type, const char *format,
+                                                ...);
 PD_API const char *pd_json_(pd_mem *m, pd_value v);
 PD_API void    *pd_user_(pd_mem *m); /* pd_worker_options.user, the same for all threads */
 
@@ -356,6 +487,8 @@ typedef struct pd_id { char text[1025]; } pd_id; /* 1 to 256 characters, so at m
  *             "memory:"           this hub only, gone when closed
  *             "...?partitions=4"  with either: one thread more for orchestrators each, 1 to 64.
  *                                 Fixed when the hub is created (1 unless given); ignored later
+ *             "...?payload_max=65536"  bytes of JSON of one payload that this process accepts, 64
+ *                                 to 67108864; 16777216 unless given. Settings are joined by '&'
  *   returns   the hub; NULL with
  *             PD_E_INVALID      the URL cannot be understood
  *             PD_E_CORRUPT      the file is not a Perdure store, or is damaged; it was not touched
@@ -375,12 +508,46 @@ PD_API PD_MUST_USE pd_hub *pd_hub_open(const char *url, pd_error *err);
  * closes. No other call on this hub may begin once it is being closed. NULL is fine. Blocks. */
 PD_API void pd_hub_close(pd_hub *hub);
 
+typedef enum pd_version_match {
+    PD_VERSION_ANY,
+    PD_VERSION_SAME,
+    PD_VERSION_SAME_OR_OLDER /* the instance's is not newer than the worker's */
+} pd_version_match;
+
+/* The determinism guard, for development and tests: watches calls of the C library that give an
+ * orchestrator what replay would not give again (clocks, random numbers, the environment, files,
+ * sockets, sleep, threads), made from inside an orchestrator by the program or a library of it. */
+typedef enum pd_guard {
+    PD_GUARD_DEFAULT, /* "off", "report" or "fail" in the environment as PD_GUARD; unset: off */
+    PD_GUARD_OFF,
+    PD_GUARD_REPORT,  /* on stderr, once a place: the call, what to use instead, a backtrace */
+    PD_GUARD_FAIL     /* likewise, and the instance fails with "Forbidden" */
+} pd_guard;
+
 typedef struct pd_worker_options {
     void       *user;               /* handed to your functions by pd_user */
     int         threads;            /* as many activities run at once; 0: one per processor */
     size_t      stack_size;         /* per orchestration in memory, 16 KiB or more; 0: 64 KiB */
     size_t      orchestrations_max; /* kept in memory; 0: 10,000; replay rebuilds the others */
     pd_duration drain_max;          /* pd_worker_stop waits so long for activities; 0: 30 s */
+
+    /* An instance that has a version is run by a worker that matches: as versions are compared, by
+     * numbers between dots, the rest as text; no version is the oldest. */
+    const char      *version;        /* of this program, also for children it starts; NULL: none */
+    pd_version_match version_match;  /* 0: any instance is run */
+    bool             leaves_mismatch; /* leave one that does not match to a later worker; false: it
+                                        fails with "VersionMismatch" */
+
+    /* How long ended instances are kept, with all their history; 0: until they are purged. Checked
+     * in the background, also for those that ended long ago. */
+    pd_duration keep_completed, keep_failed, keep_terminated;
+
+    /* What was running each of the last so many times that the process died (0: 3) is quarantined:
+     * an activity's step fails with "Quarantined"; an orchestration is suspended, with that as its
+     * failure, until it is resumed. */
+    unsigned    crashes_max;
+
+    pd_guard    guard; /* of orchestrators' determinism; 0: as PD_GUARD in the environment says */
 } pd_worker_options;
 
 /* Runs the engine of the hub, and your functions, on threads of its own. Signals to the process
@@ -393,7 +560,7 @@ typedef struct pd_worker_options {
  *             PD_E_STATE    this hub has a worker, or another process runs the engine of the file
  *                           (the text says which)
  *             PD_E_INVALID  a row without name or function, a name twice, an option that makes no
- *                           sense, or a PD_REPLAY that is not "always"
+ *                           sense, or a PD_REPLAY or PD_GUARD that is none of their words
  *   owner     you: pd_worker_stop, or PD_AUTO; stop it before you close the hub
  *   blocks    on the disk; unfinished instances go on in the background, whatever their number */
 PD_API PD_MUST_USE pd_worker *pd_worker_start(pd_hub *hub, const pd_function *program, size_t n,
@@ -408,7 +575,7 @@ PD_API void pd_worker_stop(pd_worker *worker);
 typedef enum pd_run_state {
     PD_RUN_PENDING,   /* started; has not had a turn */
     PD_RUN_RUNNING,
-    PD_RUN_SUSPENDED, /* this version neither suspends nor terminates: for files of other writers */
+    PD_RUN_SUSPENDED, /* takes no turn until it is resumed; what comes for it waits */
     PD_RUN_COMPLETED, /* from here on it has ended */
     PD_RUN_FAILED,
     PD_RUN_TERMINATED
@@ -416,9 +583,22 @@ typedef enum pd_run_state {
 
 PD_API const char *pd_run_state_name(pd_run_state s); /* "Pending", "Running", ... */
 
+/* What becomes of a start when an instance of its ID exists. */
+typedef enum pd_reuse {
+    PD_REUSE_ENDED,  /* one that has ended is replaced, history and all; else PD_E_EXISTS */
+    PD_REUSE_NEVER,  /* PD_E_EXISTS, also when it has ended */
+    PD_REUSE_FAILED, /* only one that failed or was terminated is replaced; else PD_E_EXISTS */
+    PD_REUSE_ANY,    /* also one that runs is replaced: it ends without a word, children go on */
+    PD_REUSE_KEEP    /* PD_OK, and the one that exists is left as it is, ended or not */
+} pd_reuse;
+
 typedef struct pd_start_options {
     const char *id;      /* NULL or "": one is made, 32 hexadecimal digits that sort by time */
     const char *version; /* recorded with the instance; NULL: none */
+    pd_time     at;      /* not before this time: Pending until then; 0, or past: at once */
+    pd_value    tags;    /* an object of texts; null: none. Found by pd_query.tag, inherited by
+                            children */
+    pd_reuse    reuse;
 } pd_start_options;
 
 /* Starts an instance. See pd_hub_start in section 9. The orchestrator is a function of the program
@@ -427,10 +607,10 @@ typedef struct pd_start_options {
  *   options   NULL for the defaults
  *   id        receives the instance ID; may be NULL
  *   returns   PD_OK           durable: it will run
- *             PD_E_EXISTS     an instance of this ID has not ended yet; nothing was changed
- *                             (one that has ended is replaced, history and all). Between two
- *                             processes that start the same ID at the same moment, the one that
- *                             runs the engine wins, and the other may not hear of it
+ *             PD_E_EXISTS     an instance of this ID exists, and options->reuse does not replace
+ *                             it; nothing was changed. Between two processes that start the same ID
+ *                             at the same moment, the one that runs the engine wins, and the other
+ *                             may not hear of it
  *             PD_E_INVALID    the ID is longer than 256 characters, starts with '@', or holds
  *                             / \ # ? or a control character; or the name is empty; or JSON
  *                             cannot hold the input; or a function was given where no worker
@@ -463,6 +643,58 @@ PD_API PD_MUST_USE pd_status pd_hub_start_many_(pd_hub *hub, pd_ref orchestrator
 PD_API PD_MUST_USE pd_status pd_hub_raise_event_(pd_hub *hub, const char *id, const char *name,
                                                  pd_value v, pd_error *err);
 
+/* Managing. All of these return when it is durable, from any process that has the hub open, and
+ *
+ *   returns   PD_OK           done; or, where no engine runs, it will be when one does
+ *             PD_E_NOT_FOUND  no such instance
+ *             PD_E_STATE      not possible in the state that is said; nothing was changed
+ *             PD_E_INVALID, PD_E_LIMIT, PD_E_UNAVAILABLE  as pd_hub_start
+ *   reason    for people, recorded in history; NULL: none
+ *
+ * terminate   ends an instance that has not ended, at once, whatever it is doing; its output is the
+ *             reason. Running activities are told; their results are dropped. recursive: children
+ *             that it waits for, and theirs, likewise; otherwise they go on
+ * suspend     it takes no turn until it is resumed; activities and children go on, and what they
+ *             and others send waits. PD_OK also when it is suspended already
+ * resume      PD_OK also when it is not suspended
+ * rewind      a failed instance goes on from before its failure: activities and children that
+ *             failed are tried once more (children by being rewound themselves), those that
+ *             succeeded are not; code that failed by itself is run again. A failure that the code
+ *             had answered with another step, such as a retry or a compensation, stays as it is.
+ *             The execution ID stays, and with it the keys of activities
+ * purge       forgets an ended instance and its history; see pd_hub_purge_all for many */
+PD_API PD_MUST_USE pd_status pd_hub_terminate(pd_hub *hub, const char *id, const char *reason,
+                                              bool recursive, pd_error *err);
+PD_API PD_MUST_USE pd_status pd_hub_suspend(pd_hub *hub, const char *id, const char *reason,
+                                            pd_error *err);
+PD_API PD_MUST_USE pd_status pd_hub_resume(pd_hub *hub, const char *id, const char *reason,
+                                           pd_error *err);
+PD_API PD_MUST_USE pd_status pd_hub_rewind(pd_hub *hub, const char *id, const char *reason,
+                                           pd_error *err);
+PD_API PD_MUST_USE pd_status pd_hub_purge(pd_hub *hub, const char *id, pd_error *err);
+
+/* Starts the same again: name, version, tags, and the input of the present execution; it is
+ * nobody's child.
+ *
+ *   new_id    NULL: under the same ID, once it has ended (else PD_E_STATE). Otherwise under
+ *             another, from any state, and the old one stays: in: the ID wanted, or ""; out: the
+ *             ID
+ *   returns   as above, and PD_E_EXISTS when the ID wanted is taken */
+PD_API PD_MUST_USE pd_status pd_hub_restart(pd_hub *hub, const char *id, pd_id *new_id,
+                                            pd_error *err);
+
+/* Makes a new instance that has lived as another one did up to an event of its history, and goes on
+ * from there: with other code, say, or to see what would have come of it. Steps answered before are
+ * not taken again; those open at that point are asked for anew. The source stays as it is.
+ *
+ *   event     its number (pd_history_event.number): the first that has not happened in the new one;
+ *             0: all of them have, as far as the source has got and has not ended
+ *   new_id    in: the ID wanted, or "" to have one made; out: the ID; NULL: made and not told
+ *   returns   as above, PD_E_EXISTS when the ID wanted is taken (ended or not), PD_E_INVALID when
+ *             there is no such event */
+PD_API PD_MUST_USE pd_status pd_hub_fork(pd_hub *hub, const char *id, int64_t event, pd_id *new_id,
+                                         pd_error *err);
+
 /* Looks at an instance as it is in the store now.
  *
  *   returns   the instance; NULL with PD_E_NOT_FOUND, or PD_E_UNAVAILABLE
@@ -493,17 +725,31 @@ PD_API pd_time           pd_instance_updated_at(const pd_instance *i); /* last c
 PD_API pd_time           pd_instance_ended_at(const pd_instance *i);   /* 0 while it runs */
 PD_API const char       *pd_instance_input_json(const pd_instance *i);  /* or "null" */
 PD_API const char       *pd_instance_output_json(const pd_instance *i); /* or "null" */
-PD_API pd_value          pd_instance_output(const pd_instance *i);      /* null unless completed */
-PD_API const pd_failure *pd_instance_failure(const pd_instance *i);     /* NULL unless failed */
+PD_API pd_value          pd_instance_output(const pd_instance *i); /* null unless it has one */
+PD_API const char       *pd_instance_status_json(const pd_instance *i); /* or "null" */
+PD_API pd_value          pd_instance_status(const pd_instance *i);
+/* NULL unless failed, or suspended by quarantine. */
+PD_API const pd_failure *pd_instance_failure(const pd_instance *i);
+PD_API const char       *pd_instance_parent_id(const pd_instance *i); /* NULL: not a child */
+PD_API pd_time           pd_instance_starts_at(const pd_instance *i); /* 0: it had not to wait */
+PD_API size_t            pd_instance_tag_count(const pd_instance *i);
+PD_API const char       *pd_instance_tag_key(const pd_instance *i, size_t index); /* ascending */
+PD_API const char       *pd_instance_tag_value(const pd_instance *i, size_t index);
+PD_API const char       *pd_instance_tag(const pd_instance *i, const char *key); /* or NULL */
 
 /* Lists instances, oldest first, in pages that stay stable while others start and end. Starts that
  * no engine has taken yet come last, as Pending; one that replaces an instance that has ended is
  * there beside it until then. */
 typedef struct pd_query {
     unsigned    states; /* 1u << PD_RUN_RUNNING | ...; 0 means all */
-    const char *id_prefix, *name; /* case counts; NULL: any */
+    const char *id_prefix, *name; /* case counts; NULL: any; likewise below */
+    const char *version;
+    const char *parent_id;        /* children of this instance */
+    const char *tag;              /* "key=value": has this tag with this value */
+    bool        roots_only;       /* no children */
     const char *page_token;       /* from the page before; NULL: the first page */
     pd_time     created_from, created_to; /* inclusive; 0: open */
+    pd_time     ended_from, ended_to;     /* likewise; given: only what has ended */
     size_t      page_size; /* 0 means 100; at most 1,000 */
 } pd_query;
 
@@ -518,6 +764,75 @@ PD_API const pd_instance *pd_page_at(const pd_page *p, size_t index);
 PD_API const char        *pd_page_token(const pd_page *p); /* NULL: that was the last page */
 PD_API void               pd_page_free(pd_page *p);
 
+/* How many instances a query finds, by state; page_token and page_size do not count. */
+typedef struct pd_counts {
+    uint64_t all, of[PD_RUN_TERMINATED + 1];
+} pd_counts;
+PD_API PD_MUST_USE pd_status pd_hub_count(pd_hub *hub, const pd_query *query, pd_counts *ret,
+                                          pd_error *err);
+
+/* Forgets all ended instances that a query finds, in batches of at most 500; what has not ended is
+ * left. The page token and size of the query do not count.
+ *
+ *   query     NULL: all that have ended. Starts in the mailbox are none
+ *   options   NULL for the defaults
+ *   purged    how many were forgotten, also when it ended early; may be NULL
+ *   returns   PD_OK         nothing that the query finds is left, but what had not ended
+ *             PD_E_TIMEOUT  time_max has passed: call again to go on
+ *             PD_E_CANCELLED  `tell` said no
+ *             PD_E_STATE    recursive, and no engine runs in this process
+ *             otherwise as pd_hub_query */
+typedef struct pd_purge_options {
+    bool        recursive; /* with each, its descendants that have ended, whatever the query says */
+    pd_duration time_max;  /* 0: no limit */
+    bool      (*tell)(uint64_t purged, void *argument); /* after each batch; false: stop */
+    void       *argument;
+} pd_purge_options;
+PD_API PD_MUST_USE pd_status pd_hub_purge_all(pd_hub *hub, const pd_query *query,
+                                              const pd_purge_options *options, uint64_t *purged,
+                                              pd_error *err);
+
+/* Archives: instances with their histories in one file, to keep, to move to another hub, to replay
+ * in tests. proto/history.proto describes it. Import adds each instance to the hub under its ID:
+ * one that has ended is there to be looked at, another goes on. Exported is what the store has; an
+ * instance that runs may go on meanwhile, here.
+ *
+ *   query     which; NULL: all. Starts in the mailbox are none
+ *   path      of the file; export replaces one that is there when it is complete
+ *   count     how many; may be NULL. Import stops at the first that cannot be added: PD_E_EXISTS
+ *   returns   PD_OK; PD_E_DENIED when the file cannot be opened, PD_E_CORRUPT when it is no
+ *             archive; otherwise as above */
+PD_API PD_MUST_USE pd_status pd_hub_export(pd_hub *hub, const pd_query *query, const char *path,
+                                           uint64_t *count, pd_error *err);
+PD_API PD_MUST_USE pd_status pd_hub_import(pd_hub *hub, const char *path, uint64_t *count,
+                                           pd_error *err);
+
+/* Runs orchestrators of today against histories of yesterday: would they ask for the same steps? No
+ * engine runs, no activity, nothing is written. For tests of your program; the command `perdure
+ * replay` does it to any program, without a change to it.
+ *
+ *   from      an archive, a folder of archives (*.pda), or the URL of a hub, which is only read
+ *   options   NULL for the defaults
+ *   returns   PD_OK, also when some diverge: look at the report; PD_E_INVALID for a bad program,
+ *             otherwise as pd_hub_import */
+typedef struct pd_divergence {
+    const char *instance_id, *orchestrator;
+    int64_t     event; /* pd_history_event.number */
+    const char *text;  /* "step 3: history has TaskScheduled 'A' (event 9), the code asked ..." */
+} pd_divergence;
+typedef struct pd_replay_options {
+    const char *id_prefix; /* only these instances; NULL: all */
+    int64_t     break_at;  /* SIGTRAP before the event of this number is delivered; 0: none */
+    void      (*tell)(const pd_divergence *divergence, void *argument); /* each; NULL: stderr */
+    void       *argument, *user; /* user: for pd_user */
+} pd_replay_options;
+typedef struct pd_replay_report {
+    uint64_t same, diverged, unknown; /* unknown: the program has no such orchestrator */
+} pd_replay_report;
+PD_API PD_MUST_USE pd_status pd_replay(const pd_function *program, size_t n, const char *from,
+                                       const pd_replay_options *options, pd_replay_report *ret,
+                                       pd_error *err);
+
 /* One event of a history, as people see it. */
 typedef struct pd_history_event {
     int64_t     number;      /* 1, 2, 3, ... */
@@ -527,9 +842,10 @@ typedef struct pd_history_event {
     int         step;        /* the step that this completes; -1 for what completes none */
     const char *kind;        /* "TaskScheduled", "TimerFired", ... */
     const char *name;        /* NULL where the kind has none; likewise below */
+    const char *target_id;   /* the child, or whom the event was sent to */
     const char *input_json;
     const char *result_json;
-    const char *status;      /* "Completed" or "Failed" on ExecutionCompleted */
+    const char *status;      /* "Completed", "Failed" or "Terminated" on ExecutionCompleted */
     const pd_failure *failure;
     pd_time     fire_at;     /* TimerCreated, TimerFired: when it is due; else 0 */
 } pd_history_event;
@@ -632,8 +948,13 @@ static inline pd_ref pd_ref_orchestrator(pd_orchestrator_fn *f)
 /* What you write. x is anything PD_VAL takes, f a function or its name, c an orchestration or an
  * activity; errors, ownership and blocking are those of the calls with a '_' behind the name.
  *
- *   pd_call_activity(o, f, x)  pd_start_activity(o, f, x)       an option: .version = "2"
+ *   pd_call_activity(o, f, x)  pd_start_activity(o, f, x)       options: .retry = &r, ...
+ *   pd_call_child(o, f, x)  pd_start_child(o, f, x)             options: .id = "7", ...
+ *   pd_send_event(o, id, "Name", x)  pd_set_status(o, x)
  *   pd_ok(c, x)  pd_fail(c, "Type", "format", ...)  PD_FAILED   how functions end
+ *   pd_fail_final(c, "Type", "format", ...)                     likewise, not to be retried
+ *   pd_continue_as_new(o, x)                                    options: .version, .drops_events
+ *   pd_activity_heartbeat(a, x)
  *   pd_read(c, value, "key", &x, ...)                           strict reading; see there
  *   pd_alloc(c, size)  pd_format(c, "format", ...)  pd_json(c, x)  pd_keep(c, x)
  *   pd_defer(c, release, thing)                                 release(thing) when the run ends
@@ -754,10 +1075,14 @@ static inline pd_slot pd_slot_value(pd_value *p) { return (pd_slot){ 'v', p }; }
 #define pd_dict_set(dict, key, x) pd_dict_set_((dict), (key), PD_VAL(x))
 #define pd_ok(c, x) pd_ok_(PD_MEM(c), PD_VAL(x))
 #define pd_fail(c, type, ...) pd_fail_(PD_MEM(c), (type), __VA_ARGS__)
+#define pd_fail_final(c, type, ...) pd_fail_final_(PD_MEM(c), (type), __VA_ARGS__)
 #define PD_FAILED ((pd_result){ 2, NULL }) /* the failure is already recorded */
 
 #define PD_FUNCTION(name_, function) { (name_), _Generic((function),                              \
     pd_orchestrator_fn *: PD_ORCHESTRATOR, pd_activity_fn *: PD_ACTIVITY), (pd_any_fn *)(function) }
+/* An activity that is transactional: pd_activity_database. */
+#define PD_TRANSACTION(name_, function) { (name_), _Generic((function),                           \
+    pd_activity_fn *: PD_TRANSACTION_), (pd_any_fn *)(function) }
 #define PD_PROGRAM(table) (table), sizeof(table) / sizeof((table)[0])
 
 #define PD_ACTIVITY_REF(x) _Generic((x), char *: pd_ref_name, const char *: pd_ref_name,          \
@@ -782,6 +1107,15 @@ static inline pd_slot pd_slot_value(pd_value *p) { return (pd_slot){ 'v', p }; }
     pd_call_activity_((o), PD_ACTIVITY_REF(activity), PD_OPTIONS(pd_activity_call, __VA_ARGS__))
 #define pd_start_activity(o, activity, ...)                                                       \
     pd_start_activity_((o), PD_ACTIVITY_REF(activity), PD_OPTIONS(pd_activity_call, __VA_ARGS__))
+#define pd_call_child(o, orchestrator, ...)                                                       \
+    pd_call_child_((o), PD_ORCHESTRATOR_REF(orchestrator), PD_OPTIONS(pd_child_call, __VA_ARGS__))
+#define pd_start_child(o, orchestrator, ...)                                                      \
+    pd_start_child_((o), PD_ORCHESTRATOR_REF(orchestrator), PD_OPTIONS(pd_child_call, __VA_ARGS__))
+#define pd_send_event(o, id, name, x) pd_send_event_((o), (id), (name), PD_VAL(x))
+#define pd_set_status(o, x) pd_set_status_((o), PD_VAL(x))
+#define pd_continue_as_new(o, ...)                                                                \
+    pd_continue_as_new_((o), PD_OPTIONS(pd_continue_call, __VA_ARGS__))
+#define pd_activity_heartbeat(a, x) pd_activity_heartbeat_((a), PD_VAL(x))
 #define PD_TASKS(...) (pd_task *const[]){ __VA_ARGS__ }, PD_N(__VA_ARGS__)
 
 /* One loop, so that break and continue mean what they say, and the array is evaluated once; the

@@ -31,7 +31,13 @@ static const char **payload_column(enum event_kind kind, pd_history_event *row)
     case EVENT_EXECUTION_STARTED:
     case EVENT_EXECUTION_TERMINATED:
     case EVENT_TASK_SCHEDULED:
+    case EVENT_CHILD_CREATED:
+    case EVENT_EVENT_SENT:
+    case EVENT_EXECUTION_SUSPENDED:
+    case EVENT_EXECUTION_RESUMED:
+    case EVENT_EXECUTION_REWOUND:
     case EVENT_EVENT_RAISED: return &row->input_json;
+    case EVENT_CHILD_COMPLETED:
     case EVENT_EXECUTION_COMPLETED:
     case EVENT_TASK_COMPLETED: return &row->result_json;
     case EVENT_TASK_FAILED:
@@ -39,6 +45,9 @@ static const char **payload_column(enum event_kind kind, pd_history_event *row)
     case EVENT_TIMER_FIRED:
     case EVENT_ORCHESTRATOR_STARTED:
     case EVENT_ORCHESTRATOR_COMPLETED:
+    case EVENT_CHILD_FAILED:
+    case EVENT_STEP_CANCELLED:
+    case EVENT_CHANGE_MARKED:
     case EVENT_UNKNOWN: return NULL;
     }
     return NULL;

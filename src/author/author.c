@@ -407,8 +407,10 @@ static void author_trim(struct runner *runner, unsigned partition)
 }
 
 static void author_activity(struct runner *runner, const struct activity *activity,
-                            struct arena *arena, struct activity_result *ret)
+                            struct activity_host *host, struct arena *arena,
+                            struct activity_result *ret)
 {
+    (void)host;
     activity_run(author_of(runner), activity, arena, ret);
 }
 

@@ -12,6 +12,9 @@
 
 #include "core/turn.h"
 
+/* What to do when an orchestrator calls what it must not (guard.c). */
+enum author_guard { GUARD_OFF, GUARD_REPORT, GUARD_FAIL };
+
 struct author_options {
     void *user;
     size_t stack_size;         /* 0: LIMIT_STACK_DEFAULT */
@@ -19,6 +22,11 @@ struct author_options {
     unsigned partition_count;
     bool is_drop_mode; /* drop every stack at every wait; api asks for it when PD_REPLAY=always */
     bool is_fault_unhandled; /* leave SIGSEGV alone: no line naming who overflowed its stack */
+    const char *version;     /* of this worker; NULL: none. Borrowed */
+    pd_version_match version_match;
+    bool leaves_mismatch; /* RUNNER_LEAVES; else the instance fails with "VersionMismatch" */
+    size_t payload_max;   /* bytes of JSON; 0: LIMIT_PAYLOAD_BYTES */
+    enum author_guard guard;
 };
 
 struct author_counters {
@@ -35,6 +43,17 @@ struct author_counters author_counters(const struct runner *author);
 /* The name of a function in the program, for pd_ref with a function pointer; NULL: not
  * registered. */
 const char *author_name_of(const struct runner *author, pd_any_fn *run, pd_function_kind kind);
+
+/* Runs today's code against a whole history, without an engine: does it ask for the same? */
+struct author_finding {
+    bool is_divergent;
+    uint64_t event;   /* as people see them: the first that does not fit; 0: none does */
+    const char *text; /* what history has and what the code asked for; in the arena */
+    bool is_unknown;  /* the program has no such orchestrator: nothing was compared */
+};
+void author_replay(struct runner *author, const struct event *history, size_t count,
+                   struct text instance_id, uint64_t break_at, struct arena *arena,
+                   struct author_finding *ret);
 
 /* The calling thread is in the code of an orchestrator. */
 bool author_is_inside(void);

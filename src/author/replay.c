@@ -128,7 +128,8 @@ static void deliver_completion(pd_orchestration *run, const struct event *event,
         return; /* R3 */
     }
     if (event->kind == EVENT_TASK_FAILED) {
-        static const struct failure unknown = { TEXT_INIT("Unknown"), TEXT_INIT(""), NULL, false };
+        static const struct failure unknown = { TEXT_INIT("Unknown"), TEXT_INIT(""), NULL, NULL,
+                                                false };
         const struct failure *failure = event->failure != NULL ? event->failure : &unknown;
         task->failure = failure_of_core(&run->arena, failure);
         run_task_ended(run, task, TASK_FAILED);
@@ -181,7 +182,16 @@ static void deliver(pd_orchestration *run, const struct event *event)
     case EVENT_UNKNOWN:
     case EVENT_EXECUTION_COMPLETED:
     case EVENT_EXECUTION_TERMINATED:
-    case EVENT_ORCHESTRATOR_COMPLETED: break;
+    case EVENT_ORCHESTRATOR_COMPLETED:
+    case EVENT_CHILD_CREATED:
+    case EVENT_CHILD_COMPLETED:
+    case EVENT_CHILD_FAILED:
+    case EVENT_EVENT_SENT:
+    case EVENT_EXECUTION_SUSPENDED:
+    case EVENT_EXECUTION_RESUMED:
+    case EVENT_EXECUTION_REWOUND:
+    case EVENT_STEP_CANCELLED:
+    case EVENT_CHANGE_MARKED: break;
     }
 }
 

@@ -5,7 +5,7 @@
  *   B1  Mutations are applied in order, all of them or none.
  *   B2  A batch is immutable once core_cut has handed it out; it owns the memory of everything in
  *       it.
- *   B3  Nothing in `activities` or `endings` may be seen outside before the batch is durable.
+ *   B3  Nothing in `activities`, `endings` or `cancellations` may be seen outside before the batch is durable.
  *   B4  Batches of one partition are committed in the order of `number`.
  *
  * Batches are written by core and the engine, read by stores. */
@@ -24,24 +24,66 @@ struct instance_record {
     enum run_state state;
     bool is_busy; /* has work that recovery must look at: see core.h, C4 */
     time_us created_at, updated_at, ended_at; /* ended_at 0: not ended */
-    struct text output;                       /* JSON; absent unless completed */
-    struct text failure;                      /* encoded TaskFailureDetails; absent unless failed */
-    struct text custom_status;
+    time_us starts_at;                        /* not before; 0: at once */
+    struct text output;                       /* JSON; absent unless completed or terminated */
+    struct text failure;       /* encoded TaskFailureDetails; absent unless failed or quarantined */
+    struct text custom_status; /* JSON */
+    struct text tags;          /* packed: base/tags.h */
+    struct text parent_id, parent_execution_id; /* absent: no child */
+    int32_t parent_step;
 };
 
 enum mutation_kind {
     /* instance: all fields. No instance of this id or row exists. */
     MUTATION_INSTANCE_INSERT,
-    /* instance: row, state, is_busy, updated_at, ended_at, output, failure, custom_status,
-     * execution_id; the other fields keep what was inserted. */
+    /* instance: row, state, is_busy, updated_at, ended_at, output, failure; the other fields keep
+     * what was inserted. */
     MUTATION_INSTANCE_UPDATE,
-    MUTATION_INSTANCE_DELETE, /* row: the instance with its history, inbox and timers */
+    /* instance: as UPDATE, and execution_id, version, input: another execution begins (continue as
+     * new, rewind). Its history and progress go; inbox and timers are told apart. */
+    MUTATION_INSTANCE_RENEW,
+    MUTATION_INSTANCE_DELETE, /* row: the instance with all that is of it */
+    MUTATION_STATUS_SET,      /* row, bytes = custom status, absent: none; due = updated_at */
     MUTATION_HISTORY_APPEND,  /* row, number = turn 1, 2, 3 ..., bytes = encoded HistoryChunk */
     MUTATION_INBOX_PUT,       /* row, number = arrival, bytes = HistoryChunk of one event */
     MUTATION_INBOX_REMOVE,    /* row, number = last arrival consumed: it and all before */
     MUTATION_TIMER_PUT,       /* row, due, id */
     MUTATION_TIMER_REMOVE,    /* row, due, id; not an error when it is not there */
     MUTATION_MAILBOX_REMOVE,  /* number = last message received: it and all before (S6) */
+    MUTATION_MAILBOX_PUT,     /* message: its number is given by the store */
+    MUTATION_PROGRESS_PUT,    /* row, id, bytes = JSON: takes the place of an earlier one */
+    MUTATION_PROGRESS_REMOVE, /* row, id; not an error when it is not there */
+};
+
+/* What is said to an instance, wherever it lives: by a client, by another instance, by the end of
+ * a child. Within a partition it is a struct letter (core.h); through the mailbox of another
+ * partition or process it is a message. */
+enum message_kind {
+    MESSAGE_START = 1,     /* EXECUTION_STARTED; flags: states that it may replace */
+    MESSAGE_RAISE = 2,     /* EVENT_RAISED */
+    MESSAGE_TERMINATE = 3, /* EXECUTION_TERMINATED */
+    MESSAGE_SUSPEND = 4,   /* EXECUTION_SUSPENDED */
+    MESSAGE_RESUME = 5,    /* EXECUTION_RESUMED */
+    MESSAGE_REWIND = 6,    /* EXECUTION_REWOUND: a failed instance goes on */
+    MESSAGE_PURGE = 7,     /* no event: an ended instance is forgotten */
+    MESSAGE_ADOPT = 8,     /* bytes: an archive of one instance (wire.h): it is here from now on */
+    /* EXECUTION_STARTED of a child. Takes the place of an ended instance; refused by one that has
+     * not ended, which the parent hears as CHILD_FAILED. */
+    MESSAGE_CHILD_START = 9,
+    /* The same, from a parent that was rewound: starts the child when there is none, rewinds it
+     * when it failed, has it report again when it completed; one that runs is left alone. */
+    MESSAGE_CHILD_ENSURE = 10,
+    MESSAGE_CHILD_ENDED = 11, /* CHILD_COMPLETED, CHILD_FAILED; execution_id: the parent's */
+    MESSAGE_TASK_ENDED = 12,  /* TASK_COMPLETED, TASK_FAILED; execution_id: the instance's */
+};
+
+struct message {
+    enum message_kind kind;
+    unsigned partition;
+    unsigned flags;
+    uint64_t number; /* given by the store, increasing within a partition */
+    struct text instance_id, execution_id;
+    struct text bytes; /* encoded HistoryChunk of one event, or what the kind says */
 };
 
 struct mutation {
@@ -52,6 +94,7 @@ struct mutation {
     time_us due;
     struct text bytes;
     const struct instance_record *instance;
+    const struct message *message;
 };
 
 /* An activity to be run: one heap block with all its text, owned by whoever holds it. */
@@ -61,8 +104,11 @@ struct activity {
     int32_t id; /* step */
     unsigned partition;
     struct text instance_id, execution_id, name, version, input;
-    size_t size; /* of the block */
-    void *room;  /* core_options.activity_room bytes in the same block, 16-aligned, not zeroed */
+    struct text tags, progress; /* absent: none */
+    struct task_limits limits;
+    uint64_t epoch; /* of the partition's owner */
+    size_t size;    /* of the block */
+    void *room;     /* core_options.activity_room bytes in the same block, 16-aligned, not zeroed */
 };
 
 void activity_free(struct activity *activity); /* NULL is fine */
@@ -72,6 +118,13 @@ struct ending {
     struct ending *next;
     struct text instance_id;
     enum run_state state;
+};
+
+/* Activities whose result nobody wants any more: those that run are told. */
+struct cancellation {
+    struct cancellation *next;
+    uint64_t row;
+    int32_t id; /* EVENT_NO_ID: all of the row */
 };
 
 struct batch {
@@ -85,6 +138,8 @@ struct batch {
     size_t activity_count;  /* that core put there */
     struct ending *endings;
     size_t ending_count;
+    struct cancellation *cancellations;
+    uint64_t mailed; /* partitions with MUTATION_MAILBOX_PUT: bits 1 << number */
     struct arena arena;
 };
 

@@ -13,14 +13,20 @@
  *   C3  A completion (activity, timer) is accepted when its step is open in the current execution;
  *       otherwise it is dropped and counted: delivery is at least once. A step completes once.
  *   C4  is_busy in the store holds at every commit for an instance that has open activities or
- *       events not yet consumed: recovery loads exactly these. Timers and expected events do not
- *       make an instance busy.
+ *       events not yet consumed: recovery loads exactly these. Timers, children, expected events,
+ *       and a start that waits for its time do not make an instance busy.
  *   C5  An event that is consumed by a turn before its batch is cut is written once, in history;
  *       only one that has to wait goes through the inbox.
  *   C6  The times of an instance's events are strictly increasing in the order they were made:
  *       t = max(now, last + 1 us); a turn's ORCHESTRATOR_STARTED is later than fire_at of every
  *       timer fired in it, and no TIMER_FIRED is earlier than its fire_at.
  *   C7  Timers due together fire in the order they were set.
+ *   C8  What is said to another instance is a letter: it is delivered, or in a mailbox, in the same
+ *       batch as what caused it. Letters of one sender reach one receiver in their order.
+ *   C9  An instance on hold (suspended, waiting for its time, left by its worker) takes no turn;
+ *       what comes for it waits. A turn that was open already may still end.
+ *   C10 What an ended execution had asked for is nobody's any more: its results are dropped, its
+ *       timers removed, its running activities told. Children go on, and their end is dropped.
  *
  * Not resident is not the same as not existing: before a command that names an instance which
  * core_find does not know, the engine looks in the store and admits what it finds. */
@@ -46,6 +52,7 @@ struct core_options {
     unsigned partition, partition_count;
     uint64_t epoch;
     uint64_t row_next; /* first row to hand out; then row_next + partition_count, ... */
+    uint64_t seed;     /* for execution ids that core makes itself */
     const struct codec *codec;
     size_t activity_room; /* bytes beside each activity, for whoever runs it; 0: none */
 };
@@ -64,14 +71,30 @@ struct instance *core_find_row(struct core *core, uint64_t row);
 uint64_t instance_row(const struct instance *instance);
 enum run_state instance_state(const struct instance *instance);
 
+/* What an activity has said of itself with a heartbeat. */
+struct progress {
+    int32_t id; /* step */
+    struct text bytes;
+};
+
+/* An instance as the store has it. */
+struct instance_image {
+    const struct instance_record *record;
+    const struct event *history;
+    size_t history_count;
+    uint64_t turn_count;
+    const struct event *inbox;
+    const uint64_t *arrivals; /* of each in the inbox */
+    size_t inbox_count;
+    const struct progress *progress; /* of open activities */
+    size_t progress_count;
+};
+
 /* Brings an unfinished instance in from the store: folds its history, takes its inbox. Activities
  * that are open are added to the current batch's activities when `redispatch` holds (recovery).
- * An unconsumed inbox makes it ready for a turn. Must not be resident. Events may be borrowed from
- * scratch memory: what is kept is copied. */
-struct instance *core_admit(struct core *core, const struct instance_record *record,
-                            const struct event *history, size_t history_count, uint64_t turn_count,
-                            const struct event *inbox, const uint64_t *arrivals, size_t inbox_count,
-                            bool redispatch);
+ * An unconsumed inbox makes it ready for a turn, unless it is on hold (C9). Must not be resident.
+ * Events may be borrowed from scratch memory: what is kept is copied. */
+struct instance *core_admit(struct core *core, const struct instance_image *image, bool redispatch);
 
 /* Drops residents that C1 allows to go, those longest unused first: those that only time or an
  * event can wake until at most `keep_asleep` of them remain, then any (they first) until at most
@@ -83,14 +106,24 @@ size_t core_resident_count(const struct core *core);
 /* ---- commands ---------------------------------------------------------------------------------
  * */
 
+/* Sets of states, 1u << enum run_state each. */
+#define STATES_ENDED (1u << RUN_COMPLETED | 1u << RUN_FAILED | 1u << RUN_TERMINATED)
+#define STATES_ALL (STATES_ENDED | 1u << RUN_PENDING | 1u << RUN_RUNNING | 1u << RUN_SUSPENDED)
+
 struct start_command {
-    struct text id, execution_id, name, version, input;
+    struct text id, name, version, input;
+    struct text execution_id;        /* absent: core makes one */
+    const struct event_extra *extra; /* tags and parent; NULL: none */
+    time_us starts_at;               /* not before; 0, or not after now: at once */
+    unsigned replaces;               /* set of states in which an instance of this id gives way */
     uint64_t replaces_row; /* an ended instance of this id in the store, not resident; 0: none */
+    enum run_state replaces_state; /* how it ended */
     bool is_fresh; /* the id was just made by engine_new_id: no need to look for it in the store */
 };
 
-/* PD_OK, or PD_E_EXISTS when an instance of this id is resident and has not ended; nothing has
- * changed then. Arguments were validated by the caller (instance_id_check). */
+/* PD_OK, or PD_E_EXISTS when an instance of this id exists in a state that is not in `replaces`;
+ * nothing has changed then. One that has not ended and gives way ends without a word: its parent
+ * and its children hear nothing. Arguments were validated by the caller (instance_id_check). */
 pd_status core_start(struct core *core, time_us now, const struct start_command *command,
                      pd_error *err);
 
@@ -98,11 +131,81 @@ pd_status core_start(struct core *core, time_us now, const struct start_command 
 pd_status core_raise(struct core *core, time_us now, struct instance *instance, struct text name,
                      struct text payload, pd_error *err);
 
+/* PD_E_STATE when the instance has ended, also those below.
+ *
+ * terminate: ends it at once, whatever it is doing; `output` becomes its output (JSON). An open
+ * turn of it is void: core_end_turn drops its result. recurses: its open children too.
+ * suspend: on hold until resumed (C9); of one that is suspended already nothing changes. With a
+ * `failure` it is quarantined: that is seen beside its state.
+ * resume: nothing changes when it is not suspended. */
+pd_status core_terminate(struct core *core, time_us now, struct instance *instance,
+                         struct text output, bool recurses, pd_error *err);
+pd_status core_suspend(struct core *core, time_us now, struct instance *instance,
+                       struct text reason, const struct failure *failure, pd_error *err);
+pd_status core_resume(struct core *core, time_us now, struct instance *instance, struct text reason,
+                      pd_error *err);
+
+/* Forgets an ended instance, resident or not (then instance is NULL and row says which). It is
+ * known by its row only until that is durable. PD_E_STATE when it has not ended. */
+pd_status core_purge(struct core *core, struct instance *instance, uint64_t row, pd_error *err);
+
+/* The events of one turn. */
+struct turn_events {
+    const struct event *events;
+    size_t count;
+};
+
+/* An instance given by its history: rewound, forked or imported. Whatever its history has open is
+ * asked for again: activities are dispatched, timers set, children ensured (C8). */
+struct adoption {
+    const struct instance_record *record; /* row 0: a new row. Else a failed instance of this row
+                                             goes on (RENEW): it must not be resident as unfinished */
+    const struct turn_events *turns;      /* become history, as they are */
+    size_t turn_count;
+    const struct event *waiting; /* are delivered next, as they are, with times of their own */
+    size_t waiting_count;
+    uint64_t replaces_row; /* an ended instance of this id in the store, not resident; 0: none */
+};
+/* PD_E_EXISTS: an unfinished instance of the id is resident. A record that has ended is only
+ * written down. */
+pd_status core_adopt(struct core *core, time_us now, const struct adoption *adoption,
+                     pd_error *err);
+
+/* Tells the parent of an ended child (again) how it ended. */
+void core_report_child(struct core *core, time_us now, const struct instance_record *child,
+                       const struct failure *failure);
+
+/* A letter: what is to be said to an instance (C8). Text and event live until the cut. */
+struct letter {
+    struct letter *next;
+    enum message_kind kind;
+    unsigned flags; /* MESSAGE_START: states that it may replace */
+    struct text instance_id, execution_id;
+    const struct event *event; /* NULL: the kind has none */
+    struct text bytes;         /* MESSAGE_ADOPT */
+};
+
+/* The oldest letter that has not been taken; NULL: none. The engine takes all of them before a cut,
+ * and delivers each with the commands of this section, or posts it. */
+const struct letter *core_next_letter(struct core *core);
+/* Into the mailbox of a partition, with the open batch. */
+void core_post_letter(struct core *core, const struct letter *letter, unsigned partition);
+
+/* The end of a child. False: dropped and counted, as below. */
+bool core_complete_child(struct core *core, time_us now, struct instance *parent,
+                         struct text execution_id, const struct event *ended);
+
+/* A heartbeat. False: nobody wants the activity any more. */
+bool core_note_progress(struct core *core, struct instance *instance, struct text execution_id,
+                        int32_t id, struct text progress);
+
 /* False: dropped and counted (C3). Instances that are not resident are admitted before. */
 bool core_complete_activity(struct core *core, time_us now, struct instance *instance,
                             struct text execution_id, int32_t id,
                             const struct activity_result *result);
-bool core_fire_timer(struct core *core, time_us now, struct instance *instance, int32_t id);
+/* `due` tells it from a timer of an earlier execution that had the same step. */
+bool core_fire_timer(struct core *core, time_us now, struct instance *instance, int32_t id,
+                     time_us due);
 
 /* The mailbox position up to which messages have taken effect: recorded with the same batch (S6).
  * */
@@ -129,16 +232,24 @@ void core_end_turn(struct core *core, time_us now, const struct turn *turn,
  * instance is durable (at once when that holds already). */
 void core_postpone_turn(struct core *core, const struct turn *turn);
 
+/* Gives the turn back: it is not offered again to this process (RUNNER_LEAVES). */
+void core_leave_turn(struct core *core, const struct turn *turn);
+
 /* ---- timers: a window of them in memory ---- */
 
 /* Timers set with due <= horizon are also kept here; the rest live in the store only, once their
  * batch is committed: until then core remembers them, so that a horizon moved over them loses none.
  * The engine moves the horizon, forward only, and adds what the store has between the old one and
  * the new; one that is then known twice fires once (C3). */
+struct due_timer {
+    uint64_t row;
+    time_us due;
+    int32_t id;
+};
 void core_set_horizon(struct core *core, time_us horizon);
 void core_add_timer(struct core *core, uint64_t row, int32_t id, time_us due);
 time_us core_next_due(const struct core *core); /* TIME_NEVER: none in the window */
-bool core_pop_due(struct core *core, time_us now, uint64_t *ret_row, int32_t *ret_id);
+bool core_pop_due(struct core *core, time_us now, struct due_timer *ret);
 
 /* ---- durability -------------------------------------------------------------------------------
  * */
@@ -166,7 +277,7 @@ void core_committed(struct core *core, const struct batch *batch);
  * */
 
 struct core_counters {
-    uint64_t turns, events, starts, endings, dropped_completions, dropped_events;
+    uint64_t turns, events, starts, endings, dropped_completions, dropped_events, dropped_letters;
 };
 struct core_counters core_counters(const struct core *core);
 

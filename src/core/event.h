@@ -20,18 +20,28 @@
 #include "base/time.h"
 
 /*    kind                     wire  name as people see it */
-#define EVENT_MAP(X)                                       \
-    X(EXECUTION_STARTED, 3, "ExecutionStarted")            \
-    X(EXECUTION_COMPLETED, 4, "ExecutionCompleted")        \
-    X(EXECUTION_TERMINATED, 5, "ExecutionTerminated")      \
-    X(TASK_SCHEDULED, 6, "TaskScheduled")                  \
-    X(TASK_COMPLETED, 7, "TaskCompleted")                  \
-    X(TASK_FAILED, 8, "TaskFailed")                        \
-    X(TIMER_CREATED, 12, "TimerCreated")                   \
-    X(TIMER_FIRED, 13, "TimerFired")                       \
-    X(ORCHESTRATOR_STARTED, 14, "OrchestratorStarted")     \
-    X(ORCHESTRATOR_COMPLETED, 15, "OrchestratorCompleted") \
-    X(EVENT_RAISED, 17, "EventRaised")
+#define EVENT_MAP(X)                                            \
+    X(EXECUTION_STARTED, 3, "ExecutionStarted")                 \
+    X(EXECUTION_COMPLETED, 4, "ExecutionCompleted")             \
+    X(EXECUTION_TERMINATED, 5, "ExecutionTerminated")           \
+    X(TASK_SCHEDULED, 6, "TaskScheduled")                       \
+    X(TASK_COMPLETED, 7, "TaskCompleted")                       \
+    X(TASK_FAILED, 8, "TaskFailed")                             \
+    X(CHILD_CREATED, 9, "SubOrchestrationInstanceCreated")      \
+    X(CHILD_COMPLETED, 10, "SubOrchestrationInstanceCompleted") \
+    X(CHILD_FAILED, 11, "SubOrchestrationInstanceFailed")       \
+    X(TIMER_CREATED, 12, "TimerCreated")                        \
+    X(TIMER_FIRED, 13, "TimerFired")                            \
+    X(ORCHESTRATOR_STARTED, 14, "OrchestratorStarted")          \
+    X(ORCHESTRATOR_COMPLETED, 15, "OrchestratorCompleted")      \
+    X(EVENT_SENT, 16, "EventSent")                              \
+    X(EVENT_RAISED, 17, "EventRaised")                          \
+    X(EXECUTION_SUSPENDED, 21, "ExecutionSuspended")            \
+    X(EXECUTION_RESUMED, 22, "ExecutionResumed")                \
+    X(EXECUTION_REWOUND, 30, "ExecutionRewound")                \
+    /* Ours: other readers of the protocol skip them. */        \
+    X(STEP_CANCELLED, 100, "StepCancelled")                     \
+    X(CHANGE_MARKED, 101, "ChangeMarked")
 
 enum event_kind {
     EVENT_UNKNOWN = 0, /* a kind of a newer version: kept as bytes, ignored by replay */
@@ -60,40 +70,70 @@ static inline bool run_state_is_final(enum run_state state)
 struct failure {
     struct text type, message;
     const struct failure *cause; /* NULL: none; at most LIMIT_FAILURE_DEPTH deep */
+    const struct failure *next;  /* another cause of the same failure; NULL: the last one */
     bool is_final;               /* retrying cannot help */
 };
 
 #define EVENT_NO_ID (-1)
 
+/* Limits of time of an activity, in milliseconds; 0: none. */
+struct task_limits {
+    int64_t start_ms; /* until it begins, from when it was asked for */
+    int64_t run_ms;   /* from then to its end */
+    int64_t beat_ms;  /* between two heartbeats */
+};
+
+/* What few events have. A field that is zero or absent is as good as not there. */
+struct event_extra {
+    struct text tags;     /* EXECUTION_STARTED, TASK_SCHEDULED, CHILD_CREATED: see tags.h in base */
+    struct text progress; /* JSON: of the attempt before (TASK_SCHEDULED), of this (TASK_FAILED) */
+    struct task_limits limits; /* TASK_SCHEDULED */
+    bool recurses;             /* EXECUTION_TERMINATED: children too */
+    bool has_parent;           /* EXECUTION_STARTED of a child; then: */
+    int32_t parent_step;       /* of the parent's CHILD_CREATED */
+    struct text parent_id, parent_execution_id, parent_name, parent_version;
+};
+
 struct event {
     enum event_kind kind;
     int32_t id;  /* step, for what a step made; else EVENT_NO_ID */
-    int32_t ref; /* step that TASK_COMPLETED, TASK_FAILED, TIMER_FIRED complete; else EVENT_NO_ID */
+    int32_t ref; /* step that a completion completes, or STEP_CANCELLED cancels; else EVENT_NO_ID */
     time_us at;
-    time_us fire_at;  /* TIMER_CREATED, TIMER_FIRED */
-    struct text name; /* EXECUTION_STARTED, TASK_SCHEDULED, EVENT_RAISED */
+    /* TIMER_CREATED, TIMER_FIRED; EXECUTION_STARTED: not before this time; 0: at once */
+    time_us fire_at;
+    /* EXECUTION_STARTED, TASK_SCHEDULED, CHILD_CREATED, EVENT_SENT, EVENT_RAISED, CHANGE_MARKED */
+    struct text name;
     struct text version;
-    struct text payload;      /* JSON text: input, result or data, whichever the kind has */
-    struct text instance_id;  /* EXECUTION_STARTED */
+    struct text payload;      /* JSON text: input, result, data or reason, whichever the kind has */
+    struct text instance_id;  /* EXECUTION_STARTED; CHILD_CREATED: the child; EVENT_SENT: to whom */
     struct text execution_id; /* EXECUTION_STARTED */
     enum run_state outcome;   /* EXECUTION_COMPLETED: a final state */
     const struct failure *failure;
+    const struct event_extra *extra; /* NULL: nothing in it */
     struct text raw; /* present: the encoded HistoryEvent message, spliced as it is when written */
 };
 
 enum action_kind {
-    ACTION_SCHEDULE_TASK, /* name, version, payload */
+    ACTION_SCHEDULE_TASK, /* name, version, payload, extra */
     ACTION_CREATE_TIMER,  /* fire_at */
-    ACTION_COMPLETE,      /* outcome, payload, failure; the last one that counts */
+    ACTION_START_CHILD,   /* name, version, payload, instance_id, extra */
+    ACTION_SEND_EVENT,    /* instance_id, name, payload */
+    ACTION_CANCEL,      /* id: an open step (task, timer or child) that nobody waits for any more */
+    ACTION_MARK_CHANGE, /* name; no step */
+    ACTION_COMPLETE,    /* outcome, payload, failure; it or the next one is the last */
+    ACTION_CONTINUE_AS_NEW, /* payload: the next input; version: absent keeps it; kept */
 };
 
 struct action {
     enum action_kind kind;
     int32_t id; /* step */
-    struct text name, version, payload;
+    struct text name, version, payload, instance_id;
     time_us fire_at;
     enum run_state outcome;
     const struct failure *failure;
+    const struct event_extra *extra;
+    const struct event *kept; /* EVENT_RAISED that the next execution gets first, in order */
+    size_t kept_count;
 };
 
 #endif

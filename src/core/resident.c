@@ -35,7 +35,16 @@ static void fold(struct instance *instance, const struct event *event)
     case EVENT_EXECUTION_TERMINATED:
     case EVENT_ORCHESTRATOR_STARTED:
     case EVENT_ORCHESTRATOR_COMPLETED:
-    case EVENT_EVENT_RAISED: break;
+    case EVENT_EVENT_RAISED:
+    case EVENT_CHILD_CREATED:
+    case EVENT_CHILD_COMPLETED:
+    case EVENT_CHILD_FAILED:
+    case EVENT_EVENT_SENT:
+    case EVENT_EXECUTION_SUSPENDED:
+    case EVENT_EXECUTION_RESUMED:
+    case EVENT_EXECUTION_REWOUND:
+    case EVENT_STEP_CANCELLED:
+    case EVENT_CHANGE_MARKED: break;
     }
 }
 
@@ -68,25 +77,23 @@ static void dispatch_open(struct core *core, struct instance *instance, const st
     }
 }
 
-struct instance *core_admit(struct core *core, const struct instance_record *record,
-                            const struct event *history, size_t history_count, uint64_t turn_count,
-                            const struct event *inbox, const uint64_t *arrivals, size_t inbox_count,
-                            bool redispatch)
+struct instance *core_admit(struct core *core, const struct instance_image *image, bool redispatch)
 {
+    const struct instance_record *record = image->record;
     assert_that(core_find(core, record->id) == NULL && core_find_row(core, record->row) == NULL);
     assert_that(!run_state_is_final(record->state) && record->partition == core->partition);
     struct instance *instance = instance_new(record->row, record->id, record->execution_id);
     assert_that(instance != NULL);
     instance->state = instance->stored_state = record->state;
     instance->stored_busy = record->is_busy;
-    instance->turn_count = turn_count;
+    instance->turn_count = image->turn_count;
     instance->created_at = instance->last_at = record->created_at;
-    for (size_t i = 0; i < history_count; i++) {
-        fold(instance, &history[i]);
+    for (size_t i = 0; i < image->history_count; i++) {
+        fold(instance, &image->history[i]);
     }
-    fold_inbox(core, instance, inbox, arrivals, inbox_count);
+    fold_inbox(core, instance, image->inbox, image->arrivals, image->inbox_count);
     if (redispatch) {
-        dispatch_open(core, instance, history, history_count);
+        dispatch_open(core, instance, image->history, image->history_count);
     }
     core_enter(core, instance);
     if (instance->events.count != 0) {

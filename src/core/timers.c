@@ -114,23 +114,24 @@ static bool is_stale(struct core *core, const struct heap_item *item)
            !steps_find(&instance->steps, (int32_t)(uint32_t)item->b, STEP_TIMER, &step);
 }
 
-bool core_pop_due(struct core *core, time_us now, uint64_t *ret_row, int32_t *ret_id)
+bool core_pop_due(struct core *core, time_us now, struct due_timer *ret)
 {
     struct heap *heap = &core->timers.heap;
     while (heap_count(heap) != 0 && heap_peek(heap)->key <= now) {
         struct heap_item item;
         heap_pop(heap, &item);
         if (!is_stale(core, &item)) {
-            *ret_row = item.a;
-            *ret_id = (int32_t)(uint32_t)item.b;
+            *ret = (struct due_timer){ item.a, item.key, (int32_t)(uint32_t)item.b };
             return true;
         }
     }
     return false;
 }
 
-bool core_fire_timer(struct core *core, time_us now, struct instance *instance, int32_t id)
+bool core_fire_timer(struct core *core, time_us now, struct instance *instance, int32_t id,
+                     time_us due)
 {
+    (void)due;
     instance_check(instance);
     struct step step;
     if (!steps_close(&instance->steps, id, STEP_TIMER, &step)) {

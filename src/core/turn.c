@@ -193,6 +193,11 @@ static void carry_out(struct core *core, time_us now, struct instance *instance,
         steps_open(&instance->steps, (struct step){ action->id, STEP_TIMER, action->fire_at });
         timers_set(core, instance, action->id, action->fire_at);
         break;
+    case ACTION_START_CHILD:
+    case ACTION_SEND_EVENT:
+    case ACTION_CANCEL:
+    case ACTION_MARK_CHANGE:
+    case ACTION_CONTINUE_AS_NEW: unreachable_state("an action of the next version");
     case ACTION_COMPLETE:
         event.kind = EVENT_EXECUTION_COMPLETED;
         event.outcome = action->outcome;

@@ -39,24 +39,50 @@ struct past {
 
 struct turn_result {
     const struct action
-        *actions; /* in the order the code asked; at most one ACTION_COMPLETE, last */
+        *actions; /* in the order the code asked; at most one that ends the execution, last */
     size_t action_count;
+    struct text custom_status; /* JSON; absent: as it was; empty: none any more */
 };
 
 struct activity_result {
     struct text payload;           /* JSON; absent counts as null */
     const struct failure *failure; /* NULL: succeeded */
+    /* The result is in the store already, with what the activity wrote: see `transact`. */
+    bool is_recorded;
+};
+
+/* What an activity that runs can ask of whoever runs it. Any thread that runs the activity. */
+struct activity_host;
+struct activity_host_ops {
+    /* The step has been cancelled, has timed out, or its instance has ended: nobody wants the
+     * result any more. */
+    bool (*is_cancelled)(struct activity_host *);
+    /* The activity lives, and has come so far (JSON; absent: as before). Returns at once; what was
+     * said last is durable soon, and reaches the next attempt as activity.progress. */
+    void (*beat)(struct activity_host *, struct text progress);
+    /* Runs `body` in a transaction of the store, in which `ret` (filled by body) is recorded as the
+     * activity's result when body answers true: both or neither. `database` is the store's own
+     * handle (sqlite3 *). PD_E_STATE: this store has no transactions for activities, or the
+     * activity is no longer wanted; PD_E_UNAVAILABLE. Blocks; nothing else is committed
+     * meanwhile. */
+    pd_status (*transact)(struct activity_host *,
+                          bool (*body)(void *argument, void *database, struct activity_result *ret),
+                          void *argument, struct activity_result *ret, pd_error *err);
+};
+struct activity_host {
+    const struct activity_host_ops *ops;
 };
 
 enum runner_answer {
     RUNNER_DONE,
     RUNNER_NEEDS_HISTORY,
+    RUNNER_LEAVES, /* not for this worker (its version differs): nothing was done, keep the turn */
 };
 
 struct runner;
 
 struct runner_ops {
-    unsigned version; /* 1; fields are only ever appended */
+    unsigned version; /* 2; fields are only ever appended */
 
     /* Runs one turn; always called from the same thread for one partition. past NULL: not loaded.
      * */
@@ -80,8 +106,8 @@ struct runner_ops {
     void (*trim)(struct runner *, unsigned partition);
 
     /* Runs an activity to its end; called from many threads at once. */
-    void (*activity)(struct runner *, const struct activity *, struct arena *,
-                     struct activity_result *ret);
+    void (*activity)(struct runner *, const struct activity *, struct activity_host *,
+                     struct arena *, struct activity_result *ret);
 };
 
 struct runner {

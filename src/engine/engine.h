@@ -19,8 +19,10 @@
 struct engine;
 
 struct engine_options {
-    unsigned activity_threads; /* 0: one per processor */
-    size_t residents_max;      /* instances in memory; 0: 100,000 */
+    unsigned activity_threads;           /* 0: one per processor */
+    size_t residents_max;                /* instances in memory; 0: 100,000 */
+    unsigned crashes_max;                /* then what ran each time is quarantined; 0: 3 */
+    int64_t keep_ms[RUN_TERMINATED + 1]; /* by final state: forgotten so long after; 0: never */
 };
 
 /* Owns every partition of the store (PD_E_STATE: another process does) and starts to recover in
@@ -38,9 +40,14 @@ void engine_stop(struct engine *engine, int64_t drain_ms);
 pd_status engine_start_instances(struct engine *engine, const struct start_command *commands,
                                  size_t count, pd_status *ret_statuses, pd_error *err);
 
-/* PD_E_NOT_FOUND, PD_E_STATE: header of pd_hub_raise_event. Any thread; blocks until durable. */
 pd_status engine_raise(struct engine *engine, struct text id, struct text name, struct text payload,
                        pd_error *err);
+
+/* Says something to each of some instances; returns when all that could be said is durable.
+ * ret_statuses[i] (may be NULL) tells each one's fate; the result is the first failure. The kinds
+ * up to MESSAGE_ADOPT, as store->accept refuses and takes them (store.h). Any thread; blocks. */
+pd_status engine_tell(struct engine *engine, const struct letter *letters, size_t count,
+                      pd_status *ret_statuses, pd_error *err);
 
 /* Waiting for the end of an instance: register, look in the store, wait, unregister. A watch that
  * was registered before the instance ended is signalled when the ending is durable. */

@@ -10,7 +10,7 @@
 static void run(struct pool *pool, struct activity *activity)
 {
     struct command *command = command_new_done(activity);
-    pool->runner->ops->activity(pool->runner, activity, &command->as.done.arena,
+    pool->runner->ops->activity(pool->runner, activity, NULL, &command->as.done.arena,
                                 &command->as.done.result);
     pump_push(&pool->engine->pumps[activity->partition], command);
 }

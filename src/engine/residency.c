@@ -59,8 +59,16 @@ static pd_status admit(struct partition *partition, const struct instance_record
         return status;
     }
     partition->counters.loads++;
-    *ret = core_admit(partition->core, record, past.at, past.count, history.count, waiting.at,
-                      inbox.arrivals, inbox.count, is_before_scan(partition, record->row));
+    struct instance_image image = {
+        .record = record,
+        .history = past.at,
+        .history_count = past.count,
+        .turn_count = history.count,
+        .inbox = waiting.at,
+        .arrivals = inbox.arrivals,
+        .inbox_count = inbox.count,
+    };
+    *ret = core_admit(partition->core, &image, is_before_scan(partition, record->row));
     return PD_OK;
 }
 

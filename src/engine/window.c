@@ -72,7 +72,11 @@ static bool fire(struct partition *partition, time_us now)
     struct timer_row *timer = &partition->window_firing;
     size_t most = slice_of(&partition->options, SLICE_TIMERS);
     for (size_t i = 0; i < most; i++) {
-        if (timer->row == 0 && !core_pop_due(partition->core, now, &timer->row, &timer->id)) {
+        struct due_timer due;
+        if (timer->row == 0 && core_pop_due(partition->core, now, &due)) {
+            *timer = (struct timer_row){ .due = due.due, .row = due.row, .id = due.id };
+        }
+        if (timer->row == 0) {
             return false;
         }
         struct instance *instance = NULL;
@@ -85,7 +89,7 @@ static bool fire(struct partition *partition, time_us now)
             partition_back_off(partition, now, &err);
             return false;
         } else if (instance != NULL) {
-            (void)core_fire_timer(partition->core, now, instance, timer->id);
+            (void)core_fire_timer(partition->core, now, instance, timer->id, timer->due);
         }
         timer->row = 0;
     }

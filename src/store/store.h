@@ -35,21 +35,6 @@
 
 struct store;
 
-/* A message waits in the mailbox of a partition for the engine that owns it: a start, or an
- * event. */
-enum message_kind {
-    MESSAGE_START = 1, /* bytes: encoded HistoryChunk of one EXECUTION_STARTED */
-    MESSAGE_RAISE = 2, /* bytes: encoded HistoryChunk of one EVENT_RAISED */
-};
-
-struct message {
-    enum message_kind kind;
-    unsigned partition;
-    uint64_t number; /* given by the store, increasing within a partition */
-    struct text instance_id;
-    struct text bytes;
-};
-
 struct message_page {
     const struct message *items;
     size_t count;
@@ -83,10 +68,19 @@ struct timer_page {
     size_t count;
 };
 
+struct progress_rows {
+    const struct progress *items;
+    size_t count;
+};
+
 struct store_query {
-    unsigned states;                  /* 1u << enum run_state | ...; 0: all */
-    struct text id_prefix, name;      /* absent: any */
+    unsigned states;             /* 1u << enum run_state | ...; 0: all */
+    struct text id_prefix, name; /* absent: any; likewise below */
+    struct text version, parent_id;
+    struct text tag;                  /* a needle: base/tags.h */
+    bool roots_only;                  /* no children */
     time_us created_from, created_to; /* inclusive; 0: open */
+    time_us ended_from, ended_to;     /* likewise; given: only what has ended */
     uint64_t after_row;               /* 0: from the start */
     size_t limit;
     bool with_payloads; /* input, output, failure, custom_status */
@@ -98,6 +92,18 @@ struct record_page {
     bool has_more;
 };
 
+/* How many a query finds, by state. */
+struct store_counts {
+    uint64_t of[RUN_TERMINATED + 1];
+};
+
+/* What the processes that ran this store's engine were doing: memory that outlives a process that
+ * dies (a file mapped into it), though not the machine. All zero when it is made. */
+struct board {
+    void *at;
+    size_t size;
+};
+
 /* What `own` tells the new owner. */
 struct ownership {
     uint64_t epoch;
@@ -105,7 +111,7 @@ struct ownership {
 };
 
 struct store_ops {
-    unsigned version; /* 1; fields are only ever appended */
+    unsigned version; /* 2; fields are only ever appended */
 
     void (*close)(struct store *);
 
@@ -142,9 +148,13 @@ struct store_ops {
     pd_status (*query)(struct store *, const struct store_query *, struct arena *,
                        struct record_page *ret, pd_error *);
 
-    /* Durable on return; for any process that has the store open. MESSAGE_START is refused with
-     * PD_E_EXISTS while an instance of that id has not ended or a start of it is waiting;
-     * MESSAGE_RAISE with PD_E_NOT_FOUND or PD_E_STATE likewise. All or nothing. */
+    /* Durable on return; for any process that has the store open. All or nothing; refused when the
+     * store can see that it would not take effect, a waiting start counting as an instance:
+     * MESSAGE_START and MESSAGE_ADOPT with PD_E_EXISTS when an instance of that id is in a state
+     * that `flags` does not name, or a start of it waits; the others with PD_E_NOT_FOUND when there
+     * is no instance, and PD_E_STATE when it has ended (RAISE, TERMINATE, SUSPEND, RESUME), has not
+     * ended (PURGE), or has not failed (REWIND). The kinds for children and tasks are always
+     * taken. */
     pd_status (*accept)(struct store *, const struct message *, size_t count, pd_error *);
 
     /* Messages of a partition with number > after, in order, at most max. */
@@ -164,6 +174,27 @@ struct store_ops {
     /* The engine has had nothing to commit for a while: give back what only speed needs. Called as
      * commit is. May be NULL. */
     void (*trim)(struct store *);
+
+    /* How many the query finds; limit and after_row do not count. */
+    pd_status (*count)(struct store *, const struct store_query *, struct store_counts *ret,
+                       pd_error *);
+
+    /* Progress of activities of an instance, ascending by id. */
+    pd_status (*load_progress)(struct store *, uint64_t row, struct arena *,
+                               struct progress_rows *ret, pd_error *);
+
+    /* Runs `body` in a transaction of the one writer; when it answers true, `message` (which it
+     * filled) is put into the mailbox of message->partition in the same transaction, durable on
+     * return. False: nothing has happened (PD_E_CANCELLED). A stale epoch: PD_E_LEASE_LOST, body
+     * was not called. `database` is the store's own handle (sqlite3 *), valid in body. Called as
+     * commit is. NULL: the store has no such thing. */
+    pd_status (*transact)(struct store *, unsigned partition, uint64_t epoch,
+                          bool (*body)(void *argument, void *database, struct message *message),
+                          void *argument, pd_error *);
+
+    /* The board, of at least `size` bytes; the owner of all partitions only. at NULL: there is
+     * none. Lives as long as the store is open. May be NULL. */
+    struct board (*board)(struct store *, size_t size);
 };
 
 struct store {

@@ -30,6 +30,19 @@ struct wire_events {
 pd_status wire_read_events(struct text chunk, struct arena *arena, struct wire_events *events,
                            pd_error *err);
 
+/* An archive: one instance with its history, as exported and imported (proto/history.proto). */
+struct archive {
+    struct instance_record record;
+    const struct text *turns; /* encoded HistoryChunk each, spliced */
+    size_t turn_count;
+    const struct text *inbox; /* encoded HistoryChunk of one event each */
+    size_t inbox_count;
+};
+void wire_write_archive(struct buffer *buffer, const struct archive *archive);
+/* Text borrows from `bytes`; lists live in the arena. PD_E_CORRUPT. */
+pd_status wire_read_archive(struct text bytes, struct arena *arena, struct archive *ret,
+                            pd_error *err);
+
 void wire_write_failure(struct buffer *buffer, const struct failure *failure);
 pd_status wire_read_failure(struct text bytes, struct arena *arena, const struct failure **ret,
                             pd_error *err);

@@ -299,6 +299,11 @@ void contents_apply(struct contents *contents, const struct batch *batch)
         case MUTATION_INBOX_REMOVE: remove_inbox(contents, m); break;
         case MUTATION_TIMER_PUT: put_timer(contents, batch->partition, m); break;
         case MUTATION_TIMER_REMOVE: remove_timer(contents, batch->partition, m); break;
+        case MUTATION_INSTANCE_RENEW:
+        case MUTATION_STATUS_SET:
+        case MUTATION_MAILBOX_PUT:
+        case MUTATION_PROGRESS_PUT:
+        case MUTATION_PROGRESS_REMOVE: unreachable_state("a mutation of the next version");
         case MUTATION_MAILBOX_REMOVE:
             remove_mail(&contents->partitions[batch->partition], m->number);
             break;

@@ -137,6 +137,11 @@ static pd_status apply_one(struct group *group, const struct mutation *mutation,
                            (uint64_t)(int64_t)mutation->id, (uint64_t)mutation->due);
     case MUTATION_MAILBOX_REMOVE:
         return run_numbers(group, STATEMENT_MAILBOX_REMOVE, batch->partition, mutation->number, 0);
+    case MUTATION_INSTANCE_RENEW:
+    case MUTATION_STATUS_SET:
+    case MUTATION_MAILBOX_PUT:
+    case MUTATION_PROGRESS_PUT:
+    case MUTATION_PROGRESS_REMOVE:
     case MUTATION_INSTANCE_INSERT:
     case MUTATION_HISTORY_APPEND:
     case MUTATION_TIMER_PUT: break;
@@ -206,6 +211,11 @@ static pd_status gather(struct group *group, const struct mutation *mutation,
     case MUTATION_INBOX_PUT:
     case MUTATION_INBOX_REMOVE:
     case MUTATION_MAILBOX_REMOVE: feed_add(&group->later, mutation); break;
+    case MUTATION_INSTANCE_RENEW:
+    case MUTATION_STATUS_SET:
+    case MUTATION_MAILBOX_PUT:
+    case MUTATION_PROGRESS_PUT:
+    case MUTATION_PROGRESS_REMOVE: unreachable_state("a mutation of the next version");
     case MUTATION_INSTANCE_DELETE:
         feed_add(&group->later, mutation);
         status = flush(group, batch);

@@ -49,6 +49,16 @@ static pd_status judge(struct connection *connection, const struct message *mess
                    ? error_set(err, PD_E_EXISTS, false, where, "instance '%.*s' has not ended",
                                TEXT_ARGS(message->instance_id))
                    : PD_OK;
+    case MESSAGE_TERMINATE:
+    case MESSAGE_SUSPEND:
+    case MESSAGE_RESUME:
+    case MESSAGE_REWIND:
+    case MESSAGE_PURGE:
+    case MESSAGE_ADOPT:
+    case MESSAGE_CHILD_START:
+    case MESSAGE_CHILD_ENSURE:
+    case MESSAGE_CHILD_ENDED:
+    case MESSAGE_TASK_ENDED:
     case MESSAGE_RAISE:
         if (waits || (exists && !has_ended)) {
             return PD_OK;
