@@ -22,9 +22,22 @@
  * an object store, with their address in the payload: each is held, sent and replayed whole. */
 #define LIMIT_PAYLOAD_BYTES (16 * 1024 * 1024)
 
+/* What a hub may be told to allow instead (pd_hub_open). Less than the smallest would refuse what
+ * nearly every call sends; the largest still fits a turn, with what the turn takes in. */
+#define LIMIT_PAYLOAD_LEAST 64
+#define LIMIT_PAYLOAD_MOST (64 * 1024 * 1024)
+
+/* Tags of an instance, and bytes of a key or a value. They are kept with the instance's row and
+ * copied to its children: they say what it is about, and are not a payload. */
+#define LIMIT_TAGS 64
+#define LIMIT_TAG_BYTES 256
+
 /* Arrays and objects inside each other. Bounds the parser's recursion, so that it fits the smallest
  * orchestration stack, and the room that walks over a value set aside. */
 #define LIMIT_JSON_DEPTH 64
+
+/* Causes that stand beside each other, such as all that failed of a fan-out; others are left out. */
+#define LIMIT_FAILURE_CAUSES 16
 
 /* Causes behind a failure; deeper ones are left out. A failure crosses sub-orchestrations, each of
  * which adds one, and is kept in full in every history on its way. */
@@ -63,6 +76,15 @@
 #define LIMIT_QUERY_PAGE 1000
 #define LIMIT_QUERY_PAGE_DEFAULT 100
 
+/* ---- managing ---- */
+
+/* Instances that are forgotten in one commit: others wait no longer than for that. */
+#define LIMIT_PURGE_BATCH 500
+
+/* Bytes of an instance with its history in an archive. It is made and read in one piece, and has to
+ * fit into one value of a store, which is how it gets to another engine. */
+#define LIMIT_ARCHIVE_BYTES (512 * 1024 * 1024)
+
 /* ---- how they relate ---- */
 
 _Static_assert(LIMIT_STACK_MIN <= LIMIT_STACK_DEFAULT, "the default stack is allowed");
@@ -72,6 +94,11 @@ _Static_assert((LIMIT_JSON_DEPTH) * (LIMIT_JSON_FRAME) <= LIMIT_STACK_MIN * 3 / 
 _Static_assert(LIMIT_QUERY_PAGE_DEFAULT <= LIMIT_QUERY_PAGE, "the default page is allowed");
 _Static_assert(LIMIT_PARTITIONS <= 64, "a set of partitions is a uint64_t");
 _Static_assert(LIMIT_NAME <= LIMIT_INSTANCE_ID, "an id can be made of a name");
-_Static_assert(LIMIT_PAYLOAD_BYTES < 0x7fffffff, "sizes of payloads fit an int32_t in protobuf");
+_Static_assert(LIMIT_PAYLOAD_LEAST <= LIMIT_PAYLOAD_BYTES &&
+                   LIMIT_PAYLOAD_BYTES <= LIMIT_PAYLOAD_MOST,
+               "the default payload is allowed");
+_Static_assert(LIMIT_TURN_ACTION_BYTES + LIMIT_TURN_INTAKE_BYTES + LIMIT_PAYLOAD_MOST < 1000000000,
+               "a turn fits one value of a store");
+_Static_assert(LIMIT_PAYLOAD_MOST < 0x7fffffff, "sizes of payloads fit an int32_t in protobuf");
 
 #endif

@@ -37,4 +37,9 @@ pd_status json_parse(struct arena *arena, struct text json, pd_value *ret, pd_er
  * deeper than LIMIT_JSON_DEPTH. On failure the buffer is as it was. */
 pd_status json_write(struct buffer *buffer, pd_value value, pd_error *err);
 
+/* An object of texts as packed tags (base/tags.h), null as none. PD_E_INVALID: it is something
+ * else, a key is empty, or a key or value holds a control character or is not UTF-8. PD_E_LIMIT:
+ * LIMIT_TAGS, LIMIT_TAG_BYTES. On failure *ret is untouched. */
+pd_status json_pack_tags(struct arena *arena, pd_value tags, struct text *ret, pd_error *err);
+
 #endif

@@ -567,6 +567,82 @@ static void random_bytes_never_do_harm(void **state)
     arena_done(&arena);
 }
 
+/* ---- tags ---- */
+
+static pd_status pack(const pd_value *pairs, uint32_t count, struct text *ret)
+{
+    static struct arena arena;
+    pd_error err;
+    arena_reset(&arena);
+    return json_pack_tags(&arena, object_of(pairs, count), ret, &err);
+}
+
+static void tags_are_an_object_of_texts(void **state)
+{
+    (void)state;
+    struct text got = TEXT("untouched");
+    const pd_value two[] = { text_value("who"), text_value("ann"), text_value("a"),
+                             text_value("") };
+    assert_int_equal(pack(two, 2, &got), PD_OK);
+    assert_true(text_equal(got, TEXT("\x1e"
+                                     "a\x1f\x1ewho\x1f"
+                                     "ann\x1e")));
+    assert_int_equal(pack(NULL, 0, &got), PD_OK);
+    assert_false(text_is_present(got));
+
+    got = TEXT("untouched");
+    const pd_value bad[][2] = {
+        { text_value("n"), int_of(1) },
+        { text_value("n"), { .kind_ = PD_IS_NULL } },
+        { text_value(""), text_value("empty") },
+        { text_value("a\nb"), text_value("line") },
+        { text_value("a"), text_value("\x1f") },
+        { text_value("a"), text_value("\xff") },
+        { text_value("\xc0\x80"), text_value("") },
+        { int_of(1), text_value("key") },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(pack(bad[i], 1, &got), PD_E_INVALID);
+    }
+    struct arena arena;
+    pd_error err;
+    arena_init(&arena);
+    assert_int_equal(json_pack_tags(&arena, int_of(1), &got, &err), PD_E_INVALID);
+    assert_int_equal(json_pack_tags(&arena, array_of(two, 4), &got, &err), PD_E_INVALID);
+    assert_true(text_equal(got, TEXT("untouched")));
+    assert_int_equal(json_pack_tags(&arena, (pd_value){ .kind_ = PD_IS_NULL }, &got, &err), PD_OK);
+    assert_false(text_is_present(got));
+    arena_done(&arena);
+}
+
+static void there_may_be_64_tags_of_256_bytes(void **state)
+{
+    (void)state;
+    char keys[LIMIT_TAGS + 1][8];
+    pd_value pairs[2 * (LIMIT_TAGS + 1)];
+    struct text got;
+    for (size_t i = 0; i <= LIMIT_TAGS; i++) {
+        snprintf(keys[i], sizeof keys[i], "k%zu", i);
+        pairs[2 * i] = text_value(keys[i]);
+        pairs[2 * i + 1] = text_value("v");
+    }
+    assert_int_equal(pack(pairs, LIMIT_TAGS, &got), PD_OK);
+    assert_int_equal(pack(pairs, LIMIT_TAGS + 1, &got), PD_E_LIMIT);
+
+    char longest[LIMIT_TAG_BYTES + 1];
+    char longer[LIMIT_TAG_BYTES + 2];
+    memset(longest, 'x', sizeof longest);
+    memset(longer, 'x', sizeof longer);
+    longest[LIMIT_TAG_BYTES] = '\0';
+    longer[LIMIT_TAG_BYTES + 1] = '\0';
+    const pd_value at_limit[] = { text_value(longest), text_value(longest) };
+    const pd_value long_key[] = { text_value(longer), text_value("v") };
+    const pd_value long_value[] = { text_value("k"), text_value(longer) };
+    assert_int_equal(pack(at_limit, 1, &got), PD_OK);
+    assert_int_equal(pack(long_key, 1, &got), PD_E_LIMIT);
+    assert_int_equal(pack(long_value, 1, &got), PD_E_LIMIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -585,6 +661,8 @@ int main(void)
         cmocka_unit_test(locale_of_the_host_does_not_matter),
         cmocka_unit_test(each_failing_allocation_is_reported),
         cmocka_unit_test(random_bytes_never_do_harm),
+        cmocka_unit_test(tags_are_an_object_of_texts),
+        cmocka_unit_test(there_may_be_64_tags_of_256_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
