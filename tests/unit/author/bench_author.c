@@ -172,7 +172,7 @@ static double bench_activities(int rounds)
     int64_t began = now_ns();
     for (int i = 0; i < rounds * AT_A_TIME; i++) {
         struct activity_result result;
-        runner->ops->activity(runner, &activity, &arena, &result);
+        runner->ops->activity(runner, &activity, NULL, &arena, &result);
         arena_reset(&arena);
     }
     int64_t took = now_ns() - began;

@@ -105,7 +105,7 @@ static const char *run(struct arena *arena, const char *name, const char *input)
                                  .name = text_of(name),
                                  .input = text_of(input) };
     struct activity_result result;
-    runner->ops->activity(runner, &activity, arena, &result);
+    runner->ops->activity(runner, &activity, NULL, arena, &result);
     if (result.failure == NULL) {
         return text_copy(arena, result.payload).at;
     }

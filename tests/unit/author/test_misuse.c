@@ -16,7 +16,7 @@ static pd_orchestration *other;
 static pd_task *task_of_other;
 static pd_list *list_of_other;
 
-static pd_failure tail_biter = { "Loop", "l", &tail_biter, false };
+static pd_failure tail_biter = { "Loop", "l", &tail_biter, false, NULL };
 
 static pd_result unregistered(pd_activity *a, pd_value input)
 {
