@@ -88,6 +88,9 @@ struct event_extra {
     struct text tags;     /* EXECUTION_STARTED, TASK_SCHEDULED, CHILD_CREATED: see tags.h in base */
     struct text progress; /* JSON: of the attempt before (TASK_SCHEDULED), of this (TASK_FAILED) */
     struct task_limits limits; /* TASK_SCHEDULED */
+    /* TASK_SCHEDULED, CHILD_CREATED, TIMER_CREATED: 1 + the step that a retry policy answers with
+     * this one (a failed attempt, or the timer after it); 0: the code itself asked. */
+    int32_t retry_of;
     bool recurses;             /* EXECUTION_TERMINATED: children too */
     bool has_parent;           /* EXECUTION_STARTED of a child; then: */
     int32_t parent_step;       /* of the parent's CHILD_CREATED */
