@@ -15,6 +15,7 @@
  * activities, children and events sent; inputs may differ.) It may not read the clock, random
  * numbers, the environment, files or sockets, nor keep static variables that change: activities do
  * that, and pd_now answers the only question of time, pd_random and pd_new_uuid those of chance.
+ * perdure/strict.h has the compiler refuse such calls; the determinism guard finds others in tests.
  * One durable call per statement: C does not fix the order in which arguments are evaluated. With
  * PD_REPLAY=always in the environment every wait is answered by running the function again, so that
  * tests find what would break after a crash.

@@ -4,6 +4,8 @@
 #include <perdure.h>
 #include <stdio.h>
 
+#include <perdure/strict.h>
+
 int main(void)
 {
     pd_error err;

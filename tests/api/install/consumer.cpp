@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <perdure.h>
 
+#include <perdure/strict.h>
+
 int main()
 {
     pd_error err;

@@ -15,7 +15,7 @@ DESTDIR=$work/stage cmake --install "$BUILD" --prefix /opt/perdure >"$work/log"
 
 pc=$(find "$prefix" -name perdure.pc)
 lib=$(dirname "$(dirname "$pc")")
-for file in include/perdure.h bin/perdure; do
+for file in include/perdure.h include/perdure/strict.h bin/perdure; do
     [ -f "$prefix/$file" ] || { echo "not installed: $file"; exit 1; }
 done
 for file in libperdure.a libperdure.so libperdure.so.0 cmake/perdure/perdure-config.cmake; do
