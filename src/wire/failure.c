@@ -2,142 +2,144 @@
  *
  * TaskFailureDetails <-> struct failure.
  *
- * The message is recursive through innerFailure, the code is not: a chain of causes is measured,
- * written and read by a loop, so that its length costs no stack.
+ * A failure is a tree: innerFailure is its first cause, otherFailures (an extension of ours) are
+ * those beside it, when a fan-out failed for several reasons.
  *
- *   F1  At most LIMIT_FAILURE_DEPTH causes are written or read; deeper ones are left out. What is
- *       left out while reading is still in `raw` of the event that holds the failure.
+ *   F1  At most LIMIT_FAILURE_DEPTH causes behind each other and LIMIT_FAILURE_CAUSES beside each
+ *       other are written or read; others are left out. What is left out while reading is still in
+ *       `raw` of the event that holds the failure. So what recurses here is bounded by limits of
+ *       ours, whatever the bytes.
  *   F2  errorType and errorMessage are proto3 strings: absent and empty are the same, and read as
  *       empty. stackTrace and properties are not ours: skipped here, kept in `raw`.
  *
- * innerFailure is written last (field 5 before field 4): so the chain can be written forward, each
- * message ending with the next. The order of fields means nothing in protobuf.
+ * Causes are written last (field 5 before field 4); the order of fields means nothing in protobuf.
  */
 #include "base/assert.h"
 #include "base/error.h"
 #include "wire/wire_priv.h"
 
-enum {
-    FAILURE_TYPE = 1,
-    FAILURE_MESSAGE = 2,
-    FAILURE_INNER = 4,
-    FAILURE_NON_RETRIABLE = 5,
-};
+enum { FAILURE_INNER = 4, FAILURE_OTHERS = 100 };
 
-static size_t size_of_own_fields(const struct failure *failure)
+/* Where its causes begin: NULL at the depth from which on they are left out. */
+static const struct failure *causes_of(const struct failure *failure, unsigned depth)
 {
-    size_t size = 0;
-    if (failure->type.size != 0) {
-        size += 1 + proto_size_bytes(failure->type.size);
-    }
-    if (failure->message.size != 0) {
-        size += 1 + proto_size_bytes(failure->message.size);
-    }
-    return size + (failure->is_final ? 2 : 0);
+    return depth < LIMIT_FAILURE_DEPTH ? failure->cause : NULL;
 }
 
-size_t wire_size_failure(const struct failure *failure, struct failure_sizes *ret)
+/* Each level measures what is below it again: there are few, and fewer of them are deep. */
+static size_t size_of(const struct failure *failure, unsigned depth)
 {
-    size_t count = 0;
-    for (const struct failure *f = failure; f != NULL && count <= LIMIT_FAILURE_DEPTH;
-         f = f->cause) {
-        ret->of[count++] = size_of_own_fields(f);
+    size_t size = wire_size_fields(wire_failure_shape, failure);
+    unsigned n = 0;
+    for (const struct failure *cause = causes_of(failure, depth);
+         cause != NULL && n < LIMIT_FAILURE_CAUSES; cause = cause->next) {
+        size += (n++ == 0 ? 1 : 2) + proto_size_bytes(size_of(cause, depth + 1));
     }
-    assert_that(count > 0);
-    ret->count = count;
-    for (size_t i = count - 1; i-- > 0;) {
-        ret->of[i] += 1 + proto_size_bytes(ret->of[i + 1]);
-    }
-    return ret->of[0];
+    return size;
 }
 
-uint8_t *wire_put_failure(uint8_t *at, const struct failure *failure,
-                          const struct failure_sizes *sizes)
+static uint8_t *put(uint8_t *at, const struct failure *failure, unsigned depth)
 {
-    for (size_t i = 0; i < sizes->count; i++) {
-        if (i > 0) {
-            at = proto_put_tag(at, FAILURE_INNER, PROTO_BYTES);
-            at = proto_put_varint(at, sizes->of[i]);
-            failure = failure->cause;
-        }
-        if (failure->type.size != 0) {
-            at = proto_put_tag(at, FAILURE_TYPE, PROTO_BYTES);
-            at = proto_put_text(at, failure->type);
-        }
-        if (failure->message.size != 0) {
-            at = proto_put_tag(at, FAILURE_MESSAGE, PROTO_BYTES);
-            at = proto_put_text(at, failure->message);
-        }
-        if (failure->is_final) {
-            at = proto_put_tag(at, FAILURE_NON_RETRIABLE, PROTO_VARINT);
-            *at++ = 1;
-        }
+    at = wire_put_fields(at, wire_failure_shape, failure);
+    unsigned n = 0;
+    for (const struct failure *cause = causes_of(failure, depth);
+         cause != NULL && n < LIMIT_FAILURE_CAUSES; cause = cause->next) {
+        at = proto_put_tag(at, n++ == 0 ? FAILURE_INNER : FAILURE_OTHERS, PROTO_BYTES);
+        at = proto_put_varint(at, size_of(cause, depth + 1));
+        at = put(at, cause, depth + 1);
     }
     return at;
 }
 
+size_t wire_size_failure(const struct failure *failure)
+{
+    return size_of(failure, 0);
+}
+
+uint8_t *wire_put_failure(uint8_t *at, const struct failure *failure)
+{
+    return put(at, failure, 0);
+}
+
 void wire_write_failure(struct buffer *buffer, const struct failure *failure)
 {
-    struct failure_sizes sizes;
-    size_t size = wire_size_failure(failure, &sizes);
+    size_t size = wire_size_failure(failure);
     if (size == 0) {
         return;
     }
-    uint8_t *start = buffer_extend(buffer, size);
-    uint8_t *end = wire_put_failure(start, failure, &sizes);
-    assert_that(end == start + size);
+    uint8_t *end = wire_put_failure(buffer_extend(buffer, size), failure);
+    assert_that(end == buffer->at + buffer->size);
 }
 
-/* One message of the chain, without its inner one, whose bytes are returned; false: malformed. */
-static bool decode_one(struct text message, struct failure *ret, struct text *ret_inner,
-                       const uint8_t **ret_bad)
+static struct failure *decode(struct text message, struct arena *arena, unsigned depth,
+                              struct wire_trouble *trouble);
+
+/* The failures in a message whose own fields are not malformed. */
+static bool decode_causes(struct text message, struct arena *arena, unsigned depth,
+                          struct wire_trouble *trouble, const struct failure **ret)
 {
     struct proto_reader reader = proto_reader_of(message);
     struct proto_field field;
-    enum proto_answer answer;
-    *ret = (struct failure){ .type = TEXT(""), .message = TEXT("") };
-    *ret_inner = TEXT_ABSENT;
-    while ((answer = proto_next(&reader, &field)) == PROTO_FIELD) {
-        if (field.type == PROTO_BYTES && field.number == FAILURE_TYPE) {
-            ret->type = field.bytes;
-        } else if (field.type == PROTO_BYTES && field.number == FAILURE_MESSAGE) {
-            ret->message = field.bytes;
-        } else if (field.type == PROTO_BYTES && field.number == FAILURE_INNER) {
-            *ret_inner = field.bytes;
-        } else if (field.type == PROTO_VARINT && field.number == FAILURE_NON_RETRIABLE) {
-            ret->is_final = field.value != 0;
+    struct text inner = TEXT_ABSENT;
+    const struct failure *others = NULL;
+    const struct failure **link = &others;
+    unsigned count = 1;
+    while (proto_next(&reader, &field) == PROTO_FIELD) {
+        if (field.type != PROTO_BYTES) {
+            continue;
+        }
+        if (field.number == FAILURE_INNER) {
+            inner = field.bytes;
+        } else if (field.number == FAILURE_OTHERS && count < LIMIT_FAILURE_CAUSES) {
+            struct failure *other = decode(field.bytes, arena, depth + 1, trouble);
+            if (other == NULL) {
+                return false;
+            }
+            *link = other;
+            link = &other->next;
+            count++;
         }
     }
-    *ret_bad = reader.at;
-    return answer == PROTO_END;
+    *ret = others;
+    if (text_is_present(inner)) {
+        struct failure *first = decode(inner, arena, depth + 1, trouble);
+        if (first == NULL) {
+            return false;
+        }
+        first->next = others;
+        *ret = first;
+    }
+    return true;
+}
+
+static struct failure *decode(struct text message, struct arena *arena, unsigned depth,
+                              struct wire_trouble *trouble)
+{
+    struct failure *failure = arena_alloc(arena, sizeof *failure);
+    if (!wire_read_fields(wire_failure_shape, message, failure, arena, trouble)) {
+        return NULL;
+    }
+    bool is_whole = depth == LIMIT_FAILURE_DEPTH ||
+                    decode_causes(message, arena, depth, trouble, &failure->cause);
+    return is_whole ? failure : NULL;
 }
 
 const struct failure *wire_decode_failure(struct text message, struct arena *arena,
-                                          const uint8_t **ret_bad)
+                                          struct wire_trouble *trouble)
 {
-    const struct failure *first = NULL;
-    const struct failure **link = &first;
-    for (size_t depth = 0; text_is_present(message) && depth <= LIMIT_FAILURE_DEPTH; depth++) {
-        struct failure *one = arena_alloc_raw(arena, sizeof(*one));
-        if (!decode_one(message, one, &message, ret_bad)) {
-            return NULL;
-        }
-        *link = one;
-        link = &one->cause;
-    }
-    return first;
+    return decode(message, arena, 0, trouble);
 }
 
 pd_status wire_read_failure(struct text bytes, struct arena *arena, const struct failure **ret,
                             pd_error *err)
 {
-    const uint8_t *bad = NULL;
+    struct wire_trouble trouble = { NULL, NULL };
     struct text message = text_is_present(bytes) ? bytes : TEXT("");
-    const struct failure *failure = wire_decode_failure(message, arena, &bad);
+    const struct failure *failure = wire_decode_failure(message, arena, &trouble);
     if (failure == NULL) {
         return error_set(err, PD_E_CORRUPT, false, "wire: failure",
                          "the bytes of a failure are malformed at byte %zu of %zu",
-                         (size_t)(bad - (const uint8_t *)message.at), message.size);
+                         (size_t)(trouble.at - (const uint8_t *)message.at), message.size);
     }
     *ret = failure;
     return PD_OK;

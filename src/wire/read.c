@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * HistoryEvent -> struct event.
+ * Messages -> structs, along their shapes; HistoryEvent -> struct event.
  *
  *   H1  What is not on the wire is what proto3 means by that: eventId and taskScheduledId 0, an
  *       empty string; but a kind that has no taskScheduledId reads as EVENT_NO_ID.
@@ -14,29 +14,25 @@
  */
 #include "base/assert.h"
 #include "base/error.h"
-#include "wire/shape.h"
+#include "base/tags.h"
 #include "wire/wire_priv.h"
 
-/* Final states only (H4). */
-static bool outcome_of_status(uint64_t number, enum run_state *ret)
+static bool state_of_status(uint64_t number, enum run_state *ret)
 {
     switch (number) {
+    case 0: *ret = RUN_RUNNING; return true;
     case 1: *ret = RUN_COMPLETED; return true;
     case 3: *ret = RUN_FAILED; return true;
     case 5: *ret = RUN_TERMINATED; return true;
+    case 6: *ret = RUN_PENDING; return true;
+    case 7: *ret = RUN_SUSPENDED; return true;
     default: return false;
     }
 }
 
-/* What went wrong, and where; text is NULL while all is well. */
-struct trouble {
-    const uint8_t *at;
-    const char *text;
-};
-
-static bool is_malformed(struct trouble *trouble, const uint8_t *at)
+bool wire_is_malformed(struct wire_trouble *trouble, const uint8_t *at)
 {
-    *trouble = (struct trouble){ at, "the bytes are not protobuf" };
+    *trouble = (struct wire_trouble){ at, "the bytes are not protobuf" };
     return false;
 }
 
@@ -56,7 +52,7 @@ static struct text read_wrapped(struct text message, const uint8_t **ret_bad)
     return answer == PROTO_END ? value : TEXT_ABSENT;
 }
 
-static bool read_timestamp(struct text message, time_us *ret, struct trouble *trouble)
+static bool read_timestamp(struct text message, time_us *ret, struct wire_trouble *trouble)
 {
     struct proto_reader reader = proto_reader_of(message);
     struct proto_field field;
@@ -71,7 +67,7 @@ static bool read_timestamp(struct text message, time_us *ret, struct trouble *tr
         }
     }
     if (answer == PROTO_BAD) {
-        return is_malformed(trouble, reader.at);
+        return wire_is_malformed(trouble, reader.at);
     }
     int64_t micros = nanos / 1000 - (nanos % 1000 < 0 ? 1 : 0);
     int64_t us;
@@ -87,111 +83,179 @@ static bool read_timestamp(struct text message, time_us *ret, struct trouble *tr
     return true;
 }
 
-static bool read_instance(struct text message, struct event *event, struct trouble *trouble)
+/* An entry of a map of tags. */
+static bool read_tag(struct text message, struct tag *ret, struct wire_trouble *trouble)
 {
     struct proto_reader reader = proto_reader_of(message);
     struct proto_field field;
     enum proto_answer answer;
-    event->instance_id = TEXT("");
-    event->execution_id = TEXT_ABSENT;
+    *ret = (struct tag){ TEXT(""), TEXT("") };
     while ((answer = proto_next(&reader, &field)) == PROTO_FIELD) {
-        if (field.type != PROTO_BYTES) {
-            continue;
-        }
-        if (field.number == INSTANCE_ID) {
-            event->instance_id = field.bytes;
-        } else if (field.number == INSTANCE_EXECUTION_ID) {
-            const uint8_t *bad;
-            event->execution_id = read_wrapped(field.bytes, &bad);
-            if (!text_is_present(event->execution_id)) {
-                return is_malformed(trouble, bad);
-            }
+        if (field.type == PROTO_BYTES && field.number == TAG_KEY) {
+            ret->key = field.bytes;
+        } else if (field.type == PROTO_BYTES && field.number == TAG_VALUE) {
+            ret->value = field.bytes;
         }
     }
-    return answer == PROTO_END || is_malformed(trouble, reader.at);
+    return answer == PROTO_END || wire_is_malformed(trouble, reader.at);
 }
 
-/* A field of the table with the wire type that its shape has. */
-static bool read_field(const struct shape_field *shape, const struct proto_field *field,
-                       struct event *event, struct arena *arena, struct trouble *trouble)
+/* All entries of the map `number` of a message that has one at least, and is not malformed. */
+static bool read_tags(uint32_t number, struct text message, struct text *ret, struct arena *arena,
+                      struct wire_trouble *trouble)
 {
-    void *member = shape_member_for(event, shape);
+    /* Those of a child can be twice as many as its own may be: its parent's, and its own. Beyond,
+     * they are nobody's, and sorting them would take too long. */
+    enum { TAGS_MAX = 4 * LIMIT_TAGS };
+    struct tag tags[TAGS_MAX];
+    size_t count = 0;
+    struct proto_reader reader = proto_reader_of(message);
+    struct proto_field field;
+    while (proto_next(&reader, &field) == PROTO_FIELD) {
+        if (field.number != number || field.type != PROTO_BYTES) {
+            continue;
+        }
+        if (count == TAGS_MAX) {
+            *trouble = (struct wire_trouble){ (const uint8_t *)field.bytes.at, "too many tags" };
+            return false;
+        }
+        if (!read_tag(field.bytes, &tags[count], trouble)) {
+            return false;
+        }
+        count += tag_is_valid(&tags[count]) ? 1 : 0;
+    }
+    *ret = tags_pack(arena, tags, count);
+    return true;
+}
+
+/* A field of the table. SHAPE_TAGS is not read here, because its entries belong together. */
+static bool read_field(const struct shape_field *shape, const struct proto_field *field, void *base,
+                       struct arena *arena, struct wire_trouble *trouble)
+{
+    void *member = (char *)base + shape->offset;
     const uint8_t *bad;
-    switch (shape->type) {
+    switch ((enum shape_type)shape->type) {
     case SHAPE_STRING: *(struct text *)member = field->bytes; return true;
     case SHAPE_WRAPPED: {
         struct text *value = member;
         *value = read_wrapped(field->bytes, &bad);
-        return text_is_present(*value) || is_malformed(trouble, bad);
+        return text_is_present(*value) || wire_is_malformed(trouble, bad);
     }
+    case SHAPE_ENCODED:
+        *(struct text *)member = field->bytes;
+        return wire_decode_failure(field->bytes, arena, trouble) != NULL;
+    case SHAPE_TAGS: break;
     case SHAPE_ID: *(int32_t *)member = (int32_t)(uint32_t)field->value; return true;
-    case SHAPE_TIME: return read_timestamp(field->bytes, member, trouble);
+    case SHAPE_NUMBER: *(int64_t *)member = (int64_t)field->value; return true;
+    case SHAPE_FLAG: *(bool *)member = field->value != 0; return true;
     case SHAPE_STATUS:
-        if (!outcome_of_status(field->value, member)) {
-            trouble->text = "an ExecutionCompleted has a status that is not an end";
+        if (!state_of_status(field->value, member)) {
+            trouble->text = "a status is none of ours";
         }
         return trouble->text == NULL;
+    case SHAPE_TIME:
+    case SHAPE_TIME_SET: return read_timestamp(field->bytes, member, trouble);
     case SHAPE_FAILURE: {
         const struct failure **failure = member;
-        *failure = wire_decode_failure(field->bytes, arena, &bad);
-        return *failure != NULL || is_malformed(trouble, bad);
+        *failure = wire_decode_failure(field->bytes, arena, trouble);
+        return *failure != NULL;
     }
-    case SHAPE_INSTANCE: return read_instance(field->bytes, event, trouble);
+    case SHAPE_INSTANCE:
+        return wire_read_fields(wire_instance_shape, field->bytes, member, arena, trouble);
+    case SHAPE_PARENT:
+        *(bool *)member = true;
+        return wire_read_fields(wire_parent_shape, field->bytes, base, arena, trouble);
     }
     unreachable_state("a field type outside of the enumeration");
 }
 
-static enum proto_type wire_type_of(enum shape_type type)
+/* What fields are when they are not on the wire, where that is not zero. */
+static void set_defaults(const struct shape_field *fields, void *base)
 {
-    return type == SHAPE_ID || type == SHAPE_STATUS ? PROTO_VARINT : PROTO_BYTES;
-}
-
-/* What a kind's fields are when they are not on the wire. */
-static void set_defaults(const struct shape *shape, struct event *event)
-{
-    for (const struct shape_field *field = shape->fields; field->number != 0; field++) {
-        if (field->type == SHAPE_STRING) {
-            *(struct text *)shape_member_for(event, field) = TEXT("");
-        } else if (field->type == SHAPE_ID) {
-            *(int32_t *)shape_member_for(event, field) = 0;
+    for (; fields->tag != 0; fields++) {
+        void *member = (char *)base + fields->offset;
+        if (fields->type == SHAPE_STRING || fields->type == SHAPE_INSTANCE) {
+            *(struct text *)member = TEXT("");
+        } else if (fields->type == SHAPE_STATUS) {
+            *(enum run_state *)member = RUN_RUNNING;
+        } else if (fields->type == SHAPE_ID) {
+            *(int32_t *)member = 0;
         }
     }
 }
 
-/* The message of the event's kind. */
-static bool read_body(struct text body, struct event *event, struct arena *arena,
-                      struct trouble *trouble)
+static inline const struct shape_field *find_field(const struct shape_field *fields,
+                                                   const struct proto_field *field)
 {
-    const struct shape *shape = shape_of((uint32_t)event->kind);
-    set_defaults(shape, event);
+    uint64_t tag = proto_tag(field->number, field->type);
+    while (fields->tag != 0 && fields->tag != tag) {
+        fields++;
+    }
+    return fields->tag != 0 ? fields : NULL;
+}
 
-    struct proto_reader reader = proto_reader_of(body);
+/* A message with the fields of one table, and of another (or NULL) whose struct is made when one of
+ * them comes. */
+static bool read_message(const struct shape *shape, struct text message, void *base,
+                         struct event_extra **ret_extra, struct arena *arena,
+                         struct wire_trouble *trouble)
+{
+    struct proto_reader reader = proto_reader_of(message);
     struct proto_field field;
     enum proto_answer answer;
+    struct text *tags = NULL;
+    uint32_t tags_number = 0;
+    set_defaults(shape->fields, base);
     trouble->at = reader.at;
     while ((answer = proto_next(&reader, &field)) == PROTO_FIELD) {
-        const struct shape_field *known = shape->fields;
-        while (known->number != 0 && known->number != field.number) {
-            known++;
+        void *owner = base;
+        const struct shape_field *known = find_field(shape->fields, &field);
+        if (known == NULL && shape->extras != NULL) {
+            known = find_field(shape->extras, &field);
+            if (known != NULL && *ret_extra == NULL) {
+                *ret_extra = arena_alloc(arena, sizeof **ret_extra);
+            }
+            owner = *ret_extra;
         }
-        if (known->number != 0 && field.type == wire_type_of(known->type) &&
-            !read_field(known, &field, event, arena, trouble)) {
+        if (known != NULL && known->type == SHAPE_TAGS) {
+            tags = (struct text *)(void *)((char *)owner + known->offset);
+            tags_number = field.number;
+        } else if (known != NULL && !read_field(known, &field, owner, arena, trouble)) {
             return false;
         }
         trouble->at = reader.at;
     }
     if (answer == PROTO_BAD) {
-        return is_malformed(trouble, reader.at);
+        return wire_is_malformed(trouble, reader.at);
     }
+    return tags == NULL || read_tags(tags_number, message, tags, arena, trouble);
+}
+
+bool wire_read_fields(const struct shape_field *fields, struct text message, void *base,
+                      struct arena *arena, struct wire_trouble *trouble)
+{
+    const struct shape shape = { fields, NULL };
+    return read_message(&shape, message, base, NULL, arena, trouble);
+}
+
+/* The message of the event's kind. */
+static bool read_body(struct text body, struct event *event, struct arena *arena,
+                      struct wire_trouble *trouble)
+{
+    struct event_extra *extra = NULL;
+    if (!read_message(shape_of((uint32_t)event->kind), body, event, &extra, arena, trouble)) {
+        return false;
+    }
+    event->extra = extra;
     if (event->kind == EVENT_EXECUTION_COMPLETED && !run_state_is_final(event->outcome)) {
-        trouble->text = "an ExecutionCompleted has no status";
+        trouble->text = "an ExecutionCompleted has no status that is an end";
         return false;
     }
     return true;
 }
 
 static bool read_event(struct text message, struct event *event, struct arena *arena,
-                       struct trouble *trouble)
+                       struct wire_trouble *trouble)
 {
     struct proto_reader reader = proto_reader_of(message);
     struct proto_field field;
@@ -211,13 +275,13 @@ static bool read_event(struct text message, struct event *event, struct arena *a
         }
     }
     if (answer == PROTO_BAD) {
-        return is_malformed(trouble, reader.at);
+        return wire_is_malformed(trouble, reader.at);
     }
     return event->kind == EVENT_UNKNOWN || read_body(body, event, arena, trouble);
 }
 
 /* How many events the chunk has; false: malformed. */
-static bool count_events(struct text chunk, size_t *ret, struct trouble *trouble)
+static bool count_events(struct text chunk, size_t *ret, struct wire_trouble *trouble)
 {
     struct proto_reader reader = proto_reader_of(chunk);
     struct proto_field field;
@@ -226,7 +290,7 @@ static bool count_events(struct text chunk, size_t *ret, struct trouble *trouble
     while ((answer = proto_next(&reader, &field)) == PROTO_FIELD) {
         *ret += field.number == CHUNK_EVENTS && field.type == PROTO_BYTES ? 1 : 0;
     }
-    return answer == PROTO_END || is_malformed(trouble, reader.at);
+    return answer == PROTO_END || wire_is_malformed(trouble, reader.at);
 }
 
 static bool events_reserve(struct wire_events *events, size_t more, struct arena *arena)
@@ -250,7 +314,7 @@ static bool events_reserve(struct wire_events *events, size_t more, struct arena
     return true;
 }
 
-static pd_status corrupt(struct text chunk, const struct trouble *trouble, pd_error *err)
+static pd_status corrupt(struct text chunk, const struct wire_trouble *trouble, pd_error *err)
 {
     return error_set(err, PD_E_CORRUPT, false, "wire: history",
                      "stored history is damaged at byte %zu of %zu: %s",
@@ -260,7 +324,7 @@ static pd_status corrupt(struct text chunk, const struct trouble *trouble, pd_er
 pd_status wire_read_events(struct text chunk, struct arena *arena, struct wire_events *events,
                            pd_error *err)
 {
-    struct trouble trouble = { NULL, NULL };
+    struct wire_trouble trouble = { NULL, NULL };
     size_t expected;
     if (!count_events(chunk, &expected, &trouble)) {
         return corrupt(chunk, &trouble, err);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Shapes: which fields the message of each kind of event has, and where in struct event they are.
+ * Shapes: which fields a message has, and where in a struct of ours they are.
  *
- * Measuring, writing and reading all walk this one table, so that they cannot disagree. What the
- * wire cannot say by leaving a field out is in read.c, H1.
+ * Measuring, writing and reading all walk these tables, so that they cannot disagree. What the wire
+ * cannot say by leaving a field out is in read.c, H1.
+ *
+ *   S1  A field of a table is found by its tag: number and wire type together. So one that comes
+ *       with another wire type is as unknown as one of another number.
+ *   S2  Numbers are at most 2047, so that tags are one byte or two.
  */
 #ifndef WIRE_SHAPE_H
 #define WIRE_SHAPE_H
@@ -16,50 +20,68 @@
 
 enum { CHUNK_EVENTS = 1, EVENT_ID = 1, EVENT_TIMESTAMP = 2 };
 enum { TIMESTAMP_SECONDS = 1, TIMESTAMP_NANOS = 2 };
-enum { INSTANCE_ID = 1, INSTANCE_EXECUTION_ID = 2 };
 enum { WRAPPED_VALUE = 1 };
+enum { TAG_KEY = 1, TAG_VALUE = 2 };
+enum { ARCHIVE_STATE = 1, ARCHIVE_PARENT = 2, ARCHIVE_TURNS = 3, ARCHIVE_INBOX = 4 };
 
 enum shape_type {
-    SHAPE_STRING,   /* string: left out when empty, so never absent */
-    SHAPE_WRAPPED,  /* StringValue: absent is not empty */
-    SHAPE_ID,       /* int32 */
-    SHAPE_TIME,     /* Timestamp */
-    SHAPE_STATUS,   /* OrchestrationStatus */
-    SHAPE_FAILURE,  /* TaskFailureDetails */
-    SHAPE_INSTANCE, /* OrchestrationInstance: instance_id and execution_id */
+    SHAPE_STRING,   /* struct text; string: left out when empty, so never absent */
+    SHAPE_WRAPPED,  /* struct text; StringValue: absent is not empty */
+    SHAPE_ENCODED,  /* struct text; a TaskFailureDetails that is bytes already, or absent */
+    SHAPE_TAGS,     /* struct text, packed as base/tags.h says; map<string, string> */
+    SHAPE_ID,       /* int32_t; int32 */
+    SHAPE_NUMBER,   /* int64_t; int64 */
+    SHAPE_FLAG,     /* bool; bool */
+    SHAPE_STATUS,   /* enum run_state; OrchestrationStatus */
+    SHAPE_TIME,     /* time_us; Timestamp, always there */
+    SHAPE_TIME_SET, /* time_us; Timestamp, left out when 0 */
+    SHAPE_FAILURE,  /* const struct failure *; TaskFailureDetails */
+    SHAPE_INSTANCE, /* two texts, id and execution id; OrchestrationInstance */
+    SHAPE_PARENT, /* bool has_parent of struct event_extra, and the rest there; ParentInstanceInfo */
+};
+
+/* Wire types, so that a table can be made of constants. */
+enum {
+    WIRE_OF_STRING = 2,
+    WIRE_OF_WRAPPED = 2,
+    WIRE_OF_ENCODED = 2,
+    WIRE_OF_TAGS = 2,
+    WIRE_OF_ID = 0,
+    WIRE_OF_NUMBER = 0,
+    WIRE_OF_FLAG = 0,
+    WIRE_OF_STATUS = 0,
+    WIRE_OF_TIME = 2,
+    WIRE_OF_TIME_SET = 2,
+    WIRE_OF_FAILURE = 2,
+    WIRE_OF_INSTANCE = 2,
+    WIRE_OF_PARENT = 2,
 };
 
 struct shape_field {
-    uint8_t number; /* at most 15, so that tags are one byte */
-    enum shape_type type;
-    size_t offset; /* in struct event; SHAPE_INSTANCE also has execution_id */
+    uint16_t tag;    /* 0 ends a table */
+    uint16_t offset; /* in the struct of the table */
+    uint8_t type;    /* enum shape_type */
 };
 
-enum { SHAPE_FIELDS_MAX = 4 };
-
-/* The message of one kind; its fields end with number 0. */
+/* The message of one kind of event. */
 struct shape {
-    bool is_known;
-    struct shape_field fields[SHAPE_FIELDS_MAX + 1];
+    const struct shape_field *fields; /* of struct event; NULL: a kind that we do not know */
+    const struct shape_field *extras; /* of struct event_extra; NULL: the kind has none */
 };
 
-enum { SHAPE_COUNT = EVENT_EVENT_RAISED + 1 };
+enum { SHAPE_COUNT = EVENT_CHANGE_MARKED + 1 };
 extern const struct shape wire_shapes[SHAPE_COUNT];
+
+extern const struct shape_field wire_failure_shape[];  /* of struct failure, but for its causes */
+extern const struct shape_field wire_record_shape[];   /* OrchestrationState: instance_record */
+extern const struct shape_field wire_parent_field[];   /* of an archive: struct event_extra */
+extern const struct shape_field wire_instance_shape[]; /* of two texts */
+extern const struct shape_field wire_parent_shape[];   /* ParentInstanceInfo: struct event_extra */
 
 /* NULL: a kind that we do not know. */
 static inline const struct shape *shape_of(uint32_t kind)
 {
-    return kind < SHAPE_COUNT && wire_shapes[kind].is_known ? &wire_shapes[kind] : NULL;
-}
-
-static inline const void *shape_member(const struct event *event, const struct shape_field *field)
-{
-    return (const char *)event + field->offset;
-}
-
-static inline void *shape_member_for(struct event *event, const struct shape_field *field)
-{
-    return (char *)event + field->offset;
+    return kind < SHAPE_COUNT && wire_shapes[kind].fields != NULL ? &wire_shapes[kind] : NULL;
 }
 
 #endif

@@ -1,27 +1,43 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of this room share: failures inside of events, and how damage is reported.
+ * What the files of this room share: messages along their shapes, and how damage is reported.
  */
 #ifndef WIRE_WIRE_PRIV_H
 #define WIRE_WIRE_PRIV_H
 
 #include "base/limits.h"
 #include "wire/proto.h"
+#include "wire/shape.h"
 #include "wire/wire.h"
 
-/* Sizes of the messages of a failure and its causes, outermost first. A message holds the next. */
-struct failure_sizes {
-    size_t count;
-    size_t of[LIMIT_FAILURE_DEPTH + 1];
+/* ---- writing ---- */
+
+/* The bytes of the fields of `base`, the struct that the table is of, that are not left out. */
+size_t wire_size_fields(const struct shape_field *fields, const void *base);
+uint8_t *wire_put_fields(uint8_t *at, const struct shape_field *fields, const void *base);
+
+/* A failure with its causes. */
+size_t wire_size_failure(const struct failure *failure);
+uint8_t *wire_put_failure(uint8_t *at, const struct failure *failure);
+
+/* ---- reading ---- */
+
+/* What went wrong, and where; text is NULL while all is well. */
+struct wire_trouble {
+    const uint8_t *at;
+    const char *text;
 };
 
-/* Measures a failure and at most LIMIT_FAILURE_DEPTH causes. Returns the size of the outermost. */
-size_t wire_size_failure(const struct failure *failure, struct failure_sizes *ret);
-uint8_t *wire_put_failure(uint8_t *at, const struct failure *failure,
-                          const struct failure_sizes *sizes);
+/* False, for whoever returns it. */
+bool wire_is_malformed(struct wire_trouble *trouble, const uint8_t *at);
 
-/* NULL with *ret_bad, the place, when malformed. */
+/* Reads a message into `base`, which is zero where the table says nothing else. False: malformed,
+ * as trouble says. */
+bool wire_read_fields(const struct shape_field *fields, struct text message, void *base,
+                      struct arena *arena, struct wire_trouble *trouble);
+
+/* NULL: malformed, as trouble says. */
 const struct failure *wire_decode_failure(struct text message, struct arena *arena,
-                                          const uint8_t **ret_bad);
+                                          struct wire_trouble *trouble);
 
 #endif

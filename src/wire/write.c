@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * struct event -> HistoryEvent.
+ * Structs -> messages, along their shapes; struct event -> HistoryEvent.
  *
  *   W1  What is written is measured first: one event takes room once and writes each byte once.
  *   W2  eventId and taskScheduledId 0 are not on the wire, as proto3 has it.
@@ -9,7 +9,7 @@
  *   W4  An event with `raw` is written as those bytes, whatever its other members say.
  */
 #include "base/assert.h"
-#include "wire/shape.h"
+#include "base/tags.h"
 #include "wire/wire_priv.h"
 
 /* OrchestrationStatus, in the protocol's numbers. */
@@ -81,124 +81,166 @@ static uint8_t *put_wrapped(uint8_t *at, struct text t)
     return at;
 }
 
-static size_t size_of_instance(const struct event *event)
+/* As protoc writes an entry of a map: with both fields, also when one is empty. */
+static size_t size_of_tag(const struct tag *tag)
+{
+    return 2 + proto_size_bytes(tag->key.size) + proto_size_bytes(tag->value.size);
+}
+
+static size_t size_of_tags(struct text tags)
 {
     size_t size = 0;
-    if (event->instance_id.size != 0) {
-        size += 1 + proto_size_bytes(event->instance_id.size);
-    }
-    if (text_is_present(event->execution_id)) {
-        size += 1 + proto_size_bytes(size_of_wrapped(event->execution_id));
+    struct tag tag;
+    for (size_t cursor = 0; tags_next(tags, &cursor, &tag);) {
+        size += 1 + proto_size_bytes(size_of_tag(&tag));
     }
     return size;
 }
 
-static uint8_t *put_instance(uint8_t *at, const struct event *event)
+static uint8_t *put_tags(uint8_t *at, unsigned field_tag, struct text tags)
 {
-    at = proto_put_varint(at, size_of_instance(event));
-    if (event->instance_id.size != 0) {
-        at = proto_put_tag(at, INSTANCE_ID, PROTO_BYTES);
-        at = proto_put_text(at, event->instance_id);
-    }
-    if (text_is_present(event->execution_id)) {
-        at = proto_put_tag(at, INSTANCE_EXECUTION_ID, PROTO_BYTES);
-        at = put_wrapped(at, event->execution_id);
+    struct tag tag;
+    for (size_t cursor = 0; tags_next(tags, &cursor, &tag);) {
+        at = proto_put_varint(at, field_tag);
+        at = proto_put_varint(at, size_of_tag(&tag));
+        at = proto_put_tag(at, TAG_KEY, PROTO_BYTES);
+        at = proto_put_text(at, tag.key);
+        at = proto_put_tag(at, TAG_VALUE, PROTO_BYTES);
+        at = proto_put_text(at, tag.value);
     }
     return at;
 }
 
-/* Tags of these fields are one byte: no number in the table is above 15. */
-static size_t size_of_field(const struct shape_field *field, const struct event *event,
-                            struct failure_sizes *failures)
+/* ---- fields ---- */
+
+/* A message of another table. */
+static uint8_t *put_inner(uint8_t *at, unsigned tag, const struct shape_field *fields,
+                          const void *base)
 {
-    const void *member = shape_member(event, field);
-    switch (field->type) {
+    at = proto_put_varint(at, tag);
+    at = proto_put_varint(at, wire_size_fields(fields, base));
+    return wire_put_fields(at, fields, base);
+}
+
+static inline size_t size_of_field(const struct shape_field *field, const void *base)
+{
+    const void *member = (const char *)base + field->offset;
+    size_t tag = field->tag < 0x80 ? 1 : 2;
+    switch ((enum shape_type)field->type) {
     case SHAPE_STRING: {
         const struct text *t = member;
-        return t->size != 0 ? 1 + proto_size_bytes(t->size) : 0;
+        return t->size != 0 ? tag + proto_size_bytes(t->size) : 0;
     }
     case SHAPE_WRAPPED: {
         const struct text *t = member;
-        return text_is_present(*t) ? 1 + proto_size_bytes(size_of_wrapped(*t)) : 0;
+        return text_is_present(*t) ? tag + proto_size_bytes(size_of_wrapped(*t)) : 0;
     }
+    case SHAPE_ENCODED: {
+        const struct text *t = member;
+        return text_is_present(*t) ? tag + proto_size_bytes(t->size) : 0;
+    }
+    case SHAPE_TAGS: return size_of_tags(*(const struct text *)member);
     case SHAPE_ID: {
         const int32_t *id = member;
-        return *id != 0 ? 1 + proto_size_varint(proto_of_int32(*id)) : 0;
+        return *id != 0 ? tag + proto_size_varint(proto_of_int32(*id)) : 0;
     }
-    case SHAPE_TIME: {
-        const time_us *at = member;
-        return 2 + size_of_timestamp(timestamp_of(*at));
+    case SHAPE_NUMBER: {
+        const int64_t *number = member;
+        return *number != 0 ? tag + proto_size_varint((uint64_t)*number) : 0;
     }
-    case SHAPE_STATUS: {
-        const enum run_state *state = member;
-        return status_number(*state) != 0 ? 2 : 0;
+    case SHAPE_FLAG: return *(const bool *)member ? tag + 1 : 0;
+    case SHAPE_STATUS: return status_number(*(const enum run_state *)member) != 0 ? tag + 1 : 0;
+    case SHAPE_TIME: return tag + 1 + size_of_timestamp(timestamp_of(*(const time_us *)member));
+    case SHAPE_TIME_SET: {
+        const time_us *time = member;
+        return *time != 0 ? tag + 1 + size_of_timestamp(timestamp_of(*time)) : 0;
     }
     case SHAPE_FAILURE: {
         const struct failure *const *failure = member;
-        return *failure != NULL ? 1 + proto_size_bytes(wire_size_failure(*failure, failures)) : 0;
+        return *failure != NULL ? tag + proto_size_bytes(wire_size_failure(*failure)) : 0;
     }
-    case SHAPE_INSTANCE: return 1 + proto_size_bytes(size_of_instance(event));
+    case SHAPE_INSTANCE:
+        return tag + proto_size_bytes(wire_size_fields(wire_instance_shape, member));
+    case SHAPE_PARENT:
+        return *(const bool *)member
+                   ? tag + proto_size_bytes(wire_size_fields(wire_parent_shape, base))
+                   : 0;
     }
     unreachable_state("a field type outside of the enumeration");
 }
 
-static uint8_t *put_field(uint8_t *at, const struct shape_field *field, const struct event *event,
-                          const struct failure_sizes *failures)
+static inline uint8_t *put_field(uint8_t *at, const struct shape_field *field, const void *base)
 {
-    const void *member = shape_member(event, field);
-    uint8_t tag = (uint8_t)proto_tag(field->number, PROTO_BYTES);
-    uint8_t tag_of_number = (uint8_t)proto_tag(field->number, PROTO_VARINT);
-    switch (field->type) {
+    const void *member = (const char *)base + field->offset;
+    unsigned tag = field->tag;
+    switch ((enum shape_type)field->type) {
     case SHAPE_STRING: {
         const struct text *t = member;
-        if (t->size == 0) {
-            return at;
-        }
-        *at++ = tag;
-        return proto_put_text(at, *t);
+        return t->size != 0 ? proto_put_text(proto_put_varint(at, tag), *t) : at;
     }
     case SHAPE_WRAPPED: {
         const struct text *t = member;
-        if (!text_is_present(*t)) {
-            return at;
-        }
-        *at++ = tag;
-        return put_wrapped(at, *t);
+        return text_is_present(*t) ? put_wrapped(proto_put_varint(at, tag), *t) : at;
     }
+    case SHAPE_ENCODED: {
+        const struct text *t = member;
+        return text_is_present(*t) ? proto_put_text(proto_put_varint(at, tag), *t) : at;
+    }
+    case SHAPE_TAGS: return put_tags(at, tag, *(const struct text *)member);
     case SHAPE_ID: {
         const int32_t *id = member;
-        if (*id == 0) {
-            return at;
-        }
-        *at++ = tag_of_number;
-        return proto_put_varint(at, proto_of_int32(*id));
+        return *id != 0 ? proto_put_varint(proto_put_varint(at, tag), proto_of_int32(*id)) : at;
     }
-    case SHAPE_TIME: {
-        const time_us *time = member;
-        *at++ = tag;
-        return put_timestamp(at, timestamp_of(*time));
+    case SHAPE_NUMBER: {
+        const int64_t *n = member;
+        return *n != 0 ? proto_put_varint(proto_put_varint(at, tag), (uint64_t)*n) : at;
     }
+    case SHAPE_FLAG:
+        return *(const bool *)member ? proto_put_varint(proto_put_varint(at, tag), 1) : at;
     case SHAPE_STATUS: {
-        const enum run_state *state = member;
-        if (status_number(*state) == 0) {
-            return at;
-        }
-        *at++ = tag_of_number;
-        return proto_put_varint(at, status_number(*state));
+        uint64_t status = status_number(*(const enum run_state *)member);
+        return status != 0 ? proto_put_varint(proto_put_varint(at, tag), status) : at;
+    }
+    case SHAPE_TIME:
+        return put_timestamp(proto_put_varint(at, tag), timestamp_of(*(const time_us *)member));
+    case SHAPE_TIME_SET: {
+        const time_us *time = member;
+        return *time != 0 ? put_timestamp(proto_put_varint(at, tag), timestamp_of(*time)) : at;
     }
     case SHAPE_FAILURE: {
-        const struct failure *const *failure = member;
-        if (*failure == NULL) {
+        const struct failure *failure = *(const struct failure *const *)member;
+        if (failure == NULL) {
             return at;
         }
-        *at++ = tag;
-        at = proto_put_varint(at, failures->of[0]);
-        return wire_put_failure(at, *failure, failures);
+        at = proto_put_varint(at, tag);
+        at = proto_put_varint(at, wire_size_failure(failure));
+        return wire_put_failure(at, failure);
     }
-    case SHAPE_INSTANCE: *at++ = tag; return put_instance(at, event);
+    case SHAPE_INSTANCE: return put_inner(at, tag, wire_instance_shape, member);
+    case SHAPE_PARENT:
+        return *(const bool *)member ? put_inner(at, tag, wire_parent_shape, base) : at;
     }
     unreachable_state("a field type outside of the enumeration");
 }
+
+size_t wire_size_fields(const struct shape_field *fields, const void *base)
+{
+    size_t size = 0;
+    for (; fields->tag != 0; fields++) {
+        size += size_of_field(fields, base);
+    }
+    return size;
+}
+
+uint8_t *wire_put_fields(uint8_t *at, const struct shape_field *fields, const void *base)
+{
+    for (; fields->tag != 0; fields++) {
+        at = put_field(at, fields, base);
+    }
+    return at;
+}
+
+/* ---- events ---- */
 
 static void splice(struct buffer *buffer, struct text raw)
 {
@@ -217,10 +259,10 @@ void wire_write_event(struct buffer *buffer, const struct event *event)
     const struct shape *shape = shape_of((uint32_t)event->kind);
     assert_that(shape != NULL);
 
-    struct failure_sizes failures;
-    size_t body = 0;
-    for (const struct shape_field *field = shape->fields; field->number != 0; field++) {
-        body += size_of_field(field, event, &failures);
+    bool has_extra = event->extra != NULL && shape->extras != NULL;
+    size_t body = wire_size_fields(shape->fields, event);
+    if (has_extra) {
+        body += wire_size_fields(shape->extras, event->extra);
     }
     uint64_t body_tag = proto_tag((unsigned)event->kind, PROTO_BYTES);
     struct timestamp when = timestamp_of(event->at);
@@ -241,8 +283,9 @@ void wire_write_event(struct buffer *buffer, const struct event *event)
     at = put_timestamp(at, when);
     at = proto_put_varint(at, body_tag);
     at = proto_put_varint(at, body);
-    for (const struct shape_field *field = shape->fields; field->number != 0; field++) {
-        at = put_field(at, field, event, &failures);
+    at = wire_put_fields(at, shape->fields, event);
+    if (has_extra) {
+        at = wire_put_fields(at, shape->extras, event->extra);
     }
     assert_that(at == buffer->at + buffer->size);
 }

@@ -13,6 +13,38 @@ static const struct failure root_cause = { .type = TEXT_INIT("Io"),
 static const struct failure failed = { .type = TEXT_INIT("Declined"),
                                        .message = TEXT_INIT("no money"),
                                        .cause = &root_cause };
+static const struct failure timed_out = { .type = TEXT_INIT("Timeout"),
+                                          .message = TEXT_INIT("late") };
+static const struct failure tree_3 = { .type = TEXT_INIT("C"), .is_final = true };
+static const struct failure tree_2 = {
+    .type = TEXT_INIT("B"), .message = TEXT_INIT("two"), .cause = &timed_out, .next = &tree_3
+};
+static const struct failure tree_1 = { .type = TEXT_INIT("A"),
+                                       .message = TEXT_INIT("one"),
+                                       .next = &tree_2 };
+static const struct failure all_failed = { .type = TEXT_INIT("Several"),
+                                           .message = TEXT_INIT("3 of 9"),
+                                           .cause = &tree_1 };
+static const struct event_extra of_child = { .tags = TEXT_INIT("\x1e"
+                                                               "empty\x1f\x1eregion\x1f"
+                                                               "eu\x1e"),
+                                             .has_parent = true,
+                                             .parent_step = 7,
+                                             .parent_id = TEXT_INIT("order-1"),
+                                             .parent_execution_id = TEXT_INIT("e0"),
+                                             .parent_name = TEXT_INIT("Order"),
+                                             .parent_version = TEXT_INIT("2") };
+static const struct event_extra of_step_0 = { .has_parent = true, .parent_id = TEXT_INIT("p") };
+static const struct event_extra with_children = { .recurses = true };
+static const struct event_extra of_task = { .tags = TEXT_INIT("\x1ek\x1fv\x1e"),
+                                            .progress = TEXT_INIT("{\"row\":3}"),
+                                            .limits = { 1000, 60000, INT64_MAX } };
+static const struct event_extra with_progress = { .progress = TEXT_INIT("4") };
+static const struct event_extra tagged = { .tags = TEXT_INIT("\x1e"
+                                                             "a\x1f"
+                                                             "1\x1e"
+                                                             "b\x1f"
+                                                             "2\x1e") };
 static const struct failure nameless = { .type = TEXT_INIT(""), .message = TEXT_INIT("") };
 
 const struct sample samples[] = {
@@ -125,6 +157,127 @@ const struct sample samples[] = {
         .payload = TEXT_INIT("{\"by\":\"ann\"}") },
       "0a3508ffffffffffffffffff01120b0880f2d6ca06108094ef3a8a011a0a08417070726f"
       "766564120e0a0c7b226279223a22616e6e227d" },
+    { "execution_started_child",
+      { .kind = EVENT_EXECUTION_STARTED,
+        .id = NO_ID,
+        .ref = NO_ID,
+        .at = AT,
+        .fire_at = AT + INT64_C(3600000000),
+        .name = TEXT_INIT("Ship"),
+        .instance_id = TEXT_INIT("c"),
+        .execution_id = TEXT_INIT("e1"),
+        .extra = &of_child },
+      "0a7408ffffffffffffffffff01120b0880f2d6ca06108094ef3a1a5a0a045368697022090a016312040a02653132"
+      "0b08908ed7ca06108094ef3a2a21080712070a054f726465721a030a0132220f0a076f726465722d3112040a0265"
+      "304a090a05656d70747912004a0c0a06726567696f6e12026575" },
+    { "execution_started_by_step_0",
+      { .kind = EVENT_EXECUTION_STARTED,
+        .id = NO_ID,
+        .ref = NO_ID,
+        .at = AT,
+        .name = TEXT_INIT("S"),
+        .instance_id = TEXT_INIT("c"),
+        .extra = &of_step_0 },
+      "0a2908ffffffffffffffffff01120b0880f2d6ca06108094ef3a1a0f0a015322030a01632a0522030a0170" },
+    { "execution_failed_of_several",
+      { .kind = EVENT_EXECUTION_COMPLETED,
+        .id = 5,
+        .ref = NO_ID,
+        .at = AT,
+        .outcome = RUN_FAILED,
+        .failure = &all_failed },
+      "0a540805120b0880f2d6ca06108094ef3a224308031a3f0a075365766572616c120633206f66203922080a014112"
+      "036f6e65a206190a0142120374776f220f0a0754696d656f757412046c617465a206050a01432801" },
+    { "execution_terminated_with_children",
+      { .kind = EVENT_EXECUTION_TERMINATED,
+        .id = NO_ID,
+        .ref = NO_ID,
+        .at = AT,
+        .extra = &with_children },
+      "0a1c08ffffffffffffffffff01120b0880f2d6ca06108094ef3a2a021001" },
+    { "task_scheduled_with_all",
+      { .kind = EVENT_TASK_SCHEDULED,
+        .id = 3,
+        .ref = NO_ID,
+        .at = AT,
+        .name = TEXT_INIT("SayHello"),
+        .payload = TEXT_INIT("null"),
+        .extra = &of_task },
+      "0a4d0803120b0880f2d6ca06108094ef3a323c0a0853617948656c6c6f1a060a046e756c6c2a060a016b120176a2"
+      "060b0a097b22726f77223a337da806e807b006e0d403b806ffffffffffffffff7f" },
+    { "task_failed_with_progress",
+      { .kind = EVENT_TASK_FAILED,
+        .id = NO_ID,
+        .ref = 3,
+        .at = AT,
+        .failure = &timed_out,
+        .extra = &with_progress },
+      "0a3308ffffffffffffffffff01120b0880f2d6ca06108094ef3a42190803120f0a0754696d656f757412046c6174"
+      "65a206030a0134" },
+    { "child_created",
+      { .kind = EVENT_CHILD_CREATED,
+        .id = 4,
+        .ref = NO_ID,
+        .at = AT,
+        .name = TEXT_INIT("Ship"),
+        .version = TEXT_INIT("1.1"),
+        .payload = TEXT_INIT("{}"),
+        .instance_id = TEXT_INIT("e1:0004"),
+        .extra = &tagged },
+      "0a3d0804120b0880f2d6ca06108094ef3a4a2c0a0765313a303030341204536869701a050a03312e3122040a027b"
+      "7d32060a016112013132060a0162120132" },
+    { "child_completed",
+      { .kind = EVENT_CHILD_COMPLETED,
+        .id = NO_ID,
+        .ref = 4,
+        .at = AT,
+        .payload = TEXT_INIT("\"sent\"") },
+      "0a2608ffffffffffffffffff01120b0880f2d6ca06108094ef3a520c080412080a062273656e7422" },
+    { "child_failed",
+      { .kind = EVENT_CHILD_FAILED, .id = NO_ID, .ref = 4, .at = AT, .failure = &all_failed },
+      "0a5d08ffffffffffffffffff01120b0880f2d6ca06108094ef3a5a430804123f0a075365766572616c120633206f"
+      "66203922080a014112036f6e65a206190a0142120374776f220f0a0754696d656f757412046c617465a206050a01"
+      "432801" },
+    { "event_sent",
+      { .kind = EVENT_EVENT_SENT,
+        .id = 6,
+        .ref = NO_ID,
+        .at = AT,
+        .name = TEXT_INIT("Approved"),
+        .payload = TEXT_INIT("true"),
+        .instance_id = TEXT_INIT("order-2") },
+      "0a2d0806120b0880f2d6ca06108094ef3a82011b0a076f726465722d321208417070726f7665641a060a04747275"
+      "65" },
+    { "execution_suspended",
+      { .kind = EVENT_EXECUTION_SUSPENDED,
+        .id = NO_ID,
+        .ref = NO_ID,
+        .at = AT,
+        .payload = TEXT_INIT("\"holiday\"") },
+      "0a2808ffffffffffffffffff01120b0880f2d6ca06108094ef3aaa010d0a0b0a0922686f6c6964617922" },
+    { "execution_resumed",
+      { .kind = EVENT_EXECUTION_RESUMED, .id = NO_ID, .ref = NO_ID, .at = AT },
+      "0a1b08ffffffffffffffffff01120b0880f2d6ca06108094ef3ab20100" },
+    { "execution_rewound",
+      { .kind = EVENT_EXECUTION_REWOUND,
+        .id = NO_ID,
+        .ref = NO_ID,
+        .at = AT,
+        .payload = TEXT_INIT("\"fixed\"") },
+      "0a2608ffffffffffffffffff01120b0880f2d6ca06108094ef3af2010b0a090a0722666978656422" },
+    { "step_cancelled",
+      { .kind = EVENT_STEP_CANCELLED, .id = NO_ID, .ref = 9, .at = AT },
+      "0a1d08ffffffffffffffffff01120b0880f2d6ca06108094ef3aa206020809" },
+    { "step_0_cancelled",
+      { .kind = EVENT_STEP_CANCELLED, .id = NO_ID, .ref = 0, .at = AT },
+      "0a1b08ffffffffffffffffff01120b0880f2d6ca06108094ef3aa20600" },
+    { "change_marked",
+      { .kind = EVENT_CHANGE_MARKED,
+        .id = NO_ID,
+        .ref = NO_ID,
+        .at = AT,
+        .name = TEXT_INIT("fix-42") },
+      "0a2308ffffffffffffffffff01120b0880f2d6ca06108094ef3aaa06080a066669782d3432" },
 };
 
 const size_t sample_count = sizeof(samples) / sizeof(samples[0]);
@@ -145,17 +298,36 @@ static bool same_string(struct text a, struct text b)
     return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
 }
 
+/* Recursive: what is compared is bounded by the limits of failures. */
 static bool same_failure(const struct failure *a, const struct failure *b)
 {
-    while (a != NULL && b != NULL) {
-        if (!same_string(a->type, b->type) || !same_string(a->message, b->message) ||
-            a->is_final != b->is_final) {
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    const struct failure *x = a->cause;
+    const struct failure *y = b->cause;
+    for (; x != NULL && y != NULL; x = x->next, y = y->next) {
+        if (!same_failure(x, y)) {
             return false;
         }
-        a = a->cause;
-        b = b->cause;
     }
-    return a == b;
+    return x == NULL && y == NULL && same_string(a->type, b->type) &&
+           same_string(a->message, b->message) && a->is_final == b->is_final;
+}
+
+static bool same_extra(const struct event_extra *a, const struct event_extra *b)
+{
+    static const struct event_extra nothing;
+    a = a != NULL ? a : &nothing;
+    b = b != NULL ? b : &nothing;
+    return text_equal(a->tags, b->tags) && text_equal(a->progress, b->progress) &&
+           a->limits.start_ms == b->limits.start_ms && a->limits.run_ms == b->limits.run_ms &&
+           a->limits.beat_ms == b->limits.beat_ms && a->recurses == b->recurses &&
+           a->has_parent == b->has_parent && a->parent_step == b->parent_step &&
+           same_string(a->parent_id, b->parent_id) &&
+           text_equal(a->parent_execution_id, b->parent_execution_id) &&
+           text_equal(a->parent_name, b->parent_name) &&
+           text_equal(a->parent_version, b->parent_version);
 }
 
 bool sample_is_same(const struct event *a, const struct event *b)
@@ -165,7 +337,7 @@ bool sample_is_same(const struct event *a, const struct event *b)
            text_equal(a->version, b->version) && text_equal(a->payload, b->payload) &&
            same_string(a->instance_id, b->instance_id) &&
            text_equal(a->execution_id, b->execution_id) && a->outcome == b->outcome &&
-           same_failure(a->failure, b->failure);
+           same_failure(a->failure, b->failure) && same_extra(a->extra, b->extra);
 }
 
 static unsigned digit(char c)

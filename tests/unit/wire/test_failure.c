@@ -35,7 +35,10 @@ static const struct failure *chain_of(size_t causes)
     for (size_t i = causes + 1; i-- > 0;) {
         struct failure *f = arena_alloc(&arena, sizeof(*f));
         const char *type = arena_printf(&arena, "Type%zu", i);
-        *f = (struct failure){ text_of(type), TEXT("it broke"), inner, i % 2 == 0 };
+        *f = (struct failure){ .type = text_of(type),
+                               .message = TEXT("it broke"),
+                               .cause = inner,
+                               .is_final = i % 2 == 0 };
         inner = f;
     }
     return inner;

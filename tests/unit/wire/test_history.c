@@ -121,7 +121,7 @@ static void a_decoded_event_is_written_back_as_the_bytes_it_came_from(void **sta
 static void a_kind_of_a_newer_version_is_unknown_and_survives(void **state)
 {
     (void)state;
-    const char *hex = "0a0e 0807 1203089a05 5205 0a03414243"; /* kind 10 */
+    const char *hex = "0a0f 0807 1203089a05 920105 0a03414243"; /* kind 18 */
     struct event event = read_one(hex);
     assert_int_equal(event.kind, EVENT_UNKNOWN);
     assert_int_equal(event.id, 7);
