@@ -7,8 +7,6 @@
  */
 #include "wire/proto.h"
 
-#include <stdbool.h>
-
 /* Varints of several bytes; false: cut off, or more than 64 bits. */
 static bool read_varint_slow(const uint8_t **at, const uint8_t *end, uint64_t *ret)
 {
@@ -60,6 +58,18 @@ struct proto_reader proto_reader_of(struct text bytes)
     static const uint8_t nothing[1];
     const uint8_t *at = bytes.at != NULL ? (const uint8_t *)bytes.at : nothing;
     return (struct proto_reader){ at, at + bytes.size };
+}
+
+bool proto_next_piece(struct proto_reader *reader, struct text *ret)
+{
+    const uint8_t *at = reader->at;
+    uint64_t size;
+    if (!read_varint(&at, reader->end, &size) || size > (uint64_t)(reader->end - at)) {
+        return false;
+    }
+    *ret = text_make((const char *)at, (size_t)size);
+    reader->at = at + size;
+    return true;
 }
 
 enum proto_answer proto_next(struct proto_reader *reader, struct proto_field *ret)

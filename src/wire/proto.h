@@ -16,6 +16,7 @@
 #ifndef WIRE_PROTO_H
 #define WIRE_PROTO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -102,5 +103,8 @@ enum proto_answer {
 
 struct proto_reader proto_reader_of(struct text bytes);
 enum proto_answer proto_next(struct proto_reader *reader, struct proto_field *ret);
+
+/* A length and as many bytes, without a tag. False: malformed, `at` has not moved. */
+bool proto_next_piece(struct proto_reader *reader, struct text *ret);
 
 #endif

@@ -30,18 +30,35 @@ struct wire_events {
 pd_status wire_read_events(struct text chunk, struct arena *arena, struct wire_events *events,
                            pd_error *err);
 
-/* An archive: one instance with its history, as exported and imported (proto/history.proto). */
+/* An archive: one instance with its history, as exported and imported (proto/history.proto). Of the
+ * record all but row, partition and is_busy. */
 struct archive {
     struct instance_record record;
     const struct text *turns; /* encoded HistoryChunk each, spliced */
     size_t turn_count;
     const struct text *inbox; /* encoded HistoryChunk of one event each */
     size_t inbox_count;
+    struct text bytes; /* read: what it was read from; not looked at when writing */
 };
-void wire_write_archive(struct buffer *buffer, const struct archive *archive);
-/* Text borrows from `bytes`; lists live in the arena. PD_E_CORRUPT. */
+
+/* Appends an InstanceArchive. PD_E_LIMIT, when it would pass LIMIT_ARCHIVE_BYTES, and PD_E_NOMEM:
+ * nothing was appended. */
+pd_status wire_write_archive(struct buffer *buffer, const struct archive *archive, pd_error *err);
+
+/* Text borrows from `bytes`; lists and tags live in the arena. PD_E_CORRUPT, also when it is too
+ * long. Turns and inbox are found, not looked into: wire_read_events does that. */
 pd_status wire_read_archive(struct text bytes, struct arena *arena, struct archive *ret,
                             pd_error *err);
+
+/* A file of archives: the header, then each with its length. */
+void wire_write_archive_header(struct buffer *buffer);
+pd_status wire_write_archive_entry(struct buffer *buffer, const struct archive *archive,
+                                   pd_error *err);
+
+/* The next archive of such a file, from *offset, which begins as 0 and is moved behind it.
+ * *ret_found false: there are no more. PD_E_CORRUPT with the place in the file. */
+pd_status wire_next_archive(struct text file, size_t *offset, struct arena *arena,
+                            struct archive *ret, bool *ret_found, pd_error *err);
 
 void wire_write_failure(struct buffer *buffer, const struct failure *failure);
 pd_status wire_read_failure(struct text bytes, struct arena *arena, const struct failure **ret,
