@@ -23,12 +23,19 @@ static struct text put(char **at, struct text text)
     return text_make(to, text.size);
 }
 
-struct activity *activity_new(struct core *core, const struct instance *instance, int32_t id,
-                              struct text name, struct text version, struct text input)
+static const struct event_extra no_extra;
+
+struct activity *activity_new(struct core *core, const struct instance *instance,
+                              const struct event *scheduled, struct text progress)
 {
-    enum { NULS = 5, ALIGN = 16 };
+    enum { NULS = 7, ALIGN = 16 };
+    const struct event_extra *extra = scheduled->extra != NULL ? scheduled->extra : &no_extra;
+    if (!text_is_present(progress)) {
+        progress = extra->progress;
+    }
     size_t size = sizeof(struct activity) + instance->id.size + instance->execution_id.size +
-                  name.size + version.size + input.size + NULS;
+                  scheduled->name.size + scheduled->version.size + scheduled->payload.size +
+                  extra->tags.size + progress.size + NULS;
     size_t room_at = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     size = room_at + core->activity_room;
     struct activity *activity = shelf_try_take(&core->activities, size);
@@ -39,14 +46,29 @@ struct activity *activity_new(struct core *core, const struct instance *instance
     *activity = (struct activity){ .size = size, .room = (char *)activity + room_at };
     char *at = (char *)(activity + 1);
     activity->row = instance->row;
-    activity->id = id;
+    activity->id = scheduled->id;
     activity->partition = core->partition;
+    activity->epoch = core->epoch;
+    activity->limits = extra->limits;
     activity->instance_id = put(&at, instance->id);
     activity->execution_id = put(&at, instance->execution_id);
-    activity->name = put(&at, name);
-    activity->version = put(&at, version);
-    activity->input = put(&at, input);
+    activity->name = put(&at, scheduled->name);
+    activity->version = put(&at, scheduled->version);
+    activity->input = put(&at, scheduled->payload);
+    activity->tags = put(&at, extra->tags);
+    activity->progress = put(&at, progress);
     return activity;
+}
+
+void activity_cancel(struct core *core, const struct instance *instance, int32_t id)
+{
+    struct batch *batch = core_open_batch(core);
+    struct cancellation *cancellation = arena_alloc(&batch->arena, sizeof *cancellation);
+    cancellation->row = instance->row;
+    cancellation->id = id;
+    cancellation->next = batch->cancellations;
+    batch->cancellations = cancellation;
+    core->has_unwanted = true;
 }
 
 void core_reuse_activity(struct core *core, struct activity *activity)

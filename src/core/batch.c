@@ -46,6 +46,8 @@ void batch_renew(struct batch *batch, uint64_t number)
     batch->activity_count = 0;
     batch->endings = NULL;
     batch->ending_count = 0;
+    batch->cancellations = NULL;
+    batch->mailed = 0;
 }
 
 void batch_free(struct batch *batch)

@@ -5,7 +5,8 @@
  *   B1  Mutations are applied in order, all of them or none.
  *   B2  A batch is immutable once core_cut has handed it out; it owns the memory of everything in
  *       it.
- *   B3  Nothing in `activities`, `endings` or `cancellations` may be seen outside before the batch is durable.
+ *   B3  Nothing in `activities`, `endings` or `cancellations` may be seen outside before the batch
+ *       is durable.
  *   B4  Batches of one partition are committed in the order of `number`.
  *
  * Batches are written by core and the engine, read by stores. */
@@ -86,12 +87,6 @@ struct message {
     struct text bytes; /* encoded HistoryChunk of one event, or what the kind says */
 };
 
-/* What an activity has said of itself with a heartbeat. */
-struct progress {
-    int32_t id; /* step */
-    struct text bytes;
-};
-
 struct mutation {
     struct mutation *next;
     enum mutation_kind kind;
@@ -126,7 +121,8 @@ struct ending {
     enum run_state state;
 };
 
-/* Activities whose result nobody wants any more: those that run are told. */
+/* Activities of earlier batches whose result nobody wants any more: those that run are told, before
+ * the activities of this batch, which may have the same row and step, are begun. */
 struct cancellation {
     struct cancellation *next;
     uint64_t row;

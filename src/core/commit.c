@@ -3,7 +3,7 @@
  * The cut, and what follows when its batch is durable.
  *
  * The cut is where lazy things are said: one record for each instance that was touched (an INSERT
- * that was waiting for its last word, or an UPDATE when state or busy mark differ from what the
+ * or RENEW that was waiting for its last word, or an UPDATE when state or busy mark differ from what the
  * store has; the rest is in history already), and the inbox rows of events that no turn has
  * consumed so far, those of open turns included. So an event that came and was consumed between
  * two cuts is written once (C5), and the busy mark is right in every batch (C4).
@@ -18,7 +18,7 @@
 
 void core_fill_record(struct core *core, struct instance *instance, struct instance_record *record)
 {
-    struct batch *batch = core_open_batch(core);
+    struct arena *arena = &core_open_batch(core)->arena;
     record->row = instance->row;
     record->partition = core->partition;
     record->state = instance->state;
@@ -28,26 +28,64 @@ void core_fill_record(struct core *core, struct instance *instance, struct insta
     record->ended_at = instance->ended_at;
     record->output = instance->output; /* in this batch's arena: it ended since the last cut */
     record->failure = instance->failure;
+    if (text_is_present(instance->quarantine)) {
+        record->failure = text_copy(arena, instance->quarantine);
+    }
     if (!text_is_present(record->id)) {
-        record->id = text_copy(&batch->arena, instance->id);
-        record->execution_id = text_copy(&batch->arena, instance->execution_id);
+        record->id = text_copy(arena, instance->id);
+        record->execution_id = text_copy(arena, instance->execution_id);
+    }
+}
+
+struct instance_record *core_promise_record(struct core *core, struct instance *instance,
+                                            enum mutation_kind kind, struct text input)
+{
+    struct batch *batch = core_open_batch(core);
+    struct arena *arena = &batch->arena;
+    core_close_record(core, instance);
+    struct instance_record *record = arena_alloc(arena, sizeof *record);
+    record->row = instance->row;
+    record->partition = core->partition;
+    record->created_at = instance->created_at;
+    record->starts_at = instance->starts_at;
+    record->id = text_copy(arena, instance->id);
+    record->execution_id = text_copy(arena, instance->execution_id);
+    record->name = text_copy(arena, instance->name);
+    record->version = text_copy(arena, instance->version);
+    record->input = text_copy(arena, input);
+    if (instance->extra != NULL) {
+        record->tags = text_copy(arena, instance->extra->tags);
+        record->parent_id = text_copy(arena, instance->extra->parent_id);
+        record->parent_execution_id = text_copy(arena, instance->extra->parent_execution_id);
+        record->parent_step = instance->extra->parent_step;
+    }
+    batch_add(batch, kind, instance->row)->instance = record;
+    return instance->record = record;
+}
+
+void core_close_record(struct core *core, struct instance *instance)
+{
+    if (instance->record != NULL) {
+        core_fill_record(core, instance, instance->record);
+        instance->record = NULL;
     }
 }
 
 static void say_record(struct core *core, struct instance *instance)
 {
-    if (instance->insert != NULL) {
-        core_fill_record(core, instance, instance->insert);
-        instance->insert = NULL;
-    } else if (instance->state != instance->stored_state ||
-               instance_is_busy(instance) != instance->stored_busy) {
+    bool is_busy = instance_is_busy(instance);
+    if (instance->record != NULL) {
+        core_close_record(core, instance);
+    } else if (instance->state != instance->stored_state || is_busy != instance->stored_busy ||
+               instance->is_changed) {
         struct batch *batch = core_open_batch(core);
         struct instance_record *record = arena_alloc(&batch->arena, sizeof *record);
         core_fill_record(core, instance, record);
         batch_add(batch, MUTATION_INSTANCE_UPDATE, instance->row)->instance = record;
     }
     instance->stored_state = instance->state;
-    instance->stored_busy = instance_is_busy(instance);
+    instance->stored_busy = is_busy;
+    instance->is_changed = false;
     instance->output = instance->failure = TEXT_ABSENT;
 }
 
@@ -69,7 +107,7 @@ static void say_waiting(struct core *core, struct instance *instance)
 bool core_has_changes(const struct core *core)
 {
     const struct batch *open = core->open;
-    return !list_is_empty(&core->touched) || core->received != 0 ||
+    return !list_is_empty(&core->touched) || core->received != 0 || core->letter_first != NULL ||
            (open != NULL && (open->mutation_count != 0 || !list_is_empty(&open->activities)));
 }
 
@@ -87,25 +125,28 @@ static struct instance *pop(struct list *list)
     return CONTAINER_OF(node, struct instance, durability);
 }
 
-/* Results of before may have come since their activities were put in to be run again. */
-static void drop_answered(struct core *core, struct batch *batch)
+/* Nobody waits any more for some that this batch would have had run: results of an earlier attempt
+ * came after all, the step was cancelled, or the execution has ended. */
+static void drop_unwanted(struct core *core, struct batch *batch)
 {
     LIST_EACH_SAFE(node, &batch->activities)
     {
         struct activity *activity = CONTAINER_OF(node, struct activity, node);
         struct instance *instance = core_find_row(core, activity->row);
         struct step step;
-        if (instance != NULL && !steps_find(&instance->steps, activity->id, STEP_TASK, &step)) {
+        if (instance != NULL && (!text_equal(instance->execution_id, activity->execution_id) ||
+                                 !steps_find(&instance->steps, activity->id, STEP_TASK, &step))) {
             list_remove(node);
             batch->activity_count--;
             core_reuse_activity(core, activity);
         }
     }
-    core->has_redispatched = false;
+    core->has_unwanted = false;
 }
 
 struct batch *core_cut(struct core *core)
 {
+    assert_that(core->letter_first == NULL); /* C8 */
     if (!core_has_changes(core)) {
         return NULL;
     }
@@ -126,24 +167,14 @@ struct batch *core_cut(struct core *core)
         batch_add(batch, MUTATION_MAILBOX_REMOVE, 0)->number = core->received;
         core->received = 0;
     }
-    if (core->has_redispatched) {
-        drop_answered(core, batch);
+    if (core->has_unwanted) {
+        drop_unwanted(core, batch);
     }
     *core->flight_last = flight;
     core->flight_last = &flight->next;
     core->open = NULL;
     core->batch_number++;
     return batch;
-}
-
-/* Everything of it is durable now. */
-static void settle(struct core *core, struct instance *instance)
-{
-    if (run_state_is_final(instance->state)) {
-        core_leave(core, instance);
-    } else if (instance->turn == NULL && !list_is_linked(&instance->waiting)) {
-        core_rest(core, instance);
-    }
 }
 
 void core_committed(struct core *core, const struct batch *batch)
@@ -157,7 +188,7 @@ void core_committed(struct core *core, const struct batch *batch)
     core->batch_committed = batch->number;
     struct instance *instance;
     while ((instance = pop(&flight->instances)) != NULL) {
-        settle(core, instance);
+        core_settle(core, instance);
     }
     mem_free(flight);
 

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * The partition: what it holds, and the commands that come from outside.
+ * The partition: what it holds, and who of it is resident.
  *
  * A command changes what is resident (C2) and adds to the open batch what can be said at once:
  * INSTANCE_INSERT, in its place before everything else of that row, TIMER_REMOVE, the start's
  * DELETE of what it replaces. What can only be known at the end (the state an instance is left in,
  * which events still wait) is said at the cut: commit.c.
+ *
+ * Commands are in start.c (an instance comes, or goes as a whole) and commands.c (something happens
+ * to one that is here).
  */
 #include "core/core.h"
 
 #include "base/assert.h"
-#include "base/error.h"
 #include "base/memory.h"
 #include "base/object.h"
 #include "core/core_priv.h"
@@ -46,6 +48,8 @@ struct core *core_new(const struct core_options *options)
     list_init(&core->ready);
     list_init(&core->postponed);
     core->flight_last = &core->flight_first;
+    core->letter_last = &core->letter_first;
+    random_seed(&core->random, options->seed);
     timers_init(&core->timers);
     shelf_init(&core->activities, SHELF_ACTIVITY, SHELF_MOST);
     shelf_init(&core->waiting, SHELF_WAITING, SHELF_MOST);
@@ -71,7 +75,7 @@ void core_free(struct core *core)
     }
     for (struct turn_slot *slot = core->slots; slot != NULL;) {
         struct turn_slot *next = slot->next;
-        turn_slot_free(slot);
+        turn_slot_free(&core->waiting, slot);
         slot = next;
     }
     timers_done(&core->timers);
@@ -170,8 +174,16 @@ void core_touch(struct core *core, struct instance *instance)
     list_push_back(&core->touched, &instance->durability);
 }
 
-void core_rest(struct core *core, struct instance *instance)
+void core_settle(struct core *core, struct instance *instance)
 {
+    if (instance->turn != NULL || list_is_linked(&instance->waiting) ||
+        list_is_linked(&instance->durability)) {
+        return;
+    }
+    if (run_state_is_final(instance->state)) {
+        core_leave(core, instance);
+        return;
+    }
     instance->is_asleep = !instance_is_busy(instance);
     core->asleep_count += instance->is_asleep;
     list_push_back(instance->is_asleep ? &core->asleep : &core->idle, &instance->durability);
@@ -200,141 +212,6 @@ void core_deliver(struct core *core, struct instance *instance, struct waiting_e
     core_touch(core, instance);
     turn_want(core, instance);
     instance_check(instance);
-}
-
-/* ---- start ---- */
-
-/* The row of an ended instance gives way to a new one of the same id. It stays known by its row
- * until that is durable (C1): the store still has it as it was, and whoever comes with a timer or
- * a result of it must not find it there. */
-static void replace(struct core *core, struct instance *ended, uint64_t row)
-{
-    if (ended != NULL) {
-        instance_check(ended);
-        if (ended->insert != NULL) {
-            core_fill_record(core, ended, ended->insert);
-            ended->insert = NULL;
-        }
-        ended->is_replaced = true;
-        map_remove(&core->by_id, ended->id);
-        core_touch(core, ended);
-        row = ended->row;
-    }
-    if (row != 0) {
-        assert_that(ended != NULL || core_find_row(core, row) == NULL);
-        batch_add(core_open_batch(core), MUTATION_INSTANCE_DELETE, row);
-    }
-}
-
-/* The INSERT stands before all else of its row; its record is completed at the cut. */
-static void insert(struct core *core, struct instance *instance,
-                   const struct start_command *command)
-{
-    struct batch *batch = core_open_batch(core);
-    struct instance_record *record = arena_alloc(&batch->arena, sizeof *record);
-    record->row = instance->row;
-    record->partition = core->partition;
-    record->created_at = instance->created_at;
-    record->id = text_copy(&batch->arena, command->id);
-    record->execution_id = text_copy(&batch->arena, command->execution_id);
-    record->name = text_copy(&batch->arena, command->name);
-    record->version = text_copy(&batch->arena, command->version);
-    record->input = text_copy(&batch->arena, command->input);
-    instance->insert = record;
-    batch_add(batch, MUTATION_INSTANCE_INSERT, instance->row)->instance = record;
-}
-
-static pd_status no_memory(pd_error *err)
-{
-    return error_set(err, PD_E_NOMEM, true, "core", "no memory for a payload");
-}
-
-pd_status core_start(struct core *core, time_us now, const struct start_command *command,
-                     pd_error *err)
-{
-    struct instance *resident = core_find(core, command->id);
-    if (resident != NULL && !run_state_is_final(resident->state)) {
-        return error_set(err, PD_E_EXISTS, false, "core: start",
-                         "an instance '%.*s' exists and has not ended", TEXT_ARGS(command->id));
-    }
-    struct instance *instance = instance_new(core->row_next, command->id, command->execution_id);
-    if (instance == NULL) {
-        return no_memory(err);
-    }
-    instance->created_at = instance_tick(instance, now);
-    struct event event = {
-        .kind = EVENT_EXECUTION_STARTED,
-        .id = EVENT_NO_ID,
-        .ref = EVENT_NO_ID,
-        .at = instance->created_at,
-        .name = command->name,
-        .version = command->version,
-        .payload = command->input,
-        .instance_id = command->id,
-        .execution_id = command->execution_id,
-    };
-    struct waiting_event *waiting = waiting_event_new(&core->waiting, &event);
-    if (waiting == NULL) {
-        instance_free(&core->waiting, instance);
-        return no_memory(err);
-    }
-    /* From here on nothing fails. */
-    replace(core, resident, command->replaces_row);
-    core->row_next += core->partition_count;
-    core->counters.starts++;
-    core_enter(core, instance);
-    insert(core, instance, command);
-    core_deliver(core, instance, waiting);
-    return PD_OK;
-}
-
-/* ---- events and results ---- */
-
-pd_status core_raise(struct core *core, time_us now, struct instance *instance, struct text name,
-                     struct text payload, pd_error *err)
-{
-    instance_check(instance);
-    if (run_state_is_final(instance->state)) {
-        return error_set(err, PD_E_STATE, false, "core: raise", "the instance '%.*s' has ended",
-                         TEXT_ARGS(instance->id));
-    }
-    struct event event = {
-        .kind = EVENT_EVENT_RAISED,
-        .id = EVENT_NO_ID,
-        .ref = EVENT_NO_ID,
-        .name = name,
-        .payload = payload,
-    };
-    struct waiting_event *waiting = waiting_event_new(&core->waiting, &event);
-    if (waiting == NULL) {
-        return no_memory(err);
-    }
-    waiting->event.at = instance_tick(instance, now);
-    core_deliver(core, instance, waiting);
-    return PD_OK;
-}
-
-bool core_complete_activity(struct core *core, time_us now, struct instance *instance,
-                            struct text execution_id, int32_t id,
-                            const struct activity_result *result)
-{
-    instance_check(instance);
-    struct step step;
-    if (!text_equal(instance->execution_id, execution_id) ||
-        !steps_close(&instance->steps, id, STEP_TASK, &step)) {
-        core->counters.dropped_completions++;
-        return false;
-    }
-    struct event event = {
-        .kind = result->failure != NULL ? EVENT_TASK_FAILED : EVENT_TASK_COMPLETED,
-        .id = EVENT_NO_ID,
-        .ref = id,
-        .at = instance_tick(instance, now),
-        .payload = result->failure != NULL ? TEXT_ABSENT : result->payload,
-        .failure = result->failure,
-    };
-    core_deliver(core, instance, waiting_event_must(&core->waiting, &event));
-    return true;
 }
 
 void core_received(struct core *core, uint64_t number)

@@ -71,6 +71,12 @@ struct instance *core_find_row(struct core *core, uint64_t row);
 uint64_t instance_row(const struct instance *instance);
 enum run_state instance_state(const struct instance *instance);
 
+/* What an activity has said of itself with a heartbeat. */
+struct progress {
+    int32_t id; /* step */
+    struct text bytes;
+};
+
 /* An instance as the store has it. */
 struct instance_image {
     const struct instance_record *record;
@@ -184,6 +190,9 @@ struct letter {
 const struct letter *core_next_letter(struct core *core);
 /* Into the mailbox of a partition, with the open batch. */
 void core_post_letter(struct core *core, const struct letter *letter, unsigned partition);
+
+/* It found nobody: dropped, and counted. */
+void core_drop_letter(struct core *core);
 
 /* The end of a child. False: dropped and counted, as below. */
 bool core_complete_child(struct core *core, time_us now, struct instance *parent,

@@ -9,7 +9,7 @@
  *   P2  in a flight's list: its last mutation is in that batch, which was cut and is not committed.
  *   P3  in `idle` (it is busy: an activity will answer) or `asleep` (only time or an event can
  *       wake it): all of it is durable and it waits for nothing of ours; core_evict may let it go.
- *   P4  in none: all of it is durable, but it has an open turn or waits for one.
+ *   P4  in none: all of it is durable, but it has an open turn (a void one, too) or waits for one.
  *
  * Its place in line for a turn is the `waiting` node: in `ready`, in `postponed`, or in none. */
 #ifndef CORE_CORE_PRIV_H
@@ -20,9 +20,19 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/random.h"
 #include "base/shelf.h"
 #include "base/time.h"
 #include "core/core.h"
+
+/* ---- copies of events: copy.c ---- */
+
+/* Bytes that a copy needs beside its struct event. */
+size_t event_copy_size(const struct event *event);
+/* `room` is aligned for any struct; the copy borrows nothing. */
+void event_copy_into(struct event *copy, void *room, const struct event *event);
+/* Both in the arena. */
+const struct event *event_copy(struct arena *arena, const struct event *event);
 
 /* ---- open steps: steps.c ---- */
 
@@ -30,12 +40,16 @@ enum step_kind {
     STEP_DEAD, /* completed; kept until enough of them are squeezed out together */
     STEP_TASK,
     STEP_TIMER,
+    STEP_CHILD,
 };
 
 struct step {
     int32_t id;
     enum step_kind kind;
-    time_us due; /* STEP_TIMER */
+    union {
+        time_us due; /* STEP_TIMER */
+        char *child; /* STEP_CHILD: its id, on the heap */
+    };
 };
 
 enum { STEPS_INLINE = 4 };
@@ -52,7 +66,10 @@ struct steps {
 void steps_init(struct steps *steps);
 void steps_done(struct steps *steps); /* empty again */
 void steps_open(struct steps *steps, struct step step);
+void steps_open_child(struct steps *steps, int32_t id, struct text child);
+bool steps_get(const struct steps *steps, int32_t id, struct step *ret); /* of any kind */
 bool steps_find(const struct steps *steps, int32_t id, enum step_kind kind, struct step *ret);
+/* Of a child, its id is the caller's to free from then on. */
 bool steps_close(struct steps *steps, int32_t id, enum step_kind kind, struct step *ret);
 
 static inline const struct step *steps_at(const struct steps *steps)
@@ -85,21 +102,63 @@ struct waiting_events {
 struct waiting_event *waiting_event_new(struct shelf *shelf, const struct event *event);
 struct waiting_event *waiting_event_must(struct shelf *shelf, const struct event *event);
 void waiting_events_add(struct waiting_events *events, struct waiting_event *event);
-/* Frees the first n; the last arrival number among them, 0: none was in the inbox. */
+/* Takes out the first n, as they are chained; of those with a number in the inbox the last one's;
+ * 0: none has. */
+struct waiting_event *waiting_events_detach(struct waiting_events *events, size_t n,
+                                            uint64_t *ret_arrival);
+void waiting_event_free_all(struct shelf *shelf, struct waiting_event *chain);
+/* Frees the first n; returns what detaching gives. */
 uint64_t waiting_events_drop(struct shelf *shelf, struct waiting_events *events, size_t n);
+
+/* ---- what activities have said of themselves: progress.c ---- */
+
+/* The last word of one that is open. */
+struct note {
+    struct note *next;
+    int32_t id;
+    size_t size;
+    char bytes[];
+};
+
+void notes_free(struct instance *instance);
+void note_keep(struct instance *instance, int32_t id, struct text progress);
+struct text note_find(const struct instance *instance, int32_t id); /* absent: none */
+/* Its activity is not open any more: gone, here and in the store. */
+void note_drop(struct core *core, struct instance *instance, int32_t id);
 
 /* ---- the state machine of an instance: instance.c ---- */
 
-/*    from      event      to         does   */
-#define INSTANCE_TRANSITIONS(T)             \
-    T(PENDING, STARTED, RUNNING, begin)     \
-    T(RUNNING, COMPLETED, COMPLETED, leave) \
-    T(RUNNING, FAILED, FAILED, leave)
+/*    from       event       to          does   */
+#define INSTANCE_TRANSITIONS(T)                 \
+    T(PENDING, STARTED, RUNNING, begin)         \
+    T(RUNNING, COMPLETED, COMPLETED, leave)     \
+    T(RUNNING, FAILED, FAILED, leave)           \
+    T(RUNNING, RENEWED, RUNNING, renew)         \
+    T(PENDING, TERMINATED, TERMINATED, leave)   \
+    T(RUNNING, TERMINATED, TERMINATED, leave)   \
+    T(SUSPENDED, TERMINATED, TERMINATED, leave) \
+    T(PENDING, SUSPENDED, SUSPENDED, hold)      \
+    T(RUNNING, SUSPENDED, SUSPENDED, hold)      \
+    T(SUSPENDED, RESUMED, RUNNING, release)     \
+    T(SUSPENDED, UNHELD, PENDING, release)      \
+    T(SUSPENDED, STARTED, SUSPENDED, begin)     \
+    T(SUSPENDED, COMPLETED, COMPLETED, leave)   \
+    T(SUSPENDED, FAILED, FAILED, leave)         \
+    T(SUSPENDED, RENEWED, SUSPENDED, renew)     \
+    T(PENDING, REPLACED, TERMINATED, vanish)    \
+    T(RUNNING, REPLACED, TERMINATED, vanish)    \
+    T(SUSPENDED, REPLACED, TERMINATED, vanish)
 
 enum instance_event {
-    INSTANCE_STARTED,   /* its first turn has been taken */
-    INSTANCE_COMPLETED, /* its function returned */
-    INSTANCE_FAILED,    /* its function failed */
+    INSTANCE_STARTED,    /* its first turn has been taken */
+    INSTANCE_COMPLETED,  /* its function returned */
+    INSTANCE_FAILED,     /* its function failed */
+    INSTANCE_RENEWED,    /* another execution of it begins */
+    INSTANCE_TERMINATED, /* from outside */
+    INSTANCE_SUSPENDED,
+    INSTANCE_RESUMED,  /* having begun */
+    INSTANCE_UNHELD,   /* resumed, not having begun */
+    INSTANCE_REPLACED, /* another takes its id while it has not ended */
 };
 
 enum instance_transition {
@@ -116,33 +175,64 @@ struct instance {
     enum run_state state;
     enum run_state stored_state; /* as the batches cut so far leave it in the store */
     bool stored_busy;
+    bool is_changed; /* the store is to hear how it stands, though these two be as they were */
     bool is_postponed;
     bool is_asleep;   /* in that list */
-    bool is_replaced; /* ended, and another has its id: known by its row only */
+    bool is_replaced; /* purged, or ended and another has its id: known by its row only */
+    bool has_begun;   /* a turn was taken, in this execution or in one before */
+    bool is_left;     /* on hold: its worker is not here */
     uint64_t row;
-    uint64_t turn_count;   /* turns that have ended */
+    uint64_t turn_count;   /* turns that have ended, of this execution */
     uint64_t turn_batch;   /* the batch that holds the last of them; 0: it came from the store */
     uint64_t arrival_last; /* highest number given in the inbox */
     time_us last_at;       /* of the last event made (C6) */
     time_us created_at, ended_at;
+    time_us starts_at;              /* on hold until then; 0: it may start */
     struct waiting_events events;   /* those of the open turn included, at the front */
     struct turn_slot *turn;         /* open; NULL: none */
-    struct instance_record *insert; /* of the open batch, filled in at the cut; NULL: none */
+    struct instance_record *record; /* of its INSERT or RENEW in the open batch; NULL: none */
     struct text output, failure;    /* in the open batch's arena, from the end to the cut */
     struct list_node durability;
     struct list_node waiting;
     struct steps steps;
-    struct text id, execution_id; /* in the same block */
+    struct note *notes;              /* of open activities */
+    struct text id, execution_id;    /* in the same block, or `renewed` */
+    struct text name, version;       /* likewise */
+    const struct event_extra *extra; /* likewise: tags and parent; NULL: neither */
+    char *renewed;          /* execution id and version of a later execution; NULL: the first */
+    struct text quarantine; /* on the heap: the encoded failure for which it is suspended */
 };
 
-struct instance *instance_new(uint64_t row, struct text id, struct text execution_id); /* or NULL */
+/* What an instance is told by. Is copied. */
+struct identity {
+    struct text id, execution_id, name, version;
+    const struct event_extra *extra; /* tags and parent; NULL: neither */
+};
+
+struct instance *instance_new(uint64_t row, const struct identity *identity); /* or NULL */
 void instance_free(struct shelf *waiting, struct instance *instance);
-void instance_expect(const struct instance *instance);  /* into the caches: soon needed */
-void instance_check(const struct instance *instance);   /* what must hold between commands */
-bool instance_is_busy(const struct instance *instance); /* C4 */
+void instance_expect(const struct instance *instance);     /* into the caches: soon needed */
+void instance_check(const struct instance *instance);      /* what must hold between commands */
+bool instance_is_busy(const struct instance *instance);    /* C4 */
+bool instance_is_on_hold(const struct instance *instance); /* C9 */
 bool instance_transition_find(enum run_state from, enum instance_event event,
                               enum instance_transition *ret);
 void instance_apply(struct core *core, struct instance *instance, enum instance_event event);
+/* Nobody waits any more for what it has asked for (C10). */
+void instance_forsake(struct core *core, struct instance *instance);
+/* The first n events that wait are consumed, or dropped. */
+void instance_consume(struct core *core, struct instance *instance, size_t n);
+/* It ends: output (JSON) and failure as far as that end has them. Its parent hears of it. */
+void instance_end(struct core *core, struct instance *instance, enum instance_event how,
+                  struct text output, const struct failure *failure);
+/* Another execution with this input; `kept` wait first, what has arrived for it stays. */
+void instance_renew(struct core *core, time_us now, struct instance *instance,
+                    const struct action *action);
+
+static inline bool instance_has_parent(const struct instance *instance)
+{
+    return instance->extra != NULL && instance->extra->has_parent;
+}
 
 /* The time of the next event of the instance (C6). */
 static inline time_us instance_tick(struct instance *instance, time_us now)
@@ -159,15 +249,26 @@ struct turn_slot {
     struct instance *instance;
     struct event *events;
     size_t events_room;
-    struct turn_slot *next; /* free ones */
+    bool is_void;               /* the instance has ended meanwhile; then, what the turn took in: */
+    struct waiting_event *held; /* ... which it borrows until it is given back */
+    struct turn_slot *next;     /* free ones */
 };
 
-void turn_slot_free(struct turn_slot *slot);
+void turn_slot_free(struct shelf *waiting, struct turn_slot *slot);
 
-/* Puts an instance that has events and no open turn in line for one. Does nothing otherwise. */
+/* Puts an instance that has events, no open turn, and is not on hold in line for one. Does nothing
+ * otherwise. */
 void turn_want(struct core *core, struct instance *instance);
-/* Gives back the slot of an open turn. */
-void turn_close(struct core *core, struct instance *instance);
+/* Out of the line, if it is in it. */
+void turn_unwant(struct instance *instance);
+/* Whatever comes of the open turn, it will be as if it had not been. */
+void turn_void(struct core *core, struct instance *instance);
+
+/* Writes the action as an event into `scratch`, and sees to its effect: actions.c. */
+void action_carry_out(struct core *core, time_us now, struct instance *instance,
+                      const struct action *action);
+/* One event more into `scratch`. */
+void core_write_event(struct core *core, const struct event *event);
 
 /* ---- timers: timers.c ---- */
 
@@ -189,7 +290,9 @@ struct timer_window {
 
 void timers_init(struct timer_window *window);
 void timers_done(struct timer_window *window);
+/* Step EVENT_NO_ID is the start of the instance. */
 void timers_set(struct core *core, struct instance *instance, int32_t id, time_us due);
+void timers_unset(struct core *core, struct instance *instance, int32_t id, time_us due);
 void timers_committed(struct timer_window *window, uint64_t batch);
 
 /* ---- the partition: core.c ---- */
@@ -221,9 +324,11 @@ struct core {
     struct list ready, postponed;
     struct turn_slot *slots; /* free ones */
     struct timer_window timers;
-    struct buffer scratch; /* for encoding */
-    uint64_t received;     /* mailbox position to be recorded; 0: none */
-    bool has_redispatched; /* the open batch has activities of before, to be run again */
+    struct letter *letter_first, **letter_last; /* not taken; in the open batch's arena */
+    struct random random;                       /* for execution ids */
+    struct buffer scratch;                      /* for encoding */
+    uint64_t received;                          /* mailbox position to be recorded; 0: none */
+    bool has_unwanted; /* the open batch may have activities that nobody waits for */
     struct core_counters counters;
     uint64_t transitions[TRANSITION_COUNT]; /* how often each was taken: tests want all */
 };
@@ -233,8 +338,9 @@ struct batch *core_open_batch(struct core *core);
 void core_touch(struct core *core, struct instance *instance);
 /* Out of the list that says how durable it is, if it is in one. */
 void core_unlist(struct core *core, struct instance *instance);
-/* Into the list of those that may go (P3). */
-void core_rest(struct core *core, struct instance *instance);
+/* When all of it is durable and it has nothing to do: into the list of those that may go (P3), or
+ * away when it has ended. */
+void core_settle(struct core *core, struct instance *instance);
 /* A new resident, known by id and row. */
 void core_enter(struct core *core, struct instance *instance);
 /* Leaves memory: out of every list and map, and freed. */
@@ -243,15 +349,45 @@ void core_leave(struct core *core, struct instance *instance);
 void core_deliver(struct core *core, struct instance *instance, struct waiting_event *event);
 /* How it stands now, in a record of the open batch: commit.c. */
 void core_fill_record(struct core *core, struct instance *instance, struct instance_record *record);
+/* Completes the record of its INSERT or RENEW in the open batch, if there is one. */
+void core_close_record(struct core *core, struct instance *instance);
+/* A record of the open batch with what does not change; completed at the cut. */
+struct instance_record *core_promise_record(struct core *core, struct instance *instance,
+                                            enum mutation_kind kind, struct text input);
+/* The row goes, and with it the instance if it is resident. It stays known by its row until that is
+ * durable: start.c. */
+void core_delete(struct core *core, struct instance *instance, uint64_t row);
 /* What `scratch` holds from offset on, in the open batch's arena. */
 struct text core_keep_scratch(struct core *core, size_t offset);
+
+/* ---- letters: letters.c ---- */
+
+/* Copies what it is given. */
+void letter_send(struct core *core, enum message_kind kind, struct text instance_id,
+                 struct text execution_id, const struct event *event);
+/* To the child of a CHILD_CREATED: MESSAGE_CHILD_START or MESSAGE_CHILD_ENSURE. */
+void letter_start_child(struct core *core, enum message_kind kind, const struct instance *parent,
+                        const struct event *created);
+void letter_terminate(struct core *core, time_us at, struct text instance_id, struct text output,
+                      bool recurses);
+/* To the parent that `record` names: state, and output of that end. */
+void letter_child_ended(struct core *core, time_us at, const struct instance_record *record,
+                        const struct failure *failure);
 
 /* ---- activities: activity.c ---- */
 
 /* In the open batch, to be run once that is durable. */
 void activity_dispatch(struct core *core, struct activity *activity);
 
-struct activity *activity_new(struct core *core, const struct instance *instance, int32_t id,
-                              struct text name, struct text version, struct text input);
+/* Of a TASK_SCHEDULED. The progress: of the same attempt before; absent: the event's. */
+struct activity *activity_new(struct core *core, const struct instance *instance,
+                              const struct event *scheduled, struct text progress);
+/* Whoever runs it, or is about to, hears that nobody waits for it; EVENT_NO_ID: all of the row. */
+void activity_cancel(struct core *core, const struct instance *instance, int32_t id);
+
+/* ---- coming in: resident.c ---- */
+
+/* Opens and closes steps as the event says. */
+void resident_fold(struct instance *instance, const struct event *event);
 
 #endif

@@ -2,18 +2,29 @@
  *
  * Coming into memory, and leaving it while unfinished.
  *
- * An instance comes in by folding its history: every TASK_SCHEDULED and TIMER_CREATED opens a step,
- * every completion closes one, the latest time stands. Then its inbox, whose events count as
+ * An instance comes in by folding its history: every TASK_SCHEDULED, TIMER_CREATED and
+ * CHILD_CREATED opens a step, every completion and cancellation closes one, the latest time stands. Then its inbox, whose events count as
  * delivered: their steps are closed, and a turn waits for it. So it stands exactly as it stood
  * after the last batch that said anything of it (C2), whichever process that was.
  *
  * Kinds that are unknown, and completions that fit no open step, change nothing but the time:
  * history written by a newer version must not stop an older one from reading.
  */
+#include <string.h>
+
 #include "base/assert.h"
+#include "base/memory.h"
 #include "core/core_priv.h"
 
-static void fold(struct instance *instance, const struct event *event)
+static void close_step(struct instance *instance, int32_t id, enum step_kind kind)
+{
+    struct step step;
+    if (steps_close(&instance->steps, id, kind, &step) && kind == STEP_CHILD) {
+        mem_free(step.child);
+    }
+}
+
+void resident_fold(struct instance *instance, const struct event *event)
 {
     struct step step;
     if (event->at > instance->last_at) {
@@ -24,11 +35,22 @@ static void fold(struct instance *instance, const struct event *event)
         steps_open(&instance->steps, (struct step){ .id = event->id, .kind = STEP_TASK });
         break;
     case EVENT_TIMER_CREATED:
-        steps_open(&instance->steps, (struct step){ event->id, STEP_TIMER, event->fire_at });
+        steps_open(&instance->steps,
+                   (struct step){ .id = event->id, .kind = STEP_TIMER, .due = event->fire_at });
+        break;
+    case EVENT_CHILD_CREATED:
+        steps_open_child(&instance->steps, event->id, event->instance_id);
         break;
     case EVENT_TASK_COMPLETED:
-    case EVENT_TASK_FAILED: steps_close(&instance->steps, event->ref, STEP_TASK, &step); break;
-    case EVENT_TIMER_FIRED: steps_close(&instance->steps, event->ref, STEP_TIMER, &step); break;
+    case EVENT_TASK_FAILED: close_step(instance, event->ref, STEP_TASK); break;
+    case EVENT_TIMER_FIRED: close_step(instance, event->ref, STEP_TIMER); break;
+    case EVENT_CHILD_COMPLETED:
+    case EVENT_CHILD_FAILED: close_step(instance, event->ref, STEP_CHILD); break;
+    case EVENT_STEP_CANCELLED:
+        if (steps_get(&instance->steps, event->ref, &step)) {
+            close_step(instance, event->ref, step.kind);
+        }
+        break;
     case EVENT_UNKNOWN:
     case EVENT_EXECUTION_STARTED:
     case EVENT_EXECUTION_COMPLETED:
@@ -36,14 +58,10 @@ static void fold(struct instance *instance, const struct event *event)
     case EVENT_ORCHESTRATOR_STARTED:
     case EVENT_ORCHESTRATOR_COMPLETED:
     case EVENT_EVENT_RAISED:
-    case EVENT_CHILD_CREATED:
-    case EVENT_CHILD_COMPLETED:
-    case EVENT_CHILD_FAILED:
     case EVENT_EVENT_SENT:
     case EVENT_EXECUTION_SUSPENDED:
     case EVENT_EXECUTION_RESUMED:
     case EVENT_EXECUTION_REWOUND:
-    case EVENT_STEP_CANCELLED:
     case EVENT_CHANGE_MARKED: break;
     }
 }
@@ -53,7 +71,7 @@ static void fold_inbox(struct core *core, struct instance *instance, const struc
 {
     for (size_t i = 0; i < count; i++) {
         assert_that(arrivals[i] > instance->arrival_last);
-        fold(instance, &inbox[i]);
+        resident_fold(instance, &inbox[i]);
         struct waiting_event *event = waiting_event_must(&core->waiting, &inbox[i]);
         event->arrival = instance->arrival_last = arrivals[i];
         waiting_events_add(&instance->events, event);
@@ -69,38 +87,98 @@ static void dispatch_open(struct core *core, struct instance *instance, const st
         const struct event *event = &history[i];
         if (event->kind == EVENT_TASK_SCHEDULED &&
             steps_find(&instance->steps, event->id, STEP_TASK, &step)) {
-            struct activity *activity = activity_new(core, instance, event->id, event->name,
-                                                     event->version, event->payload);
-            activity_dispatch(core, activity);
-            core->has_redispatched = true;
+            struct text progress = note_find(instance, event->id);
+            activity_dispatch(core, activity_new(core, instance, event, progress));
+            core->has_unwanted = true; /* soon, when the result of before comes after all */
         }
+    }
+}
+
+/* NULL: what the store has is damaged. */
+static const struct event *find_start(const struct instance_image *image)
+{
+    const struct event *event = NULL;
+    if (image->history_count > 1) {
+        event = &image->history[1];
+    } else if (image->inbox_count != 0) {
+        event = &image->inbox[0];
+    }
+    return event != NULL && event->kind == EVENT_EXECUTION_STARTED ? event : NULL;
+}
+
+/* The record says whose child it is (a fork's history may say something else), its start the
+ * rest. */
+static struct instance *make(const struct instance_record *record, const struct event *start)
+{
+    struct event_extra extra = { .tags = record->tags };
+    if (text_is_present(record->parent_id)) {
+        extra.has_parent = true;
+        extra.parent_step = record->parent_step;
+        extra.parent_id = record->parent_id;
+        extra.parent_execution_id = record->parent_execution_id;
+        if (start != NULL && start->extra != NULL) {
+            extra.parent_name = start->extra->parent_name;
+            extra.parent_version = start->extra->parent_version;
+        }
+    }
+    struct identity identity = {
+        .id = record->id,
+        .execution_id = record->execution_id,
+        .name = record->name,
+        .version = record->version,
+        .extra = extra.has_parent || text_is_present(extra.tags) ? &extra : NULL,
+    };
+    return instance_new(record->row, &identity);
+}
+
+/* How it stands beside its history. */
+static void take_state(struct instance *instance, const struct instance_image *image,
+                       const struct event *start)
+{
+    const struct instance_record *record = image->record;
+    bool start_waits = image->turn_count == 0 && start != NULL;
+    instance->state = instance->stored_state = record->state;
+    instance->stored_busy = record->is_busy;
+    instance->turn_count = image->turn_count;
+    /* The start of a later execution is made after the instance. */
+    instance->has_begun = record->state == RUN_RUNNING || image->turn_count != 0 ||
+                          (start_waits && start->at > record->created_at);
+    if (start_waits && !record->is_busy) { /* else its time has come */
+        instance->starts_at = start->fire_at;
+    }
+    if (record->state == RUN_SUSPENDED && text_is_present(record->failure)) {
+        char *bytes = mem_alloc(record->failure.size + 1);
+        memcpy(bytes, record->failure.at, record->failure.size);
+        instance->quarantine = text_make(bytes, record->failure.size);
     }
 }
 
 struct instance *core_admit(struct core *core, const struct instance_image *image, bool redispatch)
 {
     const struct instance_record *record = image->record;
+    const struct event *start = find_start(image);
+    struct step step;
     assert_that(core_find(core, record->id) == NULL && core_find_row(core, record->row) == NULL);
     assert_that(!run_state_is_final(record->state) && record->partition == core->partition);
-    struct instance *instance = instance_new(record->row, record->id, record->execution_id);
+    struct instance *instance = make(record, start);
     assert_that(instance != NULL);
-    instance->state = instance->stored_state = record->state;
-    instance->stored_busy = record->is_busy;
-    instance->turn_count = image->turn_count;
     instance->created_at = instance->last_at = record->created_at;
+    take_state(instance, image, start);
     for (size_t i = 0; i < image->history_count; i++) {
-        fold(instance, &image->history[i]);
+        resident_fold(instance, &image->history[i]);
     }
     fold_inbox(core, instance, image->inbox, image->arrivals, image->inbox_count);
+    for (size_t i = 0; i < image->progress_count; i++) {
+        if (steps_find(&instance->steps, image->progress[i].id, STEP_TASK, &step)) {
+            note_keep(instance, image->progress[i].id, image->progress[i].bytes);
+        }
+    }
     if (redispatch) {
         dispatch_open(core, instance, image->history, image->history_count);
     }
     core_enter(core, instance);
-    if (instance->events.count != 0) {
-        turn_want(core, instance);
-    } else {
-        core_rest(core, instance);
-    }
+    turn_want(core, instance);
+    core_settle(core, instance);
     instance_check(instance);
     return instance;
 }

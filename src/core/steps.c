@@ -86,6 +86,12 @@ void steps_init(struct steps *steps)
 
 void steps_done(struct steps *steps)
 {
+    struct step *at = entries(steps);
+    for (uint32_t i = 0; i < steps->used; i++) {
+        if (at[i].kind == STEP_CHILD) {
+            mem_free(at[i].child);
+        }
+    }
     mem_free(steps->many);
     steps_init(steps);
 }
@@ -106,6 +112,24 @@ void steps_open(struct steps *steps, struct step step)
     at[place] = step;
     steps->used++;
     steps->tasks += step.kind == STEP_TASK;
+}
+
+void steps_open_child(struct steps *steps, int32_t id, struct text child)
+{
+    struct step step = { .id = id, .kind = STEP_CHILD, .child = mem_alloc(child.size + 1) };
+    memcpy(step.child, child.at, child.size);
+    steps_open(steps, step);
+}
+
+bool steps_get(const struct steps *steps, int32_t id, struct step *ret)
+{
+    uint32_t place = lower_bound(steps, id);
+    const struct step *at = steps_at(steps);
+    if (place == steps->used || at[place].id != id || at[place].kind == STEP_DEAD) {
+        return false;
+    }
+    *ret = at[place];
+    return true;
 }
 
 static bool find(const struct steps *steps, int32_t id, enum step_kind kind, uint32_t *ret)

@@ -67,6 +67,14 @@ void timers_set(struct core *core, struct instance *instance, int32_t id, time_u
     }
 }
 
+void timers_unset(struct core *core, struct instance *instance, int32_t id, time_us due)
+{
+    struct mutation *mutation =
+        batch_add(core_open_batch(core), MUTATION_TIMER_REMOVE, instance->row);
+    mutation->due = due;
+    mutation->id = id;
+}
+
 void timers_committed(struct timer_window *window, uint64_t batch)
 {
     while (window->far_first < window->far_used && window->far[window->far_first].batch <= batch) {
@@ -109,9 +117,15 @@ time_us core_next_due(const struct core *core)
 static bool is_stale(struct core *core, const struct heap_item *item)
 {
     struct instance *instance = core_find_row(core, item->a);
+    int32_t id = (int32_t)(uint32_t)item->b;
     struct step step;
-    return instance != NULL &&
-           !steps_find(&instance->steps, (int32_t)(uint32_t)item->b, STEP_TIMER, &step);
+    if (instance == NULL) {
+        return false;
+    }
+    if (id == EVENT_NO_ID) {
+        return instance->starts_at != item->key;
+    }
+    return !steps_find(&instance->steps, id, STEP_TIMER, &step) || step.due != item->key;
 }
 
 bool core_pop_due(struct core *core, time_us now, struct due_timer *ret)
@@ -126,31 +140,4 @@ bool core_pop_due(struct core *core, time_us now, struct due_timer *ret)
         }
     }
     return false;
-}
-
-bool core_fire_timer(struct core *core, time_us now, struct instance *instance, int32_t id,
-                     time_us due)
-{
-    (void)due;
-    instance_check(instance);
-    struct step step;
-    if (!steps_close(&instance->steps, id, STEP_TIMER, &step)) {
-        core->counters.dropped_completions++;
-        return false;
-    }
-    struct mutation *mutation =
-        batch_add(core_open_batch(core), MUTATION_TIMER_REMOVE, instance->row);
-    mutation->due = step.due;
-    mutation->id = id;
-    struct event event = {
-        .kind = EVENT_TIMER_FIRED,
-        .id = EVENT_NO_ID,
-        .ref = id,
-        /* Not before it was due, also when the clock was set back since it was found due: see
-         * a_timer_never_fires_before_its_time_though_the_clock_goes_back. */
-        .at = instance_tick(instance, now > step.due ? now : step.due),
-        .fire_at = step.due,
-    };
-    core_deliver(core, instance, waiting_event_must(&core->waiting, &event));
-    return true;
 }

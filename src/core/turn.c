@@ -8,6 +8,10 @@
  * the turn has its own array of them, in a slot that is used again, so that turns allocate
  * nothing once warmed up.
  *
+ * An instance can end under an open turn: terminated, or replaced. The turn is void then: whoever
+ * runs it still reads the events it was given, so its slot holds them until it comes back, and the
+ * instance stays so long; its result is dropped.
+ *
  * Ending a turn writes its one history row at once, encoded: ORCHESTRATOR_STARTED, the events
  * taken, and those that record what was asked for. Nothing of it is kept but the open steps.
  */
@@ -44,17 +48,22 @@ static struct turn_slot *slot_take(struct core *core, size_t events)
     return slot;
 }
 
-void turn_slot_free(struct turn_slot *slot)
+void turn_slot_free(struct shelf *waiting, struct turn_slot *slot)
 {
+    waiting_event_free_all(waiting, slot->held);
     mem_free(slot->events);
     mem_free(slot);
 }
 
-void turn_close(struct core *core, struct instance *instance)
+/* The turn is over. */
+static void close_turn(struct core *core, struct instance *instance)
 {
     struct turn_slot *slot = instance->turn;
     instance->turn = NULL;
     slot->instance = NULL;
+    slot->is_void = false;
+    waiting_event_free_all(&core->waiting, slot->held);
+    slot->held = NULL;
     if (slot->events_room > SLOT_EVENTS_KEPT) {
         mem_free(slot->events);
         slot->events = NULL;
@@ -62,6 +71,19 @@ void turn_close(struct core *core, struct instance *instance)
     }
     slot->next = core->slots;
     core->slots = slot;
+}
+
+void turn_void(struct core *core, struct instance *instance)
+{
+    struct turn_slot *slot = instance->turn;
+    uint64_t arrival;
+    size_t count = slot->turn.event_count - 1;
+    slot->is_void = true;
+    slot->held = waiting_events_detach(&instance->events, count, &arrival);
+    if (arrival != 0) {
+        batch_add(core_open_batch(core), MUTATION_INBOX_REMOVE, instance->row)->number = arrival;
+    }
+    core->counters.dropped_events += count - (slot->turn.number == 1); /* not the start */
 }
 
 /* ---- handing out ---- */
@@ -74,8 +96,16 @@ static bool is_past_durable(const struct core *core, const struct instance *inst
 void turn_want(struct core *core, struct instance *instance)
 {
     if (instance->events.count != 0 && instance->turn == NULL &&
-        !list_is_linked(&instance->waiting)) {
+        !list_is_linked(&instance->waiting) && !instance_is_on_hold(instance)) {
         list_push_back(&core->ready, &instance->waiting);
+    }
+}
+
+void turn_unwant(struct instance *instance)
+{
+    if (list_is_linked(&instance->waiting)) {
+        list_remove(&instance->waiting);
+        instance->is_postponed = false;
     }
 }
 
@@ -120,8 +150,9 @@ bool core_next_turn(struct core *core, time_us now, const struct turn **ret)
     const struct waiting_event *waiting = instance->events.first;
     for (size_t i = 1; i <= count; i++, waiting = waiting->next) {
         slot->events[i] = waiting->event;
-        /* "Now" in the turn is later than the time for which its timers were set (C6). */
-        if (waiting->event.kind == EVENT_TIMER_FIRED && waiting->event.fire_at >= at) {
+        /* "Now" in the turn is later than the time for which its timers, or itself, were set (C6);
+         * only these kinds have one. */
+        if (waiting->event.fire_at >= at && waiting->event.fire_at != 0) {
             at = time_add(waiting->event.fire_at, 1);
         }
     }
@@ -162,119 +193,120 @@ static struct instance *instance_of(struct core *core, const struct turn *turn)
     return instance;
 }
 
-static void schedule(struct core *core, struct instance *instance, const struct action *action)
+/* True: the instance has ended under the turn, and nothing comes of it. */
+static bool drop_void(struct core *core, struct instance *instance)
 {
-    steps_open(&instance->steps, (struct step){ .id = action->id, .kind = STEP_TASK });
-    struct activity *activity =
-        activity_new(core, instance, action->id, action->name, action->version, action->payload);
-    activity_dispatch(core, activity);
+    if (!instance->turn->is_void) {
+        return false;
+    }
+    close_turn(core, instance);
+    core_settle(core, instance);
+    return true;
 }
 
-/* Records the action as an event in `scratch`, and sees to its effect. */
-static void carry_out(struct core *core, time_us now, struct instance *instance,
-                      const struct action *action)
+static void set_status(struct core *core, struct instance *instance, struct text status)
 {
-    struct event event = {
-        .id = action->id,
-        .ref = EVENT_NO_ID,
-        .at = instance_tick(instance, now),
-        .payload = action->payload,
-    };
-    switch (action->kind) {
-    case ACTION_SCHEDULE_TASK:
-        event.kind = EVENT_TASK_SCHEDULED;
-        event.name = action->name;
-        event.version = action->version;
-        schedule(core, instance, action);
-        break;
-    case ACTION_CREATE_TIMER:
-        event.kind = EVENT_TIMER_CREATED;
-        event.fire_at = action->fire_at;
-        steps_open(&instance->steps, (struct step){ action->id, STEP_TIMER, action->fire_at });
-        timers_set(core, instance, action->id, action->fire_at);
-        break;
-    case ACTION_START_CHILD:
-    case ACTION_SEND_EVENT:
-    case ACTION_CANCEL:
-    case ACTION_MARK_CHANGE:
-    case ACTION_CONTINUE_AS_NEW: unreachable_state("an action of the next version");
-    case ACTION_COMPLETE:
-        event.kind = EVENT_EXECUTION_COMPLETED;
-        event.outcome = action->outcome;
-        event.failure = action->failure;
-        instance->ended_at = event.at;
-        break;
-    }
-    core->codec->event(&core->scratch, &event);
-    core->counters.events++;
+    struct batch *batch = core_open_batch(core);
+    struct mutation *mutation = batch_add(batch, MUTATION_STATUS_SET, instance->row);
+    mutation->bytes = status.size != 0 ? text_copy(&batch->arena, status) : TEXT_ABSENT;
+    mutation->due = instance->last_at;
 }
 
-static void end_instance(struct core *core, struct instance *instance, const struct action *action)
+/* Carries out all that was asked for; what ends the execution, or NULL. The turn's one history row
+ * stands before all that follows from it. */
+static const struct action *write_turn(struct core *core, time_us now, struct instance *instance,
+                                       const struct turn *turn, const struct turn_result *result)
 {
-    assert_that(action->outcome == RUN_COMPLETED || action->outcome == RUN_FAILED);
-    if (action->outcome == RUN_FAILED && action->failure != NULL) {
-        size_t offset = core->scratch.size;
-        core->codec->failure(&core->scratch, action->failure);
-        instance->failure = core_keep_scratch(core, offset);
+    const struct action *last =
+        result->action_count != 0 ? &result->actions[result->action_count - 1] : NULL;
+    bool renews = last != NULL && last->kind == ACTION_CONTINUE_AS_NEW;
+    struct mutation *history = NULL;
+    if (!renews) { /* else that history goes, and this turn with it */
+        history = batch_add(core_open_batch(core), MUTATION_HISTORY_APPEND, instance->row);
+        history->number = turn->number;
     }
-    if (action->outcome == RUN_COMPLETED) {
-        instance->output = text_copy(&core_open_batch(core)->arena, action->payload);
+    buffer_reset(&core->scratch);
+    for (size_t i = 0; i < turn->event_count; i++) {
+        core_write_event(core, &turn->events[i]);
     }
-    instance_apply(core, instance,
-                   action->outcome == RUN_COMPLETED ? INSTANCE_COMPLETED : INSTANCE_FAILED);
+    for (size_t i = 0; i < result->action_count; i++) {
+        const struct action *action = &result->actions[i];
+        bool is_end = action->kind == ACTION_COMPLETE || action->kind == ACTION_CONTINUE_AS_NEW;
+        assert_that(!is_end || action == last);
+        action_carry_out(core, now, instance, action);
+    }
+    if (history != NULL) {
+        history->bytes = core_keep_scratch(core, 0);
+    }
+    return renews || (last != NULL && last->kind == ACTION_COMPLETE) ? last : NULL;
+}
+
+static void end_execution(struct core *core, time_us now, struct instance *instance,
+                          const struct action *action)
+{
+    if (action->kind == ACTION_CONTINUE_AS_NEW) {
+        instance_renew(core, now, instance, action);
+    } else if (action->outcome == RUN_COMPLETED) {
+        instance_end(core, instance, INSTANCE_COMPLETED, action->payload, NULL);
+    } else {
+        assert_that(action->outcome == RUN_FAILED);
+        instance_end(core, instance, INSTANCE_FAILED, TEXT_ABSENT, action->failure);
+    }
 }
 
 void core_end_turn(struct core *core, time_us now, const struct turn *turn,
                    const struct turn_result *result)
 {
     struct instance *instance = instance_of(core, turn);
-    struct batch *batch = core_open_batch(core);
+    if (drop_void(core, instance)) {
+        return;
+    }
     core_touch(core, instance);
-
-    struct mutation *history = batch_add(batch, MUTATION_HISTORY_APPEND, instance->row);
-    history->number = turn->number;
-    buffer_reset(&core->scratch);
-    for (size_t i = 0; i < turn->event_count; i++) {
-        core->codec->event(&core->scratch, &turn->events[i]);
+    size_t consumed = turn->event_count - 1;
+    const struct action *end = write_turn(core, now, instance, turn, result);
+    if (text_is_present(result->custom_status)) {
+        set_status(core, instance, result->custom_status);
     }
-    const struct action *ending = NULL;
-    for (size_t i = 0; i < result->action_count; i++) {
-        assert_that(ending == NULL); /* the end comes last */
-        carry_out(core, now, instance, &result->actions[i]);
-        ending = result->actions[i].kind == ACTION_COMPLETE ? &result->actions[i] : NULL;
-    }
-    history->bytes = core_keep_scratch(core, 0);
-
     core->counters.turns++;
-    core->counters.events += turn->event_count;
     instance->turn_count = turn->number;
-    instance->turn_batch = batch->number;
-    if (instance->state == RUN_PENDING) {
+    instance->turn_batch = core->batch_number;
+    if (!instance->has_begun) {
         instance_apply(core, instance, INSTANCE_STARTED);
     }
-    uint64_t arrival =
-        waiting_events_drop(&core->waiting, &instance->events, turn->event_count - 1);
-    turn_close(core, instance);
-    if (arrival != 0) {
-        batch_add(batch, MUTATION_INBOX_REMOVE, instance->row)->number = arrival;
+    close_turn(core, instance);
+    instance_consume(core, instance, consumed);
+    if (end != NULL) {
+        end_execution(core, now, instance, end);
     }
-    if (ending != NULL) {
-        end_instance(core, instance, ending);
-    } else {
-        turn_want(core, instance);
-    }
+    turn_want(core, instance);
     instance_check(instance);
 }
 
 void core_postpone_turn(struct core *core, const struct turn *turn)
 {
     struct instance *instance = instance_of(core, turn);
-    turn_close(core, instance);
+    if (drop_void(core, instance)) {
+        return;
+    }
+    close_turn(core, instance);
     if (is_past_durable(core, instance)) {
         turn_want(core, instance);
-    } else {
+    } else if (!instance_is_on_hold(instance)) {
         instance->is_postponed = true;
         list_push_back(&core->postponed, &instance->waiting);
     }
     instance_check(instance);
+    core_settle(core, instance);
+}
+
+void core_leave_turn(struct core *core, const struct turn *turn)
+{
+    struct instance *instance = instance_of(core, turn);
+    if (drop_void(core, instance)) {
+        return;
+    }
+    close_turn(core, instance);
+    instance->is_left = true;
+    instance_check(instance);
+    core_settle(core, instance);
 }

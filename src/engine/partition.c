@@ -140,6 +140,8 @@ static pd_status start_one(struct partition *partition, time_us now,
                            const struct start_command *item, pd_error *err)
 {
     struct start_command start = *item;
+    start.replaces = STATES_ENDED;
+    start.replaces_state = RUN_COMPLETED; /* or another of these */
     if (!start.is_fresh) {
         struct instance *instance = NULL;
         pd_status status = residency_find(partition, start.id, &instance, &start.replaces_row, err);

@@ -49,8 +49,7 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
                EXTRA(100, WRAPPED, progress)
                EXTRA(101, NUMBER, limits.start_ms)
                EXTRA(102, NUMBER, limits.run_ms)
-               EXTRA(103, NUMBER, limits.beat_ms)
-               EXTRA(104, ID, retry_of)) },
+               EXTRA(103, NUMBER, limits.beat_ms)) },
     [EVENT_TASK_COMPLETED] = {
         FIELDS(EVENT(1, ID, ref)
                EVENT(2, WRAPPED, payload)),
@@ -64,8 +63,7 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
                EVENT(2, STRING, name)
                EVENT(3, WRAPPED, version)
                EVENT(4, WRAPPED, payload)),
-        FIELDS(EXTRA(6, TAGS, tags)
-               EXTRA(100, ID, retry_of)) },
+        FIELDS(EXTRA(6, TAGS, tags)) },
     [EVENT_CHILD_COMPLETED] = {
         FIELDS(EVENT(1, ID, ref)
                EVENT(2, WRAPPED, payload)),
@@ -76,7 +74,7 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
         NULL },
     [EVENT_TIMER_CREATED] = {
         FIELDS(EVENT(1, TIME, fire_at)),
-        FIELDS(EXTRA(100, ID, retry_of)) },
+        NULL },
     [EVENT_TIMER_FIRED] = {
         FIELDS(EVENT(1, TIME, fire_at)
                EVENT(2, ID, ref)),

@@ -67,7 +67,8 @@ static void run_turns(struct core *core, time_us now)
             action.outcome = RUN_COMPLETED;
             action.payload = TEXT("[\"Hello Tokyo!\",\"Hello Seattle!\",\"Hello London!\"]");
         }
-        core_end_turn(core, now, turn, &(struct turn_result){ &action, 1 });
+        core_end_turn(core, now, turn,
+                      &(struct turn_result){ .actions = &action, .action_count = 1 });
     }
 }
 
@@ -134,7 +135,8 @@ static void fan_out(int32_t width)
         actions[i].payload = TEXT("\"Tokyo\"");
     }
     core_next_turn(core, TIME_SECOND, &turn);
-    core_end_turn(core, TIME_SECOND, turn, &(struct turn_result){ actions, (size_t)width });
+    core_end_turn(core, TIME_SECOND, turn,
+                  &(struct turn_result){ .actions = actions, .action_count = (size_t)width });
     batch_free(core_cut(core));
     for (int32_t i = 0; i < width; i++) {
         int32_t id = (int32_t)((int64_t)i * 7919 % width);
@@ -148,7 +150,7 @@ static void fan_out(int32_t width)
         }
         if (i % 100 == 99) {
             core_next_turn(core, TIME_SECOND, &turn);
-            core_end_turn(core, TIME_SECOND, turn, &(struct turn_result){ NULL, 0 });
+            core_end_turn(core, TIME_SECOND, turn, &(struct turn_result){ 0 });
         }
     }
     printf("fan-out of %" PRId32 ": %.0f ns an activity\n", width,

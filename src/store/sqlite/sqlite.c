@@ -141,9 +141,7 @@ static void sqlite_close(struct store *base)
         connection_close(connection);
     }
     connection_close(store->sender);
-    sqlite_guest_done(store);
     connection_close(store->writer);
-    sqlite_board_done(store);
     sqlite_owner_done(store);
     pthread_mutex_destroy(&store->owner.lock);
     pthread_mutex_destroy(&store->readers_lock);
@@ -177,7 +175,7 @@ static void sqlite_trim(struct store *base)
 }
 
 static const struct store_ops sqlite_ops = {
-    .version = 2,
+    .version = 1,
     .close = sqlite_close,
     .own = sqlite_own,
     .disown = sqlite_disown,
@@ -194,10 +192,6 @@ static const struct store_ops sqlite_ops = {
     .wake = sqlite_wake,
     .tend = sqlite_tend,
     .trim = sqlite_trim,
-    .count = sqlite_count,
-    .load_progress = sqlite_load_progress,
-    .transact = sqlite_transact,
-    .board = sqlite_board,
 };
 
 /* From the root, as connections are opened again later, when the process may be elsewhere. It also

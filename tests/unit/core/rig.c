@@ -39,8 +39,17 @@ static void tally_event(struct tally *tally, const struct event *event)
     case EVENT_TASK_FAILED: tally->failed++; break;
     case EVENT_TIMER_FIRED: tally->fired++; break;
     case EVENT_EVENT_RAISED: tally->raised++; break;
+    case EVENT_CHILD_COMPLETED: tally->completed++; break;
+    case EVENT_CHILD_FAILED: tally->failed++; break;
     case EVENT_TASK_SCHEDULED:
     case EVENT_TIMER_CREATED:
+    case EVENT_CHILD_CREATED:
+    case EVENT_EVENT_SENT:
+    case EVENT_EXECUTION_SUSPENDED:
+    case EVENT_EXECUTION_RESUMED:
+    case EVENT_EXECUTION_REWOUND:
+    case EVENT_STEP_CANCELLED:
+    case EVENT_CHANGE_MARKED:
     case EVENT_EXECUTION_COMPLETED:
     case EVENT_EXECUTION_TERMINATED:
     case EVENT_ORCHESTRATOR_COMPLETED:
@@ -84,8 +93,8 @@ static void ask_end(struct asking *asking, struct tally *tally)
 
 static void ask_failure(struct asking *asking, struct tally *tally)
 {
-    static const struct failure cause = { TEXT_INIT("Disk"), TEXT_INIT("full"), NULL, true };
-    static const struct failure failure = { TEXT_INIT("Broken"), TEXT_INIT("as ever"), &cause,
+    static const struct failure cause = { TEXT_INIT("Disk"), TEXT_INIT("full"), NULL, NULL, true };
+    static const struct failure failure = { TEXT_INIT("Broken"), TEXT_INIT("as ever"), &cause, NULL,
                                             false };
     struct action *action = ask(asking, tally, ACTION_COMPLETE);
     action->outcome = RUN_FAILED;
@@ -214,7 +223,7 @@ void rig_end_turn(struct rig *rig, const struct turn *turn)
     log_turn(rig, turn, &asking);
     bool is_end = asking.count != 0 && asking.actions[asking.count - 1].kind == ACTION_COMPLETE;
     uint64_t row = turn->row;
-    struct turn_result result = { asking.actions, asking.count };
+    struct turn_result result = { .actions = asking.actions, .action_count = asking.count };
     core_end_turn(rig->core, rig->now, turn, &result);
     if (is_end || rig->is_forgetful) {
         forget(rig, row);
@@ -309,8 +318,18 @@ static struct instance *admit(struct rig *rig, const struct model_row *row, bool
         inbox[i] = *rig_decode(&rig->scratch, row->inbox[i].bytes, &one)[0];
         arrivals[i] = row->inbox[i].arrival;
     }
-    struct instance *instance = core_admit(rig->core, &row->record, history, count, row->turn_count,
-                                           inbox, arrivals, row->inbox_count, redispatch);
+    struct instance_image image = {
+        .record = &row->record,
+        .history = history,
+        .history_count = count,
+        .turn_count = row->turn_count,
+        .inbox = inbox,
+        .arrivals = arrivals,
+        .inbox_count = row->inbox_count,
+        .progress = row->progress,
+        .progress_count = row->progress_count,
+    };
+    struct instance *instance = core_admit(rig->core, &image, redispatch);
     arena_reset(&rig->scratch); /* poisoned from here on, under the address sanitizer */
     return instance;
 }
@@ -359,7 +378,9 @@ pd_status rig_start(struct rig *rig, const char *id, const char *program, const 
         .execution_id = text_of(arena_printf(&rig->scratch, "e%u", ++rig->started)),
         .name = text_of(program),
         .input = text_of(input),
+        .replaces = STATES_ENDED,
         .replaces_row = replaces,
+        .replaces_state = RUN_COMPLETED,
     };
     pd_error err = { 0 };
     pd_status status = core_start(rig->core, rig->now, &command, &err);
@@ -407,18 +428,25 @@ bool rig_fail(struct rig *rig, const char *id, int32_t step, const char *type, c
 
 size_t rig_fire(struct rig *rig)
 {
-    uint64_t row;
-    int32_t id;
+    struct due_timer due;
     size_t count = 0;
-    while (core_pop_due(rig->core, rig->now, &row, &id)) {
-        struct instance *instance = core_find_row(rig->core, row);
-        const struct model_row *stored = model_find_row(&rig->model, row);
+    while (core_pop_due(rig->core, rig->now, &due)) {
+        struct instance *instance = core_find_row(rig->core, due.row);
+        const struct model_row *stored = model_find_row(&rig->model, due.row);
         if (instance == NULL && stored != NULL && !run_state_is_final(stored->record.state)) {
             instance = admit(rig, stored, false);
         }
-        count += instance != NULL && core_fire_timer(rig->core, rig->now, instance, id);
+        count +=
+            instance != NULL && core_fire_timer(rig->core, rig->now, instance, due.id, due.due);
     }
     return count;
+}
+
+bool rig_fire_step(struct rig *rig, struct instance *instance, int32_t id)
+{
+    struct step step = { .due = rig->now };
+    (void)steps_find(&instance->steps, id, STEP_TIMER, &step);
+    return core_fire_timer(rig->core, rig->now, instance, id, step.due);
 }
 
 static int by_due(const void *a, const void *b)

@@ -52,7 +52,11 @@ struct model_row {
     size_t turn_count;
     struct model_event *inbox;
     size_t inbox_count;
+    struct progress *progress; /* ascending by step */
+    size_t progress_count;
 };
+
+enum { MODEL_STEPS = 8192 }; /* ids of activities are below: nobody in tests asks for more */
 
 struct model {
     struct arena arena; /* everything it was ever told */
@@ -61,6 +65,9 @@ struct model {
     struct model_timer *timers; /* in the order they were set */
     size_t timer_count;
     uint64_t timer_order, batch_last, mailbox_last;
+    struct message **mail; /* of whichever partition, in order */
+    size_t mail_count;
+    uint64_t mailed;
     size_t history_events, inbox_puts, updates; /* of the batches applied */
 };
 
@@ -111,6 +118,8 @@ bool rig_fail(struct rig *rig, const char *id, int32_t step, const char *type, c
 size_t rig_run(struct rig *rig); /* all turns there are; how many were run */
 void rig_end_turn(struct rig *rig, const struct turn *turn); /* runs it; ends or postpones it */
 size_t rig_fire(struct rig *rig); /* what is due; how many were accepted */
+/* Whether it is due or not. */
+bool rig_fire_step(struct rig *rig, struct instance *instance, int32_t id);
 void rig_set_horizon(struct rig *rig, time_us horizon);
 struct batch *rig_cut(struct rig *rig); /* NULL: nothing */
 void rig_commit(struct rig *rig);       /* the oldest in flight */

@@ -119,6 +119,9 @@ static void insert(struct model *model, const struct instance_record *record)
     row->record.name = text_copy(arena, record->name);
     row->record.version = text_copy(arena, record->version);
     row->record.input = text_copy(arena, record->input);
+    row->record.tags = text_copy(arena, record->tags);
+    row->record.parent_id = text_copy(arena, record->parent_id);
+    row->record.parent_execution_id = text_copy(arena, record->parent_execution_id);
     row->record.output = text_copy(arena, record->output);
     row->record.failure = text_copy(arena, record->failure);
     model->rows = one_more(arena, model->rows, model->row_count, sizeof *model->rows);
@@ -140,16 +143,17 @@ static void update(struct model *model, const struct instance_record *record)
     model->updates++;
 }
 
-static void timer_remove(struct model *model, uint64_t row, int32_t id, bool all)
+/* due 0: all of the row. */
+static void timer_remove(struct model *model, uint64_t row, int32_t id, time_us due)
 {
     size_t kept = 0;
     for (size_t i = 0; i < model->timer_count; i++) {
         const struct model_timer *timer = &model->timers[i];
-        if (timer->row != row || (!all && timer->id != id)) {
+        if (timer->row != row || (due != 0 && (timer->id != id || timer->due != due))) {
             model->timers[kept++] = *timer;
         }
     }
-    assert_true(all || kept < model->timer_count);
+    assert_true(due == 0 || kept + 1 == model->timer_count);
     model->timer_count = kept;
 }
 
@@ -203,14 +207,93 @@ static void append(struct model *model, const struct mutation *m)
     model->history_events += m->bytes.size / sizeof(uint32_t);
 }
 
+static void renew(struct model *model, const struct instance_record *record)
+{
+    struct model_row *row = row_of(model, record->row);
+    assert_false(text_equal(row->record.execution_id, record->execution_id));
+    row->record.execution_id = text_copy(&model->arena, record->execution_id);
+    row->record.version = text_copy(&model->arena, record->version);
+    row->record.input = text_copy(&model->arena, record->input);
+    update(model, record);
+    row->turn_count = row->progress_count = 0;
+}
+
+static void set_status(struct model *model, const struct mutation *m)
+{
+    struct model_row *row = row_of(model, m->row);
+    assert_true(m->due >= row->record.updated_at);
+    row->record.updated_at = m->due;
+    row->record.custom_status = text_copy(&model->arena, m->bytes);
+}
+
+static struct progress *find_progress(struct model_row *row, int32_t id)
+{
+    for (size_t i = 0; i < row->progress_count; i++) {
+        if (row->progress[i].id == id) {
+            return &row->progress[i];
+        }
+    }
+    return NULL;
+}
+
+static void progress_put(struct model *model, const struct mutation *m)
+{
+    struct model_row *row = row_of(model, m->row);
+    struct progress *progress = find_progress(row, m->id);
+    if (progress == NULL) {
+        row->progress =
+            one_more(&model->arena, row->progress, row->progress_count, sizeof *row->progress);
+        progress = &row->progress[row->progress_count++];
+    }
+    *progress = (struct progress){ m->id, text_copy(&model->arena, m->bytes) };
+}
+
+static void progress_remove(struct model *model, const struct mutation *m)
+{
+    struct model_row *row = row_of(model, m->row);
+    struct progress *progress = find_progress(row, m->id);
+    assert_non_null(progress); /* core knows what is there */
+    *progress = row->progress[--row->progress_count];
+}
+
+static void mailbox_put(struct model *model, const struct message *message)
+{
+    struct message *copy = arena_alloc(&model->arena, sizeof *copy);
+    *copy = *message;
+    copy->number = ++model->mailed;
+    copy->instance_id = text_copy(&model->arena, message->instance_id);
+    copy->execution_id = text_copy(&model->arena, message->execution_id);
+    copy->bytes = text_copy(&model->arena, message->bytes);
+    model->mail = one_more(&model->arena, model->mail, model->mail_count, sizeof *model->mail);
+    model->mail[model->mail_count++] = copy;
+}
+
+static void mailbox_remove(struct model *model, uint64_t number)
+{
+    size_t kept = 0;
+    assert_true(number > model->mailbox_last);
+    model->mailbox_last = number;
+    for (size_t i = 0; i < model->mail_count; i++) {
+        if (model->mail[i]->number > number) {
+            model->mail[kept++] = model->mail[i];
+        }
+    }
+    model->mail_count = kept;
+}
+
 static void apply(struct model *model, const struct mutation *m)
 {
     switch (m->kind) {
     case MUTATION_INSTANCE_INSERT: insert(model, m->instance); break;
     case MUTATION_INSTANCE_UPDATE: update(model, m->instance); break;
+    case MUTATION_INSTANCE_RENEW: renew(model, m->instance); break;
+    case MUTATION_STATUS_SET: set_status(model, m); break;
+    case MUTATION_PROGRESS_PUT: progress_put(model, m); break;
+    case MUTATION_PROGRESS_REMOVE: progress_remove(model, m); break;
+    case MUTATION_MAILBOX_PUT: mailbox_put(model, m->message); break;
     case MUTATION_INSTANCE_DELETE:
         row_of(model, m->row)->is_deleted = true;
-        timer_remove(model, m->row, 0, true);
+        timer_remove(model, m->row, 0, 0);
         break;
     case MUTATION_HISTORY_APPEND: append(model, m); break;
     case MUTATION_INBOX_PUT: inbox_put(model, m); break;
@@ -218,12 +301,9 @@ static void apply(struct model *model, const struct mutation *m)
     case MUTATION_TIMER_PUT: timer_put(model, m); break;
     case MUTATION_TIMER_REMOVE:
         row_of(model, m->row);
-        timer_remove(model, m->row, m->id, false);
+        timer_remove(model, m->row, m->id, m->due);
         break;
-    case MUTATION_MAILBOX_REMOVE:
-        assert_true(m->number > model->mailbox_last);
-        model->mailbox_last = m->number;
-        break;
+    case MUTATION_MAILBOX_REMOVE: mailbox_remove(model, m->number); break;
     }
 }
 
@@ -231,20 +311,35 @@ static void apply(struct model *model, const struct mutation *m)
 static void check_row(struct model *model, const struct model_row *row)
 {
     size_t count;
-    int open = 0;
+    int64_t open = 0;
+    static bool tasks[MODEL_STEPS];
+    memset(tasks, 0, sizeof tasks);
     const struct event **history = model_history(model, row, &count);
     for (size_t i = 0; i < count; i++) {
-        open += history[i]->kind == EVENT_TASK_SCHEDULED;
-        open -= history[i]->kind == EVENT_TASK_COMPLETED || history[i]->kind == EVENT_TASK_FAILED;
+        const struct event *event = history[i];
+        if (event->kind == EVENT_TASK_SCHEDULED) {
+            assert_true(event->id < MODEL_STEPS);
+            tasks[event->id] = true;
+        } else if (event->ref != EVENT_NO_ID && event->ref < MODEL_STEPS) {
+            tasks[event->ref] = false;
+        }
     }
-    if (run_state_is_final(row->record.state)) {
+    for (size_t i = 0; i < MODEL_STEPS; i++) {
+        open += tasks[i];
+    }
+    bool is_final = run_state_is_final(row->record.state);
+    bool starts_later = false;
+    for (size_t i = 0; i < model->timer_count; i++) {
+        assert_true(model->timers[i].row != row->record.row || !is_final);
+        starts_later |= model->timers[i].row == row->record.row && model->timers[i].id == -1;
+    }
+    if (is_final) {
         assert_false(row->record.is_busy);
         assert_int_equal(row->inbox_count, 0);
-        for (size_t i = 0; i < model->timer_count; i++) {
-            assert_int_not_equal(model->timers[i].row, row->record.row);
-        }
+        assert_int_equal(row->progress_count, 0);
     } else {
-        assert_int_equal(row->record.is_busy, open != 0 || row->inbox_count != 0);
+        assert_int_equal(row->record.is_busy,
+                         !starts_later && (open != 0 || row->inbox_count != 0));
     }
 }
 
@@ -338,13 +433,21 @@ static void show_events(struct buffer *out, struct arena *scratch, struct text b
 static void show_record(struct buffer *out, const struct mutation *m)
 {
     const struct instance_record *record = m->instance;
-    bool is_new = m->kind == MUTATION_INSTANCE_INSERT;
-    buffer_printf(out, "      %s row %" PRIu64 " '%.*s' %s%s", is_new ? "insert" : "update",
-                  record->row, TEXT_ARGS(record->id), show_state(record->state),
-                  record->is_busy ? " busy" : "");
+    const char *verb = m->kind == MUTATION_INSTANCE_INSERT  ? "insert"
+                       : m->kind == MUTATION_INSTANCE_RENEW ? "renew"
+                                                            : "update";
+    buffer_printf(out, "      %s row %" PRIu64 " '%.*s' %s%s", verb, record->row,
+                  TEXT_ARGS(record->id), show_state(record->state), record->is_busy ? " busy" : "");
     show_text(out, ", name ", record->name);
     show_text(out, ", execution ", record->execution_id);
     show_text(out, ", input ", record->input);
+    show_text(out, ", version ", record->version);
+    if (record->starts_at != 0) {
+        buffer_add_text(out, TEXT(", not before "));
+        show_time(out, record->starts_at);
+    }
+    show_text(out, ", child of ", record->parent_id);
+    show_text(out, " execution ", record->parent_execution_id);
     show_text(out, ", output ", record->output);
     show_text(out, ", failure ", record->failure);
     buffer_add_text(out, TEXT("\n"));
@@ -354,7 +457,25 @@ static void show_mutation(struct buffer *out, struct arena *scratch, const struc
 {
     switch (m->kind) {
     case MUTATION_INSTANCE_INSERT:
+    case MUTATION_INSTANCE_RENEW:
     case MUTATION_INSTANCE_UPDATE: show_record(out, m); break;
+    case MUTATION_STATUS_SET:
+        buffer_printf(out, "      status row %" PRIu64, m->row);
+        show_text(out, " ", m->bytes);
+        buffer_add_text(out, TEXT("\n"));
+        break;
+    case MUTATION_PROGRESS_PUT:
+    case MUTATION_PROGRESS_REMOVE:
+        buffer_printf(out, "      progress row %" PRIu64 " step %" PRId32, m->row, m->id);
+        show_text(out, " ", m->kind == MUTATION_PROGRESS_PUT ? m->bytes : TEXT("removed"));
+        buffer_add_text(out, TEXT("\n"));
+        break;
+    case MUTATION_MAILBOX_PUT:
+        buffer_printf(out, "      mailbox of partition %u: kind %d for '%.*s'\n",
+                      m->message->partition, (int)m->message->kind,
+                      TEXT_ARGS(m->message->instance_id));
+        show_events(out, scratch, m->message->bytes);
+        break;
     case MUTATION_INSTANCE_DELETE:
         buffer_printf(out, "      delete row %" PRIu64 "\n", m->row);
         break;
@@ -395,6 +516,14 @@ void show_batch(struct buffer *out, struct arena *scratch, const struct batch *b
         buffer_printf(out, "      > activity of '%.*s' step %" PRId32 " %.*s",
                       TEXT_ARGS(activity->instance_id), activity->id, TEXT_ARGS(activity->name));
         show_text(out, " ", activity->input);
+        buffer_add_text(out, TEXT("\n"));
+    }
+    const struct cancellation *cancelled = batch->cancellations;
+    for (; cancelled != NULL; cancelled = cancelled->next) {
+        buffer_printf(out, "      > cancelled: row %" PRIu64, cancelled->row);
+        if (cancelled->id != EVENT_NO_ID) {
+            buffer_printf(out, " step %" PRId32, cancelled->id);
+        }
         buffer_add_text(out, TEXT("\n"));
     }
     for (const struct ending *ending = batch->endings; ending != NULL; ending = ending->next) {

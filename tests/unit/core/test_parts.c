@@ -119,7 +119,9 @@ static void steps_are_found_by_id_and_kind_and_close_once(void **state)
     steps_init(&steps);
     for (int i = 0; i < 20; i++) { /* not in order */
         int id = i * 7 % 20;
-        steps_open(&steps, (struct step){ id, id % 2 != 0 ? STEP_TIMER : STEP_TASK, id * TIME_MS });
+        steps_open(&steps, (struct step){ .id = id,
+                                          .kind = id % 2 != 0 ? STEP_TIMER : STEP_TASK,
+                                          .due = id * TIME_MS });
     }
     assert_int_equal(steps.tasks, 10);
     for (uint32_t i = 1; i < steps.used; i++) {
@@ -176,8 +178,9 @@ static void a_waiting_event_has_its_own_copy_of_everything(void **state)
 {
     (void)state;
     char text[] = "abcdefgh";
-    struct failure cause = { text_make(text, 1), text_make(text + 1, 1), NULL, true };
-    struct failure failure = { text_make(text + 2, 1), text_make(text + 3, 0), &cause, false };
+    struct failure cause = { text_make(text, 1), text_make(text + 1, 1), NULL, NULL, true };
+    struct failure failure = { text_make(text + 2, 1), text_make(text + 3, 0), &cause, NULL,
+                               false };
     struct event event = {
         .kind = EVENT_TASK_FAILED,
         .ref = 4,

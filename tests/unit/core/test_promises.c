@@ -116,11 +116,11 @@ static void a_step_completes_once_and_only_when_it_is_open(void **state)
     struct activity_result result = { 0 };
     assert_false(core_complete_activity(rig->core, 5, a, TEXT("other"), 0, &result));
     assert_false(rig_complete(rig, "a", 1, NULL)); /* of the other kind */
-    assert_false(core_fire_timer(rig->core, 5, a, 0));
+    assert_false(rig_fire_step(rig, a, 0));
     assert_true(rig_complete(rig, "a", 0, NULL));
     assert_false(rig_complete(rig, "a", 0, NULL));
-    assert_true(core_fire_timer(rig->core, 5, a, 1));
-    assert_false(core_fire_timer(rig->core, 5, a, 1));
+    assert_true(rig_fire_step(rig, a, 1));
+    assert_false(rig_fire_step(rig, a, 1));
     rig_run(rig);
     assert_false(rig_complete(rig, "a", 0, NULL)); /* it has ended */
     assert_int_equal(core_counters(rig->core).dropped_completions, 7);
@@ -263,7 +263,7 @@ static void a_timer_never_fires_before_its_time_though_the_clock_goes_back(void 
     const struct turn *turn;
     rig_start(rig, "a", "race", NULL);
     rig_run(rig);
-    assert_true(core_fire_timer(rig->core, rig->now, core_find(rig->core, TEXT("a")), 1));
+    assert_true(rig_fire_step(rig, core_find(rig->core, TEXT("a")), 1));
     assert_true(core_next_turn(rig->core, rig->now, &turn));
     assert_true(turn->events[1].at >= turn->events[1].fire_at);
     rig_end_turn(rig, turn);
@@ -276,7 +276,7 @@ static void a_turn_begins_later_than_its_timers_were_due(void **state)
     rig_start(rig, "a", "race", NULL);
     rig_run(rig);
     /* Fired early, by an engine whose clock was set back in between. */
-    assert_true(core_fire_timer(rig->core, rig->now, core_find(rig->core, TEXT("a")), 1));
+    assert_true(rig_fire_step(rig, core_find(rig->core, TEXT("a")), 1));
     assert_true(core_next_turn(rig->core, rig->now, &turn));
     assert_int_equal(turn->events[1].kind, EVENT_TIMER_FIRED);
     assert_true(turn->events[1].fire_at > 60 * TIME_SECOND);
@@ -288,13 +288,12 @@ static void a_turn_begins_later_than_its_timers_were_due(void **state)
 
 static void expect_fired(struct rig *rig, const int *steps, size_t count)
 {
-    uint64_t row;
-    int32_t id;
+    struct due_timer due;
     for (size_t i = 0; i < count; i++) {
-        assert_true(core_pop_due(rig->core, TIME_NEVER - 1, &row, &id));
-        assert_int_equal(row * 10 + (uint64_t)id, steps[i]);
+        assert_true(core_pop_due(rig->core, TIME_NEVER - 1, &due));
+        assert_int_equal(due.row * 10 + (uint64_t)due.id, steps[i]);
     }
-    assert_false(core_pop_due(rig->core, TIME_NEVER - 1, &row, &id));
+    assert_false(core_pop_due(rig->core, TIME_NEVER - 1, &due));
 }
 
 static void timers_due_together_fire_in_the_order_they_were_set(void **state)
@@ -345,27 +344,25 @@ static void a_committed_timer_beyond_the_horizon_is_the_stores_affair(void **sta
 static void nothing_is_due_before_its_time(void **state)
 {
     struct rig *rig = *state;
-    uint64_t row;
-    int32_t id;
+    struct due_timer due;
     core_add_timer(rig->core, 77, 5, 1000);
     assert_int_equal(core_next_due(rig->core), 1000);
-    assert_false(core_pop_due(rig->core, 999, &row, &id));
-    assert_true(core_pop_due(rig->core, 1000, &row, &id)); /* of one that is not resident */
-    assert_int_equal(row, 77);
-    assert_int_equal(id, 5);
+    assert_false(core_pop_due(rig->core, 999, &due));
+    assert_true(core_pop_due(rig->core, 1000, &due)); /* of one that is not resident */
+    assert_int_equal(due.row, 77);
+    assert_int_equal(due.id, 5);
 }
 
 static void a_timer_that_is_not_open_any_more_is_passed_over(void **state)
 {
     struct rig *rig = *state;
-    uint64_t row;
-    int32_t id;
+    struct due_timer due;
     rig_start(rig, "a", "sleepers", "2");
     rig_run(rig);
-    core_fire_timer(rig->core, rig->now, core_find(rig->core, TEXT("a")), 0);
-    assert_true(core_pop_due(rig->core, TIME_NEVER - 1, &row, &id));
-    assert_int_equal(id, 1);
-    assert_false(core_pop_due(rig->core, TIME_NEVER - 1, &row, &id));
+    rig_fire_step(rig, core_find(rig->core, TEXT("a")), 0);
+    assert_true(core_pop_due(rig->core, TIME_NEVER - 1, &due));
+    assert_int_equal(due.id, 1);
+    assert_false(core_pop_due(rig->core, TIME_NEVER - 1, &due));
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)

@@ -26,7 +26,7 @@ static void a_replaced_instance_is_known_by_its_row_until_that_is_durable(void *
     struct instance *old = core_find_row(rig->core, 1);
     assert_non_null(old);
     assert_int_equal(instance_state(old), RUN_COMPLETED);
-    assert_false(core_fire_timer(rig->core, rig->now, old, 1));
+    assert_false(rig_fire_step(rig, old, 1));
     struct batch *batch = rig_cut(rig);
     assert_int_equal(rig_count_of(batch, MUTATION_INSTANCE_UPDATE), 0); /* of a row that is gone */
     assert_non_null(core_find_row(rig->core, 1));
@@ -340,7 +340,7 @@ static void transitions_outside_the_table_do_not_exist(void **state)
     enum instance_transition at;
     int legal = 0;
     for (int from = RUN_PENDING; from <= RUN_TERMINATED; from++) {
-        for (int event = INSTANCE_STARTED; event <= INSTANCE_FAILED; event++) {
+        for (int event = INSTANCE_STARTED; event <= INSTANCE_REPLACED; event++) {
             legal +=
                 instance_transition_find((enum run_state)from, (enum instance_event)event, &at);
         }
@@ -482,7 +482,14 @@ static void events_of_an_unknown_kind_are_carried_along(void **state)
                                .raw = text_make(raw, sizeof raw - 1) } };
     uint64_t arrivals[] = { 9 };
     const struct turn *turn;
-    core_admit(core, &record, history, 1, 1, inbox, arrivals, 1, true);
+    struct instance_image image = { .record = &record,
+                                    .history = history,
+                                    .history_count = 1,
+                                    .turn_count = 1,
+                                    .inbox = inbox,
+                                    .arrivals = arrivals,
+                                    .inbox_count = 1 };
+    core_admit(core, &image, true);
     memset(raw, 'x', sizeof raw); /* what is kept is copied */
     assert_true(core_next_turn(core, 1, &turn));
     assert_int_equal(turn->events[0].at, 71);

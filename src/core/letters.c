@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Letters: what this partition has to say to instances, its own or others'.
+ *
+ * A letter is copied into the arena of the open batch, whose fate it shares: what it is caused by
+ * and what it says become durable together (C8), because the engine takes every letter before the
+ * cut, and delivers it (into the same batch) or posts it (likewise). There is one line for all of
+ * them, so letters of one sender stay in order, whoever they are for.
+ *
+ * Times of a letter's event are its sender's; the receiver gives it one of its own.
+ */
+#include "base/assert.h"
+#include "base/memory.h"
+#include "core/core_priv.h"
+
+void letter_send(struct core *core, enum message_kind kind, struct text instance_id,
+                 struct text execution_id, const struct event *event)
+{
+    struct arena *arena = &core_open_batch(core)->arena;
+    struct letter *letter = arena_alloc(arena, sizeof *letter);
+    letter->kind = kind;
+    letter->instance_id = text_copy(arena, instance_id);
+    letter->execution_id = text_copy(arena, execution_id);
+    letter->event = event_copy(arena, event);
+    *core->letter_last = letter;
+    core->letter_last = &letter->next;
+}
+
+const struct letter *core_next_letter(struct core *core)
+{
+    struct letter *letter = core->letter_first;
+    if (letter != NULL) {
+        core->letter_first = letter->next;
+        if (core->letter_first == NULL) {
+            core->letter_last = &core->letter_first;
+        }
+    }
+    return letter;
+}
+
+void core_post_letter(struct core *core, const struct letter *letter, unsigned partition)
+{
+    assert_that(partition < core->partition_count);
+    struct batch *batch = core_open_batch(core);
+    struct message *message = arena_alloc(&batch->arena, sizeof *message);
+    message->kind = letter->kind;
+    message->partition = partition;
+    message->flags = letter->flags;
+    message->instance_id = text_copy(&batch->arena, letter->instance_id);
+    message->execution_id = text_copy(&batch->arena, letter->execution_id);
+    message->bytes = text_copy(&batch->arena, letter->bytes);
+    if (letter->event != NULL) {
+        buffer_reset(&core->scratch);
+        core->codec->event(&core->scratch, letter->event);
+        message->bytes = core_keep_scratch(core, 0);
+    }
+    batch_add(batch, MUTATION_MAILBOX_PUT, 0)->message = message;
+    batch->mailed |= UINT64_C(1) << partition;
+}
+
+void core_drop_letter(struct core *core)
+{
+    core->counters.dropped_letters++;
+}
+
+/* ---- between parents and children ---- */
+
+void letter_start_child(struct core *core, enum message_kind kind, const struct instance *parent,
+                        const struct event *created)
+{
+    struct event_extra extra = {
+        .tags = created->extra != NULL ? created->extra->tags : TEXT_ABSENT,
+        .has_parent = true,
+        .parent_step = created->id,
+        .parent_id = parent->id,
+        .parent_execution_id = parent->execution_id,
+        .parent_name = parent->name,
+        .parent_version = parent->version,
+    };
+    struct event started = {
+        .kind = EVENT_EXECUTION_STARTED,
+        .id = EVENT_NO_ID,
+        .ref = EVENT_NO_ID,
+        .at = created->at,
+        .name = created->name,
+        .version = created->version,
+        .payload = created->payload,
+        .instance_id = created->instance_id,
+        .extra = &extra,
+    };
+    letter_send(core, kind, created->instance_id, TEXT_ABSENT, &started);
+}
+
+void letter_terminate(struct core *core, time_us at, struct text instance_id, struct text output,
+                      bool recurses)
+{
+    struct event_extra extra = { .recurses = recurses };
+    struct event event = {
+        .kind = EVENT_EXECUTION_TERMINATED,
+        .id = EVENT_NO_ID,
+        .ref = EVENT_NO_ID,
+        .at = at,
+        .payload = output,
+        .extra = &extra,
+    };
+    letter_send(core, MESSAGE_TERMINATE, instance_id, TEXT_ABSENT, &event);
+}
+
+/* A parent can do nothing with one that was stopped from outside but fail, or go on without it. */
+static void describe_termination(struct core *core, const struct instance_record *record,
+                                 struct failure *ret)
+{
+    struct arena *arena = &core_open_batch(core)->arena;
+    bool has_reason = text_is_present(record->output);
+    *ret = (struct failure){
+        .type = TEXT("InstanceTerminated"),
+        .message = text_of(arena_printf(arena, "instance '%.*s' was terminated%s%.*s",
+                                        TEXT_ARGS(record->id), has_reason ? ": " : "",
+                                        TEXT_ARGS(record->output))),
+    };
+}
+
+void letter_child_ended(struct core *core, time_us at, const struct instance_record *record,
+                        const struct failure *failure)
+{
+    assert_that(text_is_present(record->parent_id) && run_state_is_final(record->state));
+    struct failure terminated;
+    struct event event = {
+        .kind = EVENT_CHILD_FAILED,
+        .id = EVENT_NO_ID,
+        .ref = record->parent_step,
+        .at = at,
+        .failure = failure,
+    };
+    if (record->state == RUN_COMPLETED) {
+        event.kind = EVENT_CHILD_COMPLETED;
+        event.payload = record->output;
+    } else if (record->state == RUN_TERMINATED) {
+        describe_termination(core, record, &terminated);
+        event.failure = &terminated;
+    }
+    letter_send(core, MESSAGE_CHILD_ENDED, record->parent_id, record->parent_execution_id, &event);
+}
