@@ -94,6 +94,7 @@ static bool send_portion(struct letters *letters, const struct start_command *co
         size_t begin = i > 0 ? ends[i - 1] : 0;
         letters->messages[from + i] = (struct message){
             .kind = MESSAGE_START,
+            .flags = STATES_ENDED,
             .partition = partition_of(commands[from + i].id, store->partition_count),
             .instance_id = commands[from + i].id,
             .bytes = text_make((const char *)buffer.at + begin, ends[i] - begin),

@@ -87,6 +87,12 @@ struct message {
     struct text bytes; /* encoded HistoryChunk of one event, or what the kind says */
 };
 
+/* What an activity has said of itself with a heartbeat. */
+struct progress {
+    int32_t id; /* step */
+    struct text bytes;
+};
+
 struct mutation {
     struct mutation *next;
     enum mutation_kind kind;

@@ -71,12 +71,6 @@ struct instance *core_find_row(struct core *core, uint64_t row);
 uint64_t instance_row(const struct instance *instance);
 enum run_state instance_state(const struct instance *instance);
 
-/* What an activity has said of itself with a heartbeat. */
-struct progress {
-    int32_t id; /* step */
-    struct text bytes;
-};
-
 /* An instance as the store has it. */
 struct instance_image {
     const struct instance_record *record;

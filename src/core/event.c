@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What kinds of events are called. The table is in event.h; nothing is decided here.
+ * What kinds of events are called, and what they are to a turn. The tables are these; nothing is
+ * decided here.
  */
 #include "core/event.h"
 
@@ -14,4 +15,32 @@ const char *event_kind_name(enum event_kind kind)
     case EVENT_UNKNOWN: break;
     }
     return "Unknown"; /* also for numbers of a newer version */
+}
+
+enum event_role event_role(enum event_kind kind)
+{
+    switch (kind) {
+    case EVENT_ORCHESTRATOR_STARTED:
+    case EVENT_ORCHESTRATOR_COMPLETED: return ROLE_MARK;
+    case EVENT_EXECUTION_STARTED:
+    case EVENT_TASK_COMPLETED:
+    case EVENT_TASK_FAILED:
+    case EVENT_CHILD_COMPLETED:
+    case EVENT_CHILD_FAILED:
+    case EVENT_TIMER_FIRED:
+    case EVENT_EVENT_RAISED:
+    case EVENT_EXECUTION_SUSPENDED:
+    case EVENT_EXECUTION_RESUMED:
+    case EVENT_EXECUTION_REWOUND: return ROLE_INPUT;
+    case EVENT_UNKNOWN:
+    case EVENT_TASK_SCHEDULED:
+    case EVENT_TIMER_CREATED:
+    case EVENT_CHILD_CREATED:
+    case EVENT_EVENT_SENT:
+    case EVENT_STEP_CANCELLED:
+    case EVENT_CHANGE_MARKED: return ROLE_ASKED;
+    case EVENT_EXECUTION_COMPLETED:
+    case EVENT_EXECUTION_TERMINATED: return ROLE_END;
+    }
+    return ROLE_ASKED; /* a number of a newer version */
 }

@@ -52,6 +52,15 @@ enum event_kind {
 
 const char *event_kind_name(enum event_kind kind);
 
+/* What an event is to its turn. */
+enum event_role {
+    ROLE_MARK,  /* where the turn begins or ends */
+    ROLE_INPUT, /* came in: what a turn begins with, and what may wait for one */
+    ROLE_ASKED, /* the code asked for it; a kind that is unknown counts as such */
+    ROLE_END,   /* of the execution */
+};
+enum event_role event_role(enum event_kind kind);
+
 /* How an instance stands. Numbers are ours (and pd_run_state's), not the wire's. */
 enum run_state {
     RUN_PENDING, /* accepted, no turn yet */
@@ -91,9 +100,9 @@ struct event_extra {
     /* TASK_SCHEDULED, CHILD_CREATED, TIMER_CREATED: 1 + the step that a retry policy answers with
      * this one (a failed attempt, or the timer after it); 0: the code itself asked. */
     int32_t retry_of;
-    bool recurses;             /* EXECUTION_TERMINATED: children too */
-    bool has_parent;           /* EXECUTION_STARTED of a child; then: */
-    int32_t parent_step;       /* of the parent's CHILD_CREATED */
+    bool recurses;       /* EXECUTION_TERMINATED: children too */
+    bool has_parent;     /* EXECUTION_STARTED of a child; then: */
+    int32_t parent_step; /* of the parent's CHILD_CREATED */
     struct text parent_id, parent_execution_id, parent_name, parent_version;
 };
 

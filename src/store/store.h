@@ -149,8 +149,8 @@ struct store_ops {
                        struct record_page *ret, pd_error *);
 
     /* Durable on return; for any process that has the store open. All or nothing; refused when the
-     * store can see that it would not take effect, a waiting start counting as an instance:
-     * MESSAGE_START and MESSAGE_ADOPT with PD_E_EXISTS when an instance of that id is in a state
+     * store can see that it would not take effect, a waiting start (also of a child) or adoption
+     * counting as an instance that has not ended: MESSAGE_START and MESSAGE_ADOPT with PD_E_EXISTS when an instance of that id is in a state
      * that `flags` does not name, or a start of it waits; the others with PD_E_NOT_FOUND when there
      * is no instance, and PD_E_STATE when it has ended (RAISE, TERMINATE, SUSPEND, RESUME), has not
      * ended (PURGE), or has not failed (REWIND). The kinds for children and tasks are always
@@ -161,9 +161,9 @@ struct store_ops {
     pd_status (*receive)(struct store *, unsigned partition, uint64_t after, size_t max,
                          struct arena *, struct message_page *ret, pd_error *);
 
-    /* Waits until something may have arrived in the mailbox (owner), or something may have been
-     * committed (others), for at most max_ms; then PD_OK. `wake` ends the waits of this handle
-     * now. */
+    /* Waits until something may have arrived in the mailbox by `accept` (owner; what his own commits
+     * and transactions put there he knows), or something may have been committed (others), for at
+     * most max_ms; then PD_OK. `wake` ends the waits of this handle now. */
     pd_status (*wait)(struct store *, int64_t max_ms, pd_error *);
     void (*wake)(struct store *);
 
@@ -183,17 +183,20 @@ struct store_ops {
     pd_status (*load_progress)(struct store *, uint64_t row, struct arena *,
                                struct progress_rows *ret, pd_error *);
 
-    /* Runs `body` in a transaction of the one writer; when it answers true, `message` (which it
-     * filled) is put into the mailbox of message->partition in the same transaction, durable on
-     * return. False: nothing has happened (PD_E_CANCELLED). A stale epoch: PD_E_LEASE_LOST, body
-     * was not called. `database` is the store's own handle (sqlite3 *), valid in body. Called as
-     * commit is. NULL: the store has no such thing. */
+    /* Runs `body` in a transaction; when it answers true, `message` (which it filled) is put into
+     * the mailbox of message->partition in the same transaction, durable on return. False: nothing
+     * has happened (PD_E_CANCELLED). A stale epoch: PD_E_LEASE_LOST, body was not called. The
+     * transaction was ended by what body did, or by an error that it did not heed: PD_E_STATE,
+     * nothing has happened. `database` is a handle of the store's (sqlite3 *), valid in body, with
+     * which it can read everything and write what is not the store's. Called as commit is. NULL: the
+     * store has no such thing. */
     pd_status (*transact)(struct store *, unsigned partition, uint64_t epoch,
                           bool (*body)(void *argument, void *database, struct message *message),
                           void *argument, pd_error *);
 
     /* The board, of at least `size` bytes; the owner of all partitions only. at NULL: there is
-     * none. Lives as long as the store is open. May be NULL. */
+     * none. Lives until the store is closed, or a larger one asked for: which begins as the smaller
+     * one was. Called as commit is. May be NULL. */
     struct board (*board)(struct store *, size_t size);
 };
 

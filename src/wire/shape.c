@@ -49,7 +49,8 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
                EXTRA(100, WRAPPED, progress)
                EXTRA(101, NUMBER, limits.start_ms)
                EXTRA(102, NUMBER, limits.run_ms)
-               EXTRA(103, NUMBER, limits.beat_ms)) },
+               EXTRA(103, NUMBER, limits.beat_ms)
+               EXTRA(104, ID, retry_of)) },
     [EVENT_TASK_COMPLETED] = {
         FIELDS(EVENT(1, ID, ref)
                EVENT(2, WRAPPED, payload)),
@@ -63,7 +64,8 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
                EVENT(2, STRING, name)
                EVENT(3, WRAPPED, version)
                EVENT(4, WRAPPED, payload)),
-        FIELDS(EXTRA(6, TAGS, tags)) },
+        FIELDS(EXTRA(6, TAGS, tags)
+               EXTRA(100, ID, retry_of)) },
     [EVENT_CHILD_COMPLETED] = {
         FIELDS(EVENT(1, ID, ref)
                EVENT(2, WRAPPED, payload)),
@@ -74,7 +76,7 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
         NULL },
     [EVENT_TIMER_CREATED] = {
         FIELDS(EVENT(1, TIME, fire_at)),
-        NULL },
+        FIELDS(EXTRA(100, ID, retry_of)) },
     [EVENT_TIMER_FIRED] = {
         FIELDS(EVENT(1, TIME, fire_at)
                EVENT(2, ID, ref)),

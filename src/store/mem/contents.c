@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "store/judge.h"
 
 static struct text keep(struct text text)
 {
@@ -87,6 +88,9 @@ static void insert_instance(struct contents *contents, unsigned partition,
     kept->output = keep(record->output);
     kept->failure = keep(record->failure);
     kept->custom_status = keep(record->custom_status);
+    kept->tags = keep(record->tags);
+    kept->parent_id = keep(record->parent_id);
+    kept->parent_execution_id = keep(record->parent_execution_id);
     map_put(&contents->by_id, kept->id, instance);
     map64_put(&contents->by_row, kept->row, instance);
     size_t at = contents_row_above(contents, kept->row);
@@ -100,31 +104,67 @@ static void insert_instance(struct contents *contents, unsigned partition,
     home->row_high = kept->row > home->row_high ? kept->row : home->row_high;
 }
 
-static void update_instance(struct contents *contents, const struct instance_record *record)
+static void update_instance(struct instance_record *kept, const struct instance_record *record)
 {
-    struct instance_record *kept = &instance_at(contents, record->row)->record;
     kept->state = record->state;
     kept->is_busy = record->is_busy;
     kept->updated_at = record->updated_at;
     kept->ended_at = record->ended_at;
-    replace(&kept->execution_id, record->execution_id);
     replace(&kept->output, record->output);
     replace(&kept->failure, record->failure);
-    replace(&kept->custom_status, record->custom_status);
+}
+
+static void forget_progress(struct mem_instance *instance)
+{
+    while (instance->progress_count != 0) {
+        drop(&instance->progress[--instance->progress_count].bytes);
+    }
+}
+
+static void forget_history(struct mem_instance *instance)
+{
+    while (instance->turn_count != 0) {
+        drop(&instance->turns[--instance->turn_count]);
+    }
+}
+
+static void renew_instance(struct mem_instance *instance, const struct instance_record *record)
+{
+    struct instance_record *kept = &instance->record;
+    update_instance(kept, record);
+    replace(&kept->execution_id, record->execution_id);
+    replace(&kept->version, record->version);
+    replace(&kept->input, record->input);
+    forget_history(instance);
+    forget_progress(instance);
+}
+
+static void set_status(struct contents *contents, const struct mutation *mutation)
+{
+    struct instance_record *kept = &instance_at(contents, mutation->row)->record;
+    replace(&kept->custom_status, mutation->bytes);
+    kept->updated_at = mutation->due;
 }
 
 static void free_instance(struct contents *contents, struct mem_instance *instance)
 {
     struct instance_record *record = &instance->record;
-    struct text *const texts[] = { &record->id,      &record->execution_id, &record->name,
-                                   &record->version, &record->input,        &record->output,
-                                   &record->failure, &record->custom_status };
+    struct text *const texts[] = { &record->id,
+                                   &record->execution_id,
+                                   &record->name,
+                                   &record->version,
+                                   &record->input,
+                                   &record->output,
+                                   &record->failure,
+                                   &record->custom_status,
+                                   &record->tags,
+                                   &record->parent_id,
+                                   &record->parent_execution_id };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         drop(texts[i]);
     }
-    for (size_t i = 0; i < instance->turn_count; i++) {
-        drop(&instance->turns[i]);
-    }
+    forget_history(instance);
+    forget_progress(instance);
     for (size_t i = 0; i < instance->inbox_count; i++) {
         drop(&instance->inbox[i].event);
     }
@@ -135,6 +175,7 @@ static void free_instance(struct contents *contents, struct mem_instance *instan
         mem_free(timer);
     }
     mem_free(instance->turns);
+    mem_free(instance->progress);
     mem_free(instance->inbox);
     mem_free(instance);
 }
@@ -196,6 +237,40 @@ static void remove_inbox(struct contents *contents, const struct mutation *mutat
     }
 }
 
+static void put_progress(struct contents *contents, const struct mutation *mutation)
+{
+    struct mem_instance *instance = instance_at(contents, mutation->row);
+    struct progress *items = instance->progress =
+        grow(instance->progress, instance->progress_count, &instance->progress_room,
+             sizeof *instance->progress);
+    size_t at = instance->progress_count;
+    while (at != 0 && items[at - 1].id > mutation->id) {
+        at--;
+    }
+    if (at != 0 && items[at - 1].id == mutation->id) {
+        replace(&items[at - 1].bytes, mutation->bytes);
+        return;
+    }
+    memmove(&items[at + 1], &items[at], (instance->progress_count - at) * sizeof *items);
+    items[at] = (struct progress){ .id = mutation->id, .bytes = keep(mutation->bytes) };
+    instance->progress_count++;
+}
+
+static void remove_progress(struct contents *contents, const struct mutation *mutation)
+{
+    struct mem_instance *instance = map64_find(&contents->by_row, mutation->row);
+    size_t count = instance != NULL ? instance->progress_count : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (instance->progress[i].id == mutation->id) {
+            drop(&instance->progress[i].bytes);
+            memmove(&instance->progress[i], &instance->progress[i + 1],
+                    (count - i - 1) * sizeof *instance->progress);
+            instance->progress_count--;
+            return;
+        }
+    }
+}
+
 static struct timer_node **find_timer(struct contents *contents, const struct mutation *mutation)
 {
     struct mem_instance *instance = map64_find(&contents->by_row, mutation->row);
@@ -243,6 +318,7 @@ static void put_timer(struct contents *contents, unsigned partition,
 static void free_message(struct mem_message *message)
 {
     drop(&message->message.instance_id);
+    drop(&message->message.execution_id);
     drop(&message->message.bytes);
     mem_free(message);
 }
@@ -254,16 +330,17 @@ void contents_post(struct contents *contents, const struct message *message)
     kept->message = *message;
     kept->message.number = ++home->mailbox_high;
     kept->message.instance_id = keep(message->instance_id);
+    kept->message.execution_id = keep(message->execution_id);
     kept->message.bytes = keep(message->bytes);
     *home->mailbox_last = kept;
     home->mailbox_last = &kept->next;
 }
 
-bool contents_has_start(const struct contents *contents, struct text id)
+bool contents_waits(const struct contents *contents, struct text id)
 {
     for (unsigned i = 0; i < contents->partition_count; i++) {
         for (const struct mem_message *m = contents->partitions[i].mailbox; m; m = m->next) {
-            if (m->message.kind == MESSAGE_START && text_equal(m->message.instance_id, id)) {
+            if (judge_makes_instance(m->message.kind) && text_equal(m->message.instance_id, id)) {
                 return true;
             }
         }
@@ -292,18 +369,22 @@ void contents_apply(struct contents *contents, const struct batch *batch)
         case MUTATION_INSTANCE_INSERT:
             insert_instance(contents, batch->partition, m->instance);
             break;
-        case MUTATION_INSTANCE_UPDATE: update_instance(contents, m->instance); break;
+        case MUTATION_INSTANCE_UPDATE:
+            update_instance(&instance_at(contents, m->row)->record, m->instance);
+            break;
+        case MUTATION_INSTANCE_RENEW:
+            renew_instance(instance_at(contents, m->row), m->instance);
+            break;
         case MUTATION_INSTANCE_DELETE: delete_instance(contents, m->row); break;
         case MUTATION_HISTORY_APPEND: append_history(contents, m); break;
         case MUTATION_INBOX_PUT: put_inbox(contents, m); break;
         case MUTATION_INBOX_REMOVE: remove_inbox(contents, m); break;
         case MUTATION_TIMER_PUT: put_timer(contents, batch->partition, m); break;
         case MUTATION_TIMER_REMOVE: remove_timer(contents, batch->partition, m); break;
-        case MUTATION_INSTANCE_RENEW:
-        case MUTATION_STATUS_SET:
-        case MUTATION_MAILBOX_PUT:
-        case MUTATION_PROGRESS_PUT:
-        case MUTATION_PROGRESS_REMOVE: unreachable_state("a mutation of the next version");
+        case MUTATION_STATUS_SET: set_status(contents, m); break;
+        case MUTATION_MAILBOX_PUT: contents_post(contents, m->message); break;
+        case MUTATION_PROGRESS_PUT: put_progress(contents, m); break;
+        case MUTATION_PROGRESS_REMOVE: remove_progress(contents, m); break;
         case MUTATION_MAILBOX_REMOVE:
             remove_mail(&contents->partitions[batch->partition], m->number);
             break;

@@ -22,6 +22,8 @@ struct mem_instance {
     size_t turn_count, turn_room;
     struct mem_inbox_item *inbox;
     size_t inbox_count, inbox_room;
+    struct progress *progress; /* ascending by id */
+    size_t progress_count, progress_room;
     struct timer_node *timers;
 };
 
@@ -57,6 +59,8 @@ struct mem_instance *contents_find(const struct contents *contents, struct text 
 size_t contents_row_above(const struct contents *contents, uint64_t after);
 
 void contents_post(struct contents *contents, const struct message *message);
-bool contents_has_start(const struct contents *contents, struct text id);
+
+/* A message that makes an instance of this id is in a mailbox. */
+bool contents_waits(const struct contents *contents, struct text id);
 
 #endif

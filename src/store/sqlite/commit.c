@@ -8,8 +8,8 @@
  *
  * Gathering moves mutations past each other, so:
  *
- *   G1  A group ends at a deletion of an instance, at a timer set that may have been removed in
- *       the same group, and at the end of a batch.
+ *   G1  A group ends at a deletion or renewal of an instance, at a timer set that may have been
+ *       removed in the same group, and at the end of a batch.
  *   G2  Within a group what was gathered is written first, then the rest in its order. No mutation
  *       of the first kind rests on one of the second in the same group: that is what G1 sees to. */
 #include "base/assert.h"
@@ -25,7 +25,7 @@ struct group {
     struct connection *connection;
     struct feed later;                   /* used as a list */
     uint64_t removed[REMOVED_BITS / 64]; /* timers removed in this group, by hash: may err to yes */
-    bool has_removed;
+    bool has_removed, has_extra;
     uint64_t row_high, timer_high;
     pd_error *err;
 };
@@ -77,21 +77,27 @@ static pd_status run_numbers(struct group *group, enum statement which, uint64_t
 
 /* ---- one by one ------------------------------------------------------------------------------ */
 
+/* An update, or a renewal: which sets more fields. */
 static pd_status update_instance(struct group *group, const struct mutation *mutation)
 {
     const struct instance_record *record = mutation->instance;
-    sqlite3_stmt *statement = statement_of(group, STATEMENT_INSTANCE_UPDATE);
+    bool renews = mutation->kind == MUTATION_INSTANCE_RENEW;
+    sqlite3_stmt *statement =
+        statement_of(group, renews ? STATEMENT_INSTANCE_RENEW : STATEMENT_INSTANCE_UPDATE);
     if (statement == NULL) {
         return group->err->status;
     }
     connection_bind_number(statement, 1, mutation->row);
-    connection_bind_text(statement, 2, record->execution_id);
-    (void)sqlite3_bind_int(statement, 3, (int)record->state);
-    (void)sqlite3_bind_int64(statement, 4, record->updated_at);
-    (void)sqlite3_bind_int64(statement, 5, record->ended_at);
-    connection_bind_text(statement, 6, record->output);
-    connection_bind_bytes(statement, 7, record->failure);
-    connection_bind_text(statement, 8, record->custom_status);
+    (void)sqlite3_bind_int(statement, 2, (int)record->state);
+    (void)sqlite3_bind_int64(statement, 3, record->updated_at);
+    (void)sqlite3_bind_int64(statement, 4, record->ended_at);
+    connection_bind_text(statement, 5, record->output);
+    connection_bind_bytes(statement, 6, record->failure);
+    if (renews) {
+        connection_bind_text(statement, 7, record->execution_id);
+        connection_bind_text(statement, 8, record->version);
+        connection_bind_text(statement, 9, record->input);
+    }
     pd_status status = connection_run(group->connection, statement, where, group->err);
     return status != PD_OK
                ? status
@@ -99,16 +105,55 @@ static pd_status update_instance(struct group *group, const struct mutation *mut
                              mutation->row, 0, 0);
 }
 
-static pd_status delete_instance(struct group *group, uint64_t row)
+static pd_status run_for_row(struct group *group, const enum statement *all, size_t count,
+                             uint64_t row)
 {
-    static const enum statement all[] = { STATEMENT_HISTORY_DELETE, STATEMENT_INBOX_DELETE,
-                                          STATEMENT_TIMER_DELETE, STATEMENT_BUSY_REMOVE,
-                                          STATEMENT_INSTANCE_DELETE };
     pd_status status = PD_OK;
-    for (size_t i = 0; i < sizeof all / sizeof all[0] && status == PD_OK; i++) {
+    for (size_t i = 0; i < count && status == PD_OK; i++) {
         status = run_numbers(group, all[i], row, 0, 0);
     }
     return status;
+}
+
+static pd_status delete_instance(struct group *group, uint64_t row)
+{
+    static const enum statement all[] = { STATEMENT_HISTORY_DELETE, STATEMENT_PROGRESS_DELETE,
+                                          STATEMENT_INBOX_DELETE,   STATEMENT_TIMER_DELETE,
+                                          STATEMENT_BUSY_REMOVE,    STATEMENT_EXTRA_DELETE,
+                                          STATEMENT_INSTANCE_DELETE };
+    return run_for_row(group, all, sizeof all / sizeof all[0], row);
+}
+
+static pd_status renew_instance(struct group *group, const struct mutation *mutation)
+{
+    static const enum statement all[] = { STATEMENT_HISTORY_DELETE, STATEMENT_PROGRESS_DELETE };
+    pd_status status = update_instance(group, mutation);
+    return status != PD_OK ? status
+                           : run_for_row(group, all, sizeof all / sizeof all[0], mutation->row);
+}
+
+static pd_status set_status(struct group *group, const struct mutation *mutation)
+{
+    sqlite3_stmt *statement = statement_of(group, STATEMENT_STATUS_SET);
+    if (statement == NULL) {
+        return group->err->status;
+    }
+    connection_bind_number(statement, 1, mutation->row);
+    connection_bind_text(statement, 2, mutation->bytes);
+    (void)sqlite3_bind_int64(statement, 3, mutation->due);
+    return connection_run(group->connection, statement, where, group->err);
+}
+
+static pd_status put_progress(struct group *group, const struct mutation *mutation)
+{
+    sqlite3_stmt *statement = statement_of(group, STATEMENT_PROGRESS_PUT);
+    if (statement == NULL) {
+        return group->err->status;
+    }
+    connection_bind_number(statement, 1, mutation->row);
+    (void)sqlite3_bind_int(statement, 2, mutation->id);
+    connection_bind_text(statement, 3, mutation->bytes);
+    return connection_run(group->connection, statement, where, group->err);
 }
 
 static pd_status put_inbox(struct group *group, const struct mutation *mutation)
@@ -128,7 +173,9 @@ static pd_status apply_one(struct group *group, const struct mutation *mutation,
 {
     switch (mutation->kind) {
     case MUTATION_INSTANCE_UPDATE: return update_instance(group, mutation);
+    case MUTATION_INSTANCE_RENEW: return renew_instance(group, mutation);
     case MUTATION_INSTANCE_DELETE: return delete_instance(group, mutation->row);
+    case MUTATION_STATUS_SET: return set_status(group, mutation);
     case MUTATION_INBOX_PUT: return put_inbox(group, mutation);
     case MUTATION_INBOX_REMOVE:
         return run_numbers(group, STATEMENT_INBOX_REMOVE, mutation->row, mutation->number, 0);
@@ -137,11 +184,12 @@ static pd_status apply_one(struct group *group, const struct mutation *mutation,
                            (uint64_t)(int64_t)mutation->id, (uint64_t)mutation->due);
     case MUTATION_MAILBOX_REMOVE:
         return run_numbers(group, STATEMENT_MAILBOX_REMOVE, batch->partition, mutation->number, 0);
-    case MUTATION_INSTANCE_RENEW:
-    case MUTATION_STATUS_SET:
     case MUTATION_MAILBOX_PUT:
-    case MUTATION_PROGRESS_PUT:
+        return sqlite_mailbox_put(group->connection, mutation->message, where, group->err);
+    case MUTATION_PROGRESS_PUT: return put_progress(group, mutation);
     case MUTATION_PROGRESS_REMOVE:
+        return run_numbers(group, STATEMENT_PROGRESS_REMOVE, mutation->row,
+                           (uint64_t)(int64_t)mutation->id, 0);
     case MUTATION_INSTANCE_INSERT:
     case MUTATION_HISTORY_APPEND:
     case MUTATION_TIMER_PUT: break;
@@ -165,6 +213,9 @@ static pd_status flush(struct group *group, const struct batch *batch)
     if (status == PD_OK) {
         status = write_feed(group, &connection->instances, STATEMENT_BUSY_FEED);
     }
+    if (status == PD_OK && group->has_extra) {
+        status = write_feed(group, &connection->instances, STATEMENT_EXTRA_FEED);
+    }
     if (status == PD_OK) {
         status = write_feed(group, &connection->histories, STATEMENT_HISTORY_FEED);
     }
@@ -177,6 +228,7 @@ static pd_status flush(struct group *group, const struct batch *batch)
     group->timer_high += connection->timers.count;
     connection->instances.count = connection->histories.count = connection->timers.count = 0;
     group->later.count = 0;
+    group->has_extra = false;
     if (group->has_removed) {
         memset(group->removed, 0, sizeof group->removed);
         group->has_removed = false;
@@ -195,6 +247,7 @@ static pd_status gather(struct group *group, const struct mutation *mutation,
         assert_that(mutation->row % partition_count == batch->partition);
         feed_add(&connection->instances, mutation);
         group->row_high = mutation->row > group->row_high ? mutation->row : group->row_high;
+        group->has_extra = group->has_extra || feed_has_extra(mutation->instance);
         break;
     case MUTATION_HISTORY_APPEND: feed_add(&connection->histories, mutation); break;
     case MUTATION_TIMER_PUT:
@@ -207,15 +260,18 @@ static pd_status gather(struct group *group, const struct mutation *mutation,
         set_removed(group, mutation);
         feed_add(&group->later, mutation);
         break;
+    case MUTATION_MAILBOX_PUT:
+        assert_that(mutation->message->partition < partition_count);
+        feed_add(&group->later, mutation);
+        break;
     case MUTATION_INSTANCE_UPDATE:
+    case MUTATION_STATUS_SET:
     case MUTATION_INBOX_PUT:
     case MUTATION_INBOX_REMOVE:
+    case MUTATION_PROGRESS_PUT:
+    case MUTATION_PROGRESS_REMOVE:
     case MUTATION_MAILBOX_REMOVE: feed_add(&group->later, mutation); break;
     case MUTATION_INSTANCE_RENEW:
-    case MUTATION_STATUS_SET:
-    case MUTATION_MAILBOX_PUT:
-    case MUTATION_PROGRESS_PUT:
-    case MUTATION_PROGRESS_REMOVE: unreachable_state("a mutation of the next version");
     case MUTATION_INSTANCE_DELETE:
         feed_add(&group->later, mutation);
         status = flush(group, batch);
@@ -226,30 +282,30 @@ static pd_status gather(struct group *group, const struct mutation *mutation,
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
-static pd_status check_epoch(struct group *group, const struct batch *batch)
+pd_status sqlite_check_epoch(struct connection *connection, unsigned partition, uint64_t epoch,
+                             uint64_t *ret_row_high, uint64_t *ret_timer_high, const char *why,
+                             pd_error *err)
 {
-    sqlite3_stmt *statement = statement_of(group, STATEMENT_PARTITION_GET);
+    sqlite3_stmt *statement = connection_statement(connection, STATEMENT_PARTITION_GET, why, err);
     if (statement == NULL) {
-        return group->err->status;
+        return err->status;
     }
-    connection_bind_number(statement, 1, batch->partition);
+    connection_bind_number(statement, 1, partition);
     pd_status status = PD_OK;
     int code = sqlite3_step(statement);
     if (code == SQLITE_ROW) {
-        uint64_t epoch = (uint64_t)sqlite3_column_int64(statement, 0);
-        group->row_high = (uint64_t)sqlite3_column_int64(statement, 1);
-        group->timer_high = (uint64_t)sqlite3_column_int64(statement, 2);
-        if (epoch != batch->epoch) {
-            status =
-                error_set(group->err, PD_E_LEASE_LOST, false, where,
-                          "partition %u has a newer owner: epoch %llu, not %llu", batch->partition,
-                          (unsigned long long)epoch, (unsigned long long)batch->epoch);
+        uint64_t stored = (uint64_t)sqlite3_column_int64(statement, 0);
+        *ret_row_high = (uint64_t)sqlite3_column_int64(statement, 1);
+        *ret_timer_high = (uint64_t)sqlite3_column_int64(statement, 2);
+        if (stored != epoch) {
+            status = error_set(err, PD_E_LEASE_LOST, false, why,
+                               "partition %u has a newer owner: epoch %llu, not %llu", partition,
+                               (unsigned long long)stored, (unsigned long long)epoch);
         }
     } else if (code == SQLITE_DONE) {
-        status = error_set(group->err, PD_E_CORRUPT, false, where, "partition %u is missing",
-                           batch->partition);
+        status = error_set(err, PD_E_CORRUPT, false, why, "partition %u is missing", partition);
     } else {
-        status = connection_error(group->connection, where, group->err);
+        status = connection_error(connection, why, err);
     }
     (void)sqlite3_reset(statement);
     return status;
@@ -258,7 +314,8 @@ static pd_status check_epoch(struct group *group, const struct batch *batch)
 static pd_status apply_batch(struct group *group, const struct batch *batch,
                              unsigned partition_count)
 {
-    pd_status status = check_epoch(group, batch);
+    pd_status status = sqlite_check_epoch(group->connection, batch->partition, batch->epoch,
+                                          &group->row_high, &group->timer_high, where, group->err);
     uint64_t row_high = group->row_high, timer_high = group->timer_high;
     for (const struct mutation *m = batch->first; m != NULL && status == PD_OK; m = m->next) {
         status = gather(group, m, batch, partition_count);

@@ -157,6 +157,7 @@ void connection_close(struct connection *connection)
     for (int i = 0; i < STATEMENT_COUNT; i++) {
         (void)sqlite3_finalize(connection->statements[i]);
     }
+    (void)sqlite3_finalize(connection->query);
     (void)sqlite3_close_v2(connection->db);
     feed_done(&connection->instances);
     feed_done(&connection->histories);

@@ -17,16 +17,15 @@
 
 #include "base/text.h"
 #include "store/sqlite/feed.h"
+#include "store/sqlite/schema.h"
 
 /* Columns of an instance, in the order read.c takes them. */
-#define INSTANCE_COLUMNS                                                     \
-    "row,id,execution_id,name,version,state,created_at,updated_at,ended_at," \
-    "EXISTS(SELECT 1 FROM busy WHERE busy.row=instance.row)"
+#define INSTANCE_COLUMNS                                                              \
+    "instance.row,id,execution_id,name,version,state,created_at,updated_at,ended_at," \
+    "EXISTS(SELECT 1 FROM busy WHERE busy.row=instance.row),"                         \
+    "starts_at,parent_step,parent_id,parent_execution_id,tags"
 #define INSTANCE_PAYLOADS ",input,output,failure,custom_status"
-#define QUERY_FILTER                                                                      \
-    " FROM instance WHERE row>?1 AND (?2=0 OR (?2>>state)&1) AND (?3 IS NULL OR id>=?3)"  \
-    " AND (?4 IS NULL OR id<?4) AND (?5 IS NULL OR name=?5) AND (?6=0 OR created_at>=?6)" \
-    " AND (?7=0 OR created_at<=?7) ORDER BY row LIMIT ?8"
+#define INSTANCE_ALL "instance LEFT JOIN instance_extra AS extra ON extra.row=instance.row"
 
 #define STATEMENT_MAP(X)                                                                           \
     X(BEGIN_READ, "BEGIN")                                                                         \
@@ -41,37 +40,50 @@
       "updated_at,ended_at,input,output,failure,custom_status)"                                    \
       " SELECT row,id,execution_id,name,version,state,created_at,updated_at,ended_at,input,"       \
       "output,failure,custom_status FROM feed_instance")                                           \
+    X(EXTRA_FEED, "INSERT OR FAIL INTO instance_extra(row,starts_at,parent_step,parent_id,"        \
+                  "parent_execution_id,tags)"                                                      \
+                  " SELECT row,starts_at,parent_step,parent_id,parent_execution_id,tags"           \
+                  " FROM feed_instance WHERE has_extra")                                           \
     X(BUSY_FEED, "INSERT OR IGNORE INTO busy(row) SELECT row FROM feed_instance WHERE is_busy")    \
     X(HISTORY_FEED, "INSERT OR FAIL INTO history(instance,turn,events)"                            \
                     " SELECT row,number,bytes FROM feed_history")                                  \
     X(TIMER_FEED, "INSERT OR REPLACE INTO timer(instance,id,due,partition,number)"                 \
                   " SELECT row,timer_id,due,partition,sequence FROM feed_timer")                   \
     X(INSTANCE_UPDATE,                                                                             \
-      "UPDATE instance SET execution_id=?2,state=?3,updated_at=?4,ended_at=?5,output=?6,"          \
-      "failure=?7,custom_status=?8 WHERE row=?1")                                                  \
+      "UPDATE instance SET state=?2,updated_at=?3,ended_at=?4,output=?5,failure=?6 WHERE row=?1")  \
+    X(INSTANCE_RENEW,                                                                              \
+      "UPDATE instance SET state=?2,updated_at=?3,ended_at=?4,output=?5,failure=?6,"               \
+      "execution_id=?7,version=?8,input=?9 WHERE row=?1")                                          \
+    X(STATUS_SET, "UPDATE instance SET custom_status=?2,updated_at=?3 WHERE row=?1")               \
     X(BUSY_PUT, "INSERT OR IGNORE INTO busy(row) VALUES(?1)")                                      \
     X(BUSY_REMOVE, "DELETE FROM busy WHERE row=?1")                                                \
     X(INSTANCE_DELETE, "DELETE FROM instance WHERE row=?1")                                        \
+    X(EXTRA_DELETE, "DELETE FROM instance_extra WHERE row=?1")                                     \
+    X(PROGRESS_DELETE, "DELETE FROM progress WHERE instance=?1")                                   \
     X(HISTORY_DELETE, "DELETE FROM history WHERE instance=?1")                                     \
     X(INBOX_DELETE, "DELETE FROM inbox WHERE instance=?1")                                         \
     X(TIMER_DELETE, "DELETE FROM timer WHERE instance=?1")                                         \
     X(INBOX_PUT, "INSERT OR FAIL INTO inbox(instance,arrival,event) VALUES(?1,?2,?3)")             \
     X(INBOX_REMOVE, "DELETE FROM inbox WHERE instance=?1 AND arrival<=?2")                         \
     X(TIMER_REMOVE, "DELETE FROM timer WHERE instance=?1 AND id=?2 AND due=?3")                    \
+    X(PROGRESS_PUT, "INSERT OR REPLACE INTO progress(instance,id,data) VALUES(?1,?2,?3)")          \
+    X(PROGRESS_REMOVE, "DELETE FROM progress WHERE instance=?1 AND id=?2")                         \
     X(MAILBOX_REMOVE, "DELETE FROM mailbox WHERE partition=?1 AND number<=?2")                     \
     X(MAILBOX_NUMBER,                                                                              \
       "UPDATE partition SET mailbox_high=mailbox_high+1 WHERE number=?1 RETURNING mailbox_high")   \
-    X(MAILBOX_PUT, "INSERT OR FAIL INTO mailbox(partition,number,kind,instance_id,event)"          \
-                   " VALUES(?1,?2,?3,?4,?5)")                                                      \
-    X(MAILBOX_HAS_START, "SELECT 1 FROM mailbox WHERE instance_id=?1 AND kind=1 LIMIT 1")          \
-    X(MAILBOX_LIST,                                                                                \
-      "SELECT number,kind,instance_id,event FROM mailbox WHERE partition=?1 AND number>?2"         \
-      " ORDER BY number LIMIT ?3")                                                                 \
+    X(MAILBOX_PUT,                                                                                 \
+      "INSERT OR FAIL INTO mailbox(partition,number,kind,flags,instance_id,execution_id,event)"    \
+      " VALUES(?1,?2,?3,?4,?5,?6,?7)")                                                             \
+    X(MAILBOX_HAS_START,                                                                           \
+      "SELECT 1 FROM mailbox WHERE instance_id=?1 AND " SCHEMA_IS_START " LIMIT 1")                \
+    X(MAILBOX_LIST, "SELECT number,kind,flags,instance_id,execution_id,event FROM mailbox"         \
+                    " WHERE partition=?1 AND number>?2 ORDER BY number LIMIT ?3")                  \
     X(STATE_BY_ID, "SELECT state FROM instance WHERE id=?1")                                       \
-    X(INSTANCE_BY_ID, "SELECT " INSTANCE_COLUMNS INSTANCE_PAYLOADS " FROM instance WHERE id=?1")   \
-    X(INSTANCE_BY_ROW, "SELECT " INSTANCE_COLUMNS INSTANCE_PAYLOADS " FROM instance WHERE row=?1") \
-    X(QUERY, "SELECT " INSTANCE_COLUMNS QUERY_FILTER)                                              \
-    X(QUERY_PAYLOADS, "SELECT " INSTANCE_COLUMNS INSTANCE_PAYLOADS QUERY_FILTER)                   \
+    X(INSTANCE_BY_ID,                                                                              \
+      "SELECT " INSTANCE_COLUMNS INSTANCE_PAYLOADS " FROM " INSTANCE_ALL " WHERE id=?1")           \
+    X(INSTANCE_BY_ROW,                                                                             \
+      "SELECT " INSTANCE_COLUMNS INSTANCE_PAYLOADS " FROM " INSTANCE_ALL " WHERE instance.row=?1") \
+    X(PROGRESS_LIST, "SELECT id,data FROM progress WHERE instance=?1 ORDER BY id")                 \
     X(HISTORY_LIST, "SELECT turn,events FROM history WHERE instance=?1 AND turn>=?2 ORDER BY id")  \
     X(INBOX_LIST, "SELECT arrival,event FROM inbox WHERE instance=?1 ORDER BY arrival")            \
     X(BUSY_LIST, "SELECT row FROM busy WHERE row>?1 AND row%?2=?3 ORDER BY row LIMIT ?4")          \
@@ -95,6 +107,8 @@ struct connection {
     int restart_at;          /* so many make a checkpoint wait for readers */
     struct feed instances, histories, timers;
     sqlite3_stmt *statements[STATEMENT_COUNT];
+    sqlite3_stmt *query; /* the last one asked: query.c */
+    unsigned query_shape;
 };
 
 /* Opens the file and sets the connection up; nothing is read or made yet. */

@@ -18,27 +18,33 @@ struct feed_cursor {
     size_t at;
 };
 
-#define FEED_COLUMN_MAP(X)          \
-    X(row, "row")                   \
-    X(number, "number")             \
-    X(bytes, "bytes")               \
-    X(timer_id, "timer_id")         \
-    X(due, "due")                   \
-    X(partition, "partition")       \
-    X(sequence, "sequence")         \
-    X(id, "id")                     \
-    X(execution_id, "execution_id") \
-    X(name, "name")                 \
-    X(version, "version")           \
-    X(state, "state")               \
-    X(created_at, "created_at")     \
-    X(updated_at, "updated_at")     \
-    X(ended_at, "ended_at")         \
-    X(is_busy, "is_busy")           \
-    X(input, "input")               \
-    X(output, "output")             \
-    X(failure, "failure")           \
-    X(custom_status, "custom_status")
+#define FEED_COLUMN_MAP(X)                        \
+    X(row, "row")                                 \
+    X(number, "number")                           \
+    X(bytes, "bytes")                             \
+    X(timer_id, "timer_id")                       \
+    X(due, "due")                                 \
+    X(partition, "partition")                     \
+    X(sequence, "sequence")                       \
+    X(id, "id")                                   \
+    X(execution_id, "execution_id")               \
+    X(name, "name")                               \
+    X(version, "version")                         \
+    X(state, "state")                             \
+    X(created_at, "created_at")                   \
+    X(updated_at, "updated_at")                   \
+    X(ended_at, "ended_at")                       \
+    X(is_busy, "is_busy")                         \
+    X(input, "input")                             \
+    X(output, "output")                           \
+    X(failure, "failure")                         \
+    X(custom_status, "custom_status")             \
+    X(starts_at, "starts_at")                     \
+    X(parent_step, "parent_step")                 \
+    X(parent_id, "parent_id")                     \
+    X(parent_execution_id, "parent_execution_id") \
+    X(tags, "tags")                               \
+    X(has_extra, "has_extra")
 
 enum feed_column {
 #define X(column, sql) COLUMN_##column,
@@ -70,6 +76,12 @@ void feed_add(struct feed *feed, const struct mutation *mutation)
         feed->room = room;
     }
     feed->items[feed->count++] = mutation;
+}
+
+bool feed_has_extra(const struct instance_record *record)
+{
+    return record->starts_at != 0 || text_is_present(record->tags) ||
+           text_is_present(record->parent_id);
 }
 
 static int feed_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
@@ -181,6 +193,12 @@ static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     case COLUMN_output: give_text(context, instance->output); break;
     case COLUMN_failure: give_bytes(context, instance->failure); break;
     case COLUMN_custom_status: give_text(context, instance->custom_status); break;
+    case COLUMN_starts_at: sqlite3_result_int64(context, instance->starts_at); break;
+    case COLUMN_parent_step: sqlite3_result_int(context, instance->parent_step); break;
+    case COLUMN_parent_id: give_text(context, instance->parent_id); break;
+    case COLUMN_parent_execution_id: give_text(context, instance->parent_execution_id); break;
+    case COLUMN_tags: give_text(context, instance->tags); break;
+    case COLUMN_has_extra: sqlite3_result_int(context, feed_has_extra(instance)); break;
     }
     return SQLITE_OK;
 }

@@ -29,6 +29,9 @@ void feed_init(struct feed *feed);
 void feed_done(struct feed *feed);
 void feed_add(struct feed *feed, const struct mutation *mutation);
 
+/* The record has what only few have, and needs a row of instance_extra. */
+bool feed_has_extra(const struct instance_record *record);
+
 /* Makes the feed readable as table `name` on this connection. A status of SQLite. */
 int feed_register(sqlite3 *db, const char *name, struct feed *feed);
 

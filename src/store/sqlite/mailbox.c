@@ -7,6 +7,7 @@
  * returns. Then the owner is told (owner.c). */
 #include "base/assert.h"
 #include "base/error.h"
+#include "store/judge.h"
 #include "store/sqlite/sqlite_store.h"
 
 static const char where[] = "sqlite: accept";
@@ -35,46 +36,20 @@ static pd_status judge(struct connection *connection, const struct message *mess
 {
     pd_status status = PD_OK;
     int64_t state = 0, one = 0;
-    bool exists =
+    struct addressee addressee = { 0 };
+    addressee.exists =
         ask(connection, STATEMENT_STATE_BY_ID, message->instance_id, &state, &status, err);
-    bool waits = status == PD_OK && ask(connection, STATEMENT_MAILBOX_HAS_START,
-                                        message->instance_id, &one, &status, err);
-    if (status != PD_OK) {
-        return status;
-    }
-    bool has_ended = exists && run_state_is_final((enum run_state)state);
-    switch (message->kind) {
-    case MESSAGE_START:
-        return waits || (exists && !has_ended)
-                   ? error_set(err, PD_E_EXISTS, false, where, "instance '%.*s' has not ended",
-                               TEXT_ARGS(message->instance_id))
-                   : PD_OK;
-    case MESSAGE_TERMINATE:
-    case MESSAGE_SUSPEND:
-    case MESSAGE_RESUME:
-    case MESSAGE_REWIND:
-    case MESSAGE_PURGE:
-    case MESSAGE_ADOPT:
-    case MESSAGE_CHILD_START:
-    case MESSAGE_CHILD_ENSURE:
-    case MESSAGE_CHILD_ENDED:
-    case MESSAGE_TASK_ENDED:
-    case MESSAGE_RAISE:
-        if (waits || (exists && !has_ended)) {
-            return PD_OK;
-        }
-        return exists ? error_set(err, PD_E_STATE, false, where, "instance '%.*s' has ended",
-                                  TEXT_ARGS(message->instance_id))
-                      : error_set(err, PD_E_NOT_FOUND, false, where, "no instance '%.*s'",
-                                  TEXT_ARGS(message->instance_id));
-    }
-    unreachable_state("a message of no kind");
+    addressee.state = (enum run_state)state;
+    addressee.waits = status == PD_OK && ask(connection, STATEMENT_MAILBOX_HAS_START,
+                                             message->instance_id, &one, &status, err);
+    return status != PD_OK ? status : judge_message(message, &addressee, where, err);
 }
 
-static pd_status put(struct connection *connection, const struct message *message, pd_error *err)
+pd_status sqlite_mailbox_put(struct connection *connection, const struct message *message,
+                             const char *why, pd_error *err)
 {
-    sqlite3_stmt *number = connection_statement(connection, STATEMENT_MAILBOX_NUMBER, where, err);
-    sqlite3_stmt *insert = connection_statement(connection, STATEMENT_MAILBOX_PUT, where, err);
+    sqlite3_stmt *number = connection_statement(connection, STATEMENT_MAILBOX_NUMBER, why, err);
+    sqlite3_stmt *insert = connection_statement(connection, STATEMENT_MAILBOX_PUT, why, err);
     if (number == NULL || insert == NULL) {
         return err->status;
     }
@@ -84,7 +59,7 @@ static pd_status put(struct connection *connection, const struct message *messag
     if (code == SQLITE_ROW) {
         code = sqlite3_step(number);
     }
-    pd_status status = code == SQLITE_DONE ? PD_OK : connection_error(connection, where, err);
+    pd_status status = code == SQLITE_DONE ? PD_OK : connection_error(connection, why, err);
     (void)sqlite3_reset(number);
     if (status != PD_OK) {
         return status;
@@ -92,9 +67,11 @@ static pd_status put(struct connection *connection, const struct message *messag
     connection_bind_number(insert, 1, message->partition);
     (void)sqlite3_bind_int64(insert, 2, high);
     (void)sqlite3_bind_int(insert, 3, (int)message->kind);
-    connection_bind_text(insert, 4, message->instance_id);
-    connection_bind_bytes(insert, 5, message->bytes);
-    return connection_run(connection, insert, where, err);
+    (void)sqlite3_bind_int64(insert, 4, message->flags);
+    connection_bind_text(insert, 5, message->instance_id);
+    connection_bind_text(insert, 6, message->execution_id);
+    connection_bind_bytes(insert, 7, message->bytes);
+    return connection_run(connection, insert, why, err);
 }
 
 static pd_status accept_all(struct connection *connection, const struct message *messages,
@@ -104,7 +81,7 @@ static pd_status accept_all(struct connection *connection, const struct message 
     for (size_t i = 0; i < count && status == PD_OK; i++) {
         status = judge(connection, &messages[i], err);
         if (status == PD_OK) {
-            status = put(connection, &messages[i], err);
+            status = sqlite_mailbox_put(connection, &messages[i], where, err);
         }
     }
     return status != PD_OK ? status : connection_do(connection, STATEMENT_COMMIT, where, err);

@@ -31,7 +31,7 @@
 
 enum { LINE_SIZE = 256, WAIT_SHARED_MS = 50 };
 
-static char *path_beside(const struct sqlite_store *store, const char *suffix)
+char *sqlite_path_beside(const struct sqlite_store *store, const char *suffix)
 {
     size_t size = strlen(store->path) + strlen(suffix) + 1;
     char *path = mem_alloc(size);
@@ -50,7 +50,7 @@ static pd_status failed(const struct sqlite_store *store, const char *what, pd_e
 pd_status sqlite_owner_init(struct sqlite_store *store, pd_error *err)
 {
     struct sqlite_owner *owner = &store->owner;
-    char *path = path_beside(store, "-lock");
+    char *path = sqlite_path_beside(store, "-lock");
     owner->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     mem_free(path);
     if (owner->lock_fd < 0) {
@@ -110,7 +110,7 @@ static void write_line(struct sqlite_store *store, time_us now)
 static pd_status open_pipe(struct sqlite_store *store, pd_error *err)
 {
     struct stat stat;
-    char *path = path_beside(store, "-wake");
+    char *path = sqlite_path_beside(store, "-wake");
     pd_status status = PD_OK;
     int fd = -1;
     if (mkfifo(path, 0666) != 0 && errno != EEXIST) {
@@ -178,7 +178,7 @@ void sqlite_owner_note_commit(struct sqlite_store *store)
 void sqlite_owner_note_mail(struct sqlite_store *store)
 {
     struct stat stat;
-    char *path = path_beside(store, "-wake");
+    char *path = sqlite_path_beside(store, "-wake");
     /* For reading too: so a reader that goes away just now does not send us SIGPIPE. */
     int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     mem_free(path);
@@ -214,7 +214,7 @@ static int listen_on(struct sqlite_store *store, bool *ret_at_once)
         return fcntl(owner->pipe_fd, F_DUPFD_CLOEXEC, 0);
     }
     if (owner->watch_fd < 0) {
-        char *path = path_beside(store, "-lock");
+        char *path = sqlite_path_beside(store, "-lock");
         owner->watch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
         if (owner->watch_fd >= 0 && inotify_add_watch(owner->watch_fd, path, IN_MODIFY) < 0) {
             close_fd(&owner->watch_fd);

@@ -8,26 +8,22 @@
 
 #include "base/error.h"
 #include "base/limits.h"
-#include "store/sqlite/sqlite_store.h"
+#include "store/sqlite/reading.h"
 
 static const char where[] = "sqlite: read";
 
-/* A statement being read: the connection it is on, and how it went so far. */
-struct reading {
-    struct sqlite_store *store;
-    struct connection *connection;
-    sqlite3_stmt *statement;
-    struct arena *arena;
-    pd_status status;
-    pd_error *err;
-};
-
-static bool reading_start(struct reading *reading, struct store *base, enum statement which,
-                          struct arena *arena, pd_error *err)
+bool reading_open(struct reading *reading, struct store *base, struct arena *arena, pd_error *err)
 {
     *reading = (struct reading){ .store = sqlite_store_of(base), .arena = arena, .err = err };
     reading->connection = sqlite_reader_take(reading->store, err);
-    if (reading->connection != NULL) {
+    reading->status = reading->connection != NULL ? PD_OK : err->status;
+    return reading->connection != NULL;
+}
+
+bool reading_start(struct reading *reading, struct store *base, enum statement which,
+                   struct arena *arena, pd_error *err)
+{
+    if (reading_open(reading, base, arena, err)) {
         reading->statement = connection_statement(reading->connection, which, where, err);
     }
     if (reading->statement == NULL) {
@@ -38,7 +34,7 @@ static bool reading_start(struct reading *reading, struct store *base, enum stat
     return true;
 }
 
-static bool reading_next(struct reading *reading)
+bool reading_next(struct reading *reading)
 {
     if (reading->status != PD_OK) {
         return false;
@@ -50,7 +46,7 @@ static bool reading_next(struct reading *reading)
     return code == SQLITE_ROW;
 }
 
-static pd_status reading_stop(struct reading *reading)
+pd_status reading_stop(struct reading *reading)
 {
     (void)sqlite3_reset(reading->statement);
     (void)sqlite3_clear_bindings(reading->statement);
@@ -58,7 +54,7 @@ static pd_status reading_stop(struct reading *reading)
     return reading->status;
 }
 
-static struct text column_text(struct reading *reading, int column)
+struct text reading_text(struct reading *reading, int column)
 {
     int type = sqlite3_column_type(reading->statement, column);
     if (type == SQLITE_NULL) {
@@ -79,13 +75,8 @@ static struct text column_text(struct reading *reading, int column)
     return text_make(copy, size);
 }
 
-static uint64_t column_number(const struct reading *reading, int column)
-{
-    return (uint64_t)sqlite3_column_int64(reading->statement, column);
-}
-
 /* Makes room for one more in an array that lives in an arena. */
-static void *grow(struct arena *arena, void *items, size_t count, size_t *room, size_t size)
+void *reading_grow(struct arena *arena, void *items, size_t count, size_t *room, size_t size)
 {
     if (count < *room) {
         return items;
@@ -101,19 +92,24 @@ static void *grow(struct arena *arena, void *items, size_t count, size_t *room, 
 
 /* ---- instances ------------------------------------------------------------------------------- */
 
-static struct instance_record column_record(struct reading *reading, bool with_payloads)
+struct instance_record reading_record(struct reading *reading, bool with_payloads)
 {
     sqlite3_stmt *s = reading->statement;
     struct instance_record record = {
-        .row = column_number(reading, 0),
-        .id = column_text(reading, 1),
-        .execution_id = column_text(reading, 2),
-        .name = column_text(reading, 3),
-        .version = column_text(reading, 4),
+        .row = reading_number(reading, 0),
+        .id = reading_text(reading, 1),
+        .execution_id = reading_text(reading, 2),
+        .name = reading_text(reading, 3),
+        .version = reading_text(reading, 4),
         .created_at = sqlite3_column_int64(s, 6),
         .updated_at = sqlite3_column_int64(s, 7),
         .ended_at = sqlite3_column_int64(s, 8),
         .is_busy = sqlite3_column_int(s, 9) != 0,
+        .starts_at = sqlite3_column_int64(s, 10),
+        .parent_step = sqlite3_column_int(s, 11),
+        .parent_id = reading_text(reading, 12),
+        .parent_execution_id = reading_text(reading, 13),
+        .tags = reading_text(reading, 14),
     };
     int state = sqlite3_column_int(s, 5);
     if (state < (int)RUN_PENDING || state > (int)RUN_TERMINATED) {
@@ -125,10 +121,10 @@ static struct instance_record column_record(struct reading *reading, bool with_p
     record.state = (enum run_state)state;
     record.partition = (unsigned)(record.row % reading->store->base.partition_count);
     if (with_payloads) {
-        record.input = column_text(reading, 10);
-        record.output = column_text(reading, 11);
-        record.failure = column_text(reading, 12);
-        record.custom_status = column_text(reading, 13);
+        record.input = reading_text(reading, 15);
+        record.output = reading_text(reading, 16);
+        record.failure = reading_text(reading, 17);
+        record.custom_status = reading_text(reading, 18);
     }
     return record;
 }
@@ -151,7 +147,7 @@ pd_status sqlite_load_instance(struct store *base, struct text id, uint64_t row,
     struct instance_record record;
     bool found = reading_next(&reading);
     if (found) {
-        record = column_record(&reading, true);
+        record = reading_record(&reading, true);
     }
     pd_status status = reading_stop(&reading);
     if (status == PD_OK) {
@@ -159,60 +155,6 @@ pd_status sqlite_load_instance(struct store *base, struct text id, uint64_t row,
         if (found) {
             *ret = record;
         }
-    }
-    return status;
-}
-
-/* The least text above every text that begins with the prefix; absent when there is none. */
-static struct text after_prefix(struct arena *arena, struct text prefix)
-{
-    size_t size = prefix.size;
-    while (size != 0 && (uint8_t)prefix.at[size - 1] == 0xff) {
-        size--;
-    }
-    if (size == 0) {
-        return TEXT_ABSENT;
-    }
-    char *copy = arena_copy(arena, prefix.at, size);
-    copy[size - 1] = (char)((uint8_t)copy[size - 1] + 1);
-    return text_make(copy, size);
-}
-
-pd_status sqlite_query(struct store *base, const struct store_query *query, struct arena *arena,
-                       struct record_page *ret, pd_error *err)
-{
-    struct reading reading;
-    struct record_page page = { 0 };
-    struct instance_record *items = NULL;
-    size_t room = 0;
-    size_t limit = query->limit < INT_MAX ? query->limit : INT_MAX;
-    if (!reading_start(&reading, base,
-                       query->with_payloads ? STATEMENT_QUERY_PAYLOADS : STATEMENT_QUERY, arena,
-                       err)) {
-        return reading.status;
-    }
-    sqlite3_stmt *s = reading.statement;
-    bool has_prefix = query->id_prefix.size != 0;
-    connection_bind_number(s, 1, query->after_row);
-    (void)sqlite3_bind_int64(s, 2, query->states);
-    connection_bind_text(s, 3, has_prefix ? query->id_prefix : TEXT_ABSENT);
-    connection_bind_text(s, 4, has_prefix ? after_prefix(arena, query->id_prefix) : TEXT_ABSENT);
-    connection_bind_text(s, 5, query->name);
-    (void)sqlite3_bind_int64(s, 6, query->created_from);
-    (void)sqlite3_bind_int64(s, 7, query->created_to);
-    connection_bind_number(s, 8, limit + 1);
-    while (reading_next(&reading)) {
-        if (page.count == limit) {
-            page.has_more = true;
-            break;
-        }
-        items = grow(arena, items, page.count, &room, sizeof *items);
-        items[page.count++] = column_record(&reading, query->with_payloads);
-    }
-    page.items = items;
-    pd_status status = reading_stop(&reading);
-    if (status == PD_OK) {
-        *ret = page;
     }
     return status;
 }
@@ -232,7 +174,7 @@ pd_status sqlite_load_history(struct store *base, uint64_t row, uint64_t from, s
     connection_bind_number(reading.statement, 1, row);
     connection_bind_number(reading.statement, 2, first);
     while (reading_next(&reading)) {
-        uint64_t turn = column_number(&reading, 0);
+        uint64_t turn = reading_number(&reading, 0);
         if (turn != first + count) {
             reading.status = error_set(err, PD_E_CORRUPT, false, where,
                                        "history of instance %llu has turn %llu where %llu belongs",
@@ -240,8 +182,8 @@ pd_status sqlite_load_history(struct store *base, uint64_t row, uint64_t from, s
                                        (unsigned long long)(first + count));
             break;
         }
-        turns = grow(arena, turns, count, &room, sizeof *turns);
-        turns[count++] = column_text(&reading, 1);
+        turns = reading_grow(arena, turns, count, &room, sizeof *turns);
+        turns[count++] = reading_text(&reading, 1);
     }
     pd_status status = reading_stop(&reading);
     if (status == PD_OK) {
@@ -262,14 +204,38 @@ pd_status sqlite_load_inbox(struct store *base, uint64_t row, struct arena *aren
     }
     connection_bind_number(reading.statement, 1, row);
     while (reading_next(&reading)) {
-        events = grow(arena, events, count, &room, sizeof *events);
-        arrivals = grow(arena, arrivals, count, &arrivals_room, sizeof *arrivals);
-        arrivals[count] = column_number(&reading, 0);
-        events[count++] = column_text(&reading, 1);
+        events = reading_grow(arena, events, count, &room, sizeof *events);
+        arrivals = reading_grow(arena, arrivals, count, &arrivals_room, sizeof *arrivals);
+        arrivals[count] = reading_number(&reading, 0);
+        events[count++] = reading_text(&reading, 1);
     }
     pd_status status = reading_stop(&reading);
     if (status == PD_OK) {
         *ret = (struct inbox_rows){ .events = events, .arrivals = arrivals, .count = count };
+    }
+    return status;
+}
+
+pd_status sqlite_load_progress(struct store *base, uint64_t row, struct arena *arena,
+                               struct progress_rows *ret, pd_error *err)
+{
+    struct reading reading;
+    struct progress *items = NULL;
+    size_t count = 0, room = 0;
+    if (!reading_start(&reading, base, STATEMENT_PROGRESS_LIST, arena, err)) {
+        return reading.status;
+    }
+    connection_bind_number(reading.statement, 1, row);
+    while (reading_next(&reading)) {
+        items = reading_grow(arena, items, count, &room, sizeof *items);
+        items[count++] = (struct progress){
+            .id = sqlite3_column_int(reading.statement, 0),
+            .bytes = reading_text(&reading, 1),
+        };
+    }
+    pd_status status = reading_stop(&reading);
+    if (status == PD_OK) {
+        *ret = (struct progress_rows){ .items = items, .count = count };
     }
     return status;
 }
@@ -290,8 +256,8 @@ pd_status sqlite_scan_busy(struct store *base, unsigned partition, uint64_t afte
     connection_bind_number(reading.statement, 3, partition);
     connection_bind_number(reading.statement, 4, max < INT_MAX ? max : INT_MAX);
     while (reading_next(&reading)) {
-        rows = grow(arena, rows, count, &room, sizeof *rows);
-        rows[count++] = column_number(&reading, 0);
+        rows = reading_grow(arena, rows, count, &room, sizeof *rows);
+        rows[count++] = reading_number(&reading, 0);
     }
     pd_status status = reading_stop(&reading);
     if (status == PD_OK) {
@@ -315,13 +281,13 @@ pd_status sqlite_due_timers(struct store *base, unsigned partition, time_us from
     while (max != 0 && reading_next(&reading)) {
         struct timer_row timer = {
             .due = sqlite3_column_int64(reading.statement, 0),
-            .row = column_number(&reading, 1),
+            .row = reading_number(&reading, 1),
             .id = sqlite3_column_int(reading.statement, 2),
         };
         if (count >= max && timer.due != items[count - 1].due) {
             break;
         }
-        items = grow(arena, items, count, &room, sizeof *items);
+        items = reading_grow(arena, items, count, &room, sizeof *items);
         items[count++] = timer;
     }
     pd_status status = reading_stop(&reading);
@@ -344,13 +310,23 @@ pd_status sqlite_receive(struct store *base, unsigned partition, uint64_t after,
     connection_bind_number(reading.statement, 2, after);
     connection_bind_number(reading.statement, 3, max < INT_MAX ? max : INT_MAX);
     while (reading_next(&reading)) {
-        items = grow(arena, items, count, &room, sizeof *items);
+        uint64_t number = reading_number(&reading, 0);
+        int kind = sqlite3_column_int(reading.statement, 1);
+        if (kind < (int)MESSAGE_START || kind > (int)MESSAGE_TASK_ENDED) {
+            reading.status = error_set(err, PD_E_CORRUPT, false, where,
+                                       "message %llu of partition %u is of kind %d, which is none",
+                                       (unsigned long long)number, partition, kind);
+            break;
+        }
+        items = reading_grow(arena, items, count, &room, sizeof *items);
         items[count++] = (struct message){
-            .number = column_number(&reading, 0),
-            .kind = (enum message_kind)sqlite3_column_int(reading.statement, 1),
+            .number = number,
+            .kind = (enum message_kind)kind,
             .partition = partition,
-            .instance_id = column_text(&reading, 2),
-            .bytes = column_text(&reading, 3),
+            .flags = (unsigned)sqlite3_column_int64(reading.statement, 2),
+            .instance_id = reading_text(&reading, 3),
+            .execution_id = reading_text(&reading, 4),
+            .bytes = reading_text(&reading, 5),
         };
     }
     pd_status status = reading_stop(&reading);

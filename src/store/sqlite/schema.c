@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "store/sqlite/connection.h"
 
 static const char *const migration_1[] = {
     /* Who owns a partition, and the numbers that must never be given out twice. */
@@ -69,8 +70,59 @@ static const char *const migration_1[] = {
     NULL
 };
 
-/* Each is up to two lists of pieces of SQL. */
-static const char *const *const migrations[SCHEMA_VERSION][2] = { { migration_1, schema_views } };
+static const char *const migration_2[] = {
+    /* What few instances have, apart from the others, which then cost nothing. */
+    "CREATE TABLE instance_extra("
+    " row INTEGER PRIMARY KEY,"
+    " starts_at INTEGER NOT NULL,"
+    " parent_step INTEGER NOT NULL,"
+    " parent_id TEXT,"
+    " parent_execution_id TEXT,"
+    " tags TEXT);"
+    "CREATE INDEX instance_parent ON instance_extra(parent_id) WHERE parent_id IS NOT NULL;"
+    "CREATE TABLE progress("
+    " instance INTEGER NOT NULL,"
+    " id INTEGER NOT NULL,"
+    " data TEXT,"
+    " PRIMARY KEY(instance,id)) WITHOUT ROWID;"
+    /* Messages without an event, and what belongs to one execution. */
+    "DROP INDEX mailbox_start;"
+    "ALTER TABLE mailbox RENAME TO mailbox_1;"
+    "CREATE TABLE mailbox("
+    " partition INTEGER NOT NULL,"
+    " number INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL,"
+    " flags INTEGER NOT NULL,"
+    " instance_id TEXT NOT NULL,"
+    " execution_id TEXT,"
+    " event BLOB,"
+    " PRIMARY KEY(partition,number)) WITHOUT ROWID;"
+    /* A start took the place of whatever had ended: states 3, 4 and 5. */
+    "INSERT INTO mailbox SELECT partition,number,kind,CASE kind WHEN 1 THEN 56 ELSE 0 END,"
+    " instance_id,NULL,event FROM mailbox_1;"
+    "DROP TABLE mailbox_1;"
+    "CREATE INDEX mailbox_start ON mailbox(instance_id) WHERE " SCHEMA_IS_START ";",
+    NULL
+};
+
+static const char *const *const migrations[SCHEMA_VERSION] = { migration_1, migration_2 };
+
+static const char *const ours[] = {
+    "partition",        "instance",  "instance_extra", "busy",
+    "history",          "progress",  "inbox",          "timer",
+    "mailbox",          "byte",      "instance_id",    "instance_parent",
+    "history_instance", "timer_due", "mailbox_start",  "perdure_instances",
+    "perdure_history",
+};
+
+bool schema_is_ours(const char *name)
+{
+    bool is_ours = false;
+    for (size_t i = 0; name != NULL && i < sizeof ours / sizeof ours[0] && !is_ours; i++) {
+        is_ours = sqlite3_stricmp(name, ours[i]) == 0;
+    }
+    return is_ours;
+}
 
 static const char where_open[] = "sqlite: open";
 
@@ -189,10 +241,14 @@ static pd_status migrate(struct connection *connection, int64_t version, unsigne
 {
     char sql[80];
     pd_status status = PD_OK;
+    if (version != 0) {
+        status = connection_execute(connection, schema_views_gone, where_open, err);
+    }
     for (int64_t i = version; i < SCHEMA_VERSION && status == PD_OK; i++) {
-        for (int part = 0; part < 2 && migrations[i][part] != NULL && status == PD_OK; part++) {
-            status = execute_pieces(connection, migrations[i][part], err);
-        }
+        status = execute_pieces(connection, migrations[i], err);
+    }
+    if (status == PD_OK) {
+        status = execute_pieces(connection, schema_views, err);
     }
     if (status == PD_OK && version == 0) {
         status = fill_partitions(connection, partitions, err);

@@ -4,6 +4,7 @@
  *
  *   A1  A file that is not ours is never written to, and no file appears beside it.
  *   A2  Migrations are numbered, applied in order in one transaction, and not edited once released.
+ *       Views are no part of them: they belong to the library that opened the file last.
  *   A3  A file is made in one transaction of SQLite's rollback journal, application_id and
  *       user_version included, before it is switched to WAL: so it is either empty or complete. */
 #ifndef STORE_SQLITE_SCHEMA_H
@@ -11,11 +12,14 @@
 
 #include <perdure.h>
 
-#include "store/sqlite/connection.h"
+struct connection;
+
+/* Messages that make an instance: as the index of them has it, so that it is used. */
+#define SCHEMA_IS_START "kind IN(1,8,9)"
 
 enum {
     SCHEMA_APPLICATION_ID = 0x50657264, /* "Perd" */
-    SCHEMA_VERSION = 1,
+    SCHEMA_VERSION = 2,
 };
 
 /* Looks at the file without touching it: PD_OK when it is missing, empty, or ours of a version we
@@ -26,8 +30,12 @@ pd_status schema_probe(const char *path, const char *name, const char *vfs, pd_e
 pd_status schema_prepare(struct connection *connection, unsigned partitions,
                          unsigned *ret_partitions, pd_error *err);
 
-/* Part of migration 1: the views for people, in views.c. In pieces, as C limits the length of a
- * literal; NULL ends them. */
+/* The views for people, in views.c, made again after every migration. In pieces, as C limits the
+ * length of a literal; NULL ends them. */
 extern const char *const schema_views[];
+extern const char schema_views_gone[];
+
+/* A table, index or view of ours, whatever the case of its letters. */
+bool schema_is_ours(const char *name);
 
 #endif

@@ -141,7 +141,9 @@ static void sqlite_close(struct store *base)
         connection_close(connection);
     }
     connection_close(store->sender);
+    sqlite_guest_done(store);
     connection_close(store->writer);
+    sqlite_board_done(store);
     sqlite_owner_done(store);
     pthread_mutex_destroy(&store->owner.lock);
     pthread_mutex_destroy(&store->readers_lock);
@@ -175,7 +177,7 @@ static void sqlite_trim(struct store *base)
 }
 
 static const struct store_ops sqlite_ops = {
-    .version = 1,
+    .version = 2,
     .close = sqlite_close,
     .own = sqlite_own,
     .disown = sqlite_disown,
@@ -192,6 +194,10 @@ static const struct store_ops sqlite_ops = {
     .wake = sqlite_wake,
     .tend = sqlite_tend,
     .trim = sqlite_trim,
+    .count = sqlite_count,
+    .load_progress = sqlite_load_progress,
+    .transact = sqlite_transact,
+    .board = sqlite_board,
 };
 
 /* From the root, as connections are opened again later, when the process may be elsewhere. It also

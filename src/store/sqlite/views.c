@@ -44,9 +44,9 @@
     " CAST(substr(h.events,at+1+" SKIPPED ",value-" SKIPPED ") AS TEXT) END"
 
 /* Of the fields of an event, the one that fits; a field of what is in field k of an event has
- * kind k, and one of what is in there 1000+k. */
+ * kind k, and one of what is in there 1000+k. Field f of kind k is called k*1000+f. */
 #define PICK(where, what) "max(CASE WHEN " where " THEN " what " END)"
-#define FIELD_IN(numbers) "kind*100+field IN(" numbers ")"
+#define FIELD_IN(numbers) "kind*1000+field IN(" numbers ")"
 #define KIND PICK("kind=0 AND field>2", "field")
 
 #define TIME(seconds, micros)                                                                    \
@@ -59,26 +59,28 @@
     WALK("f", "SELECT at AS e,0 AS kind,at,at+value AS stop FROM c WHERE found AND tag=10") ","  \
     WALK("p", "SELECT e,tag>>3 AS kind,at,at+value AS stop FROM f WHERE found AND tag&7=2") ","  \
     WALK("q", "SELECT e,1000+kind AS kind,at,at+value AS stop FROM p WHERE found"                \
-              " AND kind*100+(tag>>3) IN(403,802,1102,2602,1201,1301)")
+              " AND kind*1000+(tag>>3) IN(3006,4003,8002,11002,26002,12001,13001)")
 
 /* Order: kind, id, seconds, nanos, name, version, input, result, type and message of a failure,
- * status, task, seconds and nanos of the time to fire. */
+ * status, task, seconds and nanos of the time to fire, target. */
 #define EVENT_AS_JSON                                                                            \
     "json_array(" KIND ","                                                                       \
     "ifnull(" PICK("kind=0 AND field=1", "value") ",0),"                                         \
     "ifnull(" PICK("kind=2 AND field=1", "value") ",0),"                                         \
     "ifnull(" PICK("kind=2 AND field=2", "value") ",0),"                                         \
-    PICK(FIELD_IN("301,601,902,1602,1701,2302,2402"), TEXT_HERE) ","                             \
-    PICK(FIELD_IN("302,602,903"), WRAPPED) ","                                                   \
-    PICK(FIELD_IN("303,501,603,904,1603,1702,2001,2101,2201,2304,2404"), WRAPPED) ","            \
-    PICK(FIELD_IN("402,702,1002,2502"), WRAPPED) ","                                             \
+    PICK(FIELD_IN("3001,6001,9002,16002,17001,23002,24002,101001"), TEXT_HERE) ","                  \
+    PICK(FIELD_IN("3002,6002,9003"), WRAPPED) ","                                                \
+    PICK(FIELD_IN("3003,5001,6003,9004,16003,17002,20001,21001,22001,23004,24004,30001"),        \
+         WRAPPED) ","                                                                            \
+    PICK(FIELD_IN("4002,7002,10002,25002"), WRAPPED) ","                                         \
     PICK("kind IN(1004,1008,1011,1026) AND field=1", TEXT_HERE) ","                              \
     PICK("kind IN(1004,1008,1011,1026) AND field=2", TEXT_HERE) ","                              \
     "CASE WHEN " KIND "=4 THEN ifnull(" PICK("kind=4 AND field=1", "value") ",0) END,"           \
-    "CASE WHEN " KIND " IN(7,8,10,11,13) THEN ifnull("                                           \
-    PICK(FIELD_IN("701,801,1001,1101,1302"), "value") ",0) END,"                                 \
-    PICK("kind IN(1012,1013) AND field=1", "value") ","                                          \
-    PICK("kind IN(1012,1013) AND field=2", "value") ")"
+    "CASE WHEN " KIND " IN(7,8,10,11,13,100) THEN ifnull("                                       \
+    PICK(FIELD_IN("7001,8001,10001,11001,13002,100001"), "value") ",0) END,"                     \
+    PICK("kind IN(1003,1012,1013) AND field=1", "value") ","                                     \
+    PICK("kind IN(1003,1012,1013) AND field=2", "value") ","                                     \
+    PICK(FIELD_IN("9001,16001"), TEXT_HERE) ")"
 
 #define LEAVES                                                                                   \
     ",leaf(e,kind,field,value,at) AS ("                                                          \
@@ -110,7 +112,18 @@
     " WHEN 13 THEN 'TimerFired' WHEN 14 THEN 'OrchestratorStarted'"                              \
     " WHEN 15 THEN 'OrchestratorCompleted' WHEN 16 THEN 'EventSent' WHEN 17 THEN 'EventRaised'"  \
     " WHEN 20 THEN 'ContinueAsNew' WHEN 21 THEN 'ExecutionSuspended'"                            \
-    " WHEN 22 THEN 'ExecutionResumed' WHEN 30 THEN 'ExecutionRewound' ELSE 'Event'||" AT(0) " END"
+    " WHEN 22 THEN 'ExecutionResumed' WHEN 30 THEN 'ExecutionRewound'"                           \
+    " WHEN 100 THEN 'StepCancelled' WHEN 101 THEN 'ChangeMarked' ELSE 'Event'||" AT(0) " END"
+
+/* Packed tags (base/tags.h) as an object: they hold no control characters but their own, which
+ * become what JSON has between keys and values. */
+#define TAGS_AS_JSON                                                                             \
+    "'{\"'||replace(replace(trim(replace(replace(tags,'\\','\\\\'),'\"','\\\"'),char(30)),"         \
+    "char(31),'\":\"'),char(30),'\",\"')||'\"}'"
+
+const char schema_views_gone[] = "DROP VIEW IF EXISTS perdure_history;"
+                                 "DROP VIEW IF EXISTS perdure_instances;"
+                                 "DROP TABLE IF EXISTS byte;";
 
 const char *const schema_views[] = {
     "CREATE TABLE byte(x TEXT PRIMARY KEY,v INTEGER NOT NULL) WITHOUT ROWID;"
@@ -120,10 +133,13 @@ const char *const schema_views[] = {
     "CREATE VIEW perdure_instances AS SELECT id AS instance_id,name,version,"
     STATE_NAME " AS state,"
     "EXISTS(SELECT 1 FROM busy WHERE busy.row=instance.row) AS is_busy,"
+    "CASE WHEN starts_at<>0 THEN " TIME_OF("starts_at") " END AS starts_at,"
     TIME_OF("created_at") " AS created_at,"
     TIME_OF("updated_at") " AS updated_at,"
     "CASE WHEN ended_at<>0 THEN " TIME_OF("ended_at") " END AS ended_at,"
-    "input,output,custom_status,execution_id,row FROM instance;",
+    "input,output,custom_status," TAGS_AS_JSON " AS tags,parent_id,"
+    "execution_id,instance.row AS row"
+    " FROM instance LEFT JOIN instance_extra AS extra ON extra.row=instance.row;",
 
     "CREATE VIEW perdure_history AS SELECT i.id AS instance_id,"
     "row_number() OVER (PARTITION BY i.id ORDER BY h.turn,j.key) AS number,"
@@ -135,7 +151,8 @@ const char *const schema_views[] = {
     "ifnull(" AT(7) "," AT(8) "||': '||ifnull(" AT(9) ",'')) AS result,"
     STATUS_NAME " AS status,"
     AT(11) " AS task_id,"
-    TIME(AT(12), "ifnull(" AT(13) ",0)/1000") " AS fire_at"
+    TIME(AT(12), "ifnull(" AT(13) ",0)/1000") " AS fire_at,"
+    AT(14) " AS target_id"
     " FROM instance AS i JOIN history AS h ON h.instance=i.row",
     " JOIN json_each((WITH RECURSIVE " WALKS,
     LEAVES "event(line) AS (SELECT " EVENT_AS_JSON " FROM leaf GROUP BY e ORDER BY e)",

@@ -38,13 +38,16 @@ static const struct event_extra of_step_0 = { .has_parent = true, .parent_id = T
 static const struct event_extra with_children = { .recurses = true };
 static const struct event_extra of_task = { .tags = TEXT_INIT("\x1ek\x1fv\x1e"),
                                             .progress = TEXT_INIT("{\"row\":3}"),
-                                            .limits = { 1000, 60000, INT64_MAX } };
+                                            .limits = { 1000, 60000, INT64_MAX },
+                                            .retry_of = 3 };
+static const struct event_extra after_step_4 = { .retry_of = 5 };
 static const struct event_extra with_progress = { .progress = TEXT_INIT("4") };
 static const struct event_extra tagged = { .tags = TEXT_INIT("\x1e"
                                                              "a\x1f"
                                                              "1\x1e"
                                                              "b\x1f"
-                                                             "2\x1e") };
+                                                             "2\x1e"),
+                                           .retry_of = INT32_MAX };
 static const struct failure nameless = { .type = TEXT_INIT(""), .message = TEXT_INIT("") };
 
 const struct sample samples[] = {
@@ -135,6 +138,14 @@ const struct sample samples[] = {
         .at = AT,
         .fire_at = AT + INT64_C(3600000000) },
       "0a1f08c801120b0880f2d6ca06108094ef3a620d0a0b08908ed7ca06108094ef3a" },
+    { "timer_of_a_retry",
+      { .kind = EVENT_TIMER_CREATED,
+        .id = 5,
+        .ref = NO_ID,
+        .at = AT,
+        .fire_at = AT,
+        .extra = &after_step_4 },
+      "0a210805120b0880f2d6ca06108094ef3a62100a0b0880f2d6ca06108094ef3aa00605" },
     { "timer_before_1970",
       { .kind = EVENT_TIMER_CREATED, .id = 2, .ref = NO_ID, .at = -1, .fire_at = -1500000 },
       "0a2a0802121108ffffffffffffffffff0110988cebdc0362130a1108feffffffffffffff"
@@ -203,8 +214,8 @@ const struct sample samples[] = {
         .name = TEXT_INIT("SayHello"),
         .payload = TEXT_INIT("null"),
         .extra = &of_task },
-      "0a4d0803120b0880f2d6ca06108094ef3a323c0a0853617948656c6c6f1a060a046e756c6c2a060a016b120176a2"
-      "060b0a097b22726f77223a337da806e807b006e0d403b806ffffffffffffffff7f" },
+      "0a500803120b0880f2d6ca06108094ef3a323f0a0853617948656c6c6f1a060a046e756c6c2a060a016b120176"
+      "a2060b0a097b22726f77223a337da806e807b006e0d403b806ffffffffffffffff7fc00603" },
     { "task_failed_with_progress",
       { .kind = EVENT_TASK_FAILED,
         .id = NO_ID,
@@ -224,8 +235,8 @@ const struct sample samples[] = {
         .payload = TEXT_INIT("{}"),
         .instance_id = TEXT_INIT("e1:0004"),
         .extra = &tagged },
-      "0a3d0804120b0880f2d6ca06108094ef3a4a2c0a0765313a303030341204536869701a050a03312e3122040a027b"
-      "7d32060a016112013132060a0162120132" },
+      "0a440804120b0880f2d6ca06108094ef3a4a330a0765313a303030341204536869701a050a03312e3122040a02"
+      "7b7d32060a016112013132060a0162120132a006ffffffff07" },
     { "child_completed",
       { .kind = EVENT_CHILD_COMPLETED,
         .id = NO_ID,
@@ -322,9 +333,9 @@ static bool same_extra(const struct event_extra *a, const struct event_extra *b)
     b = b != NULL ? b : &nothing;
     return text_equal(a->tags, b->tags) && text_equal(a->progress, b->progress) &&
            a->limits.start_ms == b->limits.start_ms && a->limits.run_ms == b->limits.run_ms &&
-           a->limits.beat_ms == b->limits.beat_ms && a->recurses == b->recurses &&
-           a->has_parent == b->has_parent && a->parent_step == b->parent_step &&
-           same_string(a->parent_id, b->parent_id) &&
+           a->limits.beat_ms == b->limits.beat_ms && a->retry_of == b->retry_of &&
+           a->recurses == b->recurses && a->has_parent == b->has_parent &&
+           a->parent_step == b->parent_step && same_string(a->parent_id, b->parent_id) &&
            text_equal(a->parent_execution_id, b->parent_execution_id) &&
            text_equal(a->parent_name, b->parent_name) &&
            text_equal(a->parent_version, b->parent_version);

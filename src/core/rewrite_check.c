@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What must hold of a history before anything is built on it.
+ *
+ * The rest of core trusts histories, because it wrote them. An archive may have been written by
+ * anybody, and the engine that takes it in runs other instances, too: so whatever core would take
+ * for a bug of its own is refused here. What does no harm is let through: kinds that are not known,
+ * completions of steps that are not there, times that go backwards.
+ */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "core/rewrite.h"
+
+static bool is_step(const struct event *event)
+{
+    return event->kind == EVENT_TASK_SCHEDULED || event->kind == EVENT_TIMER_CREATED ||
+           event->kind == EVENT_CHILD_CREATED;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const int32_t *x = a;
+    const int32_t *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* A step is asked for once. Nearly always they come in order already. */
+static bool are_different(const struct adoption *adoption)
+{
+    struct arena arena = { 0 };
+    size_t count = 0;
+    bool is_sorted = true;
+    for (size_t i = 0; i < adoption->turn_count; i++) {
+        count += adoption->turns[i].count;
+    }
+    int32_t *steps = arena_alloc_raw(&arena, count * sizeof *steps);
+    count = 0;
+    for (size_t i = 0; i < adoption->turn_count; i++) {
+        for (size_t j = 0; j < adoption->turns[i].count; j++) {
+            const struct event *event = &adoption->turns[i].events[j];
+            if (is_step(event)) {
+                is_sorted = is_sorted && (count == 0 || steps[count - 1] < event->id);
+                steps[count++] = event->id;
+            }
+        }
+    }
+    if (!is_sorted) {
+        qsort(steps, count, sizeof *steps, by_number);
+    }
+    size_t i = 1;
+    while (i < count && steps[i - 1] != steps[i]) {
+        i++;
+    }
+    arena_done(&arena);
+    return i >= count;
+}
+
+/* NULL, or what is wrong with the event. */
+static const char *flaw_of_event(const struct event *event, size_t turn, size_t at)
+{
+    pd_error unused;
+    if ((event->kind == EVENT_ORCHESTRATOR_STARTED) != (at == 0)) {
+        return "turns begin with OrchestratorStarted, and have one";
+    }
+    if ((event->kind == EVENT_EXECUTION_STARTED) != (turn == 0 && at == 1)) {
+        return "ExecutionStarted is the second event, and there is one";
+    }
+    if (is_step(event) && event->id < 0) {
+        return "a step has no number";
+    }
+    if (event->kind == EVENT_CHILD_CREATED &&
+        (instance_id_check(event->instance_id, &unused) != PD_OK ||
+         !text_is_present(event->name))) {
+        return "a child has no proper id, or no name";
+    }
+    return NULL;
+}
+
+static const char *flaw_of_turn(const struct adoption *adoption, size_t i)
+{
+    const struct turn_events *turn = &adoption->turns[i];
+    const struct event *end = NULL;
+    bool is_last = i + 1 == adoption->turn_count;
+    if (turn->count < (i == 0 ? 2 : 1)) {
+        return "a turn is empty";
+    }
+    for (size_t j = 0; j < turn->count; j++) {
+        const struct event *event = &turn->events[j];
+        const char *flaw = flaw_of_event(event, i, j);
+        if (flaw != NULL) {
+            return flaw;
+        }
+        if (end != NULL && event->kind != EVENT_ORCHESTRATOR_COMPLETED) {
+            return "it goes on after its end";
+        }
+        end = event->kind == EVENT_EXECUTION_COMPLETED ? event : end;
+    }
+    bool has_ended = is_last && run_state_is_final(adoption->record->state);
+    if ((end != NULL) != has_ended || (has_ended && end->outcome != adoption->record->state)) {
+        return "it ends otherwise than the instance";
+    }
+    return NULL;
+}
+
+static const char *flaw_of_waiting(const struct adoption *adoption)
+{
+    for (size_t i = 0; i < adoption->waiting_count; i++) {
+        const struct event *event = &adoption->waiting[i];
+        bool is_start = event->kind == EVENT_EXECUTION_STARTED;
+        if (is_start != (adoption->turn_count == 0 && i == 0)) {
+            return "what waits begins with ExecutionStarted exactly when there was no turn";
+        }
+        if (event_role(event->kind) != ROLE_INPUT) {
+            return "something waits that cannot come in";
+        }
+    }
+    if (adoption->turn_count + adoption->waiting_count == 0) {
+        return "it has not begun";
+    }
+    return NULL;
+}
+
+static const char *flaw_of_record(const struct adoption *adoption)
+{
+    const struct instance_record *record = adoption->record;
+    pd_error unused;
+    if (instance_id_check(record->id, &unused) != PD_OK || !text_is_present(record->execution_id) ||
+        !text_is_present(record->name)) {
+        return "the instance has no proper id, no execution or no name";
+    }
+    if (record->state > RUN_TERMINATED ||
+        (record->state == RUN_PENDING && adoption->turn_count != 0)) {
+        return "the instance cannot be in its state";
+    }
+    if (run_state_is_final(record->state) &&
+        (adoption->turn_count == 0 || adoption->waiting_count != 0)) {
+        return "the instance has ended, but not in its history";
+    }
+    return NULL;
+}
+
+pd_status rewrite_check(const struct adoption *adoption, pd_error *err)
+{
+    const char *flaw = flaw_of_record(adoption);
+    size_t turn = 0;
+    while (flaw == NULL && turn < adoption->turn_count) {
+        flaw = flaw_of_turn(adoption, turn++);
+    }
+    if (flaw == NULL) {
+        flaw = flaw_of_waiting(adoption);
+    }
+    if (flaw == NULL && !are_different(adoption)) {
+        flaw = "two steps have one number";
+    }
+    return flaw == NULL ? PD_OK
+                        : error_set(err, PD_E_CORRUPT, false, "core: history",
+                                    "the history of '%.*s' does not hold together: %s (turn %zu)",
+                                    TEXT_ARGS(adoption->record->id), flaw, turn);
+}

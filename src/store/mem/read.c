@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading: what the contents hold, copied into the caller's arena. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/tags.h"
+#include "store/mem/mem_store.h"
+
+static struct instance_record copy_record(const struct instance_record *record, struct arena *arena,
+                                          bool with_payloads)
+{
+    struct instance_record copy = *record;
+    copy.id = text_copy(arena, record->id);
+    copy.execution_id = text_copy(arena, record->execution_id);
+    copy.name = text_copy(arena, record->name);
+    copy.version = text_copy(arena, record->version);
+    copy.tags = text_copy(arena, record->tags);
+    copy.parent_id = text_copy(arena, record->parent_id);
+    copy.parent_execution_id = text_copy(arena, record->parent_execution_id);
+    copy.input = with_payloads ? text_copy(arena, record->input) : TEXT_ABSENT;
+    copy.output = with_payloads ? text_copy(arena, record->output) : TEXT_ABSENT;
+    copy.failure = with_payloads ? text_copy(arena, record->failure) : TEXT_ABSENT;
+    copy.custom_status = with_payloads ? text_copy(arena, record->custom_status) : TEXT_ABSENT;
+    return copy;
+}
+
+pd_status mem_load_instance(struct store *base, struct text id, uint64_t row, struct arena *arena,
+                            struct instance_record *ret, bool *ret_found, pd_error *err)
+{
+    struct mem_store *store = mem_store_of(base);
+    struct contents *contents = mem_enter(store, err);
+    if (contents == NULL) {
+        return err->status;
+    }
+    const struct mem_instance *instance = contents_find(contents, id, row);
+    *ret_found = instance != NULL;
+    if (instance != NULL) {
+        *ret = copy_record(&instance->record, arena, true);
+    }
+    mem_leave(store);
+    return PD_OK;
+}
+
+pd_status mem_load_history(struct store *base, uint64_t row, uint64_t from, struct arena *arena,
+                           struct history_rows *ret, pd_error *err)
+{
+    struct mem_store *store = mem_store_of(base);
+    struct contents *contents = mem_enter(store, err);
+    if (contents == NULL) {
+        return err->status;
+    }
+    const struct mem_instance *instance = contents_find(contents, TEXT_ABSENT, row);
+    uint64_t first = from != 0 ? from : 1;
+    size_t all = instance != NULL ? instance->turn_count : 0;
+    size_t count = first <= all ? all - (size_t)first + 1 : 0;
+    struct text *turns = arena_alloc(arena, count * sizeof *turns);
+    for (size_t i = 0; i < count; i++) {
+        turns[i] = text_copy(arena, instance->turns[first - 1 + i]);
+    }
+    *ret = (struct history_rows){ .turns = turns, .count = count, .first = first };
+    mem_leave(store);
+    return PD_OK;
+}
+
+pd_status mem_load_inbox(struct store *base, uint64_t row, struct arena *arena,
+                         struct inbox_rows *ret, pd_error *err)
+{
+    struct mem_store *store = mem_store_of(base);
+    struct contents *contents = mem_enter(store, err);
+    if (contents == NULL) {
+        return err->status;
+    }
+    const struct mem_instance *instance = contents_find(contents, TEXT_ABSENT, row);
+    size_t count = instance != NULL ? instance->inbox_count : 0;
+    struct text *events = arena_alloc(arena, count * sizeof *events);
+    uint64_t *arrivals = arena_alloc(arena, count * sizeof *arrivals);
+    for (size_t i = 0; i < count; i++) {
+        events[i] = text_copy(arena, instance->inbox[i].event);
+        arrivals[i] = instance->inbox[i].arrival;
+    }
+    *ret = (struct inbox_rows){ .events = events, .arrivals = arrivals, .count = count };
+    mem_leave(store);
+    return PD_OK;
+}
+
+/* Room for one more in an array that lives in an arena. */
+static void *grow(struct arena *arena, void *items, size_t count, size_t *room, size_t size)
+{
+    if (count < *room) {
+        return items;
+    }
+    *room = *room != 0 ? *room * 2 : 16;
+    void *bigger = arena_alloc(arena, *room * size);
+    if (count != 0) {
+        memcpy(bigger, items, count * size);
+    }
+    return bigger;
+}
+
+pd_status mem_scan_busy(struct store *base, unsigned partition, uint64_t after, size_t max,
+                        struct arena *arena, struct busy_page *ret, pd_error *err)
+{
+    struct mem_store *store = mem_store_of(base);
+    struct contents *contents = mem_enter(store, err);
+    if (contents == NULL) {
+        return err->status;
+    }
+    uint64_t *rows = NULL;
+    size_t count = 0, room = 0;
+    for (size_t i = contents_row_above(contents, after); i < contents->row_count && count < max;
+         i++) {
+        const struct instance_record *record = &contents->rows[i]->record;
+        if (record->is_busy && record->partition == partition) {
+            rows = grow(arena, rows, count, &room, sizeof *rows);
+            rows[count++] = record->row;
+        }
+    }
+    *ret = (struct busy_page){ .rows = rows, .count = count };
+    mem_leave(store);
+    return PD_OK;
+}
+
+pd_status mem_due_timers(struct store *base, unsigned partition, time_us from, time_us until,
+                         size_t max, struct arena *arena, struct timer_page *ret, pd_error *err)
+{
+    struct mem_store *store = mem_store_of(base);
+    struct contents *contents = mem_enter(store, err);
+    if (contents == NULL) {
+        return err->status;
+    }
+    struct timer_node *root = contents->partitions[partition].timers;
+    struct timer_row *items = NULL;
+    size_t count = 0, room = 0;
+    const struct timer_node *at = max != 0 ? timers_above(root, from, UINT64_MAX) : NULL;
+    while (at != NULL && at->due <= until && (count < max || at->due == items[count - 1].due)) {
+        items = grow(arena, items, count, &room, sizeof *items);
+        items[count++] = (struct timer_row){ .due = at->due, .row = at->row, .id = at->id };
+        at = timers_above(root, at->due, at->number);
+    }
+    *ret = (struct timer_page){ .items = items, .count = count };
+    mem_leave(store);
+    return PD_OK;
+}
+
+static bool is_like(struct text text, struct text wanted)
+{
+    return !text_is_present(wanted) || text_equal(text, wanted);
+}
+
+/* Of a time that is 0 when there is none, which is then in no window. */
+static bool is_within(time_us time, time_us from, time_us to)
+{
+    return (from == 0 && to == 0) ||
+           (time != 0 && (from == 0 || time >= from) && (to == 0 || time <= to));
+}
+
+static bool fits(const struct instance_record *record, const struct store_query *query)
+{
+    return (query->states == 0 || (query->states >> record->state & 1) != 0) &&
+           text_has_prefix(record->id, query->id_prefix) && is_like(record->name, query->name) &&
+           is_like(record->version, query->version) &&
+           is_like(record->parent_id, query->parent_id) &&
+           tags_has_needle(record->tags, query->tag) &&
+           !(query->roots_only && text_is_present(record->parent_id)) &&
+           is_within(record->created_at, query->created_from, query->created_to) &&
+           is_within(record->ended_at, query->ended_from, query->ended_to);
+}
+
+pd_status mem_query(struct store *base, const struct store_query *query, struct arena *arena,
+                    struct record_page *ret, pd_error *err)
+{
+    struct mem_store *store = mem_store_of(base);
+    struct contents *contents = mem_enter(store, err);
+    if (contents == NULL) {
+        return err->status;
+    }
+    struct instance_record *items = NULL;
+    struct record_page page = { 0 };
+    size_t room = 0;
+    for (size_t i = contents_row_above(contents, query->after_row);
+         i < contents->row_count && !page.has_more; i++) {
+        const struct instance_record *record = &contents->rows[i]->record;
+        if (!fits(record, query)) {
+            continue;
+        }
+        page.has_more = page.count == query->limit;
+        if (!page.has_more) {
+            items = grow(arena, items, page.count, &room, sizeof *items);
+            items[page.count++] = copy_record(record, arena, query->with_payloads);
+        }
+    }
+    page.items = items;
+    *ret = page;
+    mem_leave(store);
+    return PD_OK;
+}
+
+pd_status mem_count(struct store *base, const struct store_query *query, struct store_counts *ret,
+                    pd_error *err)
+{
+    struct mem_store *store = mem_store_of(base);
+    struct contents *contents = mem_enter(store, err);
+    if (contents == NULL) {
+        return err->status;
+    }
+    *ret = (struct store_counts){ 0 };
+    for (size_t i = 0; i < contents->row_count; i++) {
+        const struct instance_record *record = &contents->rows[i]->record;
+        ret->of[record->state] += fits(record, query);
+    }
+    mem_leave(store);
+    return PD_OK;
+}
+
+pd_status mem_load_progress(struct store *base, uint64_t row, struct arena *arena,
+                            struct progress_rows *ret, pd_error *err)
+{
+    struct mem_store *store = mem_store_of(base);
+    struct contents *contents = mem_enter(store, err);
+    if (contents == NULL) {
+        return err->status;
+    }
+    const struct mem_instance *instance = contents_find(contents, TEXT_ABSENT, row);
+    size_t count = instance != NULL ? instance->progress_count : 0;
+    struct progress *items = arena_alloc(arena, count * sizeof *items);
+    for (size_t i = 0; i < count; i++) {
+        items[i] = (struct progress){ .id = instance->progress[i].id,
+                                      .bytes = text_copy(arena, instance->progress[i].bytes) };
+    }
+    *ret = (struct progress_rows){ .items = items, .count = count };
+    mem_leave(store);
+    return PD_OK;
+}
+
+pd_status mem_receive(struct store *base, unsigned partition, uint64_t after, size_t max,
+                      struct arena *arena, struct message_page *ret, pd_error *err)
+{
+    struct mem_store *store = mem_store_of(base);
+    struct contents *contents = mem_enter(store, err);
+    if (contents == NULL) {
+        return err->status;
+    }
+    struct message *items = NULL;
+    size_t count = 0, room = 0;
+    const struct mem_message *at = contents->partitions[partition].mailbox;
+    for (; at != NULL && count < max; at = at->next) {
+        if (at->message.number > after) {
+            items = grow(arena, items, count, &room, sizeof *items);
+            items[count] = at->message;
+            items[count].instance_id = text_copy(arena, at->message.instance_id);
+            items[count].execution_id = text_copy(arena, at->message.execution_id);
+            items[count++].bytes = text_copy(arena, at->message.bytes);
+        }
+    }
+    *ret = (struct message_page){ .items = items, .count = count };
+    mem_leave(store);
+    return PD_OK;
+}
