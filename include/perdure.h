@@ -233,8 +233,9 @@ typedef void pd_any_fn(void);
  * history), "Forbidden" (the determinism guard; see guard), "ActivityNotFound" and
  * "OrchestratorNotFound" (no function of that name in the worker), "BadInput" (pd_read found
  * another shape), "BadPayload" (a value that JSON cannot hold, or above the limit), "Misuse" (a
- * call used in a way it does not allow; the message says which), "OutOfMemory" (pd_alloc found
- * none), "CorruptHistory" (what is stored of the instance cannot be understood). */
+ * call used in a way it does not allow; the message says which), "Unavailable" (the transaction of
+ * an activity could not be committed), "OutOfMemory" (pd_alloc found none), "CorruptHistory" (what
+ * is stored of the instance cannot be understood). */
 typedef struct pd_failure pd_failure;
 struct pd_failure {
     const char *type;    /* short, for programs: "CardDeclined" */
@@ -421,9 +422,9 @@ PD_API pd_result   pd_fail_with(pd_orchestration *o, const pd_failure *f);
 PD_API const char *pd_activity_key(pd_activity *a);
 PD_API const char *pd_activity_instance_id(pd_activity *a);
 
-/* Says that the activity lives, and how far it has come (any JSON): does not block, may be called
- * as often as you like. What was said last is durable soon after, and given to the next attempt,
- * whether that follows a crash, a time-out or a failure.
+/* Says that the activity lives, and how far it has come (any JSON; null: as far as said before):
+ * does not block, may be called as often as you like. What was said last is durable soon after, and
+ * given to the next attempt, whether that follows a crash, a time-out or a failure.
  *
  *   returns   true: go on; false: nobody wants the result any more, come back soon */
 PD_API bool        pd_activity_heartbeat_(pd_activity *a, pd_value progress);

@@ -6,22 +6,25 @@
  * its input is not even written again. Otherwise it becomes an action of this turn, whose text
  * lives in the turn's arena, because the run may be dropped before the actions are looked at.
  *
- * Expected events are no steps: they consume what was raised, in order, by name. */
+ * What has more to it than an input (options, retries, children) is in attempt.c. Expected events
+ * are no steps: events.c. */
 #include "author/author_priv.h"
+#include "core/core.h"
 
-static pd_task *new_task(pd_orchestration *run, enum task_kind kind, const char *name, int32_t step)
+pd_task *task_new(pd_orchestration *run, enum task_kind kind, const char *name)
 {
     pd_task *task = arena_alloc(&run->arena, sizeof *task);
     task->magic = TASK_MAGIC;
-    task->kind = kind;
-    task->step = step;
+    task->kind = (uint8_t)kind;
+    task->awaits = (uint8_t)kind;
+    task->step = EVENT_NO_ID;
     task->run = run;
     task->self = task;
     task->name = name;
     return task;
 }
 
-static pd_task *new_step(pd_orchestration *run, enum task_kind kind, const char *name)
+void task_take_step(pd_orchestration *run, pd_task *task)
 {
     if (run->step_count == run->step_room) {
         size_t room = run->step_room != 0 ? run->step_room * 2 : 16;
@@ -29,16 +32,16 @@ static pd_task *new_step(pd_orchestration *run, enum task_kind kind, const char 
             mem_grow(run->steps, run->step_room * sizeof *run->steps, room * sizeof *run->steps);
         run->step_room = room;
     }
-    pd_task *task = new_task(run, kind, name, (int32_t)run->step_count);
+    if (task != NULL) {
+        task->step = (int32_t)run->step_count;
+    }
     run->steps[run->step_count++] = task;
-    return task;
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* A name that came from user code, checked. */
-static struct text checked_name(pd_orchestration *run, const char *call, const char *what,
-                                const char *name)
+struct text ask_checked_name(pd_orchestration *run, const char *call, const char *what,
+                             const char *name)
 {
     if (name == NULL) {
         run_raise(run, "Misuse", true, "%s: the %s is NULL", call, what);
@@ -52,22 +55,25 @@ static struct text checked_name(pd_orchestration *run, const char *call, const c
     return t;
 }
 
-/* The name of the activity. A name of the program lives as long as the author; others (is_known
- * false) live as long as the run. */
-static const char *activity_name(pd_orchestration *run, pd_ref ref, bool *is_known)
+const char *ask_function_name(pd_orchestration *run, pd_ref ref, pd_function_kind kind,
+                              bool *is_known)
 {
+    bool is_activity = kind == PD_ACTIVITY;
+    const char *call = is_activity ? "pd_call_activity" : "pd_call_child";
     *is_known = true;
     if (ref.run_ != NULL) {
-        const char *name = author_name_of(&run->shard->author->base, ref.run_, PD_ACTIVITY);
+        const char *name = author_name_of(&run->shard->author->base, ref.run_, kind);
         if (name == NULL) {
-            run_raise(run, "ActivityNotFound", true,
-                      "pd_call_activity: a function that is not in the program; add "
-                      "PD_FUNCTION(\"Name\", function) to the table that pd_worker_start is given");
+            run_raise(run, is_activity ? "ActivityNotFound" : "OrchestratorNotFound", true,
+                      "%s: a function that is not in the program; add PD_FUNCTION(\"Name\", "
+                      "function) to the table that pd_worker_start is given",
+                      call);
         }
         return name;
     }
-    struct text name = checked_name(run, "pd_call_activity", "name of the activity", ref.name_);
-    const pd_function *function = author_find(run->shard->author, name, PD_ACTIVITY);
+    struct text name = ask_checked_name(
+        run, call, is_activity ? "name of the activity" : "name of the orchestrator", ref.name_);
+    const pd_function *function = author_find(run->shard->author, name, kind);
     if (function != NULL) {
         return function->name;
     }
@@ -84,7 +90,9 @@ static void add_schedule(pd_orchestration *run, const char *name, bool is_known,
     struct text input = TEXT("null"), version = TEXT_ABSENT;
     if (call != NULL && call->version != NULL) {
         version = text_copy(run->turn_arena,
-                            checked_name(run, "pd_call_activity", "version", call->version));
+                            ask_checked_name(run, "pd_call_activity", "version", call->version));
+    } else if (run->about != NULL) {
+        version = text_copy(run->turn_arena, run->about->version);
     }
     if (call != NULL && !mem_payload(&run->mem, run->turn_arena, call->input, &input, &err)) {
         run_raise(run, "BadPayload", true, "the input of activity '%s' (step %zu): %s", name,
@@ -98,16 +106,27 @@ static void add_schedule(pd_orchestration *run, const char *name, bool is_known,
     action->payload = input;
 }
 
+static bool has_options(const pd_activity_call *call)
+{
+    return call != NULL && (call->retry != NULL || call->tags.kind_ != PD_IS_NULL ||
+                            (call->start_max.ms | call->run_max.ms | call->beat_max.ms) != 0);
+}
+
 pd_task *pd_start_activity_(pd_orchestration *o, pd_ref activity, const pd_activity_call *call)
 {
     bool is_known;
     run_check(o);
-    const char *name = activity_name(o, activity, &is_known);
-    if (!replay_knows(o, TASK_ACTIVITY, name)) {
+    const char *name = ask_function_name(o, activity, PD_ACTIVITY, &is_known);
+    if (__builtin_expect(has_options(call), 0)) {
+        return attempt_start_activity(o, name, call);
+    }
+    if (replay_step(o, EVENT_TASK_SCHEDULED, name) == STEP_NEW) {
         add_schedule(o, name, is_known, call);
     }
-    o->open_activities++;
-    return new_step(o, TASK_ACTIVITY, name);
+    pd_task *task = task_new(o, TASK_ACTIVITY, name);
+    task_take_step(o, task);
+    o->open_work++;
+    return task;
 }
 
 pd_value pd_call_activity_(pd_orchestration *o, pd_ref activity, const pd_activity_call *call)
@@ -118,21 +137,39 @@ pd_value pd_call_activity_(pd_orchestration *o, pd_ref activity, const pd_activi
 
 /* ---- timers ---------------------------------------------------------------------------------- */
 
-static pd_task *start_timer(pd_orchestration *run, time_us fire_at)
+void ask_timer(pd_orchestration *run, pd_task *task, time_us fire_at)
 {
-    if (!replay_knows(run, TASK_TIMER, NULL)) {
+    enum step_answer answer = replay_step(run, EVENT_TIMER_CREATED, NULL);
+    if (answer == STEP_DIFFERS) {
+        return;
+    }
+    if (answer == STEP_NEW) {
         struct action *action = shard_add_action(run->shard);
         action->kind = ACTION_CREATE_TIMER;
         action->id = (int32_t)run->step_count;
         action->fire_at = fire_at;
     }
-    return new_step(run, TASK_TIMER, "timer");
+    task->awaits = TASK_TIMER;
+    task_take_step(run, task);
+}
+
+static pd_task *start_timer(pd_orchestration *run, time_us fire_at)
+{
+    pd_task *task = task_new(run, TASK_TIMER, "timer");
+    ask_timer(run, task, fire_at);
+    return task;
 }
 
 pd_task *pd_start_timer(pd_orchestration *o, pd_duration d)
 {
     run_check(o);
     return start_timer(o, time_add(o->now, time_of_duration(d)));
+}
+
+pd_task *pd_start_timer_until(pd_orchestration *o, pd_time t)
+{
+    run_check(o);
+    return start_timer(o, time_of_public(t));
 }
 
 void pd_sleep(pd_orchestration *o, pd_duration d)
@@ -143,36 +180,63 @@ void pd_sleep(pd_orchestration *o, pd_duration d)
 
 void pd_sleep_until(pd_orchestration *o, pd_time t)
 {
-    run_check(o);
-    pd_task *task = start_timer(o, time_of_public(t));
+    pd_task *task = pd_start_timer_until(o, t);
     (void)pd_await(o, task);
 }
 
-/* ---- events ---------------------------------------------------------------------------------- */
+/* ---- telling another instance ---------------------------------------------------------------- */
 
-pd_task *pd_expect_event(pd_orchestration *o, const char *name)
+void pd_send_event_(pd_orchestration *o, const char *id, const char *name, pd_value v)
 {
+    pd_error err;
+    struct text payload;
     run_check(o);
-    struct text checked = checked_name(o, "pd_expect_event", "name of the event", name);
-    struct event_queue *queue = run_queue(o, checked);
-    pd_task *task = new_task(o, TASK_EVENT, text_copy(&o->arena, checked).at, EVENT_NO_ID);
-    struct kept_event *kept = queue->events;
-    if (kept != NULL) {
-        queue->events = kept->next;
-        if (queue->events == NULL) {
-            queue->last_event = &queue->events;
-        }
-        task->payload = kept->payload;
-        task->state = TASK_SUCCEEDED;
-    } else {
-        *queue->last_waiter = task;
-        queue->last_waiter = &task->next;
+    struct text checked = ask_checked_name(o, "pd_send_event", "name of the event", name);
+    if (instance_id_check(text_of(id), &err) != PD_OK) {
+        run_raise(o, "Misuse", true, "pd_send_event: %s", err.text);
     }
-    return task;
+    const char *kept = text_copy(o->turn_arena, checked).at;
+    if (replay_step(o, EVENT_EVENT_SENT, kept) == STEP_NEW) {
+        if (!mem_payload(&o->mem, o->turn_arena, v, &payload, &err)) {
+            run_raise(o, "BadPayload", true, "pd_send_event: the payload of event '%s': %s", kept,
+                      err.text);
+        }
+        struct action *action = shard_add_action(o->shard);
+        action->kind = ACTION_SEND_EVENT;
+        action->id = (int32_t)o->step_count;
+        action->instance_id = text_copy(o->turn_arena, text_of(id));
+        action->name = text_of(kept);
+        action->payload = payload;
+    }
+    task_take_step(o, NULL);
 }
 
-pd_value pd_wait_event(pd_orchestration *o, const char *name)
+/* ---- giving up ------------------------------------------------------------------------------- */
+
+static const char *noun(const pd_task *task)
 {
-    pd_task *task = pd_expect_event(o, name);
-    return pd_await(o, task);
+    static const char *const nouns[] = { "activity", "child", "the timer", "event" };
+    return nouns[task->kind];
+}
+
+/* A waiter that was cancelled stays in its queue until its turn would come; then it is passed
+ * over. */
+void pd_cancel(pd_orchestration *o, pd_task *t)
+{
+    run_check(o);
+    if (t == NULL || t->magic != TASK_MAGIC || t->run != o) {
+        run_raise(o, "Misuse", true, "pd_cancel: the task is NULL, or not of this orchestration");
+    }
+    if (t->state != TASK_OPEN) {
+        return;
+    }
+    if (t->step != EVENT_NO_ID && !replay_knows_cancel(o, t->step)) {
+        struct action *action = shard_add_action(o->shard);
+        action->kind = ACTION_CANCEL;
+        action->id = t->step;
+    }
+    bool is_timer = t->kind == TASK_TIMER;
+    t->failure = failure_new(&o->arena, "Cancelled", false, NULL, "%s%s%s%s was cancelled", noun(t),
+                             is_timer ? "" : " '", is_timer ? "" : t->name, is_timer ? "" : "'");
+    run_task_ended(o, t, TASK_FAILED);
 }

@@ -48,7 +48,8 @@ static pd_status program_check(const pd_function *function, size_t i, const stru
     if (function->run == NULL) {
         return error_set(err, PD_E_INVALID, false, where, "'%s' has no function", function->name);
     }
-    if (function->kind != PD_ORCHESTRATOR && function->kind != PD_ACTIVITY) {
+    if (function->kind != PD_ORCHESTRATOR && function->kind != PD_ACTIVITY &&
+        function->kind != PD_TRANSACTION_) {
         return error_set(err, PD_E_INVALID, false, where,
                          "'%s' is neither an orchestrator nor an activity; use PD_FUNCTION",
                          function->name);
@@ -68,7 +69,7 @@ union row {
 
 static uint64_t code_key(pd_any_fn *run, pd_function_kind kind)
 {
-    return ((uint64_t)(uintptr_t)run << 1) ^ (kind == PD_ACTIVITY ? 1 : 0);
+    return ((uint64_t)(uintptr_t)run << 1) ^ (kind == PD_ORCHESTRATOR ? 0 : 1);
 }
 
 static pd_status program_add(struct author *author, const pd_function *program, size_t n,
@@ -95,7 +96,9 @@ static pd_status program_add(struct author *author, const pd_function *program, 
 const pd_function *author_find(const struct author *author, struct text name, pd_function_kind kind)
 {
     const pd_function *function = map_find(&author->names, name);
-    return function != NULL && function->kind == kind ? function : NULL;
+    return function != NULL && (function->kind == PD_ORCHESTRATOR) == (kind == PD_ORCHESTRATOR)
+               ? function
+               : NULL;
 }
 
 const char *author_name_of(const struct runner *runner, pd_any_fn *run, pd_function_kind kind)
@@ -247,23 +250,53 @@ static void add_completion(pd_orchestration *run)
     struct action *action = shard_add_action(shard);
     action->kind = ACTION_COMPLETE;
     action->id = (int32_t)step;
-    if (outcome->failure != NULL) {
+    action->payload = text_copy(run->turn_arena, outcome->payload);
+    switch (outcome->kind) {
+    case OUTCOME_OK: action->outcome = RUN_COMPLETED; break;
+    case OUTCOME_FAILED:
         action->outcome = RUN_FAILED;
         action->failure = failure_to_core(run->turn_arena, outcome->failure);
-    } else {
-        action->outcome = RUN_COMPLETED;
-        action->payload = text_copy(run->turn_arena, outcome->payload);
+        break;
+    case OUTCOME_NEW:
+        action->kind = ACTION_CONTINUE_AS_NEW;
+        action->version = text_copy(run->turn_arena, outcome->version);
+        if (!outcome->drops_events) {
+            action->kept = events_kept(run, &action->kept_count);
+        }
+        break;
     }
 }
 
-static void give_actions(struct shard *shard, struct arena *arena, struct turn_result *ret)
+static void give_actions(pd_orchestration *run, struct turn_result *ret)
 {
+    const struct shard *shard = run->shard;
     size_t size = shard->action_count * sizeof *shard->actions;
-    struct action *actions = arena_alloc_raw(arena, size);
+    struct action *actions = arena_alloc_raw(run->turn_arena, size);
     if (size > 0) {
         memcpy(actions, shard->actions, size);
     }
+    run->length += shard->action_count; /* each is one event */
     *ret = (struct turn_result){ .actions = actions, .action_count = shard->action_count };
+    if (!run->is_divergent) {
+        ret->custom_status = run->custom_status;
+    }
+}
+
+/* The instance is for another worker; past NULL: only its first turn can tell. */
+static bool is_left(const struct author *author, const struct turn *turn, const struct past *past)
+{
+    const struct event *events = past != NULL ? past->events : turn->events;
+    size_t count = past != NULL ? past->event_count : turn->event_count;
+    if (!author->leaves_mismatch || author->version_match == PD_VERSION_ANY ||
+        (past == NULL && turn->number > 1)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (events[i].kind == EVENT_EXECUTION_STARTED) {
+            return !version_fits(author, events[i].version);
+        }
+    }
+    return false;
 }
 
 /* The run as of the turn before; NULL: only history knows. */
@@ -292,13 +325,14 @@ static void finish_turn(pd_orchestration *run, const struct turn *turn)
 {
     struct shard *shard = run->shard;
     run->position = turn->number;
-    run->known_count = 0;
+    run->known_count = run->cancels_due = run->cancels_done = 0;
+    run->turn = NULL;
     run->turn_arena = NULL;
     if (run->is_ended || shard->author->is_drop_mode) {
         shard_drop(shard, run);
     } else {
         run_keep_lent(run);
-        if (run->open_activities == 0) {
+        if (run->open_work == 0) {
             let_sleep(shard, run);
         }
     }
@@ -318,12 +352,17 @@ static enum runner_answer author_turn(struct runner *runner, const struct turn *
     if (shard->pool == NULL) {
         shard_open(shard);
     }
+    if (is_left(author, turn, past)) {
+        return RUNNER_LEAVES;
+    }
     pd_orchestration *run = find_run(shard, turn, past != NULL);
     if (run == NULL) {
         return RUNNER_NEEDS_HISTORY;
     }
     shard->action_count = 0;
+    run->turn = turn;
     run->turn_arena = arena;
+    run->custom_status = TEXT_ABSENT;
     if (run->position + 1 < turn->number) {
         count(&shard->replays);
         replay_past(run, past);
@@ -333,7 +372,7 @@ static enum runner_answer author_turn(struct runner *runner, const struct turn *
     if (run->is_ended) {
         add_completion(run);
     }
-    give_actions(shard, arena, ret);
+    give_actions(run, ret);
     finish_turn(run, turn);
     return RUNNER_DONE;
 }
@@ -410,12 +449,11 @@ static void author_activity(struct runner *runner, const struct activity *activi
                             struct activity_host *host, struct arena *arena,
                             struct activity_result *ret)
 {
-    (void)host;
-    activity_run(author_of(runner), activity, arena, ret);
+    activity_run(author_of(runner), activity, host, arena, ret);
 }
 
 static const struct runner_ops author_ops = {
-    .version = 1,
+    .version = 2,
     .turn = author_turn,
     .forget = author_forget,
     .forget_all = author_forget_all,
@@ -439,6 +477,15 @@ static pd_status options_take(struct author *author, const struct author_options
     author->asleep_max = author->asleep_max > ASLEEP_MIN ? author->asleep_max : ASLEEP_MIN;
     author->is_drop_mode = options->is_drop_mode;
     author->reports_overflow = !options->is_fault_unhandled;
+    author->payload_max = options->payload_max != 0 ? options->payload_max : LIMIT_PAYLOAD_BYTES;
+    author->version =
+        text_of(options->version != NULL && options->version[0] != '\0' ? options->version : NULL);
+    author->version_match = options->version_match;
+    author->leaves_mismatch = options->leaves_mismatch;
+    if (author->version.size > LIMIT_NAME || !text_is_utf8(author->version)) {
+        return error_set(err, PD_E_INVALID, false, "worker",
+                         "the version must be at most %d bytes of UTF-8", LIMIT_NAME);
+    }
     if (author->stack_size < LIMIT_STACK_MIN) {
         return error_set(err, PD_E_INVALID, false, "worker",
                          "a stack_size of %zu is below the least, %d bytes", author->stack_size,

@@ -14,9 +14,11 @@
  *   A3  A run that has ended is dropped before its last turn returns.
  *
  * Which file does what: author.c keeps runs; run.c begins, switches and ends one; replay.c feeds it
- * events and compares it with history (R1 to R4); ask.c has the durable requests, wait.c the waits,
- * inside.c the rest of section 5; activity.c runs activities; mem.c, value.c and read.c are what
- * both kinds of functions use; failure.c copies failures; overflow.c reports a stack overflow. */
+ * events and compares it with history (R1 to R4); ask.c has the durable requests, attempt.c those
+ * with options, children and retries, events.c external events; wait.c the waits, inside.c what an
+ * orchestrator may know of itself, chance.c its random numbers; version.c says whether a worker may
+ * run it. activity.c runs activities; mem.c, value.c and read.c are what both kinds of functions
+ * use; failure.c copies failures; overflow.c reports a stack overflow. */
 #ifndef AUTHOR_AUTHOR_PRIV_H
 #define AUTHOR_AUTHOR_PRIV_H
 
@@ -27,6 +29,7 @@
 
 #include "author/author.h"
 #include "base/base.h"
+#include "base/tags.h"
 #include "co/co.h"
 #include "core/event.h"
 #include "core/turn.h"
@@ -36,12 +39,17 @@ enum { AUTHOR_MAGIC = 0x61757468, RUN_MAGIC = 0x72756e21, TASK_MAGIC = 0x7461736
 
 /* ---- memory behind a run or an activity ------------------------------------------------------ */
 
-/* What pd_ok or pd_fail made. Kept in a list, so that a pd_result is believed only when it is one
- * of this context's own. */
+enum outcome_kind { OUTCOME_OK = 1, OUTCOME_FAILED, OUTCOME_NEW }; /* pd_result.outcome_ */
+
+/* What pd_ok, pd_fail or pd_continue_as_new made. Kept in a list, so that a pd_result is believed
+ * only when it is one of this context's own. */
 struct outcome {
     struct outcome *next;
-    struct text payload;
-    const pd_failure *failure; /* NULL: succeeded */
+    enum outcome_kind kind;
+    bool drops_events;         /* OUTCOME_NEW */
+    struct text payload;       /* the result, or the next input */
+    struct text version;       /* OUTCOME_NEW: absent: as it is */
+    const pd_failure *failure; /* OUTCOME_FAILED */
 };
 
 struct pd_mem {
@@ -49,6 +57,7 @@ struct pd_mem {
     struct buffer *scratch; /* JSON is written here first */
     pd_orchestration *run;  /* NULL: an activity */
     void *user;
+    size_t payload_max; /* bytes of JSON */
     struct outcome *outcomes;
     const pd_failure *recorded; /* for PD_FAILED */
     const pd_failure *broken;   /* a call that cannot answer was refused: pd_ok will not do */
@@ -58,8 +67,10 @@ struct pd_mem {
 __attribute__((format(printf, 3, 4))) void mem_refuse(pd_mem *m, const char *type,
                                                       const char *format, ...);
 
-/* The value as JSON of at most LIMIT_PAYLOAD_BYTES, in the arena; false with err. */
+/* The value as JSON of at most payload_max bytes, in the arena; false with err. */
 bool mem_payload(pd_mem *m, struct arena *arena, pd_value v, struct text *ret, pd_error *err);
+
+struct outcome *mem_outcome_new(pd_mem *m, enum outcome_kind kind);
 
 /* What a function returned. Never NULL: what is not acceptable becomes a failure. */
 const struct outcome *mem_outcome(pd_mem *m, pd_result result);
@@ -85,16 +96,21 @@ const struct failure *failure_to_core(struct arena *arena, const pd_failure *fai
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
-enum task_kind { TASK_ACTIVITY, TASK_TIMER, TASK_EVENT };
+enum task_kind { TASK_ACTIVITY, TASK_CHILD, TASK_TIMER, TASK_EVENT };
 enum task_state { TASK_OPEN, TASK_SUCCEEDED, TASK_FAILED };
+
+struct request;
 
 struct pd_task {
     uint32_t magic;
-    int32_t step; /* EVENT_NO_ID for an expected event */
-    enum task_kind kind;
+    int32_t step; /* the present one, when it has several; EVENT_NO_ID for an expected event */
+    uint8_t kind;
+    uint8_t
+        awaits; /* kind of the present step: of one that is tried again after a while, a timer */
     uint8_t state;
     bool is_waited; /* the run's present wait counts it */
     bool is_parsed;
+    bool is_counted; /* wait.c */
     pd_orchestration *run;
     pd_task *self; /* looking at a const task parses its payload, once */
     pd_task *next; /* open: in an event queue; ended: in the run's list of lent payloads */
@@ -102,14 +118,23 @@ struct pd_task {
     struct text payload;
     pd_value value;
     const pd_failure *failure;
+    struct request *request; /* attempt.c; NULL: a plain one, which is not tried again */
 };
 
+/* An activity or a child: the run is in use again soon. */
+static inline bool task_awaits_work(const pd_task *task)
+{
+    return task->awaits <= TASK_CHILD;
+}
+
+/* An event that came and that nobody has taken yet. */
 struct kept_event {
-    struct kept_event *next;
-    struct text payload;
+    struct kept_event *next; /* of its name */
+    struct list_node node;   /* of the run's, in the order they came */
+    struct text name, payload;
 };
 
-/* Waiters or events of one name, oldest first; never both. */
+/* Waiters or events of one name, oldest first; never both, cancelled waiters aside. */
 struct event_queue {
     pd_task *waiters, **last_waiter;
     struct kept_event *events, **last_event;
@@ -118,13 +143,29 @@ struct event_queue {
 /* ---- runs ------------------------------------------------------------------------------------ */
 
 struct shard;
+struct author;
 struct known;
+struct chance;
+
+/* What its EXECUTION_STARTED says beyond the usual. */
+struct about {
+    struct text version, tags;             /* absent: none; end in NUL */
+    const char *parent_id;                 /* NULL: no child */
+    struct text instance_id, execution_id; /* under which its history began */
+};
+
+/* What pd_changed has answered, or will, as history knows it. */
+struct mark {
+    struct mark *next;
+    struct text name;
+    bool answer;
+};
 
 struct pd_orchestration {
     uint32_t magic;
     bool is_begun, is_replaying, is_ended;
     bool is_asleep;    /* in the shard's list of that name */
-    bool is_divergent; /* ended because code and history differ */
+    bool is_divergent; /* ended because code and history differ, or its version is not ours */
     struct list_node node;
     struct shard *shard;
     uint64_t row, position; /* position: number of the last turn done */
@@ -136,20 +177,41 @@ struct pd_orchestration {
     struct pd_mem mem;
     struct arena arena;
 
-    pd_task **steps;
+    pd_task **steps; /* NULL: a step that nothing is heard of, such as an event that was sent */
     size_t step_count, step_room;
-    size_t open_activities;
+    size_t open_work; /* activities and children that have not ended */
     size_t waits_for; /* tasks still to end before the code goes on; 0: it is not waiting */
     pd_task *lent;    /* tasks whose payload is still the event's */
     struct map queues;
+    struct list kept; /* of kept_event */
 
+    uint64_t length;               /* number of the event that was delivered last */
     size_t known_count, due_count; /* replay.c */
-    struct arena *turn_arena;      /* during a turn */
+    size_t cancels_due, cancels_done;
+    uint64_t differs_at;           /* is_divergent: number of the first event that does not fit */
+    const struct turn *turn;       /* during a turn, also the next three */
+    size_t delivered;              /* of its events */
+    struct arena *turn_arena;      /* what goes out with it */
+    struct text custom_status;     /* set in it; absent: as it was */
     const struct outcome *outcome; /* ended: how */
+
+    const struct about *about; /* NULL: nothing that the turn does not say */
+    const char *execution_id;  /* NULL until asked for */
+    struct mark *marks;
+    struct chance *chance; /* chance.c */
 };
 
 /* The run whose user code is on this thread's stack now (A1). */
 extern _Thread_local pd_orchestration *run_current __attribute__((tls_model("initial-exec")));
+/* The run whose retry policy is asked on this thread (attempt.c): a pure function, on a stack of its
+ * own, which is in run->co meanwhile, so that leaving it is leaving the orchestration. */
+extern _Thread_local pd_orchestration *run_judged __attribute__((tls_model("initial-exec")));
+
+/* Whose code, of whichever kind, this thread runs; NULL: none. */
+static inline pd_orchestration *run_inside(void)
+{
+    return run_current != NULL ? run_current : run_judged;
+}
 
 pd_orchestration *run_new(struct shard *shard, const struct turn *turn);
 void run_drop(pd_orchestration *run); /* runs the defers; leaves the shard's map and list first */
@@ -159,6 +221,8 @@ void run_resume(pd_orchestration *run);
 void run_end(pd_orchestration *run, const pd_failure *failure); /* not from user code */
 void run_task_ended(pd_orchestration *run, pd_task *task, enum task_state state);
 void run_keep_lent(pd_orchestration *run);
+/* A stack, if need be that of the run longest unused. */
+struct co *run_stack(pd_orchestration *run, void (*main)(struct co *, void *), void *argument);
 
 /* From user code: these do not come back. */
 _Noreturn void run_leave(pd_orchestration *run, const pd_failure *failure);
@@ -179,20 +243,67 @@ static inline void run_check(const pd_orchestration *run)
 
 /* ---- replay ---------------------------------------------------------------------------------- */
 
-/* A step as history has it, and the number of its event as people see it. */
+/* A step as history has it, and the numbers of its events as people see them. */
 struct known {
     const struct event *event;
     uint64_t number;
+    uint64_t cancelled; /* of the StepCancelled that the code has not asked for yet; 0: none */
 };
 
 void replay_past(pd_orchestration *run, const struct past *past);
 void replay_turn(pd_orchestration *run, const struct turn *turn);
 
-/* From user code, about the step it asks for next: true when history has it already. */
-bool replay_knows(pd_orchestration *run, enum task_kind kind, const char *name);
+/* About the step that the run asks for next. STEP_DIFFERS: the run has ended; user code does not
+ * come back then. */
+enum step_answer { STEP_NEW, STEP_KNOWN, STEP_DIFFERS };
+enum step_answer replay_step(pd_orchestration *run, enum event_kind kind, const char *name);
 
-/* The queue of this name, ASCII case-insensitive; made when it is not there yet. */
-struct event_queue *run_queue(pd_orchestration *run, struct text name);
+/* From user code, which cancels this step: true when history has that already. */
+bool replay_knows_cancel(pd_orchestration *run, int32_t step);
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+pd_task *task_new(pd_orchestration *run, enum task_kind kind, const char *name);
+/* Gives the next step to the task; NULL: nothing will be heard of it. */
+void task_take_step(pd_orchestration *run, pd_task *task);
+
+/* A name or version that came from user code, checked. */
+struct text ask_checked_name(pd_orchestration *run, const char *call, const char *what,
+                             const char *name);
+/* The name of an activity or orchestrator. A name of the program lives as long as the author;
+ * others (is_known false) live as long as the run. */
+const char *ask_function_name(pd_orchestration *run, pd_ref ref, pd_function_kind kind,
+                              bool *is_known);
+/* The next step of the task is a timer. */
+void ask_timer(pd_orchestration *run, pd_task *task, time_us fire_at);
+
+/* ---- attempts -------------------------------------------------------------------------------- */
+
+/* An activity that has options beside its version. */
+pd_task *attempt_start_activity(pd_orchestration *run, const char *name,
+                                const pd_activity_call *call);
+/* The next attempt's time has come. Not from user code. */
+void attempt_ask(pd_orchestration *run, pd_task *task);
+/* An attempt has failed. False: no other follows, the task has failed. Not from user code. */
+bool attempt_follows(pd_orchestration *run, pd_task *task, const pd_failure *failure,
+                     struct text progress);
+
+/* ---- external events ------------------------------------------------------------------------- */
+
+void events_deliver(pd_orchestration *run, struct text name, struct text payload);
+/* What the next execution gets: what nobody took, and what comes after the run has ended, in the
+ * order it came; in the turn's arena. */
+const struct event *events_kept(pd_orchestration *run, size_t *ret_count);
+
+/* ---- versions, chance ------------------------------------------------------------------------ */
+
+/* Negative: a is older than b. */
+int version_compare(struct text a, struct text b);
+/* May this worker run an instance of the version? */
+bool version_fits(const struct author *author, struct text version);
+
+/* At least 0, below 1: the same for a step of an execution at every replay. */
+double chance_of_step(pd_orchestration *run, int32_t step);
 
 /* ---- shards and the author ------------------------------------------------------------------- */
 
@@ -221,6 +332,10 @@ struct author {
     struct map64 by_code; /* function to its first row */
     void *user;
     size_t stack_size, runs_max, asleep_max; /* the last two of one shard */
+    size_t payload_max;
+    struct text version; /* of this worker; absent: none */
+    pd_version_match version_match;
+    bool leaves_mismatch;
     bool is_drop_mode, reports_overflow;
     unsigned shard_count;
     struct shard *shards;
@@ -228,11 +343,12 @@ struct author {
 
 struct action *shard_add_action(struct shard *shard);
 bool shard_evict_one(struct shard *shard, const pd_orchestration *but);
+/* Of kind PD_ACTIVITY also a transactional one. NULL: the program has none of that name. */
 const pd_function *author_find(const struct author *author, struct text name,
                                pd_function_kind kind);
 
-void activity_run(const struct author *author, const struct activity *activity, struct arena *arena,
-                  struct activity_result *ret);
+void activity_run(const struct author *author, const struct activity *activity,
+                  struct activity_host *host, struct arena *arena, struct activity_result *ret);
 
 /* One line "[instance name] text" on stderr, whatever the text holds. */
 __attribute__((format(printf, 3, 0))) void log_line(struct text instance, const char *name,

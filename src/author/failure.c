@@ -3,8 +3,9 @@
  * Failures: from user code to history and back.
  *
  *   F1  A failure that leaves here is UTF-8 throughout: a byte that is not becomes '?'.
- *   F2  At most LIMIT_FAILURE_DEPTH causes follow the first; deeper ones, also those of a chain
- *       that bites its own tail, are left out. */
+ *   F2  Causes are at most LIMIT_FAILURE_DEPTH deep, at most LIMIT_FAILURE_CAUSES beside each
+ *       other, and at most LIMIT_FAILURE_PARTS in all; others are left out. So also what bites its
+ *       own tail comes to an end. */
 #include <stdio.h>
 
 #include "author/author_priv.h"
@@ -51,47 +52,72 @@ pd_failure *failure_new(struct arena *arena, const char *type, bool is_final,
     return failure;
 }
 
-const pd_failure *failure_keep(struct arena *arena, const pd_failure *failure)
+static pd_failure *of_core(struct arena *arena, const struct failure *failure)
+{
+    pd_failure *copy = arena_alloc(arena, sizeof *copy);
+    copy->type = arena_copy(arena, failure->type.at, failure->type.size);
+    copy->message = arena_copy(arena, failure->message.at, failure->message.size);
+    copy->final = failure->is_final;
+    return copy;
+}
+
+/* The causes of a failure; the first of each is gone into before the next one. */
+static const pd_failure *causes_of_core(struct arena *arena, const struct failure *cause, int depth,
+                                        int *left)
 {
     const pd_failure *first = NULL, **at = &first;
-    for (int depth = 0; failure != NULL && depth <= LIMIT_FAILURE_DEPTH; depth++) {
-        pd_failure *copy = arena_alloc(arena, sizeof *copy);
-        copy->type = keep_text(arena, failure->type);
-        copy->message = keep_text(arena, failure->message);
-        copy->final = failure->final;
+    for (int i = 0; cause != NULL && i<LIMIT_FAILURE_CAUSES && * left> 0 && depth > 0; i++) {
+        --*left;
+        pd_failure *copy = of_core(arena, cause);
+        copy->cause = causes_of_core(arena, cause->cause, depth - 1, left);
         *at = copy;
-        at = &copy->cause;
-        failure = failure->cause;
+        at = &copy->next;
+        cause = cause->next;
     }
     return first;
 }
 
 const pd_failure *failure_of_core(struct arena *arena, const struct failure *failure)
 {
-    const pd_failure *first = NULL, **at = &first;
-    for (int depth = 0; failure != NULL && depth <= LIMIT_FAILURE_DEPTH; depth++) {
-        pd_failure *copy = arena_alloc(arena, sizeof *copy);
-        copy->type = arena_copy(arena, failure->type.at, failure->type.size);
-        copy->message = arena_copy(arena, failure->message.at, failure->message.size);
-        copy->final = failure->is_final;
+    int left = LIMIT_FAILURE_PARTS;
+    pd_failure *copy = of_core(arena, failure);
+    copy->cause = causes_of_core(arena, failure->cause, LIMIT_FAILURE_DEPTH, &left);
+    return copy;
+}
+
+static struct failure *to_core(struct arena *arena, const pd_failure *failure)
+{
+    struct failure *copy = arena_alloc(arena, sizeof *copy);
+    copy->type = text_of(keep_text(arena, failure->type));
+    copy->message = text_of(keep_text(arena, failure->message));
+    copy->is_final = failure->final;
+    return copy;
+}
+
+static const struct failure *causes_to_core(struct arena *arena, const pd_failure *cause, int depth,
+                                            int *left)
+{
+    const struct failure *first = NULL, **at = &first;
+    for (int i = 0; cause != NULL && i<LIMIT_FAILURE_CAUSES && * left> 0 && depth > 0; i++) {
+        --*left;
+        struct failure *copy = to_core(arena, cause);
+        copy->cause = causes_to_core(arena, cause->cause, depth - 1, left);
         *at = copy;
-        at = &copy->cause;
-        failure = failure->cause;
+        at = &copy->next;
+        cause = cause->next;
     }
     return first;
 }
 
 const struct failure *failure_to_core(struct arena *arena, const pd_failure *failure)
 {
-    const struct failure *first = NULL, **at = &first;
-    for (int depth = 0; failure != NULL && depth <= LIMIT_FAILURE_DEPTH; depth++) {
-        struct failure *copy = arena_alloc(arena, sizeof *copy);
-        copy->type = text_of(keep_text(arena, failure->type));
-        copy->message = text_of(keep_text(arena, failure->message));
-        copy->is_final = failure->final;
-        *at = copy;
-        at = &copy->cause;
-        failure = failure->cause;
-    }
-    return first;
+    int left = LIMIT_FAILURE_PARTS;
+    struct failure *copy = to_core(arena, failure);
+    copy->cause = causes_to_core(arena, failure->cause, LIMIT_FAILURE_DEPTH, &left);
+    return copy;
+}
+
+const pd_failure *failure_keep(struct arena *arena, const pd_failure *failure)
+{
+    return failure_of_core(arena, failure_to_core(arena, failure));
 }

@@ -34,9 +34,9 @@ bool mem_payload(pd_mem *m, struct arena *arena, pd_value v, struct text *ret, p
         return false;
     }
     size_t size = m->scratch->size;
-    if (size > LIMIT_PAYLOAD_BYTES) {
-        error_set(err, PD_E_LIMIT, false, "payload", "%zu bytes of JSON are over the limit of %d",
-                  size, LIMIT_PAYLOAD_BYTES);
+    if (size > m->payload_max) {
+        error_set(err, PD_E_LIMIT, false, "payload", "%zu bytes of JSON are over the limit of %zu",
+                  size, m->payload_max);
         return false;
     }
     *ret = text_make(arena_copy(arena, m->scratch->at, size), size);
@@ -89,9 +89,10 @@ void *pd_user_(pd_mem *m)
 
 /* ---- results --------------------------------------------------------------------------------- */
 
-static struct outcome *outcome_new(pd_mem *m)
+struct outcome *mem_outcome_new(pd_mem *m, enum outcome_kind kind)
 {
     struct outcome *outcome = arena_alloc(m->arena, sizeof *outcome);
+    outcome->kind = kind;
     outcome->next = m->outcomes;
     m->outcomes = outcome;
     return outcome;
@@ -99,9 +100,9 @@ static struct outcome *outcome_new(pd_mem *m)
 
 static pd_result failed(pd_mem *m, const pd_failure *failure)
 {
-    struct outcome *outcome = outcome_new(m);
+    struct outcome *outcome = mem_outcome_new(m, OUTCOME_FAILED);
     outcome->failure = failure;
-    return (pd_result){ 2, outcome };
+    return (pd_result){ OUTCOME_FAILED, outcome };
 }
 
 pd_result pd_ok_(pd_mem *m, pd_value v)
@@ -115,21 +116,37 @@ pd_result pd_ok_(pd_mem *m, pd_value v)
         mem_refuse(m, "BadPayload", "the result: %s", err.text);
         return failed(m, m->recorded);
     }
-    struct outcome *outcome = outcome_new(m);
+    struct outcome *outcome = mem_outcome_new(m, OUTCOME_OK);
     outcome->payload = payload;
-    return (pd_result){ 1, outcome };
+    return (pd_result){ OUTCOME_OK, outcome };
+}
+
+__attribute__((format(printf, 4, 0))) static pd_result
+fail(pd_mem *m, const char *type, bool is_final, const char *format, va_list args)
+{
+    pd_failure *failure = failure_vnew(m->arena, type, is_final, NULL, format, args);
+    if (failure->type[0] == '\0') {
+        failure = failure_new(m->arena, "Misuse", true, failure, "pd_fail: the type is missing");
+    }
+    return failed(m, failure);
 }
 
 pd_result pd_fail_(pd_mem *m, const char *type, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    pd_failure *failure = failure_vnew(m->arena, type, false, NULL, format, args);
+    pd_result result = fail(m, type, false, format, args);
     va_end(args);
-    if (failure->type[0] == '\0') {
-        failure = failure_new(m->arena, "Misuse", true, failure, "pd_fail: the type is missing");
-    }
-    return failed(m, failure);
+    return result;
+}
+
+pd_result pd_fail_final_(pd_mem *m, const char *type, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    pd_result result = fail(m, type, true, format, args);
+    va_end(args);
+    return result;
 }
 
 pd_result pd_fail_with(pd_orchestration *o, const pd_failure *f)
@@ -141,19 +158,39 @@ pd_result pd_fail_with(pd_orchestration *o, const pd_failure *f)
     return failed(&o->mem, failure_keep(&o->arena, f));
 }
 
+pd_result pd_continue_as_new_(pd_orchestration *o, const pd_continue_call *call)
+{
+    pd_error err;
+    struct text input = TEXT("null");
+    run_check(o);
+    if (call != NULL && !mem_payload(&o->mem, &o->arena, call->input, &input, &err)) {
+        run_raise(o, "BadPayload", true, "the next input: %s", err.text);
+    }
+    struct outcome *outcome = mem_outcome_new(&o->mem, OUTCOME_NEW);
+    outcome->payload = input;
+    if (call != NULL) {
+        outcome->drops_events = call->drops_events;
+        if (call->version != NULL) {
+            outcome->version = text_copy(
+                &o->arena, ask_checked_name(o, "pd_continue_as_new", "version", call->version));
+        }
+    }
+    return (pd_result){ OUTCOME_NEW, outcome };
+}
+
 const struct outcome *mem_outcome(pd_mem *m, pd_result result)
 {
-    if (result.detail_ == NULL && result.outcome_ == 2 && m->recorded != NULL) {
+    bool is_pd_failed = result.detail_ == NULL && result.outcome_ == OUTCOME_FAILED;
+    if (is_pd_failed && m->recorded != NULL) {
         return failed(m, m->recorded).detail_;
     }
     for (const struct outcome *own = m->outcomes; own != NULL; own = own->next) {
-        if (own == result.detail_ && result.outcome_ == (own->failure != NULL ? 2 : 1)) {
+        if (own == result.detail_ && result.outcome_ == (int)own->kind) {
             return own;
         }
     }
-    const char *what = result.detail_ == NULL && result.outcome_ == 2
-                           ? "the function returned PD_FAILED, but no call had failed"
-                           : "the function returned something that pd_ok, pd_fail or pd_fail_with "
-                             "of its own context did not make";
+    const char *what = is_pd_failed ? "the function returned PD_FAILED, but no call had failed"
+                                    : "the function returned something that pd_ok, pd_fail or "
+                                      "pd_fail_with of its own context did not make";
     return failed(m, failure_new(m->arena, "Misuse", true, NULL, "%s", what)).detail_;
 }

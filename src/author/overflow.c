@@ -66,7 +66,7 @@ static void pass_on(int signal_number, siginfo_t *info, void *context)
 
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
-    const pd_orchestration *run = run_current;
+    const pd_orchestration *run = run_inside();
     if (run != NULL && info->si_code > 0 && co_guard_hit(run->shard->pool, info->si_addr)) {
         say("perdure: the orchestrator '");
         say(run->name);

@@ -16,10 +16,11 @@
 #include "author/author_priv.h"
 
 _Thread_local pd_orchestration *run_current __attribute__((tls_model("initial-exec")));
+_Thread_local pd_orchestration *run_judged __attribute__((tls_model("initial-exec")));
 
 bool author_is_inside(void)
 {
-    return run_current != NULL;
+    return run_inside() != NULL;
 }
 
 enum {
@@ -47,6 +48,8 @@ pd_orchestration *run_new(struct shard *shard, const struct turn *turn)
     run->mem.scratch = &shard->scratch;
     run->mem.run = run;
     run->mem.user = shard->author->user;
+    run->mem.payload_max = shard->author->payload_max;
+    list_init(&run->kept);
     run->instance_id = arena_copy(&run->arena, turn->instance_id.at, turn->instance_id.size);
     return run;
 }
@@ -122,12 +125,11 @@ void run_resume(pd_orchestration *run)
     assert_that(is_paused != run->is_ended);
 }
 
-/* A stack, if need be that of the run longest unused. */
-static struct co *new_stack(pd_orchestration *run)
+struct co *run_stack(pd_orchestration *run, void (*main)(struct co *, void *), void *argument)
 {
     struct shard *shard = run->shard;
     for (;;) {
-        struct co *co = co_new(shard->pool, run_main, run);
+        struct co *co = co_new(shard->pool, main, argument);
         if (co != NULL) {
             return co;
         }
@@ -137,11 +139,57 @@ static struct co *new_stack(pd_orchestration *run)
     }
 }
 
+/* What the beginning says beyond the usual; NULL: nothing. The ids under which a history began are
+ * not those of the instance when that is a fork. */
+static const struct about *about_of(pd_orchestration *run, const struct event *event)
+{
+    const struct turn *turn = run->turn;
+    const struct event_extra *extra = event->extra;
+    bool is_own =
+        (event->instance_id.size == 0 || text_equal(event->instance_id, turn->instance_id)) &&
+        (event->execution_id.size == 0 || text_equal(event->execution_id, turn->execution_id));
+    if (event->version.size == 0 && extra == NULL && is_own) {
+        return NULL;
+    }
+    struct about *about = arena_alloc(&run->arena, sizeof *about);
+    if (event->version.size > 0) {
+        about->version = text_copy(&run->arena, event->version);
+    }
+    if (extra != NULL) {
+        about->tags = text_copy(&run->arena, extra->tags);
+        about->parent_id = extra->has_parent ? text_copy(&run->arena, extra->parent_id).at : NULL;
+    }
+    about->instance_id = text_copy(&run->arena, event->instance_id.size > 0 ? event->instance_id
+                                                                            : turn->instance_id);
+    about->execution_id = text_copy(&run->arena, event->execution_id.size > 0 ? event->execution_id
+                                                                              : turn->execution_id);
+    return about;
+}
+
+static void refuse_version(pd_orchestration *run, struct text version)
+{
+    struct text own = run->shard->author->version;
+    bool has_own = text_is_present(own);
+    run->is_divergent = true; /* as little is recorded of it, and history may go on */
+    run_end(run, failure_new(&run->arena, "VersionMismatch", true, NULL,
+                             "the instance has version '%.*s', this worker %s%.*s%s, and runs only "
+                             "%s",
+                             TEXT_ARGS(version), has_own ? "'" : "has none", TEXT_ARGS(own),
+                             has_own ? "'" : "",
+                             run->shard->author->version_match == PD_VERSION_SAME
+                                 ? "the same"
+                                 : "the same or older ones"));
+}
+
 void run_begin(pd_orchestration *run, const struct event *event)
 {
     pd_error err;
     const pd_function *function = author_find(run->shard->author, event->name, PD_ORCHESTRATOR);
     run->is_begun = true;
+    if (!version_fits(run->shard->author, event->version)) {
+        refuse_version(run, event->version);
+        return;
+    }
     if (function == NULL) {
         run_end(run, failure_new(&run->arena, "OrchestratorNotFound", true, NULL,
                                  "this worker has no orchestrator '%.*s'; add it to the program",
@@ -160,13 +208,15 @@ void run_begin(pd_orchestration *run, const struct event *event)
                                  "the input of orchestrator '%s': %s", run->name, err.text));
         return;
     }
-    run->co = new_stack(run);
+    run->about = about_of(run, event);
+    run->co = run_stack(run, run_main, run);
     run_resume(run);
 }
 
 void run_end(pd_orchestration *run, const pd_failure *failure)
 {
     struct outcome *outcome = arena_alloc(&run->arena, sizeof *outcome);
+    outcome->kind = OUTCOME_FAILED;
     outcome->failure = failure;
     run->outcome = outcome;
     run->is_ended = true;
@@ -193,6 +243,12 @@ _Noreturn void run_misused(const char *what)
     if (run_current != NULL) {
         run_raise(run_current, "Misuse", true, "%s", what);
     }
+    if (run_judged != NULL) {
+        run_raise(
+            run_judged, "Misuse", true,
+            "pd_retry.handles: it may look at the failure, and call nothing of Perdure's that "
+            "takes an orchestration or a task");
+    }
     (void)fprintf(stderr,
                   "perdure: %s, on a thread that runs no orchestration; what takes a "
                   "pd_orchestration may be called by that orchestrator only\n",
@@ -205,7 +261,7 @@ _Noreturn void run_misused(const char *what)
 void run_task_ended(pd_orchestration *run, pd_task *task, enum task_state state)
 {
     task->state = (uint8_t)state;
-    run->open_activities -= task->kind == TASK_ACTIVITY;
+    run->open_work -= task_awaits_work(task);
     if (text_is_present(task->payload)) {
         task->next = run->lent;
         run->lent = task;
@@ -226,25 +282,4 @@ void run_keep_lent(pd_orchestration *run)
         }
     }
     run->lent = NULL;
-}
-
-/* ---- queues of external events --------------------------------------------------------------- */
-
-struct event_queue *run_queue(pd_orchestration *run, struct text name)
-{
-    char folded[LIMIT_NAME];
-    size_t size = name.size < sizeof folded ? name.size : sizeof folded;
-    for (size_t i = 0; i < size; i++) {
-        char c = name.at[i];
-        folded[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-    }
-    struct text key = text_make(folded, size);
-    struct event_queue *queue = map_find(&run->queues, key);
-    if (queue == NULL) {
-        queue = arena_alloc(&run->arena, sizeof *queue);
-        queue->last_waiter = &queue->waiters;
-        queue->last_event = &queue->events;
-        map_put(&run->queues, text_copy(&run->arena, key), queue);
-    }
-    return queue;
 }

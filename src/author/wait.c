@@ -57,20 +57,63 @@ static void wait_all(pd_orchestration *run, pd_task *const *tasks, size_t n)
 
 static const char *describe(pd_orchestration *run, const pd_task *task)
 {
-    switch (task->kind) {
+    switch ((enum task_kind)task->kind) {
     case TASK_ACTIVITY:
         return arena_printf(&run->arena, "activity '%s' (step %d)", task->name, task->step);
+    case TASK_CHILD:
+        return arena_printf(&run->arena, "child '%s' (step %d)", task->name, task->step);
     case TASK_TIMER: return arena_printf(&run->arena, "the timer (step %d)", task->step);
     case TASK_EVENT: return arena_printf(&run->arena, "event '%s'", task->name);
     }
     unreachable_state("a task kind");
 }
 
+/* "activity 'Size' (step 1) failed: no such file" */
+static const char *sentence(pd_orchestration *run, const pd_task *task)
+{
+    return arena_printf(&run->arena, "%s failed: %s", describe(run, task), task->failure->message);
+}
+
 _Noreturn static void leave_failed(pd_orchestration *run, const pd_task *task)
 {
     const pd_failure *cause = task->failure;
-    run_leave(run, failure_new(&run->arena, "TaskFailed", cause->final, cause, "%s failed: %s",
-                               describe(run, task), cause->message));
+    run_leave(run, failure_new(&run->arena, "TaskFailed", cause->final, cause, "%s",
+                               sentence(run, task)));
+}
+
+/* Several have failed: one failure, whose causes are theirs. Final when one of them is: to try all
+ * of it again will not help then. */
+_Noreturn static void leave_all_failed(pd_orchestration *run, pd_task *const *tasks, size_t n,
+                                       size_t failed)
+{
+    enum { TOLD = 3 };
+    bool is_final = false;
+    size_t told = 0, kept = 0;
+    const char *first = "";
+    const pd_failure *causes = NULL, **at = &causes;
+    for (size_t i = 0; i < n; i++) {
+        if (!tasks[i]->is_counted) {
+            continue;
+        }
+        tasks[i]->is_counted = false; /* one that was named twice is told once */
+        is_final |= tasks[i]->failure->final;
+        if (told < TOLD) {
+            first = arena_printf(&run->arena, "%s%s %s", first, told == 0 ? ":" : ";",
+                                 sentence(run, tasks[i]));
+            told++;
+        }
+        if (kept < LIMIT_FAILURE_CAUSES) {
+            pd_failure *cause = arena_alloc(&run->arena, sizeof *cause);
+            *cause = *tasks[i]->failure;
+            cause->next = NULL;
+            *at = cause;
+            at = &cause->next;
+            kept++;
+        }
+    }
+    run_leave(run, failure_new(&run->arena, "TaskFailed", is_final, causes,
+                               "%zu of %zu tasks failed%s%s", failed, n, first,
+                               failed > TOLD ? "; ..." : ""));
 }
 
 /* The value of a task that has succeeded. */
@@ -126,13 +169,22 @@ pd_value pd_await(pd_orchestration *o, pd_task *t)
 
 void pd_await_all(pd_orchestration *o, pd_task *const *t, size_t n)
 {
+    size_t failed = 0;
+    const pd_task *first = NULL;
     run_check(o);
     check_tasks(o, t, n, "pd_await_all");
     wait_all(o, t, n);
     for (size_t i = 0; i < n; i++) {
-        if (t[i]->state == TASK_FAILED) {
-            leave_failed(o, t[i]);
+        if (t[i]->state == TASK_FAILED && !t[i]->is_counted) {
+            t[i]->is_counted = true;
+            first = failed++ == 0 ? t[i] : first;
         }
+    }
+    if (failed > 1) {
+        leave_all_failed(o, t, n, failed);
+    }
+    if (first != NULL) {
+        leave_failed(o, first);
     }
 }
 

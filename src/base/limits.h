@@ -43,17 +43,12 @@
  * which adds one, and is kept in full in every history on its way. */
 #define LIMIT_FAILURE_DEPTH 32
 
-/* Causes side by side behind one failure; further ones are left out. They are those of a fan-out,
- * whose steps mostly fail for the same reason; each is in history as the end of its step anyway. */
-#define LIMIT_FAILURE_CAUSES 16
-
-/* Tags of an instance or a step, and bytes of a key and of a value. They are in every row of an
- * instance and of its children, and a query looks through all of them. */
-#define LIMIT_TAGS 64
-#define LIMIT_TAG_BYTES 256
-
 /* Bytes of one instance in an archive. It travels through a mailbox as one value of a store. */
 #define LIMIT_ARCHIVE_BYTES (512 * 1024 * 1024)
+
+/* Causes of one failure in all. The two above alone would let one that user code made, and that
+ * leads back to itself, unfold without an end in sight. */
+#define LIMIT_FAILURE_PARTS 1024
 
 /* ---- stacks ---- */
 

@@ -19,7 +19,9 @@ static struct runner *new_runner(const pd_function *program, size_t n, enum play
 
 void play_join(struct play *play, struct runner *runner, uint64_t row)
 {
-    *play = (struct play){ .runner = runner, .row = row, .now = 1000000, .partition = 1 };
+    *play = (struct play){
+        .runner = runner, .row = row, .now = 1000000, .partition = 1, .execution = 1
+    };
     arena_init(&play->arena);
     buffer_init(&play->transcript);
     random_seed(&play->random, row);
@@ -84,7 +86,7 @@ void play_complete(struct play *play, int step, const char *json)
     event->payload = keep(play, json);
 }
 
-void play_fail(struct play *play, int step, const char *type, const char *message)
+struct failure *play_fail(struct play *play, int step, const char *type, const char *message)
 {
     struct failure *failure = arena_alloc(&play->arena, sizeof *failure);
     struct event *event = play_coming(play, EVENT_TASK_FAILED);
@@ -92,6 +94,20 @@ void play_fail(struct play *play, int step, const char *type, const char *messag
     failure->message = keep(play, message);
     event->ref = step;
     event->failure = failure;
+    return failure;
+}
+
+void play_child_complete(struct play *play, int step, const char *json)
+{
+    play_complete(play, step, json);
+    play->coming[play->coming_count - 1].kind = EVENT_CHILD_COMPLETED;
+}
+
+struct failure *play_child_fail(struct play *play, int step, const char *type, const char *message)
+{
+    struct failure *failure = play_fail(play, step, type, message);
+    play->coming[play->coming_count - 1].kind = EVENT_CHILD_FAILED;
+    return failure;
 }
 
 void play_fire(struct play *play, int step)
@@ -110,9 +126,49 @@ void play_raise(struct play *play, const char *name, const char *json)
 
 static void write_failure(struct buffer *to, const struct failure *failure)
 {
-    for (; failure != NULL; failure = failure->cause) {
-        buffer_printf(to, "%.*s: %.*s%s%s", TEXT_ARGS(failure->type), TEXT_ARGS(failure->message),
-                      failure->is_final ? " (final)" : "", failure->cause != NULL ? " <- " : "");
+    buffer_printf(to, "%.*s: %.*s%s", TEXT_ARGS(failure->type), TEXT_ARGS(failure->message),
+                  failure->is_final ? " (final)" : "");
+    const struct failure *cause = failure->cause;
+    bool are_many = cause != NULL && cause->next != NULL;
+    for (; cause != NULL; cause = cause->next) {
+        buffer_printf(to, are_many ? (cause == failure->cause ? " <- {" : " | ") : " <- ");
+        write_failure(to, cause);
+    }
+    buffer_printf(to, are_many ? "}" : "");
+}
+
+static void write_extra(struct buffer *to, const struct event_extra *extra)
+{
+    struct tag tag;
+    for (size_t cursor = 0; tags_next(extra->tags, &cursor, &tag);) {
+        buffer_printf(to, " #%.*s=%.*s", TEXT_ARGS(tag.key), TEXT_ARGS(tag.value));
+    }
+    if (text_is_present(extra->progress)) {
+        buffer_printf(to, " progress %.*s", TEXT_ARGS(extra->progress));
+    }
+    const struct task_limits *l = &extra->limits;
+    if ((l->start_ms | l->run_ms | l->beat_ms) != 0) {
+        buffer_printf(to, " limits %lld %lld %lld", (long long)l->start_ms, (long long)l->run_ms,
+                      (long long)l->beat_ms);
+    }
+}
+
+static void write_end(struct buffer *to, const struct action *action)
+{
+    bool is_new = action->kind == ACTION_CONTINUE_AS_NEW;
+    const char *how = action->outcome == RUN_COMPLETED ? "completed" : "failed";
+    buffer_printf(to, "  %d %s ", action->id, is_new ? "continues" : how);
+    buffer_add_text(to, action->payload);
+    if (action->failure != NULL) {
+        write_failure(to, action->failure);
+    }
+    if (text_is_present(action->version)) {
+        buffer_printf(to, " version %.*s", TEXT_ARGS(action->version));
+    }
+    for (size_t i = 0; i < action->kept_count; i++) {
+        const struct event *event = &action->kept[i];
+        assert_int_equal(event->kind, EVENT_EVENT_RAISED);
+        buffer_printf(to, " keeps %.*s %.*s", TEXT_ARGS(event->name), TEXT_ARGS(event->payload));
     }
 }
 
@@ -121,8 +177,13 @@ static void write_action(struct play *play, const struct action *action)
     struct buffer *to = &play->transcript;
     switch (action->kind) {
     case ACTION_SCHEDULE_TASK:
-        buffer_printf(to, "  %d %.*s %.*s", action->id, TEXT_ARGS(action->name),
+    case ACTION_START_CHILD:
+        buffer_printf(to, "  %d %s%.*s %.*s", action->id,
+                      action->kind == ACTION_START_CHILD ? "child " : "", TEXT_ARGS(action->name),
                       TEXT_ARGS(action->payload));
+        if (text_is_present(action->instance_id)) {
+            buffer_printf(to, " as %.*s", TEXT_ARGS(action->instance_id));
+        }
         if (text_is_present(action->version)) {
             buffer_printf(to, " version %.*s", TEXT_ARGS(action->version));
         }
@@ -130,36 +191,81 @@ static void write_action(struct play *play, const struct action *action)
     case ACTION_CREATE_TIMER:
         buffer_printf(to, "  %d timer %lld", action->id, (long long)action->fire_at);
         break;
-    case ACTION_COMPLETE:
-        buffer_printf(to, "  %d %s ", action->id,
-                      action->outcome == RUN_COMPLETED ? "completed" : "failed");
-        buffer_add_text(to, action->payload);
-        write_failure(to, action->failure);
+    case ACTION_SEND_EVENT:
+        buffer_printf(to, "  %d sends %.*s %.*s to %.*s", action->id, TEXT_ARGS(action->name),
+                      TEXT_ARGS(action->payload), TEXT_ARGS(action->instance_id));
         break;
+    case ACTION_CANCEL: buffer_printf(to, "  cancels %d", action->id); break;
+    case ACTION_MARK_CHANGE: buffer_printf(to, "  marks %.*s", TEXT_ARGS(action->name)); break;
+    case ACTION_COMPLETE:
+    case ACTION_CONTINUE_AS_NEW: write_end(to, action); break;
+    }
+    if (action->extra != NULL) {
+        write_extra(to, action->extra);
     }
     buffer_add_byte(to, '\n');
+}
+
+static enum event_kind kind_of(const struct action *action)
+{
+    switch (action->kind) {
+    case ACTION_SCHEDULE_TASK: return EVENT_TASK_SCHEDULED;
+    case ACTION_START_CHILD: return EVENT_CHILD_CREATED;
+    case ACTION_CREATE_TIMER: return EVENT_TIMER_CREATED;
+    case ACTION_SEND_EVENT: return EVENT_EVENT_SENT;
+    case ACTION_CANCEL: return EVENT_STEP_CANCELLED;
+    case ACTION_MARK_CHANGE: return EVENT_CHANGE_MARKED;
+    case ACTION_COMPLETE:
+    case ACTION_CONTINUE_AS_NEW: break;
+    }
+    return EVENT_EXECUTION_COMPLETED;
+}
+
+/* The next execution, which gets what was kept before anything else. */
+static void renew(struct play *play, const struct action *action)
+{
+    play->input = text_copy(&play->arena, action->payload);
+    if (text_is_present(action->version)) {
+        play->version = text_copy(&play->arena, action->version);
+    }
+    play->execution++;
+    play->turn_number = play->history_count = play->coming_count = play->step_count = 0;
+    for (size_t i = 0; i < action->kept_count; i++) {
+        struct event *event = play_coming(play, EVENT_EVENT_RAISED);
+        event->name = text_copy(&play->arena, action->kept[i].name);
+        event->payload = text_copy(&play->arena, action->kept[i].payload);
+    }
 }
 
 /* What the action leaves in history. */
 static void record_action(struct play *play, const struct action *action)
 {
-    enum event_kind kind =
-        action->kind == ACTION_SCHEDULE_TASK ? EVENT_TASK_SCHEDULED : EVENT_TIMER_CREATED;
-    assert_false(play->is_ended);
+    enum event_kind kind = kind_of(action);
+    assert_false(play->is_ended || play->is_renewed);
     if (action->kind == ACTION_COMPLETE) {
         play->is_ended = true;
         assert_true(run_state_is_final(action->outcome));
         assert_int_equal(action->outcome == RUN_FAILED, action->failure != NULL);
         return;
     }
+    if (action->kind == ACTION_CONTINUE_AS_NEW) {
+        play->is_renewed = true;
+        renew(play, action);
+        return;
+    }
     struct event *event =
         append(&play->history, &play->history_count, &play->history_room, kind, ++play->now);
-    event->id = action->id;
     event->name = text_copy(&play->arena, action->name);
     event->payload = text_copy(&play->arena, action->payload);
     event->fire_at = action->fire_at;
-    assert_int_equal(action->id, play->step_count); /* R1 */
-    play->step_count++;
+    if (kind == EVENT_STEP_CANCELLED) {
+        assert_true(action->id >= 0 && (size_t)action->id < play->step_count);
+        event->ref = action->id;
+    } else if (kind != EVENT_CHANGE_MARKED) {
+        assert_int_equal(action->id, play->step_count); /* R1 */
+        event->id = action->id;
+        play->step_count++;
+    }
 }
 
 /* ---- turns ----------------------------------------------------------------------------------- */
@@ -210,6 +316,28 @@ static void call(struct play *play, const struct turn *turn, struct arena *arena
     scrap(past_events, play->history, play->history_count);
 }
 
+/* The first two events of turn 1 come before what was said already. */
+static void begin(struct play *play)
+{
+    size_t n = play->coming_count;
+    struct event *said = mem_alloc((n + 1) * sizeof *said);
+    if (n > 0) {
+        memcpy(said, play->coming, n * sizeof *said);
+    }
+    play->coming_count = 0;
+    play_coming(play, EVENT_ORCHESTRATOR_STARTED);
+    struct event *started = play_coming(play, EVENT_EXECUTION_STARTED);
+    started->name = play->name;
+    started->version = play->version;
+    started->payload = play->input;
+    started->extra = play->extra;
+    started->instance_id = play->origin;
+    for (size_t i = 0; i < n; i++) {
+        *play_coming(play, EVENT_UNKNOWN) = said[i];
+    }
+    mem_free(said);
+}
+
 void play_turn(struct play *play)
 {
     struct turn_result result;
@@ -219,12 +347,14 @@ void play_turn(struct play *play)
         play->runner->ops->forget(play->runner, play->partition, play->row);
     }
     arena_init(&arena);
+    char execution_id[16];
+    (void)snprintf(execution_id, sizeof execution_id, "e%d", play->execution);
     struct event *lent = lend(play->coming, play->coming_count);
     struct turn turn = { .row = play->row,
                          .number = ++play->turn_number,
                          .partition = play->partition,
                          .instance_id = TEXT("order-7"),
-                         .execution_id = TEXT("e1"),
+                         .execution_id = text_of(execution_id),
                          .events = lent,
                          .event_count = play->coming_count,
                          .is_past_durable = true };
@@ -240,28 +370,24 @@ void play_turn(struct play *play)
         write_action(play, &result.actions[i]);
         record_action(play, &result.actions[i]);
     }
+    if (text_is_present(result.custom_status)) {
+        buffer_printf(&play->transcript, "  status %.*s\n", TEXT_ARGS(result.custom_status));
+    }
     arena_done(&arena);
     play->now += 1000000;
-    play_coming(play, EVENT_ORCHESTRATOR_STARTED);
+    if (play->is_renewed) {
+        play->is_renewed = false;
+        begin(play);
+    } else {
+        play_coming(play, EVENT_ORCHESTRATOR_STARTED);
+    }
 }
 
 void play_start(struct play *play, const char *name, const char *input)
 {
-    /* The first two of turn 1 come before what was said already. */
-    size_t n = play->coming_count;
-    struct event *said = mem_alloc((n + 1) * sizeof *said);
-    if (n > 0) {
-        memcpy(said, play->coming, n * sizeof *said);
-    }
-    play->coming_count = 0;
-    play_coming(play, EVENT_ORCHESTRATOR_STARTED);
-    struct event *started = play_coming(play, EVENT_EXECUTION_STARTED);
-    started->name = keep(play, name);
-    started->payload = keep(play, input);
-    for (size_t i = 0; i < n; i++) {
-        *play_coming(play, EVENT_UNKNOWN) = said[i];
-    }
-    mem_free(said);
+    play->name = keep(play, name);
+    play->input = keep(play, input);
+    begin(play);
     play_turn(play);
 }
 

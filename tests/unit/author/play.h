@@ -22,6 +22,7 @@
 
 #include "author/author.h"
 #include "base/base.h"
+#include "base/tags.h"
 #include "core/turn.h"
 
 enum play_mode { PLAY_KEPT, PLAY_DROPPED, PLAY_FORGOTTEN, PLAY_MODES };
@@ -34,6 +35,9 @@ struct play {
     uint64_t row, turn_number;
     unsigned partition;
     time_us now;
+    int execution;                            /* continuing as new is done by the play: 1, 2, ... */
+    struct text name, input, version, origin; /* of the beginning; origin: a fork's */
+    const struct event_extra *extra;
     struct arena arena; /* everything below */
     struct event *history;
     size_t history_count, history_room;
@@ -41,7 +45,7 @@ struct play {
     size_t coming_count, coming_room;
     struct random random; /* for forgetting */
     size_t step_count;
-    bool is_ended, needed_history;
+    bool is_ended, is_renewed, needed_history;
     struct buffer transcript;
 };
 
@@ -57,7 +61,9 @@ void play_turn(struct play *play);
 
 /* What the next turn brings. */
 void play_complete(struct play *play, int step, const char *json);
-void play_fail(struct play *play, int step, const char *type, const char *message);
+struct failure *play_fail(struct play *play, int step, const char *type, const char *message);
+void play_child_complete(struct play *play, int step, const char *json);
+struct failure *play_child_fail(struct play *play, int step, const char *type, const char *message);
 void play_fire(struct play *play, int step);
 void play_raise(struct play *play, const char *name, const char *json);
 struct event *play_coming(struct play *play, enum event_kind kind);

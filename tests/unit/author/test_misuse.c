@@ -166,13 +166,13 @@ static void names_are_1_to_256_bytes_of_utf_8(void **state)
     name_for_test = NULL;
     wrongly("activity by name",
             FAILED("Misuse: pd_call_activity: the name of the activity is NULL (final)"));
-    wrongly("event name", FAILED("Misuse: pd_expect_event: the name of the event is NULL (final)"));
+    wrongly("event name", FAILED("Misuse: pd_wait_event: the name of the event is NULL (final)"));
     const char *const bad[] = { "", longest, "\xff" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         name_for_test = bad[i];
         wrongly("activity by name", FAILED("Misuse: pd_call_activity: the name of the activity "
                                            "must be 1 to 256 bytes of UTF-8 (final)"));
-        wrongly("event name", FAILED("Misuse: pd_expect_event: the name of the event must be 1 to "
+        wrongly("event name", FAILED("Misuse: pd_wait_event: the name of the event must be 1 to "
                                      "256 bytes of UTF-8 (final)"));
         wrongly("version", FAILED("Misuse: pd_call_activity: the version must be 1 to 256 bytes of "
                                   "UTF-8 (final)"));

@@ -125,12 +125,13 @@ static void script_fan_fails(struct play *p)
     play_turn(p);
 }
 
-static void await_all_leaves_with_the_first_in_call_order_after_all_have_ended(void **state)
+static void await_all_leaves_with_all_causes_in_call_order_after_all_have_ended(void **state)
 {
     (void)state;
     play_all(PD_PROGRAM(fan), script_fan_fails,
              "turn 1\n  0 Size 1\n  1 Size 2\n  2 Size 3\nturn 2\nturn 3\n"
-             "  3 failed TaskFailed: activity 'Size' (step 1) failed: second <- Early: second\n");
+             "  3 failed TaskFailed: 2 of 3 tasks failed: activity 'Size' (step 1) failed: second; "
+             "activity 'Size' (step 2) failed: third <- {Early: second | Late: third}\n");
 }
 
 /* ---- failures -------------------------------------------------------------------------------- */
@@ -556,7 +557,7 @@ int main(void)
         cmocka_unit_test(kept_runs_need_no_history_and_dropped_ones_do),
         cmocka_unit_test(fan_in_takes_completions_in_any_order),
         cmocka_unit_test(waiting_for_no_tasks_is_over_at_once),
-        cmocka_unit_test(await_all_leaves_with_the_first_in_call_order_after_all_have_ended),
+        cmocka_unit_test(await_all_leaves_with_all_causes_in_call_order_after_all_have_ended),
         cmocka_unit_test(a_failure_is_a_value_and_can_be_compensated),
         cmocka_unit_test(a_failure_is_passed_on_whole),
         cmocka_unit_test(an_awaited_failure_leaves_the_function),
