@@ -17,11 +17,13 @@
 #include <stdatomic.h>
 
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/object.h"
 #include "base/text.h"
 #include "base/time.h"
-#include "core/batch.h"
+#include "core/core.h"
 #include "core/turn.h"
 #include "engine/engine.h"
 #include "store/store.h"
@@ -34,13 +36,15 @@ struct pd_worker {
     struct runner *author;
     struct engine *engine;
     int64_t drain_ms;
-    size_t users;            /* calls that hold it; under hub->mutex */
-    atomic_bool is_stopping; /* set under hub->mutex */
+    char version[LIMIT_NAME + 1]; /* the author's, who borrows it */
+    size_t users;                 /* calls that hold it; under hub->mutex */
+    atomic_bool is_stopping;      /* set under hub->mutex */
 };
 
 struct pd_hub {
     uint32_t magic;
     struct store *store;
+    size_t payload_max; /* bytes of JSON */
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* a count below has become zero */
     size_t calls;
@@ -76,20 +80,55 @@ time_us api_monotonic(void); /* for time limits */
 
 /* ---- arguments ------------------------------------------------------------------------------ */
 
+/* What a URL says to this room, and what is left of it for the store. PD_E_INVALID. */
+struct hub_url {
+    struct buffer store; /* ends in NUL; buffer_done is the caller's */
+    size_t payload_max;
+};
+pd_status api_read_url(const char *url, struct hub_url *ret, pd_error *err);
+
 /* A name that is given: UTF-8, 1 to LIMIT_NAME bytes. `what` is the word for it. */
 pd_status api_check_name(struct text name, const char *where, const char *what, pd_error *err);
 
+/* An instance id that is given. */
+pd_status api_check_id(const char *id, const char *where, struct text *ret, pd_error *err);
+
+/* The id that is wanted or, when that is NULL or "", a new one. */
+struct chosen_id {
+    struct text text;
+    bool is_fresh;
+    char minted[33];
+};
+pd_status api_choose_id(const char *wanted, struct chosen_id *ret, pd_error *err);
+/* Likewise from where a pd_id goes in and out; NULL: a new one. */
+pd_status api_choose_id_of(const pd_id *wanted, const char *where, struct chosen_id *ret,
+                           pd_error *err);
+void api_write_id(pd_id *ret, struct text id);
+
 /* Appends the JSON text of an input. PD_E_INVALID, PD_E_LIMIT. */
-pd_status api_check_payload(struct buffer *buffer, pd_value value, const char *where,
-                            pd_error *err);
+pd_status api_check_payload(const pd_hub *hub, struct buffer *buffer, pd_value value,
+                            const char *where, pd_error *err);
+
+/* ---- commands ------------------------------------------------------------------------------- */
+
+/* Through the engine of this process or the mailbox. statuses[i] is each one's fate, the result
+ * the first failure. */
+pd_status api_start(const struct call *call, const struct start_command *commands, size_t count,
+                    pd_status *statuses, pd_error *err);
+pd_status api_tell(const struct call *call, const struct letter *letters, size_t count,
+                   pd_status *statuses, pd_error *err);
+
+/* Likewise for one; also when the engine knows no such instance, but the mailbox may: a start that
+ * waits there. */
+pd_status api_tell_one(const struct call *call, const struct letter *letter, pd_error *err);
 
 /* ---- mailbox -------------------------------------------------------------------------------- */
 
-/* Starts, through the mailbox. statuses[i] is each one's fate, the result the first failure. */
+/* Through the mailbox; otherwise as api_start and api_tell. */
 pd_status mail_starts(pd_hub *hub, const struct start_command *commands, size_t count,
                       pd_status *statuses, pd_error *err);
-pd_status mail_raise(pd_hub *hub, struct text id, struct text name, struct text payload,
-                     pd_error *err);
+pd_status mail_letters(pd_hub *hub, const struct letter *letters, size_t count, pd_status *statuses,
+                       pd_error *err);
 
 /* A start of this id that waits in the mailbox, as the record of a pending instance. */
 pd_status mail_find_start(pd_hub *hub, struct text id, struct arena *arena,
@@ -112,6 +151,15 @@ pd_status mail_query(pd_hub *hub, const struct store_query *query, size_t max,
                      struct mail_place *place, struct arena *arena, struct mail_page *ret,
                      pd_error *err);
 
+/* How many such starts there are, and what to ask afterwards: is none of them gone by now? */
+struct mail_count {
+    uint64_t pending;
+    uint64_t first[LIMIT_PARTITIONS]; /* message of each partition; 0: it has none */
+};
+pd_status mail_count(pd_hub *hub, const struct store_query *query, struct mail_count *ret,
+                     pd_error *err);
+pd_status mail_is_unmoved(pd_hub *hub, const struct mail_count *since, bool *ret, pd_error *err);
+
 /* ---- looking -------------------------------------------------------------------------------- */
 
 /* What earlier looks of the same call have seen; begins zeroed. */
@@ -124,6 +172,10 @@ struct sighting {
 pd_status api_look(const struct call *call, struct text id, struct sighting *sighting,
                    struct arena *arena, struct instance_record *ret, const char *where,
                    pd_error *err);
+
+/* What a query asks for, without its pages; limit 0. Needles live in the arena. */
+pd_status api_read_query(const pd_query *query, struct arena *arena, struct store_query *ret,
+                         const char *where, pd_error *err);
 
 /* ---- what is handed out --------------------------------------------------------------------- */
 

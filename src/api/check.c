@@ -3,8 +3,6 @@
  * Arguments: what every call checks before anything is done.
  */
 #include "api/api_priv.h"
-#include "base/buffer.h"
-#include "base/limits.h"
 #include "json/json.h"
 
 pd_status api_check_name(struct text name, const char *where, const char *what, pd_error *err)
@@ -23,14 +21,54 @@ pd_status api_check_name(struct text name, const char *where, const char *what, 
     return PD_OK;
 }
 
-pd_status api_check_payload(struct buffer *buffer, pd_value value, const char *where, pd_error *err)
+pd_status api_check_id(const char *id, const char *where, struct text *ret, pd_error *err)
+{
+    if (id == NULL) {
+        return error_set(err, PD_E_INVALID, false, where, "no instance id was given");
+    }
+    *ret = text_of(id);
+    return instance_id_check(*ret, err);
+}
+
+pd_status api_choose_id(const char *wanted, struct chosen_id *ret, pd_error *err)
+{
+    ret->is_fresh = wanted == NULL || wanted[0] == '\0';
+    if (ret->is_fresh) {
+        engine_new_id(ret->minted);
+        ret->text = text_make(ret->minted, 32);
+        return PD_OK;
+    }
+    ret->text = text_of(wanted);
+    return instance_id_check(ret->text, err);
+}
+
+pd_status api_choose_id_of(const pd_id *wanted, const char *where, struct chosen_id *ret,
+                           pd_error *err)
+{
+    const char *text = wanted != NULL ? wanted->text : NULL;
+    if (text != NULL && memchr(text, '\0', sizeof(wanted->text)) == NULL) {
+        return error_set(err, PD_E_INVALID, false, where, "the id that is wanted does not end");
+    }
+    return api_choose_id(text, ret, err);
+}
+
+_Static_assert(sizeof(pd_id) > 4 * LIMIT_INSTANCE_ID, "an id of the longest characters fits");
+
+void api_write_id(pd_id *ret, struct text id)
+{
+    memmove(ret->text, id.at, id.size); /* it may be where it came from */
+    ret->text[id.size] = '\0';
+}
+
+pd_status api_check_payload(const pd_hub *hub, struct buffer *buffer, pd_value value,
+                            const char *where, pd_error *err)
 {
     size_t before = buffer->size;
     pd_status status = json_write(buffer, value, err);
-    if (status == PD_OK && buffer->size - before > LIMIT_PAYLOAD_BYTES) {
+    if (status == PD_OK && buffer->size - before > hub->payload_max) {
         status = error_set(err, PD_E_LIMIT, false, where,
-                           "a payload of %zu bytes of JSON is over the limit of %d",
-                           buffer->size - before, LIMIT_PAYLOAD_BYTES);
+                           "a payload of %zu bytes of JSON is over the limit of %zu",
+                           buffer->size - before, hub->payload_max);
         buffer->size = before;
     }
     return status;

@@ -71,7 +71,10 @@ static bool fill(pd_history *history, const struct event *event, pd_history_even
     if (event->failure != NULL) {
         row->failure = api_copy_failure(&history->arena, event->failure);
     }
+    bool has_target = event->kind == EVENT_CHILD_CREATED || event->kind == EVENT_EVENT_SENT;
+    struct text target = has_target ? event->instance_id : TEXT_ABSENT;
     return api_copy_string(&history->arena, event->name, &row->name) &&
+           api_copy_string(&history->arena, target, &row->target_id) &&
            (payload == NULL || api_copy_string(&history->arena, event->payload, payload)) &&
            (event->failure == NULL || row->failure != NULL);
 }

@@ -28,17 +28,18 @@ pd_hub *pd_hub_open(const char *url, pd_error *err)
 {
     pd_error unwanted;
     err = error_or(err, &unwanted);
-    if (url == NULL) {
-        error_set(err, PD_E_INVALID, false, "hub: open",
-                  "no URL was given; try \"sqlite:FILE\" or \"memory:\"");
-        return NULL;
+    struct hub_url parts;
+    struct store *store = NULL;
+    if (api_read_url(url, &parts, err) == PD_OK) {
+        store = store_open((const char *)parts.store.at, err);
     }
-    struct store *store = store_open(url, err);
+    buffer_done(&parts.store);
     if (store == NULL) {
         return NULL;
     }
     pd_hub *hub = OBJECT_NEW(pd_hub, HUB_MAGIC);
     hub->store = store;
+    hub->payload_max = parts.payload_max;
     pthread_mutex_init(&hub->mutex, NULL);
     pthread_cond_init(&hub->changed, NULL);
     return hub;

@@ -3,34 +3,46 @@
  * pd_instance: an instance as it was when somebody looked.
  *
  *   I1  Immutable, and copied: it depends on no hub, store or thread.
- *   I2  The output is read into a value when first asked for, once, by whichever thread comes
- *       first; most callers want the text, or nothing.
+ *   I2  Output and status are read into values when first asked for, once, by whichever thread
+ *       comes first; most callers want the text, or nothing.
  *   I3  One that belongs to a page lives in the page's arena and goes with it.
  */
 #include "api/api_priv.h"
 #include "base/assert.h"
 #include "base/memory.h"
+#include "base/tags.h"
 #include "json/json.h"
 #include "wire/wire.h"
 
 enum { INSTANCE_MAGIC = 0x696e7374 };
 enum { COPY_UNCHECKED_MAX = 1024 };
 
-/* What changes behind the const: the output as a value. */
+/* A payload, and what changes behind the const: its value. */
+struct payload {
+    const char *json;
+    size_t size;
+    atomic_bool is_parsed;
+    pd_value value;
+};
+
 struct lazy {
     pthread_mutex_t mutex;
-    atomic_bool is_parsed;
-    struct arena arena;
-    pd_value value;
+    struct arena arena; /* of the values */
+    struct payload output, status;
+};
+
+struct tag_string {
+    const char *key, *value;
 };
 
 struct pd_instance {
     uint32_t magic;
     pd_run_state state;
-    const char *id, *execution_id, *name, *version, *input, *output;
-    size_t output_size;
-    time_us created_at, updated_at, ended_at;
+    const char *id, *execution_id, *name, *version, *input, *parent_id;
+    time_us created_at, updated_at, ended_at, starts_at;
     const pd_failure *failure;
+    const struct tag_string *tags; /* keys ascend */
+    size_t tag_count;
     struct lazy *lazy;
     struct arena *own; /* NULL: it belongs to a page */
 };
@@ -54,19 +66,34 @@ bool api_copy_string(struct arena *arena, struct text t, const char **ret)
     return true;
 }
 
+/* NULL: no memory. Both ways of it are bounded where failures are read (wire.h). */
+static pd_failure *copy_one(struct arena *arena, const struct failure *failure)
+{
+    pd_failure *copy = arena_alloc(arena, sizeof(*copy));
+    copy->final = failure->is_final;
+    return api_copy_string(arena, failure->type, &copy->type) &&
+                   api_copy_string(arena, failure->message, &copy->message)
+               ? copy
+               : NULL;
+}
+
 const pd_failure *api_copy_failure(struct arena *arena, const struct failure *failure)
 {
     const pd_failure *first = NULL;
     const pd_failure **link = &first;
-    for (; failure != NULL; failure = failure->cause) {
-        pd_failure *copy = arena_alloc(arena, sizeof(*copy));
-        if (!api_copy_string(arena, failure->type, &copy->type) ||
-            !api_copy_string(arena, failure->message, &copy->message)) {
+    for (; failure != NULL; failure = failure->next) {
+        pd_failure *copy = copy_one(arena, failure);
+        if (copy == NULL) {
             return NULL;
         }
-        copy->final = failure->is_final;
+        if (failure->cause != NULL) {
+            copy->cause = api_copy_failure(arena, failure->cause);
+            if (copy->cause == NULL) {
+                return NULL;
+            }
+        }
         *link = copy;
-        link = &copy->cause;
+        link = &copy->next;
     }
     return first;
 }
@@ -88,36 +115,68 @@ static pd_status init_failure(pd_instance *i, struct arena *arena, struct text b
     return i->failure != NULL ? PD_OK : no_memory(err);
 }
 
+static bool init_tags(pd_instance *i, struct arena *arena, struct text tags)
+{
+    struct tag tag;
+    struct tag_string *all = arena_alloc(arena, tags_count(tags) * sizeof(*all));
+    i->tags = all;
+    for (size_t cursor = 0; tags_next(tags, &cursor, &tag);) {
+        struct tag_string *one = &all[i->tag_count++];
+        if (!api_copy_string(arena, tag.key, &one->key) ||
+            !api_copy_string(arena, tag.value, &one->value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool init_payload(struct payload *payload, struct arena *arena, struct text json)
+{
+    payload->size = json.size;
+    return api_copy_string(arena, json, &payload->json);
+}
+
+static struct text or_null(struct text json)
+{
+    return text_is_present(json) ? json : TEXT("null");
+}
+
+static bool init_texts(pd_instance *i, struct arena *arena, const struct instance_record *record)
+{
+    bool has_output = record->state == RUN_COMPLETED || record->state == RUN_TERMINATED;
+    struct text output = or_null(has_output ? record->output : TEXT_ABSENT);
+    return api_copy_string(arena, record->id, &i->id) &&
+           api_copy_string(arena, record->execution_id, &i->execution_id) &&
+           api_copy_string(arena, record->name, &i->name) &&
+           api_copy_string(arena, record->version, &i->version) &&
+           api_copy_string(arena, or_null(record->input), &i->input) &&
+           api_copy_string(arena, record->parent_id, &i->parent_id) &&
+           init_payload(&i->lazy->output, arena, output) &&
+           init_payload(&i->lazy->status, arena, or_null(record->custom_status)) &&
+           init_tags(i, arena, record->tags);
+}
+
 pd_status api_instance_init_in(pd_instance *i, struct arena *arena,
                                const struct instance_record *record, pd_error *err)
 {
-    bool is_completed = record->state == RUN_COMPLETED && text_is_present(record->output);
-    struct text output = is_completed ? record->output : TEXT("null");
-    struct text input = text_is_present(record->input) ? record->input : TEXT("null");
     *i = (pd_instance){
         .magic = INSTANCE_MAGIC,
         .state = (pd_run_state)record->state,
         .created_at = record->created_at,
         .updated_at = record->updated_at,
         .ended_at = record->ended_at,
-        .output_size = output.size,
+        .starts_at = record->starts_at,
+        .lazy = arena_alloc(arena, sizeof(*i->lazy)),
     };
-    if (!api_copy_string(arena, record->id, &i->id) ||
-        !api_copy_string(arena, record->execution_id, &i->execution_id) ||
-        !api_copy_string(arena, record->name, &i->name) ||
-        !api_copy_string(arena, record->version, &i->version) ||
-        !api_copy_string(arena, input, &i->input) || !api_copy_string(arena, output, &i->output)) {
-        return no_memory(err);
+    pd_status status = init_texts(i, arena, record) ? PD_OK : no_memory(err);
+    bool is_quarantined = record->state == RUN_SUSPENDED && text_is_present(record->failure);
+    if (status == PD_OK && (record->state == RUN_FAILED || is_quarantined)) {
+        status = init_failure(i, arena, record->failure, err);
     }
-    if (record->state == RUN_FAILED) {
-        pd_status status = init_failure(i, arena, record->failure, err);
-        if (status != PD_OK) {
-            return status;
-        }
+    if (status == PD_OK) { /* api_instance_done_in is for those that succeeded */
+        pthread_mutex_init(&i->lazy->mutex, NULL);
     }
-    i->lazy = arena_alloc(arena, sizeof(*i->lazy));
-    pthread_mutex_init(&i->lazy->mutex, NULL);
-    return PD_OK;
+    return status;
 }
 
 void api_instance_done_in(pd_instance *i)
@@ -223,36 +282,85 @@ const char *pd_instance_input_json(const pd_instance *i)
 
 const char *pd_instance_output_json(const pd_instance *i)
 {
-    return checked(i)->output;
+    return checked(i)->lazy->output.json;
+}
+
+const char *pd_instance_status_json(const pd_instance *i)
+{
+    return checked(i)->lazy->status.json;
 }
 
 /* What other programs stored need not be JSON that we can read: that is null as a value, and still
  * there as text. */
-static void parse_output(const pd_instance *i, struct lazy *lazy)
+static void parse(struct lazy *lazy, struct payload *payload)
 {
     pd_error unwanted;
     pthread_mutex_lock(&lazy->mutex);
-    if (!atomic_load_explicit(&lazy->is_parsed, memory_order_relaxed)) {
+    if (!atomic_load_explicit(&payload->is_parsed, memory_order_relaxed)) {
         pd_value value = PD_NULL;
-        if (json_parse(&lazy->arena, text_make(i->output, i->output_size), &value, &unwanted) ==
+        if (json_parse(&lazy->arena, text_make(payload->json, payload->size), &value, &unwanted) ==
             PD_OK) {
-            lazy->value = value;
+            payload->value = value;
         }
-        atomic_store_explicit(&lazy->is_parsed, true, memory_order_release);
+        atomic_store_explicit(&payload->is_parsed, true, memory_order_release);
     }
     pthread_mutex_unlock(&lazy->mutex);
 }
 
+static pd_value value_of(struct lazy *lazy, struct payload *payload)
+{
+    if (!atomic_load_explicit(&payload->is_parsed, memory_order_acquire)) {
+        parse(lazy, payload);
+    }
+    return payload->value;
+}
+
 pd_value pd_instance_output(const pd_instance *i)
 {
-    struct lazy *lazy = checked(i)->lazy;
-    if (!atomic_load_explicit(&lazy->is_parsed, memory_order_acquire)) {
-        parse_output(i, lazy);
-    }
-    return lazy->value;
+    return value_of(checked(i)->lazy, &i->lazy->output);
+}
+
+pd_value pd_instance_status(const pd_instance *i)
+{
+    return value_of(checked(i)->lazy, &i->lazy->status);
 }
 
 const pd_failure *pd_instance_failure(const pd_instance *i)
 {
     return checked(i)->failure;
+}
+
+const char *pd_instance_parent_id(const pd_instance *i)
+{
+    return checked(i)->parent_id;
+}
+
+pd_time pd_instance_starts_at(const pd_instance *i)
+{
+    return time_to_public(checked(i)->starts_at);
+}
+
+size_t pd_instance_tag_count(const pd_instance *i)
+{
+    return checked(i)->tag_count;
+}
+
+const char *pd_instance_tag_key(const pd_instance *i, size_t index)
+{
+    return index < checked(i)->tag_count ? i->tags[index].key : NULL;
+}
+
+const char *pd_instance_tag_value(const pd_instance *i, size_t index)
+{
+    return index < checked(i)->tag_count ? i->tags[index].value : NULL;
+}
+
+const char *pd_instance_tag(const pd_instance *i, const char *key)
+{
+    for (size_t t = 0; t < checked(i)->tag_count; t++) {
+        if (strcmp(i->tags[t].key, key) == 0) {
+            return i->tags[t].value;
+        }
+    }
+    return NULL;
 }

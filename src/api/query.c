@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "api/api_priv.h"
-#include "base/limits.h"
 #include "base/memory.h"
 
 enum {
@@ -94,8 +93,8 @@ static pd_status token_read(const char *token, struct place *ret, pd_error *err)
 
 /* ---- one page ------------------------------------------------------------------------------- */
 
-static pd_status check(const pd_query *query, struct store_query *ret, struct place *place,
-                       pd_error *err)
+static pd_status check(const pd_query *query, struct arena *arena, struct store_query *ret,
+                       struct place *place, pd_error *err)
 {
     *place = (struct place){ 0 };
     if (query->page_size > LIMIT_QUERY_PAGE) {
@@ -103,23 +102,13 @@ static pd_status check(const pd_query *query, struct store_query *ret, struct pl
                          "a page of %zu rows is over the limit of %d", query->page_size,
                          LIMIT_QUERY_PAGE);
     }
-    if (query->states >> (PD_RUN_TERMINATED + 1) != 0) {
-        return error_set(err, PD_E_INVALID, false, where,
-                         "0x%x is not a set of states; combine 1u << PD_RUN_RUNNING and so on",
-                         query->states);
+    pd_status status = api_read_query(query, arena, ret, where, err);
+    ret->limit = query->page_size != 0 ? query->page_size : LIMIT_QUERY_PAGE_DEFAULT;
+    ret->with_payloads = true;
+    if (status == PD_OK && query->page_token != NULL) {
+        status = token_read(query->page_token, place, err);
     }
-    *ret = (struct store_query){
-        .states = query->states,
-        .id_prefix = text_of(query->id_prefix),
-        .name = text_of(query->name),
-        .created_from = time_of_public(query->created_from),
-        .limit = query->page_size != 0 ? query->page_size : LIMIT_QUERY_PAGE_DEFAULT,
-        .with_payloads = true,
-    };
-    if (query->created_to.ms != 0) { /* all of that millisecond */
-        ret->created_to = time_add(time_of_public(query->created_to), TIME_MS - 1);
-    }
-    return query->page_token != NULL ? token_read(query->page_token, place, err) : PD_OK;
+    return status;
 }
 
 static bool is_among(const struct record_page *rows, const struct instance_record *start)
@@ -218,7 +207,8 @@ pd_page *pd_hub_query(pd_hub *hub, const pd_query *query, pd_error *err)
     err = error_or(err, &unwanted);
     arena_init(&list.arena);
     if (call_begin(&call, hub, where, err) == PD_OK &&
-        check(query != NULL ? query : &everything, &list.query, &list.place, err) == PD_OK &&
+        check(query != NULL ? query : &everything, &list.arena, &list.query, &list.place, err) ==
+            PD_OK &&
         find(&list, err) == PD_OK) {
         page = page_new(&list, err);
     }

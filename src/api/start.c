@@ -5,17 +5,17 @@
  *   S1  All arguments are checked before anything is started.
  *   S2  Results are written only for what was started. pd_hub_start_many empties the ids of the
  *       others, so that an id that is there means a start that is durable.
+ *   S3  PD_OK for an instance that is kept means that it is durable, too.
  */
+#include <string.h>
+#include <unistd.h>
 
 #include "api/api_priv.h"
 #include "author/author.h"
-#include "base/buffer.h"
-#include "base/limits.h"
 #include "base/memory.h"
+#include "json/json.h"
 
 static const char where[] = "hub: start";
-
-_Static_assert(sizeof(pd_id) > 4 * LIMIT_INSTANCE_ID, "an id of the longest characters fits");
 
 static pd_status name_of_ref(const struct call *call, pd_ref ref, struct text *ret, pd_error *err)
 {
@@ -45,22 +45,8 @@ static pd_status check_version(const char *version, struct text *ret, pd_error *
     return ret->size == 0 ? PD_OK : api_check_name(*ret, where, "version", err);
 }
 
-/* The id that is wanted, or a new one. */
-static pd_status choose_id(const char *wanted, char minted[33], struct start_command *command,
-                           pd_error *err)
-{
-    if (wanted == NULL || wanted[0] == '\0') {
-        engine_new_id(minted);
-        command->id = text_make(minted, 32);
-        command->is_fresh = true;
-        return PD_OK;
-    }
-    command->id = text_of(wanted);
-    return instance_id_check(command->id, err);
-}
-
-static pd_status start_all(struct call *call, const struct start_command *commands, size_t count,
-                           pd_status *statuses, pd_error *err)
+pd_status api_start(const struct call *call, const struct start_command *commands, size_t count,
+                    pd_status *statuses, pd_error *err)
 {
     if (call->worker != NULL) {
         return engine_start_instances(call->worker->engine, commands, count, statuses, err);
@@ -68,40 +54,97 @@ static pd_status start_all(struct call *call, const struct start_command *comman
     return mail_starts(call->hub, commands, count, statuses, err);
 }
 
-static void write_id(pd_id *ret, struct text id)
-{
-    memcpy(ret->text, id.at, id.size);
-    ret->text[id.size] = '\0';
-}
-
 /* ---- one ------------------------------------------------------------------------------------ */
 
-static pd_status start_one(struct call *call, pd_ref orchestrator, pd_value input,
-                           const pd_start_options *options, pd_id *id, pd_error *err)
+/* The states in which an instance gives way to a new one. */
+static pd_status check_reuse(pd_reuse reuse, unsigned *ret, pd_error *err)
 {
-    static const pd_start_options defaults;
-    options = options != NULL ? options : &defaults;
+    switch (reuse) {
+    case PD_REUSE_ENDED: *ret = STATES_ENDED; return PD_OK;
+    case PD_REUSE_FAILED: *ret = 1u << RUN_FAILED | 1u << RUN_TERMINATED; return PD_OK;
+    case PD_REUSE_ANY: *ret = STATES_ALL; return PD_OK;
+    case PD_REUSE_NEVER:
+    case PD_REUSE_KEEP: *ret = 0; return PD_OK;
+    }
+    return error_set(err, PD_E_INVALID, false, where, "%d is no pd_reuse", (int)reuse);
+}
+
+/* S3: the one that exists may be as new as this call, and not durable yet. Then it soon is, or it
+ * has failed and another attempt starts one. */
+static pd_status start_or_keep(const struct call *call, const struct start_command *command,
+                               pd_error *err)
+{
+    pd_status status = PD_E_EXISTS;
+    bool is_there = false;
+    struct arena arena;
+    arena_init(&arena);
+    while (status == PD_E_EXISTS && !is_there) {
+        pd_status fate;
+        status = api_start(call, command, 1, &fate, err);
+        if (status == PD_E_EXISTS) {
+            struct sighting sighting = { false, 0 };
+            struct instance_record record;
+            arena_reset(&arena);
+            pd_status seen = api_look(call, command->id, &sighting, &arena, &record, where, err);
+            is_there = seen == PD_OK;
+            if (seen == PD_E_NOT_FOUND) {
+                usleep(1000);
+            } else {
+                status = seen;
+            }
+        }
+    }
+    arena_done(&arena);
+    return status;
+}
+
+/* What a start is made of, checked (S1). Borrows from the options, the buffer and the arena. */
+static pd_status read_options(const pd_start_options *options, struct arena *arena,
+                              struct start_command *command, struct event_extra *extra,
+                              pd_error *err)
+{
+    *extra = (struct event_extra){ .recurses = false };
+    pd_status status = check_version(options->version, &command->version, err);
+    if (status == PD_OK) {
+        status = json_pack_tags(arena, options->tags, &extra->tags, err);
+    }
+    if (status == PD_OK) {
+        status = check_reuse(options->reuse, &command->replaces, err);
+    }
+    command->starts_at = options->at.ms > 0 ? time_of_public(options->at) : 0;
+    command->extra = text_is_present(extra->tags) ? extra : NULL;
+    return status;
+}
+
+static pd_status start_one(const struct call *call, pd_ref orchestrator, pd_value input,
+                           const pd_start_options *options, struct arena *arena, pd_id *id,
+                           pd_error *err)
+{
     struct start_command command = { .id = TEXT_ABSENT };
-    char minted[33];
+    struct event_extra extra;
+    struct chosen_id chosen;
     struct buffer payload;
     buffer_init(&payload);
     pd_status status = name_of_ref(call, orchestrator, &command.name, err);
     if (status == PD_OK) {
-        status = check_version(options->version, &command.version, err);
+        status = read_options(options, arena, &command, &extra, err);
     }
     if (status == PD_OK) {
-        status = choose_id(options->id, minted, &command, err);
+        status = api_choose_id(options->id, &chosen, err);
     }
     if (status == PD_OK) {
-        status = api_check_payload(&payload, input, where, err);
+        status = api_check_payload(call->hub, &payload, input, where, err);
     }
     if (status == PD_OK) {
         pd_status fate;
+        command.id = chosen.text;
+        command.is_fresh = chosen.is_fresh;
         command.input = buffer_text(&payload);
-        status = start_all(call, &command, 1, &fate, err);
+        status = options->reuse == PD_REUSE_KEEP ? start_or_keep(call, &command, err)
+                                                 : api_start(call, &command, 1, &fate, err);
     }
     if (status == PD_OK && id != NULL) {
-        write_id(id, command.id);
+        api_write_id(id, command.id);
     }
     buffer_done(&payload);
     return status;
@@ -110,13 +153,18 @@ static pd_status start_one(struct call *call, pd_ref orchestrator, pd_value inpu
 pd_status pd_hub_start_(pd_hub *hub, pd_ref orchestrator, pd_value input,
                         const pd_start_options *options, pd_id *id, pd_error *err)
 {
+    static const pd_start_options defaults;
     pd_error unwanted;
     struct call call;
+    struct arena arena;
     err = error_or(err, &unwanted);
+    arena_init(&arena);
     pd_status status = call_begin(&call, hub, where, err);
     if (status == PD_OK) {
-        status = start_one(&call, orchestrator, input, options, id, err);
+        status = start_one(&call, orchestrator, input, options != NULL ? options : &defaults,
+                           &arena, id, err);
     }
+    arena_done(&arena);
     call_end(&call);
     return status;
 }
@@ -128,7 +176,7 @@ pd_status pd_hub_start_(pd_hub *hub, pd_ref orchestrator, pd_value input,
 struct crowd {
     size_t count;
     struct start_command *commands;
-    char (*minted)[33];
+    struct chosen_id *chosen;
     size_t *ends;
     pd_status *statuses;
     struct buffer payloads;
@@ -142,10 +190,10 @@ static bool crowd_init(struct crowd *crowd, size_t count)
         return false;
     }
     crowd->commands = mem_try_alloc(count * sizeof(*crowd->commands));
-    crowd->minted = mem_try_alloc(count * sizeof(*crowd->minted));
+    crowd->chosen = mem_try_alloc(count * sizeof(*crowd->chosen));
     crowd->ends = mem_try_alloc(count * sizeof(*crowd->ends));
     crowd->statuses = mem_try_alloc(count * sizeof(*crowd->statuses));
-    return crowd->commands != NULL && crowd->minted != NULL && crowd->ends != NULL &&
+    return crowd->commands != NULL && crowd->chosen != NULL && crowd->ends != NULL &&
            crowd->statuses != NULL;
 }
 
@@ -154,22 +202,18 @@ static void crowd_done(struct crowd *crowd)
     buffer_done(&crowd->payloads);
     mem_free(crowd->statuses);
     mem_free(crowd->ends);
-    mem_free(crowd->minted);
+    mem_free(crowd->chosen);
     mem_free(crowd->commands);
 }
 
-static pd_status crowd_fill(struct crowd *crowd, struct text name, const pd_value *inputs,
-                            const pd_id *ids, pd_error *err)
+static pd_status crowd_fill(struct crowd *crowd, const pd_hub *hub, struct text name,
+                            const pd_value *inputs, const pd_id *ids, pd_error *err)
 {
     for (size_t i = 0; i < crowd->count; i++) {
-        const char *wanted = ids != NULL ? ids[i].text : NULL;
-        if (wanted != NULL && memchr(wanted, '\0', sizeof(ids[i].text)) == NULL) {
-            return error_set(err, PD_E_INVALID, false, where, "id %zu does not end", i);
-        }
-        crowd->commands[i].name = name;
-        pd_status status = choose_id(wanted, crowd->minted[i], &crowd->commands[i], err);
+        pd_status status =
+            api_choose_id_of(ids != NULL ? &ids[i] : NULL, where, &crowd->chosen[i], err);
         if (status == PD_OK && inputs != NULL) {
-            status = api_check_payload(&crowd->payloads, inputs[i], where, err);
+            status = api_check_payload(hub, &crowd->payloads, inputs[i], where, err);
         }
         if (status != PD_OK) {
             return status;
@@ -179,26 +223,31 @@ static pd_status crowd_fill(struct crowd *crowd, struct text name, const pd_valu
     const char *at = (const char *)crowd->payloads.at;
     for (size_t i = 0; i < crowd->count; i++) {
         size_t begin = i > 0 ? crowd->ends[i - 1] : 0;
-        crowd->commands[i].input =
-            inputs != NULL ? text_make(at + begin, crowd->ends[i] - begin) : TEXT("null");
+        crowd->commands[i] = (struct start_command){
+            .id = crowd->chosen[i].text,
+            .is_fresh = crowd->chosen[i].is_fresh,
+            .name = name,
+            .input = inputs != NULL ? text_make(at + begin, crowd->ends[i] - begin) : TEXT("null"),
+            .replaces = STATES_ENDED,
+        };
     }
     return PD_OK;
 }
 
-static pd_status start_crowd(struct call *call, struct crowd *crowd, struct text name,
+static pd_status start_crowd(const struct call *call, struct crowd *crowd, struct text name,
                              const pd_value *inputs, pd_id *ids, pd_error *err)
 {
-    pd_status status = crowd_fill(crowd, name, inputs, ids, err);
+    pd_status status = crowd_fill(crowd, call->hub, name, inputs, ids, err);
     bool is_tried = status == PD_OK;
     if (is_tried) {
-        status = start_all(call, crowd->commands, crowd->count, crowd->statuses, err);
+        status = api_start(call, crowd->commands, crowd->count, crowd->statuses, err);
     }
     for (size_t i = 0; ids != NULL && i < crowd->count; i++) { /* S2 */
         bool is_started = is_tried && (status == PD_OK || crowd->statuses[i] == PD_OK);
         if (!is_started) {
             ids[i].text[0] = '\0';
         } else if (crowd->commands[i].is_fresh) {
-            write_id(&ids[i], crowd->commands[i].id);
+            api_write_id(&ids[i], crowd->commands[i].id);
         }
     }
     return status;

@@ -8,6 +8,7 @@
  *   K2  While it is being stopped, new commands go through the mailbox: they are durable, and take
  *       effect when an engine runs again. Waits go on by looking at the store.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,11 @@ enum { DRAIN_MAX_MS = 30000 };
 
 static const char where[] = "worker: start";
 
+static pd_status refused(const char *what, pd_error *err)
+{
+    return error_set(err, PD_E_INVALID, false, where, "%s makes no sense", what);
+}
+
 static pd_status check_options(const pd_worker_options *options, pd_error *err)
 {
     if (options->threads < 0) {
@@ -27,19 +33,61 @@ static pd_status check_options(const pd_worker_options *options, pd_error *err)
     if (options->drain_max.ms < 0) {
         return error_set(err, PD_E_INVALID, false, where, "drain_max is negative");
     }
-    return PD_OK;
+    if (options->keep_completed.ms < 0 || options->keep_failed.ms < 0 ||
+        options->keep_terminated.ms < 0) {
+        return error_set(err, PD_E_INVALID, false, where,
+                         "a negative time to keep ended instances");
+    }
+    if ((unsigned)options->version_match > PD_VERSION_SAME_OR_OLDER) {
+        return refused("the value of version_match", err);
+    }
+    if ((unsigned)options->guard > PD_GUARD_FAIL) {
+        return refused("the value of guard", err);
+    }
+    struct text version = text_of(options->version);
+    return version.size == 0 ? PD_OK : api_check_name(version, where, "version", err);
+}
+
+/* A variable of the environment that is one of some words; unset or empty is the first, "". A
+ * mistyped word must not count as none. */
+static pd_status read_word(const char *name, const char *const *words, size_t count, size_t *ret,
+                           pd_error *err)
+{
+    const char *word = getenv(name);
+    for (*ret = 0; *ret < count; (*ret)++) {
+        if (strcmp(word != NULL ? word : "", words[*ret]) == 0) {
+            return PD_OK;
+        }
+    }
+    char known[64] = "";
+    for (size_t i = 1; i < count; i++) {
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof(known) - used, "%s'%s'", i > 1 ? " or " : "", words[i]);
+    }
+    return error_set(err, PD_E_INVALID, false, where, "%s is '%s' in the environment; it can be %s",
+                     name, word, known);
 }
 
 /* PD_REPLAY=always: every stack is dropped at every wait, so that code that cannot be replayed is
- * found in tests. A mistyped word must not let them pass. */
-static pd_status read_environment(bool *ret_is_drop_mode, pd_error *err)
+ * found in tests. */
+static pd_status read_environment(pd_guard guard, struct author_options *ret, pd_error *err)
 {
-    const char *mode = getenv("PD_REPLAY");
-    *ret_is_drop_mode = mode != NULL && strcmp(mode, "always") == 0;
-    if (mode != NULL && mode[0] != '\0' && !*ret_is_drop_mode) {
-        return error_set(err, PD_E_INVALID, false, where,
-                         "PD_REPLAY is '%s' in the environment; it can only be 'always'", mode);
+    static const char *const replays[] = { "", "always" };
+    static const char *const guards[] = { "", "off", "report", "fail" };
+    static const enum author_guard meanings[] = {
+        [PD_GUARD_DEFAULT] = GUARD_OFF,
+        [PD_GUARD_OFF] = GUARD_OFF,
+        [PD_GUARD_REPORT] = GUARD_REPORT,
+        [PD_GUARD_FAIL] = GUARD_FAIL,
+    };
+    size_t replay;
+    size_t said;
+    if (read_word("PD_REPLAY", replays, 2, &replay, err) != PD_OK ||
+        read_word("PD_GUARD", guards, 4, &said, err) != PD_OK) {
+        return err->status;
     }
+    ret->is_drop_mode = replay != 0;
+    ret->guard = meanings[guard != PD_GUARD_DEFAULT ? (size_t)guard : said];
     return PD_OK;
 }
 
@@ -47,18 +95,32 @@ static bool worker_init(pd_worker *worker, const pd_function *program, size_t n,
                         const pd_worker_options *options, pd_error *err)
 {
     struct store *store = worker->hub->store;
-    bool is_drop_mode;
-    if (read_environment(&is_drop_mode, err) != PD_OK) {
-        return false;
+    bool has_version = options->version != NULL;
+    if (has_version) {
+        snprintf(worker->version, sizeof(worker->version), "%s", options->version);
     }
     struct author_options authors = {
         .user = options->user,
         .stack_size = options->stack_size,
         .orchestrations_max = options->orchestrations_max,
         .partition_count = store->partition_count,
-        .is_drop_mode = is_drop_mode,
+        .version = has_version ? worker->version : NULL,
+        .version_match = options->version_match,
+        .leaves_mismatch = options->leaves_mismatch,
+        .payload_max = worker->hub->payload_max,
     };
-    struct engine_options engines = { .activity_threads = (unsigned)options->threads };
+    if (read_environment(options->guard, &authors, err) != PD_OK) {
+        return false;
+    }
+    struct engine_options engines = {
+        .activity_threads = (unsigned)options->threads,
+        .crashes_max = options->crashes_max,
+        .keep_ms = {
+            [RUN_COMPLETED] = options->keep_completed.ms,
+            [RUN_FAILED] = options->keep_failed.ms,
+            [RUN_TERMINATED] = options->keep_terminated.ms,
+        },
+    };
     worker->drain_ms = options->drain_max.ms != 0 ? options->drain_max.ms : DRAIN_MAX_MS;
     worker->author = author_new(program, n, &authors, err);
     if (worker->author == NULL) {

@@ -29,6 +29,12 @@ static const struct instance_record completed = {
     .updated_at = 3000,
     .ended_at = 3001,
     .output = TEXT_INIT("[1,\"two\"]"),
+    .starts_at = 5000,
+    .custom_status = TEXT_INIT("{\"at\":\"London\"}"),
+    .tags = TEXT_INIT("\x1e"
+                      "city\x1f"
+                      "Bern\x1ewho\x1f\x1e"),
+    .parent_id = TEXT_INIT("order"),
 };
 
 static pd_instance *make(const struct instance_record *record)
@@ -57,6 +63,28 @@ static void every_field_is_shown(void **state)
     assert_int_equal(pd_instance_updated_at(i).ms, 3);
     assert_int_equal(pd_instance_ended_at(i).ms, 3);
     assert_null(pd_instance_failure(i));
+    assert_int_equal(pd_instance_starts_at(i).ms, 5);
+    assert_string_equal(pd_instance_parent_id(i), "order");
+    assert_string_equal(pd_instance_status_json(i), "{\"at\":\"London\"}");
+    assert_string_equal(pd_text(pd_get(pd_instance_status(i), "at")), "London");
+    assert_int_equal(pd_int(pd_at(pd_instance_output(i), 0)), 1); /* not mixed up with it */
+    pd_instance_free(i);
+}
+
+static void tags_are_listed_and_found_by_key(void **state)
+{
+    (void)state;
+    pd_instance *i = make(&completed);
+    assert_int_equal(pd_instance_tag_count(i), 2);
+    assert_string_equal(pd_instance_tag_key(i, 0), "city");
+    assert_string_equal(pd_instance_tag_value(i, 0), "Bern");
+    assert_string_equal(pd_instance_tag_key(i, 1), "who");
+    assert_string_equal(pd_instance_tag_value(i, 1), "");
+    assert_null(pd_instance_tag_key(i, 2));
+    assert_null(pd_instance_tag_value(i, 2));
+    assert_string_equal(pd_instance_tag(i, "city"), "Bern");
+    assert_null(pd_instance_tag(i, "City"));
+    assert_null(pd_instance_tag(i, "cit"));
     pd_instance_free(i);
 }
 
@@ -68,6 +96,8 @@ static void what_is_absent_is_null(void **state)
     record.ended_at = 0;
     record.version = TEXT_ABSENT;
     record.input = TEXT_ABSENT;
+    record.custom_status = record.tags = record.parent_id = TEXT_ABSENT;
+    record.starts_at = 0;
     record.output = TEXT("\"early\""); /* not shown: it has not completed */
     pd_instance *i = make(&record);
     assert_null(pd_instance_version(i));
@@ -76,6 +106,12 @@ static void what_is_absent_is_null(void **state)
     assert_int_equal(pd_kind_of(pd_instance_output(i)), PD_IS_NULL);
     assert_false(pd_instance_is_ended(i));
     assert_int_equal(pd_instance_ended_at(i).ms, 0);
+    assert_string_equal(pd_instance_status_json(i), "null");
+    assert_int_equal(pd_kind_of(pd_instance_status(i)), PD_IS_NULL);
+    assert_null(pd_instance_parent_id(i));
+    assert_int_equal(pd_instance_starts_at(i).ms, 0);
+    assert_int_equal(pd_instance_tag_count(i), 0);
+    assert_null(pd_instance_tag(i, ""));
     pd_instance_free(i);
     pd_instance_free(NULL);
 }
@@ -93,8 +129,10 @@ static void an_empty_version_is_not_none(void **state)
 static void a_failure_is_shown_with_its_causes(void **state)
 {
     (void)state;
-    const struct failure cause = { TEXT("Io"), TEXT("disk"), NULL, true };
-    const struct failure failure = { TEXT("Declined"), TEXT("no money"), &cause, false };
+    const struct failure deeper = { .type = TEXT("Worn"), .message = TEXT("out") };
+    const struct failure other = { TEXT("Net"), TEXT("down"), &deeper, NULL, false };
+    const struct failure cause = { TEXT("Io"), TEXT("disk"), NULL, &other, true };
+    const struct failure failure = { TEXT("Declined"), TEXT("no money"), &cause, NULL, false };
     struct buffer bytes;
     buffer_init(&bytes);
     wire_write_failure(&bytes, &failure);
@@ -112,6 +150,11 @@ static void a_failure_is_shown_with_its_causes(void **state)
     assert_string_equal(f->cause->message, "disk");
     assert_true(f->cause->final);
     assert_null(f->cause->cause);
+    assert_null(f->next);
+    assert_string_equal(f->cause->next->type, "Net");
+    assert_false(f->cause->next->final);
+    assert_string_equal(f->cause->next->cause->type, "Worn");
+    assert_null(f->cause->next->next);
     assert_string_equal(pd_instance_output_json(i), "null");
     pd_instance_free(i);
 }
@@ -124,6 +167,38 @@ static void a_failed_instance_has_a_failure_even_when_it_says_nothing(void **sta
     record.failure = TEXT_ABSENT;
     pd_instance *i = make(&record);
     assert_string_equal(pd_instance_failure(i)->type, "");
+    pd_instance_free(i);
+}
+
+static void a_quarantined_instance_shows_why_it_is_suspended(void **state)
+{
+    (void)state;
+    const struct failure failure = { .type = TEXT("Quarantined"), .message = TEXT("again") };
+    struct buffer bytes;
+    buffer_init(&bytes);
+    wire_write_failure(&bytes, &failure);
+    struct instance_record record = completed;
+    record.state = RUN_SUSPENDED;
+    record.failure = buffer_text(&bytes);
+    pd_instance *i = make(&record);
+    assert_string_equal(pd_instance_failure(i)->type, "Quarantined");
+    pd_instance_free(i);
+    record.failure = TEXT_ABSENT; /* suspended by somebody */
+    i = make(&record);
+    assert_null(pd_instance_failure(i));
+    pd_instance_free(i);
+    buffer_done(&bytes);
+}
+
+static void the_output_of_a_terminated_instance_is_the_reason(void **state)
+{
+    (void)state;
+    struct instance_record record = completed;
+    record.state = RUN_TERMINATED;
+    record.output = TEXT("\"enough\"");
+    pd_instance *i = make(&record);
+    assert_string_equal(pd_text(pd_instance_output(i)), "enough");
+    assert_null(pd_instance_failure(i));
     pd_instance_free(i);
 }
 
@@ -218,6 +293,9 @@ int main(void)
         cmocka_unit_test(an_empty_version_is_not_none),
         cmocka_unit_test(a_failure_is_shown_with_its_causes),
         cmocka_unit_test(a_failed_instance_has_a_failure_even_when_it_says_nothing),
+        cmocka_unit_test(tags_are_listed_and_found_by_key),
+        cmocka_unit_test(a_quarantined_instance_shows_why_it_is_suspended),
+        cmocka_unit_test(the_output_of_a_terminated_instance_is_the_reason),
         cmocka_unit_test(a_damaged_failure_is_corrupt),
         cmocka_unit_test(output_that_is_not_json_is_null_as_a_value_and_there_as_text),
         cmocka_unit_test(a_large_payload_without_memory_is_told),
