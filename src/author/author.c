@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "author/author_priv.h"
+#include "author/guard.h"
 
 enum { KEPT_DEFAULT = 10000, IDLE_STACKS_MIN = 64, IDLE_STACKS_MAX = 4096 };
 enum { ASLEEP_SHARE = 16, ASLEEP_MIN = 64 }; /* K2 */
@@ -477,6 +478,7 @@ static pd_status options_take(struct author *author, const struct author_options
     author->asleep_max = author->asleep_max > ASLEEP_MIN ? author->asleep_max : ASLEEP_MIN;
     author->is_drop_mode = options->is_drop_mode;
     author->reports_overflow = !options->is_fault_unhandled;
+    author->guard = options->guard;
     author->payload_max = options->payload_max != 0 ? options->payload_max : LIMIT_PAYLOAD_BYTES;
     author->version =
         text_of(options->version != NULL && options->version[0] != '\0' ? options->version : NULL);
@@ -503,7 +505,8 @@ struct runner *author_new(const pd_function *program, size_t n,
     map_init(&author->names);
     map64_init(&author->by_code);
     if (options_take(author, options != NULL ? options : &defaults, err) != PD_OK ||
-        program_add(author, program, n, err) != PD_OK) {
+        program_add(author, program, n, err) != PD_OK ||
+        (author->guard != GUARD_OFF && guard_install(err) != PD_OK)) {
         map_done(&author->names);
         map64_done(&author->by_code);
         OBJECT_FREE(author, AUTHOR_MAGIC);
@@ -541,6 +544,9 @@ void author_free(struct runner *runner)
     }
     if (author->reports_overflow) {
         overflow_remove();
+    }
+    if (author->guard != GUARD_OFF) {
+        guard_remove();
     }
     mem_free(author->shards);
     map_done(&author->names);

@@ -337,6 +337,7 @@ struct author {
     pd_version_match version_match;
     bool leaves_mismatch;
     bool is_drop_mode, reports_overflow;
+    enum author_guard guard;
     unsigned shard_count;
     struct shard *shards;
 };
