@@ -108,8 +108,8 @@ static void add_schedule(pd_orchestration *run, const char *name, bool is_known,
 
 static bool has_options(const pd_activity_call *call)
 {
-    return call != NULL && (call->retry != NULL || call->tags.kind_ != PD_IS_NULL ||
-                            (call->start_max.ms | call->run_max.ms | call->beat_max.ms) != 0);
+    return call != NULL && ((uint64_t)(call->start_max.ms | call->run_max.ms | call->beat_max.ms) |
+                            (uintptr_t)call->retry | call->tags.kind_) != 0;
 }
 
 pd_task *pd_start_activity_(pd_orchestration *o, pd_ref activity, const pd_activity_call *call)

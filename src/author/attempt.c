@@ -54,8 +54,9 @@ void attempt_ask(pd_orchestration *run, pd_task *task)
         return;
     }
     if (is_child && !text_is_present(r->child_id)) {
-        const char *id = arena_printf(&run->arena, "%.*s:%04x", TEXT_ARGS(run->turn->execution_id),
-                                      (unsigned)run->step_count);
+        const char *id =
+            arena_printf(&run->arena, "%.*s:%04x", TEXT_ARGS(run->shard->turn->execution_id),
+                         (unsigned)run->step_count);
         r->child_id = text_of(id);
     }
     if (answer == STEP_NEW) {

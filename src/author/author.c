@@ -279,7 +279,7 @@ static void give_actions(pd_orchestration *run, struct turn_result *ret)
     run->length += shard->action_count; /* each is one event */
     *ret = (struct turn_result){ .actions = actions, .action_count = shard->action_count };
     if (!run->is_divergent) {
-        ret->custom_status = run->custom_status;
+        ret->custom_status = shard->custom_status;
     }
 }
 
@@ -288,8 +288,7 @@ static bool is_left(const struct author *author, const struct turn *turn, const 
 {
     const struct event *events = past != NULL ? past->events : turn->events;
     size_t count = past != NULL ? past->event_count : turn->event_count;
-    if (!author->leaves_mismatch || author->version_match == PD_VERSION_ANY ||
-        (past == NULL && turn->number > 1)) {
+    if (past == NULL && turn->number > 1) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -326,8 +325,8 @@ static void finish_turn(pd_orchestration *run, const struct turn *turn)
 {
     struct shard *shard = run->shard;
     run->position = turn->number;
-    run->known_count = run->cancels_due = run->cancels_done = 0;
-    run->turn = NULL;
+    run->known_count = 0;
+    shard->turn = NULL;
     run->turn_arena = NULL;
     if (run->is_ended || shard->author->is_drop_mode) {
         shard_drop(shard, run);
@@ -353,7 +352,7 @@ static enum runner_answer author_turn(struct runner *runner, const struct turn *
     if (shard->pool == NULL) {
         shard_open(shard);
     }
-    if (is_left(author, turn, past)) {
+    if (author->leaves_mismatch && is_left(author, turn, past)) {
         return RUNNER_LEAVES;
     }
     pd_orchestration *run = find_run(shard, turn, past != NULL);
@@ -361,9 +360,9 @@ static enum runner_answer author_turn(struct runner *runner, const struct turn *
         return RUNNER_NEEDS_HISTORY;
     }
     shard->action_count = 0;
-    run->turn = turn;
+    shard->turn = turn;
     run->turn_arena = arena;
-    run->custom_status = TEXT_ABSENT;
+    shard->custom_status = TEXT_ABSENT;
     if (run->position + 1 < turn->number) {
         count(&shard->replays);
         replay_past(run, past);

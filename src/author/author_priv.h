@@ -161,42 +161,36 @@ struct mark {
     bool answer;
 };
 
+/* What each turn touches comes first. */
 struct pd_orchestration {
     uint32_t magic;
     bool is_begun, is_replaying, is_ended;
     bool is_asleep;    /* in the shard's list of that name */
     bool is_divergent; /* ended because code and history differ, or its version is not ours */
-    struct list_node node;
     struct shard *shard;
+    struct list_node node;
     uint64_t row, position; /* position: number of the last turn done */
     struct co *co;
+    time_us now;
+    pd_task **steps; /* NULL: a step that nothing is heard of, such as an event that was sent */
+    size_t step_count, step_room;
+    size_t open_work;         /* activities and children that have not ended */
+    size_t waits_for;         /* tasks still to end before the code goes on; 0: it is not waiting */
+    pd_task *lent;            /* tasks whose payload is still the event's */
+    uint64_t length;          /* number of the event that was delivered last */
+    struct arena *turn_arena; /* during a turn: what goes out with it */
+    size_t known_count;       /* during a turn: steps that replay.c knows */
+    struct arena arena;
+    struct pd_mem mem;
+
+    struct map queues; /* events.c */
+    struct list kept;  /* of kept_event */
     pd_orchestrator_fn *function;
     const char *name, *instance_id;
     pd_value input;
-    time_us now;
-    struct pd_mem mem;
-    struct arena arena;
-
-    pd_task **steps; /* NULL: a step that nothing is heard of, such as an event that was sent */
-    size_t step_count, step_room;
-    size_t open_work; /* activities and children that have not ended */
-    size_t waits_for; /* tasks still to end before the code goes on; 0: it is not waiting */
-    pd_task *lent;    /* tasks whose payload is still the event's */
-    struct map queues;
-    struct list kept; /* of kept_event */
-
-    uint64_t length;               /* number of the event that was delivered last */
-    size_t known_count, due_count; /* replay.c */
-    size_t cancels_due, cancels_done;
-    uint64_t differs_at;           /* is_divergent: number of the first event that does not fit */
-    const struct turn *turn;       /* during a turn, also the next three */
-    size_t delivered;              /* of its events */
-    struct arena *turn_arena;      /* what goes out with it */
-    struct text custom_status;     /* set in it; absent: as it was */
     const struct outcome *outcome; /* ended: how */
-
-    const struct about *about; /* NULL: nothing that the turn does not say */
-    const char *execution_id;  /* NULL until asked for */
+    const struct about *about;     /* NULL: nothing that the turn does not say */
+    const char *execution_id;      /* NULL until asked for */
     struct mark *marks;
     struct chance *chance; /* chance.c */
 };
@@ -318,10 +312,19 @@ struct shard {
     struct list spare; /* empty runs, to be used again */
     size_t spare_count;
     struct buffer scratch;
-    struct action *actions; /* of the turn being run */
+
+    /* Of the turn being run. */
+    const struct turn *turn;
+    size_t delivered;          /* of its events */
+    struct text custom_status; /* absent: as it was */
+    struct action *actions;
     size_t action_count, action_room;
-    struct known *known; /* by step, of the replay being run */
-    size_t known_room;
+
+    /* Of the replay being run. */
+    struct known *known; /* by step */
+    size_t known_room, due_count, cancels_due, cancels_done;
+    uint64_t differs_at; /* the run is divergent: number of the first event that does not fit */
+
     atomic_uint_fast64_t replays, evictions, resident;
 };
 

@@ -94,7 +94,7 @@ static struct text instance_of(const pd_orchestration *run)
 
 static struct text execution_of(const pd_orchestration *run)
 {
-    return run->about != NULL ? run->about->execution_id : run->turn->execution_id;
+    return run->about != NULL ? run->about->execution_id : run->shard->turn->execution_id;
 }
 
 /* 64 bits that the text decides. Uses the scratch memory of the run. */

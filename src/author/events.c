@@ -146,9 +146,9 @@ static struct event raised(struct arena *arena, struct text name, struct text pa
 const struct event *events_kept(pd_orchestration *run, size_t *ret_count)
 {
     struct arena *arena = run->turn_arena;
-    const struct turn *turn = run->turn;
+    const struct turn *turn = run->shard->turn;
     size_t count = list_count(&run->kept), first = turn->event_count;
-    for (; first > run->delivered; first--) {
+    for (; first > run->shard->delivered; first--) {
         count += turn->events[first - 1].kind == EVENT_EVENT_RAISED;
     }
     struct event *kept = arena_alloc_raw(arena, count * sizeof *kept);

@@ -26,7 +26,7 @@ const char *pd_execution_id(pd_orchestration *o)
 {
     run_check(o);
     if (o->execution_id == NULL) {
-        struct text id = o->turn->execution_id;
+        struct text id = o->shard->turn->execution_id;
         o->execution_id = arena_copy(&o->arena, id.at, id.size);
     }
     return o->execution_id;
@@ -76,8 +76,8 @@ void pd_set_status_(pd_orchestration *o, pd_value v)
         return; /* it was said when that turn was run */
     }
     if (v.kind_ == PD_IS_NULL) {
-        o->custom_status = TEXT("");
-    } else if (!mem_payload(&o->mem, o->turn_arena, v, &o->custom_status, &err)) {
+        o->shard->custom_status = TEXT("");
+    } else if (!mem_payload(&o->mem, o->turn_arena, v, &o->shard->custom_status, &err)) {
         run_raise(o, "BadPayload", true, "pd_set_status: %s", err.text);
     }
 }

@@ -107,7 +107,7 @@ static const char *describe(pd_orchestration *run, const struct known *known)
 static void diverge(pd_orchestration *run, uint64_t at, const pd_failure *failure)
 {
     run->is_divergent = true;
-    run->differs_at = at;
+    run->shard->differs_at = at;
     if (run_current == run) {
         run_leave(run, failure);
     }
@@ -150,7 +150,7 @@ bool replay_knows_cancel(pd_orchestration *run, int32_t step)
     struct known *known = &run->shard->known[step];
     if (known->cancelled != 0) {
         known->cancelled = 0;
-        run->cancels_done++;
+        run->shard->cancels_done++;
         return true;
     }
     if (run->is_replaying) {
@@ -226,14 +226,14 @@ static void deliver(pd_orchestration *run, const struct event *event)
     case EVENT_EVENT_RAISED: events_deliver(run, event->name, event->payload); break;
     case EVENT_ORCHESTRATOR_STARTED: run->now = event->at; break;
     case EVENT_STEP_CANCELLED:
-        run->cancels_due += event->ref >= 0 && (size_t)event->ref < run->known_count;
+        run->shard->cancels_due += event->ref >= 0 && (size_t)event->ref < run->known_count;
         break;
     case EVENT_TASK_SCHEDULED:
     case EVENT_TIMER_CREATED:
     case EVENT_CHILD_CREATED:
     case EVENT_EVENT_SENT:
-        if (is_step(event) && (size_t)event->id >= run->due_count) {
-            run->due_count = (size_t)event->id + 1;
+        if (is_step(event) && (size_t)event->id >= run->shard->due_count) {
+            run->shard->due_count = (size_t)event->id + 1;
         }
         break;
     case EVENT_UNKNOWN:
@@ -271,13 +271,13 @@ static void check_turn(pd_orchestration *run)
     if (run->is_ended) {
         return;
     }
-    if (step < run->due_count && step < run->known_count) {
+    if (step < run->shard->due_count && step < run->known_count) {
         const struct known *known = &run->shard->known[step];
         diverge(run, known->number,
                 failure_new(&run->arena, "NonDeterminism", true, NULL,
                             "step %zu: history has %s, the code asked for nothing", step,
                             describe(run, known)));
-    } else if (run->cancels_done < run->cancels_due) {
+    } else if (run->shard->cancels_done < run->shard->cancels_due) {
         check_cancels(run);
     }
 }
@@ -324,9 +324,10 @@ void replay_past(pd_orchestration *run, const struct past *past)
 {
     uint64_t number = 0;
     size_t count = past->event_count;
+    struct shard *shard = run->shard;
     learn(run, past);
     run->is_replaying = true;
-    run->due_count = 0;
+    shard->due_count = shard->cancels_due = shard->cancels_done = 0;
     for (size_t i = 0; i < count && !run->is_ended; i++) {
         const struct event *event = &past->events[i];
         number = shown(number, past->events, i);
@@ -355,10 +356,10 @@ void replay_past(pd_orchestration *run, const struct past *past)
 
 void replay_turn(pd_orchestration *run, const struct turn *turn)
 {
+    struct shard *shard = run->shard;
     run->length += turn->number > 1; /* OrchestratorCompleted of the turn before */
-    run->delivered = 0;
-    while (run->delivered < turn->event_count && !run->is_ended) {
+    for (shard->delivered = 0; shard->delivered < turn->event_count && !run->is_ended;) {
         run->length++;
-        deliver(run, &turn->events[run->delivered++]);
+        deliver(run, &turn->events[shard->delivered++]);
     }
 }

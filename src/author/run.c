@@ -143,7 +143,7 @@ struct co *run_stack(pd_orchestration *run, void (*main)(struct co *, void *), v
  * not those of the instance when that is a fork. */
 static const struct about *about_of(pd_orchestration *run, const struct event *event)
 {
-    const struct turn *turn = run->turn;
+    const struct turn *turn = run->shard->turn;
     const struct event_extra *extra = event->extra;
     bool is_own =
         (event->instance_id.size == 0 || text_equal(event->instance_id, turn->instance_id)) &&

@@ -43,9 +43,6 @@
  * which adds one, and is kept in full in every history on its way. */
 #define LIMIT_FAILURE_DEPTH 32
 
-/* Bytes of one instance in an archive. It travels through a mailbox as one value of a store. */
-#define LIMIT_ARCHIVE_BYTES (512 * 1024 * 1024)
-
 /* Causes of one failure in all. The two above alone would let one that user code made, and that
  * leads back to itself, unfold without an end in sight. */
 #define LIMIT_FAILURE_PARTS 1024
