@@ -43,13 +43,11 @@ struct activity *activity_new(struct core *core, const struct instance *instance
         mem_exhausted(size);
         unreachable_state("mem_exhausted does not return");
     }
-    *activity = (struct activity){ .size = size, .room = (char *)activity + room_at };
     char *at = (char *)(activity + 1);
+    activity->node = (struct list_node){ 0 };
     activity->row = instance->row;
     activity->id = scheduled->id;
     activity->partition = core->partition;
-    activity->epoch = core->epoch;
-    activity->limits = extra->limits;
     activity->instance_id = put(&at, instance->id);
     activity->execution_id = put(&at, instance->execution_id);
     activity->name = put(&at, scheduled->name);
@@ -57,6 +55,10 @@ struct activity *activity_new(struct core *core, const struct instance *instance
     activity->input = put(&at, scheduled->payload);
     activity->tags = put(&at, extra->tags);
     activity->progress = put(&at, progress);
+    activity->limits = extra->limits;
+    activity->epoch = core->epoch;
+    activity->size = size;
+    activity->room = (char *)activity + room_at;
     return activity;
 }
 

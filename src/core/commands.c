@@ -9,8 +9,6 @@
  * Terminate does not wait for a turn: it writes the last turn itself, in which no code ran. A turn
  * that is open at that moment is void: turn.c.
  */
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -62,6 +60,18 @@ pd_status core_raise(struct core *core, time_us now, struct instance *instance, 
 
 /* ---- results ---- */
 
+/* A failure takes the last word along: the next attempt may begin there. */
+static void complete_with_note(struct core *core, struct instance *instance, struct event *event)
+{
+    struct event_extra extra = { .progress = note_find(instance, event->ref) };
+    if (event->kind == EVENT_TASK_FAILED && text_is_present(extra.progress)) {
+        event->extra = &extra;
+    }
+    struct waiting_event *waiting = waiting_event_must(&core->waiting, event);
+    note_drop(core, instance, event->ref);
+    core_deliver(core, instance, waiting);
+}
+
 bool core_complete_activity(struct core *core, time_us now, struct instance *instance,
                             struct text execution_id, int32_t id,
                             const struct activity_result *result)
@@ -82,14 +92,11 @@ bool core_complete_activity(struct core *core, time_us now, struct instance *ins
         .payload = has_failed ? TEXT_ABSENT : result->payload,
         .failure = result->failure,
     };
-    struct event_extra extra = { 0 };
     if (instance->notes != NULL) {
-        extra.progress = note_find(instance, id);
-        event.extra = has_failed && text_is_present(extra.progress) ? &extra : NULL;
+        complete_with_note(core, instance, &event);
+    } else {
+        core_deliver(core, instance, waiting_event_must(&core->waiting, &event));
     }
-    struct waiting_event *waiting = waiting_event_must(&core->waiting, &event);
-    note_drop(core, instance, id);
-    core_deliver(core, instance, waiting);
     return true;
 }
 
@@ -123,6 +130,7 @@ bool core_fire_timer(struct core *core, time_us now, struct instance *instance, 
     instance_check(instance);
     if (id == EVENT_NO_ID && instance->starts_at != 0 && instance->starts_at == due) {
         instance->starts_at = 0;
+        instance->holds &= (uint8_t)~HOLD_TIME;
         timers_unset(core, instance, id, due);
         core_touch(core, instance);
         turn_want(core, instance);
@@ -217,14 +225,11 @@ pd_status core_terminate(struct core *core, time_us now, struct instance *instan
     return PD_OK;
 }
 
-static struct text keep_failure(struct core *core, const struct failure *failure)
+static struct note *keep_failure(struct core *core, const struct failure *failure)
 {
     buffer_reset(&core->scratch);
     core->codec->failure(&core->scratch, failure);
-    struct text encoded = buffer_text(&core->scratch);
-    char *bytes = mem_alloc(encoded.size + 1);
-    memcpy(bytes, encoded.at, encoded.size);
-    return text_make(bytes, encoded.size);
+    return note_new(EVENT_NO_ID, buffer_text(&core->scratch));
 }
 
 pd_status core_suspend(struct core *core, time_us now, struct instance *instance,

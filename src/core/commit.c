@@ -28,8 +28,10 @@ void core_fill_record(struct core *core, struct instance *instance, struct insta
     record->ended_at = instance->ended_at;
     record->output = instance->output; /* in this batch's arena: it ended since the last cut */
     record->failure = instance->failure;
-    if (text_is_present(instance->quarantine)) {
-        record->failure = text_copy(arena, instance->quarantine);
+    if (instance->quarantine != NULL) {
+        const struct note *quarantine = instance->quarantine;
+        assert_that(instance->state == RUN_SUSPENDED);
+        record->failure = text_copy(arena, text_make(quarantine->bytes, quarantine->size));
     }
     if (!text_is_present(record->id)) {
         record->id = text_copy(arena, instance->id);

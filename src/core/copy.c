@@ -124,23 +124,35 @@ size_t event_copy_size(const struct event *event)
     return room.struct_bytes + room.text_bytes + text_size(event) + 1;
 }
 
+/* One that only few kinds have costs nothing but a look. */
+static inline void take(char **at, struct text *text)
+{
+    if (text->at != NULL) {
+        if (text->size != 0) {
+            memcpy(*at, text->at, text->size);
+        }
+        text->at = *at;
+        *at += text->size;
+    }
+}
+
 void event_copy_into(struct event *copy, void *room_at, const struct event *event)
 {
-    struct room room = { 0 };
+    char *at = room_at;
     *copy = *event;
     if (event->extra != NULL || event->failure != NULL) {
+        struct room room = { 0 };
         put_structs(&room, copy, event); /* how large the structs are */
-        room = (struct room){ .structs = room_at, .texts = (char *)room_at + room.struct_bytes };
+        room = (struct room){ .structs = at, .texts = at + room.struct_bytes };
         put_structs(&room, copy, event);
-    } else {
-        room.texts = room_at;
+        at = room.texts;
     }
-    copy->name = put(&room, event->name);
-    copy->version = put(&room, event->version);
-    copy->payload = put(&room, event->payload);
-    copy->instance_id = put(&room, event->instance_id);
-    copy->execution_id = put(&room, event->execution_id);
-    copy->raw = put(&room, event->raw);
+    take(&at, &copy->name);
+    take(&at, &copy->version);
+    take(&at, &copy->payload);
+    take(&at, &copy->instance_id);
+    take(&at, &copy->execution_id);
+    take(&at, &copy->raw);
 }
 
 const struct event *event_copy(struct arena *arena, const struct event *event)

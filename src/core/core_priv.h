@@ -112,13 +112,15 @@ uint64_t waiting_events_drop(struct shelf *shelf, struct waiting_events *events,
 
 /* ---- what activities have said of themselves: progress.c ---- */
 
-/* The last word of one that is open. */
+/* The last word of one that is open; bytes that an instance keeps. */
 struct note {
     struct note *next;
     int32_t id;
     size_t size;
     char bytes[];
 };
+
+struct note *note_new(int32_t id, struct text bytes);
 
 void notes_free(struct instance *instance);
 void note_keep(struct instance *instance, int32_t id, struct text progress);
@@ -168,6 +170,12 @@ enum instance_transition {
         TRANSITION_COUNT,
 };
 
+enum hold {
+    HOLD_SUSPENDED = 1, /* from outside */
+    HOLD_TIME = 2,      /* it starts later */
+    HOLD_LEFT = 4,      /* its worker is not here */
+};
+
 struct turn_slot;
 
 struct instance {
@@ -180,14 +188,14 @@ struct instance {
     bool is_asleep;   /* in that list */
     bool is_replaced; /* purged, or ended and another has its id: known by its row only */
     bool has_begun;   /* a turn was taken, in this execution or in one before */
-    bool is_left;     /* on hold: its worker is not here */
+    uint8_t holds;    /* why it takes no turn (C9): a set of enum hold */
     uint64_t row;
     uint64_t turn_count;   /* turns that have ended, of this execution */
     uint64_t turn_batch;   /* the batch that holds the last of them; 0: it came from the store */
     uint64_t arrival_last; /* highest number given in the inbox */
     time_us last_at;       /* of the last event made (C6) */
     time_us created_at, ended_at;
-    time_us starts_at;              /* on hold until then; 0: it may start */
+    time_us starts_at;              /* HOLD_TIME: until when */
     struct waiting_events events;   /* those of the open turn included, at the front */
     struct turn_slot *turn;         /* open; NULL: none */
     struct instance_record *record; /* of its INSERT or RENEW in the open batch; NULL: none */
@@ -195,12 +203,13 @@ struct instance {
     struct list_node durability;
     struct list_node waiting;
     struct steps steps;
-    struct note *notes;              /* of open activities */
-    struct text id, execution_id;    /* in the same block, or `renewed` */
+    struct text id, execution_id; /* in the same block; of a later execution in `renewed` */
+    /* What is seldom looked at. */
     struct text name, version;       /* likewise */
     const struct event_extra *extra; /* likewise: tags and parent; NULL: neither */
-    char *renewed;          /* execution id and version of a later execution; NULL: the first */
-    struct text quarantine; /* on the heap: the encoded failure for which it is suspended */
+    char *renewed;                   /* on the heap; NULL: its first execution */
+    struct note *notes;              /* of open activities */
+    struct note *quarantine;         /* the encoded failure for which it is suspended, or NULL */
 };
 
 /* What an instance is told by. Is copied. */
@@ -211,10 +220,9 @@ struct identity {
 
 struct instance *instance_new(uint64_t row, const struct identity *identity); /* or NULL */
 void instance_free(struct shelf *waiting, struct instance *instance);
-void instance_expect(const struct instance *instance);     /* into the caches: soon needed */
-void instance_check(const struct instance *instance);      /* what must hold between commands */
-bool instance_is_busy(const struct instance *instance);    /* C4 */
-bool instance_is_on_hold(const struct instance *instance); /* C9 */
+void instance_expect(const struct instance *instance);  /* into the caches: soon needed */
+void instance_check(const struct instance *instance);   /* what must hold between commands */
+bool instance_is_busy(const struct instance *instance); /* C4 */
 bool instance_transition_find(enum run_state from, enum instance_event event,
                               enum instance_transition *ret);
 void instance_apply(struct core *core, struct instance *instance, enum instance_event event);

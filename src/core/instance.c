@@ -90,7 +90,7 @@ void instance_free(struct shelf *waiting, struct instance *instance)
     steps_done(&instance->steps);
     notes_free(instance);
     mem_free(instance->renewed);
-    mem_free((char *)(uintptr_t)instance->quarantine.at);
+    mem_free(instance->quarantine);
     if (instance->turn != NULL) {
         turn_slot_free(waiting, instance->turn);
     }
@@ -99,7 +99,7 @@ void instance_free(struct shelf *waiting, struct instance *instance)
 
 void instance_expect(const struct instance *instance)
 {
-    for (size_t line = 0; line < sizeof *instance; line += 64) {
+    for (size_t line = 0; line < offsetof(struct instance, name); line += 64) {
         __builtin_prefetch((const char *)instance + line);
     }
 }
@@ -120,53 +120,61 @@ enum run_state instance_state(const struct instance *instance)
 
 bool instance_is_busy(const struct instance *instance)
 {
-    return instance->starts_at == 0 && (instance->steps.tasks != 0 || instance->events.count != 0);
-}
-
-bool instance_is_on_hold(const struct instance *instance)
-{
-    return instance->state == RUN_SUSPENDED || instance->starts_at != 0 || instance->is_left;
+    return (instance->steps.tasks != 0 || instance->events.count != 0) &&
+           (instance->holds & HOLD_TIME) == 0;
 }
 
 /* What holds of an ended one: it waits for nothing, and nothing waits for it. */
 static void check_ended(const struct instance *instance)
 {
     assert_that(!instance_is_busy(instance) && steps_count(&instance->steps) == 0);
-    assert_that(!list_is_linked(&instance->waiting) && instance->starts_at == 0);
+    assert_that(!list_is_linked(&instance->waiting) && instance->holds == 0);
     assert_that(instance->turn == NULL || instance->turn->is_void);
     assert_that(instance->turn != NULL || list_is_linked(&instance->durability));
     assert_that(instance->ended_at != 0 || instance->is_replaced);
-    assert_that(instance->notes == NULL && !text_is_present(instance->quarantine));
+    assert_that(instance->notes == NULL && instance->quarantine == NULL);
+}
+
+/* What holds of one that has not begun, or is on hold. */
+__attribute__((noinline)) static void check_unusual(const struct instance *instance, bool in_line)
+{
+    bool has_begun = instance->has_begun;
+    bool has_turn = instance->turn != NULL;
+    bool has_events = instance->events.count != 0;
+    /* Who has not begun has its start waiting, and nothing else. */
+    assert_that(has_begun || (has_events && steps_count(&instance->steps) == 0));
+    assert_that(has_begun || instance->turn_count == 0);
+    /* A turn that was open when it was suspended may be open still. */
+    assert_that(instance->holds == 0 ? has_events == (in_line != has_turn)
+                                     : !in_line && (has_events || !has_turn));
+    assert_that(!in_line || !has_turn);
+    assert_that(!has_turn || !instance->turn->is_void);
+    bool is_suspended = (instance->holds & HOLD_SUSPENDED) != 0;
+    bool starts_later = (instance->holds & HOLD_TIME) != 0;
+    assert_that(is_suspended == (instance->state == RUN_SUSPENDED));
+    assert_that(is_suspended || instance->state == (has_begun ? RUN_RUNNING : RUN_PENDING));
+    assert_that(is_suspended || instance->quarantine == NULL);
+    assert_that(starts_later == (instance->starts_at != 0));
+    assert_that(!starts_later || (!has_begun && !has_turn));
+    assert_that(instance->notes == NULL || instance->steps.tasks != 0);
 }
 
 void instance_check(const struct instance *instance)
 {
     OBJECT_CHECK(instance, INSTANCE_MAGIC);
     const struct waiting_events *events = &instance->events;
+    bool in_line = list_is_linked(&instance->waiting);
     assert_that((events->count == 0) == (events->first == NULL));
     assert_that(instance->steps.tasks <= steps_count(&instance->steps));
-    if (run_state_is_final(instance->state)) {
-        check_ended(instance);
-        return;
-    }
-    /* Who has events is in line for a turn, or has one, or is on hold; nobody else is. */
-    bool in_line = list_is_linked(&instance->waiting);
-    bool has_turn = instance->turn != NULL;
-    bool on_hold = instance_is_on_hold(instance);
-    assert_that(!in_line || (!has_turn && !on_hold));
-    assert_that(events->count != 0 || (!in_line && !has_turn));
-    assert_that(events->count == 0 || in_line || has_turn || on_hold);
-    assert_that(!has_turn || !instance->turn->is_void);
     assert_that(!instance->is_postponed || in_line);
-    /* Who has not begun has its start waiting, and nothing else. */
-    bool has_begun = instance->has_begun;
-    assert_that(has_begun || (events->count != 0 && steps_count(&instance->steps) == 0));
-    assert_that(has_begun || instance->turn_count == 0);
-    assert_that(instance->starts_at == 0 || (!has_begun && !has_turn));
-    assert_that(instance->state == RUN_SUSPENDED ||
-                instance->state == (has_begun ? RUN_RUNNING : RUN_PENDING));
-    assert_that(instance->state == RUN_SUSPENDED || !text_is_present(instance->quarantine));
-    assert_that(instance->notes == NULL || instance->steps.tasks != 0);
+    if (instance->state == RUN_RUNNING && instance->holds == 0 && instance->has_begun) {
+        /* Who has events is in line for a turn, or has one; nobody else is. */
+        assert_that(in_line + (instance->turn != NULL) == (events->count != 0));
+    } else if (run_state_is_final(instance->state)) {
+        check_ended(instance);
+    } else {
+        check_unusual(instance, in_line);
+    }
 }
 
 /* ---- leaving things behind ---- */
@@ -198,10 +206,8 @@ void instance_forsake(struct core *core, struct instance *instance)
 
 static void lift_quarantine(struct instance *instance)
 {
-    if (text_is_present(instance->quarantine)) {
-        mem_free((char *)(uintptr_t)instance->quarantine.at);
-        instance->quarantine = TEXT_ABSENT;
-    }
+    mem_free(instance->quarantine);
+    instance->quarantine = NULL;
 }
 
 /* ---- what the arrows do ---- */
@@ -220,6 +226,7 @@ static void hold(struct core *core, struct instance *instance)
 {
     (void)core;
     turn_unwant(instance);
+    instance->holds |= HOLD_SUSPENDED;
     instance->is_changed = true;
 }
 
@@ -228,6 +235,7 @@ static void release(struct core *core, struct instance *instance)
 {
     (void)core;
     lift_quarantine(instance);
+    instance->holds &= (uint8_t)~HOLD_SUSPENDED;
     instance->is_changed = true;
 }
 
@@ -245,6 +253,7 @@ static void vanish(struct core *core, struct instance *instance)
         timers_unset(core, instance, EVENT_NO_ID, instance->starts_at);
         instance->starts_at = 0;
     }
+    instance->holds = 0;
     instance_forsake(core, instance);
     lift_quarantine(instance);
     if (instance->turn != NULL) {

@@ -42,18 +42,24 @@ static void unlink_note(struct note **at)
     mem_free(note);
 }
 
+struct note *note_new(int32_t id, struct text bytes)
+{
+    struct note *note = mem_alloc(sizeof *note + bytes.size);
+    note->id = id;
+    note->size = bytes.size;
+    if (bytes.size != 0) {
+        memcpy(note->bytes, bytes.at, bytes.size);
+    }
+    return note;
+}
+
 void note_keep(struct instance *instance, int32_t id, struct text progress)
 {
     struct note **at = place_of(instance, id);
     if (*at != NULL) {
         unlink_note(at);
     }
-    struct note *note = mem_alloc(sizeof *note + progress.size + 1);
-    note->id = id;
-    note->size = progress.size;
-    if (progress.size != 0) {
-        memcpy(note->bytes, progress.at, progress.size);
-    }
+    struct note *note = note_new(id, progress);
     note->next = instance->notes;
     instance->notes = note;
 }

@@ -10,8 +10,6 @@
  * Kinds that are unknown, and completions that fit no open step, change nothing but the time:
  * history written by a newer version must not stop an older one from reading.
  */
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/memory.h"
 #include "core/core_priv.h"
@@ -143,13 +141,14 @@ static void take_state(struct instance *instance, const struct instance_image *i
     /* The start of a later execution is made after the instance. */
     instance->has_begun = record->state == RUN_RUNNING || image->turn_count != 0 ||
                           (start_waits && start->at > record->created_at);
-    if (start_waits && !record->is_busy) { /* else its time has come */
+    if (start_waits && start->fire_at != 0 && !record->is_busy) { /* else its time has come */
         instance->starts_at = start->fire_at;
+        instance->holds |= HOLD_TIME;
     }
-    if (record->state == RUN_SUSPENDED && text_is_present(record->failure)) {
-        char *bytes = mem_alloc(record->failure.size + 1);
-        memcpy(bytes, record->failure.at, record->failure.size);
-        instance->quarantine = text_make(bytes, record->failure.size);
+    if (record->state == RUN_SUSPENDED) {
+        instance->holds |= HOLD_SUSPENDED;
+        instance->quarantine =
+            text_is_present(record->failure) ? note_new(EVENT_NO_ID, record->failure) : NULL;
     }
 }
 

@@ -99,7 +99,10 @@ pd_status core_start(struct core *core, time_us now, const struct start_command 
     core->row_next += core->partition_count;
     core->counters.starts++;
     core_enter(core, instance);
-    instance->starts_at = event.fire_at;
+    if (event.fire_at != 0) {
+        instance->starts_at = event.fire_at;
+        instance->holds = HOLD_TIME;
+    }
     core_promise_record(core, instance, MUTATION_INSTANCE_INSERT, command->input);
     if (instance->starts_at != 0) {
         timers_set(core, instance, EVENT_NO_ID, instance->starts_at);

@@ -96,7 +96,7 @@ static bool is_past_durable(const struct core *core, const struct instance *inst
 void turn_want(struct core *core, struct instance *instance)
 {
     if (instance->events.count != 0 && instance->turn == NULL &&
-        !list_is_linked(&instance->waiting) && !instance_is_on_hold(instance)) {
+        !list_is_linked(&instance->waiting) && instance->holds == 0) {
         list_push_back(&core->ready, &instance->waiting);
     }
 }
@@ -291,7 +291,7 @@ void core_postpone_turn(struct core *core, const struct turn *turn)
     close_turn(core, instance);
     if (is_past_durable(core, instance)) {
         turn_want(core, instance);
-    } else if (!instance_is_on_hold(instance)) {
+    } else if (instance->holds == 0) {
         instance->is_postponed = true;
         list_push_back(&core->postponed, &instance->waiting);
     }
@@ -306,7 +306,7 @@ void core_leave_turn(struct core *core, const struct turn *turn)
         return;
     }
     close_turn(core, instance);
-    instance->is_left = true;
+    instance->holds |= HOLD_LEFT;
     instance_check(instance);
     core_settle(core, instance);
 }
