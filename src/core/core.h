@@ -160,8 +160,9 @@ struct adoption {
     size_t waiting_count;
     uint64_t replaces_row; /* an ended instance of this id in the store, not resident; 0: none */
 };
-/* PD_E_EXISTS: an unfinished instance of the id is resident. A record that has ended is only
- * written down. */
+/* PD_E_EXISTS: an unfinished instance of the id is resident. PD_E_CORRUPT: rewrite_check refuses it.
+ * Nothing has changed then. A record that has ended is only written down. What activities had said
+ * of themselves is not taken over. created_at 0: now. The runner forgets the row. */
 pd_status core_adopt(struct core *core, time_us now, const struct adoption *adoption,
                      pd_error *err);
 

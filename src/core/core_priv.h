@@ -395,6 +395,10 @@ void activity_cancel(struct core *core, const struct instance *instance, int32_t
 
 /* ---- coming in: resident.c ---- */
 
+/* As its record has it, no event of its history folded: known to nobody. NULL: no memory.
+ * `start`: its EXECUTION_STARTED; NULL: what is stored is damaged. */
+struct instance *resident_make(const struct instance_record *record, uint64_t turn_count,
+                               const struct event *start);
 /* Opens and closes steps as the event says. */
 void resident_fold(struct instance *instance, const struct event *event);
 

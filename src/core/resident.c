@@ -129,17 +129,20 @@ static struct instance *make(const struct instance_record *record, const struct 
     return instance_new(record->row, &identity);
 }
 
-/* How it stands beside its history. */
-static void take_state(struct instance *instance, const struct instance_image *image,
-                       const struct event *start)
+struct instance *resident_make(const struct instance_record *record, uint64_t turn_count,
+                               const struct event *start)
 {
-    const struct instance_record *record = image->record;
-    bool start_waits = image->turn_count == 0 && start != NULL;
+    struct instance *instance = make(record, start);
+    if (instance == NULL) {
+        return NULL;
+    }
+    bool start_waits = turn_count == 0 && start != NULL;
     instance->state = instance->stored_state = record->state;
     instance->stored_busy = record->is_busy;
-    instance->turn_count = image->turn_count;
+    instance->turn_count = turn_count;
+    instance->created_at = instance->last_at = record->created_at;
     /* The start of a later execution is made after the instance. */
-    instance->has_begun = record->state == RUN_RUNNING || image->turn_count != 0 ||
+    instance->has_begun = record->state == RUN_RUNNING || turn_count != 0 ||
                           (start_waits && start->at > record->created_at);
     if (start_waits && start->fire_at != 0 && !record->is_busy) { /* else its time has come */
         instance->starts_at = start->fire_at;
@@ -150,6 +153,7 @@ static void take_state(struct instance *instance, const struct instance_image *i
         instance->quarantine =
             text_is_present(record->failure) ? note_new(EVENT_NO_ID, record->failure) : NULL;
     }
+    return instance;
 }
 
 struct instance *core_admit(struct core *core, const struct instance_image *image, bool redispatch)
@@ -159,10 +163,8 @@ struct instance *core_admit(struct core *core, const struct instance_image *imag
     struct step step;
     assert_that(core_find(core, record->id) == NULL && core_find_row(core, record->row) == NULL);
     assert_that(!run_state_is_final(record->state) && record->partition == core->partition);
-    struct instance *instance = make(record, start);
+    struct instance *instance = resident_make(record, image->turn_count, start);
     assert_that(instance != NULL);
-    instance->created_at = instance->last_at = record->created_at;
-    take_state(instance, image, start);
     for (size_t i = 0; i < image->history_count; i++) {
         resident_fold(instance, &image->history[i]);
     }

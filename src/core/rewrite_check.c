@@ -133,6 +133,9 @@ static const char *flaw_of_record(const struct adoption *adoption)
         (record->state == RUN_PENDING && adoption->turn_count != 0)) {
         return "the instance cannot be in its state";
     }
+    if (run_state_is_final(record->state) != (record->ended_at != 0)) {
+        return "the instance has ended at no time, or has a time and not ended";
+    }
     if (run_state_is_final(record->state) &&
         (adoption->turn_count == 0 || adoption->waiting_count != 0)) {
         return "the instance has ended, but not in its history";
