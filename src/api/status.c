@@ -25,15 +25,7 @@ _Static_assert((int)PD_RUN_TERMINATED == (int)RUN_TERMINATED, "numbers agree");
 
 const char *pd_run_state_name(pd_run_state s)
 {
-    switch (s) {
-    case PD_RUN_PENDING: return "Pending";
-    case PD_RUN_RUNNING: return "Running";
-    case PD_RUN_SUSPENDED: return "Suspended";
-    case PD_RUN_COMPLETED: return "Completed";
-    case PD_RUN_FAILED: return "Failed";
-    case PD_RUN_TERMINATED: return "Terminated";
-    }
-    return "Unknown"; /* a number that a caller made up */
+    return run_state_name((enum run_state)s);
 }
 
 int pd_error_report(const pd_error *err)

@@ -12,11 +12,8 @@
 pd_status api_tell(const struct call *call, const struct letter *letters, size_t count,
                    pd_status *statuses, pd_error *err)
 {
-    if (call->worker != NULL && count == 1 && letters->kind == MESSAGE_RAISE) {
-        /* engine_tell, for all kinds, when the engine has it; until then it reads its mailbox. */
-        statuses[0] = engine_raise(call->worker->engine, letters->instance_id, letters->event->name,
-                                   letters->event->payload, err);
-        return statuses[0];
+    if (call->worker != NULL) {
+        return engine_tell(call->worker->engine, letters, count, statuses, err);
     }
     return mail_letters(call->hub, letters, count, statuses, err);
 }

@@ -70,6 +70,8 @@ struct instance *core_find(struct core *core, struct text id);
 struct instance *core_find_row(struct core *core, uint64_t row);
 uint64_t instance_row(const struct instance *instance);
 enum run_state instance_state(const struct instance *instance);
+/* Is it the child of this very step of a parent, as told by an EXECUTION_STARTED? */
+bool instance_is_child_of(const struct instance *instance, const struct event_extra *extra);
 
 /* An instance as the store has it. */
 struct instance_image {

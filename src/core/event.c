@@ -17,6 +17,19 @@ const char *event_kind_name(enum event_kind kind)
     return "Unknown"; /* also for numbers of a newer version */
 }
 
+const char *run_state_name(enum run_state state)
+{
+    switch (state) {
+    case RUN_PENDING: return "Pending";
+    case RUN_RUNNING: return "Running";
+    case RUN_SUSPENDED: return "Suspended";
+    case RUN_COMPLETED: return "Completed";
+    case RUN_FAILED: return "Failed";
+    case RUN_TERMINATED: return "Terminated";
+    }
+    return "Unknown"; /* a number that a caller made up */
+}
+
 enum event_role event_role(enum event_kind kind)
 {
     switch (kind) {

@@ -71,6 +71,8 @@ enum run_state {
     RUN_TERMINATED,
 };
 
+const char *run_state_name(enum run_state state); /* "Pending", "Running", ... */
+
 static inline bool run_state_is_final(enum run_state state)
 {
     return state >= RUN_COMPLETED;

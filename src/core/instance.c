@@ -118,6 +118,15 @@ enum run_state instance_state(const struct instance *instance)
     return instance->state;
 }
 
+bool instance_is_child_of(const struct instance *instance, const struct event_extra *extra)
+{
+    OBJECT_CHECK(instance, INSTANCE_MAGIC);
+    const struct event_extra *own = instance->extra;
+    return own != NULL && own->has_parent && own->parent_step == extra->parent_step &&
+           text_equal(own->parent_id, extra->parent_id) &&
+           text_equal(own->parent_execution_id, extra->parent_execution_id);
+}
+
 bool instance_is_busy(const struct instance *instance)
 {
     return (instance->steps.tasks != 0 || instance->events.count != 0) &&

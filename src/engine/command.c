@@ -5,6 +5,7 @@
 #include "engine/command.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/memory.h"
@@ -61,6 +62,44 @@ struct command *command_new_done(struct activity *activity)
     return &done->command;
 }
 
+static void *put(char **at, struct text text)
+{
+    void *to = *at;
+    if (text.size > 0) {
+        memcpy(to, text.at, text.size);
+    }
+    *at += text.size;
+    return to;
+}
+
+struct command *command_new_timeout(const struct activity *activity, const char *message)
+{
+    enum { ALIGN = 16 };
+    size_t room_at = sizeof *activity + activity->execution_id.size;
+    room_at = (room_at + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    struct activity *named = mem_alloc(room_at + command_done_size);
+    char *at = (char *)(named + 1);
+    named->row = activity->row;
+    named->id = activity->id;
+    named->partition = activity->partition;
+    named->epoch = activity->epoch;
+    named->execution_id = text_make(put(&at, activity->execution_id), activity->execution_id.size);
+    named->room = (char *)named + room_at;
+    struct command *command = command_new_done(named);
+    command_time_out(command, message);
+    return command;
+}
+
+void command_time_out(struct command *done, const char *message)
+{
+    struct arena *arena = &done->as.done.arena;
+    struct failure *failure = arena_alloc(arena, sizeof *failure);
+    failure->type = TEXT("Timeout");
+    failure->message = text_copy(arena, text_of(message));
+    done->as.done.result.failure = failure;
+    done->as.done.is_timeout = true;
+}
+
 struct activity *command_end_done(struct command *command)
 {
     assert_that(command->kind == COMMAND_ACTIVITY_DONE && command->latch == NULL);
@@ -68,24 +107,36 @@ struct activity *command_end_done(struct command *command)
     return command->as.done.activity; /* in whose room the command lies */
 }
 
+/* What a call of several parts was told of each. */
+static void refuse_all(struct command *command, pd_status status)
+{
+    bool is_start = command->kind == COMMAND_START;
+    pd_status *statuses = is_start ? command->as.start.statuses : command->as.tell.statuses;
+    size_t count = is_start ? command->as.start.count : command->as.tell.count;
+    for (size_t i = 0; i < count; i++) {
+        statuses[i] = status;
+    }
+}
+
 void command_answer(struct command *command, pd_status status, const pd_error *error)
 {
-    struct latch *latch = command->latch;
-    if (latch == NULL) {
-        activity_free(command_end_done(command));
-        return;
+    switch (command->kind) {
+    case COMMAND_ACTIVITY_DONE: activity_free(command_end_done(command)); return;
+    case COMMAND_ACTIVITY_BEAT: command->as.beat.answered(command, status); return;
+    case COMMAND_START:
+    case COMMAND_TELL:
+        if (status != PD_OK) {
+            /* Refusals as well: what they rested on may be gone with the batch. */
+            refuse_all(command, status);
+        }
+        break;
+    case COMMAND_CLAIM: break;
     }
     if (status != PD_OK) {
         command->status = status;
         *command->error = *error;
-        if (command->kind == COMMAND_START) {
-            /* Refusals as well: what they rested on may be gone with the batch. */
-            for (size_t i = 0; i < command->as.start.count; i++) {
-                command->as.start.statuses[i] = status;
-            }
-        }
     }
-    latch_count_down(latch);
+    latch_count_down(command->latch);
 }
 
 void command_queue_push(struct command_queue *queue, struct command *command)
@@ -112,4 +163,32 @@ struct command *command_queue_take(struct command_queue *queue)
 bool command_queue_is_empty(struct command_queue *queue)
 {
     return atomic_load(&queue->head) == NULL;
+}
+
+void command_list_add(struct command_list *list, struct command *command)
+{
+    command->next = NULL;
+    if (list->first == NULL) {
+        list->first = command;
+    } else {
+        list->last->next = command;
+    }
+    list->last = command;
+}
+
+struct command *command_list_take(struct command_list *list)
+{
+    struct command *first = list->first;
+    list->first = list->last = NULL;
+    return first;
+}
+
+void command_list_answer(struct command_list *list, pd_status status, const pd_error *error)
+{
+    struct command *command = command_list_take(list);
+    while (command != NULL) {
+        struct command *next = command->next; /* Q1: gone once answered */
+        command_answer(command, status, error);
+        command = next;
+    }
 }

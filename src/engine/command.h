@@ -8,7 +8,8 @@
  *
  *   Q1  A command with a latch belongs to a caller who blocks on the latch: its memory, and all it
  *       points to, stays until the latch opens. After that nobody touches it.
- *   Q2  A command without a latch owns itself and is freed by whoever answers it. */
+ *   Q2  A result without a latch owns itself and is freed by whoever answers it. A heartbeat
+ *       belongs to its activity's host, who is told by `answered` that it may be used again. */
 #ifndef ENGINE_COMMAND_H
 #define ENGINE_COMMAND_H
 
@@ -32,8 +33,10 @@ void latch_done(struct latch *latch);
 
 enum command_kind {
     COMMAND_START,         /* some instances */
-    COMMAND_RAISE,         /* one event */
+    COMMAND_TELL,          /* some letters */
+    COMMAND_CLAIM,         /* a transactional activity is about to begin its transaction (P7) */
     COMMAND_ACTIVITY_DONE, /* a result; no latch */
+    COMMAND_ACTIVITY_BEAT, /* a heartbeat; no latch */
 };
 
 struct command {
@@ -49,13 +52,29 @@ struct command {
             pd_status *statuses; /* one an item */
         } start;
         struct {
-            struct text id, name, payload;
-        } raise;
+            const struct letter *items;
+            size_t count;
+            pd_status *statuses; /* one an item */
+            size_t next;         /* those before it have been delivered; begins as 0 */
+        } tell;
+        struct {
+            const struct activity *activity;
+        } claim;
         struct {
             struct activity *activity; /* owned */
             struct activity_result result;
-            struct arena arena; /* holds the result */
+            struct text progress; /* of the last heartbeat, when it was not said yet */
+            struct arena arena;   /* holds the result */
+            bool is_timeout;      /* said by its watch: the activity itself may still run */
+            bool is_unknown;      /* its transaction failed: the store may have the result */
         } done;
+        struct {
+            uint64_t row;
+            int32_t id;
+            struct text execution_id, progress;
+            bool is_wanted; /* set: false when the step is not open any more */
+            void (*answered)(struct command *, pd_status status);
+        } beat;
     } as;
 };
 
@@ -65,6 +84,12 @@ extern const size_t command_done_size;
 /* A command for a result, in the activity's room; its arena is ready to hold it. Takes the
  * activity. */
 struct command *command_new_done(struct activity *activity);
+
+/* One that says that a running activity is over its time. `message` is copied. */
+struct command *command_new_timeout(const struct activity *activity, const char *message);
+
+/* The result is that it was over its time. */
+void command_time_out(struct command *done, const char *message);
 
 /* Releases a result, and gives its activity to the caller. */
 struct activity *command_end_done(struct command *command);
@@ -80,5 +105,14 @@ struct command_queue {
 void command_queue_push(struct command_queue *queue, struct command *command);
 struct command *command_queue_take(struct command_queue *queue); /* oldest first; NULL: empty */
 bool command_queue_is_empty(struct command_queue *queue);
+
+/* Those that wait, in order; for one thread. */
+struct command_list {
+    struct command *first, *last; /* NULL: empty */
+};
+
+void command_list_add(struct command_list *list, struct command *command);
+struct command *command_list_take(struct command_list *list); /* all; the list is empty then */
+void command_list_answer(struct command_list *list, pd_status status, const pd_error *error);
 
 #endif

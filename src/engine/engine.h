@@ -40,9 +40,6 @@ void engine_stop(struct engine *engine, int64_t drain_ms);
 pd_status engine_start_instances(struct engine *engine, const struct start_command *commands,
                                  size_t count, pd_status *ret_statuses, pd_error *err);
 
-pd_status engine_raise(struct engine *engine, struct text id, struct text name, struct text payload,
-                       pd_error *err);
-
 /* Says something to each of some instances; returns when all that could be said is durable.
  * ret_statuses[i] (may be NULL) tells each one's fate; the result is the first failure. The kinds
  * up to MESSAGE_ADOPT, as store->accept refuses and takes them (store.h). Any thread; blocks. */

@@ -127,6 +127,7 @@ struct pump {
     _Atomic(struct work *) done; /* committed, to be heard of */
     _Atomic bool has_mail, is_stopping;
     bool is_work_out;
+    uint64_t epoch;   /* of the partition's life: when it changes, it has begun again */
     bool is_trim_due; /* something was done since the last */
     time_us worked_at;
     pthread_mutex_t mutex;
@@ -142,8 +143,20 @@ void pump_notice_mail(struct pump *pump);
 void pump_committed(struct pump *pump, struct work *work); /* from the committer */
 void pump_stop(struct pump *pump); /* makes everything durable, joins, frees the partition */
 
-/* ---- engine.c
- * ------------------------------------------------------------------------------------- */
+/* ---- call.c: who is in the engine ------------------------------------------------------------ */
+
+struct calls {
+    pthread_mutex_t mutex;
+    pthread_cond_t ended;
+    size_t count;
+    bool is_closing;
+};
+
+void calls_init(struct calls *calls);
+void calls_close(struct calls *calls); /* lets none in any more, and waits for those inside */
+void calls_done(struct calls *calls);
+
+/* ---- engine.c -------------------------------------------------------------------------------- */
 
 struct engine {
     uint32_t magic;
@@ -153,11 +166,7 @@ struct engine {
     struct pool pool;
     struct committer committer;
     struct watches watches;
-
-    pthread_mutex_t calls_mutex;
-    pthread_cond_t calls_ended;
-    size_t calls;
-    bool is_closing;
+    struct calls calls;
 
     pthread_t mailbox;
     bool has_mailbox;

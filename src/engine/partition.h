@@ -11,6 +11,8 @@
  *     partition_cut          take what is to be made durable; commit it; work_release
  *     partition_committed    hear how the commit went
  *
+ * and, for each partition in the batch's `mailed`, partition_notice_mail after the commit.
+ *
  *   P1  Works of a partition are committed in the order they were cut, one after the other.
  *   P2  Nothing leaves the partition except in a work, after its commit; a refusal not before all
  *       that it rests on is durable.
@@ -20,7 +22,15 @@
  *   P4  An instance that is not resident is looked for in the store before a command about it is
  *       applied: core never guesses.
  *   P5  During recovery an instance that the scan has not reached yet is admitted with its open
- *       activities dispatched again; later admissions do not dispatch. */
+ *       activities dispatched again, once; later admissions do not dispatch.
+ *   P6  Letters of core are delivered, or in a mailbox, in the batch in which they were made. While
+ *       the store fails to say to whom, they wait in their order, and nothing is cut.
+ *   P7  A transactional activity claims its step before its transaction begins: it gets it once in
+ *       the life of a core, while the step is open, and not before the results that earlier lives
+ *       recorded have been received. From then to its result nothing else ends the step by itself
+ *       (a time-out; what the instance's own code does, or a client, still does).
+ *   P8  The runner is told of every row that ends, is replaced or begins anew other than by a turn
+ *       that it ran to that end. */
 #ifndef ENGINE_PARTITION_H
 #define ENGINE_PARTITION_H
 
@@ -38,6 +48,7 @@ struct partition_options {
     struct store *store;
     struct runner *runner;
     unsigned number;
+    uint64_t seed; /* of ids that core makes */
     size_t residents_max;
     size_t slice_max; /* of turns, timers, messages, rows at a time; 0: as many as usual */
 };
@@ -56,7 +67,7 @@ struct work {
 struct partition *partition_new(const struct partition_options *options, time_us now,
                                 pd_error *err);
 
-/* Answers what waits with PD_E_CANCELLED, disowns. */
+/* Answers what waits with PD_E_CANCELLED (claims with PD_E_LEASE_LOST), disowns. */
 void partition_free(struct partition *partition);
 
 /* These commands come next, at most count of the list: a hint. */
@@ -64,7 +75,7 @@ void partition_expect(struct partition *partition, const struct command *command
 
 void partition_apply(struct partition *partition, time_us now, struct command *command);
 
-/* There may be messages in the mailbox. */
+/* There may be messages in the mailbox: another process said so, or a commit (batch.mailed). */
 void partition_notice_mail(struct partition *partition);
 
 /* At most a slice of work, so that the driver can look at its queue and cut in between. True: call
@@ -77,6 +88,10 @@ bool partition_is_to_own(const struct partition *partition, time_us now);
 
 /* While held, recovery admits no further instances: the driver has activities enough. */
 void partition_hold_recovery(struct partition *partition, bool hold);
+
+/* Of its present life; 0: down. When it changes, activities of before that have not begun need not:
+ * they are dispatched again. */
+uint64_t partition_epoch(const struct partition *partition);
 
 /* When partition_run should be called although nothing arrived; TIME_NEVER: need not. */
 time_us partition_wake_at(const struct partition *partition);

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of a partition share: partition.c (commands, turns, commits), residency.c (from
- * the store into core), window.c (timers). */
+ * What the files of a partition share:
+ *
+ *     partition.c    beginning, going on, cutting, beginning again
+ *     apply.c        commands of threads
+ *     deliver.c      one letter, from wherever, to its instance
+ *     post.c         letters on their way: from core, and out of the mailbox
+ *     turns.c        turns, and whom the runner forgets
+ *     residency.c    from the store into core
+ *     window.c       timers */
 #ifndef ENGINE_PARTITION_PRIV_H
 #define ENGINE_PARTITION_PRIV_H
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "base/object.h"
 #include "engine/partition.h"
 
@@ -27,14 +35,25 @@ enum { ASLEEP_SHARE = 16 };
 #define RETRY_FIRST (20 * TIME_MS)
 #define RETRY_MAX (1 * TIME_SECOND)
 
+/* A step whose transaction may be under way, or whose result is in the mailbox (P7). */
+struct claim {
+    struct claim *next;
+    int32_t id;
+    size_t size;
+    char execution_id[]; /* so long */
+};
+
 struct partition {
     uint32_t magic;
     struct partition_options options;
     struct core *core; /* NULL: down (P3) */
+    uint64_t epoch;
 
-    struct command *answers, **answers_last; /* wait for the next cut */
-    struct command *held, **held_last;       /* results of activities that wait for the store */
+    struct command_list answers; /* wait for the next cut */
+    struct command_list delayed; /* commands of clients that wait for what is not durable yet */
+    struct command_list held;    /* results of activities that wait for the store */
     bool is_work_out;
+    bool is_doubtful; /* it is not known what the store has: begin again when no work is out */
 
     pd_error down_error;
     time_us retry_at; /* nothing that needs the store is tried before; 0: no trouble */
@@ -42,11 +61,22 @@ struct partition {
 
     /* recovery: rows after recovered_row and before recover_end are the scan's (P5) */
     uint64_t recovered_row, recover_end;
+    struct map64
+        dispatched; /* rows that the scan need not dispatch any more; values mean nothing */
     bool is_recovering, is_recovery_held;
+
+    /* letters: see post.c */
+    const struct letter *letter; /* taken from core, not delivered: the store failed; or NULL */
+    size_t homeward;             /* letters in our own mailbox */
 
     /* mailbox */
     uint64_t received;
     bool has_mail;
+    bool is_drained; /* all that lay there when we began has been received */
+
+    /* transactional activities: see apply.c */
+    struct claim *claims;
+    struct command_list claiming; /* wait until the mailbox is drained */
 
     /* timers: see window.c */
     time_us window_loaded, window_horizon;
@@ -57,14 +87,33 @@ struct partition {
     struct partition_counters counters;
 };
 
-/* residency.c */
+/* ---- residency.c ---- */
 
-/* Makes an unfinished instance resident. *ret is NULL and PD_OK when there is none, or it has
- * ended; then *ret_ended_row (may be NULL) is its row, or 0. */
-pd_status residency_find(struct partition *partition, struct text id, struct instance **ret,
-                         uint64_t *ret_ended_row, pd_error *err);
+/* What there is of an id. One that has not ended is resident. */
+struct standing {
+    uint64_t row; /* 0: there is none */
+    enum run_state state;
+    struct instance *instance; /* NULL: not resident, as only those that have ended may be */
+};
+
+pd_status residency_find(struct partition *partition, struct text id, struct standing *ret,
+                         pd_error *err);
+/* NULL and PD_OK: there is none, or it has ended. */
 pd_status residency_find_row(struct partition *partition, uint64_t row, struct instance **ret,
                              pd_error *err);
+
+/* All that the store has of an instance, read, in the turn arena. */
+struct stored_instance {
+    struct instance_record record;
+    const struct turn_events *turns;
+    size_t turn_count;
+};
+pd_status residency_load(struct partition *partition, uint64_t row, struct stored_instance *ret,
+                         pd_error *err);
+
+/* Encoded turns, each as a HistoryChunk, into events; in the arena. */
+pd_status residency_read_turns(const struct text *rows, size_t count, struct arena *arena,
+                               const struct turn_events **ret, pd_error *err);
 
 /* The events of the turns before `number`, in the turn arena. */
 pd_status residency_load_past(struct partition *partition, uint64_t row, uint64_t number,
@@ -73,13 +122,49 @@ pd_status residency_load_past(struct partition *partition, uint64_t row, uint64_
 /* One page of the scan for busy instances. True: there is more. */
 bool residency_recover(struct partition *partition, time_us now);
 
-/* window.c */
+/* ---- deliver.c ---- */
+
+/* Does with a letter what it asks for. Text of it is copied where it stays.
+ *
+ *   returns   PD_OK; a refusal, which is the last word (deliver_is_refusal); or what is wrong with
+ *             the store, and then nothing has happened
+ *   waits     nothing has happened: to be tried again when all that is not durable yet is */
+pd_status deliver(struct partition *partition, time_us now, const struct letter *letter,
+                  bool *ret_waits, pd_error *err);
+pd_status deliver_start(struct partition *partition, time_us now,
+                        const struct start_command *command, pd_error *err);
+bool deliver_is_refusal(pd_status status);
+
+/* ---- post.c ---- */
+
+/* All letters that core has made (P6). False: the store is in trouble. */
+bool post_letters(struct partition *partition, time_us now);
+/* A page of the mailbox. True: there is more. */
+bool post_receive(struct partition *partition, time_us now);
+
+/* ---- apply.c ---- */
+
+/* Claims that waited for the mailbox. */
+void apply_claims(struct partition *partition, time_us now);
+/* The result of a step has come: nobody has a claim on it any more. */
+void apply_unclaim(struct partition *partition, struct text execution_id, int32_t id);
+/* All of them are void: the partition begins again. */
+void apply_forget_claims(struct partition *partition);
+
+/* ---- turns.c ---- */
+
+/* A slice of turns. True: there is more. */
+bool turns_run(struct partition *partition, time_us now);
+/* P8 */
+void turns_forget(struct partition *partition, uint64_t row);
+
+/* ---- window.c ---- */
 
 void window_open(struct partition *partition);
 bool window_run(struct partition *partition, time_us now); /* true: call again */
 time_us window_wake_at(const struct partition *partition);
 
-/* partition.c */
+/* ---- partition.c ---- */
 
 /* The store failed: leave it alone for a while. */
 void partition_back_off(struct partition *partition, time_us now, const pd_error *err);

@@ -48,6 +48,16 @@ void pump_committed(struct pump *pump, struct work *work)
 /* ---- its own thread
  * ------------------------------------------------------------------------------- */
 
+/* A partition that begins again begins again with every activity that has not ended. */
+static void look_for_reset(struct pump *pump)
+{
+    uint64_t epoch = partition_epoch(pump->partition);
+    if (epoch != pump->epoch) {
+        pump->epoch = epoch;
+        pool_forget(&pump->engine->pool, (unsigned)(pump - pump->engine->pumps));
+    }
+}
+
 /* True: there may be something to run that waited for this commit. */
 static bool hear_of_commit(struct pump *pump)
 {
@@ -55,13 +65,9 @@ static bool hear_of_commit(struct pump *pump)
         return false;
     }
     struct work *work = atomic_exchange(&pump->done, NULL);
-    bool has_failed = work->status != PD_OK;
     pump->is_work_out = false;
     partition_committed(pump->partition, clock_now(), work);
-    if (has_failed) {
-        /* The partition begins again, and with it every activity that has not ended. */
-        pool_forget(&pump->engine->pool, (unsigned)(pump - pump->engine->pumps));
-    }
+    look_for_reset(pump);
     return true;
 }
 
@@ -88,12 +94,15 @@ static bool cut(struct pump *pump)
 /* E3: one that begins again owns its partition in the store, which no commit may overlap. */
 static bool run(struct pump *pump, time_us now)
 {
-    if (!partition_is_to_own(pump->partition, now)) {
-        return partition_run(pump->partition, now);
+    bool is_to_own = partition_is_to_own(pump->partition, now);
+    if (is_to_own) {
+        committer_hold(&pump->engine->committer);
     }
-    committer_hold(&pump->engine->committer);
     bool more = partition_run(pump->partition, now);
-    committer_let_go(&pump->engine->committer);
+    if (is_to_own) {
+        committer_let_go(&pump->engine->committer);
+    }
+    look_for_reset(pump);
     return more;
 }
 
@@ -170,15 +179,17 @@ static void *body(void *argument)
             rest(pump);
         }
     }
-    /* What was accepted is made durable; no new turns begin, and mail waits for the next engine. */
-    atomic_store(&pump->has_mail, false);
+    /* What was accepted is made durable, and what it says to others; no new turns begin, and mail
+     * waits for the next engine. */
+    bool has_heard;
     do {
+        atomic_store(&pump->has_mail, false);
         if (pump->is_work_out) {
             sleep_until(pump, TIME_NEVER);
         }
         apply_all(pump);
-        (void)cut(pump);
-    } while (pump->is_work_out || !command_queue_is_empty(&pump->queue));
+        has_heard = cut(pump);
+    } while (has_heard || pump->is_work_out || !command_queue_is_empty(&pump->queue));
     return NULL;
 }
 
@@ -187,6 +198,7 @@ bool pump_start(struct pump *pump, struct engine *engine)
     pump->engine = engine;
     pthread_mutex_init(&pump->mutex, NULL);
     clock_cond_init(&pump->awake);
+    pump->epoch = partition_epoch(pump->partition);
     pump->has_thread = thread_start(&pump->thread, body, pump);
     return pump->has_thread;
 }

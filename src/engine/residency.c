@@ -5,8 +5,6 @@
  * An instance is loaded on demand, by id or by row: its record, its history (folded by core, then
  * forgotten) and its inbox. What is loaded is as of the last commit; that is the truth, because an
  * instance with anything not durable is resident already (C1) and is never looked for here. */
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/error.h"
 #include "engine/partition_priv.h"
@@ -28,7 +26,24 @@ static pd_status read_rows(const struct text *rows, size_t count, struct arena *
 static bool is_before_scan(const struct partition *partition, uint64_t row)
 {
     return partition->is_recovering && row > partition->recovered_row &&
-           row < partition->recover_end;
+           row < partition->recover_end && map64_find(&partition->dispatched, row) == NULL;
+}
+
+/* One that is admitted ahead of the scan may be gone again when the scan comes to it. */
+static void note_dispatched(struct partition *partition, uint64_t row)
+{
+    map64_put(&partition->dispatched, row, partition);
+}
+
+/* Only what has open activities can have progress. */
+static pd_status load_progress(struct partition *partition, const struct instance_record *record,
+                               struct progress_rows *ret, pd_error *err)
+{
+    struct store *store = partition->options.store;
+    *ret = (struct progress_rows){ 0 };
+    return record->is_busy
+               ? store->ops->load_progress(store, record->row, &partition->turn, ret, err)
+               : PD_OK;
 }
 
 static pd_status admit(struct partition *partition, const struct instance_record *record,
@@ -38,22 +53,19 @@ static pd_status admit(struct partition *partition, const struct instance_record
     struct arena *arena = &partition->turn;
     struct history_rows history = { 0 };
     struct inbox_rows inbox = { 0 };
-    pd_status status = store->ops->load_history(store, record->row, 0, arena, &history, err);
-    if (status == PD_OK) {
-        status = store->ops->load_inbox(store, record->row, arena, &inbox, err);
-    }
+    struct progress_rows progress = { 0 };
     struct wire_events past = { 0 };
     struct wire_events waiting = { 0 };
-    if (status == PD_OK) {
-        status = read_rows(history.turns, history.count, arena, &past, err);
-    }
-    if (status == PD_OK) {
-        status = read_rows(inbox.events, inbox.count, arena, &waiting, err);
-    }
+    pd_status status = store->ops->load_history(store, record->row, 0, arena, &history, err);
+    status =
+        status != PD_OK ? status : store->ops->load_inbox(store, record->row, arena, &inbox, err);
+    status = status != PD_OK ? status : load_progress(partition, record, &progress, err);
+    status = status != PD_OK ? status : read_rows(history.turns, history.count, arena, &past, err);
+    status = status != PD_OK ? status : read_rows(inbox.events, inbox.count, arena, &waiting, err);
     if (status == PD_OK && waiting.count != inbox.count) {
         status = error_set(err, PD_E_CORRUPT, false, "engine: load",
                            "instance '%.*s' has an inbox of %zu events in %zu rows",
-                           (int)record->id.size, record->id.at, waiting.count, inbox.count);
+                           TEXT_ARGS(record->id), waiting.count, inbox.count);
     }
     if (status != PD_OK) {
         return status;
@@ -67,13 +79,19 @@ static pd_status admit(struct partition *partition, const struct instance_record
         .inbox = waiting.at,
         .arrivals = inbox.arrivals,
         .inbox_count = inbox.count,
+        .progress = progress.items,
+        .progress_count = progress.count,
     };
-    *ret = core_admit(partition->core, &image, is_before_scan(partition, record->row));
+    bool dispatches = is_before_scan(partition, record->row);
+    *ret = core_admit(partition->core, &image, dispatches);
+    if (dispatches) {
+        note_dispatched(partition, record->row);
+    }
     return PD_OK;
 }
 
 static pd_status find(struct partition *partition, struct text id, uint64_t row,
-                      struct instance **ret, uint64_t *ret_ended_row, pd_error *err)
+                      struct standing *ret, pd_error *err)
 {
     struct store *store = partition->options.store;
     struct instance_record record;
@@ -81,35 +99,28 @@ static pd_status find(struct partition *partition, struct text id, uint64_t row,
     arena_reset(&partition->turn);
     pd_status status =
         store->ops->load_instance(store, id, row, &partition->turn, &record, &found, err);
-    if (status != PD_OK) {
+    /* A row that core knows, though not by its id, is replaced or purged, and soon gone. */
+    if (status != PD_OK || !found || core_find_row(partition->core, record.row) != NULL) {
         return status;
     }
-    *ret = NULL;
-    if (!found) {
-        return PD_OK;
+    *ret = (struct standing){ .row = record.row, .state = record.state };
+    if (!run_state_is_final(record.state)) {
+        status = admit(partition, &record, &ret->instance, err);
     }
-    if (run_state_is_final(record.state)) {
-        if (ret_ended_row != NULL) {
-            *ret_ended_row = record.row;
-        }
-        return PD_OK;
-    }
-    status = admit(partition, &record, ret, err);
     arena_reset(&partition->turn);
     return status;
 }
 
-pd_status residency_find(struct partition *partition, struct text id, struct instance **ret,
-                         uint64_t *ret_ended_row, pd_error *err)
+pd_status residency_find(struct partition *partition, struct text id, struct standing *ret,
+                         pd_error *err)
 {
-    if (ret_ended_row != NULL) {
-        *ret_ended_row = 0;
-    }
-    *ret = core_find(partition->core, id);
-    if (*ret != NULL) {
+    struct instance *instance = core_find(partition->core, id);
+    if (instance != NULL) {
+        *ret = (struct standing){ instance_row(instance), instance_state(instance), instance };
         return PD_OK;
     }
-    return find(partition, id, 0, ret, ret_ended_row, err);
+    *ret = (struct standing){ 0 };
+    return find(partition, id, 0, ret, err);
 }
 
 pd_status residency_find_row(struct partition *partition, uint64_t row, struct instance **ret,
@@ -119,7 +130,45 @@ pd_status residency_find_row(struct partition *partition, uint64_t row, struct i
     if (*ret != NULL) {
         return PD_OK;
     }
-    return find(partition, TEXT_ABSENT, row, ret, NULL, err);
+    struct standing found = { 0 };
+    pd_status status = find(partition, TEXT_ABSENT, row, &found, err);
+    *ret = status == PD_OK ? found.instance : NULL;
+    return status;
+}
+
+pd_status residency_read_turns(const struct text *rows, size_t count, struct arena *arena,
+                               const struct turn_events **ret, pd_error *err)
+{
+    struct turn_events *turns = arena_alloc(arena, count * sizeof *turns);
+    for (size_t i = 0; i < count; i++) {
+        struct wire_events events = { 0 };
+        pd_status status = wire_read_events(rows[i], arena, &events, err);
+        if (status != PD_OK) {
+            return status;
+        }
+        turns[i] = (struct turn_events){ .events = events.at, .count = events.count };
+    }
+    *ret = turns;
+    return PD_OK;
+}
+
+pd_status residency_load(struct partition *partition, uint64_t row, struct stored_instance *ret,
+                         pd_error *err)
+{
+    struct store *store = partition->options.store;
+    struct arena *arena = &partition->turn;
+    struct history_rows history = { 0 };
+    bool found = false;
+    pd_status status =
+        store->ops->load_instance(store, TEXT_ABSENT, row, arena, &ret->record, &found, err);
+    assert_that(status != PD_OK || found);
+    status =
+        status != PD_OK ? status : store->ops->load_history(store, row, 0, arena, &history, err);
+    if (status != PD_OK) {
+        return status;
+    }
+    ret->turn_count = history.count;
+    return residency_read_turns(history.turns, history.count, arena, &ret->turns, err);
 }
 
 pd_status residency_load_past(struct partition *partition, uint64_t row, uint64_t number,
@@ -178,6 +227,7 @@ bool residency_recover(struct partition *partition, time_us now)
     }
     if (page.count < most || page.rows[page.count - 1] >= partition->recover_end) {
         partition->is_recovering = false;
+        map64_reset(&partition->dispatched);
     }
     return partition->is_recovering;
 }

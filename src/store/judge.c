@@ -11,60 +11,83 @@ bool judge_makes_instance(enum message_kind kind)
     return kind == MESSAGE_START || kind == MESSAGE_ADOPT || kind == MESSAGE_CHILD_START;
 }
 
-static pd_status taken(const struct message *message, bool lives, const char *where, pd_error *err)
+struct judgement {
+    const struct message *message;
+    const struct addressee *addressee;
+    const char *where;
+    pd_error *err;
+};
+
+/* As whoever looks would see it. */
+static const char *state_of(const struct addressee *addressee)
 {
-    return error_set(err, PD_E_EXISTS, false, where, "instance '%.*s' %s",
-                     TEXT_ARGS(message->instance_id), lives ? "has not ended" : "exists");
+    return run_state_name(addressee->waits ? RUN_PENDING : addressee->state);
 }
 
-static pd_status missing(const struct message *message, const char *where, pd_error *err)
+static pd_status taken(const struct judgement *j)
 {
-    return error_set(err, PD_E_NOT_FOUND, false, where, "no instance '%.*s'",
-                     TEXT_ARGS(message->instance_id));
+    return error_set(j->err, PD_E_EXISTS, false, j->where,
+                     "instance '%.*s' exists, and is %s: it is not to be replaced",
+                     TEXT_ARGS(j->message->instance_id), state_of(j->addressee));
 }
 
-static pd_status wrong(const struct message *message, const char *what, const char *where,
-                       pd_error *err)
+static pd_status missing(const struct judgement *j)
 {
-    return error_set(err, PD_E_STATE, false, where, "instance '%.*s' has %s",
-                     TEXT_ARGS(message->instance_id), what);
+    return error_set(j->err, PD_E_NOT_FOUND, false, j->where, "there is no instance '%.*s'",
+                     TEXT_ARGS(j->message->instance_id));
+}
+
+static pd_status wrong(const struct judgement *j, const char *doing)
+{
+    return error_set(j->err, PD_E_STATE, false, j->where,
+                     "instance '%.*s' is %s, which does not allow %s",
+                     TEXT_ARGS(j->message->instance_id), state_of(j->addressee), doing);
+}
+
+static const char *doing(enum message_kind kind)
+{
+    switch (kind) {
+    case MESSAGE_RAISE: return "raising events";
+    case MESSAGE_TERMINATE: return "terminating";
+    case MESSAGE_SUSPEND: return "suspending";
+    case MESSAGE_RESUME: return "resuming";
+    case MESSAGE_REWIND: return "rewinding";
+    case MESSAGE_PURGE: return "purging";
+    case MESSAGE_START:
+    case MESSAGE_ADOPT:
+    case MESSAGE_CHILD_START:
+    case MESSAGE_CHILD_ENSURE:
+    case MESSAGE_CHILD_ENDED:
+    case MESSAGE_TASK_ENDED: break;
+    }
+    unreachable_state("a message that needs no instance");
 }
 
 pd_status judge_message(const struct message *message, const struct addressee *addressee,
                         const char *where, pd_error *err)
 {
+    struct judgement j = { message, addressee, where, err };
     bool exists = addressee->exists, waits = addressee->waits;
     bool has_ended = exists && !waits && run_state_is_final(addressee->state);
+    bool is_fit = false;
     switch (message->kind) {
     case MESSAGE_START:
     case MESSAGE_ADOPT:
-        return waits || (exists && (message->flags >> addressee->state & 1) == 0)
-                   ? taken(message, !has_ended, where, err)
-                   : PD_OK;
+        return waits || (exists && (message->flags >> addressee->state & 1) == 0) ? taken(&j)
+                                                                                  : PD_OK;
     case MESSAGE_RAISE:
     case MESSAGE_TERMINATE:
     case MESSAGE_SUSPEND:
-    case MESSAGE_RESUME:
-        if (!exists && !waits) {
-            return missing(message, where, err);
-        }
-        return has_ended ? wrong(message, "ended", where, err) : PD_OK;
-    case MESSAGE_REWIND:
-        if (!exists && !waits) {
-            return missing(message, where, err);
-        }
-        return has_ended && addressee->state == RUN_FAILED
-                   ? PD_OK
-                   : wrong(message, "not failed", where, err);
-    case MESSAGE_PURGE:
-        if (!exists && !waits) {
-            return missing(message, where, err);
-        }
-        return has_ended ? PD_OK : wrong(message, "not ended", where, err);
+    case MESSAGE_RESUME: is_fit = !has_ended; break;
+    case MESSAGE_REWIND: is_fit = has_ended && addressee->state == RUN_FAILED; break;
+    case MESSAGE_PURGE: is_fit = has_ended; break;
     case MESSAGE_CHILD_START:
     case MESSAGE_CHILD_ENSURE:
     case MESSAGE_CHILD_ENDED:
     case MESSAGE_TASK_ENDED: return PD_OK;
     }
-    unreachable_state("a message of no kind");
+    if (!exists && !waits) {
+        return missing(&j);
+    }
+    return is_fit ? PD_OK : wrong(&j, doing(message->kind));
 }

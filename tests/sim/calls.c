@@ -22,7 +22,9 @@ struct call {
     struct latch latch;
     struct start_command items[CALL_ITEMS_MAX];
     pd_status statuses[CALL_ITEMS_MAX];
-    int64_t number;       /* of a raise */
+    struct letter letter; /* of a raise */
+    struct event event;
+    int64_t number;
     uint64_t asked;       /* how many commits there were */
     uint64_t troubles;    /* likewise */
     bool is_doomed;       /* the partition was down when it was asked, or about to be */
@@ -47,7 +49,7 @@ struct text calls_some_id(struct sim *sim)
 
 static struct start_command some_start(struct sim *sim, unsigned *ret_partition, bool is_first)
 {
-    struct start_command start = { .name = TEXT("play") };
+    struct start_command start = { .name = TEXT("play"), .replaces = STATES_ENDED };
     do {
         start.is_fresh = sim_chance(sim, 1, 3);
         start.id = start.is_fresh ? numbered(sim, "own-", ++sim->id_number)
@@ -123,14 +125,23 @@ void calls_raise(struct sim *sim, struct text id)
     if (!driver_up(sim, partition)) {
         return;
     }
-    struct call *call = call_new(sim, COMMAND_RAISE, partition);
+    struct call *call = call_new(sim, COMMAND_TELL, partition);
     const struct ledger_row *row = ledger_find(&sim->ledger, id);
     call->asked_of_living = row != NULL && !run_state_is_final(row->state);
     call->number = ++sim->raise_number;
-    call->command.as.raise.id = id;
-    call->command.as.raise.name = some_name(sim);
-    call->command.as.raise.payload = text_of(
-        arena_printf(&sim->arena, "{\"from\":%d,\"n\":%" PRId64 "}", SENDER_DIRECT, call->number));
+    call->event = (struct event){
+        .kind = EVENT_EVENT_RAISED,
+        .id = EVENT_NO_ID,
+        .ref = EVENT_NO_ID,
+        .name = some_name(sim),
+        .payload = text_of(arena_printf(&sim->arena, "{\"from\":%d,\"n\":%" PRId64 "}",
+                                        SENDER_DIRECT, call->number)),
+    };
+    call->letter =
+        (struct letter){ .kind = MESSAGE_RAISE, .instance_id = id, .event = &call->event };
+    call->command.as.tell.items = &call->letter;
+    call->command.as.tell.count = 1;
+    call->command.as.tell.statuses = call->statuses;
     sim_trace(sim, "raise %.*s %" PRId64, TEXT_ARGS(id), call->number);
     partition_apply(sim->slots[partition].partition, sim->now, &call->command);
     calls_look(sim);
@@ -143,6 +154,7 @@ void calls_mail(struct sim *sim)
     struct event event = { .id = EVENT_NO_ID, .ref = EVENT_NO_ID, .at = sim->now };
     if (message.kind == MESSAGE_START) {
         struct start_command start = some_start(sim, &message.partition, true);
+        message.flags = start.replaces;
         message.instance_id = start.id;
         event.kind = EVENT_EXECUTION_STARTED;
         event.instance_id = start.id;
@@ -264,7 +276,7 @@ static void check_started(struct sim *sim, const struct call *call)
 static void check_raised(struct sim *sim, const struct call *call)
 {
     pd_status status = call->command.status;
-    struct text id = call->command.as.raise.id;
+    struct text id = call->letter.instance_id;
     sim_trace(sim, "answer: raise %.*s %" PRId64 ": %d", TEXT_ARGS(id), call->number, status);
     if (status == PD_OK) {
         sim_check(sim,

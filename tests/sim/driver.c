@@ -341,7 +341,7 @@ void driver_run_flight(struct sim *sim, size_t at)
     struct sim_flight *flight = &sim->flights[at];
     flight->done = command_new_done(activity);
     flight->activity = NULL;
-    sim->author->ops->activity(sim->author, activity, &flight->done->as.done.arena,
+    sim->author->ops->activity(sim->author, activity, NULL, &flight->done->as.done.arena,
                                &flight->done->as.done.result);
 }
 

@@ -67,8 +67,9 @@ static void trace_batch(struct sim *sim, const struct batch *batch)
         }
         if (sim->is_traced) {
             static const char *const names[] = {
-                "insert",       "update", "delete",   "history", "inbox put",
-                "inbox remove", "timer",  "no timer", "mail",
+                "insert",     "update",    "renew",        "delete",      "status",
+                "history",    "inbox put", "inbox remove", "timer",       "no timer",
+                "mail taken", "mail",      "progress",     "no progress",
             };
             sim_trace(sim, "    %s row %llu number %llu id %d due %lld", names[m->kind],
                       (unsigned long long)m->row, (unsigned long long)m->number, m->id,
@@ -164,6 +165,13 @@ static pd_status faulty_receive(struct store *store, unsigned partition, uint64_
                              : inner->ops->receive(inner, partition, after, max, arena, ret, err);
 }
 
+static pd_status faulty_load_progress(struct store *store, uint64_t row, struct arena *arena,
+                                      struct progress_rows *ret, pd_error *err)
+{
+    struct store *inner = sim_of(store)->inner;
+    return fails(store, err) ? err->status : inner->ops->load_progress(inner, row, arena, ret, err);
+}
+
 static pd_status faulty_wait(struct store *store, int64_t max_ms, pd_error *err)
 {
     (void)max_ms;
@@ -179,7 +187,7 @@ static void faulty_wake(struct store *store)
 void faulty_open(struct sim *sim)
 {
     static const struct store_ops ops = {
-        .version = 1,
+        .version = 2,
         .close = faulty_close,
         .own = faulty_own,
         .disown = faulty_disown,
@@ -194,6 +202,7 @@ void faulty_open(struct sim *sim)
         .receive = faulty_receive,
         .wait = faulty_wait,
         .wake = faulty_wake,
+        .load_progress = faulty_load_progress,
     };
     sim->faulty = (struct store){ .ops = &ops, .partition_count = sim->inner->partition_count };
 }

@@ -381,6 +381,11 @@ static void apply_mutation(struct ledger *ledger, const struct batch *batch,
         break;
     case MUTATION_TIMER_REMOVE: timer_remove(row, mutation->due, mutation->id); break;
     case MUTATION_MAILBOX_REMOVE: break;
+    case MUTATION_INSTANCE_RENEW:
+    case MUTATION_STATUS_SET:
+    case MUTATION_MAILBOX_PUT:
+    case MUTATION_PROGRESS_PUT:
+    case MUTATION_PROGRESS_REMOVE: sim_fail(sim, "no program here makes such a mutation");
     }
 }
 

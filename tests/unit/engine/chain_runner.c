@@ -75,9 +75,18 @@ static void follow(const struct turn *turn, const struct event *event, struct ar
     case EVENT_EXECUTION_TERMINATED:
     case EVENT_TASK_SCHEDULED:
     case EVENT_TASK_FAILED:
+    case EVENT_CHILD_CREATED:
+    case EVENT_CHILD_COMPLETED:
+    case EVENT_CHILD_FAILED:
     case EVENT_TIMER_CREATED:
     case EVENT_ORCHESTRATOR_STARTED:
-    case EVENT_ORCHESTRATOR_COMPLETED: break;
+    case EVENT_ORCHESTRATOR_COMPLETED:
+    case EVENT_EVENT_SENT:
+    case EVENT_EXECUTION_SUSPENDED:
+    case EVENT_EXECUTION_RESUMED:
+    case EVENT_EXECUTION_REWOUND:
+    case EVENT_STEP_CANCELLED:
+    case EVENT_CHANGE_MARKED: break;
     }
 }
 
@@ -117,11 +126,12 @@ static void forget_all(struct runner *base, unsigned partition)
     (void)partition;
 }
 
-static void activity(struct runner *base, const struct activity *activity, struct arena *arena,
-                     struct activity_result *ret)
+static void activity(struct runner *base, const struct activity *activity,
+                     struct activity_host *host, struct arena *arena, struct activity_result *ret)
 {
     struct chain_runner *runner = (struct chain_runner *)(void *)base;
     (void)activity;
+    (void)host;
     (void)arena;
     runner->activities_begun++;
     while (atomic_load(&runner->is_gate_shut)) {
@@ -134,7 +144,7 @@ static void activity(struct runner *base, const struct activity *activity, struc
 void chain_runner_init(struct chain_runner *runner)
 {
     static const struct runner_ops ops = {
-        .version = 1,
+        .version = 2,
         .turn = turn,
         .forget = forget,
         .forget_all = forget_all,

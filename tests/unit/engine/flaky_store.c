@@ -136,6 +136,13 @@ static pd_status receive(struct store *store, unsigned partition, uint64_t after
     return real->ops->receive(real, partition, after, max, arena, ret, err);
 }
 
+static pd_status load_progress(struct store *store, uint64_t row, struct arena *arena,
+                               struct progress_rows *ret, pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    return real->ops->load_progress(real, row, arena, ret, err);
+}
+
 static pd_status wait_for(struct store *store, int64_t max_ms, pd_error *err)
 {
     struct store *real = flaky(store)->real;
@@ -156,7 +163,7 @@ static void wake(struct store *store)
 void flaky_store_open(struct flaky_store *store, const char *url)
 {
     static const struct store_ops ops = {
-        .version = 1,
+        .version = 2,
         .own = own,
         .disown = disown,
         .commit = commit,
@@ -170,6 +177,7 @@ void flaky_store_open(struct flaky_store *store, const char *url)
         .wait = wait_for,
         .wake = wake,
         .trim = trim,
+        .load_progress = load_progress,
     };
     pd_error err;
     *store = (struct flaky_store){ .base = { .ops = &ops } };

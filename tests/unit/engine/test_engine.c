@@ -49,13 +49,21 @@ static void restart(struct house *house)
 
 static pd_status start(struct house *house, const char *id, pd_error *err)
 {
-    struct start_command command = { .id = text_of(id), .name = TEXT("chain"), .input = TEXT("1") };
+    struct start_command command = {
+        .id = text_of(id), .name = TEXT("chain"), .input = TEXT("1"), .replaces = STATES_ENDED
+    };
     return engine_start_instances(house->engine, &command, 1, NULL, err);
 }
 
 static pd_status raise(struct house *house, const char *id, const char *payload, pd_error *err)
 {
-    return engine_raise(house->engine, text_of(id), TEXT("Go"), text_of(payload), err);
+    struct event event = { .kind = EVENT_EVENT_RAISED,
+                           .id = EVENT_NO_ID,
+                           .ref = EVENT_NO_ID,
+                           .name = TEXT("Go"),
+                           .payload = text_of(payload) };
+    struct letter letter = { .kind = MESSAGE_RAISE, .instance_id = text_of(id), .event = &event };
+    return engine_tell(house->engine, &letter, 1, NULL, err);
 }
 
 static bool is_ended(struct house *house, const char *id, char output[64])

@@ -49,7 +49,9 @@ static void close_house(struct house *house)
 
 static pd_status start(struct house *house, const char *id, pd_error *err)
 {
-    struct start_command command = { .id = text_of(id), .name = TEXT("chain"), .input = TEXT("1") };
+    struct start_command command = {
+        .id = text_of(id), .name = TEXT("chain"), .input = TEXT("1"), .replaces = STATES_ENDED
+    };
     return engine_start_instances(house->engine, &command, 1, NULL, err);
 }
 

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Turns: from core to the runner, and back.
+ *
+ * The runner keeps what it likes of an instance between its turns, and drops it when one of them
+ * ends it. What ends in another way, or begins anew, it cannot see: then it is told (P8). */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "engine/partition_priv.h"
+
+void turns_forget(struct partition *partition, uint64_t row)
+{
+    struct runner *runner = partition->options.runner;
+    runner->ops->forget(runner, partition->options.number, row);
+}
+
+/* The engine ends the instance itself: it could never go on, and people must see why. */
+static void fail_turn(struct partition *partition, const struct turn *turn, struct text type,
+                      const char *message, struct turn_result *ret)
+{
+    struct arena *arena = &partition->turn;
+    struct failure *failure = arena_alloc(arena, sizeof *failure);
+    struct action *action = arena_alloc(arena, sizeof *action);
+    *failure = (struct failure){
+        .type = type,
+        .message = text_of(arena_printf(arena, "%s", message)),
+        .is_final = true,
+    };
+    *action = (struct action){
+        .kind = ACTION_COMPLETE, .id = INT32_MAX, .outcome = RUN_FAILED, .failure = failure
+    };
+    *ret = (struct turn_result){ .actions = action, .action_count = 1 };
+    turns_forget(partition, turn->row);
+}
+
+/* LIMIT_TURN_ACTION_BYTES */
+static bool is_too_large(const struct turn_result *result)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < result->action_count; i++) {
+        bytes += result->actions[i].payload.size;
+    }
+    return bytes > LIMIT_TURN_ACTION_BYTES;
+}
+
+static bool is_renewed(const struct turn_result *result)
+{
+    size_t count = result->action_count;
+    return count > 0 && result->actions[count - 1].kind == ACTION_CONTINUE_AS_NEW;
+}
+
+/* False: the store is in trouble. */
+static bool run_turn(struct partition *partition, time_us now, const struct turn *turn)
+{
+    struct runner *runner = partition->options.runner;
+    struct turn_result result = { 0 };
+    arena_reset(&partition->turn);
+    enum runner_answer answer = runner->ops->turn(runner, turn, NULL, &partition->turn, &result);
+    if (answer == RUNNER_NEEDS_HISTORY) {
+        if (!turn->is_past_durable) {
+            partition->counters.postponed++;
+            core_postpone_turn(partition->core, turn);
+            return true;
+        }
+        struct past past = { 0 };
+        pd_error err;
+        pd_status status = residency_load_past(partition, turn->row, turn->number, &past, &err);
+        if (status == PD_E_CORRUPT) {
+            partition->counters.corrupt++;
+            fail_turn(partition, turn, TEXT("CorruptHistory"), err.text, &result);
+        } else if (status != PD_OK) {
+            core_postpone_turn(partition->core, turn);
+            partition_back_off(partition, now, &err);
+            return false;
+        } else {
+            answer = runner->ops->turn(runner, turn, &past, &partition->turn, &result);
+            assert_that(answer != RUNNER_NEEDS_HISTORY);
+        }
+    }
+    if (answer == RUNNER_LEAVES) {
+        core_leave_turn(partition->core, turn);
+        return true;
+    }
+    if (is_too_large(&result)) {
+        fail_turn(partition, turn, TEXT("Misuse"),
+                  "one turn asks for more than 512 MiB at once: start fewer activities before an "
+                  "await, or hand them smaller inputs",
+                  &result);
+    }
+    uint64_t row = turn->row; /* the turn goes with its end */
+    core_end_turn(partition->core, now, turn, &result);
+    if (is_renewed(&result)) {
+        turns_forget(partition, row);
+    }
+    return true;
+}
+
+bool turns_run(struct partition *partition, time_us now)
+{
+    const struct turn *turn;
+    struct runner *runner = partition->options.runner;
+    uint64_t rows[SLICE_TURNS];
+    size_t most = slice_of(&partition->options, SLICE_TURNS);
+    if (runner->ops->expect != NULL) {
+        size_t ready = core_peek_ready(partition->core, rows, most);
+        if (ready > 1) {
+            runner->ops->expect(runner, partition->options.number, rows, ready);
+        }
+    }
+    for (size_t i = 0; i < most; i++) {
+        if (!core_next_turn(partition->core, now, &turn)) {
+            return false;
+        }
+        if (!run_turn(partition, now, turn)) {
+            return false;
+        }
+    }
+    return true;
+}
