@@ -148,6 +148,11 @@ void ask_timer(pd_orchestration *run, pd_task *task, time_us fire_at)
         action->kind = ACTION_CREATE_TIMER;
         action->id = (int32_t)run->step_count;
         action->fire_at = fire_at;
+        if (task->kind != TASK_TIMER) { /* of a retry policy: between two attempts */
+            struct event_extra *extra = arena_alloc(run->turn_arena, sizeof *extra);
+            extra->retry_of = task->step + 1;
+            action->extra = extra;
+        }
     }
     task->awaits = TASK_TIMER;
     task_take_step(run, task);

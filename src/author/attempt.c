@@ -30,9 +30,10 @@ struct request {
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-static const struct event_extra *extra_of(struct arena *arena, const struct request *r)
+static const struct event_extra *extra_of(struct arena *arena, const pd_task *task)
 {
-    if (!text_is_present(r->tags) && !text_is_present(r->progress) &&
+    const struct request *r = task->request;
+    if (r->attempt == 0 && !text_is_present(r->tags) &&
         (r->limits.start_ms | r->limits.run_ms | r->limits.beat_ms) == 0) {
         return NULL;
     }
@@ -40,6 +41,7 @@ static const struct event_extra *extra_of(struct arena *arena, const struct requ
     extra->tags = text_copy(arena, r->tags);
     extra->progress = text_copy(arena, r->progress);
     extra->limits = r->limits;
+    extra->retry_of = r->attempt > 0 ? task->step + 1 : 0;
     return extra;
 }
 
@@ -67,7 +69,7 @@ void attempt_ask(pd_orchestration *run, pd_task *task)
         action->version = text_copy(arena, r->version);
         action->payload = text_copy(arena, r->input);
         action->instance_id = text_copy(arena, r->child_id);
-        action->extra = extra_of(arena, r);
+        action->extra = extra_of(arena, task);
     }
     r->attempt++;
     task->awaits = task->kind;

@@ -110,6 +110,16 @@ struct failure *play_child_fail(struct play *play, int step, const char *type, c
     return failure;
 }
 
+enum event_kind play_kind(const struct play *play, int step)
+{
+    for (size_t i = 0; i < play->history_count; i++) {
+        if (play->history[i].id == step) {
+            return play->history[i].kind;
+        }
+    }
+    return EVENT_UNKNOWN;
+}
+
 void play_fire(struct play *play, int step)
 {
     play_coming(play, EVENT_TIMER_FIRED)->ref = step;
@@ -145,6 +155,9 @@ static void write_extra(struct buffer *to, const struct event_extra *extra)
     }
     if (text_is_present(extra->progress)) {
         buffer_printf(to, " progress %.*s", TEXT_ARGS(extra->progress));
+    }
+    if (extra->retry_of > 0) {
+        buffer_printf(to, " answers %d", extra->retry_of - 1);
     }
     const struct task_limits *l = &extra->limits;
     if ((l->start_ms | l->run_ms | l->beat_ms) != 0) {

@@ -59,6 +59,9 @@ void play_end(struct play *play);
 void play_start(struct play *play, const char *name, const char *input);
 void play_turn(struct play *play);
 
+/* What recorded the step: TASK_SCHEDULED and so on; EVENT_UNKNOWN: nothing did. */
+enum event_kind play_kind(const struct play *play, int step);
+
 /* What the next turn brings. */
 void play_complete(struct play *play, int step, const char *json);
 struct failure *play_fail(struct play *play, int step, const char *type, const char *message);
