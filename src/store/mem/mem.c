@@ -255,7 +255,8 @@ static struct board mem_board(struct store *base, size_t size)
     if (mem_enter(store, &ignored) == NULL) {
         return board;
     }
-    if (size != 0 && hub->owner == store) {
+    uint64_t all = UINT64_MAX >> (64 - hub->contents.partition_count);
+    if (size != 0 && hub->owner == store && store->owned == all) {
         if (hub->board.size < size) {
             hub->board.at = mem_grow(hub->board.at, hub->board.size, size);
             hub->board.size = size;

@@ -149,11 +149,9 @@ static bool is_like(struct text text, struct text wanted)
     return !text_is_present(wanted) || text_equal(text, wanted);
 }
 
-/* Of a time that is 0 when there is none, which is then in no window. */
 static bool is_within(time_us time, time_us from, time_us to)
 {
-    return (from == 0 && to == 0) ||
-           (time != 0 && (from == 0 || time >= from) && (to == 0 || time <= to));
+    return (from == 0 || time >= from) && (to == 0 || time <= to);
 }
 
 static bool fits(const struct instance_record *record, const struct store_query *query)
@@ -165,7 +163,8 @@ static bool fits(const struct instance_record *record, const struct store_query 
            tags_has_needle(record->tags, query->tag) &&
            !(query->roots_only && text_is_present(record->parent_id)) &&
            is_within(record->created_at, query->created_from, query->created_to) &&
-           is_within(record->ended_at, query->ended_from, query->ended_to);
+           is_within(record->ended_at, query->ended_from, query->ended_to) &&
+           (record->ended_at != 0 || (query->ended_from == 0 && query->ended_to == 0));
 }
 
 pd_status mem_query(struct store *base, const struct store_query *query, struct arena *arena,

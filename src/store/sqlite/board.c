@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/limits.h"
 #include "base/memory.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -31,8 +30,7 @@ static struct board map(int fd, size_t size)
 
 static bool owns_all(struct sqlite_store *store)
 {
-    unsigned count = store->base.partition_count;
-    uint64_t all = count == LIMIT_PARTITIONS ? UINT64_MAX : (UINT64_C(1) << count) - 1;
+    uint64_t all = UINT64_MAX >> (64 - store->base.partition_count);
     pthread_mutex_lock(&store->owner.lock);
     bool owns = store->owner.owned == all;
     pthread_mutex_unlock(&store->owner.lock);

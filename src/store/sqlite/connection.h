@@ -32,6 +32,7 @@
     X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                              \
     X(COMMIT, "COMMIT")                                                                            \
     X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(VERSION_GET, "PRAGMA user_version")                                                          \
     X(PARTITION_GET, "SELECT epoch,row_high,timer_high FROM partition WHERE number=?1")            \
     X(PARTITION_SET, "UPDATE partition SET row_high=?2,timer_high=?3 WHERE number=?1")             \
     X(PARTITION_OWN, "UPDATE partition SET epoch=epoch+1,owned_at=?2 WHERE number=?1")             \

@@ -93,6 +93,19 @@ static pd_status refuse(struct sqlite_store *store, pd_error *err)
                      store->name, length != 0 ? line : "another process");
 }
 
+pd_status sqlite_owner_hold(struct sqlite_store *store, pd_error *err)
+{
+    if (flock(store->owner.lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        return PD_OK;
+    }
+    return errno == EWOULDBLOCK ? refuse(store, err) : failed(store, "-lock", err);
+}
+
+void sqlite_owner_let_go(struct sqlite_store *store)
+{
+    (void)flock(store->owner.lock_fd, LOCK_UN);
+}
+
 static void write_line(struct sqlite_store *store, time_us now)
 {
     char host[65] = "", since[32], line[LINE_SIZE + 1];
@@ -139,11 +152,10 @@ pd_status sqlite_owner_take(struct sqlite_store *store, unsigned partition, time
     pd_status status = PD_OK;
     pthread_mutex_lock(&owner->lock);
     if (owner->owned == 0) {
-        if (flock(owner->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-            status = errno == EWOULDBLOCK ? refuse(store, err) : failed(store, "-lock", err);
-        } else if ((status = open_pipe(store, err)) != PD_OK) {
-            (void)flock(owner->lock_fd, LOCK_UN);
-        } else {
+        status = sqlite_owner_hold(store, err);
+        if (status == PD_OK && (status = open_pipe(store, err)) != PD_OK) {
+            sqlite_owner_let_go(store);
+        } else if (status == PD_OK) {
             write_line(store, now);
         }
     }
@@ -163,7 +175,7 @@ void sqlite_owner_give(struct sqlite_store *store, unsigned partition)
     if (was_owner && owner->owned == 0) {
         /* Who waits on the pipe has a descriptor of its own (see sqlite_wait). */
         close_fd(&owner->pipe_fd);
-        (void)flock(owner->lock_fd, LOCK_UN);
+        sqlite_owner_let_go(store);
     }
     pthread_mutex_unlock(&owner->lock);
 }

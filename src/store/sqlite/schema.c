@@ -295,6 +295,15 @@ static pd_status need_work(struct connection *connection, bool *ret, pd_error *e
     return status;
 }
 
+pd_status schema_is_old(struct connection *connection, bool *ret, pd_error *err)
+{
+    int64_t version = 0;
+    pd_status status =
+        connection_integer(connection, "PRAGMA user_version", &version, where_open, err);
+    *ret = version > 0 && version < SCHEMA_VERSION;
+    return status;
+}
+
 /* Two processes may do this at once, and SQLite does not wait for the other when it changes the
  * mode: so ask again for a while. */
 static pd_status switch_to_wal(struct connection *connection, pd_error *err)

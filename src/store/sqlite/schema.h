@@ -5,6 +5,8 @@
  *   A1  A file that is not ours is never written to, and no file appears beside it.
  *   A2  Migrations are numbered, applied in order in one transaction, and not edited once released.
  *       Views are no part of them: they belong to the library that opened the file last.
+ *       A file is not migrated under an engine that runs (which is of the earlier version), and an
+ *       engine does not start on a file that was migrated since it was opened.
  *   A3  A file is made in one transaction of SQLite's rollback journal, application_id and
  *       user_version included, before it is switched to WAL: so it is either empty or complete. */
 #ifndef STORE_SQLITE_SCHEMA_H
@@ -25,6 +27,9 @@ enum {
 /* Looks at the file without touching it: PD_OK when it is missing, empty, or ours of a version we
  * read; PD_E_CORRUPT, PD_E_STATE, PD_E_UNAVAILABLE otherwise. */
 pd_status schema_probe(const char *path, const char *name, const char *vfs, pd_error *err);
+
+/* It is of an earlier version, and schema_prepare would migrate it. */
+pd_status schema_is_old(struct connection *connection, bool *ret, pd_error *err);
 
 /* Makes or migrates the file and puts it into WAL mode. partitions counts when it is made. */
 pd_status schema_prepare(struct connection *connection, unsigned partitions,

@@ -62,6 +62,26 @@ static uint64_t row_after(uint64_t high, unsigned partition, unsigned count)
     return row > high ? row : row + count;
 }
 
+/* In a transaction: the file is as it was when it was opened. */
+static pd_status check_version(struct connection *connection, pd_error *err)
+{
+    static const char where[] = "sqlite: own";
+    sqlite3_stmt *get = connection_statement(connection, STATEMENT_VERSION_GET, where, err);
+    if (get == NULL) {
+        return err->status;
+    }
+    pd_status status = PD_OK;
+    if (sqlite3_step(get) != SQLITE_ROW) {
+        status = connection_error(connection, where, err);
+    } else if (sqlite3_column_int(get, 0) != SCHEMA_VERSION) {
+        status = error_set(err, PD_E_STATE, false, where,
+                           "'%s' was made version %d by a newer library; upgrade this one",
+                           connection->name, sqlite3_column_int(get, 0));
+    }
+    (void)sqlite3_reset(get);
+    return status;
+}
+
 static pd_status take_epoch(struct connection *connection, unsigned partition, time_us now,
                             unsigned count, struct ownership *ret, pd_error *err)
 {
@@ -72,6 +92,9 @@ static pd_status take_epoch(struct connection *connection, unsigned partition, t
         return err->status;
     }
     pd_status status = connection_do(connection, STATEMENT_BEGIN_WRITE, where, err);
+    if (status == PD_OK) {
+        status = check_version(connection, err);
+    }
     if (status == PD_OK) {
         connection_bind_number(bump, 1, partition);
         (void)sqlite3_bind_int64(bump, 2, now);
@@ -216,6 +239,33 @@ static char *path_of(const char *file)
     return path;
 }
 
+/* Another process may be migrating it just now: that is over soon. An engine is not. */
+static pd_status prepare(struct sqlite_store *store, unsigned partitions, pd_error *err)
+{
+    enum { TRIES = 200, PAUSE_MS = 10 };
+    bool is_old = false;
+    pd_status held = PD_E_STATE, status = schema_is_old(store->writer, &is_old, err);
+    for (int i = 0; status == PD_OK && is_old && held == PD_E_STATE && i < TRIES; i++) {
+        if (i != 0) {
+            (void)sqlite3_sleep(PAUSE_MS);
+        }
+        held = sqlite_owner_hold(store, err);
+        status = schema_is_old(store->writer, &is_old, err);
+    }
+    if (status == PD_OK && is_old && held != PD_OK) {
+        pd_error why = *err;
+        return error_set(err, held, why.retryable, "sqlite: open",
+                         "cannot be migrated to this version: %s", why.text);
+    }
+    if (status == PD_OK) {
+        status = schema_prepare(store->writer, partitions, &store->base.partition_count, err);
+    }
+    if (held == PD_OK) {
+        sqlite_owner_let_go(store);
+    }
+    return status;
+}
+
 struct store *store_sqlite_open(const char *file, unsigned partitions, const char *vfs,
                                 pd_error *err)
 {
@@ -241,9 +291,8 @@ struct store *store_sqlite_open(const char *file, unsigned partitions, const cha
     pthread_mutex_init(&store->readers_lock, NULL);
     pthread_mutex_init(&store->owner.lock, NULL);
     if (schema_probe(store->path, store->name, vfs, err) != PD_OK ||
-        sqlite_writer(store, err) == NULL ||
-        schema_prepare(store->writer, partitions, &store->base.partition_count, err) != PD_OK ||
-        sqlite_owner_init(store, err) != PD_OK) {
+        sqlite_writer(store, err) == NULL || sqlite_owner_init(store, err) != PD_OK ||
+        prepare(store, partitions, err) != PD_OK) {
         sqlite_close(&store->base);
         return NULL;
     }

@@ -109,6 +109,9 @@ void sqlite_board_done(struct sqlite_store *store);
 /* owner.c */
 pd_status sqlite_owner_init(struct sqlite_store *store, pd_error *err);
 void sqlite_owner_done(struct sqlite_store *store);
+/* The lock by itself: nobody else is the engine meanwhile. PD_E_STATE: someone is. */
+pd_status sqlite_owner_hold(struct sqlite_store *store, pd_error *err);
+void sqlite_owner_let_go(struct sqlite_store *store);
 pd_status sqlite_owner_take(struct sqlite_store *store, unsigned partition, time_us now,
                             pd_error *err);
 void sqlite_owner_give(struct sqlite_store *store, unsigned partition);
