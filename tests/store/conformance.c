@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The contract of store.h, S1 to S6, as tests that every provider passes. */
+ * The contract of store.h as tests that every provider passes: commits, epochs, what comes back,
+ * timers. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "core/core.h"
 #include "rig.h"
 
 /* ---- S1: all or nothing, and durable --------------------------------------------------------- */
@@ -427,95 +427,6 @@ static void S4_readers_see_whole_commits_while_others_are_made(void **state)
     assert_int_equal(atomic_load(&beside.wrong), 0);
 }
 
-/* ---- S4: queries ----------------------------------------------------------------------------- */
-
-static void fill_for_queries(struct world *world)
-{
-    static const struct {
-        const char *id, *name;
-        enum run_state state;
-        time_us created_at;
-    } all[] = {
-        { "order-1", "Order", RUN_RUNNING, 100 }, { "order-2", "Order", RUN_COMPLETED, 200 },
-        { "order", "Order", RUN_FAILED, 300 },    { "ship-1", "Ship", RUN_RUNNING, 400 },
-        { "ordes", "Ship", RUN_PENDING, 500 },    { "\xff\xff", "Odd", RUN_TERMINATED, 600 },
-        { "or", "Odd", RUN_SUSPENDED, 700 }
-    };
-    struct batch *batch = batch_for(world, 0);
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        struct instance_record *record = record_of(batch, next_row(world, 0), all[i].id);
-        record->name = text_of(all[i].name);
-        record->state = all[i].state;
-        record->created_at = all[i].created_at;
-        put_record(batch, MUTATION_INSTANCE_INSERT, record);
-    }
-    commit_ok(world, batch);
-}
-
-static void assert_query(struct world *world, struct store_query what, const char *expected)
-{
-    char got[200] = "";
-    what.limit = what.limit != 0 ? what.limit : 100;
-    struct record_page page = query(world, &what);
-    for (size_t i = 0; i < page.count; i++) {
-        size_t at = strlen(got);
-        (void)snprintf(got + at, sizeof got - at, "%s%.*s", i != 0 ? " " : "",
-                       TEXT_ARGS(page.items[i].id));
-    }
-    (void)snprintf(got + strlen(got), sizeof got - strlen(got), "%s", page.has_more ? " ..." : "");
-    assert_string_equal(got, expected);
-}
-
-static void S4_a_query_finds_by_state_prefix_name_and_time(void **state)
-{
-    struct world *world = *state;
-    fill_for_queries(world);
-    assert_query(world, (struct store_query){ 0 },
-                 "order-1 order-2 order ship-1 ordes \xff\xff or");
-    assert_query(world, (struct store_query){ .states = 1u << RUN_RUNNING | 1u << RUN_FAILED },
-                 "order-1 order ship-1");
-    assert_query(world, (struct store_query){ .states = 1u << RUN_PENDING }, "ordes");
-    assert_query(world, (struct store_query){ .id_prefix = TEXT("order") },
-                 "order-1 order-2 order");
-    assert_query(world, (struct store_query){ .id_prefix = TEXT("\xff") }, "\xff\xff");
-    assert_query(world, (struct store_query){ .id_prefix = TEXT("") },
-                 "order-1 order-2 order ship-1 ordes \xff\xff or");
-    assert_query(world, (struct store_query){ .name = TEXT("Ship") }, "ship-1 ordes");
-    assert_query(world, (struct store_query){ .name = TEXT("ship") }, "");
-    assert_query(world, (struct store_query){ .created_from = 200, .created_to = 400 },
-                 "order-2 order ship-1");
-    assert_query(world,
-                 (struct store_query){ .id_prefix = TEXT("or"),
-                                       .name = TEXT("Order"),
-                                       .created_from = 101,
-                                       .states = 1u << RUN_FAILED },
-                 "order");
-}
-
-static void S4_a_query_comes_in_pages(void **state)
-{
-    struct world *world = *state;
-    fill_for_queries(world);
-    struct store_query orders = { .id_prefix = TEXT("order"), .limit = 2 };
-    assert_query(world, orders, "order-1 order-2 ...");
-    orders.after_row = query(world, &orders).items[1].row;
-    assert_query(world, orders, "order");
-    orders.after_row = 0;
-    orders.limit = 3;
-    assert_query(world, orders, "order-1 order-2 order");
-}
-
-static void S4_a_query_gives_payloads_only_when_asked(void **state)
-{
-    struct world *world = *state;
-    fill_for_queries(world);
-    struct store_query one = { .limit = 1 };
-    assert_text(query(world, &one).items[0].input, TEXT_ABSENT);
-    assert_text(query(world, &one).items[0].version, TEXT("1.0"));
-    one.with_payloads = true;
-    assert_text(query(world, &one).items[0].input, TEXT("{\"city\":\"Tokyo\"}"));
-}
-
 /* ---- S5: timers ------------------------------------------------------------------------------ */
 
 static void assert_timers(struct timer_page page, size_t count, const int32_t *ids)
@@ -607,192 +518,27 @@ static void S5_a_removed_timer_is_gone_and_may_be_set_again(void **state)
     assert_timers(due(world, 0, 0, 1000, 10), 2, (int32_t[]){ 1, 2 });
 }
 
-/* ---- S6: the mailbox ------------------------------------------------------------------------- */
-
-/* A start takes the place of what has ended. */
-static pd_status accept(struct world *world, enum message_kind kind, unsigned partition,
-                        const char *id)
-{
-    struct message message = message_of(kind, partition, id, "bytes of it");
-    message.flags = kind == MESSAGE_START ? STATES_ENDED : 0;
-    return world->store->ops->accept(world->store, &message, 1, &world->err);
-}
-
-static void S6_a_message_is_numbered_kept_and_removed_with_its_effects(void **state)
-{
-    struct world *world = *state;
-    struct message messages[] = { message_of(MESSAGE_START, 1, "a", "start\1a"),
-                                  message_of(MESSAGE_RAISE, 1, "a", "event"),
-                                  message_of(MESSAGE_START, 2, "b", "start b") };
-    assert_ok(world, world->store->ops->accept(world->store, messages, 3, &world->err));
-    world_crash(world);
-    struct message_page page = mail(world, 1, 0);
-    assert_int_equal(page.count, 2);
-    assert_int_equal(page.items[0].kind, MESSAGE_START);
-    assert_int_equal(page.items[1].kind, MESSAGE_RAISE);
-    assert_int_equal(page.items[0].partition, 1);
-    assert_text(page.items[0].instance_id, TEXT("a"));
-    assert_text(page.items[0].bytes, TEXT("start\1a"));
-    assert_true(page.items[0].number < page.items[1].number);
-    assert_int_equal(mail(world, 1, page.items[0].number).count, 1);
-    struct batch *batch = batch_for(world, 1);
-    insert(world, batch, "a", RUN_RUNNING);
-    numbered(batch, MUTATION_MAILBOX_REMOVE, 0, page.items[0].number, TEXT_ABSENT);
-    commit_ok(world, batch);
-    assert_int_equal(mail(world, 1, 0).count, 1);
-    assert_int_equal(mail(world, 1, 0).items[0].number, page.items[1].number);
-    assert_int_equal(mail(world, 2, 0).count, 1);
-}
-
-static void S6_numbers_are_never_given_twice(void **state)
-{
-    struct world *world = *state;
-    assert_ok(world, accept(world, MESSAGE_START, 0, "a"));
-    uint64_t first = mail(world, 0, 0).items[0].number;
-    struct batch *batch = batch_for(world, 0);
-    numbered(batch, MUTATION_MAILBOX_REMOVE, 0, first, TEXT_ABSENT);
-    commit_ok(world, batch);
-    assert_int_equal(mail(world, 0, 0).count, 0);
-    world_crash(world);
-    assert_ok(world, accept(world, MESSAGE_START, 0, "a"));
-    assert_true(mail(world, 0, 0).items[0].number > first);
-}
-
-static void S6_a_start_is_refused_while_its_instance_lives_or_waits(void **state)
-{
-    struct world *world = *state;
-    struct batch *batch = batch_for(world, 0);
-    insert(world, batch, "lives", RUN_SUSPENDED);
-    insert(world, batch, "ended", RUN_FAILED);
-    commit_ok(world, batch);
-    assert_int_equal(accept(world, MESSAGE_START, 0, "lives"), PD_E_EXISTS);
-    assert_non_null(strstr(world->err.text, "'lives'"));
-    assert_ok(world, accept(world, MESSAGE_START, 0, "ended"));
-    assert_int_equal(accept(world, MESSAGE_START, 0, "ended"), PD_E_EXISTS);
-    struct message twice[] = { message_of(MESSAGE_START, 0, "new", "1"),
-                               message_of(MESSAGE_START, 0, "new", "2") };
-    assert_int_equal(world->store->ops->accept(world->store, twice, 2, &world->err), PD_E_EXISTS);
-    assert_int_equal(mail(world, 0, 0).count, 1);
-    assert_ok(world, accept(world, MESSAGE_START, 0, "new"));
-}
-
-static void S6_an_event_needs_an_instance_that_lives_or_waits(void **state)
-{
-    struct world *world = *state;
-    struct batch *batch = batch_for(world, 0);
-    insert(world, batch, "lives", RUN_PENDING);
-    insert(world, batch, "ended", RUN_TERMINATED);
-    commit_ok(world, batch);
-    assert_ok(world, accept(world, MESSAGE_RAISE, 0, "lives"));
-    assert_int_equal(accept(world, MESSAGE_RAISE, 0, "ended"), PD_E_STATE);
-    assert_int_equal(accept(world, MESSAGE_RAISE, 0, "nobody"), PD_E_NOT_FOUND);
-    assert_ok(world, accept(world, MESSAGE_START, 0, "ended"));
-    assert_ok(world, accept(world, MESSAGE_RAISE, 0, "ended"));
-    assert_int_equal(mail(world, 0, 0).count, 3);
-}
-
-/* ---- waiting --------------------------------------------------------------------------------- */
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* How long a wait of at most max_ms took. */
-static int64_t wait_ms(struct world *world, struct store *store, int64_t max_ms)
-{
-    int64_t before = now_ms();
-    assert_ok(world, store->ops->wait(store, max_ms, &world->err));
-    return now_ms() - before;
-}
-
-static void waits_end_when_mail_arrives_also_when_it_came_before(void **state)
-{
-    struct world *world = *state;
-    (void)wait_ms(world, world->store, 0);
-    assert_in_range(wait_ms(world, world->store, 60), 50, 5000);
-    assert_ok(world, accept(world, MESSAGE_START, 0, "a"));
-    assert_in_range(wait_ms(world, world->store, 10000), 0, 2000);
-}
-
-static void waits_of_others_end_when_something_is_committed(void **state)
-{
-    struct world *world = *state;
-    struct store *other = world->provider->second(world);
-    assert_non_null(other);
-    (void)wait_ms(world, other, 10);
-    (void)wait_ms(world, other, 0);
-    assert_in_range(wait_ms(world, other, 60), 50, 5000);
-    struct batch *batch = batch_for(world, 0);
-    insert(world, batch, "a", RUN_RUNNING);
-    commit_ok(world, batch);
-    assert_in_range(wait_ms(world, other, 10000), 0, 2000);
-    store_close(other);
-}
-
-static void *wait_long(void *argument)
-{
-    struct world *world = argument;
-    pd_error err;
-    (void)world->store->ops->wait(world->store, 30000, &err);
-    return NULL;
-}
-
-static void waits_end_when_woken(void **state)
-{
-    struct world *world = *state;
-    pthread_t threads[2];
-    int64_t before = now_ms();
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, wait_long, world), 0);
-    }
-    nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
-    /* A thread that begins to wait only now misses a wake: so again until both are back. */
-    for (int i = 0; i < 2; i++) {
-        struct timespec until;
-        do {
-            world->store->ops->wake(world->store);
-            (void)clock_gettime(CLOCK_REALTIME, &until);
-            until.tv_sec += 1;
-        } while (pthread_timedjoin_np(threads[i], NULL, &until) != 0);
-    }
-    assert_in_range(now_ms() - before, 0, 10000);
-}
-
-#define TEST(name) cmocka_unit_test(name)
 const struct CMUnitTest conformance[] = {
-    TEST(S1_a_batch_is_there_after_a_crash),
-    TEST(S1_one_refused_batch_keeps_the_others_out),
-    TEST(S1_batches_of_several_partitions_commit_together),
-    TEST(S2_owning_again_makes_the_earlier_epoch_stale),
-    TEST(S2_an_epoch_is_never_given_twice),
-    TEST(S2_another_owner_is_refused_until_the_first_gives_up),
-    TEST(S3_after_each_crash_every_commit_that_returned_is_there),
-    TEST(S4_an_instance_comes_back_with_every_field),
-    TEST(S4_what_is_not_there_is_not_found),
-    TEST(S4_an_update_changes_what_it_says_and_nothing_else),
-    TEST(S4_history_comes_back_in_order_from_any_turn),
-    TEST(S4_the_inbox_is_in_order_of_arrival_and_is_emptied_from_the_front),
-    TEST(S4_a_deleted_instance_leaves_nothing_behind),
-    TEST(S4_an_ended_instance_is_replaced_within_one_batch),
-    TEST(S4_rows_are_never_used_again),
-    TEST(S4_busy_instances_come_in_pages_in_order_of_row),
-    TEST(S4_readers_see_whole_commits_while_others_are_made),
-    TEST(S4_a_query_finds_by_state_prefix_name_and_time),
-    TEST(S4_a_query_comes_in_pages),
-    TEST(S4_a_query_gives_payloads_only_when_asked),
-    TEST(S5_nothing_is_due_before_its_time),
-    TEST(S5_ties_come_in_the_order_they_were_set),
-    TEST(S5_a_page_never_cuts_between_equal_times),
-    TEST(S5_a_removed_timer_is_gone_and_may_be_set_again),
-    TEST(S6_a_message_is_numbered_kept_and_removed_with_its_effects),
-    TEST(S6_numbers_are_never_given_twice),
-    TEST(S6_a_start_is_refused_while_its_instance_lives_or_waits),
-    TEST(S6_an_event_needs_an_instance_that_lives_or_waits),
-    TEST(waits_end_when_mail_arrives_also_when_it_came_before),
-    TEST(waits_of_others_end_when_something_is_committed),
-    TEST(waits_end_when_woken),
+    cmocka_unit_test(S1_a_batch_is_there_after_a_crash),
+    cmocka_unit_test(S1_one_refused_batch_keeps_the_others_out),
+    cmocka_unit_test(S1_batches_of_several_partitions_commit_together),
+    cmocka_unit_test(S2_owning_again_makes_the_earlier_epoch_stale),
+    cmocka_unit_test(S2_an_epoch_is_never_given_twice),
+    cmocka_unit_test(S2_another_owner_is_refused_until_the_first_gives_up),
+    cmocka_unit_test(S3_after_each_crash_every_commit_that_returned_is_there),
+    cmocka_unit_test(S4_an_instance_comes_back_with_every_field),
+    cmocka_unit_test(S4_what_is_not_there_is_not_found),
+    cmocka_unit_test(S4_an_update_changes_what_it_says_and_nothing_else),
+    cmocka_unit_test(S4_history_comes_back_in_order_from_any_turn),
+    cmocka_unit_test(S4_the_inbox_is_in_order_of_arrival_and_is_emptied_from_the_front),
+    cmocka_unit_test(S4_a_deleted_instance_leaves_nothing_behind),
+    cmocka_unit_test(S4_an_ended_instance_is_replaced_within_one_batch),
+    cmocka_unit_test(S4_rows_are_never_used_again),
+    cmocka_unit_test(S4_busy_instances_come_in_pages_in_order_of_row),
+    cmocka_unit_test(S4_readers_see_whole_commits_while_others_are_made),
+    cmocka_unit_test(S5_nothing_is_due_before_its_time),
+    cmocka_unit_test(S5_ties_come_in_the_order_they_were_set),
+    cmocka_unit_test(S5_a_page_never_cuts_between_equal_times),
+    cmocka_unit_test(S5_a_removed_timer_is_gone_and_may_be_set_again),
 };
 const size_t conformance_count = sizeof conformance / sizeof conformance[0];

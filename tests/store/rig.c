@@ -47,14 +47,14 @@ static struct store *second_sqlite(struct world *world)
 /* The files as they are at this moment, copied while the store is open: what a crash leaves. */
 static struct store *crash_sqlite(struct world *world)
 {
-    static const char *const suffixes[] = { "", "-wal" };
-    char from[400], to[400], line[900];
+    static const char *const suffixes[] = { "", "-wal", "-run" };
+    char from[400], to[400], line[1400];
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         (void)snprintf(from, sizeof from, "%s/hub%d.db%s", world->folder, world->crashes,
                        suffixes[i]);
         (void)snprintf(to, sizeof to, "%s/hub%d.db%s", world->folder, world->crashes + 1,
                        suffixes[i]);
-        (void)snprintf(line, sizeof line, "cp '%s' '%s'", from, to);
+        (void)snprintf(line, sizeof line, "test ! -e '%s' || cp -p '%s' '%s'", from, from, to);
         assert_int_equal(system(line), 0);
     }
     world->crashes++;
@@ -200,6 +200,33 @@ void set_timer(struct batch *batch, enum mutation_kind kind, uint64_t row, int32
     mutation->due = at;
 }
 
+void set_progress(struct batch *batch, uint64_t row, int32_t id, struct text bytes)
+{
+    struct mutation *mutation = batch_add(batch, MUTATION_PROGRESS_PUT, row);
+    mutation->id = id;
+    mutation->bytes = bytes;
+}
+
+void post(struct batch *batch, const struct message *message)
+{
+    struct message *kept = arena_alloc(&batch->arena, sizeof *kept);
+    *kept = *message;
+    batch_add(batch, MUTATION_MAILBOX_PUT, 0)->message = kept;
+    batch->mailed |= UINT64_C(1) << message->partition;
+}
+
+void make_child(struct instance_record *record, const char *parent)
+{
+    record->starts_at = WORLD_NOW + 5000;
+    record->parent_id = text_of(parent);
+    record->parent_execution_id = TEXT("execution of the parent");
+    record->parent_step = 7;
+    record->tags = TEXT("\x1e"
+                        "colour\x1f"
+                        "red\x1e"
+                        "shape\x1f\x1e");
+}
+
 pd_status commit(struct world *world, struct batch *batch)
 {
     const struct batch *const batches[] = { batch };
@@ -253,6 +280,11 @@ void assert_same_record(const struct instance_record *got, const struct instance
     assert_int_equal(got->created_at, expected->created_at);
     assert_int_equal(got->updated_at, expected->updated_at);
     assert_int_equal(got->ended_at, expected->ended_at);
+    assert_int_equal(got->starts_at, expected->starts_at);
+    assert_int_equal(got->parent_step, expected->parent_step);
+    assert_text(got->parent_id, expected->parent_id);
+    assert_text(got->parent_execution_id, expected->parent_execution_id);
+    assert_text(got->tags, expected->tags);
     assert_text(got->id, expected->id);
     assert_text(got->execution_id, expected->execution_id);
     assert_text(got->name, expected->name);
@@ -261,6 +293,16 @@ void assert_same_record(const struct instance_record *got, const struct instance
     assert_text(got->output, expected->output);
     assert_text(got->failure, expected->failure);
     assert_text(got->custom_status, expected->custom_status);
+}
+
+void assert_same_message(const struct message *got, const struct message *expected)
+{
+    assert_int_equal(got->kind, expected->kind);
+    assert_int_equal(got->partition, expected->partition);
+    assert_int_equal(got->flags, expected->flags);
+    assert_text(got->instance_id, expected->instance_id);
+    assert_text(got->execution_id, expected->execution_id);
+    assert_text(got->bytes, expected->bytes);
 }
 
 bool find(struct world *world, const char *id, struct instance_record *ret)
@@ -304,6 +346,14 @@ struct timer_page due(struct world *world, unsigned partition, time_us from, tim
     return page;
 }
 
+struct progress_rows progress(struct world *world, uint64_t row)
+{
+    struct progress_rows rows;
+    assert_ok(world, world->store->ops->load_progress(world->store, row, &world->arena, &rows,
+                                                      &world->err));
+    return rows;
+}
+
 struct message_page mail(struct world *world, unsigned partition, uint64_t after)
 {
     struct message_page page;
@@ -328,11 +378,20 @@ int run_suite(const struct provider *provider, const struct CMUnitTest *own, siz
         const struct provider *given;
         void *state;
     } initial = { .given = provider };
-    size_t count = conformance_count + own_count;
-    struct CMUnitTest *tests = calloc(count, sizeof *tests);
-    memcpy(tests, conformance, conformance_count * sizeof *tests);
-    if (own_count != 0) {
-        memcpy(tests + conformance_count, own, own_count * sizeof *tests);
+    const struct {
+        const struct CMUnitTest *tests;
+        size_t count;
+    } groups[] = { { conformance, conformance_count },
+                   { conformance_life, conformance_life_count },
+                   { conformance_query, conformance_query_count },
+                   { conformance_mail, conformance_mail_count },
+                   { own, own_count } };
+    struct CMUnitTest *tests = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        tests = realloc(tests, (count + groups[i].count) * sizeof *tests);
+        memcpy(tests + count, groups[i].tests, groups[i].count * sizeof *tests);
+        count += groups[i].count;
     }
     for (size_t i = 0; i < count; i++) {
         tests[i].setup_func = world_set_up;

@@ -61,6 +61,10 @@ void put_record(struct batch *batch, enum mutation_kind kind, const struct insta
 uint64_t insert(struct world *world, struct batch *batch, const char *id, enum run_state state);
 void append(struct batch *batch, uint64_t row, uint64_t turn, struct text bytes);
 void set_timer(struct batch *batch, enum mutation_kind kind, uint64_t row, int32_t id, time_us due);
+void set_progress(struct batch *batch, uint64_t row, int32_t id, struct text bytes);
+void post(struct batch *batch, const struct message *message);
+/* Makes the record a child of `parent`, started by its step 7, with tags and a time to begin. */
+void make_child(struct instance_record *record, const char *parent);
 void numbered(struct batch *batch, enum mutation_kind kind, uint64_t row, uint64_t number,
               struct text bytes);
 
@@ -72,6 +76,7 @@ void commit_ok(struct world *world, struct batch *batch);
 #define assert_ok(world, call) assert_ok_((world), (call), __FILE__, __LINE__)
 void assert_ok_(struct world *world, pd_status status, const char *file, int line);
 void assert_text(struct text got, struct text expected);
+void assert_same_message(const struct message *got, const struct message *expected);
 void assert_same_record(const struct instance_record *got, const struct instance_record *expected);
 
 bool find(struct world *world, const char *id, struct instance_record *ret);
@@ -80,14 +85,17 @@ struct inbox_rows inbox(struct world *world, uint64_t row);
 struct busy_page busy(struct world *world, unsigned partition, uint64_t after, size_t max);
 struct timer_page due(struct world *world, unsigned partition, time_us from, time_us until,
                       size_t max);
+struct progress_rows progress(struct world *world, uint64_t row);
 struct message_page mail(struct world *world, unsigned partition, uint64_t after);
 struct record_page query(struct world *world, const struct store_query *query);
 struct message message_of(enum message_kind kind, unsigned partition, const char *id,
                           const char *bytes);
 
 /* The tests that every provider passes. */
-extern const struct CMUnitTest conformance[];
-extern const size_t conformance_count;
+extern const struct CMUnitTest conformance[], conformance_life[], conformance_query[],
+    conformance_mail[];
+extern const size_t conformance_count, conformance_life_count, conformance_query_count,
+    conformance_mail_count;
 
 /* Runs them, and the provider's own, as one group. */
 int run_suite(const struct provider *provider, const struct CMUnitTest *own, size_t own_count);

@@ -135,6 +135,122 @@ static void every_kind_of_event_is_shown(void **state)
                   "2026-03-01T12:34:\n");
 }
 
+/* With every field that there is, so that none is taken for another. */
+static void events_of_children_and_of_what_is_done_to_an_instance_are_shown(void **state)
+{
+    struct world *world = *state;
+    const struct failure failure = { .type = TEXT("Boom"), .message = TEXT("loud") };
+    const struct event_extra of_start = { .tags = TEXT("\x1ek\x1fv\x1e"),
+                                          .recurses = true,
+                                          .has_parent = true,
+                                          .parent_step = 9,
+                                          .parent_id = TEXT("the parent"),
+                                          .parent_execution_id = TEXT("its execution"),
+                                          .parent_name = TEXT("Parent"),
+                                          .parent_version = TEXT("3.0") };
+    const struct event_extra of_task = { .tags = TEXT("\x1ek\x1fv\x1e"),
+                                         .progress = TEXT("\"so far\""),
+                                         .limits = { 70000, 80000, 90000 } };
+    static const enum event_kind kinds[] = { EVENT_ORCHESTRATOR_STARTED, EVENT_EXECUTION_STARTED,
+                                             EVENT_CHILD_CREATED,        EVENT_TASK_SCHEDULED,
+                                             EVENT_EVENT_SENT,           EVENT_CHANGE_MARKED,
+                                             EVENT_ORCHESTRATOR_STARTED, EVENT_CHILD_COMPLETED,
+                                             EVENT_CHILD_FAILED,         EVENT_STEP_CANCELLED,
+                                             EVENT_EXECUTION_SUSPENDED,  EVENT_EXECUTION_RESUMED,
+                                             EVENT_EXECUTION_REWOUND,    EVENT_TASK_FAILED };
+    enum { COUNT = sizeof kinds / sizeof kinds[0] };
+    struct event events[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        events[i] = event_of(kinds[i], T0 + (time_us)i);
+        events[i].payload = i == 9 || i == 5 ? TEXT_ABSENT : TEXT("\"said\"");
+    }
+    events[1].name = TEXT("Greet");
+    events[1].instance_id = TEXT("child");
+    events[1].execution_id = TEXT("execution");
+    events[1].fire_at = T0 + 3000000;
+    events[1].extra = &of_start;
+    events[2].id = 4;
+    events[2].name = TEXT("Pay");
+    events[2].version = TEXT("2.0");
+    events[2].instance_id = TEXT("pay-1");
+    events[2].extra = &of_start;
+    events[3].id = 5;
+    events[3].name = TEXT("Charge");
+    events[3].extra = &of_task;
+    events[4].id = 6;
+    events[4].name = TEXT("Paid");
+    events[4].instance_id = TEXT("order-1");
+    events[5].name = TEXT("fix-42");
+    events[7].ref = 4;
+    events[8].ref = 200;
+    events[8].failure = &failure;
+    events[9].ref = 300;
+    events[13].ref = 5;
+    events[13].failure = &failure;
+    events[13].extra = &of_task;
+    keep_turns(world, "new", 2, events, (size_t[]){ 6, COUNT - 6 });
+    assert_answer(world,
+                  "SELECT event_type,event_id,name,version,input,result,status,task_id,"
+                  "substr(fire_at,18),target_id FROM perdure_history WHERE instance_id='new'"
+                  " AND event_type NOT LIKE 'Orchestrator%' ORDER BY number",
+                  "ExecutionStarted|-1|Greet|-|\"said\"|-|-|-|59.000001Z|-\n"
+                  "SubOrchestrationInstanceCreated|4|Pay|2.0|\"said\"|-|-|-|-|pay-1\n"
+                  "TaskScheduled|5|Charge|-|\"said\"|-|-|-|-|-\n"
+                  "EventSent|6|Paid|-|\"said\"|-|-|-|-|order-1\n"
+                  "ChangeMarked|-1|fix-42|-|-|-|-|-|-|-\n"
+                  "SubOrchestrationInstanceCompleted|-1|-|-|-|\"said\"|-|4|-|-\n"
+                  "SubOrchestrationInstanceFailed|-1|-|-|-|Boom: loud|-|200|-|-\n"
+                  "StepCancelled|-1|-|-|-|-|-|300|-|-\n"
+                  "ExecutionSuspended|-1|-|-|\"said\"|-|-|-|-|-\n"
+                  "ExecutionResumed|-1|-|-|\"said\"|-|-|-|-|-\n"
+                  "ExecutionRewound|-1|-|-|\"said\"|-|-|-|-|-\n"
+                  "TaskFailed|-1|-|-|-|Boom: loud|-|5|-|-\n");
+}
+
+static void tags_are_shown_as_an_object_whatever_is_in_them(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        const char *id, *tags, *shown;
+    } all[] = {
+        { "none", NULL, "-" },
+        { "one",
+          "\x1e"
+          "colour\x1f"
+          "red\x1e",
+          "{\"colour\":\"red\"}" },
+        { "odd",
+          "\x1e"
+          "\"k\\\x1f"
+          "\\u001e, \":\"\x1e"
+          "k\x1f\x1e"
+          "\xc3\xbc \x7f\x1f"
+          "a=b\x1e",
+          "{\"\\\"k\\\\\":\"\\\\u001e, \\\":\\\"\",\"k\":\"\",\"\xc3\xbc \x7f\":\"a=b\"}" },
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        char sql[200], expected[300];
+        struct batch *batch = batch_for(world, 1);
+        struct instance_record *record = record_of(batch, next_row(world, 1), all[i].id);
+        record->tags = text_of(all[i].tags);
+        record->starts_at = i == 1 ? T0 : 0;
+        record->parent_id = i == 2 ? TEXT("parent") : TEXT_ABSENT;
+        put_record(batch, MUTATION_INSTANCE_INSERT, record);
+        commit_ok(world, batch);
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT tags,tags IS NULL OR json_valid(tags),starts_at,parent_id"
+                       " FROM perdure_instances WHERE instance_id='%s'",
+                       all[i].id);
+        (void)snprintf(expected, sizeof expected, "%s|1|%s|%s\n", all[i].shown,
+                       i == 1 ? "2026-03-01T12:34:56.000001Z" : "-", i == 2 ? "parent" : "-");
+        assert_answer(world, sql, expected);
+    }
+    assert_answer(world,
+                  "SELECT json_extract(tags,'$.colour') FROM perdure_instances"
+                  " WHERE instance_id='one'",
+                  "red\n");
+}
+
 static void an_empty_payload_is_shown_otherwise_than_none(void **state)
 {
     struct world *world = *state;
@@ -249,6 +365,8 @@ int main(void)
     cmocka_unit_test_prestate_setup_teardown(name, world_set_up, world_tear_down, initial.state)
     const struct CMUnitTest tests[] = {
         VIEW(every_kind_of_event_is_shown),
+        VIEW(events_of_children_and_of_what_is_done_to_an_instance_are_shown),
+        VIEW(tags_are_shown_as_an_object_whatever_is_in_them),
         VIEW(an_empty_payload_is_shown_otherwise_than_none),
         VIEW(payloads_of_every_length_of_length_are_shown_whole),
         VIEW(numbers_at_their_limits_are_shown),

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Files of earlier versions, in the SQLite provider: version1.sql is one as its library made it.
+ * What it holds is there after it was opened, what is new can be kept in it, and from then on it
+ * cannot be told from a file that was made by this version. */
+#include "rig.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/core.h"
+#include "store/sqlite/sqlite.h"
+
+static const char *path_in(const struct world *world, const char *name)
+{
+    static char paths[2][400];
+    static int turn;
+    char *path = paths[turn++ % 2];
+    (void)snprintf(path, sizeof paths[0], "%s/%s", world->folder, name);
+    return path;
+}
+
+static sqlite3 *open_plain(const struct world *world, const char *name)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path_in(world, name), &db), SQLITE_OK);
+    return db;
+}
+
+/* The first column of all rows, a line each. */
+static char *ask(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *statement;
+    char *answer = calloc(1, 1 << 16);
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK) {
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    }
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+        const void *text = sqlite3_column_text(statement, 0);
+        size_t size = strlen(answer);
+        assert_true(size + (size_t)sqlite3_column_bytes(statement, 0) + 2 < 1 << 16);
+        (void)sprintf(answer + size, "%s\n", text != NULL ? (const char *)text : "-");
+    }
+    assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
+    return answer;
+}
+
+static void assert_answer(const struct world *world, const char *name, const char *sql,
+                          const char *expected)
+{
+    sqlite3 *db = open_plain(world, name);
+    char *answer = ask(db, sql);
+    assert_string_equal(answer, expected);
+    free(answer);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void make_version_1(struct world *world, const char *name)
+{
+    static char sql[1 << 16];
+    FILE *file = fopen(PERDURE_SOURCE_DIR "/tests/store/version1.sql", "rb");
+    assert_non_null(file);
+    size_t size = fread(sql, 1, sizeof sql - 1, file);
+    assert_in_range(size, 10000, sizeof sql - 2);
+    (void)fclose(file);
+    sqlite3 *db = open_plain(world, name);
+    assert_int_equal(
+        sqlite3_exec(db, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL", NULL, NULL, NULL),
+        SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        fail_msg("%s", sqlite3_errmsg(db));
+    }
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* The world then is the migrated file. */
+static void enter_version_1(struct world *world)
+{
+    make_version_1(world, "hub1.db");
+    store_close(world->store);
+    world->crashes = 1;
+    world->store = store_sqlite_open(path_in(world, "hub1.db"), 7, NULL, &world->err);
+    if (world->store == NULL) {
+        fail_msg("%s", world->err.text);
+    }
+    assert_int_equal(world->store->partition_count, 2);
+}
+
+static struct ownership own(struct world *world, unsigned partition)
+{
+    struct ownership ownership;
+    assert_ok(world,
+              world->store->ops->own(world->store, partition, WORLD_NOW, &ownership, &world->err));
+    world->epochs[partition] = ownership.epoch;
+    world->rows[partition] = ownership.row_next;
+    return ownership;
+}
+
+#define T0 INT64_C(1772368496000001)
+
+static void all_that_a_version_1_file_holds_is_there_after_migrating(void **state)
+{
+    struct world *world = *state;
+    enter_version_1(world);
+    struct instance_record done, runs, failed;
+    assert_true(find(world, "done", &done));
+    assert_true(find(world, "runs", &runs));
+    assert_true(find(world, "failed", &failed));
+    struct instance_record expected = {
+        .row = 4,
+        .partition = 0,
+        .id = TEXT("runs"),
+        .execution_id = TEXT("execution-runs"),
+        .name = TEXT("Greet"),
+        .version = TEXT("1.0"),
+        .input = TEXT("{\"city\":\"Tokyo\"}"),
+        .state = RUN_RUNNING,
+        .is_busy = true,
+        .created_at = T0,
+        .updated_at = T0 + 1000000,
+        .custom_status = TEXT("\"half\""),
+    };
+    assert_same_record(&runs, &expected);
+    assert_int_equal(done.state, RUN_COMPLETED);
+    assert_text(done.output, TEXT("\"Hello\""));
+    assert_int_equal(done.ended_at, T0 + 2000000);
+    assert_text(failed.failure, TEXT("\x0a\x04"
+                                     "Boom\x12\x04loud"));
+    assert_int_equal(history(world, done.row, 0).count, 1);
+    assert_int_equal(history(world, done.row, 0).turns[0].size, 140);
+    assert_int_equal(inbox(world, runs.row).arrivals[0], 5);
+    assert_int_equal(due(world, 0, 0, INT64_MAX, 10).items[0].id, 3);
+    assert_int_equal(busy(world, 0, 0, 10).count, 1);
+    assert_int_equal(busy(world, 0, 0, 10).rows[0], 4);
+    struct message start = message_of(MESSAGE_START, 1, "waits", "start of it");
+    start.flags = STATES_ENDED; /* as it took effect then */
+    assert_int_equal(mail(world, 1, 0).count, 1);
+    assert_same_message(&mail(world, 1, 0).items[0], &start);
+    assert_int_equal(mail(world, 0, 0).items[0].kind, MESSAGE_RAISE);
+    assert_int_equal(mail(world, 0, 0).items[0].flags, 0);
+}
+
+static void numbers_go_on_where_version_1_ended(void **state)
+{
+    struct world *world = *state;
+    enter_version_1(world);
+    struct ownership zero = own(world, 0), one = own(world, 1);
+    assert_int_equal(zero.epoch, 2);
+    assert_int_equal(zero.row_next, 6);
+    assert_int_equal(one.row_next, 3);
+    struct message message = message_of(MESSAGE_START, 1, "waits", "again");
+    assert_int_equal(world->store->ops->accept(world->store, &message, 1, &world->err),
+                     PD_E_EXISTS);
+    message.instance_id = TEXT("new");
+    assert_ok(world, world->store->ops->accept(world->store, &message, 1, &world->err));
+    assert_int_equal(mail(world, 1, 0).items[1].number, 2);
+}
+
+static void what_is_new_can_be_kept_in_a_migrated_file(void **state)
+{
+    struct world *world = *state;
+    enter_version_1(world);
+    (void)own(world, 0);
+    struct batch *batch = batch_for(world, 0);
+    struct instance_record *child = record_of(batch, world->rows[0], "child");
+    struct message message = message_of(MESSAGE_PURGE, 1, "failed", "");
+    message.bytes = TEXT_ABSENT;
+    make_child(child, "runs");
+    put_record(batch, MUTATION_INSTANCE_INSERT, child);
+    set_progress(batch, 4, 3, TEXT("50"));
+    post(batch, &message);
+    struct instance_record *renewed = record_of(batch, 2, "done");
+    renewed->execution_id = TEXT("another");
+    put_record(batch, MUTATION_INSTANCE_RENEW, renewed);
+    commit_ok(world, batch);
+    struct store_query children = { .parent_id = TEXT("runs"), .limit = 10 };
+    assert_int_equal(query(world, &children).count, 1);
+    assert_text(progress(world, 4).items[0].bytes, TEXT("50"));
+    assert_same_message(&mail(world, 1, 1).items[0], &message);
+    assert_int_equal(history(world, 2, 0).count, 0);
+    assert_answer(world, "hub1.db",
+                  "SELECT instance_id||' '||ifnull(parent_id,'-')||' '||ifnull(tags,'-')"
+                  " FROM perdure_instances ORDER BY row",
+                  "failed - -\ndone - -\nruns - -\n"
+                  "child runs {\"colour\":\"red\",\"shape\":\"\"}\n");
+}
+
+static void a_migrated_file_is_like_a_new_one(void **state)
+{
+    struct world *world = *state;
+    static const char all[] = "SELECT type||' '||name||' '||tbl_name||' '||ifnull(sql,'')"
+                              " FROM sqlite_schema ORDER BY type,name";
+    sqlite3 *fresh = open_plain(world, "hub0.db");
+    enter_version_1(world);
+    sqlite3 *migrated = open_plain(world, "hub1.db");
+    char *expected = ask(fresh, all), *got = ask(migrated, all);
+    assert_string_equal(got, expected);
+    assert_non_null(strstr(got, "view perdure_history"));
+    free(expected);
+    free(got);
+    expected = ask(fresh, "SELECT x||v FROM byte ORDER BY v");
+    got = ask(migrated, "SELECT x||v FROM byte ORDER BY v");
+    assert_string_equal(got, expected);
+    free(expected);
+    free(got);
+    assert_int_equal(sqlite3_close(fresh), SQLITE_OK);
+    assert_int_equal(sqlite3_close(migrated), SQLITE_OK);
+    assert_answer(world, "hub1.db", "PRAGMA user_version", "2\n");
+    assert_answer(world, "hub1.db", "PRAGMA integrity_check", "ok\n");
+    assert_answer(world, "hub1.db",
+                  "SELECT event_type||' '||ifnull(result,'-') FROM perdure_history"
+                  " WHERE instance_id='done' ORDER BY number",
+                  "OrchestratorStarted -\nExecutionStarted -\nExecutionCompleted \"Hello\"\n"
+                  "OrchestratorCompleted -\n");
+}
+
+/* A process of the version before may run the engine: it would not know what is in the file. */
+static void a_file_whose_engine_runs_is_not_migrated_under_it(void **state)
+{
+    struct world *world = *state;
+    make_version_1(world, "old.db");
+    FILE *lock = fopen(path_in(world, "old.db-lock"), "w");
+    assert_non_null(lock);
+    (void)fputs("process 77 on host elsewhere since long ago\n", lock);
+    (void)fflush(lock);
+    assert_int_equal(flock(fileno(lock), LOCK_EX), 0);
+    assert_null(store_sqlite_open(path_in(world, "old.db"), 1, NULL, &world->err));
+    assert_int_equal(world->err.status, PD_E_STATE);
+    assert_non_null(strstr(world->err.text, "cannot be migrated"));
+    assert_non_null(strstr(world->err.text, "process 77 on host elsewhere"));
+    assert_answer(world, "old.db", "PRAGMA user_version", "1\n");
+    (void)fclose(lock);
+    struct store *store = store_sqlite_open(path_in(world, "old.db"), 1, NULL, &world->err);
+    assert_non_null(store);
+    struct ownership ownership;
+    assert_ok(world, store->ops->own(store, 0, WORLD_NOW, &ownership, &world->err));
+    store_close(store);
+    assert_answer(world, "old.db", "PRAGMA user_version", "2\n");
+}
+
+static void an_engine_does_not_start_on_a_file_migrated_since_it_was_opened(void **state)
+{
+    struct world *world = *state;
+    struct ownership ownership;
+    sqlite3 *db = open_plain(world, "hub0.db");
+    for (unsigned i = 0; i < WORLD_PARTITIONS; i++) {
+        world->store->ops->disown(world->store, i);
+    }
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=3", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(world->store->ops->own(world->store, 0, WORLD_NOW, &ownership, &world->err),
+                     PD_E_STATE);
+    assert_non_null(strstr(world->err.text, "was made version 3 by a newer library"));
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=2", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    world_own(world);
+    assert_int_equal(world->epochs[0], 2);
+}
+
+static void several_processes_may_migrate_a_file_at_once(void **state)
+{
+    struct world *world = *state;
+    enum { MAKERS = 4 };
+    pid_t children[MAKERS];
+    make_version_1(world, "race.db");
+    for (int i = 0; i < MAKERS; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            pd_error err;
+            struct store *store = store_sqlite_open(path_in(world, "race.db"), 1, NULL, &err);
+            if (store == NULL) {
+                (void)fprintf(stderr, "%s\n", err.text);
+            }
+            _exit(store == NULL || store->partition_count != 2);
+        }
+    }
+    for (int i = 0; i < MAKERS; i++) {
+        int status;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    assert_answer(world, "race.db", "SELECT count(*) FROM instance", "3\n");
+    assert_answer(world, "race.db", "SELECT count(*) FROM mailbox", "2\n");
+}
+
+int main(void)
+{
+    union {
+        const struct provider *given;
+        void *state;
+    } initial = { .given = &provider_sqlite };
+#define TEST(name) \
+    cmocka_unit_test_prestate_setup_teardown(name, world_set_up, world_tear_down, initial.state)
+    const struct CMUnitTest tests[] = {
+        TEST(all_that_a_version_1_file_holds_is_there_after_migrating),
+        TEST(numbers_go_on_where_version_1_ended),
+        TEST(what_is_new_can_be_kept_in_a_migrated_file),
+        TEST(a_migrated_file_is_like_a_new_one),
+        TEST(a_file_whose_engine_runs_is_not_migrated_under_it),
+        TEST(an_engine_does_not_start_on_a_file_migrated_since_it_was_opened),
+        TEST(several_processes_may_migrate_a_file_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
