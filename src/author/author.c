@@ -122,7 +122,7 @@ static void count_resident(struct shard *shard)
     atomic_store_explicit(&shard->resident, map64_count(&shard->runs), memory_order_relaxed);
 }
 
-static void shard_open(struct shard *shard)
+void shard_open(struct shard *shard)
 {
     size_t idle = shard->author->runs_max;
     idle = idle < IDLE_STACKS_MIN ? IDLE_STACKS_MIN : idle;

@@ -244,8 +244,18 @@ struct known {
     uint64_t cancelled; /* of the StepCancelled that the code has not asked for yet; 0: none */
 };
 
+/* The number that people see of events[i], when that of the one before is `number`. */
+uint64_t replay_shown(uint64_t number, const struct event *events, size_t i);
+
 void replay_past(pd_orchestration *run, const struct past *past);
 void replay_turn(pd_orchestration *run, const struct turn *turn);
+
+/* check.c, which replays a whole history and looks on. An event comes next; the code has ended in
+ * the turn of events[i] (true: as history did); a turn is over. */
+struct check;
+void check_event(struct check *check, size_t i, uint64_t number);
+bool check_is_end(struct check *check, pd_orchestration *run, size_t i);
+void check_asked(struct check *check, pd_orchestration *run);
 
 /* About the step that the run asks for next. STEP_DIFFERS: the run has ended; user code does not
  * come back then. */
@@ -324,6 +334,7 @@ struct shard {
     struct known *known; /* by step */
     size_t known_room, due_count, cancels_due, cancels_done;
     uint64_t differs_at; /* the run is divergent: number of the first event that does not fit */
+    struct check *check; /* looks on; NULL: nobody does */
 
     atomic_uint_fast64_t replays, evictions, resident;
 };
@@ -345,6 +356,7 @@ struct author {
     struct shard *shards;
 };
 
+void shard_open(struct shard *shard); /* its pool is NULL */
 struct action *shard_add_action(struct shard *shard);
 bool shard_evict_one(struct shard *shard, const pd_orchestration *but);
 /* Of kind PD_ACTIVITY also a transactional one. NULL: the program has none of that name. */

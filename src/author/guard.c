@@ -432,6 +432,7 @@ void guard_noticed(size_t call, const void *place)
     report(run, call, place);
     if (guard == GUARD_FAIL) {
         run->is_divergent = run->is_replaying; /* history went on from here */
+        run->shard->differs_at = run->length;
         run_raise(run, "Forbidden", true,
                   "%s must not be called in an orchestrator, as replay would not give the same: %s",
                   name_of(call), guard_calls[call].advice);

@@ -34,9 +34,8 @@ static bool is_step(const struct event *event)
            event->id >= 0;
 }
 
-/* The number that people see: OrchestratorCompleted is shown at the end of each turn, but not
- * stored. */
-static uint64_t shown(uint64_t number, const struct event *events, size_t i)
+/* OrchestratorCompleted is shown at the end of each turn, but not stored. */
+uint64_t replay_shown(uint64_t number, const struct event *events, size_t i)
 {
     bool is_later_turn = events[i].kind == EVENT_ORCHESTRATOR_STARTED && i > 0 &&
                          events[i - 1].kind != EVENT_ORCHESTRATOR_COMPLETED;
@@ -73,7 +72,7 @@ static void learn(pd_orchestration *run, const struct past *past)
     run->known_count = 0;
     for (size_t i = 0; i < past->event_count; i++) {
         const struct event *event = &past->events[i];
-        number = shown(number, past->events, i);
+        number = replay_shown(number, past->events, i);
         /* An id beyond the number of events is no step that a turn can have recorded. */
         if (is_step(event) && (size_t)event->id < past->event_count) {
             struct known *known = known_at(run, (size_t)event->id);
@@ -267,7 +266,11 @@ static void check_cancels(pd_orchestration *run)
 
 static void check_turn(pd_orchestration *run)
 {
+    struct check *check = run->shard->check;
     size_t step = run->step_count;
+    if (check != NULL) {
+        check_asked(check, run);
+    }
     if (run->is_ended) {
         return;
     }
@@ -312,7 +315,7 @@ static void check_end(pd_orchestration *run, uint64_t next)
 static uint64_t next_turn(const struct past *past, size_t i, uint64_t number)
 {
     while (++i < past->event_count) {
-        number = shown(number, past->events, i);
+        number = replay_shown(number, past->events, i);
         if (past->events[i].kind == EVENT_ORCHESTRATOR_STARTED) {
             return number;
         }
@@ -325,20 +328,24 @@ void replay_past(pd_orchestration *run, const struct past *past)
     uint64_t number = 0;
     size_t count = past->event_count;
     struct shard *shard = run->shard;
+    struct check *check = shard->check;
     learn(run, past);
     run->is_replaying = true;
     shard->due_count = shard->cancels_due = shard->cancels_done = 0;
     for (size_t i = 0; i < count && !run->is_ended; i++) {
         const struct event *event = &past->events[i];
-        number = shown(number, past->events, i);
+        number = replay_shown(number, past->events, i);
         if (event->kind == EVENT_ORCHESTRATOR_STARTED) {
             check_turn(run);
+        }
+        if (check != NULL) {
+            check_event(check, i, number);
         }
         run->length = number;
         if (!run->is_ended) {
             deliver(run, event);
         }
-        if (run->is_ended) {
+        if (run->is_ended && (check == NULL || !check_is_end(check, run, i))) {
             check_end(run, next_turn(past, i, number));
         }
     }

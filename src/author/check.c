@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Checking: would the code of today ask for what a history of yesterday has?
+ *
+ * The history is replayed as that of an instance whose stack was dropped (replay.c, R2), to its
+ * end. That finds what the engine would call "NonDeterminism". Looking on, this file asks for more,
+ * as all of the history is there:
+ *
+ *   C1  When a turn is over, the code has asked for nothing that history has not. (To the engine
+ *       that is a new step; here there is no turn in which it could have been asked for.)
+ *   C2  The code ends where history ends, and in the same way: completed or failed. What comes out
+ *       may differ, as inputs may.
+ *   C3  A last turn that was not the code's doing is left out: of an instance that was terminated,
+ *       or that Perdure let fail (an older divergence, no such orchestrator).
+ *
+ * Nothing is said by pd_log, as all of it is replay, and nothing runs but the orchestrator. */
+#include <signal.h>
+#include <stdio.h>
+
+#include "author/author_priv.h"
+
+struct check {
+    const struct event *history;
+    size_t count, last_turn;
+    const struct event *end; /* in the last turn; NULL: history is open */
+    uint64_t end_number;     /* of the end; or of the last OrchestratorCompleted */
+    uint64_t break_at;       /* 0: not, or done */
+};
+
+/* ---- looking on ------------------------------------------------------------------------------ */
+
+static void differ(pd_orchestration *run, uint64_t at, const pd_failure *failure)
+{
+    run->is_divergent = true;
+    run->shard->differs_at = at;
+    run_end(run, failure);
+}
+
+void check_event(struct check *check, size_t i, uint64_t number)
+{
+    if (check->break_at != 0 && number >= check->break_at) {
+        check->break_at = 0;
+        (void)fprintf(stderr, "perdure: replay: stops before event %llu, %s\n",
+                      (unsigned long long)number, event_kind_name(check->history[i].kind));
+        (void)raise(SIGTRAP);
+    }
+}
+
+static const char *asked(pd_orchestration *run, const struct action *action)
+{
+    const char *what = "something";
+    switch (action->kind) {
+    case ACTION_SCHEDULE_TASK: what = "activity"; break;
+    case ACTION_START_CHILD: what = "child"; break;
+    case ACTION_SEND_EVENT: what = "the sending of event"; break;
+    case ACTION_CREATE_TIMER: return "a timer";
+    case ACTION_CANCEL: return "its cancelling";
+    case ACTION_MARK_CHANGE: return "a mark of a change";
+    case ACTION_COMPLETE:
+    case ACTION_CONTINUE_AS_NEW: break;
+    }
+    return arena_printf(&run->arena, "%s '%.*s'", what, TEXT_ARGS(action->name));
+}
+
+void check_asked(struct check *check, pd_orchestration *run)
+{
+    const struct shard *shard = run->shard;
+    if (!run->is_divergent && shard->action_count > 0) { /* C1 */
+        const struct action *first = &shard->actions[0];
+        uint64_t next = run->length + 1;
+        differ(run, next < check->end_number ? next : check->end_number,
+               failure_new(&run->arena, "NonDeterminism", true, NULL,
+                           "step %d: history has no such step, the code asked for %s",
+                           (int)first->id, asked(run, first)));
+    }
+}
+
+static bool is_same_end(const struct outcome *outcome, const struct event *end)
+{
+    switch (outcome->kind) {
+    case OUTCOME_OK: return end->outcome == RUN_COMPLETED;
+    case OUTCOME_FAILED: return end->outcome == RUN_FAILED;
+    case OUTCOME_NEW: return false;
+    }
+    return false;
+}
+
+static const char *how_ended(const struct outcome *outcome)
+{
+    switch (outcome->kind) {
+    case OUTCOME_OK: return "has completed";
+    case OUTCOME_FAILED: return "has failed";
+    case OUTCOME_NEW: return "continues as new";
+    }
+    return "has ended";
+}
+
+/* A step that history has cancelled, and the code, which has ended, has not. */
+static const struct known *not_cancelled(const pd_orchestration *run)
+{
+    for (size_t step = 0; step < run->known_count; step++) {
+        if (run->shard->known[step].cancelled != 0) {
+            return &run->shard->known[step];
+        }
+    }
+    return NULL;
+}
+
+bool check_is_end(struct check *check, pd_orchestration *run, size_t i)
+{
+    check_asked(check, run);
+    if (run->is_divergent) {
+        return true;
+    }
+    if (i < check->last_turn || run->step_count < run->known_count) {
+        return false; /* replay.c says what history has instead */
+    }
+    const struct known *step = not_cancelled(run);
+    if (check->end == NULL) {
+        differ(run, check->end_number,
+               failure_new(&run->arena, "NonDeterminism", true, run->outcome->failure,
+                           "history goes on behind OrchestratorCompleted (event %llu), the code %s",
+                           (unsigned long long)check->end_number, how_ended(run->outcome)));
+    } else if (step != NULL) {
+        differ(run, step->cancelled,
+               failure_new(&run->arena, "NonDeterminism", true, run->outcome->failure,
+                           "history has StepCancelled (event %llu), the code %s without",
+                           (unsigned long long)step->cancelled, how_ended(run->outcome)));
+    } else if (!is_same_end(run->outcome, check->end)) { /* C2 */
+        differ(run, check->end_number,
+               failure_new(&run->arena, "NonDeterminism", true, run->outcome->failure,
+                           "history has ExecutionCompleted, %s (event %llu), the code %s",
+                           check->end->outcome == RUN_COMPLETED ? "completed" : "failed",
+                           (unsigned long long)check->end_number, how_ended(run->outcome)));
+    }
+    return true;
+}
+
+/* ---- the history ----------------------------------------------------------------------------- */
+
+/* C3 */
+static bool is_end_of_ours(const struct event *end)
+{
+    static const char *const types[] = { "NonDeterminism", "Forbidden", "VersionMismatch",
+                                         "OrchestratorNotFound" };
+    if (end->outcome == RUN_TERMINATED) {
+        return true;
+    }
+    for (size_t i = 0; end->failure != NULL && i < sizeof types / sizeof types[0]; i++) {
+        if (text_equal(end->failure->type, text_of(types[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void find_end(struct check *check)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < check->count; i++) {
+        const struct event *event = &check->history[i];
+        number = replay_shown(number, check->history, i);
+        if (event->kind == EVENT_ORCHESTRATOR_STARTED) {
+            check->last_turn = i;
+        } else if (event->kind == EVENT_EXECUTION_COMPLETED) {
+            check->end = event;
+            check->end_number = number;
+        }
+    }
+    if (check->end == NULL) {
+        bool is_stored = check->count > 0 &&
+                         check->history[check->count - 1].kind == EVENT_ORCHESTRATOR_COMPLETED;
+        check->end_number = is_stored ? number : number + 1;
+    }
+}
+
+static void leave_out_end_of_ours(struct check *check)
+{
+    if (check->end != NULL && is_end_of_ours(check->end)) {
+        check->count = check->last_turn;
+        check->end = NULL;
+        find_end(check);
+    }
+}
+
+static const struct event *find_start(const struct check *check)
+{
+    for (size_t i = 0; i < check->count; i++) {
+        if (check->history[i].kind == EVENT_EXECUTION_STARTED) {
+            return &check->history[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static void tell(const pd_orchestration *run, struct arena *arena, struct author_finding *ret)
+{
+    const pd_failure *failure = run->outcome->failure;
+    const pd_failure *cause = failure->cause;
+    ret->is_divergent = true;
+    ret->event = run->shard->differs_at;
+    ret->text = cause == NULL ? arena_printf(arena, "%s", failure->message)
+                              : arena_printf(arena, "%s (%s: %s)", failure->message, cause->type,
+                                             cause->message);
+}
+
+static void replay_all(struct shard *shard, struct check *check, const struct turn *turn,
+                       struct arena *arena, struct author_finding *ret)
+{
+    struct past past = { check->history, check->count };
+    pd_orchestration *run = run_new(shard, turn);
+    run->turn_arena = arena;
+    shard->turn = turn;
+    shard->action_count = 0;
+    shard->check = check;
+    replay_past(run, &past);
+    shard->check = NULL;
+    shard->turn = NULL;
+    if (check->end != NULL && !run->is_ended) {
+        differ(run, check->end_number,
+               failure_new(&run->arena, "NonDeterminism", true, NULL,
+                           "history has ExecutionCompleted (event %llu), the code waits",
+                           (unsigned long long)check->end_number));
+    }
+    if (run->is_divergent) {
+        tell(run, arena, ret);
+    }
+    run_drop(run);
+    shard->action_count = 0;
+}
+
+void author_replay(struct runner *runner, const struct event *history, size_t count,
+                   struct text instance_id, uint64_t break_at, struct arena *arena,
+                   struct author_finding *ret)
+{
+    struct author *author = CONTAINER_OF(runner, struct author, base);
+    struct check check = { .history = history, .count = count, .break_at = break_at };
+    OBJECT_CHECK(author, AUTHOR_MAGIC);
+    *ret = (struct author_finding){ 0 };
+    find_end(&check);
+    leave_out_end_of_ours(&check);
+    const struct event *start = find_start(&check);
+    if (check.count == 0) {
+        return; /* nothing that the code could have done */
+    }
+    if (start != NULL && author_find(author, start->name, PD_ORCHESTRATOR) == NULL) {
+        ret->is_unknown = true;
+        return;
+    }
+    struct shard *shard = &author->shards[0];
+    struct turn turn = {
+        .number = 2, /* after those of the past, however many */
+        .instance_id = instance_id,
+        .execution_id = start != NULL ? start->execution_id : TEXT(""),
+    };
+    if (shard->pool == NULL) {
+        shard_open(shard);
+    }
+    replay_all(shard, &check, &turn, arena, ret);
+}
