@@ -376,8 +376,8 @@ PD_API const char *pd_new_uuid(pd_orchestration *o);
 PD_API uint64_t    pd_random(pd_orchestration *o);
 
 /* What the world sees of a running orchestration: any JSON, null for none. Visible when this turn
- * is durable; the last one of a turn counts; kept over continue-as-new and the end. Not in history.
- * */
+ * is durable; the last one of a turn counts; kept over continue-as-new and the end. It is not in
+ * history. */
 PD_API void        pd_set_status_(pd_orchestration *o, pd_value v);
 
 /* For changing code while instances run: `if (pd_changed(o, "fix-42")) new steps; else old ones`.
@@ -654,8 +654,9 @@ PD_API PD_MUST_USE pd_status pd_hub_raise_event_(pd_hub *hub, const char *id, co
  *   reason    for people, recorded in history; NULL: none
  *
  * terminate   ends an instance that has not ended, at once, whatever it is doing; its output is the
- *             reason. Running activities are told; their results are dropped. recursive: children
- *             that it waits for, and theirs, likewise; otherwise they go on
+ *             reason, as a JSON text, or null. Running activities are told; their results are
+ *             dropped. recursive: children that it waits for, and theirs, likewise; otherwise they
+ *             go on
  * suspend     it takes no turn until it is resumed; activities and children go on, and what they
  *             and others send waits. PD_OK also when it is suspended already
  * resume      PD_OK also when it is not suspended
@@ -681,16 +682,17 @@ PD_API PD_MUST_USE pd_status pd_hub_purge(pd_hub *hub, const char *id, pd_error 
  *   new_id    NULL: under the same ID, once it has ended (else PD_E_STATE). Otherwise under
  *             another, from any state, and the old one stays: in: the ID wanted, or ""; out: the
  *             ID
- *   returns   as above, and PD_E_EXISTS when the ID wanted is taken */
+ *   returns   as above, and PD_E_EXISTS when the ID wanted is taken (ended or not) */
 PD_API PD_MUST_USE pd_status pd_hub_restart(pd_hub *hub, const char *id, pd_id *new_id,
                                             pd_error *err);
 
 /* Makes a new instance that has lived as another one did up to an event of its history, and goes on
  * from there: with other code, say, or to see what would have come of it. Steps answered before are
- * not taken again; those open at that point are asked for anew. The source stays as it is.
+ * not taken again; those open at that point are asked for anew, children as new ones. The source
+ * stays as it is. The new one is nobody's child.
  *
  *   event     its number (pd_history_event.number): the first that has not happened in the new one;
- *             0: all of them have, as far as the source has got and has not ended
+ *             0: all of them have, but for the end of one that has ended
  *   new_id    in: the ID wanted, or "" to have one made; out: the ID; NULL: made and not told
  *   returns   as above, PD_E_EXISTS when the ID wanted is taken (ended or not), PD_E_INVALID when
  *             there is no such event */
@@ -740,14 +742,14 @@ PD_API const char       *pd_instance_tag_value(const pd_instance *i, size_t inde
 PD_API const char       *pd_instance_tag(const pd_instance *i, const char *key); /* or NULL */
 
 /* Lists instances, oldest first, in pages that stay stable while others start and end. Starts that
- * no engine has taken yet come last, as Pending; one that replaces an instance that has ended is
- * there beside it until then. */
+ * no engine has taken yet come last, as Pending, and so do forks and imports; one that replaces an
+ * instance that has ended is there beside it until then. */
 typedef struct pd_query {
     unsigned    states; /* 1u << PD_RUN_RUNNING | ...; 0 means all */
     const char *id_prefix, *name; /* case counts; NULL: any; likewise below */
     const char *version;
     const char *parent_id;        /* children of this instance */
-    const char *tag;              /* "key=value": has this tag with this value */
+    const char *tag;              /* "key=value": has this tag with this value; no '=' in the key */
     bool        roots_only;       /* no children */
     const char *page_token;       /* from the page before; NULL: the first page */
     pd_time     created_from, created_to; /* inclusive; 0: open */
@@ -776,16 +778,17 @@ PD_API PD_MUST_USE pd_status pd_hub_count(pd_hub *hub, const pd_query *query, pd
 /* Forgets all ended instances that a query finds, in batches of at most 500; what has not ended is
  * left. The page token and size of the query do not count.
  *
- *   query     NULL: all that have ended. Starts in the mailbox are none
+ *   query     NULL: all that have ended
  *   options   NULL for the defaults
  *   purged    how many were forgotten, also when it ended early; may be NULL
- *   returns   PD_OK         nothing that the query finds is left, but what had not ended
- *             PD_E_TIMEOUT  time_max has passed: call again to go on
+ *   returns   PD_OK           nothing that the query finds is left, but what had not ended; or,
+ *                             where no engine runs, that will be so when one does
+ *             PD_E_TIMEOUT    time_max has passed: call again to go on
  *             PD_E_CANCELLED  `tell` said no
- *             PD_E_STATE    recursive, and no engine runs in this process
  *             otherwise as pd_hub_query */
 typedef struct pd_purge_options {
-    bool        recursive; /* with each, its descendants that have ended, whatever the query says */
+    bool        recursive; /* before each, its descendants that have ended, whatever the query says,
+                              though none below one that has not ended */
     pd_duration time_max;  /* 0: no limit */
     bool      (*tell)(uint64_t purged, void *argument); /* after each batch; false: stop */
     void       *argument;
@@ -799,11 +802,13 @@ PD_API PD_MUST_USE pd_status pd_hub_purge_all(pd_hub *hub, const pd_query *query
  * one that has ended is there to be looked at, another goes on. Exported is what the store has; an
  * instance that runs may go on meanwhile, here.
  *
- *   query     which; NULL: all. Starts in the mailbox are none
- *   path      of the file; export replaces one that is there when it is complete
- *   count     how many; may be NULL. Import stops at the first that cannot be added: PD_E_EXISTS
+ *   query     which; NULL: all. What no engine has taken yet is left out. The page token and size
+ *             do not count
+ *   path      of the file; export replaces one that is there, when it is complete
+ *   count     how many; may be NULL. Import stops at the first that cannot be added (PD_E_EXISTS
+ *             when its ID is taken, ended or not), and then tells how many were
  *   returns   PD_OK; PD_E_DENIED when the file cannot be opened, PD_E_CORRUPT when it is no
- *             archive; otherwise as above */
+ *             archive, or an instance in it is none; otherwise as above */
 PD_API PD_MUST_USE pd_status pd_hub_export(pd_hub *hub, const pd_query *query, const char *path,
                                            uint64_t *count, pd_error *err);
 PD_API PD_MUST_USE pd_status pd_hub_import(pd_hub *hub, const char *path, uint64_t *count,
@@ -849,7 +854,8 @@ typedef struct pd_history_event {
     const char *result_json;
     const char *status;      /* "Completed", "Failed" or "Terminated" on ExecutionCompleted */
     const pd_failure *failure;
-    pd_time     fire_at;     /* TimerCreated, TimerFired: when it is due; else 0 */
+    pd_time     fire_at;     /* TimerCreated, TimerFired, ExecutionStarted: when it is due; 0: at
+                                once, or nothing that is due */
 } pd_history_event;
 
 /* The history of the instance's present execution, oldest first. A turn begins with
