@@ -5,6 +5,7 @@
 #include "hub_kit.h"
 
 #include <dirent.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -102,6 +103,70 @@ static pd_result slow(pd_orchestration *o, pd_value ms)
     return pd_ok(o, result);
 }
 
+static atomic_int trips_left;
+
+void kit_trip(int times)
+{
+    atomic_store(&trips_left, times);
+}
+
+static pd_result stumble(pd_activity *a, pd_value input)
+{
+    if (atomic_fetch_sub(&trips_left, 1) > 0) {
+        return pd_fail(a, "Stumbled", "over %s", pd_text(input));
+    }
+    return pd_ok(a, input);
+}
+
+static pd_result trip(pd_orchestration *o, pd_value input)
+{
+    pd_value greeting = pd_call_activity(o, say_hello, input);
+    pd_value walked = pd_call_activity(o, stumble, greeting);
+    return pd_ok(o, walked);
+}
+
+static pd_result parent(pd_orchestration *o, pd_value input)
+{
+    const char *name;
+    const char *id = NULL;
+    pd_value of_child = PD_NULL;
+    pd_read(o, input, "name", &name, "id?", &id, "input?", &of_child);
+    pd_value output = pd_call_child(o, name, of_child, .id = id);
+    return pd_ok(o, output);
+}
+
+/* Two children each, down to depth 0; the number of instances below and here. */
+static pd_result tree(pd_orchestration *o, pd_value depth)
+{
+    if (pd_int(depth) == 0) {
+        return pd_ok(o, 1);
+    }
+    pd_task *left = pd_start_child(o, "Tree", pd_int(depth) - 1);
+    pd_task *right = pd_start_child(o, "Tree", pd_int(depth) - 1);
+    int64_t below = pd_int(pd_await(o, left));
+    below += pd_int(pd_await(o, right));
+    return pd_ok(o, below + 1);
+}
+
+static pd_result tell(pd_orchestration *o, pd_value status)
+{
+    pd_set_status(o, status);
+    pd_wait_event(o, "go");
+    pd_set_status(o, "gone");
+    pd_value last = pd_wait_event(o, "go");
+    return pd_ok(o, last);
+}
+
+/* Begins anew so many times, then waits. */
+static pd_result loop(pd_orchestration *o, pd_value left)
+{
+    if (pd_int(left) > 0) {
+        return pd_continue_as_new(o, pd_int(left) - 1);
+    }
+    pd_value last = pd_wait_event(o, "go");
+    return pd_ok(o, last);
+}
+
 const pd_function kit_program[] = {
     PD_FUNCTION("Hello", kit_hello), PD_FUNCTION("FanOut", fan_out),
     PD_FUNCTION("Fails", fails),     PD_FUNCTION("FailsInActivity", fails_in_activity),
@@ -109,7 +174,10 @@ const pd_function kit_program[] = {
     PD_FUNCTION("Collect", collect), PD_FUNCTION("Sleep", sleeper),
     PD_FUNCTION("Slow", slow),       PD_FUNCTION("SayHello", say_hello),
     PD_FUNCTION("Square", square),   PD_FUNCTION("Break", break_it),
-    PD_FUNCTION("Nap", nap),
+    PD_FUNCTION("Nap", nap),         PD_FUNCTION("Trip", trip),
+    PD_FUNCTION("Stumble", stumble), PD_FUNCTION("Parent", parent),
+    PD_FUNCTION("Tree", tree),       PD_FUNCTION("Tell", tell),
+    PD_FUNCTION("Loop", loop),
 };
 const size_t kit_program_size = sizeof(kit_program) / sizeof(kit_program[0]);
 
@@ -223,6 +291,62 @@ void kit_raise(struct kit *kit, const char *id, const char *name, pd_value v)
     if (pd_hub_raise_event(kit->hub, id, name, v, &err) != PD_OK) {
         fail_with("pd_hub_raise_event", &err);
     }
+}
+
+void kit_await_state(struct kit *kit, const char *id, pd_run_state wanted)
+{
+    int64_t until = kit_now_ms() + 30000;
+    const char *state = NULL;
+    while (state == NULL || strcmp(state, pd_run_state_name(wanted)) != 0) {
+        if (kit_now_ms() > until) {
+            fail_msg("'%s' is %s and not %s", id, state, pd_run_state_name(wanted));
+        }
+        if (state != NULL) {
+            kit_sleep_ms(2);
+        }
+        pd_error err;
+        pd_instance *i = pd_hub_fetch(kit->hub, id, &err);
+        state = i != NULL ? pd_run_state_name(pd_instance_state(i)) : "missing";
+        pd_instance_free(i);
+    }
+}
+
+void kit_expect(pd_status got, pd_status wanted, const pd_error *err, const char *what)
+{
+    if (got != wanted) {
+        fail_msg("%s: %d instead of %d%s%s", what, (int)got, (int)wanted, got != PD_OK ? ": " : "",
+                 got != PD_OK ? err->text : "");
+    }
+}
+
+void kit_assert_json(const char *got, const char *wanted)
+{
+    if (wanted == NULL) {
+        assert_null(got);
+    } else {
+        assert_non_null(got);
+        assert_string_equal(got, wanted);
+    }
+}
+
+void kit_assert_ends(struct kit *kit, const char *id, pd_run_state state, const char *output)
+{
+    pd_instance *i = kit_wait(kit, id);
+    if (pd_instance_state(i) != state) {
+        const pd_failure *failure = pd_instance_failure(i);
+        fail_msg("'%s' is %s: %s", id, pd_run_state_name(pd_instance_state(i)),
+                 failure != NULL ? failure->message : pd_instance_output_json(i));
+    }
+    kit_assert_json(pd_instance_output_json(i), output);
+    pd_instance_free(i);
+}
+
+uint64_t kit_count(struct kit *kit, pd_query query)
+{
+    pd_error err;
+    pd_counts counts;
+    kit_expect(pd_hub_count(kit->hub, &query, &counts, &err), PD_OK, &err, "pd_hub_count");
+    return counts.all;
 }
 
 void kit_sleep_ms(int64_t ms)

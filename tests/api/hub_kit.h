@@ -40,6 +40,14 @@ pd_instance *kit_wait(struct kit *kit, const char *id);
 pd_instance *kit_run(struct kit *kit, const char *name, pd_value input);
 void kit_raise(struct kit *kit, const char *id, const char *name, pd_value v);
 
+/* Until it is seen in this state. */
+void kit_await_state(struct kit *kit, const char *id, pd_run_state wanted);
+/* Waits for its end, which has to be this one. */
+void kit_assert_ends(struct kit *kit, const char *id, pd_run_state state, const char *output);
+void kit_assert_json(const char *got, const char *wanted); /* NULL: none */
+void kit_expect(pd_status got, pd_status wanted, const pd_error *err, const char *what);
+uint64_t kit_count(struct kit *kit, pd_query query);
+
 void kit_sleep_ms(int64_t ms);
 int64_t kit_now_ms(void); /* monotonic */
 
@@ -47,8 +55,13 @@ int64_t kit_now_ms(void); /* monotonic */
  *   orchestrators  Hello ["Hello X!", ...] for each city; FanOut n -> sum of squares; Fails;
  *                  FailsInActivity; Echo (no step); WaitFor name -> the event's payload;
  *                  Collect n -> the payloads of n events "item"; Sleep ms -> null;
- *                  Slow ms (one activity that takes as long)
- *   activities     SayHello, Square, Break, Nap */
+ *                  Slow ms (one activity that takes as long);
+ *                  Trip x (SayHello, then Stumble); Parent {name, id?, input?} -> what its child
+ *                  gives; Tree depth (two children each) -> how many there are; Tell x (status x,
+ *                  and "gone" after the first of two events "go"); Loop n (continues as new so
+ *                  often, then waits for "go")
+ *   activities     SayHello, Square, Break, Nap, Stumble (fails as often as kit_trip said) */
+void kit_trip(int times);
 pd_result kit_hello(pd_orchestration *o, pd_value cities);
 extern const pd_function kit_program[];
 extern const size_t kit_program_size;
