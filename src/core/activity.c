@@ -88,4 +88,5 @@ void activity_dispatch(struct core *core, struct activity *activity)
     struct batch *batch = core_open_batch(core);
     list_push_back(&batch->activities, &activity->node);
     batch->activity_count++;
+    batch->has_start_limits |= activity->limits.start_ms != 0;
 }

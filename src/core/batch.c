@@ -44,6 +44,7 @@ void batch_renew(struct batch *batch, uint64_t number)
     batch->last = &batch->first;
     batch->mutation_count = 0;
     batch->activity_count = 0;
+    batch->has_start_limits = false;
     batch->endings = NULL;
     batch->ending_count = 0;
     batch->cancellations = NULL;

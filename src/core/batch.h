@@ -144,6 +144,7 @@ struct batch {
     size_t mutation_count;
     struct list activities; /* of struct activity */
     size_t activity_count;  /* that core put there */
+    bool has_start_limits;  /* some of them must begin in time */
     struct ending *endings;
     size_t ending_count;
     struct cancellation *cancellations;

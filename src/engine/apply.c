@@ -290,7 +290,11 @@ void partition_apply(struct partition *partition, time_us now, struct command *c
     case COMMAND_ACTIVITY_BEAT: apply_beat(partition, now, command); break;
     case COMMAND_CLAIM:
         command_list_add(&partition->claiming, command);
-        apply_claims(partition, now);
+        if (is_down) {
+            apply_forget_claims(partition); /* it is of a life that is over */
+        } else {
+            apply_claims(partition, now);
+        }
         break;
     case COMMAND_START:
     case COMMAND_TELL:

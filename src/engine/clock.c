@@ -14,6 +14,13 @@ time_us clock_now(void)
     return (time_us)now.tv_sec * TIME_SECOND + now.tv_nsec / 1000;
 }
 
+time_us clock_steady(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (time_us)now.tv_sec * TIME_SECOND + now.tv_nsec / 1000;
+}
+
 void clock_cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t attributes;

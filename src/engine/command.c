@@ -46,11 +46,20 @@ void latch_done(struct latch *latch)
 
 /* What the engine keeps in an activity's room. Most results are short, and lie there too. */
 struct done {
-    struct command command;
+    union {
+        struct command command;
+        time_us start_by; /* until it is begun */
+    };
     _Alignas(ARENA_ALIGN) uint8_t bytes[96];
 };
 
 const size_t command_done_size = sizeof(struct done);
+
+time_us *command_start_by(struct activity *activity)
+{
+    struct done *done = activity->room;
+    return &done->start_by;
+}
 
 struct command *command_new_done(struct activity *activity)
 {

@@ -81,6 +81,9 @@ struct command {
 /* Room that core must leave beside each activity. */
 extern const size_t command_done_size;
 
+/* In that room, until the activity is begun: when it must have been. */
+time_us *command_start_by(struct activity *activity);
+
 /* A command for a result, in the activity's room; its arena is ready to hold it. Takes the
  * activity. */
 struct command *command_new_done(struct activity *activity);

@@ -31,11 +31,14 @@ static void wake_mailed(struct engine *engine, uint64_t mailed)
 
 void engine_release(struct engine *engine, struct work *work)
 {
-    struct pump *pump = &engine->pumps[work->batch->partition];
+    struct batch *batch = work->batch;
+    struct pump *pump = &engine->pumps[batch->partition];
     if (work->status == PD_OK) {
-        wake_mailed(engine, work->batch->mailed);
-        pool_give(&engine->pool, &work->batch->activities, work->batch->activity_count);
-        watches_signal(&engine->watches, work->batch->endings);
+        wake_mailed(engine, batch->mailed);
+        pool_cancel(&engine->pool, batch->cancellations);
+        pool_give(&engine->pool, &batch->activities, batch->activity_count,
+                  batch->has_start_limits);
+        watches_signal(&engine->watches, batch->endings);
     }
     work_answer(work);
     pump_committed(pump, work);
@@ -163,6 +166,17 @@ struct engine *engine_start(struct store *store, struct runner *runner,
     return engine;
 }
 
+/* What came for partitions that are gone. Activities run again at the next start. */
+static void answer_late(struct engine *engine)
+{
+    pd_error stopped;
+    error_set(&stopped, PD_E_CANCELLED, true, "engine", "the engine was stopped");
+    for (unsigned i = 0; i < engine->pump_count; i++) {
+        struct command_list late = { .first = command_queue_take(&engine->pumps[i].queue) };
+        command_list_answer(&late, PD_E_CANCELLED, &stopped);
+    }
+}
+
 void engine_stop(struct engine *engine, int64_t drain_ms)
 {
     if (engine == NULL) {
@@ -179,20 +193,19 @@ void engine_stop(struct engine *engine, int64_t drain_ms)
     for (unsigned i = 0; i < engine->pump_count; i++) {
         pump_stop(&engine->pumps[i]);
     }
+    /* A transaction that began in time needs the committer, and perhaps an answer to its claim. */
+    while (pool_is_transacting(&engine->pool, TIME_MS)) {
+        answer_late(engine);
+    }
     watches_stop(&engine->watches);
     committer_stop(&engine->committer);
     pool_stop(&engine->pool);
+    answer_late(engine);
     for (unsigned i = 0; i < engine->pump_count; i++) {
-        /* Results that came after the drain: their activities run again at the next start. */
-        struct command *late = command_queue_take(&engine->pumps[i].queue);
-        while (late != NULL) {
-            struct command *next = late->next;
-            command_answer(late, PD_OK, NULL);
-            late = next;
-        }
         pthread_cond_destroy(&engine->pumps[i].awake);
         pthread_mutex_destroy(&engine->pumps[i].mutex);
     }
+    pool_done(&engine->pool);
     mem_free(engine->pumps);
     watches_done(&engine->watches);
     calls_done(&engine->calls);

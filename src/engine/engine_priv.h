@@ -16,7 +16,10 @@
  *       whoever holds committer.is_busy.
  *   E4  What a work releases (activities, answers, endings) is released by the thread that
  *       committed it, before the pump hears of it: the pump is not on the way to the user.
- *   E5  Locks are leaves: no thread takes a second lock while it holds one. */
+ *   E5  Locks are leaves: no thread takes a second lock while it holds one, but for a seat's, which
+ *       may be taken under the pool's.
+ *   E6  A thread of the pool writes its own seat; what others may ask of it is under a mutex, or
+ *       atomic. An activity is its thread's from the queue to the push of its result. */
 #ifndef ENGINE_ENGINE_PRIV_H
 #define ENGINE_ENGINE_PRIV_H
 
@@ -39,7 +42,8 @@
 
 /* ---- clock.c --------------------------------------------------------------------------------- */
 
-time_us clock_now(void); /* since 1970 */
+time_us clock_now(void);    /* since 1970 */
+time_us clock_steady(void); /* since some time or other: for lengths of time */
 
 /* A condition whose timed waits are not disturbed by someone setting the clock. */
 void clock_cond_init(pthread_cond_t *cond);
@@ -54,8 +58,32 @@ bool thread_start(pthread_t *ret, void *(*body)(void *), void *argument);
 /* Names the calling thread, as `top -H` and debuggers show it: 15 characters at most. */
 void thread_name(const char *name);
 
-/* ---- pool.c: threads that run activities
- * -------------------------------------------------------- */
+/* ---- pool.c: threads that run activities; host.c, limits.c: what they are asked meanwhile -------- */
+
+/* Where one thread sits: what it runs, as others may know it. */
+struct seat {
+    struct activity_host host;
+    struct pool *pool;
+    pthread_t thread;
+
+    /* under the pool's mutex */
+    uint64_t row; /* of what is run; 0: nothing */
+    int32_t id;
+    const struct activity
+        *limited; /* likewise, while it must end or be heard of in time, or NULL */
+    time_us run_by;
+    bool is_over; /* it was not: its step has been completed */
+
+    /* the thread's own */
+    const struct activity *activity;
+    bool is_void;    /* the result goes nowhere: somebody else's is the step's */
+    bool is_unknown; /* only the store knows whether there is a result */
+
+    _Atomic bool is_unwanted;    /* nobody waits for the result any more */
+    _Atomic time_us beat_by;     /* a heartbeat is due; TIME_NEVER */
+    _Atomic(struct beat *) beat; /* what was said; NULL: nothing */
+    pthread_mutex_t mutex;       /* of every beat that was ever this seat's */
+};
 
 struct pool {
     struct engine *engine;
@@ -63,18 +91,44 @@ struct pool {
     pthread_mutex_t mutex;
     pthread_cond_t work, idle;
     struct list queue; /* of struct activity */
-    unsigned thread_count, waiting, running;
-    bool is_draining, is_stopping;
+    unsigned seat_count, waiting, running;
+    unsigned transacting;
+    bool is_draining, is_abandoned, is_stopping;
     _Atomic size_t backlog;
-    pthread_t *threads;
+    struct seat *seats;
+
+    /* limits.c */
+    pthread_cond_t late;
+    pthread_t keeper;
+    bool has_keeper, has_start_limits; /* in the queue */
+    time_us look_at;                   /* monotonic; TIME_NEVER: nothing has limits */
 };
 
 bool pool_start(struct pool *pool, struct engine *engine, struct runner *runner, unsigned threads);
 /* Empties the list, which holds so many. */
-void pool_give(struct pool *pool, struct list *activities, size_t count);
+void pool_give(struct pool *pool, struct list *activities, size_t count, bool has_start_limits);
+/* Those that wait are dropped, those that run are told. */
+void pool_cancel(struct pool *pool, const struct cancellation *cancellations);
 void pool_forget(struct pool *pool, unsigned partition); /* frees those of it that wait */
-void pool_drain(struct pool *pool, int64_t max_ms); /* begins no more; waits for those running */
-void pool_stop(struct pool *pool);                  /* joins */
+/* Begins no more; waits for those running. From then on no transaction begins. */
+void pool_drain(struct pool *pool, int64_t max_ms);
+/* Is one under way still? Waits so long for its end. */
+bool pool_is_transacting(struct pool *pool, int64_t max_us);
+void pool_stop(struct pool *pool); /* joins */
+void pool_done(struct pool *pool); /* when no heartbeat is under way any more */
+
+/* Before the seat's activity is run, with the pool's mutex; and after, without. */
+void host_begin(struct seat *seat, struct activity *activity);
+void host_end(struct seat *seat, struct command *done);
+void host_init(struct seat *seat, struct pool *pool);
+void host_done(struct seat *seat);
+/* What was said last and is not on its way, into the result's arena. */
+void host_take_progress(struct seat *seat, struct command *done);
+
+/* These hold the pool's mutex. */
+void limits_note(struct pool *pool, time_us by); /* something is to be looked at then */
+void limits_give(struct pool *pool, struct list *activities);
+void limits_stop(struct pool *pool); /* lets it go, and joins */
 
 /* ---- committer.c
  * --------------------------------------------------------------------------------- */
