@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * An expense waits for someone's yes or no: for days, through restarts, and not for ever. Runs as
+ * An expense waits for someone's yes or no: for days, through restarts, and not for ever: after three
+ * questions the boss is asked. Runs as
  * a service, until Ctrl-C or SIGTERM; expenses and answers come from the command `perdure`.
  *
  *     approval [URL] */
@@ -22,13 +23,16 @@ static pd_result expense(pd_orchestration *o, pd_value input)
     pd_read(o, input, "who", &who, "amount", &amount, "patience?", &patience);
 
     const char *question = pd_format(o, "%s asks for %d: yes or no?", who, amount);
-    pd_task *answer = pd_expect_event(o, "Answer");
+    pd_value answer;
     for (int asked = 1; asked <= 3; asked++) {
         pd_call_activity(o, tell, question);
-        pd_task *reminder = pd_start_timer(o, pd_seconds(patience));
-        if (pd_wait_any(o, PD_TASKS(answer, reminder)) == 0)
-            return pd_ok(o, PD_OBJ("approved", pd_task_value(answer), "asked", asked));
+        if (pd_wait_event_for(o, "Answer", pd_seconds(patience), &answer))
+            return pd_ok(o, PD_OBJ("approved", answer, "asked", asked));
     }
+    pd_call_activity(o, tell, pd_format(o, "to the boss: nobody has answered %s", who));
+    if (pd_wait_event_for(o, "Answer", pd_seconds(patience), &answer))
+        return pd_ok(o, PD_OBJ("approved", answer, "asked", "the boss"));
+
     return pd_fail(o, "NoAnswer", "%s still waits for %d", who, amount);
 }
 
