@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * An expense waits for someone's yes or no: for days, through restarts, and not for ever: after three
- * questions the boss is asked. Runs as
- * a service, until Ctrl-C or SIGTERM; expenses and answers come from the command `perdure`.
+ * An expense waits for someone's yes or no: for days, through restarts, and not for ever; after
+ * three questions the boss is asked. Runs as a service, until Ctrl-C or SIGTERM; expenses and
+ * answers come from the command `perdure`.
  *
  *     approval [URL] */
 #include <perdure.h>
