@@ -64,8 +64,7 @@ static void cancel(struct core *core, struct instance *instance, const struct ev
         break;
     case STEP_TIMER: timers_unset(core, instance, step.id, step.due); break;
     case STEP_CHILD:
-        letter_terminate(core, event->at, text_of(step.child), TEXT("\"cancelled by its parent\""),
-                         true);
+        letter_terminate_child(core, instance, step.child, TEXT("\"cancelled by its parent\""));
         mem_free(step.child);
         break;
     case STEP_DEAD: unreachable_state("steps_get finds living ones");

@@ -62,7 +62,9 @@ enum mutation_kind {
 enum message_kind {
     MESSAGE_START = 1,     /* EXECUTION_STARTED; flags: states that it may replace */
     MESSAGE_RAISE = 2,     /* EVENT_RAISED */
-    MESSAGE_TERMINATE = 3, /* EXECUTION_TERMINATED */
+    /* EXECUTION_TERMINATED; execution_id: a parent's, and only its child is meant, not another
+     * instance that has the id; absent: whoever has it. */
+    MESSAGE_TERMINATE = 3,
     MESSAGE_SUSPEND = 4,   /* EXECUTION_SUSPENDED */
     MESSAGE_RESUME = 5,    /* EXECUTION_RESUMED */
     MESSAGE_REWIND = 6,    /* EXECUTION_REWOUND: a failed instance goes on */
@@ -127,8 +129,9 @@ struct ending {
     enum run_state state;
 };
 
-/* Activities of earlier batches whose result nobody wants any more: those that run are told, before
- * the activities of this batch, which may have the same row and step, are begun. */
+/* Activities whose result nobody wants any more: those that run are told. They are of earlier
+ * batches: what this one would have had run is not in it. So they are told before its activities,
+ * which may have the same row and step, are begun. */
 struct cancellation {
     struct cancellation *next;
     uint64_t row;

@@ -164,7 +164,7 @@ static void terminate_children(struct core *core, const struct instance *instanc
     const struct step *steps = steps_at(&instance->steps);
     for (uint32_t i = 0; i < instance->steps.used; i++) {
         if (steps[i].kind == STEP_CHILD) {
-            letter_terminate(core, instance->last_at, text_of(steps[i].child), output, true);
+            letter_terminate_child(core, instance, steps[i].child, output);
         }
     }
 }

@@ -72,6 +72,8 @@ uint64_t instance_row(const struct instance *instance);
 enum run_state instance_state(const struct instance *instance);
 /* Is it the child of this very step of a parent, as told by an EXECUTION_STARTED? */
 bool instance_is_child_of(const struct instance *instance, const struct event_extra *extra);
+/* Did this execution ask for it, in whichever step? */
+bool instance_is_child_of_execution(const struct instance *instance, struct text execution_id);
 
 /* An instance as the store has it. */
 struct instance_image {

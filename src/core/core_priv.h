@@ -376,8 +376,9 @@ void letter_send(struct core *core, enum message_kind kind, struct text instance
 /* To the child of a CHILD_CREATED: MESSAGE_CHILD_START or MESSAGE_CHILD_ENSURE. */
 void letter_start_child(struct core *core, enum message_kind kind, const struct instance *parent,
                         const struct event *created);
-void letter_terminate(struct core *core, time_us at, struct text instance_id, struct text output,
-                      bool recurses);
+/* With its own children. */
+void letter_terminate_child(struct core *core, const struct instance *parent, const char *child,
+                            struct text output);
 /* To the parent that `record` names: state, and output of that end. */
 void letter_child_ended(struct core *core, time_us at, const struct instance_record *record,
                         const struct failure *failure);

@@ -127,6 +127,13 @@ bool instance_is_child_of(const struct instance *instance, const struct event_ex
            text_equal(own->parent_execution_id, extra->parent_execution_id);
 }
 
+bool instance_is_child_of_execution(const struct instance *instance, struct text execution_id)
+{
+    OBJECT_CHECK(instance, INSTANCE_MAGIC);
+    return instance_has_parent(instance) &&
+           text_equal(instance->extra->parent_execution_id, execution_id);
+}
+
 bool instance_is_busy(const struct instance *instance)
 {
     return (instance->steps.tasks != 0 || instance->events.count != 0) &&
@@ -334,11 +341,13 @@ static void take_identity(struct core *core, struct instance *instance, struct t
     instance->renewed = renewed;
 }
 
-static void await(struct core *core, time_us now, struct instance *instance,
-                  const struct event *event)
+/* Behind what waits, with a time of its own; so what it was read from does not hold any more. */
+static void requeue(struct instance *instance, time_us now, struct waiting_event *waiting)
 {
-    struct waiting_event *waiting = waiting_event_must(&core->waiting, event);
+    waiting->next = NULL;
+    waiting->arrival = 0;
     waiting->event.at = instance_tick(instance, now);
+    waiting->event.raw = TEXT_ABSENT;
     waiting_events_add(&instance->events, waiting);
 }
 
@@ -356,7 +365,7 @@ static void await_start(struct core *core, time_us now, struct instance *instanc
         .execution_id = instance->execution_id,
         .extra = instance->extra,
     };
-    await(core, now, instance, &started);
+    requeue(instance, now, waiting_event_must(&core->waiting, &started));
 }
 
 /* What was said to the instance is for whichever execution; results were for the old one. */
@@ -383,18 +392,16 @@ void instance_renew(struct core *core, time_us now, struct instance *instance,
     await_start(core, now, instance, action->payload);
     for (size_t i = 0; i < action->kept_count; i++) {
         assert_that(action->kept[i].kind == EVENT_EVENT_RAISED);
-        await(core, now, instance, &action->kept[i]);
+        requeue(instance, now, waiting_event_must(&core->waiting, &action->kept[i]));
     }
     while (arrived != NULL) {
         struct waiting_event *event = arrived;
         arrived = event->next;
-        event->next = NULL;
         if (is_for_any_execution(event->event.kind)) {
-            event->arrival = 0;
-            event->event.at = instance_tick(instance, now);
-            waiting_events_add(&instance->events, event);
+            requeue(instance, now, event);
         } else {
             core->counters.dropped_events++;
+            event->next = NULL;
             waiting_event_free_all(&core->waiting, event);
         }
     }

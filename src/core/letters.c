@@ -91,19 +91,19 @@ void letter_start_child(struct core *core, enum message_kind kind, const struct 
     letter_send(core, kind, created->instance_id, TEXT_ABSENT, &started);
 }
 
-void letter_terminate(struct core *core, time_us at, struct text instance_id, struct text output,
-                      bool recurses)
+void letter_terminate_child(struct core *core, const struct instance *parent, const char *child,
+                            struct text output)
 {
-    struct event_extra extra = { .recurses = recurses };
+    struct event_extra extra = { .recurses = true };
     struct event event = {
         .kind = EVENT_EXECUTION_TERMINATED,
         .id = EVENT_NO_ID,
         .ref = EVENT_NO_ID,
-        .at = at,
+        .at = parent->last_at,
         .payload = output,
         .extra = &extra,
     };
-    letter_send(core, MESSAGE_TERMINATE, instance_id, TEXT_ABSENT, &event);
+    letter_send(core, MESSAGE_TERMINATE, text_of(child), parent->execution_id, &event);
 }
 
 /* A parent can do nothing with one that was stopped from outside but fail, or go on without it. */

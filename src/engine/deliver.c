@@ -248,6 +248,14 @@ static pd_status make_child(struct delivery *d)
 
 /* ---- all kinds ------------------------------------------------------------------------------- */
 
+/* A parent's order to its child, and this is none of it: the id is another's. */
+static bool is_for_another(const struct delivery *d)
+{
+    struct text parent = d->letter->execution_id;
+    return d->letter->kind == MESSAGE_TERMINATE && text_is_present(parent) &&
+           !instance_is_child_of_execution(d->found.instance, parent);
+}
+
 /* Those that need an instance which has not ended. */
 static pd_status tell(struct delivery *d)
 {
@@ -255,6 +263,10 @@ static pd_status tell(struct delivery *d)
     struct instance *instance = d->found.instance;
     const struct event *event = d->letter->event;
     pd_status status;
+    if (is_for_another(d)) {
+        core_drop_letter(core);
+        return PD_OK;
+    }
     switch (d->letter->kind) {
     case MESSAGE_RAISE:
         return core_raise(core, d->now, instance, event->name, event->payload, d->err);

@@ -1,162 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * The scripted runner and the rig around a core. See rig.h.
- *
- * The programs (n: the number that the input is):
- *   hello_cities   five activities, one after another
- *   fan_out        n activities at once
- *   approval       waits for an event
- *   race           an activity and a timer of a minute; ends when either has come
- *   sleepers       n timers at once, all of a minute
- *   broken         fails in its first turn, with a cause
- *   mixed          keeps three steps open, activities and timers, until n have come
- *   forever        an activity, and another whenever it has an event; never ends
+ * The scripted runner and the rig around a core. See rig.h; the programs are in rig_programs.c, and
+ * what is said between instances in rig_letters.c.
  */
 #include "rig.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "core/core_priv.h"
-
-/* ---- programs ---- */
-
-static const time_us minute = 60 * TIME_SECOND;
-
-static void tally_event(struct tally *tally, const struct event *event)
-{
-    switch (event->kind) {
-    case EVENT_ORCHESTRATOR_STARTED:
-        tally->now = event->at;
-        tally->turn++;
-        break;
-    case EVENT_EXECUTION_STARTED:
-        memcpy(tally->program, event->name.at, event->name.size);
-        tally->n = event->payload.size != 0 ? (int)strtol(event->payload.at, NULL, 10) : 0;
-        break;
-    case EVENT_TASK_COMPLETED: tally->completed++; break;
-    case EVENT_TASK_FAILED: tally->failed++; break;
-    case EVENT_TIMER_FIRED: tally->fired++; break;
-    case EVENT_EVENT_RAISED: tally->raised++; break;
-    case EVENT_CHILD_COMPLETED: tally->completed++; break;
-    case EVENT_CHILD_FAILED: tally->failed++; break;
-    case EVENT_TASK_SCHEDULED:
-    case EVENT_TIMER_CREATED:
-    case EVENT_CHILD_CREATED:
-    case EVENT_EVENT_SENT:
-    case EVENT_EXECUTION_SUSPENDED:
-    case EVENT_EXECUTION_RESUMED:
-    case EVENT_EXECUTION_REWOUND:
-    case EVENT_STEP_CANCELLED:
-    case EVENT_CHANGE_MARKED:
-    case EVENT_EXECUTION_COMPLETED:
-    case EVENT_EXECUTION_TERMINATED:
-    case EVENT_ORCHESTRATOR_COMPLETED:
-    case EVENT_UNKNOWN: break;
-    }
-}
-
-struct asking {
-    struct arena *arena;
-    struct action *actions;
-    size_t count;
-};
-
-static struct action *ask(struct asking *asking, struct tally *tally, enum action_kind kind)
-{
-    struct action *action = &asking->actions[asking->count++];
-    *action = (struct action){ .kind = kind, .id = tally->steps++ };
-    return action;
-}
-
-static void ask_task(struct asking *asking, struct tally *tally)
-{
-    struct action *action = ask(asking, tally, ACTION_SCHEDULE_TASK);
-    char *input = arena_printf(asking->arena, "%d", action->id);
-    action->name = TEXT("Work");
-    action->payload = text_of(input);
-}
-
-static void ask_timer(struct asking *asking, struct tally *tally, int64_t in)
-{
-    ask(asking, tally, ACTION_CREATE_TIMER)->fire_at = tally->now + in;
-}
-
-static void ask_end(struct asking *asking, struct tally *tally)
-{
-    struct action *action = ask(asking, tally, ACTION_COMPLETE);
-    action->outcome = RUN_COMPLETED;
-    action->payload = text_of(arena_printf(asking->arena, "[%d,%d,%d,%d]", tally->completed,
-                                           tally->failed, tally->fired, tally->raised));
-}
-
-static void ask_failure(struct asking *asking, struct tally *tally)
-{
-    static const struct failure cause = { TEXT_INIT("Disk"), TEXT_INIT("full"), NULL, NULL, true };
-    static const struct failure failure = { TEXT_INIT("Broken"), TEXT_INIT("as ever"), &cause, NULL,
-                                            false };
-    struct action *action = ask(asking, tally, ACTION_COMPLETE);
-    action->outcome = RUN_FAILED;
-    action->failure = &failure;
-}
-
-static void ask_mixed(struct asking *asking, struct tally *tally)
-{
-    int come = tally->completed + tally->failed + tally->fired;
-    if (come >= tally->n) {
-        ask_end(asking, tally);
-        return;
-    }
-    while (tally->steps < come + 3) {
-        if (tally->steps % 3 == 1) {
-            ask_timer(asking, tally, (tally->steps * 7 % 50) * TIME_MS);
-        } else {
-            ask_task(asking, tally);
-        }
-    }
-}
-
-static bool is(const struct tally *tally, const char *program)
-{
-    return strcmp(tally->program, program) == 0;
-}
-
-/* What the program asks for, given all that has happened to it. */
-static void run_program(struct asking *asking, struct tally *tally)
-{
-    bool is_first = tally->steps == 0;
-    if (is(tally, "hello_cities") && tally->completed == 5) {
-        ask_end(asking, tally);
-    } else if (is(tally, "hello_cities") && tally->steps == tally->completed) {
-        ask_task(asking, tally);
-    } else if (is(tally, "fan_out") && is_first) {
-        while (tally->steps < tally->n) {
-            ask_task(asking, tally);
-        }
-    } else if (is(tally, "fan_out") && tally->completed + tally->failed == tally->n) {
-        ask_end(asking, tally);
-    } else if (is(tally, "approval") && tally->raised != 0) {
-        ask_end(asking, tally);
-    } else if (is(tally, "race") && is_first) {
-        ask_task(asking, tally);
-        ask_timer(asking, tally, minute);
-    } else if (is(tally, "race") && tally->completed + tally->fired != 0) {
-        ask_end(asking, tally);
-    } else if (is(tally, "sleepers") && is_first) {
-        while (tally->steps < tally->n) {
-            ask_timer(asking, tally, minute);
-        }
-    } else if (is(tally, "sleepers") && tally->fired == tally->n) {
-        ask_end(asking, tally);
-    } else if (is(tally, "broken")) {
-        ask_failure(asking, tally);
-    } else if (is(tally, "mixed")) {
-        ask_mixed(asking, tally);
-    } else if (is(tally, "forever")) {
-        ask_task(asking, tally);
-    }
-}
 
 /* ---- the runner ---- */
 
@@ -179,54 +33,66 @@ static struct tally *tally_before(struct rig *rig, const struct turn *turn)
         assert_int_equal(row->turn_count, turn->number - 1);
         const struct event **past = model_history(&rig->model, row, &count);
         for (size_t i = 0; i < count; i++) {
-            tally->steps +=
-                past[i]->kind == EVENT_TASK_SCHEDULED || past[i]->kind == EVENT_TIMER_CREATED;
             tally_event(tally, past[i]);
         }
     }
     return tally;
 }
 
-static void forget(struct rig *rig, uint64_t row)
+void rig_forget(struct rig *rig, uint64_t row)
 {
     mem_free(map64_remove(&rig->tallies, row));
 }
 
-static void log_turn(struct rig *rig, const struct turn *turn, const struct asking *asking)
+static void log_turn(struct rig *rig, const struct turn *turn, const char *what)
 {
     if (rig->log != NULL) {
-        buffer_printf(rig->log, "    turn %d of '%.*s': %zu events, ", (int)turn->number,
-                      TEXT_ARGS(turn->instance_id), turn->event_count);
-        if (asking != NULL) {
-            buffer_printf(rig->log, "%zu actions\n", asking->count);
-        } else {
-            buffer_printf(rig->log, "postponed, its past is not durable\n");
-        }
+        buffer_printf(rig->log, "    turn %d of '%.*s': %zu events, %s\n", (int)turn->number,
+                      TEXT_ARGS(turn->instance_id), turn->event_count, what);
     }
+}
+
+static bool leaves(const struct rig *rig, const struct turn *turn)
+{
+    const struct event *first = &turn->events[1];
+    return rig->leaves != NULL && first->kind == EVENT_EXECUTION_STARTED &&
+           text_equal(first->version, text_of(rig->leaves));
 }
 
 void rig_end_turn(struct rig *rig, const struct turn *turn)
 {
+    uint64_t row = turn->row;
+    const struct instance *instance = core_find_row(rig->core, row);
+    if (instance->turn->is_void) { /* the runner would have been told to forget it */
+        log_turn(rig, turn, "void");
+        core_end_turn(rig->core, rig->now, turn, &(struct turn_result){ 0 });
+        return;
+    }
     assert_int_equal(turn->events[0].kind, EVENT_ORCHESTRATOR_STARTED); /* T1 */
+    assert_int_equal(turn->number == 1, turn->events[1].kind == EVENT_EXECUTION_STARTED);
+    if (leaves(rig, turn)) {
+        log_turn(rig, turn, "left to another worker");
+        core_leave_turn(rig->core, turn);
+        return;
+    }
     struct tally *tally = tally_before(rig, turn);
     if (tally == NULL) {
-        log_turn(rig, turn, NULL);
+        log_turn(rig, turn, "postponed, its past is not durable");
         core_postpone_turn(rig->core, turn);
         return;
     }
     for (size_t i = 0; i < turn->event_count; i++) {
         tally_event(tally, &turn->events[i]);
     }
-    struct asking asking = { &rig->scratch, NULL, 0 };
-    asking.actions = arena_alloc(&rig->scratch, ((size_t)tally->n + 8) * sizeof *asking.actions);
-    run_program(&asking, tally);
-    log_turn(rig, turn, &asking);
-    bool is_end = asking.count != 0 && asking.actions[asking.count - 1].kind == ACTION_COMPLETE;
-    uint64_t row = turn->row;
-    struct turn_result result = { .actions = asking.actions, .action_count = asking.count };
+    struct turn_result result = run_program(tally, turn, &rig->scratch);
+    log_turn(rig, turn, arena_printf(&rig->scratch, "%zu actions", result.action_count));
+    const struct action *last =
+        result.action_count != 0 ? &result.actions[result.action_count - 1] : NULL;
+    bool is_end =
+        last != NULL && (last->kind == ACTION_COMPLETE || last->kind == ACTION_CONTINUE_AS_NEW);
     core_end_turn(rig->core, rig->now, turn, &result);
     if (is_end || rig->is_forgetful) {
-        forget(rig, row);
+        rig_forget(rig, row);
     }
     arena_reset(&rig->scratch);
 }
@@ -235,11 +101,15 @@ size_t rig_run(struct rig *rig)
 {
     const struct turn *turn;
     size_t count = 0;
-    while (core_next_turn(rig->core, rig->now, &turn)) {
-        rig_end_turn(rig, turn);
-        count++;
+    for (;;) {
+        while (core_next_turn(rig->core, rig->now, &turn)) {
+            rig_end_turn(rig, turn);
+            count++;
+        }
+        if (!rig_deliver(rig)) {
+            return count;
+        }
     }
-    return count;
 }
 
 /* ---- lifetime ---- */
@@ -256,6 +126,7 @@ static void own(struct rig *rig)
         .partition_count = 1,
         .epoch = ++rig->epoch,
         .row_next = row_next,
+        .seed = rig->epoch,
         .codec = &rig_codec,
     };
     rig->core = core_new(&options);
@@ -348,45 +219,73 @@ void rig_crash(struct rig *rig)
 
 /* ---- commands ---- */
 
-struct instance *rig_instance(struct rig *rig, const char *id)
+const struct model_row *rig_row(struct rig *rig, struct text id)
 {
-    struct instance *instance = core_find(rig->core, text_of(id));
+    const struct model_row *row = model_find(&rig->model, id);
+    /* One that is known by its row only was replaced, or purged: it is not there any more. */
+    return row != NULL && core_find_row(rig->core, row->record.row) == NULL ? row : NULL;
+}
+
+static struct instance *find(struct rig *rig, struct text id)
+{
+    struct instance *instance = core_find(rig->core, id);
     if (instance != NULL) {
         return instance;
     }
-    const struct model_row *row = model_find(&rig->model, text_of(id));
+    const struct model_row *row = rig_row(rig, id);
     if (row == NULL || run_state_is_final(row->record.state)) {
         return NULL;
     }
     return admit(rig, row, false);
 }
 
-pd_status rig_start(struct rig *rig, const char *id, const char *program, const char *input)
+struct instance *rig_instance(struct rig *rig, const char *id)
 {
-    struct text id_text = text_of(id);
-    uint64_t replaces = 0;
-    if (core_find(rig->core, id_text) == NULL) {
-        const struct model_row *row = model_find(&rig->model, id_text);
-        if (row != NULL && !run_state_is_final(row->record.state)) {
-            rig_instance(rig, id);
-        } else if (row != NULL) {
-            replaces = row->record.row;
-        }
+    return find(rig, text_of(id));
+}
+
+struct instance *rig_find(struct rig *rig, struct text id)
+{
+    return find(rig, id);
+}
+
+pd_status rig_start_as(struct rig *rig, const struct start_command *given)
+{
+    struct start_command command = *given;
+    struct instance *former = find(rig, command.id);
+    uint64_t former_row = former != NULL ? former->row : 0;
+    const struct model_row *row = former == NULL ? rig_row(rig, command.id) : NULL;
+    if (row != NULL) {
+        command.replaces_row = row->record.row;
+        command.replaces_state = row->record.state;
     }
-    struct start_command command = {
-        .id = id_text,
-        .execution_id = text_of(arena_printf(&rig->scratch, "e%u", ++rig->started)),
-        .name = text_of(program),
-        .input = text_of(input),
-        .replaces = STATES_ENDED,
-        .replaces_row = replaces,
-        .replaces_state = RUN_COMPLETED,
-    };
     pd_error err = { 0 };
     pd_status status = core_start(rig->core, rig->now, &command, &err);
     assert_int_equal(status, err.status);
-    arena_reset(&rig->scratch);
+    if (status == PD_OK && former_row != 0) {
+        rig_forget(rig, former_row);
+    }
     return status;
+}
+
+pd_status rig_start(struct rig *rig, const char *id, const char *program, const char *input)
+{
+    char execution_id[16];
+    snprintf(execution_id, sizeof execution_id, "e%u", ++rig->started);
+    struct start_command command = {
+        .id = text_of(id),
+        .execution_id = text_of(execution_id),
+        .name = text_of(program),
+        .input = text_of(input),
+        .replaces = STATES_ENDED,
+    };
+    return rig_start_as(rig, &command);
+}
+
+/* Whether something is told to an instance that is there. */
+static pd_status absent(struct rig *rig, const char *id)
+{
+    return rig_row(rig, text_of(id)) != NULL ? PD_E_STATE : PD_E_NOT_FOUND;
 }
 
 pd_status rig_raise(struct rig *rig, const char *id, const char *name, const char *payload)
@@ -400,6 +299,66 @@ pd_status rig_raise(struct rig *rig, const char *id, const char *name, const cha
         core_raise(rig->core, rig->now, instance, text_of(name), text_of(payload), &err);
     assert_int_equal(status, err.status);
     return status;
+}
+
+pd_status rig_terminate(struct rig *rig, const char *id, const char *output, bool recurses)
+{
+    struct instance *instance = rig_instance(rig, id);
+    if (instance == NULL) {
+        return absent(rig, id);
+    }
+    pd_error err = { 0 };
+    uint64_t row = instance->row;
+    pd_status status =
+        core_terminate(rig->core, rig->now, instance, text_of(output), recurses, &err);
+    assert_int_equal(status, err.status);
+    rig_forget(rig, row);
+    return status;
+}
+
+pd_status rig_suspend(struct rig *rig, const char *id, const char *reason,
+                      const struct failure *failure)
+{
+    struct instance *instance = rig_instance(rig, id);
+    if (instance == NULL) {
+        return absent(rig, id);
+    }
+    pd_error err = { 0 };
+    pd_status status = core_suspend(rig->core, rig->now, instance, text_of(reason), failure, &err);
+    assert_int_equal(status, err.status);
+    return status;
+}
+
+pd_status rig_resume(struct rig *rig, const char *id, const char *reason)
+{
+    struct instance *instance = rig_instance(rig, id);
+    if (instance == NULL) {
+        return absent(rig, id);
+    }
+    pd_error err = { 0 };
+    pd_status status = core_resume(rig->core, rig->now, instance, text_of(reason), &err);
+    assert_int_equal(status, err.status);
+    return status;
+}
+
+pd_status rig_purge(struct rig *rig, const char *id)
+{
+    struct instance *instance = rig_instance(rig, id);
+    const struct model_row *row = rig_row(rig, text_of(id));
+    if (instance == NULL && row == NULL) {
+        return PD_E_NOT_FOUND;
+    }
+    pd_error err = { 0 };
+    pd_status status = core_purge(rig->core, instance, row != NULL ? row->record.row : 0, &err);
+    assert_int_equal(status, err.status);
+    return status;
+}
+
+bool rig_progress(struct rig *rig, const char *id, int32_t step, const char *progress)
+{
+    struct instance *instance = rig_instance(rig, id);
+    return instance != NULL &&
+           core_note_progress(rig->core, instance, instance->execution_id, step, text_of(progress));
 }
 
 static bool complete(struct rig *rig, const char *id, int32_t step,
@@ -482,6 +441,7 @@ void rig_set_horizon(struct rig *rig, time_us horizon)
 
 struct batch *rig_cut(struct rig *rig)
 {
+    (void)rig_deliver(rig); /* C8 */
     bool has_changes = core_has_changes(rig->core);
     struct batch *batch = core_cut(rig->core);
     assert_int_equal(batch != NULL, has_changes);

@@ -81,16 +81,21 @@ const struct event **model_history(struct model *model, const struct model_row *
 
 /* ---- the rig ---- */
 
+enum { LIMIT_ID_TEXT = 64, SCRIPT_BYTES = 256 }; /* ids and scripts in tests are short */
+
 /* What a program remembers: counts, which can be had from history as well. */
 struct tally {
-    uint64_t row, turn; /* as of this turn */
-    char program[32];
+    uint64_t turn; /* as of this one */
+    char program[32], script[SCRIPT_BYTES];
     int n; /* the number its input is, or 0 */
     int steps, completed, failed, fired, raised;
     time_us now;
 };
 
-enum { LIMIT_ID_TEXT = 64 }; /* ids in tests are short */
+/* rig_programs.c */
+void tally_event(struct tally *tally, const struct event *event);
+/* What the program asks for, given all that has happened to it. In the arena. */
+struct turn_result run_program(struct tally *tally, const struct turn *turn, struct arena *arena);
 
 struct rig {
     struct core *core;
@@ -104,6 +109,7 @@ struct rig {
     uint64_t epoch;
     unsigned started;
     bool is_forgetful;  /* the runner forgets everything after each turn */
+    const char *leaves; /* the runner leaves first turns of this version; NULL: none */
     struct buffer *log; /* turns are told here; NULL: nowhere */
 };
 
@@ -111,7 +117,21 @@ void rig_init(struct rig *rig);
 void rig_done(struct rig *rig);
 
 pd_status rig_start(struct rig *rig, const char *id, const char *program, const char *input);
+/* As given, but for what it replaces when it is not resident. */
+pd_status rig_start_as(struct rig *rig, const struct start_command *command);
 struct instance *rig_instance(struct rig *rig, const char *id); /* admitted when need be; or NULL */
+struct instance *rig_find(struct rig *rig, struct text id);     /* likewise */
+/* As the store has it; NULL: it has none that is not replaced or purged. */
+const struct model_row *rig_row(struct rig *rig, struct text id);
+pd_status rig_terminate(struct rig *rig, const char *id, const char *output, bool recurses);
+pd_status rig_suspend(struct rig *rig, const char *id, const char *reason,
+                      const struct failure *failure);
+pd_status rig_resume(struct rig *rig, const char *id, const char *reason);
+pd_status rig_purge(struct rig *rig, const char *id);
+bool rig_progress(struct rig *rig, const char *id, int32_t step, const char *progress);
+void rig_forget(struct rig *rig, uint64_t row); /* the runner does */
+bool rig_deliver(
+    struct rig *rig); /* all letters there are; false: there were none: rig_letters.c */
 pd_status rig_raise(struct rig *rig, const char *id, const char *name, const char *payload);
 bool rig_complete(struct rig *rig, const char *id, int32_t step, const char *payload);
 bool rig_fail(struct rig *rig, const char *id, int32_t step, const char *type, const char *message);
@@ -143,5 +163,6 @@ void show_batch(struct buffer *out, struct arena *scratch, const struct batch *b
 void show_event(struct buffer *out, const struct event *event);
 void show_time(struct buffer *out, time_us t);
 const char *show_state(enum run_state state);
+const char *show_message_kind(enum message_kind kind);
 
 #endif

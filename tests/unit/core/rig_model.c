@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/tags.h"
 #include "core/core_priv.h"
 #include "rig.h"
 
@@ -210,7 +211,11 @@ static void append(struct model *model, const struct mutation *m)
 static void renew(struct model *model, const struct instance_record *record)
 {
     struct model_row *row = row_of(model, record->row);
-    assert_false(text_equal(row->record.execution_id, record->execution_id));
+    bool is_rewound = row->record.state == RUN_FAILED;
+    assert_int_equal(text_equal(row->record.execution_id, record->execution_id), is_rewound);
+    if (is_rewound) {
+        row->record.state = RUN_RUNNING;
+    }
     row->record.execution_id = text_copy(&model->arena, record->execution_id);
     row->record.version = text_copy(&model->arena, record->version);
     row->record.input = text_copy(&model->arena, record->input);
@@ -382,6 +387,15 @@ const char *show_state(enum run_state state)
     return names[state];
 }
 
+const char *show_message_kind(enum message_kind kind)
+{
+    static const char *const names[] = { "",          "start",       "raise",        "terminate",
+                                         "suspend",   "resume",      "rewind",       "purge",
+                                         "adopt",     "child start", "child ensure", "child ended",
+                                         "task ended" };
+    return names[kind];
+}
+
 void show_time(struct buffer *out, time_us t)
 {
     buffer_printf(out, "%" PRId64 ".%03" PRId64, t / TIME_MS, t % TIME_MS);
@@ -391,6 +405,28 @@ static void show_text(struct buffer *out, const char *before, struct text text)
 {
     if (text_is_present(text)) {
         buffer_printf(out, "%s%.*s", before, TEXT_ARGS(text));
+    }
+}
+
+static void show_tags(struct buffer *out, struct text tags)
+{
+    struct tag tag;
+    for (size_t cursor = 0; tags_next(tags, &cursor, &tag);) {
+        buffer_printf(out, ", tag %.*s=%.*s", TEXT_ARGS(tag.key), TEXT_ARGS(tag.value));
+    }
+}
+
+static void show_extra(struct buffer *out, const struct event_extra *extra)
+{
+    show_tags(out, extra->tags);
+    show_text(out, ", progress ", extra->progress);
+    if (extra->has_parent) {
+        buffer_printf(out, ", child of step %" PRId32 " of '%.*s' execution %.*s (%.*s)",
+                      extra->parent_step, TEXT_ARGS(extra->parent_id),
+                      TEXT_ARGS(extra->parent_execution_id), TEXT_ARGS(extra->parent_name));
+    }
+    if (extra->recurses) {
+        buffer_add_text(out, TEXT(", children too"));
     }
 }
 
@@ -416,6 +452,12 @@ void show_event(struct buffer *out, const struct event *event)
     if (event->fire_at != 0) {
         buffer_add_text(out, TEXT(" due "));
         show_time(out, event->fire_at);
+    }
+    if (event->kind == EVENT_CHILD_CREATED || event->kind == EVENT_EVENT_SENT) {
+        show_text(out, " for ", event->instance_id);
+    }
+    if (event->extra != NULL) {
+        show_extra(out, event->extra);
     }
 }
 
@@ -448,6 +490,7 @@ static void show_record(struct buffer *out, const struct mutation *m)
     }
     show_text(out, ", child of ", record->parent_id);
     show_text(out, " execution ", record->parent_execution_id);
+    show_tags(out, record->tags);
     show_text(out, ", output ", record->output);
     show_text(out, ", failure ", record->failure);
     buffer_add_text(out, TEXT("\n"));
@@ -471,9 +514,8 @@ static void show_mutation(struct buffer *out, struct arena *scratch, const struc
         buffer_add_text(out, TEXT("\n"));
         break;
     case MUTATION_MAILBOX_PUT:
-        buffer_printf(out, "      mailbox of partition %u: kind %d for '%.*s'\n",
-                      m->message->partition, (int)m->message->kind,
-                      TEXT_ARGS(m->message->instance_id));
+        buffer_printf(out, "      mailbox of partition %u: %s for '%.*s'\n", m->message->partition,
+                      show_message_kind(m->message->kind), TEXT_ARGS(m->message->instance_id));
         show_events(out, scratch, m->message->bytes);
         break;
     case MUTATION_INSTANCE_DELETE:
@@ -516,6 +558,8 @@ void show_batch(struct buffer *out, struct arena *scratch, const struct batch *b
         buffer_printf(out, "      > activity of '%.*s' step %" PRId32 " %.*s",
                       TEXT_ARGS(activity->instance_id), activity->id, TEXT_ARGS(activity->name));
         show_text(out, " ", activity->input);
+        show_text(out, ", from ", activity->progress);
+        show_tags(out, activity->tags);
         buffer_add_text(out, TEXT("\n"));
     }
     const struct cancellation *cancelled = batch->cancellations;

@@ -4,6 +4,7 @@
  */
 #include "story.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,8 +38,8 @@ static void tell_status(struct telling *telling, pd_status status)
 {
     if (status != PD_OK) {
         buffer_printf(telling->out, "    refused: %s\n",
-                      status == PD_E_EXISTS      ? "it exists and has not ended"
-                      : status == PD_E_STATE     ? "it has ended"
+                      status == PD_E_EXISTS      ? "it exists"
+                      : status == PD_E_STATE     ? "not in its state"
                       : status == PD_E_NOT_FOUND ? "no such instance that has not ended"
                                                  : "?");
     }
@@ -74,6 +75,14 @@ static void cut(struct telling *telling)
     }
 }
 
+static void tell_counters(struct telling *telling)
+{
+    struct core_counters counters = core_counters(telling->rig.core);
+    buffer_printf(telling->out, "    dropped: %d completions, %d events, %d letters\n",
+                  (int)counters.dropped_completions, (int)counters.dropped_events,
+                  (int)counters.dropped_letters);
+}
+
 /* Commands of one word. */
 static bool do_word(struct telling *telling, const char *word)
 {
@@ -94,10 +103,64 @@ static bool do_word(struct telling *telling, const char *word)
         rig_crash(rig);
     } else if (strcmp(word, "forgetful") == 0) {
         rig->is_forgetful = true;
+    } else if (strcmp(word, "deliver") == 0) {
+        rig_deliver(rig);
+    } else if (strcmp(word, "evict") == 0) {
+        buffer_printf(telling->out, "    %zu went\n", core_evict(rig->core, 0, 0));
+    } else if (strcmp(word, "counters") == 0) {
+        tell_counters(telling);
     } else {
         return false;
     }
     return true;
+}
+
+static void start(struct telling *telling, char *const *w, time_us at, unsigned replaces)
+{
+    char execution_id[16];
+    snprintf(execution_id, sizeof execution_id, "e%u", ++telling->rig.started);
+    struct start_command command = {
+        .id = text_of(w[0]),
+        .execution_id = text_of(execution_id),
+        .name = text_of(w[1]),
+        .input = text_of(w[2]),
+        .starts_at = at,
+        .replaces = replaces,
+    };
+    tell_status(telling, rig_start_as(&telling->rig, &command));
+}
+
+/* Orders to one instance. */
+static bool do_order(struct telling *telling, char *const *w)
+{
+    struct rig *rig = &telling->rig;
+    if (strcmp(w[0], "terminate") == 0 || strcmp(w[0], "terminate-all") == 0) {
+        tell_status(telling, rig_terminate(rig, w[1], w[2], w[0][9] != 0));
+    } else if (strcmp(w[0], "suspend") == 0) {
+        tell_status(telling, rig_suspend(rig, w[1], w[2], NULL));
+    } else if (strcmp(w[0], "quarantine") == 0) {
+        struct failure failure = { .type = TEXT("Quarantined"), .message = text_of(w[2]) };
+        tell_status(telling, rig_suspend(rig, w[1], NULL, &failure));
+    } else if (strcmp(w[0], "resume") == 0) {
+        tell_status(telling, rig_resume(rig, w[1], w[2]));
+    } else if (strcmp(w[0], "purge") == 0) {
+        tell_status(telling, rig_purge(rig, w[1]));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* The last one takes the rest of the line. */
+static size_t count_words(const char *line)
+{
+    static const char *const three[] = { "terminate", "suspend", "resume", "quarantine" };
+    for (size_t i = 0; i < sizeof three / sizeof three[0]; i++) {
+        if (strncmp(line, three[i], strlen(three[i])) == 0) {
+            return 3;
+        }
+    }
+    return strncmp(line, "fail ", 5) == 0 || strncmp(line, "later ", 6) == 0 ? 5 : 4;
 }
 
 static void do_command(struct telling *telling, char *line)
@@ -107,19 +170,27 @@ static void do_command(struct telling *telling, char *line)
     if (do_word(telling, line)) {
         return;
     }
-    size_t most = strncmp(line, "fail ", 5) == 0 ? 5 : 4;
-    size_t count = split(line, most, w);
+    size_t count = split(line, count_words(line), w);
     assert_true(count >= 2);
+    if (do_order(telling, w)) {
+        return;
+    }
     if (strcmp(w[0], "at") == 0) {
         rig->now = strtol(w[1], NULL, 10) * TIME_MS;
     } else if (strcmp(w[0], "start") == 0) {
-        tell_status(telling, rig_start(rig, w[1], w[2], w[3]));
+        start(telling, w + 1, 0, STATES_ENDED);
+    } else if (strcmp(w[0], "replace") == 0) {
+        start(telling, w + 1, 0, STATES_ALL);
+    } else if (strcmp(w[0], "later") == 0) {
+        start(telling, w + 2, strtol(w[1], NULL, 10) * TIME_MS, STATES_ENDED);
     } else if (strcmp(w[0], "raise") == 0) {
         tell_status(telling, rig_raise(rig, w[1], w[2], w[3]));
     } else if (strcmp(w[0], "complete") == 0) {
         tell_accepted(telling, rig_complete(rig, w[1], (int32_t)strtol(w[2], NULL, 10), w[3]));
     } else if (strcmp(w[0], "fail") == 0) {
         tell_accepted(telling, rig_fail(rig, w[1], (int32_t)strtol(w[2], NULL, 10), w[3], w[4]));
+    } else if (strcmp(w[0], "progress") == 0) {
+        tell_accepted(telling, rig_progress(rig, w[1], (int32_t)strtol(w[2], NULL, 10), w[3]));
     } else {
         fail_msg("a story says '%s'", w[0]);
     }
