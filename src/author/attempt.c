@@ -111,7 +111,7 @@ static pd_task *request_new(pd_orchestration *run, enum task_kind kind, const ch
                   is_child ? "child" : "activity", name, run->step_count, err.text);
     }
     if (json_pack_tags(&run->arena, tags, &r->tags, &err) != PD_OK) {
-        run_raise(run, "Misuse", true, "%s: tags: %s", call, err.text);
+        run_raise(run, "Misuse", true, "%s: %s", call, err.text);
     }
     if (retry != NULL) {
         check_policy(run, call, retry);

@@ -8,10 +8,14 @@
 
 enum { ROW = 7 };
 
+struct author_options play_options;
+
 static struct runner *new_runner(const pd_function *program, size_t n, enum play_mode mode)
 {
     pd_error err;
-    struct author_options options = { .partition_count = 2, .is_drop_mode = mode == PLAY_DROPPED };
+    struct author_options options = play_options;
+    options.partition_count = 2;
+    options.is_drop_mode = mode == PLAY_DROPPED;
     struct runner *runner = author_new(program, n, &options, &err);
     assert_non_null(runner);
     return runner;

@@ -49,6 +49,9 @@ struct play {
     struct buffer transcript;
 };
 
+/* Of runners that plays make, but for the partitions and the drop mode. */
+extern struct author_options play_options;
+
 /* A play on a runner of its own. */
 void play_begin(struct play *play, const pd_function *program, size_t n, enum play_mode mode);
 /* A play on a runner that has others. */
