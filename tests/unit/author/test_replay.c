@@ -5,6 +5,7 @@
 #include "play.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- one program after another, over the same history ---------------------------------------- */
@@ -314,20 +315,64 @@ static void note(pd_list *trace, pd_orchestration *o, const char *what, const pd
     }
 }
 
+static bool is_unlucky(const pd_failure *failure, int attempt, void *argument)
+{
+    (void)argument;
+    return strcmp(failure->type, "Unlucky") == 0 && attempt < 4;
+}
+
+static pd_retry random_policy(struct random *r)
+{
+    pd_retry policy = { .attempts_max = (int)random_below(r, 5), .backoff = 1.5 };
+    policy.delay_first = pd_seconds((int64_t)random_below(r, 3));
+    policy.jitter = random_chance(r, 1, 2) ? 0.5 : 0;
+    policy.total_max = pd_seconds(random_chance(r, 1, 4) ? 4 : 0);
+    policy.handles = random_chance(r, 1, 2) ? is_unlucky : NULL;
+    return policy;
+}
+
+static pd_task *start_something(pd_orchestration *o, struct random *r, const char *name, size_t n)
+{
+    pd_retry retry = random_policy(r);
+    switch (random_below(r, 8)) {
+    case 0: return pd_expect_event(o, name);
+    case 1: return pd_start_timer(o, pd_seconds((int64_t)random_below(r, 9)));
+    case 2: return pd_start_timer_until(o, pd_after(pd_now(o), pd_days(1)));
+    case 3: return pd_start_child(o, name, n, .id = n % 2 == 0 ? name : NULL);
+    case 4: return pd_start_child(o, name, n, .retry = &retry);
+    case 5:
+    case 6:
+        return pd_start_activity(o, name, n, .retry = &retry, .run_max = pd_seconds((int64_t)n));
+    default: return pd_start_activity(o, name, PD_OBJ("n", n, "at", pd_now(o).ms));
+    }
+}
+
 static void ask_something(pd_orchestration *o, struct random *r, struct open_tasks *open)
 {
     const char *name = names[random_below(r, 5)];
-    if (open->count == OPEN_MAX) {
-        return;
+    if (open->count < OPEN_MAX) {
+        open->tasks[open->count] = start_something(o, r, name, open->count);
+        open->count++;
     }
-    switch (random_below(r, 4)) {
-    case 0: open->tasks[open->count++] = pd_expect_event(o, name); break;
-    case 1:
-        open->tasks[open->count++] = pd_start_timer(o, pd_seconds((int64_t)random_below(r, 9)));
-        break;
+}
+
+/* What takes no waiting. */
+static void do_something(pd_orchestration *o, struct random *r, struct open_tasks *open,
+                         pd_list *trace)
+{
+    const char *name = names[random_below(r, 5)];
+    switch (random_below(r, 6)) {
+    case 0: pd_send_event(o, pd_new_uuid(o), name, (int)random_below(r, 9)); break;
+    case 1: pd_list_add(trace, pd_changed(o, name)); break;
+    case 2: pd_list_add(trace, pd_random(o) >> 12); break;
+    case 3: pd_list_add(trace, pd_history_length(o)); break;
+    case 4: pd_set_status(o, PD_ARR(pd_random(o) >> 12, name)); break;
     default:
-        open->tasks[open->count++] =
-            pd_start_activity(o, name, PD_OBJ("n", open->count, "at", pd_now(o).ms));
+        if (open->count > 0) {
+            size_t i = random_below(r, open->count);
+            pd_cancel(o, open->tasks[i]);
+            note(trace, o, "cancelled", open->tasks[i]);
+        }
         break;
     }
 }
@@ -339,7 +384,13 @@ static void wait_for_something(pd_orchestration *o, struct random *r, struct ope
         return;
     }
     size_t i = random_below(r, open->count);
-    switch (random_below(r, 5)) {
+    switch (random_below(r, 6)) {
+    case 5: {
+        pd_value payload = PD_NULL;
+        bool came = pd_wait_event_for(o, names[i % 5], pd_seconds((int64_t)i - 1), &payload);
+        pd_list_add(trace, PD_ARR(came, payload));
+        return;
+    }
     case 0:
         pd_wait(o, open->tasks[i]);
         note(trace, o, "wait", open->tasks[i]);
@@ -371,8 +422,10 @@ static pd_result random_program(pd_orchestration *o, pd_value input)
     random_seed(&r, (uint64_t)pd_int(input));
     uint64_t length = 1 + random_below(&r, 40);
     for (uint64_t i = 0; i < length; i++) {
-        if (random_chance(&r, 3, 5)) {
+        if (random_chance(&r, 3, 7)) {
             ask_something(o, &r, &open);
+        } else if (random_chance(&r, 1, 3)) {
+            do_something(o, &r, &open, trace);
         } else {
             wait_for_something(o, &r, &open, trace);
         }
@@ -382,15 +435,41 @@ static pd_result random_program(pd_orchestration *o, pd_value input)
         if (open.count > 0 && random_chance(&r, 1, 12)) {
             pd_list_add(trace, pd_await(o, open.tasks[0])); /* may leave */
         }
+        if (open.count > 0 && random_chance(&r, 1, 30)) {
+            pd_await_all(o, open.tasks, open.count); /* likewise */
+        }
+    }
+    pd_set_status(o, trace);
+    if (random_chance(&r, 1, 3)) {
+        return pd_continue_as_new(o, pd_int(input) + 1000, .drops_events = random_chance(&r, 1, 3));
     }
     return pd_ok(o, trace);
+}
+
+static void end_something(struct play *p, struct random *r, int step)
+{
+    bool is_child = play_kind(p, step) == EVENT_CHILD_CREATED;
+    if (play_kind(p, step) == EVENT_TIMER_CREATED) {
+        play_fire(p, step);
+    } else if (random_chance(r, 2, 5)) {
+        const char *type = random_chance(r, 3, 4) ? "Unlucky" : "Worse";
+        struct failure *failure = is_child ? play_child_fail(p, step, type, "it was the dice")
+                                           : play_fail(p, step, type, "it was the dice");
+        failure->is_final = random_chance(r, 1, 9);
+    } else if (is_child) {
+        play_child_complete(p, step, "{\"a\":[\"child's\"]}");
+    } else {
+        play_complete(p, step, "{\"some\":[\"answer\"]}");
+    }
 }
 
 /* Random completions of what is open, random events, some of them for nobody. */
 static void random_world(struct play *p, uint64_t seed)
 {
+    enum { STEPS_MAX = 1024 };
     struct random r;
-    bool is_ended[256] = { false };
+    bool is_ended[STEPS_MAX] = { false };
+    int execution = p->execution;
     random_seed(&r, seed ^ 0x9e3779b97f4a7c15u);
     while (random_chance(&r, 1, 4)) {
         play_raise(p, names[random_below(&r, 5)], "[\"early\"]");
@@ -398,23 +477,21 @@ static void random_world(struct play *p, uint64_t seed)
     char input[32];
     snprintf(input, sizeof input, "%llu", (unsigned long long)(seed & 0xffffffff));
     play_start(p, "Random", input);
-    for (int turn = 0; turn < 60 && !p->is_ended; turn++) {
+    for (int turn = 0; turn < 100 && !p->is_ended; turn++) {
         size_t events = 1 + random_below(&r, 4);
+        if (p->execution != execution) {
+            memset(is_ended, 0, sizeof is_ended);
+            execution = p->execution;
+        }
         for (size_t e = 0; e < events; e++) {
             size_t step = p->step_count > 0 ? random_below(&r, p->step_count) : 0;
-            assert_true(step < 256);
+            assert_true(step < STEPS_MAX);
             if (p->step_count == 0 || is_ended[step] || random_chance(&r, 1, 4)) {
                 play_raise(p, names[random_below(&r, 5)], random_chance(&r, 1, 2) ? "1" : "{}");
                 continue;
             }
-            is_ended[step] = true;
-            /* As the play has no list of what each step is: one of these two is ignored (R3). */
-            if (random_chance(&r, 1, 5)) {
-                play_fail(p, (int)step, "Unlucky", "it was the dice");
-            } else {
-                play_complete(p, (int)step, "{\"some\":[\"answer\"]}");
-            }
-            play_fire(p, (int)step);
+            is_ended[step] = random_chance(&r, 9, 10); /* or it ends again (R3) */
+            end_something(p, &r, (int)step);
         }
         play_turn(p);
     }
@@ -422,23 +499,28 @@ static void random_world(struct play *p, uint64_t seed)
 
 static const pd_function random_programs[] = { PD_FUNCTION("Random", random_program) };
 static uint64_t random_at;
-static size_t ended_count;
+static size_t ended_count, renewed_count;
 
 static void random_script(struct play *p)
 {
     random_world(p, random_at);
     ended_count += p->is_ended;
+    renewed_count += p->execution > 1;
+    if (getenv("PLAY_SHOW") != NULL) { /* to look at what these programs do */
+        puts(play_transcript(p));
+    }
 }
 
 static void random_programs_act_the_same_kept_dropped_and_forgotten(void **state)
 {
     (void)state;
     enum { PROGRAMS = 400 };
-    ended_count = 0;
+    ended_count = renewed_count = 0;
     for (random_at = 1; random_at <= PROGRAMS; random_at++) {
         play_all(PD_PROGRAM(random_programs), random_script, NULL);
     }
     assert_true(ended_count > PROGRAMS); /* most come to an end, in all modes */
+    assert_true(renewed_count > PROGRAMS / 10);
 }
 
 int main(void)
