@@ -649,6 +649,9 @@ static void a_history_of_100_000_turns_is_rewound_and_forked_in_linear_time(void
     assert_int_equal(fork_it(fixture, 0), PD_OK);
     assert_int_equal(fixture->made.turn_count, TURNS + 1);
     assert_true(text_equal(child_id(&fixture->made, TURNS, 3), TEXT("y:249ef")));
+    assert_int_equal(fork_it(fixture, TURNS + 4), PD_OK); /* all of one turn's children are open */
+    assert_int_equal(fixture->made.turn_count, 1);
+    assert_true(text_equal(child_id(&fixture->made, 0, TURNS + 1), TEXT("y:1869f")));
     assert_true(seconds_since(from) < 5);
 }
 
@@ -757,16 +760,22 @@ static void a_record_that_does_not_fit_its_history_is_refused(void **state)
     record->state = RUN_COMPLETED;
     expect_corrupt(fixture, "otherwise");
     record->state = RUN_RUNNING;
+    expect_corrupt(fixture, "at no time");
+    record->ended_at = 0;
     expect_corrupt(fixture, "otherwise");
     check(fixture, "S T0");
     record->state = RUN_FAILED;
+    expect_corrupt(fixture, "at no time");
+    record->ended_at = 1;
     expect_corrupt(fixture, "otherwise");
+    check(fixture, "S T0");
     record->state = RUN_PENDING;
     expect_corrupt(fixture, "state");
     record->state = (enum run_state)(RUN_TERMINATED + 1);
     expect_corrupt(fixture, "state");
     check(fixture, "|| S");
     record->state = RUN_COMPLETED;
+    record->ended_at = 1;
     expect_corrupt(fixture, "has ended");
     check(fixture, "S T0");
     record->id = TEXT("@x");
