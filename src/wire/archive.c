@@ -205,22 +205,29 @@ static pd_status read_one(struct text bytes, struct text whole, struct arena *ar
     return PD_OK;
 }
 
+/* With an address that places can be told by. */
+static struct text present(struct text t)
+{
+    return text_is_present(t) ? t : TEXT("");
+}
+
 pd_status wire_read_archive(struct text bytes, struct arena *arena, struct archive *ret,
                             pd_error *err)
 {
-    struct text present = text_is_present(bytes) ? bytes : TEXT("");
-    return read_one(present, present, arena, ret, err);
+    bytes = present(bytes);
+    return read_one(bytes, bytes, arena, ret, err);
 }
 
 pd_status wire_next_archive(struct text file, size_t *offset, struct arena *arena,
                             struct archive *ret, bool *ret_found, pd_error *err)
 {
+    file = present(file);
     struct proto_reader reader = proto_reader_of(file);
     struct wire_trouble trouble = { reader.at, "it is no archive, or of a newer version" };
     size_t at = *offset;
     if (at == 0) {
         if (!text_has_prefix(file, magic)) {
-            return corrupt(text_is_present(file) ? file : TEXT(""), &trouble, err);
+            return corrupt(file, &trouble, err);
         }
         at = magic.size;
     }

@@ -5,12 +5,16 @@
 #ifndef TESTS_UNIT_WIRE_FUZZ_HISTORY_H
 #define TESTS_UNIT_WIRE_FUZZ_HISTORY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Ends the process when a rule does not hold. True: the bytes held at least one event. */
-bool fuzz_history_once(const uint8_t *bytes, size_t size);
+/* What the bytes held, read as a chunk, and as archives. */
+struct fuzz_found {
+    size_t events, archives;
+};
+
+/* Ends the process when a rule does not hold. */
+struct fuzz_found fuzz_history_once(const uint8_t *bytes, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -293,11 +293,93 @@ const struct sample samples[] = {
 
 const size_t sample_count = sizeof(samples) / sizeof(samples[0]);
 
+/* A turn that began in 1970, and an event "e" that was raised then. */
+static const struct text turns[] = { TEXT_INIT("\x0a\x04\x12\x00\x72\x00"), TEXT_INIT(""),
+                                     TEXT_INIT("\x0a\x04\x12\x00\x72\x00") };
+static const struct text inbox[] = { TEXT_INIT("\x0a\x08\x12\x00\x8a\x01\x03\x0a\x01\x65") };
+
+const struct archive_sample archive_samples[] = {
+    { "archive_of_a_child",
+      { .record = { .id = TEXT_INIT("order-1"),
+                    .execution_id = TEXT_INIT("e1"),
+                    .name = TEXT_INIT("Ship"),
+                    .version = TEXT_INIT("1.1"),
+                    .input = TEXT_INIT("{}"),
+                    .state = RUN_SUSPENDED,
+                    .created_at = AT,
+                    .updated_at = AT + 1,
+                    .starts_at = AT + INT64_C(3600000000),
+                    .custom_status = TEXT_INIT("\"half\""),
+                    .tags = TEXT_INIT("\x1e"
+                                      "a\x1f"
+                                      "1\x1e"
+                                      "b\x1f\x1e"),
+                    .parent_id = TEXT_INIT("order"),
+                    .parent_execution_id = TEXT_INIT("e0"),
+                    .parent_step = 4 },
+        .turns = turns,
+        .turn_count = 3,
+        .inbox = inbox,
+        .inbox_count = 1 },
+      "0a6d0a076f726465722d311204536869701a050a03312e3120072a0b08908ed7ca06108094ef3a320b0880f2d6ca"
+      "06108094ef3a3a0b0880f2d6ca0610e89bef3a42040a027b7d52080a062268616c662262040a02653172070a056f"
+      "726465727a060a01611201317a050a0162120012110804220d0a056f7264657212040a0265301a060a0412007200"
+      "1a001a060a0412007200220a0a0812008a01030a0165" },
+    { "archive_of_what_failed",
+      { .record = { .id = TEXT_INIT("f"),
+                    .execution_id = TEXT_INIT("e1"),
+                    .name = TEXT_INIT("Ship"),
+                    .input = TEXT_INIT(""),
+                    .state = RUN_FAILED,
+                    .created_at = AT,
+                    .updated_at = AT + TIME_SECOND,
+                    .ended_at = AT + TIME_SECOND,
+                    .failure = TEXT_INIT("\x0a\x01\x41\x12\x01\x42") },
+        .turns = turns,
+        .turn_count = 1 },
+      "0a420a01661204536869702003320b0880f2d6ca06108094ef3a3a0b0881f2d6ca06108094ef3a42005a060a0141"
+      "12014262040a0265316a0b0881f2d6ca06108094ef3a1a060a0412007200" },
+    { "archive_of_what_ran",
+      { .record = { .id = TEXT_INIT("r"), .name = TEXT_INIT("R"), .state = RUN_RUNNING } },
+      "0a0a0a017212015232003a00" },
+    { "archive_of_what_waits",
+      { .record = { .id = TEXT_INIT("w"), .name = TEXT_INIT("W"), .state = RUN_PENDING },
+        .inbox = inbox,
+        .inbox_count = 1 },
+      "0a0c0a0177120157200632003a00220a0a0812008a01030a0165" },
+    { "archive_of_what_completed",
+      { .record = { .id = TEXT_INIT("c"),
+                    .name = TEXT_INIT("C"),
+                    .state = RUN_COMPLETED,
+                    .ended_at = 1,
+                    .output = TEXT_INIT("[1]") } },
+      "0a180a0163120143200132003a004a050a035b315d6a0310e807" },
+    { "archive_of_what_was_terminated",
+      { .record = { .id = TEXT_INIT("t"),
+                    .name = TEXT_INIT("T"),
+                    .state = RUN_TERMINATED,
+                    .ended_at = 1,
+                    .output = TEXT_INIT("") } },
+      "0a130a0174120154200532003a004a006a0310e807" },
+};
+
+const size_t archive_sample_count = sizeof(archive_samples) / sizeof(archive_samples[0]);
+
 const struct sample *sample_find(const char *name)
 {
     for (size_t i = 0; i < sample_count; i++) {
         if (strcmp(samples[i].name, name) == 0) {
             return &samples[i];
+        }
+    }
+    return NULL;
+}
+
+const struct archive_sample *archive_sample_find(const char *name)
+{
+    for (size_t i = 0; i < archive_sample_count; i++) {
+        if (strcmp(archive_samples[i].name, name) == 0) {
+            return &archive_samples[i];
         }
     }
     return NULL;
@@ -349,6 +431,33 @@ bool sample_is_same(const struct event *a, const struct event *b)
            same_string(a->instance_id, b->instance_id) &&
            text_equal(a->execution_id, b->execution_id) && a->outcome == b->outcome &&
            same_failure(a->failure, b->failure) && same_extra(a->extra, b->extra);
+}
+
+static bool same_list(const struct text *a, size_t a_count, const struct text *b, size_t b_count)
+{
+    bool is_same = a_count == b_count;
+    for (size_t i = 0; is_same && i < a_count; i++) {
+        is_same = same_string(a[i], b[i]);
+    }
+    return is_same;
+}
+
+bool archive_is_same(const struct archive *a, const struct archive *b)
+{
+    const struct instance_record *x = &a->record;
+    const struct instance_record *y = &b->record;
+    return same_string(x->id, y->id) && text_equal(x->execution_id, y->execution_id) &&
+           same_string(x->name, y->name) && text_equal(x->version, y->version) &&
+           text_equal(x->input, y->input) && x->state == y->state &&
+           x->created_at == y->created_at && x->updated_at == y->updated_at &&
+           x->ended_at == y->ended_at && x->starts_at == y->starts_at &&
+           text_equal(x->output, y->output) && text_equal(x->failure, y->failure) &&
+           text_equal(x->custom_status, y->custom_status) && text_equal(x->tags, y->tags) &&
+           text_equal(x->parent_id, y->parent_id) &&
+           text_equal(x->parent_execution_id, y->parent_execution_id) &&
+           x->parent_step == y->parent_step &&
+           same_list(a->turns, a->turn_count, b->turns, b->turn_count) &&
+           same_list(a->inbox, a->inbox_count, b->inbox, b->inbox_count);
 }
 
 static unsigned digit(char c)

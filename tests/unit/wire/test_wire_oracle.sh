@@ -31,20 +31,21 @@ complain() {
 }
 
 count=0
-for name in $("$work/oracle" list); do
+"$work/oracle" list >"$work/list"
+while read -r name message; do
     expected=$here/oracle/$name.txtpb
     "$work/oracle" encode "$name" >"$work/ours"
-    "$protoc" --decode=HistoryChunk proto/history.proto <"$work/ours" >"$work/read"
+    "$protoc" --decode="$message" proto/history.proto <"$work/ours" >"$work/read"
     diff -u "$expected" "$work/read" || complain "$name: protoc reads our bytes as something else"
-    "$protoc" --encode=HistoryChunk proto/history.proto <"$expected" >"$work/theirs"
+    "$protoc" --encode="$message" proto/history.proto <"$expected" >"$work/theirs"
     "$work/oracle" decode "$name" <"$work/theirs" || complain "$name: we misread protoc's bytes"
     count=$((count + 1))
-done
+done <"$work/list"
 
 # Every expectation belongs to a sample: none is left over from a kind that is gone.
 for expected in $here/oracle/*.txtpb; do
     name=$(basename "$expected" .txtpb)
-    "$work/oracle" list | grep -qx "$name" || complain "$expected: no sample has this name"
+    grep -q "^$name " "$work/list" || complain "$expected: no sample has this name"
 done
 [ "$count" -gt 0 ] || complain "there are no samples"
 [ "$failed" -eq 0 ] || exit 1
