@@ -130,7 +130,9 @@ static void a_bottomless_failure_costs_no_stack(void **state)
 static void a_damaged_failure_is_corrupt(void **state)
 {
     (void)state;
-    static const char *const chains[] = { "0a05 4142", "2203 0a05 41", "0b", "00", "ffffffffff" };
+    static const char *const chains[] = {
+        "0a05 4142", "2203 0a05 41", "0b", "00", "ffffffffff", "a206 03 0a0541", "2200 a206 02 0a01"
+    };
     for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
         const struct failure *failure = NULL;
         pd_error err;
@@ -153,6 +155,121 @@ static void what_other_sdks_add_is_skipped(void **state)
     assert_true(failure->is_final);
 }
 
+/* ---- several causes ---- */
+
+/* A failure with so many causes, "0", "1" ..., each of which has one of its own. */
+static const struct failure *wide(size_t causes)
+{
+    struct failure *top = arena_alloc(&arena, sizeof *top);
+    top->type = TEXT("Several");
+    const struct failure **link = &top->cause;
+    for (size_t i = 0; i < causes; i++) {
+        struct failure *below = arena_alloc(&arena, sizeof *below);
+        struct failure *cause = arena_alloc(&arena, sizeof *cause);
+        below->message = text_of(arena_printf(&arena, "below %zu", i));
+        *cause = (struct failure){ .type = text_of(arena_printf(&arena, "%zu", i)),
+                                   .cause = below,
+                                   .is_final = i % 2 == 0 };
+        *link = cause;
+        link = &cause->next;
+    }
+    return top;
+}
+
+static void assert_wide(const struct failure *top, size_t causes)
+{
+    const struct failure *cause = top->cause;
+    for (size_t i = 0; i < causes; i++, cause = cause->next) {
+        assert_non_null(cause);
+        assert_true(text_equal(cause->type, text_of(arena_printf(&arena, "%zu", i))));
+        assert_int_equal(cause->is_final, i % 2 == 0);
+        assert_non_null(cause->cause);
+        assert_null(cause->cause->next);
+        struct text below = text_of(arena_printf(&arena, "below %zu", i));
+        assert_true(text_equal(cause->cause->message, below));
+    }
+    assert_null(cause);
+    assert_null(top->next);
+}
+
+static void causes_beside_each_other_come_back_in_order_with_theirs(void **state)
+{
+    (void)state;
+    for (size_t causes = 0; causes <= LIMIT_FAILURE_CAUSES; causes++) {
+        assert_wide(there_and_back(wide(causes)), causes);
+    }
+}
+
+static void causes_beside_each_other_past_the_limit_are_left_out(void **state)
+{
+    (void)state;
+    assert_wide(there_and_back(wide(LIMIT_FAILURE_CAUSES + 1)), LIMIT_FAILURE_CAUSES);
+}
+
+/* As another implementation might send them: 17 causes, none of which is innerFailure. */
+static void other_causes_past_the_limit_are_left_out_when_read(void **state)
+{
+    (void)state;
+    struct text one = sample_bytes(&arena, "a20600");
+    char *bytes = arena_alloc(&arena, one.size * (LIMIT_FAILURE_CAUSES + 1));
+    for (size_t i = 0; i <= LIMIT_FAILURE_CAUSES; i++) {
+        memcpy(bytes + i * one.size, one.at, one.size);
+    }
+    const struct failure *failure = NULL;
+    pd_error err;
+    struct text all = text_make(bytes, one.size * (LIMIT_FAILURE_CAUSES + 1));
+    assert_int_equal(wire_read_failure(all, &arena, &failure, &err), PD_OK);
+    size_t count = 0;
+    for (const struct failure *cause = failure->cause; cause != NULL; cause = cause->next) {
+        count++;
+    }
+    assert_in_range(count, LIMIT_FAILURE_CAUSES - 1, LIMIT_FAILURE_CAUSES);
+}
+
+static void the_inner_failure_is_first_wherever_it_stands(void **state)
+{
+    (void)state;
+    /* other B, inner A, other C */
+    struct text bytes = sample_bytes(&arena, "a206030a0142 22030a0141 a206030a0143");
+    const struct failure *failure = NULL;
+    pd_error err;
+    assert_int_equal(wire_read_failure(bytes, &arena, &failure, &err), PD_OK);
+    assert_true(text_equal(failure->cause->type, TEXT("A")));
+    assert_true(text_equal(failure->cause->next->type, TEXT("B")));
+    assert_true(text_equal(failure->cause->next->next->type, TEXT("C")));
+    assert_null(failure->cause->next->next->next);
+}
+
+/* Both limits at once: the deepest chain, below the last cause of the widest failure. */
+static void depth_counts_through_causes_beside_each_other(void **state)
+{
+    (void)state;
+    for (size_t below = LIMIT_FAILURE_DEPTH - 1; below <= LIMIT_FAILURE_DEPTH; below++) {
+        struct failure last = *chain_of(below - 1);
+        struct failure first = { .type = TEXT("first"), .next = &last };
+        struct failure top = { .type = TEXT("top"), .cause = &first };
+        const struct failure *back = there_and_back(&top);
+        assert_int_equal(causes_of(back->cause->next), below - 1);
+        last = *chain_of(below);
+        back = there_and_back(&top);
+        assert_int_equal(causes_of(back->cause->next), LIMIT_FAILURE_DEPTH - 1);
+    }
+}
+
+static void an_event_holds_a_failure_of_several_causes(void **state)
+{
+    (void)state;
+    struct event event = { .kind = EVENT_CHILD_FAILED, .failure = wide(3) };
+    struct buffer buffer;
+    buffer_init(&buffer);
+    wire_write_event(&buffer, &event);
+    struct wire_events events = { NULL, 0, 0 };
+    pd_error err;
+    assert_int_equal(wire_read_events(buffer_text(&buffer), &arena, &events, &err), PD_OK);
+    assert_wide(events.at[0].failure, 3);
+    buffer_done(&buffer);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -163,6 +280,12 @@ int main(void)
         TEST(a_bottomless_failure_costs_no_stack),
         TEST(a_damaged_failure_is_corrupt),
         TEST(what_other_sdks_add_is_skipped),
+        TEST(causes_beside_each_other_come_back_in_order_with_theirs),
+        TEST(causes_beside_each_other_past_the_limit_are_left_out),
+        TEST(other_causes_past_the_limit_are_left_out_when_read),
+        TEST(the_inner_failure_is_first_wherever_it_stands),
+        TEST(depth_counts_through_causes_beside_each_other),
+        TEST(an_event_holds_a_failure_of_several_causes),
     };
     return cmocka_run_group_tests_name("wire/failure", tests, NULL, NULL);
 }

@@ -12,7 +12,9 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
+#include "base/tags.h"
 #include "samples.h"
+#include "wire/shape.h"
 
 static struct arena arena;
 
@@ -254,6 +256,193 @@ static void an_empty_or_absent_chunk_has_no_events(void **state)
     assert_int_equal(read_ok(TEXT_ABSENT).count, 0);
 }
 
+/* ---- what few events have ---- */
+
+static void an_event_without_extras_has_none(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sample_count; i++) {
+        struct event event = read_one(samples[i].hex);
+        if ((event.extra != NULL) != (samples[i].event.extra != NULL)) {
+            fail_msg("%s: extra is %s", samples[i].name, event.extra != NULL ? "made" : "lost");
+        }
+    }
+}
+
+static void extras_of_a_kind_that_has_none_are_not_written(void **state)
+{
+    (void)state;
+    struct event_extra extra = { .tags = TEXT("\x1ek\x1fv\x1e"),
+                                 .progress = TEXT("1"),
+                                 .limits = { 1, 2, 3 },
+                                 .recurses = true,
+                                 .has_parent = true };
+    struct event event = { .kind = EVENT_TASK_COMPLETED, .id = -1, .ref = 4 };
+    struct text plain = write_one(&event);
+    event.extra = &extra;
+    assert_bytes(write_one(&event), plain, "a completion with extras");
+}
+
+static void extras_of_nothing_are_no_bytes(void **state)
+{
+    (void)state;
+    const struct event_extra nothing = { .parent_step = 3, .parent_name = TEXT("no parent") };
+    static const enum event_kind kinds[] = { EVENT_EXECUTION_STARTED, EVENT_EXECUTION_TERMINATED,
+                                             EVENT_TASK_SCHEDULED, EVENT_TASK_FAILED,
+                                             EVENT_CHILD_CREATED };
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct event event = { .kind = kinds[i] };
+        struct text plain = write_one(&event);
+        event.extra = &nothing;
+        assert_bytes(write_one(&event), plain, event_kind_name(kinds[i]));
+    }
+}
+
+static void a_start_of_1970_is_a_start_at_once(void **state)
+{
+    (void)state;
+    /* ExecutionStarted with scheduledStartTimestamp {}; absent; one microsecond later */
+    assert_int_equal(read_one("0a06 1200 1a02 3200").fire_at, 0);
+    assert_int_equal(read_one("0a04 1200 1a00").fire_at, 0);
+    assert_int_equal(read_one("0a09 1200 1a05 3203 10e807").fire_at, 1);
+}
+
+static void a_parent_without_an_instance_is_one_without_a_name(void **state)
+{
+    (void)state;
+    struct event event = read_one("0a06 1200 1a02 2a00");
+    assert_non_null(event.extra);
+    assert_true(event.extra->has_parent);
+    assert_true(text_equal(event.extra->parent_id, TEXT("")));
+    assert_false(text_is_present(event.extra->parent_execution_id));
+    assert_false(text_is_present(event.extra->parent_name));
+}
+
+static struct text tags_of(const char *hex)
+{
+    struct event event = read_one(hex);
+    assert_non_null(event.extra);
+    return event.extra->tags;
+}
+
+static void tags_are_sorted_and_of_a_key_that_comes_twice_the_last_counts(void **state)
+{
+    (void)state;
+    /* ChildCreated with b=1, a=2, b=3, and another field between them */
+    struct text tags = tags_of("0a1f 1200 4a1b 32060a01621201 31 32060a01611201 32 120163"
+                               "32060a01621201 33");
+    assert_true(text_equal(tags, TEXT("\x1e"
+                                      "a\x1f"
+                                      "2\x1e"
+                                      "b\x1f"
+                                      "3\x1e")));
+}
+
+static void an_entry_may_leave_out_its_value_or_turn_its_fields_round(void **state)
+{
+    (void)state;
+    struct text tags = tags_of("0a11 1200 4a0d 32030a0161 3206 120131 0a0162");
+    assert_true(text_equal(tags, TEXT("\x1e"
+                                      "a\x1f\x1e"
+                                      "b\x1f"
+                                      "1\x1e")));
+}
+
+static void tags_that_nobody_may_give_are_dropped(void **state)
+{
+    (void)state;
+    /* no key; a key with 1e; a value with 1f; one that is not UTF-8; a=1 */
+    struct text tags = tags_of("0a23 1200 4a1f 3203120131 32030a011e 3206 0a016212011f"
+                               "32030a01ff 32060a0161120131");
+    assert_true(text_equal(tags, TEXT("\x1e"
+                                      "a\x1f"
+                                      "1\x1e")));
+    assert_false(text_is_present(tags_of("0a09 1200 4a05 3203120131")));
+}
+
+/* A ChildCreated with so many tags, descending. */
+static pd_status read_many_tags(size_t count, struct wire_events *events, pd_error *err)
+{
+    struct tag *tags = arena_alloc(&arena, count * sizeof *tags);
+    for (size_t i = 0; i < count; i++) {
+        tags[i].key = text_of(arena_printf(&arena, "key%05zu", count - i));
+        tags[i].value = TEXT("v");
+    }
+    const struct event_extra extra = { .tags = tags_pack(&arena, tags, count) };
+    struct event event = { .kind = EVENT_CHILD_CREATED, .extra = &extra };
+    return wire_read_events(write_one(&event), &arena, events, err);
+}
+
+static void tags_up_to_a_bound_are_read_and_one_more_is_corrupt(void **state)
+{
+    (void)state;
+    enum { BOUND = 4 * LIMIT_TAGS };
+    struct wire_events events = { NULL, 0, 0 };
+    pd_error err;
+    assert_int_equal(read_many_tags(BOUND, &events, &err), PD_OK);
+    assert_int_equal(tags_count(events.at[0].extra->tags), BOUND);
+    assert_int_equal(read_many_tags(BOUND + 1, &events, &err), PD_E_CORRUPT);
+    assert_non_null(strstr(err.text, "too many tags"));
+}
+
+static void damage_in_what_few_events_have_is_told_with_its_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *hex;
+        const char *place;
+    } cases[] = {
+        { "0a08 1200 1a04 2a02 080b", NULL },                    /* a parent, step 11 */
+        { "0a08 1200 1a04 2a02 0880", "at byte 8 of 10" },       /* a step without an end */
+        { "0a0a 1200 1a06 2a04 2202 0a05", "at byte 10 of 12" }, /* its instance's id */
+        { "0a08 1200 1a04 4a02 0a05", "at byte 8 of 10" },       /* a tag's key */
+        { "0a0a 1200 3206 a20603 0a0541", "at byte 9 of 12" },   /* progress */
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct wire_events events = { NULL, 0, 0 };
+        pd_error err = { .text = "" };
+        struct text bytes = sample_bytes(&arena, cases[i].hex);
+        pd_status status = wire_read_events(bytes, &arena, &events, &err);
+        assert_int_equal(status, cases[i].place == NULL ? PD_OK : PD_E_CORRUPT);
+        if (cases[i].place != NULL && strstr(err.text, cases[i].place) == NULL) {
+            fail_msg("'%s' is not in: %s", cases[i].place, err.text);
+        }
+    }
+}
+
+/* ---- the tables ---- */
+
+static void check_table(const struct shape_field *fields, const struct shape_field *others)
+{
+    for (; fields->tag != 0; fields++) {
+        assert_in_range(fields->tag, 8, 0x3fff); /* one byte or two */
+        for (const struct shape_field *next = fields + 1; next->tag != 0; next++) {
+            assert_true(next->tag >> 3 > fields->tag >> 3);
+        }
+        for (const struct shape_field *o = others; o != NULL && o->tag != 0; o++) {
+            assert_int_not_equal(o->tag >> 3, fields->tag >> 3);
+        }
+    }
+}
+
+static void tables_ascend_and_their_tags_are_two_bytes_at_most(void **state)
+{
+    (void)state;
+    for (uint32_t kind = 0; kind < SHAPE_COUNT; kind++) {
+        const struct shape *shape = shape_of(kind);
+        if (shape != NULL) {
+            check_table(shape->fields, shape->extras);
+        }
+        if (shape != NULL && shape->extras != NULL) {
+            check_table(shape->extras, NULL);
+        }
+    }
+    check_table(wire_failure_shape, NULL);
+    check_table(wire_record_shape, NULL);
+    check_table(wire_instance_shape, NULL);
+    check_table(wire_parent_shape, NULL);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -272,6 +461,17 @@ int main(void)
         TEST(an_ending_without_a_final_status_is_corrupt),
         TEST(damage_is_told_with_its_place_and_appends_nothing),
         TEST(an_empty_or_absent_chunk_has_no_events),
+        TEST(an_event_without_extras_has_none),
+        TEST(extras_of_a_kind_that_has_none_are_not_written),
+        TEST(extras_of_nothing_are_no_bytes),
+        TEST(a_start_of_1970_is_a_start_at_once),
+        TEST(a_parent_without_an_instance_is_one_without_a_name),
+        TEST(tags_are_sorted_and_of_a_key_that_comes_twice_the_last_counts),
+        TEST(an_entry_may_leave_out_its_value_or_turn_its_fields_round),
+        TEST(tags_that_nobody_may_give_are_dropped),
+        TEST(tags_up_to_a_bound_are_read_and_one_more_is_corrupt),
+        TEST(damage_in_what_few_events_have_is_told_with_its_place),
+        TEST(tables_ascend_and_their_tags_are_two_bytes_at_most),
     };
     return cmocka_run_group_tests_name("wire/history", tests, NULL, NULL);
 }
