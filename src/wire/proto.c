@@ -53,13 +53,6 @@ static bool read_fixed(const uint8_t **at, const uint8_t *end, unsigned size, ui
     return true;
 }
 
-struct proto_reader proto_reader_of(struct text bytes)
-{
-    static const uint8_t nothing[1];
-    const uint8_t *at = bytes.at != NULL ? (const uint8_t *)bytes.at : nothing;
-    return (struct proto_reader){ at, at + bytes.size };
-}
-
 bool proto_next_piece(struct proto_reader *reader, struct text *ret)
 {
     const uint8_t *at = reader->at;

@@ -62,6 +62,23 @@ static inline uint8_t *proto_put_varint(uint8_t *at, uint64_t value)
     return at;
 }
 
+/* Negative ones without a loop: most events have no step, which is -1. */
+static inline uint8_t *proto_put_int32(uint8_t *at, int32_t value)
+{
+    uint32_t bits = (uint32_t)value;
+    if (value >= 0) {
+        return proto_put_varint(at, bits);
+    }
+    at[0] = (uint8_t)(bits | 0x80);
+    at[1] = (uint8_t)(bits >> 7 | 0x80);
+    at[2] = (uint8_t)(bits >> 14 | 0x80);
+    at[3] = (uint8_t)(bits >> 21 | 0x80);
+    at[4] = (uint8_t)(bits >> 28 | 0xf0);
+    memset(at + 5, 0xff, 4);
+    at[9] = 1;
+    return at + 10;
+}
+
 static inline uint64_t proto_tag(unsigned number, enum proto_type type)
 {
     return (uint64_t)number << 3 | (uint64_t)type;
@@ -101,7 +118,12 @@ enum proto_answer {
     PROTO_FIELD,
 };
 
-struct proto_reader proto_reader_of(struct text bytes);
+static inline struct proto_reader proto_reader_of(struct text bytes)
+{
+    const uint8_t *at = (const uint8_t *)(bytes.at != NULL ? bytes.at : "");
+    return (struct proto_reader){ at, at + bytes.size };
+}
+
 enum proto_answer proto_next(struct proto_reader *reader, struct proto_field *ret);
 
 /* A length and as many bytes, without a tag. False: malformed, `at` has not moved. */

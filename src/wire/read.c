@@ -100,7 +100,7 @@ static bool read_tag(struct text message, struct tag *ret, struct wire_trouble *
     return answer == PROTO_END || wire_is_malformed(trouble, reader.at);
 }
 
-/* All entries of the map `number` of a message that has one at least, and is not malformed. */
+/* All entries of the map `number` of a message that is not malformed. */
 static bool read_tags(uint32_t number, struct text message, struct text *ret, struct arena *arena,
                       struct wire_trouble *trouble)
 {
@@ -129,8 +129,10 @@ static bool read_tags(uint32_t number, struct text message, struct text *ret, st
 }
 
 /* A field of the table. SHAPE_TAGS is not read here, because its entries belong together. */
-static bool read_field(const struct shape_field *shape, const struct proto_field *field, void *base,
-                       struct arena *arena, struct wire_trouble *trouble)
+__attribute__((always_inline)) static inline bool read_field(const struct shape_field *shape,
+                                                             const struct proto_field *field,
+                                                             void *base, struct arena *arena,
+                                                             struct wire_trouble *trouble)
 {
     void *member = (char *)base + shape->offset;
     const uint8_t *bad;
@@ -194,59 +196,76 @@ static inline const struct shape_field *find_field(const struct shape_field *fie
     return fields->tag != 0 ? fields : NULL;
 }
 
-/* A message with the fields of one table, and of another (or NULL) whose struct is made when one of
- * them comes. */
-static bool read_message(const struct shape *shape, struct text message, void *base,
-                         struct event_extra **ret_extra, struct arena *arena,
-                         struct wire_trouble *trouble)
+/* All fields of the table but tags. *ret_others: how many other fields there are. */
+__attribute__((always_inline)) static inline bool
+read_known(const struct shape_field *fields, struct text message, void *base, struct arena *arena,
+           struct wire_trouble *trouble, size_t *ret_others)
 {
     struct proto_reader reader = proto_reader_of(message);
     struct proto_field field;
     enum proto_answer answer;
-    struct text *tags = NULL;
-    uint32_t tags_number = 0;
-    set_defaults(shape->fields, base);
+    *ret_others = 0;
+    set_defaults(fields, base);
     trouble->at = reader.at;
     while ((answer = proto_next(&reader, &field)) == PROTO_FIELD) {
-        void *owner = base;
-        const struct shape_field *known = find_field(shape->fields, &field);
-        if (known == NULL && shape->extras != NULL) {
-            known = find_field(shape->extras, &field);
-            if (known != NULL && *ret_extra == NULL) {
-                *ret_extra = arena_alloc(arena, sizeof **ret_extra);
-            }
-            owner = *ret_extra;
-        }
-        if (known != NULL && known->type == SHAPE_TAGS) {
-            tags = (struct text *)(void *)((char *)owner + known->offset);
-            tags_number = field.number;
-        } else if (known != NULL && !read_field(known, &field, owner, arena, trouble)) {
+        const struct shape_field *known = find_field(fields, &field);
+        if (known == NULL || known->type == SHAPE_TAGS) {
+            ++*ret_others;
+        } else if (!read_field(known, &field, base, arena, trouble)) {
             return false;
         }
         trouble->at = reader.at;
     }
-    if (answer == PROTO_BAD) {
-        return wire_is_malformed(trouble, reader.at);
-    }
-    return tags == NULL || read_tags(tags_number, message, tags, arena, trouble);
+    return answer == PROTO_END || wire_is_malformed(trouble, reader.at);
 }
 
 bool wire_read_fields(const struct shape_field *fields, struct text message, void *base,
                       struct arena *arena, struct wire_trouble *trouble)
 {
-    const struct shape shape = { fields, NULL };
-    return read_message(&shape, message, base, NULL, arena, trouble);
+    size_t others;
+    if (!read_known(fields, message, base, arena, trouble, &others)) {
+        return false;
+    }
+    for (; others != 0 && fields->tag != 0; fields++) {
+        struct text *tags = (void *)((char *)base + fields->offset);
+        if (fields->type == SHAPE_TAGS &&
+            !read_tags(fields->tag >> 3, message, tags, arena, trouble)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Of a message that is not malformed, what it has of extras; none: *ret stays as it is. */
+static bool read_extra(const struct shape_field *extras, struct text body,
+                       const struct event_extra **ret, struct arena *arena,
+                       struct wire_trouble *trouble)
+{
+    struct proto_reader reader = proto_reader_of(body);
+    struct proto_field field;
+    bool is_found = false;
+    while (!is_found && proto_next(&reader, &field) == PROTO_FIELD) {
+        is_found = find_field(extras, &field) != NULL;
+    }
+    if (!is_found) {
+        return true;
+    }
+    struct event_extra *extra = arena_alloc(arena, sizeof *extra);
+    *ret = extra;
+    return wire_read_fields(extras, body, extra, arena, trouble);
 }
 
 /* The message of the event's kind. */
 static bool read_body(struct text body, struct event *event, struct arena *arena,
                       struct wire_trouble *trouble)
 {
-    struct event_extra *extra = NULL;
-    if (!read_message(shape_of((uint32_t)event->kind), body, event, &extra, arena, trouble)) {
+    const struct shape *shape = shape_of((uint32_t)event->kind);
+    size_t others;
+    if (!read_known(shape->fields, body, event, arena, trouble, &others) ||
+        (others != 0 && shape->extras != NULL &&
+         !read_extra(shape->extras, body, &event->extra, arena, trouble))) {
         return false;
     }
-    event->extra = extra;
     if (event->kind == EVENT_EXECUTION_COMPLETED && !run_state_is_final(event->outcome)) {
         trouble->text = "an ExecutionCompleted has no status that is an end";
         return false;

@@ -51,9 +51,9 @@ static size_t size_of_timestamp(struct timestamp t)
 }
 
 /* With its length; at most 18 bytes, so the length is one. */
-static uint8_t *put_timestamp(uint8_t *at, struct timestamp t)
+static inline uint8_t *put_timestamp(uint8_t *at, struct timestamp t, size_t size)
 {
-    *at++ = (uint8_t)size_of_timestamp(t);
+    *at++ = (uint8_t)size;
     if (t.seconds != 0) {
         at = proto_put_tag(at, TIMESTAMP_SECONDS, PROTO_VARINT);
         at = proto_put_varint(at, (uint64_t)t.seconds);
@@ -63,6 +63,17 @@ static uint8_t *put_timestamp(uint8_t *at, struct timestamp t)
         at = proto_put_varint(at, t.nanos);
     }
     return at;
+}
+
+static size_t size_of_time(time_us at)
+{
+    return 1 + size_of_timestamp(timestamp_of(at));
+}
+
+static uint8_t *put_time(uint8_t *at, time_us time)
+{
+    struct timestamp t = timestamp_of(time);
+    return put_timestamp(at, t, size_of_timestamp(t));
 }
 
 static size_t size_of_wrapped(struct text t)
@@ -113,6 +124,10 @@ static uint8_t *put_tags(uint8_t *at, unsigned field_tag, struct text tags)
 
 /* ---- fields ---- */
 
+/* Inlined twice: into what writes an event, which is done for each step of each instance, and into
+ * what everything else uses. */
+#define WALK __attribute__((always_inline)) static inline
+
 /* A message of another table. */
 static uint8_t *put_inner(uint8_t *at, unsigned tag, const struct shape_field *fields,
                           const void *base)
@@ -122,7 +137,7 @@ static uint8_t *put_inner(uint8_t *at, unsigned tag, const struct shape_field *f
     return wire_put_fields(at, fields, base);
 }
 
-static inline size_t size_of_field(const struct shape_field *field, const void *base)
+WALK size_t size_of_field(const struct shape_field *field, const void *base)
 {
     const void *member = (const char *)base + field->offset;
     size_t tag = field->tag < 0x80 ? 1 : 2;
@@ -150,10 +165,10 @@ static inline size_t size_of_field(const struct shape_field *field, const void *
     }
     case SHAPE_FLAG: return *(const bool *)member ? tag + 1 : 0;
     case SHAPE_STATUS: return status_number(*(const enum run_state *)member) != 0 ? tag + 1 : 0;
-    case SHAPE_TIME: return tag + 1 + size_of_timestamp(timestamp_of(*(const time_us *)member));
+    case SHAPE_TIME: return tag + size_of_time(*(const time_us *)member);
     case SHAPE_TIME_SET: {
         const time_us *time = member;
-        return *time != 0 ? tag + 1 + size_of_timestamp(timestamp_of(*time)) : 0;
+        return *time != 0 ? tag + size_of_time(*time) : 0;
     }
     case SHAPE_FAILURE: {
         const struct failure *const *failure = member;
@@ -169,7 +184,7 @@ static inline size_t size_of_field(const struct shape_field *field, const void *
     unreachable_state("a field type outside of the enumeration");
 }
 
-static inline uint8_t *put_field(uint8_t *at, const struct shape_field *field, const void *base)
+WALK uint8_t *put_field(uint8_t *at, const struct shape_field *field, const void *base)
 {
     const void *member = (const char *)base + field->offset;
     unsigned tag = field->tag;
@@ -189,7 +204,7 @@ static inline uint8_t *put_field(uint8_t *at, const struct shape_field *field, c
     case SHAPE_TAGS: return put_tags(at, tag, *(const struct text *)member);
     case SHAPE_ID: {
         const int32_t *id = member;
-        return *id != 0 ? proto_put_varint(proto_put_varint(at, tag), proto_of_int32(*id)) : at;
+        return *id != 0 ? proto_put_int32(proto_put_varint(at, tag), *id) : at;
     }
     case SHAPE_NUMBER: {
         const int64_t *n = member;
@@ -201,11 +216,10 @@ static inline uint8_t *put_field(uint8_t *at, const struct shape_field *field, c
         uint64_t status = status_number(*(const enum run_state *)member);
         return status != 0 ? proto_put_varint(proto_put_varint(at, tag), status) : at;
     }
-    case SHAPE_TIME:
-        return put_timestamp(proto_put_varint(at, tag), timestamp_of(*(const time_us *)member));
+    case SHAPE_TIME: return put_time(proto_put_varint(at, tag), *(const time_us *)member);
     case SHAPE_TIME_SET: {
         const time_us *time = member;
-        return *time != 0 ? put_timestamp(proto_put_varint(at, tag), timestamp_of(*time)) : at;
+        return *time != 0 ? put_time(proto_put_varint(at, tag), *time) : at;
     }
     case SHAPE_FAILURE: {
         const struct failure *failure = *(const struct failure *const *)member;
@@ -223,7 +237,7 @@ static inline uint8_t *put_field(uint8_t *at, const struct shape_field *field, c
     unreachable_state("a field type outside of the enumeration");
 }
 
-size_t wire_size_fields(const struct shape_field *fields, const void *base)
+WALK size_t size_of_fields(const struct shape_field *fields, const void *base)
 {
     size_t size = 0;
     for (; fields->tag != 0; fields++) {
@@ -232,12 +246,22 @@ size_t wire_size_fields(const struct shape_field *fields, const void *base)
     return size;
 }
 
-uint8_t *wire_put_fields(uint8_t *at, const struct shape_field *fields, const void *base)
+WALK uint8_t *put_fields(uint8_t *at, const struct shape_field *fields, const void *base)
 {
     for (; fields->tag != 0; fields++) {
         at = put_field(at, fields, base);
     }
     return at;
+}
+
+size_t wire_size_fields(const struct shape_field *fields, const void *base)
+{
+    return size_of_fields(fields, base);
+}
+
+uint8_t *wire_put_fields(uint8_t *at, const struct shape_field *fields, const void *base)
+{
+    return put_fields(at, fields, base);
 }
 
 /* ---- events ---- */
@@ -260,14 +284,14 @@ void wire_write_event(struct buffer *buffer, const struct event *event)
     assert_that(shape != NULL);
 
     bool has_extra = event->extra != NULL && shape->extras != NULL;
-    size_t body = wire_size_fields(shape->fields, event);
+    size_t body = size_of_fields(shape->fields, event);
     if (has_extra) {
         body += wire_size_fields(shape->extras, event->extra);
     }
     uint64_t body_tag = proto_tag((unsigned)event->kind, PROTO_BYTES);
     struct timestamp when = timestamp_of(event->at);
-    size_t size =
-        2 + size_of_timestamp(when) + proto_size_varint(body_tag) + proto_size_bytes(body);
+    size_t when_size = size_of_timestamp(when);
+    size_t size = 2 + when_size + proto_size_varint(body_tag) + proto_size_bytes(body);
     if (event->id != 0) {
         size += 1 + proto_size_varint(proto_of_int32(event->id));
     }
@@ -277,13 +301,13 @@ void wire_write_event(struct buffer *buffer, const struct event *event)
     at = proto_put_varint(at, size);
     if (event->id != 0) {
         at = proto_put_tag(at, EVENT_ID, PROTO_VARINT);
-        at = proto_put_varint(at, proto_of_int32(event->id));
+        at = proto_put_int32(at, event->id);
     }
     at = proto_put_tag(at, EVENT_TIMESTAMP, PROTO_BYTES);
-    at = put_timestamp(at, when);
+    at = put_timestamp(at, when, when_size);
     at = proto_put_varint(at, body_tag);
     at = proto_put_varint(at, body);
-    at = wire_put_fields(at, shape->fields, event);
+    at = put_fields(at, shape->fields, event);
     if (has_extra) {
         at = wire_put_fields(at, shape->extras, event->extra);
     }

@@ -34,8 +34,8 @@ extern const size_t archive_sample_count;
 const struct sample *sample_find(const char *name);
 const struct archive_sample *archive_sample_find(const char *name);
 
-/* True when what is on the wire is the same: all members but `bytes`, and row, partition and is_busy
- * of the record; an absent id and name as empty ones. */
+/* True when what is on the wire is the same: all members but `bytes`, and row, partition and
+ * is_busy of the record; an absent id and name as empty ones. */
 bool archive_is_same(const struct archive *a, const struct archive *b);
 
 /* True when what is on the wire is the same: all members but `raw`, absent names as empty ones. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Damaged history and archives: every truncation, every single-bit flip, and random mixtures of
- * flips, cuts, insertions and splices of valid bytes, from fixed seeds. The rules are in fuzz_history.c; run
- * under the address sanitizer, an access outside of the bytes ends the test.
+ * flips, cuts, insertions and splices of valid bytes, from fixed seeds. The rules are in
+ * fuzz_history.c; run under the address sanitizer, an access outside of the bytes ends the test.
  */
 #include <setjmp.h>
 #include <stdarg.h>

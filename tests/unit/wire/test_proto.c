@@ -34,6 +34,37 @@ static void varints_of_every_length_are_measured_written_and_read(void **state)
     }
 }
 
+static void an_int32_is_its_sign_extended_varint(void **state)
+{
+    (void)state;
+    static const int32_t near[] = { 0, 127, 128, 16383, 16384, 2097151, 268435455, INT32_MAX };
+    for (size_t i = 0; i < 2 * sizeof(near) / sizeof(near[0]); i++) {
+        int32_t value = i % 2 == 0 ? near[i / 2] : -near[i / 2] - 1;
+        uint8_t wanted[10];
+        uint8_t got[10];
+        size_t size = (size_t)(proto_put_varint(wanted, proto_of_int32(value)) - wanted);
+        assert_int_equal(proto_put_int32(got, value) - got, size);
+        assert_memory_equal(got, wanted, size);
+    }
+}
+
+static void a_piece_is_as_long_as_it_says_or_refused(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = { 0x02, 'a', 'b', 0x00, 0x02, 'c' };
+    struct proto_reader reader = { bytes, bytes + sizeof(bytes) };
+    struct text piece;
+    assert_true(proto_next_piece(&reader, &piece));
+    assert_true(text_equal(piece, TEXT("ab")));
+    assert_true(proto_next_piece(&reader, &piece));
+    assert_true(text_equal(piece, TEXT("")));
+    assert_false(proto_next_piece(&reader, &piece)); /* one byte is missing */
+    assert_ptr_equal(reader.at, bytes + 4);
+    reader.at = reader.end;
+    assert_false(proto_next_piece(&reader, &piece));
+    assert_ptr_equal(reader.at, reader.end);
+}
+
 static enum proto_answer read_hex(const char *hex, struct proto_field *ret)
 {
     struct arena arena;
@@ -82,6 +113,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(varints_of_every_length_are_measured_written_and_read),
+        cmocka_unit_test(an_int32_is_its_sign_extended_varint),
+        cmocka_unit_test(a_piece_is_as_long_as_it_says_or_refused),
         cmocka_unit_test(what_is_not_protobuf_is_refused),
     };
     return cmocka_run_group_tests_name("wire/proto", tests, NULL, NULL);
