@@ -68,7 +68,8 @@ enum message_kind {
     MESSAGE_SUSPEND = 4,   /* EXECUTION_SUSPENDED */
     MESSAGE_RESUME = 5,    /* EXECUTION_RESUMED */
     MESSAGE_REWIND = 6,    /* EXECUTION_REWOUND: a failed instance goes on */
-    MESSAGE_PURGE = 7,     /* no event: an ended instance is forgotten */
+    /* No event: an ended instance is forgotten. execution_id: only this one of it; absent: any */
+    MESSAGE_PURGE = 7,
     MESSAGE_ADOPT = 8,     /* bytes: an archive of one instance (wire.h): it is here from now on */
     /* EXECUTION_STARTED of a child. Takes the place of an ended instance; refused by one that has
      * not ended, which the parent hears as CHILD_FAILED. */

@@ -280,6 +280,7 @@ void partition_expect(struct partition *partition, const struct command *command
 void partition_apply(struct partition *partition, time_us now, struct command *command)
 {
     OBJECT_CHECK(partition, PARTITION_MAGIC);
+    partition->now = now;
     bool is_down = partition->core == NULL;
     switch (command->kind) {
     case COMMAND_ACTIVITY_DONE:

@@ -246,6 +246,22 @@ static pd_status make_child(struct delivery *d)
     return status;
 }
 
+/* ---- forgetting ------------------------------------------------------------------------------ */
+
+/* An execution that is named is not the one that took its place since. What is resident ended just
+ * now, and nobody has seen it. */
+static pd_status purge(struct delivery *d)
+{
+    struct text wanted = d->letter->execution_id;
+    if (text_is_present(wanted) &&
+        (d->found.instance != NULL || !text_equal(d->found.execution_id, wanted))) {
+        return error_set(d->err, PD_E_STATE, false, where,
+                         "instance '%.*s' is not the one that was meant",
+                         TEXT_ARGS(d->letter->instance_id));
+    }
+    return core_purge(d->partition->core, d->found.instance, d->found.row, d->err);
+}
+
 /* ---- all kinds ------------------------------------------------------------------------------- */
 
 /* A parent's order to its child, and this is none of it: the id is another's. */
@@ -331,8 +347,7 @@ static pd_status act(struct delivery *d)
     case MESSAGE_SUSPEND:
     case MESSAGE_RESUME: return tell(d);
     case MESSAGE_REWIND: return is_in_store(d) ? rewind_row(d, d->letter->event) : PD_OK;
-    case MESSAGE_PURGE:
-        return core_purge(d->partition->core, d->found.instance, d->found.row, d->err);
+    case MESSAGE_PURGE: return purge(d);
     case MESSAGE_ADOPT: return adopt(d);
     case MESSAGE_CHILD_START:
     case MESSAGE_CHILD_ENSURE: return make_child(d);

@@ -18,6 +18,7 @@
 /* Some 500 bytes each; one that was let go costs a look in the store when it is needed again. */
 #define RESIDENTS_DEFAULT 20000
 #define MAILBOX_WAIT_MS 1000
+#define CRASHES_DEFAULT 3
 
 /* Partitions that have letters from this one. */
 static void wake_mailed(struct engine *engine, uint64_t mailed)
@@ -115,7 +116,7 @@ static bool start_threads(struct engine *engine, struct runner *runner,
         started = started && pump_start(&engine->pumps[i], engine);
     }
     engine->has_mailbox = started && thread_start(&engine->mailbox, mailbox_body, engine);
-    return engine->has_mailbox;
+    return janitor_start(&engine->janitor, engine, options->keep_ms) && engine->has_mailbox;
 }
 
 static bool own_all(struct engine *engine, struct runner *runner,
@@ -127,6 +128,7 @@ static bool own_all(struct engine *engine, struct runner *runner,
         struct partition_options each = {
             .store = engine->store,
             .runner = runner,
+            .board = &engine->board,
             .number = i,
             .seed = new_seed(&each),
             .residents_max = residents / engine->pump_count + 1,
@@ -153,6 +155,11 @@ struct engine *engine_start(struct store *store, struct runner *runner,
     if (!own_all(engine, runner, options, partitions, err)) {
         OBJECT_FREE(engine, ENGINE_MAGIC);
         return NULL;
+    }
+    board_open(&engine->board, store,
+               options->crashes_max != 0 ? options->crashes_max : CRASHES_DEFAULT);
+    for (unsigned i = 0; i < engine->pump_count; i++) {
+        partition_watch(partitions[i]);
     }
     engine->pumps = mem_alloc(engine->pump_count * sizeof *engine->pumps);
     calls_init(&engine->calls);
@@ -183,7 +190,8 @@ void engine_stop(struct engine *engine, int64_t drain_ms)
         return;
     }
     OBJECT_CHECK(engine, ENGINE_MAGIC);
-    calls_close(&engine->calls);
+    calls_close(&engine->calls); /* the janitor's too: it is refused, and stops */
+    janitor_stop(&engine->janitor);
     if (engine->has_mailbox) {
         atomic_store(&engine->is_mailbox_stopping, true);
         engine->store->ops->wake(engine->store);
@@ -209,5 +217,6 @@ void engine_stop(struct engine *engine, int64_t drain_ms)
     mem_free(engine->pumps);
     watches_done(&engine->watches);
     calls_done(&engine->calls);
+    board_close(&engine->board);
     OBJECT_FREE(engine, ENGINE_MAGIC);
 }

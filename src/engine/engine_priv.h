@@ -29,6 +29,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/object.h"
+#include "engine/board.h"
 #include "engine/engine.h"
 #include "engine/partition.h"
 
@@ -65,6 +66,7 @@ struct seat {
     struct activity_host host;
     struct pool *pool;
     pthread_t thread;
+    struct board_slot *slot;
 
     /* under the pool's mutex */
     uint64_t row; /* of what is run; 0: nothing */
@@ -210,6 +212,22 @@ void calls_init(struct calls *calls);
 void calls_close(struct calls *calls); /* lets none in any more, and waits for those inside */
 void calls_done(struct calls *calls);
 
+/* ---- janitor.c: forgets what ended long ago -------------------------------------------------- */
+
+struct janitor {
+    struct engine *engine;
+    int64_t keep_ms[RUN_TERMINATED + 1]; /* as in engine_options */
+    pthread_mutex_t mutex;
+    pthread_cond_t stop;
+    bool is_stopping;
+    pthread_t thread;
+    bool has_thread;
+};
+
+/* False: there is something to forget, and no thread to do it. */
+bool janitor_start(struct janitor *janitor, struct engine *engine, const int64_t *keep_ms);
+void janitor_stop(struct janitor *janitor);
+
 /* ---- engine.c -------------------------------------------------------------------------------- */
 
 struct engine {
@@ -221,6 +239,8 @@ struct engine {
     struct committer committer;
     struct watches watches;
     struct calls calls;
+    struct engine_board board;
+    struct janitor janitor;
 
     pthread_t mailbox;
     bool has_mailbox;

@@ -44,6 +44,7 @@ struct partition *partition_new(const struct partition_options *options, time_us
 {
     struct partition *partition = OBJECT_NEW(struct partition, PARTITION_MAGIC);
     partition->options = *options;
+    partition->now = now;
     partition->retry_delay = RETRY_FIRST;
     arena_init(&partition->turn);
     arena_init(&partition->scratch);
@@ -53,6 +54,11 @@ struct partition *partition_new(const struct partition_options *options, time_us
         return NULL;
     }
     return partition;
+}
+
+void partition_watch(struct partition *partition)
+{
+    partition->slot = board_partition_slot(partition->options.board, partition->options.number);
 }
 
 static void throw_away(struct partition *partition)
@@ -197,6 +203,7 @@ static bool run_letters(struct partition *partition, time_us now)
 bool partition_run(struct partition *partition, time_us now)
 {
     OBJECT_CHECK(partition, PARTITION_MAGIC);
+    partition->now = now;
     if (!end_doubt(partition, now) || !come_back(partition, now)) {
         return false;
     }

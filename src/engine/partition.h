@@ -30,7 +30,9 @@
  *       recorded have been received. From then to its result nothing else ends the step by itself
  *       (a time-out; what the instance's own code does, or a client, still does).
  *   P8  The runner is told of every row that ends, is replaced or begins anew other than by a turn
- *       that it ran to that end. */
+ *       that it ran to that end.
+ *   P9  What was running each of the last so many times that the process died is not run: a step
+ *       fails when recovery would dispatch it, an instance is suspended before its turn (board.h). */
 #ifndef ENGINE_PARTITION_H
 #define ENGINE_PARTITION_H
 
@@ -43,10 +45,12 @@
 #include "store/store.h"
 
 struct partition;
+struct engine_board;
 
 struct partition_options {
     struct store *store;
     struct runner *runner;
+    struct engine_board *board; /* NULL: nothing is ever suspected */
     unsigned number;
     uint64_t seed; /* of ids that core makes */
     size_t residents_max;
@@ -66,6 +70,9 @@ struct work {
 /* Owns the partition in the store. PD_E_STATE: another process does. */
 struct partition *partition_new(const struct partition_options *options, time_us now,
                                 pd_error *err);
+
+/* The board has been opened: turns are written there from now on. */
+void partition_watch(struct partition *partition);
 
 /* Answers what waits with PD_E_CANCELLED (claims with PD_E_LEASE_LOST), disowns. */
 void partition_free(struct partition *partition);

@@ -7,6 +7,7 @@
  *     deliver.c      one letter, from wherever, to its instance
  *     post.c         letters on their way: from core, and out of the mailbox
  *     turns.c        turns, and whom the runner forgets
+ *     suspect.c      what ended the process again and again
  *     residency.c    from the store into core
  *     window.c       timers */
 #ifndef ENGINE_PARTITION_PRIV_H
@@ -15,6 +16,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "base/object.h"
+#include "engine/board.h"
 #include "engine/partition.h"
 
 #define PARTITION_MAGIC 0x7061727aU
@@ -48,6 +50,8 @@ struct partition {
     struct partition_options options;
     struct core *core; /* NULL: down (P3) */
     uint64_t epoch;
+    time_us now; /* as the driver said last */
+    struct board_slot *slot;
 
     struct command_list answers; /* wait for the next cut */
     struct command_list delayed; /* commands of clients that wait for what is not durable yet */
@@ -93,7 +97,8 @@ struct partition {
 struct standing {
     uint64_t row; /* 0: there is none */
     enum run_state state;
-    struct instance *instance; /* NULL: not resident, as only those that have ended may be */
+    struct instance *instance; /* NULL: not resident, as only those that have ended may be; then: */
+    struct text execution_id;  /* in the turn arena */
 };
 
 pd_status residency_find(struct partition *partition, struct text id, struct standing *ret,
@@ -157,6 +162,21 @@ void apply_forget_claims(struct partition *partition);
 bool turns_run(struct partition *partition, time_us now);
 /* P8 */
 void turns_forget(struct partition *partition, uint64_t row);
+
+/* ---- suspect.c ---- */
+
+/* P9, when is_suspicious: the turn has been given back. */
+bool suspect_turn(struct partition *partition, const struct turn *turn);
+/* Likewise, of what was just dispatched again. */
+void suspect_steps(struct partition *partition, struct instance *instance, uint64_t row,
+                   struct text execution_id);
+/* The turn came to its end. */
+void suspect_absolve(struct partition *partition, uint64_t row);
+
+static inline bool is_suspicious(const struct partition *partition)
+{
+    return partition->options.board != NULL && board_has_suspects(partition->options.board);
+}
 
 /* ---- window.c ---- */
 

@@ -16,8 +16,15 @@ static void run(struct seat *seat, struct activity *activity)
     struct pool *pool = seat->pool;
     struct pump *pump = &pool->engine->pumps[activity->partition];
     struct command *command = command_new_done(activity);
+    uint64_t row = activity->row;
+    int32_t id = activity->id;
+    board_begin(seat->slot, row, id);
     pool->runner->ops->activity(pool->runner, activity, &seat->host, &command->as.done.arena,
                                 &command->as.done.result);
+    board_end(seat->slot);
+    if (board_has_suspects(&pool->engine->board)) {
+        board_absolve(&pool->engine->board, row, id);
+    }
     host_end(seat, command);
     if (command->as.done.result.is_recorded) {
         activity_free(command_end_done(command));
@@ -89,6 +96,7 @@ bool pool_start(struct pool *pool, struct engine *engine, struct runner *runner,
     for (; pool->seat_count < threads; pool->seat_count++) {
         struct seat *seat = &pool->seats[pool->seat_count];
         host_init(seat, pool);
+        seat->slot = board_thread_slot(&engine->board, pool->seat_count);
         if (pthread_create(&seat->thread, NULL, body, seat) != 0) {
             host_done(seat);
             return false;

@@ -86,6 +86,9 @@ static pd_status admit(struct partition *partition, const struct instance_record
     *ret = core_admit(partition->core, &image, dispatches);
     if (dispatches) {
         note_dispatched(partition, record->row);
+        if (is_suspicious(partition)) {
+            suspect_steps(partition, *ret, record->row, record->execution_id);
+        }
     }
     return PD_OK;
 }
@@ -104,9 +107,11 @@ static pd_status find(struct partition *partition, struct text id, uint64_t row,
         return status;
     }
     *ret = (struct standing){ .row = record.row, .state = record.state };
-    if (!run_state_is_final(record.state)) {
-        status = admit(partition, &record, &ret->instance, err);
+    if (run_state_is_final(record.state)) {
+        ret->execution_id = record.execution_id;
+        return PD_OK;
     }
+    status = admit(partition, &record, &ret->instance, err);
     arena_reset(&partition->turn);
     return status;
 }
@@ -116,7 +121,9 @@ pd_status residency_find(struct partition *partition, struct text id, struct sta
 {
     struct instance *instance = core_find(partition->core, id);
     if (instance != NULL) {
-        *ret = (struct standing){ instance_row(instance), instance_state(instance), instance };
+        *ret = (struct standing){ .row = instance_row(instance),
+                                  .state = instance_state(instance),
+                                  .instance = instance };
         return PD_OK;
     }
     *ret = (struct standing){ 0 };

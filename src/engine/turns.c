@@ -52,13 +52,23 @@ static bool is_renewed(const struct turn_result *result)
     return count > 0 && result->actions[count - 1].kind == ACTION_CONTINUE_AS_NEW;
 }
 
+/* The runner, while the board says so (D1). */
+static enum runner_answer ask(struct partition *partition, const struct turn *turn,
+                              const struct past *past, struct turn_result *ret)
+{
+    struct runner *runner = partition->options.runner;
+    board_begin(partition->slot, turn->row, EVENT_NO_ID);
+    enum runner_answer answer = runner->ops->turn(runner, turn, past, &partition->turn, ret);
+    board_end(partition->slot);
+    return answer;
+}
+
 /* False: the store is in trouble. */
 static bool run_turn(struct partition *partition, time_us now, const struct turn *turn)
 {
-    struct runner *runner = partition->options.runner;
     struct turn_result result = { 0 };
     arena_reset(&partition->turn);
-    enum runner_answer answer = runner->ops->turn(runner, turn, NULL, &partition->turn, &result);
+    enum runner_answer answer = ask(partition, turn, NULL, &result);
     if (answer == RUNNER_NEEDS_HISTORY) {
         if (!turn->is_past_durable) {
             partition->counters.postponed++;
@@ -76,7 +86,7 @@ static bool run_turn(struct partition *partition, time_us now, const struct turn
             partition_back_off(partition, now, &err);
             return false;
         } else {
-            answer = runner->ops->turn(runner, turn, &past, &partition->turn, &result);
+            answer = ask(partition, turn, &past, &result);
             assert_that(answer != RUNNER_NEEDS_HISTORY);
         }
     }
@@ -94,6 +104,9 @@ static bool run_turn(struct partition *partition, time_us now, const struct turn
     core_end_turn(partition->core, now, turn, &result);
     if (is_renewed(&result)) {
         turns_forget(partition, row);
+    }
+    if (is_suspicious(partition)) {
+        suspect_absolve(partition, row);
     }
     return true;
 }
@@ -114,7 +127,8 @@ bool turns_run(struct partition *partition, time_us now)
         if (!core_next_turn(partition->core, now, &turn)) {
             return false;
         }
-        if (!run_turn(partition, now, turn)) {
+        bool is_kept = is_suspicious(partition) && suspect_turn(partition, turn);
+        if (!is_kept && !run_turn(partition, now, turn)) {
             return false;
         }
     }
