@@ -129,9 +129,13 @@ static pd_result parent(pd_orchestration *o, pd_value input)
 {
     const char *name;
     const char *id = NULL;
+    const char *then = NULL;
     pd_value of_child = PD_NULL;
-    pd_read(o, input, "name", &name, "id?", &id, "input?", &of_child);
+    pd_read(o, input, "name", &name, "id?", &id, "input?", &of_child, "then?", &then);
     pd_value output = pd_call_child(o, name, of_child, .id = id);
+    if (then != NULL) {
+        pd_wait_event(o, then);
+    }
     return pd_ok(o, output);
 }
 

@@ -56,10 +56,10 @@ int64_t kit_now_ms(void); /* monotonic */
  *                  FailsInActivity; Echo (no step); WaitFor name -> the event's payload;
  *                  Collect n -> the payloads of n events "item"; Sleep ms -> null;
  *                  Slow ms (one activity that takes as long);
- *                  Trip x (SayHello, then Stumble); Parent {name, id?, input?} -> what its child
- *                  gives; Tree depth (two children each) -> how many there are; Tell x (status x,
- *                  and "gone" after the first of two events "go"); Loop n (continues as new so
- *                  often, then waits for "go")
+ *                  Trip x (SayHello, then Stumble); Parent {name, id?, input?, then?} -> what its
+ *                  child gives, after an event `then`; Tree depth (two children each) -> how many
+ *                  there are; Tell x (status x, and "gone" after the first of two events "go");
+ *                  Loop n (continues as new so often, then waits for "go")
  *   activities     SayHello, Square, Break, Nap, Stumble (fails as often as kit_trip said) */
 void kit_trip(int times);
 pd_result kit_hello(pd_orchestration *o, pd_value cities);
