@@ -64,6 +64,25 @@ struct store *store_open(const char *url, pd_error *err)
     return NULL;
 }
 
+struct store *store_look(const char *url, pd_error *err)
+{
+    size_t size = strcspn(url, "?");
+    unsigned partitions = 1;
+    if (url[size] == '?' && read_options(url + size + 1, &partitions, err) != PD_OK) {
+        return NULL;
+    }
+    if (size > 7 && strncmp(url, "sqlite:", 7) == 0) {
+        char *file = copy_of(url + 7, size - 7);
+        struct store *store = store_sqlite_look(file, NULL, err);
+        mem_free(file);
+        return store;
+    }
+    (void)error_set(err, PD_E_INVALID, false, "store: look",
+                    "'%s' is not the URL of a store that others can look at: write sqlite:FILE",
+                    url);
+    return NULL;
+}
+
 void store_close(struct store *store)
 {
     if (store != NULL) {

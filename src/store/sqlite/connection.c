@@ -112,18 +112,18 @@ pd_status connection_error(struct connection *connection, const char *where, pd_
 }
 
 struct connection *connection_open(const char *path, const char *name, const char *vfs,
-                                   pd_error *err)
+                                   bool only_reads, pd_error *err)
 {
     static const char where[] = "sqlite: open";
     struct connection *connection = OBJECT_NEW(struct connection, CONNECTION_MAGIC);
     connection->name = name;
     connection->restart_at = CHECKPOINT_RESTART_PAGES;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
+    int flags = only_reads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(path, &connection->db, flags, vfs) != SQLITE_OK) {
         goto fail;
     }
-    if (sqlite3_db_readonly(connection->db, "main") != 0) {
+    if (!only_reads && sqlite3_db_readonly(connection->db, "main") != 0) {
         (void)error_set(err, PD_E_DENIED, false, where, "'%s' cannot be written", name);
         goto close;
     }

@@ -114,7 +114,7 @@ struct connection {
 
 /* Opens the file and sets the connection up; nothing is read or made yet. */
 struct connection *connection_open(const char *path, const char *name, const char *vfs,
-                                   pd_error *err);
+                                   bool only_reads, pd_error *err);
 void connection_close(struct connection *connection); /* NULL is fine */
 
 /* Says what went wrong last on this connection, as a status. */

@@ -96,7 +96,7 @@ pd_status sqlite_accept(struct store *base, const struct message *messages, size
     }
     pthread_mutex_lock(&store->sender_lock);
     if (store->sender == NULL) {
-        store->sender = connection_open(store->path, store->name, store->vfs, err);
+        store->sender = connection_open(store->path, store->name, store->vfs, false, err);
     }
     struct connection *connection = store->sender;
     pd_status status =

@@ -319,11 +319,21 @@ static pd_status switch_to_wal(struct connection *connection, pd_error *err)
     }
 }
 
+static pd_status count_partitions(struct connection *connection, unsigned *ret, pd_error *err)
+{
+    int64_t count = 0;
+    pd_status status =
+        connection_integer(connection, "SELECT count(*) FROM partition", &count, where_open, err);
+    if (status == PD_OK) {
+        *ret = (unsigned)count;
+    }
+    return status;
+}
+
 pd_status schema_prepare(struct connection *connection, unsigned partitions,
                          unsigned *ret_partitions, pd_error *err)
 {
     bool work = false;
-    int64_t count = 0;
     pd_status status = need_work(connection, &work, err);
     if (status == PD_OK && work) {
         status = connection_execute(connection, "BEGIN IMMEDIATE", where_open, err);
@@ -341,12 +351,18 @@ pd_status schema_prepare(struct connection *connection, unsigned partitions,
     if (status == PD_OK) {
         status = switch_to_wal(connection, err);
     }
-    if (status == PD_OK) {
-        status = connection_integer(connection, "SELECT count(*) FROM partition", &count,
-                                    where_open, err);
+    return status == PD_OK ? count_partitions(connection, ret_partitions, err) : status;
+}
+
+pd_status schema_look(struct connection *connection, unsigned *ret_partitions, pd_error *err)
+{
+    bool work = false;
+    pd_status status = need_work(connection, &work, err);
+    if (status == PD_OK && work) {
+        status = error_set(err, PD_E_STATE, false, "sqlite: look",
+                           "'%s' is empty or of an earlier version; it is brought up to this one "
+                           "when a program opens it to use it",
+                           connection->name);
     }
-    if (status == PD_OK) {
-        *ret_partitions = (unsigned)count;
-    }
-    return status;
+    return status == PD_OK ? count_partitions(connection, ret_partitions, err) : status;
 }

@@ -35,6 +35,9 @@ pd_status schema_is_old(struct connection *connection, bool *ret, pd_error *err)
 pd_status schema_prepare(struct connection *connection, unsigned partitions,
                          unsigned *ret_partitions, pd_error *err);
 
+/* Only reads: PD_E_STATE when the file is empty or would have to be migrated. */
+pd_status schema_look(struct connection *connection, unsigned *ret_partitions, pd_error *err);
+
 /* The views for people, in views.c, made again after every migration. In pieces, as C limits the
  * length of a literal; NULL ends them. */
 extern const char *const schema_views[];

@@ -26,7 +26,8 @@ struct sqlite_store *sqlite_store_of(struct store *base)
 struct connection *sqlite_writer(struct sqlite_store *store, pd_error *err)
 {
     if (store->writer == NULL) {
-        store->writer = connection_open(store->path, store->name, store->vfs, err);
+        assert_that(!store->only_reads);
+        store->writer = connection_open(store->path, store->name, store->vfs, false, err);
     }
     return store->writer;
 }
@@ -40,8 +41,9 @@ struct connection *sqlite_reader_take(struct sqlite_store *store, pd_error *err)
         connection->next = NULL;
     }
     pthread_mutex_unlock(&store->readers_lock);
-    return connection != NULL ? connection
-                              : connection_open(store->path, store->name, store->vfs, err);
+    return connection != NULL
+               ? connection
+               : connection_open(store->path, store->name, store->vfs, store->only_reads, err);
 }
 
 void sqlite_reader_give(struct sqlite_store *store, struct connection *connection)
@@ -266,18 +268,12 @@ static pd_status prepare(struct sqlite_store *store, unsigned partitions, pd_err
     return status;
 }
 
-struct store *store_sqlite_open(const char *file, unsigned partitions, const char *vfs,
-                                pd_error *err)
+static struct sqlite_store *sqlite_new(const char *file, const char *vfs, pd_error *err)
 {
-    static const char where[] = "sqlite: open";
     size_t size = strlen(file) + 1;
     if (size == 1 || file[size - 2] == '/') {
-        (void)error_set(err, PD_E_INVALID, false, where, "'%s' does not name a file", file);
-        return NULL;
-    }
-    if (partitions == 0 || partitions > LIMIT_PARTITIONS) {
-        (void)error_set(err, PD_E_INVALID, false, where, "%u partitions; 1 to %d are possible",
-                        partitions, LIMIT_PARTITIONS);
+        (void)error_set(err, PD_E_INVALID, false, "sqlite: open", "'%s' does not name a file",
+                        file);
         return NULL;
     }
     struct sqlite_store *store = OBJECT_NEW(struct sqlite_store, SQLITE_STORE_MAGIC);
@@ -290,9 +286,50 @@ struct store *store_sqlite_open(const char *file, unsigned partitions, const cha
     pthread_mutex_init(&store->sender_lock, NULL);
     pthread_mutex_init(&store->readers_lock, NULL);
     pthread_mutex_init(&store->owner.lock, NULL);
+    return store;
+}
+
+struct store *store_sqlite_open(const char *file, unsigned partitions, const char *vfs,
+                                pd_error *err)
+{
+    if (partitions == 0 || partitions > LIMIT_PARTITIONS) {
+        (void)error_set(err, PD_E_INVALID, false, "sqlite: open",
+                        "%u partitions; 1 to %d are possible", partitions, LIMIT_PARTITIONS);
+        return NULL;
+    }
+    struct sqlite_store *store = sqlite_new(file, vfs, err);
+    if (store == NULL) {
+        return NULL;
+    }
     if (schema_probe(store->path, store->name, vfs, err) != PD_OK ||
         sqlite_writer(store, err) == NULL || sqlite_owner_init(store, err) != PD_OK ||
         prepare(store, partitions, err) != PD_OK) {
+        sqlite_close(&store->base);
+        return NULL;
+    }
+    return &store->base;
+}
+
+struct store *store_sqlite_look(const char *file, const char *vfs, pd_error *err)
+{
+    struct sqlite_store *store = sqlite_new(file, vfs, err);
+    if (store == NULL) {
+        return NULL;
+    }
+    store->only_reads = true;
+    pd_status status = PD_OK;
+    if (access(store->path, F_OK) != 0) {
+        status = error_set(err, PD_E_NOT_FOUND, false, "sqlite: look", "there is no '%s'", file);
+    }
+    if (status == PD_OK) {
+        status = schema_probe(store->path, store->name, vfs, err);
+    }
+    struct connection *reader = status == PD_OK ? sqlite_reader_take(store, err) : NULL;
+    if (reader != NULL) {
+        status = schema_look(reader, &store->base.partition_count, err);
+        sqlite_reader_give(store, reader);
+    }
+    if (reader == NULL || status != PD_OK) {
         sqlite_close(&store->base);
         return NULL;
     }

@@ -38,6 +38,7 @@ struct sqlite_store {
     struct store base;
     char *name, *path; /* as given, and as SQLite is to see it */
     const char *vfs;
+    bool only_reads; /* store_look: there are readers only, and nothing of the owner's */
     struct connection *writer;
     pthread_mutex_t sender_lock;
     struct connection *sender;

@@ -99,7 +99,8 @@ static struct guest *guest_of(struct sqlite_store *store, pd_error *err)
     if (store->guest != NULL) {
         return store->guest;
     }
-    struct connection *connection = connection_open(store->path, store->name, store->vfs, err);
+    struct connection *connection =
+        connection_open(store->path, store->name, store->vfs, false, err);
     if (connection == NULL) {
         return NULL;
     }
