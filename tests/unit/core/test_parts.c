@@ -204,6 +204,90 @@ static void a_waiting_event_has_its_own_copy_of_everything(void **state)
     mem_free(copy);
 }
 
+static struct failure *chain(struct failure *failures, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        failures[i] = (struct failure){ .type = TEXT("T"), .message = TEXT("m") };
+        failures[i].next = i + 1 < count ? &failures[i + 1] : NULL;
+    }
+    return failures;
+}
+
+static size_t count_causes(const struct failure *failure)
+{
+    size_t count = 0;
+    for (const struct failure *f = failure->cause; f != NULL; f = f->next) {
+        assert_true(text_equal(f->type, TEXT("T")));
+        count++;
+    }
+    return count;
+}
+
+static void causes_beside_each_other_are_kept_up_to_the_limit(void **state)
+{
+    (void)state;
+    struct failure causes[LIMIT_FAILURE_CAUSES + 1];
+    struct failure below[2];
+    struct failure failure = { .type = TEXT("All"), .message = TEXT("") };
+    struct event event = { .kind = EVENT_TASK_FAILED, .failure = &failure };
+    struct shelf none = { 0 };
+    for (size_t count = LIMIT_FAILURE_CAUSES - 1; count <= LIMIT_FAILURE_CAUSES + 1; count++) {
+        failure.cause = chain(causes, count);
+        causes[count - 1].cause = chain(below, 2); /* of the last, also */
+        struct waiting_event *copy = waiting_event_new(&none, &event);
+        size_t kept = count < LIMIT_FAILURE_CAUSES ? count : LIMIT_FAILURE_CAUSES;
+        assert_int_equal(count_causes(copy->event.failure), kept);
+        const struct failure *last = copy->event.failure->cause;
+        while (last->next != NULL) {
+            last = last->next;
+        }
+        assert_int_equal(count_causes(last), count <= LIMIT_FAILURE_CAUSES ? 2 : 0);
+        mem_free(copy);
+    }
+}
+
+static void a_copy_of_what_few_events_have_borrows_nothing(void **state)
+{
+    (void)state;
+    char text[] = "tags progress parent execution name version";
+    struct event_extra extra = {
+        .tags = text_make(text, 4),
+        .progress = text_make(text + 5, 8),
+        .limits = { 1, 2, 3 },
+        .retry_of = 4,
+        .recurses = true,
+        .has_parent = true,
+        .parent_step = 5,
+        .parent_id = text_make(text + 14, 6),
+        .parent_execution_id = text_make(text + 21, 9),
+        .parent_name = text_make(text + 31, 4),
+        .parent_version = text_make(text + 36, 0),
+    };
+    struct failure failure = { .type = text_make(text, 3), .message = text_make(text, 1) };
+    struct event event = { .kind = EVENT_TASK_FAILED,
+                           .payload = text_make(text + 36, 7),
+                           .failure = &failure,
+                           .extra = &extra };
+    struct arena arena = { 0 };
+    const struct event *copy = event_copy(&arena, &event);
+    memset(text, 'x', sizeof text);
+    memset(&extra, 0, sizeof extra);
+    memset(&failure, 0, sizeof failure);
+    assert_true(text_equal(copy->payload, TEXT("version")));
+    assert_true(text_equal(copy->failure->type, TEXT("tag")));
+    assert_true(text_equal(copy->extra->tags, TEXT("tags")));
+    assert_true(text_equal(copy->extra->progress, TEXT("progress")));
+    assert_int_equal(copy->extra->limits.beat_ms, 3);
+    assert_int_equal(copy->extra->retry_of, 4);
+    assert_true(copy->extra->recurses && copy->extra->has_parent);
+    assert_int_equal(copy->extra->parent_step, 5);
+    assert_true(text_equal(copy->extra->parent_id, TEXT("parent")));
+    assert_true(text_equal(copy->extra->parent_execution_id, TEXT("execution")));
+    assert_true(text_equal(copy->extra->parent_name, TEXT("name")));
+    assert_true(text_equal(copy->extra->parent_version, TEXT(""))); /* empty, not absent */
+    arena_done(&arena);
+}
+
 /* ---- batches, names ---- */
 
 static void a_batch_keeps_its_mutations_in_order(void **state)
@@ -249,6 +333,8 @@ int main(void)
         cmocka_unit_test(steps_are_found_by_id_and_kind_and_close_once),
         cmocka_unit_test(steps_agree_with_a_set_of_flags),
         cmocka_unit_test(a_waiting_event_has_its_own_copy_of_everything),
+        cmocka_unit_test(causes_beside_each_other_are_kept_up_to_the_limit),
+        cmocka_unit_test(a_copy_of_what_few_events_have_borrows_nothing),
         cmocka_unit_test(a_batch_keeps_its_mutations_in_order),
         cmocka_unit_test(kinds_have_names_also_those_of_a_newer_version),
     };

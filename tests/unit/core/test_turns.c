@@ -352,18 +352,61 @@ static void transitions_outside_the_table_do_not_exist(void **state)
     assert_int_equal(at, TRANSITION_RUNNING_FAILED);
 }
 
+/* Replaces one that has not ended. */
+static void replace(struct rig *rig, const char *id)
+{
+    struct start_command command = { .id = text_of(id),
+                                     .name = TEXT("approval"),
+                                     .replaces = STATES_ALL };
+    assert_int_equal(rig_start_as(rig, &command), PD_OK);
+}
+
+/* Suspends it while the only turn there is is open, and ends that. */
+static void end_suspended(struct rig *rig, const char *id)
+{
+    const struct turn *turn;
+    assert_true(core_next_turn(rig->core, rig->now, &turn));
+    rig_suspend(rig, id, NULL, NULL);
+    rig_end_turn(rig, turn);
+}
+
 static void every_transition_is_taken(void **state)
 {
     struct rig *rig = *state;
-    rig_start(rig, "a", "broken", NULL);
-    rig_start(rig, "b", "approval", NULL);
-    rig_raise(rig, "b", "x", NULL);
+    rig_start(rig, "failed", "broken", NULL);
+    rig_start(rig, "completed", "script", "new | end");
     rig_run(rig);
+    rig_start(rig, "pending", "approval", NULL);
+    rig_suspend(rig, "pending", NULL, NULL);
+    rig_resume(rig, "pending", NULL);
+    rig_terminate(rig, "pending", NULL, false);
+    rig_start(rig, "running", "approval", NULL);
+    rig_run(rig);
+    rig_suspend(rig, "running", NULL, NULL);
+    rig_resume(rig, "running", NULL);
+    rig_terminate(rig, "running", NULL, false);
+    rig_run(rig);
+    rig_start(rig, "renewed", "script", "new");
+    end_suspended(rig, "renewed");
+    rig_terminate(rig, "renewed", NULL, false);
+    rig_start(rig, "begun", "approval", NULL);
+    end_suspended(rig, "begun");
+    replace(rig, "begun");
+    replace(rig, "begun");
+    rig_run(rig);
+    replace(rig, "begun");
+    rig_run(rig);
+    rig_start(rig, "held, completed", "script", "end");
+    end_suspended(rig, "held, completed");
+    rig_start(rig, "held, failed", "broken", NULL);
+    end_suspended(rig, "held, failed");
     for (int i = 0; i < TRANSITION_COUNT; i++) {
-        assert_true(rig->core->transitions[i] > 0);
+        if (rig->core->transitions[i] == 0) {
+            fail_msg("transition %d is not taken", i);
+        }
     }
-    assert_int_equal(core_counters(rig->core).endings, 2);
-    assert_int_equal(core_counters(rig->core).turns, 2);
+    assert_int_equal(core_counters(rig->core).endings, 7);
+    rig_flush(rig);
 }
 
 /* ---- recovery ---- */
