@@ -130,8 +130,15 @@ pd_status rig_resume(struct rig *rig, const char *id, const char *reason);
 pd_status rig_purge(struct rig *rig, const char *id);
 bool rig_progress(struct rig *rig, const char *id, int32_t step, const char *progress);
 void rig_forget(struct rig *rig, uint64_t row); /* the runner does */
-bool rig_deliver(
-    struct rig *rig); /* all letters there are; false: there were none: rig_letters.c */
+/* All letters there are; false: there were none. rig_letters.c */
+bool rig_deliver(struct rig *rig);
+/* From what the store has. PD_E_NOT_FOUND, and as rewrite_rewind, rewrite_fork, core_adopt.
+ * rig_rewrite.c */
+pd_status rig_rewind(struct rig *rig, struct text id, const char *reason);
+pd_status rig_fork(struct rig *rig, const char *id, uint64_t event, const char *new_id);
+pd_status rig_adopt(struct rig *rig, const struct adoption *adoption);
+/* MESSAGE_CHILD_ENSURE; false: do what MESSAGE_CHILD_START does. */
+bool rig_ensure_child(struct rig *rig, const struct letter *letter);
 pd_status rig_raise(struct rig *rig, const char *id, const char *name, const char *payload);
 bool rig_complete(struct rig *rig, const char *id, int32_t step, const char *payload);
 bool rig_fail(struct rig *rig, const char *id, int32_t step, const char *type, const char *message);

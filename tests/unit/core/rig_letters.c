@@ -70,7 +70,10 @@ static void deliver(struct rig *rig, const struct letter *letter)
 {
     pd_error err;
     const struct event *event = letter->event;
-    if (letter->kind == MESSAGE_CHILD_START) {
+    if (letter->kind == MESSAGE_CHILD_ENSURE && rig_ensure_child(rig, letter)) {
+        return;
+    }
+    if (letter->kind == MESSAGE_CHILD_START || letter->kind == MESSAGE_CHILD_ENSURE) {
         start_child(rig, letter);
         return;
     }

@@ -123,6 +123,7 @@ static void insert(struct model *model, const struct instance_record *record)
     row->record.tags = text_copy(arena, record->tags);
     row->record.parent_id = text_copy(arena, record->parent_id);
     row->record.parent_execution_id = text_copy(arena, record->parent_execution_id);
+    row->record.custom_status = text_copy(arena, record->custom_status);
     row->record.output = text_copy(arena, record->output);
     row->record.failure = text_copy(arena, record->failure);
     model->rows = one_more(arena, model->rows, model->row_count, sizeof *model->rows);

@@ -10,6 +10,9 @@
  *   mixed          keeps three steps open, activities and timers, until n have come
  *   forever        an activity, and another whenever it has an event; never ends
  *   parent         n children of program mixed, ends when all have ended
+ *   strict         n activities at once; fails when all have ended and one has failed
+ *   hasty          likewise, but fails as soon as one has failed
+ *   strict_parent, hasty_parent   likewise with children of program strict, of one activity each
  *   rounds         an activity, then continues as new with n - 1, until n is 0
  *
  * The input of `script` says what it asks for in each of its turns, which are divided by bars:
@@ -144,13 +147,38 @@ static void ask_mixed(struct asking *asking, struct tally *tally)
     }
 }
 
-static void ask_children(struct asking *asking, struct tally *tally)
+static void ask_children(struct asking *asking, struct tally *tally, const char *program,
+                         const char *input)
 {
     while (tally->steps < tally->n) {
         ask_child(
             asking, tally,
             arena_printf(asking->arena, "%.*s.%d", TEXT_ARGS(asking->instance_id), tally->steps),
-            "mixed", "2");
+            program, input);
+    }
+}
+
+/* All have ended: how well? */
+static void ask_verdict(struct asking *asking, struct tally *tally)
+{
+    if (tally->failed != 0) {
+        ask_failure(asking, tally);
+    } else {
+        ask_end(asking, tally);
+    }
+}
+
+/* strict and hasty, of activities or children. */
+static void ask_all(struct asking *asking, struct tally *tally, bool is_hasty, bool of_children)
+{
+    if (tally->steps == 0 && of_children) {
+        ask_children(asking, tally, "strict", "1");
+    }
+    while (tally->steps < tally->n) {
+        ask_task(asking, tally);
+    }
+    if (tally->completed + tally->failed == tally->n || (is_hasty && tally->failed != 0)) {
+        ask_verdict(asking, tally);
     }
 }
 
@@ -332,13 +360,17 @@ static void ask_for_program(struct asking *asking, struct tally *tally)
     } else if (is(tally, "parent") && tally->completed + tally->failed == tally->n) {
         ask_end(asking, tally);
     } else if (is(tally, "parent") && is_first) {
-        ask_children(asking, tally);
+        ask_children(asking, tally, "mixed", "2");
     } else if (is(tally, "rounds") && tally->n == 0) {
         ask_end(asking, tally);
     } else if (is(tally, "rounds") && is_first) {
         ask_task(asking, tally);
     } else if (is(tally, "rounds") && tally->completed != 0) {
         ask_new(asking, tally, arena_printf(asking->arena, "%d", tally->n - 1));
+    } else if (is(tally, "strict") || is(tally, "strict_parent")) {
+        ask_all(asking, tally, false, is(tally, "strict_parent"));
+    } else if (is(tally, "hasty") || is(tally, "hasty_parent")) {
+        ask_all(asking, tally, true, is(tally, "hasty_parent"));
     } else if (is(tally, "script")) {
         run_script(asking, tally);
     }

@@ -40,6 +40,7 @@ static void tell_status(struct telling *telling, pd_status status)
         buffer_printf(telling->out, "    refused: %s\n",
                       status == PD_E_EXISTS      ? "it exists"
                       : status == PD_E_STATE     ? "not in its state"
+                      : status == PD_E_INVALID   ? "it has no such event"
                       : status == PD_E_NOT_FOUND ? "no such instance that has not ended"
                                                  : "?");
     }
@@ -143,6 +144,10 @@ static bool do_order(struct telling *telling, char *const *w)
         tell_status(telling, rig_suspend(rig, w[1], NULL, &failure));
     } else if (strcmp(w[0], "resume") == 0) {
         tell_status(telling, rig_resume(rig, w[1], w[2]));
+    } else if (strcmp(w[0], "rewind") == 0) {
+        tell_status(telling, rig_rewind(rig, text_of(w[1]), w[2]));
+    } else if (strcmp(w[0], "fork") == 0) {
+        tell_status(telling, rig_fork(rig, w[1], strtoull(w[2], NULL, 10), w[3]));
     } else if (strcmp(w[0], "purge") == 0) {
         tell_status(telling, rig_purge(rig, w[1]));
     } else {
@@ -154,7 +159,7 @@ static bool do_order(struct telling *telling, char *const *w)
 /* The last one takes the rest of the line. */
 static size_t count_words(const char *line)
 {
-    static const char *const three[] = { "terminate", "suspend", "resume", "quarantine" };
+    static const char *const three[] = { "terminate", "suspend", "resume", "quarantine", "rewind" };
     for (size_t i = 0; i < sizeof three / sizeof three[0]; i++) {
         if (strncmp(line, three[i], strlen(three[i])) == 0) {
             return 3;

@@ -11,6 +11,8 @@
  *   > raise ID NAME [PAYLOAD]
  *   > complete ID STEP [PAYLOAD]      a result of an activity
  *   > fail ID STEP TYPE MESSAGE
+ *   > rewind ID [REASON]              one that failed, and is stored so
+ *   > fork ID EVENT NEW_ID            from what is stored; 0: all of it
  *   > fire                            timers that are due
  *   > run                             all turns there are
  *   > open                            takes the next turn, and leaves it open
