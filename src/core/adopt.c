@@ -129,7 +129,6 @@ static void stay_ended(struct core *core, struct instance *instance,
 {
     struct arena *arena = &core_open_batch(core)->arena;
     instance->ended_at = record->ended_at;
-    instance->last_at = record->updated_at;
     instance->output = text_copy(arena, record->output);
     instance->failure = text_copy(arena, record->failure);
 }
@@ -163,6 +162,9 @@ pd_status core_adopt(struct core *core, time_us now, const struct adoption *adop
     struct instance *instance = resident_make(&record, adoption->turn_count, start);
     if (instance == NULL) {
         return error_set(err, PD_E_NOMEM, true, "core: adopt", "no memory for an instance");
+    }
+    if (record.updated_at > instance->last_at) {
+        instance->last_at = record.updated_at; /* also by what is undone */
     }
     take_place(core, instance, adoption, resident);
     write_turns(core, instance, adoption);
