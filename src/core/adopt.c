@@ -8,7 +8,8 @@
  * life that is over, and is delivered anew, with times behind all that was lived before (C6).
  *
  *   A1  A rewound instance keeps its row and takes the place of its former self, should that still
- *       be known because its end is not durable; both are in order in the same batch then.
+ *       be known: the store may have its end before core hears so. From no other place can its
+ *       history have come, so this batch says nothing of it.
  *   A2  One that has ended is known until it is durable, like any that ends (C1).
  */
 #include "base/assert.h"
@@ -18,11 +19,10 @@
 
 /* ---- its place ---- */
 
-/* The one that failed goes; what this batch has promised of it is said. */
+/* The one that failed, whose end is in a batch that was cut. */
 static void dismiss(struct core *core, struct instance *former)
 {
-    assert_that(!former->is_replaced && former->turn == NULL);
-    core_close_record(core, former);
+    assert_that(!former->is_replaced && former->turn == NULL && former->record == NULL);
     core_leave(core, former);
 }
 
