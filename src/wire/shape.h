@@ -37,7 +37,7 @@ enum shape_type {
     SHAPE_TIME_SET, /* time_us; Timestamp, left out when 0 */
     SHAPE_FAILURE,  /* const struct failure *; TaskFailureDetails */
     SHAPE_INSTANCE, /* two texts, id and execution id; OrchestrationInstance */
-    SHAPE_PARENT, /* bool has_parent of struct event_extra, and the rest there; ParentInstanceInfo */
+    SHAPE_PARENT,   /* has_parent of struct event_extra, and the rest; ParentInstanceInfo */
 };
 
 /* Wire types, so that a table can be made of constants. */

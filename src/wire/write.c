@@ -98,12 +98,12 @@ static size_t size_of_tag(const struct tag *tag)
     return 2 + proto_size_bytes(tag->key.size) + proto_size_bytes(tag->value.size);
 }
 
-static size_t size_of_tags(struct text tags)
+static size_t size_of_tags(size_t field_tag_size, struct text tags)
 {
     size_t size = 0;
     struct tag tag;
     for (size_t cursor = 0; tags_next(tags, &cursor, &tag);) {
-        size += 1 + proto_size_bytes(size_of_tag(&tag));
+        size += field_tag_size + proto_size_bytes(size_of_tag(&tag));
     }
     return size;
 }
@@ -154,7 +154,7 @@ WALK size_t size_of_field(const struct shape_field *field, const void *base)
         const struct text *t = member;
         return text_is_present(*t) ? tag + proto_size_bytes(t->size) : 0;
     }
-    case SHAPE_TAGS: return size_of_tags(*(const struct text *)member);
+    case SHAPE_TAGS: return size_of_tags(tag, *(const struct text *)member);
     case SHAPE_ID: {
         const int32_t *id = member;
         return *id != 0 ? tag + proto_size_varint(proto_of_int32(*id)) : 0;

@@ -223,6 +223,18 @@ static void unknown_fields_are_skipped_and_still_in_the_bytes(void **state)
     assert_true(text_equal(back.bytes, bytes));
 }
 
+static void of_a_state_that_comes_twice_nothing_of_the_first_is_left(void **state)
+{
+    (void)state;
+    /* "x" with version "v", then "y" without one */
+    struct text bytes = sample_bytes(&arena, "0a08 0a0178 1a03 0a0176 0a03 0a0179");
+    struct archive back;
+    pd_error err;
+    assert_int_equal(wire_read_archive(bytes, &arena, &back, &err), PD_OK);
+    assert_true(text_equal(back.record.id, TEXT("y")));
+    assert_false(text_is_present(back.record.version));
+}
+
 static void a_parent_that_only_the_state_names_counts(void **state)
 {
     (void)state;
@@ -288,7 +300,7 @@ static void an_archive_past_the_limit_is_refused_both_ways(void **state)
     struct text bytes = zeros((size_t)LIMIT_ARCHIVE_BYTES + 1);
     struct archive back;
     assert_int_equal(wire_read_archive(bytes, &arena, &back, &err), PD_E_CORRUPT);
-    assert_non_null(strstr(err.text, "longer than an archive may be"));
+    assert_non_null(strstr(err.text, "at byte 0 of 536870913: it is longer than an archive may"));
     munmap((void *)(uintptr_t)bytes.at, bytes.size);
 }
 
@@ -316,6 +328,7 @@ int main(void)
         TEST(damage_is_told_with_its_place_in_the_file),
         TEST(an_archive_needs_an_id_and_a_status_of_ours),
         TEST(unknown_fields_are_skipped_and_still_in_the_bytes),
+        TEST(of_a_state_that_comes_twice_nothing_of_the_first_is_left),
         TEST(a_parent_that_only_the_state_names_counts),
         TEST(an_archive_of_the_limit_is_written_and_read),
         TEST(an_archive_past_the_limit_is_refused_both_ways),

@@ -269,6 +269,14 @@ static void an_event_without_extras_has_none(void **state)
     }
 }
 
+static void unknown_fields_alone_make_no_extras(void **state)
+{
+    (void)state;
+    /* TaskScheduled with field 9; with tags that are a number */
+    assert_null(read_one("0a07 1200 3203 4a0141").extra);
+    assert_null(read_one("0a06 1200 3202 2801").extra);
+}
+
 static void extras_of_a_kind_that_has_none_are_not_written(void **state)
 {
     (void)state;
@@ -462,6 +470,7 @@ int main(void)
         TEST(damage_is_told_with_its_place_and_appends_nothing),
         TEST(an_empty_or_absent_chunk_has_no_events),
         TEST(an_event_without_extras_has_none),
+        TEST(unknown_fields_alone_make_no_extras),
         TEST(extras_of_a_kind_that_has_none_are_not_written),
         TEST(extras_of_nothing_are_no_bytes),
         TEST(a_start_of_1970_is_a_start_at_once),
