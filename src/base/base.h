@@ -17,6 +17,7 @@
 #include "base/object.h"
 #include "base/random.h"
 #include "base/shelf.h"
+#include "base/tags.h"
 #include "base/text.h"
 #include "base/time.h"
 

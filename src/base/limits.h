@@ -36,7 +36,8 @@
  * orchestration stack, and the room that walks over a value set aside. */
 #define LIMIT_JSON_DEPTH 64
 
-/* Causes that stand beside each other, such as all that failed of a fan-out; others are left out. */
+/* Causes that stand beside each other, such as all that failed of a fan-out; others are left out:
+ * they mostly fail for the same reason, and each is in history as the end of its step anyway. */
 #define LIMIT_FAILURE_CAUSES 16
 
 /* Causes behind a failure; deeper ones are left out. A failure crosses sub-orchestrations, each of
