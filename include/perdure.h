@@ -814,14 +814,22 @@ PD_API PD_MUST_USE pd_status pd_hub_export(pd_hub *hub, const pd_query *query, c
 PD_API PD_MUST_USE pd_status pd_hub_import(pd_hub *hub, const char *path, uint64_t *count,
                                            pd_error *err);
 
-/* Runs orchestrators of today against histories of yesterday: would they ask for the same steps? No
- * engine runs, no activity, nothing is written. For tests of your program; the command `perdure
- * replay` does it to any program, without a change to it.
+/* Runs orchestrators of today against histories of yesterday: would they ask for the same steps, no
+ * fewer and no more, and end where and as history does? What they pass in and what comes out may
+ * differ. The last turn of an instance that was terminated, or that Perdure let fail, is left out.
+ * No engine runs, no activity, nothing is written. For tests of your program.
+ *
+ * Any program does it instead of its work, without a change to it, when PD_REPLAY_FROM in the
+ * environment says from where: pd_hub_open then opens an empty hub in memory, whatever the URL, and
+ * pd_worker_start does not come back: it prints what differs, and ends the process with 0 (all the
+ * same), 1 (some differ) or 2 (trouble, or nothing to compare). PD_REPLAY_ID is id_prefix,
+ * PD_REPLAY_BREAK_AT is break_at. The command `perdure replay` sets them.
  *
  *   from      an archive, a folder of archives (*.pda), or the URL of a hub, which is only read
  *   options   NULL for the defaults
- *   returns   PD_OK, also when some diverge: look at the report; PD_E_INVALID for a bad program,
- *             otherwise as pd_hub_import */
+ *   returns   PD_OK, also when some diverge: look at the report; PD_E_INVALID for a bad program;
+ *             PD_E_NOT_FOUND where there is no hub, PD_E_STATE when it is of an earlier version
+ *             (which is brought up to this one when it is opened); otherwise as pd_hub_import */
 typedef struct pd_divergence {
     const char *instance_id, *orchestrator;
     int64_t     event; /* pd_history_event.number */

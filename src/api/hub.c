@@ -31,7 +31,7 @@ pd_hub *pd_hub_open(const char *url, pd_error *err)
     struct hub_url parts;
     struct store *store = NULL;
     if (api_read_url(url, &parts, err) == PD_OK) {
-        store = store_open((const char *)parts.store.at, err);
+        store = store_open(replay_is_wanted() ? "memory:" : (const char *)parts.store.at, err);
     }
     buffer_done(&parts.store);
     if (store == NULL) {

@@ -167,6 +167,9 @@ pd_worker *pd_worker_start(pd_hub *hub, const pd_function *program, size_t n,
     err = error_or(err, &unwanted);
     options = options != NULL ? options : &defaults;
 
+    if (replay_is_wanted()) {
+        replay_instead(program, n, options->user);
+    }
     struct call call;
     pd_worker *worker = NULL;
     if (call_begin(&call, hub, where, err) != PD_OK || check_options(options, err) != PD_OK ||

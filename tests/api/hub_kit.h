@@ -4,7 +4,8 @@
  * calls that are expected to succeed.
  *
  * Each test gets its own hub as *state: struct kit. HUB_TEST(name) makes two tests of one function,
- * one in memory and one in a file, which is removed afterwards.
+ * one in memory and one in a file, which is removed afterwards. At its end all its histories are
+ * replayed with the kit's program, and have to be the same.
  */
 #ifndef TESTS_API_HUB_KIT_H
 #define TESTS_API_HUB_KIT_H

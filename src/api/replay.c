@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Replaying: the orchestrators of a program, over histories that are kept somewhere.
+ *
+ * The author does it, history by history (author_replay); here they are fetched, from a file, a
+ * folder of files, or a hub that is only looked at. No engine is started.
+ *
+ *   Y1  Nothing is written: a hub is opened by store_look, which another process may own.
+ *   Y2  One instance is in memory at a time.
+ *   Y3  With PD_REPLAY_FROM in the environment, any program does it instead of its work: hubs it
+ *       opens are empty ones in memory, and pd_worker_start replays its program, says what it found
+ *       and ends the process. PD_REPLAY_ID and PD_REPLAY_BREAK_AT are the options. So `perdure
+ *       replay` needs nothing of a program but that it gets as far as its worker.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "api/api_priv.h"
+#include "api/archive.h"
+#include "author/author.h"
+
+static const char where[] = "replay";
+
+struct replaying {
+    struct runner *author;
+    const pd_replay_options *options;
+    pd_replay_report report;
+};
+
+/* ---- one instance ---------------------------------------------------------------------------- */
+
+static void tell(const struct replaying *it, const pd_divergence *divergence)
+{
+    if (it->options->tell != NULL) {
+        it->options->tell(divergence, it->options->argument);
+        return;
+    }
+    fprintf(stderr, "perdure: replay: instance '%s' of '%s' differs at event %lld: %s\n",
+            divergence->instance_id, divergence->orchestrator, (long long)divergence->event,
+            divergence->text);
+}
+
+static const char *string_in(struct arena *arena, struct text t)
+{
+    return text_is_present(t) ? text_copy(arena, t).at : "";
+}
+
+static pd_status replay_one(struct replaying *it, const struct archive *archive,
+                            struct arena *arena, pd_error *err)
+{
+    struct wire_events history = { NULL, 0, 0 };
+    struct author_finding finding;
+    for (size_t i = 0; i < archive->turn_count; i++) {
+        if (wire_read_events(archive->turns[i], arena, &history, err) != PD_OK) {
+            return err->status;
+        }
+    }
+    author_replay(it->author, history.at, history.count, archive->record.id,
+                  (uint64_t)it->options->break_at, arena, &finding);
+    if (finding.is_unknown) {
+        it->report.unknown++;
+    } else if (!finding.is_divergent) {
+        it->report.same++;
+    } else {
+        pd_divergence divergence = {
+            .instance_id = string_in(arena, archive->record.id),
+            .orchestrator = string_in(arena, archive->record.name),
+            .event = (int64_t)finding.event,
+            .text = finding.text,
+        };
+        it->report.diverged++;
+        tell(it, &divergence);
+    }
+    return PD_OK;
+}
+
+static bool is_wanted(const struct replaying *it, struct text id)
+{
+    return text_has_prefix(id, text_of(it->options->id_prefix));
+}
+
+/* ---- where they come from -------------------------------------------------------------------- */
+
+static pd_status replay_file(struct replaying *it, const char *path, pd_error *err)
+{
+    struct archive_reader reader;
+    struct arena arena;
+    bool has_one = true;
+    arena_init(&arena);
+    pd_status status = archive_reader_begin(&reader, path, err);
+    while (status == PD_OK && has_one) {
+        struct archive archive;
+        arena_reset(&arena);
+        status = archive_reader_next(&reader, &arena, &archive, &has_one, err);
+        if (status == PD_OK && has_one && is_wanted(it, archive.record.id)) {
+            status = replay_one(it, &archive, &arena, err);
+        }
+    }
+    archive_reader_end(&reader);
+    arena_done(&arena);
+    return status;
+}
+
+static int is_archive(const struct dirent *entry)
+{
+    size_t size = strlen(entry->d_name);
+    return size > 4 && strcmp(entry->d_name + size - 4, ".pda") == 0;
+}
+
+static pd_status replay_folder(struct replaying *it, const char *path, pd_error *err)
+{
+    struct dirent **entries = NULL;
+    pd_status status = PD_OK;
+    struct buffer file;
+    int count = scandir(path, &entries, is_archive, alphasort);
+    if (count <= 0) {
+        free(entries);
+        return error_set(err, PD_E_DENIED, false, where, "'%s' %s", path,
+                         count < 0 ? strerror(errno) : "has no archives (*.pda) in it");
+    }
+    buffer_init(&file);
+    for (int i = 0; i < count; i++) {
+        buffer_reset(&file);
+        buffer_printf(&file, "%s/%s", path, entries[i]->d_name);
+        buffer_add_byte(&file, '\0');
+        if (status == PD_OK) {
+            status = replay_file(it, (const char *)file.at, err);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    buffer_done(&file);
+    return status;
+}
+
+static pd_status replay_row(struct replaying *it, struct store *store, uint64_t row, pd_error *err)
+{
+    struct archive archive;
+    struct arena arena;
+    bool is_found = false;
+    arena_init(&arena);
+    pd_status status = archive_load(store, row, &arena, &archive, &is_found, err);
+    if (status == PD_OK && is_found) {
+        status = replay_one(it, &archive, &arena, err);
+    }
+    arena_done(&arena);
+    return status;
+}
+
+static pd_status replay_store(struct replaying *it, struct store *store, pd_error *err)
+{
+    struct record_page page = { NULL, 0, true };
+    struct store_query query = { .limit = LIMIT_QUERY_PAGE };
+    pd_status status = PD_OK;
+    struct arena arena;
+    arena_init(&arena);
+    query.id_prefix = text_of(it->options->id_prefix);
+    while (status == PD_OK && page.has_more) {
+        arena_reset(&arena);
+        page = (struct record_page){ NULL, 0, false };
+        status = store->ops->query(store, &query, &arena, &page, err);
+        for (size_t i = 0; status == PD_OK && i < page.count; i++) {
+            query.after_row = page.items[i].row;
+            status = replay_row(it, store, page.items[i].row, err);
+        }
+    }
+    arena_done(&arena);
+    return status;
+}
+
+static pd_status replay_hub(struct replaying *it, const char *url, pd_error *err)
+{
+    struct hub_url parts;
+    struct store *store = NULL;
+    pd_status status = api_read_url(url, &parts, err);
+    if (status == PD_OK) {
+        store = store_look((const char *)parts.store.at, err);
+        status = store != NULL ? replay_store(it, store, err) : err->status;
+    }
+    store_close(store);
+    buffer_done(&parts.store);
+    return status;
+}
+
+static bool is_url(const char *from)
+{
+    return strncmp(from, "sqlite:", 7) == 0 || strncmp(from, "memory:", 7) == 0;
+}
+
+static pd_status replay_from(struct replaying *it, const char *from, pd_error *err)
+{
+    struct stat what;
+    if (is_url(from)) {
+        return replay_hub(it, from, err);
+    }
+    if (stat(from, &what) != 0) {
+        return error_set(err, PD_E_DENIED, false, where, "'%s': %s", from, strerror(errno));
+    }
+    return S_ISDIR(what.st_mode) ? replay_folder(it, from, err) : replay_file(it, from, err);
+}
+
+/* ---- the call -------------------------------------------------------------------------------- */
+
+static pd_status check_arguments(const char *from, const pd_replay_options *options, pd_error *err)
+{
+    if (author_is_inside()) {
+        return error_set(err, PD_E_STATE, false, where,
+                         "orchestrators cannot replay others; do it in a program of its own");
+    }
+    if (from == NULL || from[0] == '\0') {
+        return error_set(err, PD_E_INVALID, false, where,
+                         "it is not said where from; name an archive, a folder of them, or a hub");
+    }
+    if (options->break_at < 0) {
+        return error_set(err, PD_E_INVALID, false, where, "there is no event %lld",
+                         (long long)options->break_at);
+    }
+    return PD_OK;
+}
+
+pd_status pd_replay(const pd_function *program, size_t n, const char *from,
+                    const pd_replay_options *options, pd_replay_report *ret, pd_error *err)
+{
+    static const pd_replay_options defaults;
+    pd_error unwanted;
+    err = error_or(err, &unwanted);
+    struct replaying it = { .options = options != NULL ? options : &defaults };
+    struct author_options authors = {
+        .user = it.options->user, .payload_max = LIMIT_PAYLOAD_MOST, /* whatever the hub's was */
+    };
+    pd_status status = check_arguments(from, it.options, err);
+    if (status == PD_OK) {
+        it.author = author_new(program, n, &authors, err);
+        status = it.author != NULL ? replay_from(&it, from, err) : err->status;
+    }
+    author_free(it.author);
+    if (status == PD_OK && ret != NULL) {
+        *ret = it.report;
+    }
+    return status;
+}
+
+/* ---- instead of a program's work (Y3) -------------------------------------------------------- */
+
+enum { EXIT_SAME = 0, EXIT_DIVERGED = 1, EXIT_TROUBLE = 2 };
+
+static const char *replay_source(void)
+{
+    const char *from = getenv("PD_REPLAY_FROM");
+    return from != NULL && from[0] != '\0' ? from : NULL;
+}
+
+bool replay_is_wanted(void)
+{
+    return replay_source() != NULL;
+}
+
+static void print(const pd_divergence *divergence, void *argument)
+{
+    (void)argument;
+    printf("%s (%s) event %lld: %s\n", divergence->instance_id, divergence->orchestrator,
+           (long long)divergence->event, divergence->text);
+}
+
+static _Noreturn void give_up(const pd_error *err)
+{
+    pd_error_report(err);
+    exit(EXIT_TROUBLE);
+}
+
+/* 0 when it is not given. */
+static int64_t read_break_at(void)
+{
+    const char *given = getenv("PD_REPLAY_BREAK_AT");
+    char *end = NULL;
+    if (given == NULL || given[0] == '\0') {
+        return 0;
+    }
+    errno = 0;
+    long long event = strtoll(given, &end, 10);
+    if (*end != '\0' || errno != 0 || event <= 0) {
+        pd_error err;
+        error_set(
+            &err, PD_E_INVALID, false, where,
+            "PD_REPLAY_BREAK_AT is '%s' in the environment; it must be the number of an event",
+            given);
+        give_up(&err);
+    }
+    return event;
+}
+
+_Noreturn void replay_instead(const pd_function *program, size_t n, void *user)
+{
+    pd_error err;
+    pd_replay_report report;
+    pd_replay_options options = {
+        .id_prefix = getenv("PD_REPLAY_ID"),
+        .break_at = read_break_at(),
+        .tell = print,
+        .user = user,
+    };
+    const char *from = replay_source();
+    if (pd_replay(program, n, from, &options, &report, &err) != PD_OK) {
+        give_up(&err);
+    }
+    fflush(stdout);
+    fprintf(stderr, "perdure: replay: %llu %s the same, %llu %s", (unsigned long long)report.same,
+            report.same == 1 ? "is" : "are", (unsigned long long)report.diverged,
+            report.diverged == 1 ? "differs" : "differ");
+    if (report.unknown > 0) {
+        fprintf(stderr, ", %llu of orchestrators that this program has not",
+                (unsigned long long)report.unknown);
+    }
+    fputs("\n", stderr);
+    if (report.same + report.diverged == 0) {
+        error_set(&err, PD_E_NOT_FOUND, false, where, "nothing in '%s' could be compared", from);
+        give_up(&err);
+    }
+    exit(report.diverged > 0 ? EXIT_DIVERGED : EXIT_SAME);
+}
