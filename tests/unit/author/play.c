@@ -287,35 +287,79 @@ static void record_action(struct play *play, const struct action *action)
 
 /* ---- turns ----------------------------------------------------------------------------------- */
 
-/* Events whose text lies in a heap block of its own, to be destroyed with scrap. */
-static struct event *lend(const struct event *events, size_t n)
+/* Everything that events lend lies in heap blocks of its own, to be destroyed with scrap. */
+struct lent {
+    struct lent *next;
+    size_t size;
+    char bytes[];
+};
+
+static void *lend_bytes(struct lent **all, const void *bytes, size_t size)
 {
-    struct event *copies = mem_alloc((n + 1) * sizeof *copies);
+    struct lent *lent = mem_alloc(sizeof *lent + size);
+    lent->next = *all;
+    lent->size = size;
+    if (size > 0) {
+        memcpy(lent->bytes, bytes, size);
+    }
+    *all = lent;
+    return lent->bytes;
+}
+
+static void lend_text(struct lent **all, struct text *text)
+{
+    if (text_is_present(*text)) {
+        text->at = lend_bytes(all, text->at, text->size);
+    }
+}
+
+static const struct failure *lend_failure(struct lent **all, const struct failure *failure)
+{
+    if (failure == NULL) {
+        return NULL;
+    }
+    struct failure *copy = lend_bytes(all, failure, sizeof *failure);
+    lend_text(all, &copy->type);
+    lend_text(all, &copy->message);
+    copy->cause = lend_failure(all, copy->cause);
+    copy->next = lend_failure(all, copy->next);
+    return copy;
+}
+
+static const struct event_extra *lend_extra(struct lent **all, const struct event_extra *extra)
+{
+    if (extra == NULL) {
+        return NULL;
+    }
+    struct event_extra *copy = lend_bytes(all, extra, sizeof *extra);
+    lend_text(all, &copy->tags);
+    lend_text(all, &copy->progress);
+    lend_text(all, &copy->parent_id);
+    return copy;
+}
+
+static const struct event *lend(struct lent **all, const struct event *events, size_t n)
+{
+    struct event *copies = lend_bytes(all, events, n * sizeof *copies);
     for (size_t i = 0; i < n; i++) {
-        copies[i] = events[i];
-        if (events[i].payload.size > 0) {
-            char *payload = mem_alloc(events[i].payload.size);
-            memcpy(payload, events[i].payload.at, events[i].payload.size);
-            copies[i].payload.at = payload;
-        }
+        lend_text(all, &copies[i].name);
+        lend_text(all, &copies[i].version);
+        lend_text(all, &copies[i].payload);
+        lend_text(all, &copies[i].instance_id);
+        copies[i].failure = lend_failure(all, copies[i].failure);
+        copies[i].extra = lend_extra(all, copies[i].extra);
     }
     return copies;
 }
 
-static void scrap(struct event *copies, const struct event *events, size_t n)
+static void scrap(struct lent *lent)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (events[i].payload.size > 0) {
-            union {
-                const char *in;
-                char *out;
-            } payload = { copies[i].payload.at };
-            memset(payload.out, '!', events[i].payload.size);
-            mem_free(payload.out);
-        }
+    while (lent != NULL) {
+        struct lent *next = lent->next;
+        memset(lent->bytes, '!', lent->size);
+        mem_free(lent);
+        lent = next;
     }
-    memset(copies, 0x5a, n * sizeof *copies);
-    mem_free(copies);
 }
 
 static void call(struct play *play, const struct turn *turn, struct arena *arena,
@@ -327,10 +371,10 @@ static void call(struct play *play, const struct turn *turn, struct arena *arena
     }
     play->needed_history = true;
     assert_true(turn->number > 1);
-    struct event *past_events = lend(play->history, play->history_count);
-    struct past past = { past_events, play->history_count };
+    struct lent *lent = NULL;
+    struct past past = { lend(&lent, play->history, play->history_count), play->history_count };
     assert_int_equal(play->runner->ops->turn(play->runner, turn, &past, arena, ret), RUNNER_DONE);
-    scrap(past_events, play->history, play->history_count);
+    scrap(lent);
 }
 
 /* The first two events of turn 1 come before what was said already. */
@@ -366,17 +410,17 @@ void play_turn(struct play *play)
     arena_init(&arena);
     char execution_id[16];
     (void)snprintf(execution_id, sizeof execution_id, "e%d", play->execution);
-    struct event *lent = lend(play->coming, play->coming_count);
+    struct lent *lent = NULL;
     struct turn turn = { .row = play->row,
                          .number = ++play->turn_number,
                          .partition = play->partition,
                          .instance_id = TEXT("order-7"),
                          .execution_id = text_of(execution_id),
-                         .events = lent,
+                         .events = lend(&lent, play->coming, play->coming_count),
                          .event_count = play->coming_count,
                          .is_past_durable = true };
     call(play, &turn, &arena, &result);
-    scrap(lent, play->coming, play->coming_count);
+    scrap(lent);
     for (size_t i = 0; i < play->coming_count; i++) {
         *append(&play->history, &play->history_count, &play->history_room, EVENT_UNKNOWN, 0) =
             play->coming[i];
