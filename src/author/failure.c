@@ -66,8 +66,11 @@ static const pd_failure *causes_of_core(struct arena *arena, const struct failur
                                         int *left)
 {
     const pd_failure *first = NULL, **at = &first;
-    for (int i = 0; cause != NULL && i<LIMIT_FAILURE_CAUSES && * left> 0 && depth > 0; i++) {
-        --*left;
+    for (int i = 0; cause != NULL && i < LIMIT_FAILURE_CAUSES; i++) {
+        if (depth == 0 || *left == 0) {
+            break;
+        }
+        *left -= 1;
         pd_failure *copy = of_core(arena, cause);
         copy->cause = causes_of_core(arena, cause->cause, depth - 1, left);
         *at = copy;
@@ -98,8 +101,11 @@ static const struct failure *causes_to_core(struct arena *arena, const pd_failur
                                             int *left)
 {
     const struct failure *first = NULL, **at = &first;
-    for (int i = 0; cause != NULL && i<LIMIT_FAILURE_CAUSES && * left> 0 && depth > 0; i++) {
-        --*left;
+    for (int i = 0; cause != NULL && i < LIMIT_FAILURE_CAUSES; i++) {
+        if (depth == 0 || *left == 0) {
+            break;
+        }
+        *left -= 1;
         struct failure *copy = to_core(arena, cause);
         copy->cause = causes_to_core(arena, cause->cause, depth - 1, left);
         *at = copy;

@@ -104,8 +104,7 @@ _Noreturn static void leave_all_failed(pd_orchestration *run, pd_task *const *ta
         }
         if (kept < LIMIT_FAILURE_CAUSES) {
             pd_failure *cause = arena_alloc(&run->arena, sizeof *cause);
-            *cause = *tasks[i]->failure;
-            cause->next = NULL;
+            *cause = *tasks[i]->failure; /* which has none beside it yet */
             *at = cause;
             at = &cause->next;
             kept++;

@@ -59,6 +59,8 @@ static void a_program_is_checked_row_by_row(void **state)
     refused(PD_PROGRAM(empty), NULL, "row 0 has no name");
     const pd_function too_long[] = { PD_FUNCTION(long_name, holder) };
     refused(PD_PROGRAM(too_long), NULL, "the name of row 0 must be 1 to 256 bytes of UTF-8");
+    struct author_options versioned = { .version = long_name };
+    refused(PD_PROGRAM(program), &versioned, "the version must be at most 256 bytes of UTF-8");
     const pd_function no_code[] = { { "A", PD_ACTIVITY, NULL } };
     refused(PD_PROGRAM(no_code), NULL, "'A' has no function");
     const pd_function no_kind[] = { { "A", (pd_function_kind)0, (pd_any_fn *)holder } };
@@ -71,6 +73,9 @@ static void a_program_is_checked_row_by_row(void **state)
     long_name[LIMIT_NAME] = '\0';
     pd_error err;
     struct runner *runner = author_new(PD_PROGRAM(too_long), NULL, &err);
+    assert_non_null(runner);
+    author_free(runner);
+    runner = author_new(PD_PROGRAM(program), &versioned, &err);
     assert_non_null(runner);
     author_free(runner);
     author_free(NULL);
@@ -154,6 +159,54 @@ static void of_runs_that_only_sleep_few_are_kept(void **state)
     goes_on(&plays[COUNT - 1], false);
     goes_on(&plays[COUNT - KEPT], false);
     goes_on(&plays[0], true);
+    for (int i = 0; i < COUNT; i++) {
+        play_end(&plays[i]);
+    }
+    author_free(runner);
+}
+
+static pd_result tries(pd_orchestration *o, pd_value input)
+{
+    static const pd_retry hourly = { .attempts_max = 9, .delay_first = { 3600000 } };
+    pd_task *t = pd_start_activity(o, "Nothing", input, .retry = &hourly);
+    pd_wait_event(o, "E");
+    pd_cancel(o, t);
+    pd_wait_event(o, "E");
+    return pd_ok(o, input);
+}
+
+static void a_run_between_two_attempts_sleeps(void **state)
+{
+    enum { COUNT = 200, KEPT = 64 };
+    static struct play plays[COUNT];
+    const pd_function rows[] = { PD_FUNCTION("Tries", tries) };
+    struct author_options options = { .orchestrations_max = COUNT };
+    pd_error err;
+    (void)state;
+    struct runner *runner = author_new(PD_PROGRAM(rows), &options, &err);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        play_join(&plays[i], runner, i + 1);
+        plays[i].partition = 0;
+        play_start(&plays[i], "Tries", NULL);
+    }
+    assert_int_equal(author_counters(runner).resident, COUNT); /* an activity ends soon */
+    for (int i = 0; i < COUNT; i++) {
+        play_fail(&plays[i], 0, "Down", "d");
+        play_turn(&plays[i]);
+    }
+    assert_int_equal(author_counters(runner).resident, KEPT);
+    for (int i = 0; i < COUNT; i++) {
+        play_fire(&plays[i], 1);
+        play_turn(&plays[i]);
+    }
+    assert_int_equal(author_counters(runner).resident, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        play_fail(&plays[i], 2, "Down", "d");
+        play_turn(&plays[i]);
+        play_raise(&plays[i], "E", "1"); /* gives up the timer between the attempts */
+        play_turn(&plays[i]);
+    }
+    assert_int_equal(author_counters(runner).resident, KEPT);
     for (int i = 0; i < COUNT; i++) {
         play_end(&plays[i]);
     }
@@ -271,6 +324,7 @@ int main(void)
         cmocka_unit_test(a_function_has_its_first_name_by_its_kind),
         cmocka_unit_test(the_run_longest_without_a_turn_is_evicted),
         cmocka_unit_test(of_runs_that_only_sleep_few_are_kept),
+        cmocka_unit_test(a_run_between_two_attempts_sleeps),
         cmocka_unit_test(a_run_that_has_ended_is_dropped_at_once_with_what_it_held),
         cmocka_unit_test(forgetting_drops_a_run_and_what_it_held),
         cmocka_unit_test(a_turn_that_was_thrown_away_is_run_again_from_history),

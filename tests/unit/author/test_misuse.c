@@ -17,6 +17,7 @@ static pd_task *task_of_other;
 static pd_list *list_of_other;
 
 static pd_failure tail_biter = { "Loop", "l", &tail_biter, false, NULL };
+static pd_failure wide_biter = { "Loop", "l", &wide_biter, false, &wide_biter };
 
 static pd_result unregistered(pd_activity *a, pd_value input)
 {
@@ -49,6 +50,7 @@ WRONG(fail_without_a_type, return pd_fail(o, NULL, "reason %d", 1);)
 WRONG(raise_without_a_type, pd_raise(o, "", "reason %d", 2);)
 WRONG(fail_with_null, return pd_fail_with(o, NULL);)
 WRONG(endless_causes, return pd_fail_with(o, &tail_biter);)
+WRONG(endless_both_ways, return pd_fail_with(o, &wide_biter);)
 WRONG(pd_failed, return PD_FAILED;)
 WRONG(no_result, return (pd_result){ 0, NULL };)
 WRONG(made_up_result, return (pd_result){ 1, "somewhere" };)
@@ -94,6 +96,7 @@ static const pd_function program[] = {
     PD_FUNCTION("raise without a type", raise_without_a_type),
     PD_FUNCTION("fail with null", fail_with_null),
     PD_FUNCTION("endless causes", endless_causes),
+    PD_FUNCTION("endless both ways", endless_both_ways),
     PD_FUNCTION("PD_FAILED", pd_failed),
     PD_FUNCTION("no result", no_result),
     PD_FUNCTION("made-up result", made_up_result),
@@ -219,18 +222,24 @@ static void results_that_pd_ok_and_pd_fail_did_not_make_fail(void **state)
                    "its own context did not make (final)"));
 }
 
-static void a_failure_has_at_most_32_causes(void **state)
+static size_t count_loops(const char *what)
 {
     struct play p;
-    size_t causes = 0;
-    (void)state;
+    size_t loops = 0;
     play_begin(&p, PD_PROGRAM(program), PLAY_KEPT);
-    play_start(&p, "endless causes", NULL);
-    for (const char *at = play_transcript(&p); (at = strstr(at, " <- Loop: l")) != NULL; at++) {
-        causes++;
+    play_start(&p, what, NULL);
+    for (const char *at = play_transcript(&p); (at = strstr(at, "Loop: l")) != NULL; at++) {
+        loops++;
     }
-    assert_int_equal(causes, LIMIT_FAILURE_DEPTH);
     play_end(&p);
+    return loops;
+}
+
+static void causes_are_at_most_32_deep_and_1024_in_all(void **state)
+{
+    (void)state;
+    assert_int_equal(count_loops("endless causes"), 1 + LIMIT_FAILURE_DEPTH);
+    assert_int_equal(count_loops("endless both ways"), 1 + LIMIT_FAILURE_PARTS);
 }
 
 static void what_json_cannot_hold_fails(void **state)
@@ -386,7 +395,7 @@ int main(void)
         cmocka_unit_test(names_are_1_to_256_bytes_of_utf_8),
         cmocka_unit_test(a_function_that_is_not_in_the_program_is_named_with_the_fix),
         cmocka_unit_test(results_that_pd_ok_and_pd_fail_did_not_make_fail),
-        cmocka_unit_test(a_failure_has_at_most_32_causes),
+        cmocka_unit_test(causes_are_at_most_32_deep_and_1024_in_all),
         cmocka_unit_test(what_json_cannot_hold_fails),
         cmocka_unit_test(memory_calls_that_cannot_be_done_fail),
         cmocka_unit_test(a_payload_may_be_as_large_as_the_limit_and_no_larger),

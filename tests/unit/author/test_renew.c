@@ -112,6 +112,31 @@ static void continue_as_new_can_drop_events_and_change_the_version(void **state)
              "turn 1\n  0 timer 86403000012\n  1 A 2 version 2.0\nturn 2\n  2 completed \"2.0\"\n");
 }
 
+static pd_result takes_one(pd_orchestration *o, pd_value input)
+{
+    pd_call_activity(o, "A", input);
+    pd_wait_event(o, "F"); /* has come, as the others have */
+    return pd_continue_as_new(o, input);
+}
+
+static void script_takes(struct play *p)
+{
+    play_start(p, "Main", NULL);
+    play_raise(p, "E", "1");
+    play_raise(p, "F", "2");
+    play_raise(p, "F", "3");
+    play_complete(p, 0, NULL);
+    play_turn(p);
+}
+
+static void what_was_taken_is_not_carried(void **state)
+{
+    (void)state;
+    const pd_function rows[] = { PD_FUNCTION("Main", takes_one) };
+    play_all(PD_PROGRAM(rows), script_takes,
+             "turn 1\n  0 A null\nturn 2\n  1 continues null keeps E 1 keeps F 3\n");
+}
+
 static pd_result continues_at_once(pd_orchestration *o, pd_value input)
 {
     return pd_int(input) < 3 ? pd_continue_as_new(o, pd_int(input) + 1) : pd_ok(o, input);
@@ -630,6 +655,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(continue_as_new_carries_events_in_order),
         cmocka_unit_test(continue_as_new_can_drop_events_and_change_the_version),
+        cmocka_unit_test(what_was_taken_is_not_carried),
         cmocka_unit_test(an_execution_may_continue_in_its_first_turn),
         cmocka_unit_test(only_what_is_returned_counts),
         cmocka_unit_test(code_that_continues_while_history_goes_on_fails),

@@ -84,6 +84,7 @@ static void script_exhausted(struct play *p)
     for (int attempt = 0; attempt < 3; attempt++) {
         char message[] = "no 0";
         message[3] = (char)('0' + attempt);
+        play_complete(p, attempt - 1, "\"late\""); /* of the attempt before: nobody's any more */
         play_fail(p, attempt, "Down", message);
         play_turn(p);
     }
