@@ -52,75 +52,46 @@ pd_failure *failure_new(struct arena *arena, const char *type, bool is_final,
     return failure;
 }
 
-static pd_failure *of_core(struct arena *arena, const struct failure *failure)
-{
-    pd_failure *copy = arena_alloc(arena, sizeof *copy);
-    copy->type = arena_copy(arena, failure->type.at, failure->type.size);
-    copy->message = arena_copy(arena, failure->message.at, failure->message.size);
-    copy->final = failure->is_final;
-    return copy;
-}
-
-/* The causes of a failure; the first of each is gone into before the next one. */
-static const pd_failure *causes_of_core(struct arena *arena, const struct failure *cause, int depth,
-                                        int *left)
+/* The failure and those beside it. Whoever made it of what is stored has seen to F2. */
+const pd_failure *failure_of_core(struct arena *arena, const struct failure *failure)
 {
     const pd_failure *first = NULL, **at = &first;
-    for (int i = 0; cause != NULL && i < LIMIT_FAILURE_CAUSES; i++) {
-        if (depth == 0 || *left == 0) {
-            break;
-        }
-        *left -= 1;
-        pd_failure *copy = of_core(arena, cause);
-        copy->cause = causes_of_core(arena, cause->cause, depth - 1, left);
+    for (; failure != NULL; failure = failure->next) {
+        pd_failure *copy = arena_alloc(arena, sizeof *copy);
+        copy->type = arena_copy(arena, failure->type.at, failure->type.size);
+        copy->message = arena_copy(arena, failure->message.at, failure->message.size);
+        copy->final = failure->is_final;
+        copy->cause = failure_of_core(arena, failure->cause);
         *at = copy;
         at = &copy->next;
-        cause = cause->next;
     }
     return first;
 }
 
-const pd_failure *failure_of_core(struct arena *arena, const struct failure *failure)
-{
-    int left = LIMIT_FAILURE_PARTS;
-    pd_failure *copy = of_core(arena, failure);
-    copy->cause = causes_of_core(arena, failure->cause, LIMIT_FAILURE_DEPTH, &left);
-    return copy;
-}
-
-static struct failure *to_core(struct arena *arena, const pd_failure *failure)
-{
-    struct failure *copy = arena_alloc(arena, sizeof *copy);
-    copy->type = text_of(keep_text(arena, failure->type));
-    copy->message = text_of(keep_text(arena, failure->message));
-    copy->is_final = failure->final;
-    return copy;
-}
-
-static const struct failure *causes_to_core(struct arena *arena, const pd_failure *cause, int depth,
-                                            int *left)
+/* At most so many beside each other; the first is gone into before the second. */
+static const struct failure *to_core(struct arena *arena, const pd_failure *failure, int beside,
+                                     int depth, int *left)
 {
     const struct failure *first = NULL, **at = &first;
-    for (int i = 0; cause != NULL && i < LIMIT_FAILURE_CAUSES; i++) {
-        if (depth == 0 || *left == 0) {
-            break;
-        }
+    for (; failure != NULL && beside > 0 && *left > 0; beside--, failure = failure->next) {
         *left -= 1;
-        struct failure *copy = to_core(arena, cause);
-        copy->cause = causes_to_core(arena, cause->cause, depth - 1, left);
+        struct failure *copy = arena_alloc(arena, sizeof *copy);
+        copy->type = text_of(keep_text(arena, failure->type));
+        copy->message = text_of(keep_text(arena, failure->message));
+        copy->is_final = failure->final;
+        if (depth > 0) {
+            copy->cause = to_core(arena, failure->cause, LIMIT_FAILURE_CAUSES, depth - 1, left);
+        }
         *at = copy;
         at = &copy->next;
-        cause = cause->next;
     }
     return first;
 }
 
 const struct failure *failure_to_core(struct arena *arena, const pd_failure *failure)
 {
-    int left = LIMIT_FAILURE_PARTS;
-    struct failure *copy = to_core(arena, failure);
-    copy->cause = causes_to_core(arena, failure->cause, LIMIT_FAILURE_DEPTH, &left);
-    return copy;
+    int left = 1 + LIMIT_FAILURE_PARTS;
+    return to_core(arena, failure, 1, LIMIT_FAILURE_DEPTH, &left);
 }
 
 const pd_failure *failure_keep(struct arena *arena, const pd_failure *failure)

@@ -88,7 +88,7 @@ _Noreturn static void leave_all_failed(pd_orchestration *run, pd_task *const *ta
 {
     enum { TOLD = 3 };
     bool is_final = false;
-    size_t told = 0, kept = 0;
+    size_t told = 0;
     const char *first = "";
     const pd_failure *causes = NULL, **at = &causes;
     for (size_t i = 0; i < n; i++) {
@@ -102,13 +102,10 @@ _Noreturn static void leave_all_failed(pd_orchestration *run, pd_task *const *ta
                                  sentence(run, tasks[i]));
             told++;
         }
-        if (kept < LIMIT_FAILURE_CAUSES) {
-            pd_failure *cause = arena_alloc(&run->arena, sizeof *cause);
-            *cause = *tasks[i]->failure; /* which has none beside it yet */
-            *at = cause;
-            at = &cause->next;
-            kept++;
-        }
+        pd_failure *cause = arena_alloc(&run->arena, sizeof *cause);
+        *cause = *tasks[i]->failure; /* which has none beside it yet */
+        *at = cause;
+        at = &cause->next;
     }
     run_leave(run, failure_new(&run->arena, "TaskFailed", is_final, causes,
                                "%zu of %zu tasks failed%s%s", failed, n, first,
