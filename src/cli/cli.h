@@ -27,6 +27,7 @@ enum code {
     CODE_TIMEOUT = 7,
     CODE_RUN_FAILED = 8,
     CODE_RUN_TERMINATED = 9,
+    CODE_DIVERGED = 11,
     CODE_DAMAGED = 12,
     CODE_LIMIT = 13,
     CODE_VERSION = 14,
@@ -45,6 +46,13 @@ enum format {
 
 enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER };
 
+/* An option that may be given many times. */
+enum { WORDS_MAX = 32 };
+struct words {
+    const char *at[WORDS_MAX];
+    size_t count;
+};
+
 /* All options of all commands. Which a command takes, and what they mean, says the table. Flags
  * are ints so that the parser can set them by offset. */
 struct options {
@@ -60,6 +68,14 @@ struct options {
     int64_t limit, count; /* 0: none given */
     int wait, exit_status;
     int show_input, show_output, show_failure, show_all;
+    struct words tags; /* KEY=VALUE each */
+    pd_time at;
+    int reuse; /* pd_reuse */
+    const char *parent, *reason, *new_id, *of_version;
+    pd_time ended_since, ended_until;
+    pd_duration older_than; /* 0: none given */
+    int64_t event;          /* 0: none given */
+    int roots_only, recursive, every, dry_run, yes, once, make_id;
     const char *store;
     int64_t concurrent, threads, repeat, chunk;
     pd_duration duration; /* 0: none given */
@@ -83,6 +99,9 @@ enum option_kind {
     OPTION_DURATION, /* pd_duration: 500ms, 30s, 5m, 2h, 7d */
     OPTION_TIME,     /* pd_time: 2026-01-31T10:00:00Z, or a duration before now */
     OPTION_STATES,   /* unsigned: names with commas between */
+    OPTION_WORDS,    /* struct words: one more each time */
+    OPTION_FUTURE,   /* pd_time: 2026-01-31T10:00:00Z, or a duration from now */
+    OPTION_REUSE,    /* int: fail, skip, replace */
     OPTION_FORMAT,   /* int */
     OPTION_WHEN,     /* int */
 };
@@ -164,7 +183,8 @@ struct time_text time_local(int64_t us);                 /* 2026-01-31 11:00:00 
 struct time_text time_clock(int64_t us);                 /* 11:00:00.123 */
 bool duration_read(const char *text, pd_duration *ret);
 bool time_read(const char *text, pd_time *ret);
-int64_t clock_now_ms(void); /* since 1970 */
+bool time_read_future(const char *text, pd_time *ret); /* a duration is from now, not before it */
+int64_t clock_now_ms(void);                            /* since 1970 */
 int64_t clock_mono_ns(void);
 
 /* ---- payload.c ---- */
@@ -174,6 +194,27 @@ int64_t clock_mono_ns(void);
 bool payload_read(const char *option, const char *text, pd_document **ret_document,
                   pd_value *ret_value, int *ret_code);
 
+/* ---- ids.c ---- */
+
+/* The ids that a command is about: its arguments, "-" for those on stdin, one a line. */
+struct ids {
+    char **at;
+    size_t count, room;
+};
+/* False after a problem. */
+bool ids_read(const struct invocation *in, struct ids *ret, int *ret_code);
+void ids_done(struct ids *ids);
+
+/* What the filtering options ask for. */
+pd_query query_of(const struct options *o);
+/* Any of them was given. */
+bool query_is_given(const struct options *o);
+
+/* The tags of --tag as a value, which lives as long as the document; null without any. False after
+ * a problem. */
+bool tags_read(const struct options *o, pd_document **ret_document, pd_value *ret_value,
+               int *ret_code);
+
 /* ---- cmd_*.c ---- */
 
 int cmd_start(struct invocation *in);
@@ -182,6 +223,16 @@ int cmd_show(struct invocation *in);
 int cmd_history(struct invocation *in);
 int cmd_wait(struct invocation *in);
 int cmd_raise(struct invocation *in);
+int cmd_count(struct invocation *in);
+int cmd_tree(struct invocation *in);
+int cmd_watch(struct invocation *in);
+int cmd_terminate(struct invocation *in);
+int cmd_suspend(struct invocation *in);
+int cmd_resume(struct invocation *in);
+int cmd_rewind(struct invocation *in);
+int cmd_restart(struct invocation *in);
+int cmd_fork(struct invocation *in);
+int cmd_purge(struct invocation *in);
 int cmd_version(struct invocation *in);
 int cmd_help(struct invocation *in);
 int bench_hello5(struct invocation *in);

@@ -21,13 +21,9 @@ int cmd_list(struct invocation *in)
     char token[2048] = "";
     bool more = true;
     while (more && left > 0 && !output_reader_left()) {
-        pd_query query = { .states = o->states,
-                           .id_prefix = o->prefix,
-                           .name = o->name,
-                           .page_token = *token != 0 ? token : NULL,
-                           .created_from = o->since,
-                           .created_to = o->until,
-                           .page_size = left < PAGE ? (size_t)left : PAGE };
+        pd_query query = query_of(o);
+        query.page_token = *token != 0 ? token : NULL;
+        query.page_size = left < PAGE ? (size_t)left : PAGE;
         pd_error err;
         PD_AUTO(pd_page) page = pd_hub_query(hub, &query, &err);
         if (page == NULL) {

@@ -2,8 +2,8 @@
  *
  * perdure start: one instance, or many of one orchestrator.
  *
- * Many are started CHUNK at a time, each chunk with one wait for the disk. A version goes with one
- * instance only (the header's call for many has none), so with --version they go one by one.
+ * Many are started CHUNK at a time, each chunk with one wait for the disk. Options go with one
+ * instance only (the header's call for many has none), so with them they go one by one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ struct starting {
     struct invocation *in;
     pd_hub *hub;
     const char *name;
-    pd_value input;
+    pd_value input, tags;
     struct output *out;
     char **ids; /* of all that were started; each on the heap */
     size_t id_count;
@@ -60,11 +60,14 @@ static void started(struct starting *s, const char *id)
 
 static int start_one(struct starting *s, const char *id)
 {
-    pd_start_options options = { .id = id, .version = s->in->options.version };
+    const struct options *o = &s->in->options;
+    pd_start_options options = {
+        .id = id, .version = o->version, .at = o->at, .tags = s->tags, .reuse = (pd_reuse)o->reuse
+    };
     pd_id made = { "" };
     pd_error err;
     if (pd_hub_start(s->hub, s->name, s->input, &options, &made, &err) != PD_OK) {
-        return problem_of_instance(&err, id != NULL ? id : "", s->in->options.hub);
+        return problem_of_instance(&err, id != NULL ? id : "", o->hub);
     }
     started(s, made.text);
     return CODE_DONE;
@@ -82,7 +85,7 @@ static int start_chunk(struct starting *s, int64_t first, size_t count)
             return problem(CODE_USAGE, NULL, "--id-template: the id is too long");
         }
     }
-    if (o->version != NULL) {
+    if (o->version != NULL || o->at.ms != 0 || o->tags.count != 0 || o->reuse != PD_REUSE_ENDED) {
         int code = CODE_DONE;
         for (size_t i = 0; i < count && code == CODE_DONE; i++) {
             code = start_one(s, ids[i].text);
@@ -172,9 +175,11 @@ int cmd_start(struct invocation *in)
     if (code != CODE_DONE) {
         return code;
     }
-    struct starting s = { .in = in, .name = in->arguments[0], .input = PD_NULL };
+    struct starting s = { .in = in, .name = in->arguments[0], .input = PD_NULL, .tags = PD_NULL };
     PD_AUTO(pd_document) document = NULL;
-    if (!payload_read("input", o->input, &document, &s.input, &code)) {
+    PD_AUTO(pd_document) tags = NULL;
+    if (!payload_read("input", o->input, &document, &s.input, &code) ||
+        !tags_read(o, &tags, &s.tags, &code)) {
         return code;
     }
     if (o->input_text != NULL) {

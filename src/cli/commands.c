@@ -37,21 +37,101 @@ static const struct option_row start_options[] = {
       AT(wait), 1 },
     { "timeout", 0, OPTION_DURATION, "TIME", "with --wait: no longer than 500ms, 30s, 5m, 2h",
       AT(timeout), 0 },
+    { "at", 0, OPTION_FUTURE, "TIME", "not before then: 2026-01-31T10:00:00Z, or 2h from now",
+      AT(at), 0 },
+    { "tag", 0, OPTION_WORDS, "K=V", "a tag; may be given many times", AT(tags), 0 },
+    { "if-exists", 0, OPTION_REUSE, "WHAT",
+      "replace-ended (default), fail, skip, replace-failed or replace", AT(reuse), 0 },
     { "count", 0, OPTION_COUNT, "N", "start N of them", AT(count), 0 },
     { "id-template", 0, OPTION_TEXT, "TEXT", "with --count: their ids, {n} becomes 1 to N",
       AT(id_template), 0 },
     NO_MORE,
 };
 
+/* Which instances: what a pd_query asks. */
+#define FILTERS                                                                               \
+    { "status",                                                                               \
+      's',                                                                                    \
+      OPTION_STATES,                                                                          \
+      "S,...",                                                                                \
+      "pending, running, suspended, completed, failed or terminated",                         \
+      AT(states),                                                                             \
+      0 },                                                                                    \
+        { "name", 'n', OPTION_TEXT, "NAME", "only of this orchestrator", AT(name), 0 },       \
+        { "prefix", 0, OPTION_TEXT, "TEXT", "only ids that begin so", AT(prefix), 0 },        \
+        { "tag", 0, OPTION_WORDS, "K=V", "only with this tag", AT(tags), 0 },                 \
+        { "of-version", 0, OPTION_TEXT, "V", "only of this version", AT(of_version), 0 },     \
+        { "parent", 0, OPTION_TEXT, "ID", "only children of this instance", AT(parent), 0 },  \
+        { "roots", 0, OPTION_FLAG, NULL, "no children", AT(roots_only), 1 },                  \
+        { "since",                                                                            \
+          0,                                                                                  \
+          OPTION_TIME,                                                                        \
+          "TIME",                                                                             \
+          "created then or later: 2026-01-31T10:00:00Z, or 2h ago",                           \
+          AT(since),                                                                          \
+          0 },                                                                                \
+        { "until", 0, OPTION_TIME, "TIME", "created then or earlier", AT(until), 0 },         \
+        { "ended-since", 0, OPTION_TIME, "TIME", "ended then or later", AT(ended_since), 0 }, \
+    {                                                                                         \
+        "ended-until", 0, OPTION_TIME, "TIME", "ended then or earlier", AT(ended_until), 0    \
+    }
+
 static const struct option_row list_options[] = {
-    { "status", 's', OPTION_STATES, "S,...",
-      "pending, running, suspended, completed, failed or terminated", AT(states), 0 },
-    { "name", 'n', OPTION_TEXT, "NAME", "only of this orchestrator", AT(name), 0 },
-    { "prefix", 0, OPTION_TEXT, "TEXT", "only ids that begin so", AT(prefix), 0 },
-    { "since", 0, OPTION_TIME, "TIME", "created then or later: 2026-01-31T10:00:00Z, or 2h ago",
-      AT(since), 0 },
-    { "until", 0, OPTION_TIME, "TIME", "created then or earlier", AT(until), 0 },
+    FILTERS,
     { "limit", 'l', OPTION_COUNT, "N", "at most N (50 on a terminal, else all)", AT(limit), 0 },
+    NO_MORE,
+};
+
+static const struct option_row count_options[] = { FILTERS, NO_MORE };
+
+static const struct option_row purge_options[] = {
+    FILTERS,
+    { "older-than", 0, OPTION_DURATION, "TIME", "ended longer ago than 12h, 30d", AT(older_than),
+      0 },
+    { "all", 0, OPTION_FLAG, NULL, "everything that has ended", AT(every), 1 },
+    { "recursive", 'r', OPTION_FLAG, NULL, "with descendants that have ended", AT(recursive), 1 },
+    { "dry-run", 0, OPTION_FLAG, NULL, "only say how many", AT(dry_run), 1 },
+    { "yes", 'y', OPTION_FLAG, NULL, "do not ask", AT(yes), 1 },
+    { "timeout", 't', OPTION_DURATION, "TIME", "stop after so long; the same command goes on",
+      AT(timeout), 0 },
+    NO_MORE,
+};
+
+#define REASON                                                                            \
+    {                                                                                     \
+        "reason", 'r', OPTION_TEXT, "TEXT", "why; recorded in the history", AT(reason), 0 \
+    }
+
+static const struct option_row order_options[] = { REASON, NO_MORE };
+
+static const struct option_row terminate_options[] = {
+    REASON,
+    { "recursive", 0, OPTION_FLAG, NULL, "children that it waits for, too", AT(recursive), 1 },
+    NO_MORE,
+};
+
+#define NEW_ID                                                                      \
+    {                                                                               \
+        "new-id", 0, OPTION_TEXT, "ID", "the id of the new instance", AT(new_id), 0 \
+    }
+
+static const struct option_row restart_options[] = {
+    NEW_ID,
+    { "new", 0, OPTION_FLAG, NULL, "under an id that is made", AT(make_id), 1 },
+    NO_MORE,
+};
+
+static const struct option_row fork_options[] = {
+    { "event", 'e', OPTION_COUNT, "N", "the number, in its history, of the first that has not been",
+      AT(event), 0 },
+    NEW_ID,
+    NO_MORE,
+};
+
+static const struct option_row watch_options[] = {
+    { "timeout", 't', OPTION_DURATION, "TIME", "no longer than this: 500ms, 30s, 5m, 2h",
+      AT(timeout), 0 },
+    { "once", 0, OPTION_FLAG, NULL, "look once", AT(once), 1 },
     NO_MORE,
 };
 
@@ -132,6 +212,26 @@ static const struct option_row sleepers_options[] = {
     "time, event type, id of the step, name, input, result, status (of a timer: when it is\n"  \
     "due); json, jsonl and csv also have the instance, the step that an event answers, the\n"  \
     "failure, and when a timer is due."
+#define ORDER                                                                                 \
+    "Takes effect when the command ends with 0; with no engine running, when one runs. Give " \
+    "ids,\n"                                                                                  \
+    "or - to read them from stdin, one a line."
+#define RESTART                                                                               \
+    "Starts the same orchestrator again with the same input, version and tags: in its place " \
+    "when\n"                                                                                  \
+    "it has ended, or beside it with --new or --new-id. Prints the id."
+#define FORK                                                                                 \
+    "Makes a new instance that has the history of another up to an event, and goes on from " \
+    "there\n"                                                                                \
+    "with the code of today. Without --event all of it. Prints the id."
+#define PURGE                                                                               \
+    "Instances that have ended, with their histories: those named, or those that a filter " \
+    "finds.\n"                                                                              \
+    "What has not ended is left. Prints how many."
+#define WATCH                                                                             \
+    "On a terminal a tree of the instance and its children, renewed until it has ended; " \
+    "elsewhere\n"                                                                         \
+    "a row for each change of a status or a custom status."
 #define HELLO5                                                                                    \
     "Keeps 5,000 orchestrations in flight, each calling five activities one after the other,\n"   \
     "on a real file, every step durable. In the same run, in turns, it inserts the same stored\n" \
@@ -206,6 +306,99 @@ const struct command commands[] = {
       2,
       2,
       cmd_raise },
+    { "terminate",
+      "ID...",
+      "end instances at once",
+      ORDER,
+      { "perdure terminate order-7 --reason 'customer left'",
+        "perdure list --name Import -s running -o id | perdure terminate -" },
+      terminate_options,
+      1,
+      -1,
+      cmd_terminate },
+    { "suspend",
+      "ID...",
+      "let instances stand still until they are resumed",
+      ORDER,
+      { "perdure suspend order-7 --reason 'stock is being counted'" },
+      order_options,
+      1,
+      -1,
+      cmd_suspend },
+    { "resume",
+      "ID...",
+      "let suspended instances go on",
+      ORDER,
+      { "perdure resume order-7", "perdure list -s suspended -o id | perdure resume -" },
+      order_options,
+      1,
+      -1,
+      cmd_resume },
+    { "rewind",
+      "ID...",
+      "let failed instances go on from before their failure",
+      ORDER,
+      { "perdure rewind order-7 --reason 'the bank is back'",
+        "perdure list -s failed --since 1h -o id | perdure rewind -" },
+      order_options,
+      1,
+      -1,
+      cmd_rewind },
+    { "restart",
+      "ID",
+      "start an instance again with its input",
+      RESTART,
+      { "perdure restart order-7", "perdure restart order-7 --new" },
+      restart_options,
+      1,
+      1,
+      cmd_restart },
+    { "fork",
+      "ID",
+      "a new instance that goes on from an event of another",
+      FORK,
+      { "perdure fork order-7 --event 12 --new-id order-7-again" },
+      fork_options,
+      1,
+      1,
+      cmd_fork },
+    { "purge",
+      "[ID...]",
+      "forget instances that have ended",
+      PURGE,
+      { "perdure purge order-7", "perdure purge --status completed --older-than 30d --yes",
+        "perdure purge --all --dry-run" },
+      purge_options,
+      0,
+      -1,
+      cmd_purge },
+    { "count",
+      "",
+      "count instances by status",
+      NULL,
+      { "perdure count", "perdure count --name Order --since 1h -o json" },
+      count_options,
+      0,
+      0,
+      cmd_count },
+    { "tree",
+      "ID",
+      "show an instance with its children",
+      NULL,
+      { "perdure tree order-7" },
+      none,
+      1,
+      1,
+      cmd_tree },
+    { "watch",
+      "ID...",
+      "look at instances until they have ended",
+      WATCH,
+      { "perdure watch order-7", "perdure watch order-7 -o jsonl" },
+      watch_options,
+      1,
+      -1,
+      cmd_watch },
     { "bench hello5",
       "",
       "throughput, beside raw SQLite inserts",

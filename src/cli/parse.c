@@ -15,7 +15,7 @@
 
 #include "cli.h"
 
-enum { ROWS_MAX = 32, LONG_BASE = 256 };
+enum { ROWS_MAX = 64, LONG_BASE = 256 };
 
 /* ---- suggestions ---- */
 
@@ -142,6 +142,9 @@ int unknown_command(char *const *words, int count)
 
 static const char *const format_names[] = { "auto",  "table", "plain", "json",
                                             "jsonl", "csv",   "id",    "none" };
+/* In the order of pd_reuse. */
+static const char *const reuse_names[] = { "replace-ended", "fail", "replace-failed", "replace",
+                                           "skip" };
 static const char *const when_names[] = { "auto", "always", "never" };
 
 static int find_name(const char *word, const char *const *names, size_t count)
@@ -200,6 +203,19 @@ static bool set_option(const struct option_row *row, const char *text, struct op
     case OPTION_DURATION: return duration_read(text, at);
     case OPTION_TIME: return time_read(text, at);
     case OPTION_STATES: return read_states(text, at);
+    case OPTION_FUTURE: return time_read_future(text, at);
+    case OPTION_WORDS: {
+        struct words *words = at;
+        if (words->count == WORDS_MAX) {
+            return false;
+        }
+        words->at[words->count++] = text;
+        return true;
+    }
+    case OPTION_REUSE:
+        found = find_name(text, reuse_names, sizeof reuse_names / sizeof reuse_names[0]);
+        *(int *)at = found;
+        return found >= 0;
     case OPTION_FORMAT:
         found = find_name(text, format_names, sizeof format_names / sizeof format_names[0]);
         *(int *)at = found;

@@ -5,6 +5,8 @@
  */
 #include "record.h"
 
+#include <string.h>
+
 const struct column record_columns[RECORD_ALL] = {
     { "id", "ID", COLUMN_ID | COLUMN_CUT },
     { "name", "NAME", COLUMN_CUT },
@@ -17,6 +19,10 @@ const struct column record_columns[RECORD_ALL] = {
     { "input", "INPUT", COLUMN_CUT },
     { "output", "OUTPUT", COLUMN_CUT },
     { "failure", "FAILURE", COLUMN_CUT },
+    { "customStatus", "SAYS", COLUMN_CUT },
+    { "tags", "TAGS", COLUMN_CUT },
+    { "parentId", "PARENT", COLUMN_CUT },
+    { "startsAt", "STARTS", 0 },
 };
 
 struct cell record_status(pd_run_state state)
@@ -33,7 +39,19 @@ struct cell record_status(pd_run_state state)
     return cell;
 }
 
-void record_fill(const pd_instance *i, size_t count, struct cell *cells, struct string *failure)
+static void add_tags(struct string *json, const pd_instance *i)
+{
+    string_text(json, "{");
+    for (size_t n = 0; n < pd_instance_tag_count(i); n++) {
+        string_text(json, n == 0 ? "" : ",");
+        string_quote(json, pd_instance_tag_key(i, n));
+        string_text(json, ":");
+        string_quote(json, pd_instance_tag_value(i, n));
+    }
+    string_text(json, "}");
+}
+
+void record_fill(const pd_instance *i, size_t count, struct cell *cells, struct string *made)
 {
     cells[0] = cell_text(pd_instance_id_of(i));
     cells[1] = cell_text(pd_instance_name(i));
@@ -47,10 +65,20 @@ void record_fill(const pd_instance *i, size_t count, struct cell *cells, struct 
         return;
     }
     const pd_failure *why = pd_instance_failure(i);
-    bool completed = pd_instance_state(i) == PD_RUN_COMPLETED;
+    pd_run_state state = pd_instance_state(i);
+    bool has_output = state == PD_RUN_COMPLETED || state == PD_RUN_TERMINATED;
+    const char *says = pd_instance_status_json(i);
     cells[8] = cell_json(pd_instance_input_json(i));
-    cells[9] = cell_json(completed ? pd_instance_output_json(i) : NULL);
-    failure->size = 0;
-    string_failure(failure, why);
-    cells[10] = cell_json(why != NULL ? failure->at : NULL);
+    cells[9] = cell_json(has_output ? pd_instance_output_json(i) : NULL);
+    /* Both texts first: the string moves while it grows. */
+    made->size = 0;
+    string_failure(made, why);
+    string_add(made, "", 1);
+    size_t tags_at = made->size;
+    add_tags(made, i);
+    cells[10] = cell_json(why != NULL ? made->at : NULL);
+    cells[11] = cell_json(strcmp(says, "null") != 0 ? says : NULL);
+    cells[12] = cell_json(pd_instance_tag_count(i) > 0 ? made->at + tags_at : NULL);
+    cells[13] = cell_text(pd_instance_parent_id(i));
+    cells[14] = cell_time(pd_instance_starts_at(i));
 }

@@ -8,13 +8,13 @@
 
 #include "output.h"
 
-enum { RECORD_LIST = 8, RECORD_ALL = 11 };
+enum { RECORD_LIST = 8, RECORD_ALL = 15 };
 
 extern const struct column record_columns[RECORD_ALL];
 
-/* failure must live as long as the cells: it holds the JSON of the last one. */
+/* `made` must live as long as the cells: it holds what was made for them. With RECORD_ALL only. */
 void record_fill(const pd_instance *instance, size_t count, struct cell *cells,
-                 struct string *failure);
+                 struct string *made);
 struct cell record_status(pd_run_state state);
 
 #endif

@@ -227,6 +227,16 @@ static bool zone_read(const char *text, bool *ret_local, long *ret_east)
     return true;
 }
 
+bool time_read_future(const char *text, pd_time *ret)
+{
+    pd_duration ahead;
+    if (duration_read(text, &ahead)) {
+        ret->ms = clock_now_ms() + ahead.ms;
+        return true;
+    }
+    return time_read(text, ret);
+}
+
 bool time_read(const char *text, pd_time *ret)
 {
     pd_duration ago;

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * perdure watch: looks at instances until they have ended.
+ *
+ * On a terminal each instance is drawn as a tree that is renewed in place; elsewhere there is one
+ * row for each change: a state or a custom status that was not seen before. It looks five times a
+ * second, so changes that last less may be missed; the end is not.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "record.h"
+#include "tree.h"
+
+enum { LOOK_EVERY_MS = 200, DEPTH_MAX = 1000 };
+
+static const struct column columns[] = {
+    { "at", "TIME", 0 },
+    { "id", "ID", COLUMN_ID | COLUMN_CUT },
+    { "name", "NAME", COLUMN_CUT },
+    { "status", "STATUS", 0 },
+    { "customStatus", "SAYS", COLUMN_CUT },
+};
+
+enum { COLUMN_COUNT = sizeof columns / sizeof columns[0] };
+
+/* What was last seen of a watched instance and its descendants. */
+struct watched {
+    const char *id;
+    struct tree seen;
+};
+
+static bool is_ended(const struct watched *w)
+{
+    return w->seen.count > 0 && w->seen.nodes[0].state >= PD_RUN_COMPLETED;
+}
+
+static const struct tree_node *find(const struct tree *tree, const char *id)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        if (strcmp(tree->nodes[i].id, id) == 0) {
+            return &tree->nodes[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static void tell_changes(struct output *out, const struct tree *before, const struct tree *now)
+{
+    for (size_t i = 0; i < now->count; i++) {
+        const struct tree_node *node = &now->nodes[i];
+        const struct tree_node *old = find(before, node->id);
+        if (old != NULL && old->state == node->state && is_same(old->status, node->status)) {
+            continue;
+        }
+        pd_time at = { clock_now_ms() };
+        output_row(out, (struct cell[]){ cell_time(at), cell_text(node->id), cell_text(node->name),
+                                         record_status(node->state), cell_json(node->status) });
+    }
+}
+
+/* ---- on a terminal --------------------------------------------------------------------------- */
+
+/* Returns how many lines were drawn. */
+static size_t draw(const struct tree *tree)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct tree_node *node = &tree->nodes[i];
+        AUTO_STRING line = { 0 };
+        tree_branch(tree, i, &line);
+        int64_t until = node->ended_at.ms != 0 ? node->ended_at.ms : clock_now_ms();
+        string_format(&line, "%s  %s  %s  %.1f s", node->id, node->name,
+                      pd_run_state_name(node->state),
+                      (double)(until - node->created_at.ms) / 1000.0);
+        if (node->status != NULL) {
+            string_format(&line, "  %.60s", node->status);
+        }
+        printf("\033[K%s\n", line.at);
+    }
+    return tree->count;
+}
+
+/* ---- both ------------------------------------------------------------------------------------ */
+
+/* Looks once at each that has not ended. *ret_lines: what was drawn; out NULL: on a terminal. */
+static int look(struct invocation *in, pd_hub *hub, struct watched *all, size_t count,
+                struct output *out, size_t *ret_lines)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!is_ended(&all[i])) {
+            int code = CODE_DONE;
+            struct tree now = { 0 };
+            if (!tree_read(in, hub, all[i].id, DEPTH_MAX, &now, &code)) {
+                tree_done(&now);
+                return code;
+            }
+            if (out != NULL) {
+                tell_changes(out, &all[i].seen, &now);
+            }
+            tree_done(&all[i].seen);
+            all[i].seen = now;
+        }
+        *ret_lines += out == NULL ? draw(&all[i].seen) : 0;
+    }
+    return CODE_DONE;
+}
+
+static bool have_ended(const struct watched *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!is_ended(&all[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int watch(struct invocation *in, pd_hub *hub, struct watched *all, size_t count)
+{
+    const struct options *o = &in->options;
+    bool is_drawn = output_format(o) == FORMAT_TABLE && isatty(STDOUT_FILENO);
+    struct output *out = is_drawn ? NULL : output_begin(o, OUTPUT_MANY, columns, COLUMN_COUNT);
+    int64_t began = clock_mono_ns();
+    int code = CODE_DONE;
+    for (;;) {
+        size_t lines = 0;
+        code = look(in, hub, all, count, out, &lines);
+        fflush(stdout);
+        if (code != CODE_DONE || have_ended(all, count) || o->once || output_reader_left()) {
+            break;
+        }
+        if (o->timeout.ms >= 0 && clock_mono_ns() - began >= o->timeout.ms * 1000000) {
+            code = problem(CODE_TIMEOUT, NULL, "not all have ended in the time allowed");
+            break;
+        }
+        nanosleep(&(struct timespec){ .tv_nsec = LOOK_EVERY_MS * 1000000 }, NULL);
+        if (lines > 0) {
+            printf("\033[%zuA", lines);
+        }
+    }
+    return out != NULL ? output_end(out, code) : code;
+}
+
+int cmd_watch(struct invocation *in)
+{
+    int code = CODE_DONE;
+    struct ids ids;
+    PD_AUTO(pd_hub) hub = hub_open(in, false, &code);
+    if (hub == NULL) {
+        return code;
+    }
+    if (ids_read(in, &ids, &code) && ids.count > 0) {
+        struct watched *all = calloc(ids.count, sizeof *all);
+        if (all == NULL) {
+            code = problem(CODE_OTHER, NULL, "out of memory");
+        } else {
+            for (size_t i = 0; i < ids.count; i++) {
+                all[i].id = ids.at[i];
+            }
+            code = watch(in, hub, all, ids.count);
+            for (size_t i = 0; i < ids.count; i++) {
+                tree_done(&all[i].seen);
+            }
+            free(all);
+        }
+    }
+    ids_done(&ids);
+    return code;
+}
