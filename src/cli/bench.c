@@ -23,7 +23,7 @@
 /* ---- files ---- */
 
 /* What the engine and SQLite may leave beside a file. */
-static const char *const suffixes[] = { "", "-wal", "-shm", "-journal", "-lock", "-wake" };
+static const char *const suffixes[] = { "", "-wal", "-shm", "-journal", "-lock", "-wake", "-run" };
 
 static struct bench_place *to_remove; /* by the signal handler */
 
@@ -114,6 +114,41 @@ int64_t bench_bytes_of(const char *file)
 }
 
 /* ---- numbers ---- */
+
+/* A number of kB of /proc/self/status, in bytes; 0: not there. */
+static int64_t status_bytes(const char *key)
+{
+    char line[256];
+    int64_t kb = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, key, strlen(key)) == 0) {
+            kb = strtoll(line + strlen(key), NULL, 10);
+            break;
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return kb * 1024;
+}
+
+int64_t bench_resident_bytes(void)
+{
+    return status_bytes("VmRSS:");
+}
+
+int64_t bench_resident_peak(void)
+{
+    return status_bytes("VmHWM:");
+}
+
+bool bench_resident_peak_forget(void)
+{
+    FILE *file = fopen("/proc/self/clear_refs", "we");
+    bool ok = file != NULL && fputs("5", file) >= 0;
+    return file != NULL && fclose(file) == 0 && ok;
+}
 
 double bench_cpu_seconds(void)
 {

@@ -27,6 +27,10 @@ int64_t bench_bytes_of(const char *file); /* with its -wal */
 
 double bench_cpu_seconds(void); /* of this process, user and system */
 
+int64_t bench_resident_bytes(void);
+int64_t bench_resident_peak(void);     /* the most there was since ... */
+bool bench_resident_peak_forget(void); /* ... this; false: the system does not forget it */
+
 struct samples {
     double *at;
     size_t count, room;

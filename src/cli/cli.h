@@ -238,6 +238,10 @@ int cmd_help(struct invocation *in);
 int bench_hello5(struct invocation *in);
 int bench_latency(struct invocation *in);
 int bench_sleepers(struct invocation *in);
+int bench_fanout(struct invocation *in);
+int bench_timers(struct invocation *in);
+int bench_events(struct invocation *in);
+int bench_replay(struct invocation *in);
 int bench_help(struct invocation *in);
 
 /* Waits for each and prints them; shared by `wait` and `start --wait`. */

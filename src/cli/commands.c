@@ -200,6 +200,36 @@ static const struct option_row sleepers_options[] = {
     NO_MORE,
 };
 
+static const struct option_row fanout_options[] = {
+    { "count", 0, OPTION_COUNT, "N", "activities of the large one (100000); the small has a tenth",
+      AT(count), 0 },
+    BENCH_THREADS,
+    BENCH_STORE,
+    BENCH_REPEAT,
+    NO_MORE,
+};
+
+static const struct option_row timers_options[] = {
+    { "count", 0, OPTION_COUNT, "N", "timers, 100 an instance (1000000)", AT(count), 0 },
+    BENCH_STORE,
+    BENCH_REPEAT,
+    NO_MORE,
+};
+
+static const struct option_row events_options[] = {
+    { "count", 0, OPTION_COUNT, "N", "events, one after the other (1000)", AT(count), 0 },
+    BENCH_STORE,
+    BENCH_REPEAT,
+    NO_MORE,
+};
+
+static const struct option_row replay_options[] = {
+    { "count", 0, OPTION_COUNT, "N", "events of the longest history (1000000)", AT(count), 0 },
+    BENCH_STORE,
+    BENCH_REPEAT,
+    NO_MORE,
+};
+
 #define START                                                                                     \
     "Starts an instance of the orchestrator NAME, which need not be known here: any process that" \
     "\nruns a worker on this hub will run it, now or later. When the command ends with 0, the\n"  \
@@ -244,6 +274,24 @@ static const struct option_row sleepers_options[] = {
 #define SLEEPERS                                                                                \
     "Puts N instances to sleep for a year, measures the memory each of them takes, kills the\n" \
     "process with SIGKILL, and measures how soon a fresh one is at work again."
+
+#define FANOUT                                                                                 \
+    "One orchestration that starts N activities and waits for all, after one with a tenth of " \
+    "them.\n"                                                                                  \
+    "linear is the time of the large one over ten times that of the small one; memory is the " \
+    "most\n"                                                                                   \
+    "that was resident meanwhile, above what was before."
+#define TIMERS                                                                                 \
+    "Instances of 100 timers each, all due at the same moment: how many are set in a second, " \
+    "and\n"                                                                                    \
+    "how many fired, each beside raw inserts of the same stored events into SQLite."
+#define EVENTS                                                                                 \
+    "One instance at a time that waits for an event: how long the call that raises it takes, " \
+    "beside\n"                                                                                 \
+    "commits of one row in plain SQLite, and how long until the instance has completed."
+#define REPLAY                                                                                    \
+    "Histories of N/100, N/10 and N events, replayed from the file with today's code, beside a\n" \
+    "SELECT of the same rows that decodes every field."
 
 const struct command commands[] = {
     { "start",
@@ -427,6 +475,42 @@ const struct command commands[] = {
       0,
       0,
       bench_sleepers },
+    { "bench fanout",
+      "",
+      "a hundred thousand activities at once",
+      FANOUT,
+      { "perdure bench fanout" },
+      fanout_options,
+      0,
+      0,
+      bench_fanout },
+    { "bench timers",
+      "",
+      "a million timers, set and fired",
+      TIMERS,
+      { "perdure bench timers" },
+      timers_options,
+      0,
+      0,
+      bench_timers },
+    { "bench events",
+      "",
+      "from an event to the end of who waits for it",
+      EVENTS,
+      { "perdure bench events" },
+      events_options,
+      0,
+      0,
+      bench_events },
+    { "bench replay",
+      "",
+      "replay of long histories",
+      REPLAY,
+      { "perdure bench replay" },
+      replay_options,
+      0,
+      0,
+      bench_replay },
     { "bench help",
       "",
       "what the benchmarks measure",
