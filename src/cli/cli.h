@@ -47,9 +47,9 @@ enum format {
 enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER };
 
 /* An option that may be given many times. */
-enum { WORDS_MAX = 32 };
+enum { WORDS_ROOM = 32 };
 struct words {
-    const char *at[WORDS_MAX];
+    const char *at[WORDS_ROOM];
     size_t count;
 };
 

@@ -206,7 +206,7 @@ static bool set_option(const struct option_row *row, const char *text, struct op
     case OPTION_FUTURE: return time_read_future(text, at);
     case OPTION_WORDS: {
         struct words *words = at;
-        if (words->count == WORDS_MAX) {
+        if (words->count == WORDS_ROOM) {
             return false;
         }
         words->at[words->count++] = text;

@@ -105,17 +105,22 @@ void string_failure(struct string *s, const pd_failure *failure)
         string_text(s, "null");
         return;
     }
-    int open = 0;
-    for (const pd_failure *f = failure; f != NULL; f = f->cause, open++) {
-        string_text(s, open > 0 ? ",\"cause\":{\"type\":" : "{\"type\":");
-        string_quote(s, f->type);
-        string_text(s, ",\"message\":");
-        string_quote(s, f->message);
-        string_format(s, ",\"final\":%s", f->final ? "true" : "false");
+    string_text(s, "{\"type\":");
+    string_quote(s, failure->type);
+    string_text(s, ",\"message\":");
+    string_quote(s, failure->message);
+    string_format(s, ",\"final\":%s", failure->final ? "true" : "false");
+    const pd_failure *cause = failure->cause;
+    if (cause != NULL) {
+        string_text(s, ",\"cause\":");
+        string_failure(s, cause); /* the library bounds how deep they are */
     }
-    while (open-- > 0) {
-        string_text(s, "}");
+    for (const pd_failure *more = cause != NULL ? cause->next : NULL; more; more = more->next) {
+        string_text(s, more == cause->next ? ",\"moreCauses\":[" : ",");
+        string_failure(s, more);
+        string_text(s, more->next == NULL ? "]" : "");
     }
+    string_text(s, "}");
 }
 
 /* ---- times ---- */

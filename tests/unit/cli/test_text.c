@@ -112,13 +112,28 @@ static void quoting_escapes_what_json_cannot_hold(void **state)
 static void a_failure_nests_its_causes(void **state)
 {
     (void)state;
-    pd_failure cause = { "CardDeclined", "no funds", NULL, true };
-    pd_failure failure = { "TaskFailed", "ChargeCard failed", &cause, false };
+    pd_failure cause = { .type = "CardDeclined", .message = "no funds", .final = true };
+    pd_failure failure = { .type = "TaskFailed", .message = "ChargeCard failed", .cause = &cause };
     AUTO_STRING s = { 0 };
     string_failure(&s, &failure);
     assert_string_equal(s.at, "{\"type\":\"TaskFailed\",\"message\":\"ChargeCard failed\","
                               "\"final\":false,\"cause\":{\"type\":\"CardDeclined\","
                               "\"message\":\"no funds\",\"final\":true}}");
+}
+
+static void a_failure_of_many_causes_names_them_all(void **state)
+{
+    (void)state;
+    pd_failure third = { .type = "C", .message = "" };
+    pd_failure second = { .type = "B", .message = "", .next = &third };
+    pd_failure first = { .type = "A", .message = "", .next = &second };
+    pd_failure failure = { .type = "T", .message = "", .cause = &first };
+    AUTO_STRING s = { 0 };
+    string_failure(&s, &failure);
+    assert_string_equal(s.at, "{\"type\":\"T\",\"message\":\"\",\"final\":false,"
+                              "\"cause\":{\"type\":\"A\",\"message\":\"\",\"final\":false},"
+                              "\"moreCauses\":[{\"type\":\"B\",\"message\":\"\",\"final\":false},"
+                              "{\"type\":\"C\",\"message\":\"\",\"final\":false}]}");
 }
 
 int main(void)
@@ -132,6 +147,7 @@ int main(void)
         cmocka_unit_test(times_are_written_with_all_their_digits),
         cmocka_unit_test(quoting_escapes_what_json_cannot_hold),
         cmocka_unit_test(a_failure_nests_its_causes),
+        cmocka_unit_test(a_failure_of_many_causes_names_them_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
