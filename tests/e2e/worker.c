@@ -33,9 +33,38 @@ static pd_result nap(pd_orchestration *o, pd_value ms)
     return pd_ok(o, PD_NULL);
 }
 
+/* Waits for two children; an input names what they are. */
+static pd_result family(pd_orchestration *o, pd_value name)
+{
+    const char *first = pd_format(o, "%s:a", pd_instance_id(o));
+    const char *second = pd_format(o, "%s:b", pd_instance_id(o));
+    pd_task *a = pd_start_child(o, pd_text(name), "a", .id = first);
+    pd_task *b = pd_start_child(o, pd_text(name), "b", .id = second);
+    pd_set_status(o, "waits for both");
+    pd_await_all(o, PD_TASKS(a, b));
+    return pd_ok(o, PD_ARR(pd_task_value(a), pd_task_value(b)));
+}
+
+/* Fails until a file is there. */
+static pd_result need(pd_activity *a, pd_value file)
+{
+    FILE *found = fopen(pd_text(file), "re");
+    if (found == NULL)
+        return pd_fail(a, "NotThere", "%s is not there", pd_text(file));
+    fclose(found);
+    return pd_ok(a, PD_TRUE);
+}
+
+static pd_result needy(pd_orchestration *o, pd_value file)
+{
+    pd_call_activity(o, "Need", "/");
+    return pd_ok(o, pd_call_activity(o, "Need", file));
+}
+
 static const pd_function program[] = {
-    PD_FUNCTION("Greet", greet), PD_FUNCTION("Echo", echo), PD_FUNCTION("Fail", fail),
-    PD_FUNCTION("Ask", ask),     PD_FUNCTION("Nap", nap),
+    PD_FUNCTION("Greet", greet), PD_FUNCTION("Echo", echo),   PD_FUNCTION("Fail", fail),
+    PD_FUNCTION("Ask", ask),     PD_FUNCTION("Nap", nap),     PD_FUNCTION("Family", family),
+    PD_FUNCTION("Need", need),   PD_FUNCTION("Needy", needy),
 };
 
 int main(int argc, char **argv)
