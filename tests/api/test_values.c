@@ -195,7 +195,7 @@ static void gives(const char *name, const char *input, const char *expected)
     struct runner *runner = author_new(PD_PROGRAM(program), NULL, &err);
     assert_non_null(runner);
     arena_init(&arena);
-    runner->ops->activity(runner, &activity, &arena, &result);
+    runner->ops->activity(runner, &activity, NULL, &arena, &result);
     struct text got = result.failure != NULL ? result.failure->message : result.payload;
     assert_string_equal(text_copy(&arena, got).at, expected);
     arena_done(&arena);
