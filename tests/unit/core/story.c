@@ -182,6 +182,8 @@ static void do_command(struct telling *telling, char *line)
     }
     if (strcmp(w[0], "at") == 0) {
         rig->now = strtol(w[1], NULL, 10) * TIME_MS;
+    } else if (strcmp(w[0], "horizon") == 0) {
+        rig_set_horizon(rig, strtol(w[1], NULL, 10) * TIME_MS);
     } else if (strcmp(w[0], "start") == 0) {
         start(telling, w + 1, 0, STATES_ENDED);
     } else if (strcmp(w[0], "replace") == 0) {
