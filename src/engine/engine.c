@@ -34,8 +34,8 @@ void engine_release(struct engine *engine, struct work *work)
 {
     struct batch *batch = work->batch;
     struct pump *pump = &engine->pumps[batch->partition];
+    wake_mailed(engine, batch->mailed); /* one that failed may have been made all the same */
     if (work->status == PD_OK) {
-        wake_mailed(engine, batch->mailed);
         pool_cancel(&engine->pool, batch->cancellations);
         pool_give(&engine->pool, &batch->activities, batch->activity_count,
                   batch->has_start_limits);

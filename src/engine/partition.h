@@ -11,7 +11,8 @@
  *     partition_cut          take what is to be made durable; commit it; work_release
  *     partition_committed    hear how the commit went
  *
- * and, for each partition in the batch's `mailed`, partition_notice_mail after the commit.
+ * and, for each partition in the batch's `mailed`, partition_notice_mail after the commit, also when
+ * that says it failed: it may have been made all the same.
  *
  *   P1  Works of a partition are committed in the order they were cut, one after the other.
  *   P2  Nothing leaves the partition except in a work, after its commit; a refusal not before all

@@ -3,15 +3,37 @@
  * A runner for tests: see chain_runner.h. */
 #include "chain_runner.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
+#include "core/core.h"
 
-static struct action *add(struct arena *arena, struct turn_result *ret, enum action_kind kind,
-                          int32_t id)
+static struct chain_runner *runner_of(struct runner *base)
 {
-    struct action *actions = arena_alloc(arena, (ret->action_count + 1) * sizeof *actions);
+    return (struct chain_runner *)(void *)base;
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+/* One turn of one orchestrator. */
+struct play {
+    struct chain_runner *runner;
+    const struct turn *turn;
+    const struct past *past;
+    struct arena *arena;
+    struct turn_result *ret;
+    struct text rest; /* of the id, behind "x:" */
+    bool is_over;
+};
+
+static struct action *add(struct play *play, enum action_kind kind, int32_t id)
+{
+    struct turn_result *ret = play->ret;
+    struct action *actions = arena_alloc(play->arena, (ret->action_count + 1) * sizeof *actions);
     if (ret->action_count > 0) {
         memcpy(actions, ret->actions, ret->action_count * sizeof *actions);
     }
@@ -22,62 +44,157 @@ static struct action *add(struct arena *arena, struct turn_result *ret, enum act
     return action;
 }
 
-static void complete(struct arena *arena, struct turn_result *ret, int32_t id, struct text payload)
+static void complete(struct play *play, int32_t id, struct text payload)
 {
-    struct action *action = add(arena, ret, ACTION_COMPLETE, id);
+    struct action *action = add(play, ACTION_COMPLETE, id);
     action->outcome = RUN_COMPLETED;
-    action->payload = payload;
+    action->payload = text_copy(play->arena, payload); /* T4 */
+    play->is_over = true;
 }
 
-static void ask(struct arena *arena, struct turn_result *ret, int32_t id)
+/* A failure without causes, which outlives the event. */
+static void fail(struct play *play, int32_t id, const struct failure *why)
 {
-    struct action *action = add(arena, ret, ACTION_SCHEDULE_TASK, id);
+    struct action *action = add(play, ACTION_COMPLETE, id);
+    struct failure *failure = arena_alloc(play->arena, sizeof *failure);
+    failure->type = text_copy(play->arena, why->type);
+    failure->message = text_copy(play->arena, why->message);
+    action->outcome = RUN_FAILED;
+    action->failure = failure;
+    play->is_over = true;
+}
+
+static void ask(struct play *play, int32_t id)
+{
+    struct event_extra *extra = arena_alloc(play->arena, sizeof *extra);
+    extra->limits = play->runner->limits;
+    struct action *action = add(play, ACTION_SCHEDULE_TASK, id);
     action->name = TEXT("Step");
     action->payload = TEXT("null");
+    action->extra = extra;
 }
 
-/* See chain_runner.h for the programs. */
-static void follow(const struct turn *turn, const struct event *event, struct arena *arena,
-                   struct turn_result *ret)
+static void ask_for_too_much(struct play *play)
 {
-    char program = turn->instance_id.at[0];
+    static char large[16 * 1024 * 1024];
+    for (int32_t i = 0; i < 40; i++) {
+        struct action *action = add(play, ACTION_SCHEDULE_TASK, i);
+        action->name = TEXT("Step");
+        action->payload = text_make(large, sizeof large);
+    }
+}
+
+static void send_three(struct play *play)
+{
+    static const struct text numbers[] = { TEXT_INIT("1"), TEXT_INIT("2"), TEXT_INIT("3") };
+    for (int32_t i = 0; i < 3; i++) {
+        struct action *action = add(play, ACTION_SEND_EVENT, i);
+        action->instance_id = play->rest;
+        action->name = TEXT("Go");
+        action->payload = numbers[i];
+    }
+    complete(play, 3, TEXT("\"sent\""));
+}
+
+static void renew(struct play *play, struct text input)
+{
+    int left = input.size > 0 ? input.at[0] - '0' : 0;
+    if (left == 0) {
+        complete(play, 0, TEXT("\"round and round\""));
+        return;
+    }
+    struct action *action = add(play, ACTION_CONTINUE_AS_NEW, 0);
+    action->payload = text_of(arena_printf(play->arena, "%d", left - 1));
+    play->is_over = true;
+}
+
+static void start(struct play *play, const struct event *event)
+{
+    switch (play->turn->instance_id.at[0]) {
+    case 'L': ask_for_too_much(play); break;
+    case 'T': add(play, ACTION_CREATE_TIMER, 0)->fire_at = event->at + TIME_SECOND; break;
+    case 'C': {
+        struct action *action = add(play, ACTION_START_CHILD, 0);
+        action->name = TEXT("child");
+        action->instance_id = play->rest;
+        action->payload = TEXT("1");
+        break;
+    }
+    case 'S': send_three(play); break;
+    case 'N': renew(play, event->payload); break;
+    case 'Z': abort();
+    case 'E':
+    case 'R': break;
+    default: ask(play, 0); break;
+    }
+}
+
+/* ---- going on -------------------------------------------------------------------------------- */
+
+/* The payloads of events raised so far, and how many. */
+static struct text raised_so_far(const struct play *play, const struct event *last, int *ret_count)
+{
+    char *all = arena_alloc(play->arena, 64);
+    *ret_count = 0;
+    for (size_t i = 0; play->past != NULL && i < play->past->event_count; i++) {
+        const struct event *event = &play->past->events[i];
+        if (event->kind == EVENT_EVENT_RAISED) {
+            strncat(all, event->payload.at, event->payload.size);
+            (*ret_count)++;
+        }
+    }
+    for (const struct event *event = play->turn->events; event <= last; event++) {
+        if (event->kind == EVENT_EVENT_RAISED) {
+            strncat(all, event->payload.at, event->payload.size);
+            (*ret_count)++;
+        }
+    }
+    return text_of(all);
+}
+
+static void hear(struct play *play, const struct event *event)
+{
+    int count;
+    struct text all = raised_so_far(play, event, &count);
+    char program = play->turn->instance_id.at[0];
+    if (program == 'E') {
+        complete(play, 0, event->payload);
+    } else if (program == 'R' && count == 3) {
+        complete(play, 0, all);
+    } else if (program == 'X' && count == 1) {
+        add(play, ACTION_CANCEL, 0);
+    } else if (program == 'X' && count == 2) {
+        complete(play, 1, TEXT("\"cancelled\""));
+    }
+}
+
+static void end_task(struct play *play, const struct event *event)
+{
+    char program = play->turn->instance_id.at[0];
+    if (event->kind == EVENT_TASK_FAILED) {
+        fail(play, event->ref + 1, event->failure);
+    } else if (event->ref + 1 < program - '0' && program <= '9') {
+        ask(play, event->ref + 1);
+    } else {
+        complete(play, event->ref + 1, TEXT("\"end of chain\""));
+    }
+}
+
+static void follow(struct play *play, const struct event *event)
+{
     switch (event->kind) {
-    case EVENT_EXECUTION_STARTED:
-        if (program == 'L') {
-            static char large[16 * 1024 * 1024];
-            for (int32_t i = 0; i < 40; i++) {
-                struct action *action = add(arena, ret, ACTION_SCHEDULE_TASK, i);
-                action->name = TEXT("Step");
-                action->payload = text_make(large, sizeof large);
-            }
-        } else if (program == 'T') {
-            struct action *action = add(arena, ret, ACTION_CREATE_TIMER, 0);
-            action->fire_at = turn->events[0].at + TIME_SECOND;
-        } else if (program != 'E') {
-            ask(arena, ret, 0);
-        }
-        break;
+    case EVENT_EXECUTION_STARTED: start(play, event); break;
     case EVENT_TASK_COMPLETED:
-        if (event->ref + 1 < program - '0') {
-            ask(arena, ret, event->ref + 1);
-        } else {
-            complete(arena, ret, event->ref + 1, TEXT("\"end of chain\""));
-        }
-        break;
-    case EVENT_TIMER_FIRED: complete(arena, ret, 1, TEXT("\"slept\"")); break;
-    case EVENT_EVENT_RAISED:
-        if (program == 'E') {
-            complete(arena, ret, 0, text_copy(arena, event->payload)); /* T4 */
-        }
-        break;
+    case EVENT_TASK_FAILED: end_task(play, event); break;
+    case EVENT_CHILD_COMPLETED: complete(play, 1, event->payload); break;
+    case EVENT_CHILD_FAILED: fail(play, 1, event->failure); break;
+    case EVENT_TIMER_FIRED: complete(play, 1, TEXT("\"slept\"")); break;
+    case EVENT_EVENT_RAISED: hear(play, event); break;
     case EVENT_UNKNOWN:
     case EVENT_EXECUTION_COMPLETED:
     case EVENT_EXECUTION_TERMINATED:
     case EVENT_TASK_SCHEDULED:
-    case EVENT_TASK_FAILED:
     case EVENT_CHILD_CREATED:
-    case EVENT_CHILD_COMPLETED:
-    case EVENT_CHILD_FAILED:
     case EVENT_TIMER_CREATED:
     case EVENT_ORCHESTRATOR_STARTED:
     case EVENT_ORCHESTRATOR_COMPLETED:
@@ -94,8 +211,13 @@ static enum runner_answer turn(struct runner *base, const struct turn *turn,
                                const struct past *past, struct arena *arena,
                                struct turn_result *ret)
 {
-    struct chain_runner *runner = (struct chain_runner *)(void *)base;
-    if (runner->is_forgetful && turn->number > 1) {
+    struct chain_runner *runner = runner_of(base);
+    char program = turn->instance_id.at[0];
+    bool counts = program == 'R' || program == 'X';
+    if (program == 'V') {
+        return RUNNER_LEAVES;
+    }
+    if ((runner->is_forgetful || counts) && turn->number > 1) {
         if (past == NULL) {
             return RUNNER_NEEDS_HISTORY;
         }
@@ -103,12 +225,12 @@ static enum runner_answer turn(struct runner *base, const struct turn *turn,
     }
     runner->turns++;
     *ret = (struct turn_result){ 0 };
-    for (size_t i = 0; i < turn->event_count; i++) {
-        bool is_over =
-            ret->action_count > 0 && ret->actions[ret->action_count - 1].kind == ACTION_COMPLETE;
-        if (!is_over) {
-            follow(turn, &turn->events[i], arena, ret);
-        }
+    struct play play = { .runner = runner, .turn = turn, .past = past, .arena = arena, .ret = ret };
+    if (turn->instance_id.size > 2) {
+        play.rest = text_make(turn->instance_id.at + 2, turn->instance_id.size - 2);
+    }
+    for (size_t i = 0; i < turn->event_count && !play.is_over; i++) {
+        follow(&play, &turn->events[i]);
     }
     return RUNNER_DONE;
 }
@@ -117,7 +239,7 @@ static void forget(struct runner *base, unsigned partition, uint64_t row)
 {
     (void)partition;
     (void)row;
-    ((struct chain_runner *)(void *)base)->forgets++;
+    runner_of(base)->forgets++;
 }
 
 static void forget_all(struct runner *base, unsigned partition)
@@ -126,19 +248,79 @@ static void forget_all(struct runner *base, unsigned partition)
     (void)partition;
 }
 
+/* ---- activities ------------------------------------------------------------------------------ */
+
+static void say(struct activity_host *host, int number)
+{
+    char text[16];
+    (void)snprintf(text, sizeof text, "%d", number);
+    host->ops->beat(host, text_of(text));
+}
+
+static void wait_at_gate(struct chain_runner *runner, struct activity_host *host)
+{
+    while (atomic_load(&runner->is_gate_shut)) {
+        if (runner->heeds_cancel && host->ops->is_cancelled(host)) {
+            runner->cancelled++;
+            return;
+        }
+        if (runner->beats_for_ever) {
+            say(host, runner->beats);
+        }
+        usleep(1000);
+    }
+}
+
+static void answer(struct chain_runner *runner, struct arena *arena, struct activity_result *ret)
+{
+    int left = atomic_load(&runner->to_fail);
+    while (left > 0 && !atomic_compare_exchange_weak(&runner->to_fail, &left, left - 1)) {}
+    *ret = (struct activity_result){ .payload = TEXT("\"done\"") };
+    if (left > 0) {
+        struct failure *failure = arena_alloc(arena, sizeof *failure);
+        failure->type = TEXT("Refused");
+        failure->message = TEXT("as it was told to");
+        *ret = (struct activity_result){ .failure = failure };
+    }
+}
+
+struct body {
+    struct chain_runner *runner;
+    struct arena *arena;
+};
+
+static bool transaction(void *argument, void *database, struct activity_result *ret)
+{
+    struct body *body = argument;
+    int *number = database;
+    (*number)++;
+    answer(body->runner, body->arena, ret);
+    return ret->failure == NULL;
+}
+
 static void activity(struct runner *base, const struct activity *activity,
                      struct activity_host *host, struct arena *arena, struct activity_result *ret)
 {
-    struct chain_runner *runner = (struct chain_runner *)(void *)base;
-    (void)activity;
-    (void)host;
-    (void)arena;
+    struct chain_runner *runner = runner_of(base);
+    if (runner->is_deadly) {
+        abort();
+    }
+    if (text_is_present(activity->progress)) {
+        runner->progress_seen = atoi(activity->progress.at);
+    }
     runner->activities_begun++;
-    while (atomic_load(&runner->is_gate_shut)) {
-        usleep(1000);
+    for (int i = 1; host != NULL && i <= runner->beats; i++) {
+        say(host, i);
+    }
+    wait_at_gate(runner, host);
+    if (runner->has_transaction) {
+        pd_error err;
+        struct body body = { runner, arena };
+        (void)host->ops->transact(host, transaction, &body, ret, &err);
+    } else {
+        answer(runner, arena, ret);
     }
     runner->activities_run++;
-    *ret = (struct activity_result){ .payload = TEXT("\"done\"") };
 }
 
 void chain_runner_init(struct chain_runner *runner)

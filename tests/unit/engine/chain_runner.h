@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * A runner for tests: every orchestrator is a chain of activities, every activity says "done".
+ * A runner for tests: what an orchestrator does is the first character of its instance id.
  *
- * What an orchestrator does is the first character of its instance id: "3" asks for three
- * activities, one after the other; "T" asks for a timer a second ahead; "L" asks for more than a
- * turn may; "E" completes at the first event raised, with its payload. When `is_forgetful` holds,
- * it wants its past at every later turn (T2), though it remembers nothing anyway. */
+ *   1 to 9   asks for so many activities, one after the other
+ *   T        asks for a timer a second ahead
+ *   L        asks for more than a turn may
+ *   E        completes at the first event raised, with its payload
+ *   R        completes at the third, with the payloads of all three
+ *   C:x      has a child x, and ends as that does
+ *   S:x      sends "1", "2" and "3" to x, and completes
+ *   F        asks for an activity, and ends as that does
+ *   N        continues as new with its input less one, down to 0
+ *   X        asks for an activity, cancels it at the first event, completes at the second
+ *   V        is left to another worker
+ *   Z        ends the process
+ *
+ * When `is_forgetful` holds, it wants its past at every later turn (T2), though it remembers
+ * nothing anyway. Activities answer "done", or do what the runner is told to do with them. */
 #ifndef CHAIN_RUNNER_H
 #define CHAIN_RUNNER_H
 
@@ -16,8 +27,17 @@
 struct chain_runner {
     struct runner base;
     bool is_forgetful;
+    struct task_limits limits; /* of activities that are asked for */
     _Atomic int activities_begun, activities_run, turns, forgets;
-    _Atomic bool is_gate_shut; /* activities wait until it opens */
+    _Atomic int to_fail;          /* so many activities fail */
+    _Atomic bool is_gate_shut;    /* activities wait until it opens ... */
+    _Atomic bool heeds_cancel;    /* ... or nobody wants them any more */
+    _Atomic int cancelled;        /* so many saw that */
+    _Atomic int beats;            /* each says "1", "2", ... up to this when it begins */
+    _Atomic bool beats_for_ever;  /* and goes on with its last word while it waits */
+    _Atomic bool has_transaction; /* activities run in one, which adds 1 to the database, an int */
+    _Atomic bool is_deadly;       /* activities end the process */
+    _Atomic int progress_seen;    /* the number that the last activity was given as progress */
 };
 
 void chain_runner_init(struct chain_runner *runner);

@@ -53,6 +53,9 @@ static pd_status own(struct store *store, unsigned partition, time_us now, struc
     pd_status status = is_to_fail(&flaky(store)->owns_to_fail)
                            ? fail(err)
                            : real->ops->own(real, partition, now, ret, err);
+    if (status == PD_OK) {
+        flaky(store)->epochs[partition] = ret->epoch;
+    }
     go_out(flaky(store));
     return status;
 }
@@ -72,6 +75,9 @@ static pd_status commit(struct store *store, const struct batch *const *batches,
                            ? fail(err)
                            : real->ops->commit(real, batches, count, err);
     flaky(store)->commits += status == PD_OK;
+    if (status == PD_OK && is_to_fail(&flaky(store)->commits_to_lie)) {
+        status = fail(err);
+    }
     go_out(flaky(store));
     return status;
 }
@@ -143,6 +149,45 @@ static pd_status load_progress(struct store *store, uint64_t row, struct arena *
     return real->ops->load_progress(real, row, arena, ret, err);
 }
 
+static pd_status query(struct store *store, const struct store_query *query, struct arena *arena,
+                       struct record_page *ret, pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    return real->ops->query(real, query, arena, ret, err);
+}
+
+static struct board board(struct store *store, size_t size)
+{
+    struct store *real = flaky(store)->real;
+    return real->ops->board(real, size);
+}
+
+static pd_status transact(struct store *store, unsigned partition, uint64_t epoch,
+                          bool (*body)(void *argument, void *database, struct message *message),
+                          void *argument, pd_error *err)
+{
+    struct flaky_store *self = flaky(store);
+    struct message message;
+    int database = self->database;
+    pd_status status = PD_OK;
+    go_in(self);
+    if (is_to_fail(&self->transacts_to_fail)) {
+        status = fail(err);
+    } else if (epoch != self->epochs[partition]) {
+        status = error_set(err, PD_E_LEASE_LOST, false, "flaky: transact", "a stale epoch");
+    } else if (!body(argument, &database, &message)) {
+        status = error_set(err, PD_E_CANCELLED, false, "flaky: transact", "rolled back");
+    } else {
+        status = self->real->ops->accept(self->real, &message, 1, err);
+        assert_that(status == PD_OK);
+        self->database = database;
+        self->transacts++;
+        status = is_to_fail(&self->transacts_to_lie) ? fail(err) : PD_OK;
+    }
+    go_out(self);
+    return status;
+}
+
 static pd_status wait_for(struct store *store, int64_t max_ms, pd_error *err)
 {
     struct store *real = flaky(store)->real;
@@ -178,6 +223,9 @@ void flaky_store_open(struct flaky_store *store, const char *url)
         .wake = wake,
         .trim = trim,
         .load_progress = load_progress,
+        .query = query,
+        .board = board,
+        .transact = transact,
     };
     pd_error err;
     *store = (struct flaky_store){ .base = { .ops = &ops } };
