@@ -71,19 +71,10 @@ bool pd_activity_heartbeat_(pd_activity *a, pd_value progress)
     pd_error err;
     OBJECT_CHECK(a, ACTIVITY_MAGIC);
     struct text said = TEXT_ABSENT; /* as before */
-    buffer_reset(a->mem.scratch);
-    if (progress.kind_ != PD_IS_NULL) {
-        if (json_write(a->mem.scratch, progress, &err) != PD_OK ||
-            a->mem.scratch->size > a->mem.payload_max) {
-            bool is_large = a->mem.scratch->size > a->mem.payload_max;
-            mem_refuse(&a->mem, "BadPayload", "pd_activity_heartbeat: %s",
-                       is_large ? "the progress is over the limit of a payload" : err.text);
-            a->mem.broken = a->mem.recorded;
-            return !pd_activity_is_cancelled(a);
-        }
-        said = buffer_text(a->mem.scratch);
-    }
-    if (a->host != NULL) {
+    if (progress.kind_ != PD_IS_NULL && !mem_write(&a->mem, progress, &said, &err)) {
+        mem_refuse(&a->mem, "BadPayload", "pd_activity_heartbeat: %s", err.text);
+        a->mem.broken = a->mem.recorded;
+    } else if (a->host != NULL) {
         a->host->ops->beat(a->host, said);
     }
     return !pd_activity_is_cancelled(a);

@@ -67,7 +67,9 @@ struct pd_mem {
 __attribute__((format(printf, 3, 4))) void mem_refuse(pd_mem *m, const char *type,
                                                       const char *format, ...);
 
-/* The value as JSON of at most payload_max bytes, in the arena; false with err. */
+/* The value as JSON of at most payload_max bytes: in scratch, until something else is written; or
+ * in the arena. False with err. */
+bool mem_write(pd_mem *m, pd_value v, struct text *ret, pd_error *err);
 bool mem_payload(pd_mem *m, struct arena *arena, pd_value v, struct text *ret, pd_error *err);
 
 struct outcome *mem_outcome_new(pd_mem *m, enum outcome_kind kind);

@@ -23,12 +23,8 @@ void mem_refuse(pd_mem *m, const char *type, const char *format, ...)
     }
 }
 
-bool mem_payload(pd_mem *m, struct arena *arena, pd_value v, struct text *ret, pd_error *err)
+bool mem_write(pd_mem *m, pd_value v, struct text *ret, pd_error *err)
 {
-    if (v.kind_ == PD_IS_NULL) {
-        *ret = TEXT("null");
-        return true;
-    }
     buffer_reset(m->scratch);
     if (json_write(m->scratch, v, err) != PD_OK) {
         return false;
@@ -39,7 +35,21 @@ bool mem_payload(pd_mem *m, struct arena *arena, pd_value v, struct text *ret, p
                   size, m->payload_max);
         return false;
     }
-    *ret = text_make(arena_copy(arena, m->scratch->at, size), size);
+    *ret = buffer_text(m->scratch);
+    return true;
+}
+
+bool mem_payload(pd_mem *m, struct arena *arena, pd_value v, struct text *ret, pd_error *err)
+{
+    struct text written;
+    if (v.kind_ == PD_IS_NULL) {
+        *ret = TEXT("null");
+        return true;
+    }
+    if (!mem_write(m, v, &written, err)) {
+        return false;
+    }
+    *ret = text_copy(arena, written);
     return true;
 }
 
