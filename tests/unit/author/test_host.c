@@ -171,7 +171,8 @@ static void an_attempt_goes_on_where_the_one_before_was(void **state)
     assert_string_equal(run(&s, "Work", "3", "{\"done\":2}"), "[3,false,false]");
     assert_int_equal(s.beats, 2);
     assert_string_equal(run(&s, "Work", "3", "{\"done\":"),
-                        "BadPayload: pd_activity_progress: malformed JSON at byte 8 (final)");
+                        "BadPayload: pd_activity_progress: line 1, column 8: unexpected token near "
+                        "end of file (final)");
 }
 
 static void without_a_host_nothing_is_cancelled_and_nobody_listens(void **state)
