@@ -150,19 +150,21 @@ struct store_ops {
 
     /* Durable on return; for any process that has the store open. All or nothing; refused when the
      * store can see that it would not take effect, a waiting start (also of a child) or adoption
-     * counting as an instance that has not ended: MESSAGE_START and MESSAGE_ADOPT with PD_E_EXISTS when an instance of that id is in a state
-     * that `flags` does not name, or a start of it waits; the others with PD_E_NOT_FOUND when there
-     * is no instance, and PD_E_STATE when it has ended (RAISE, TERMINATE, SUSPEND, RESUME), has not
-     * ended (PURGE), or has not failed (REWIND). The kinds for children and tasks are always
-     * taken. */
+     * counting as an instance that has not ended:
+     *   START, ADOPT   PD_E_EXISTS when an instance of that id is in a state that `flags` does not
+     *                  name, or one waits
+     *   the others     PD_E_NOT_FOUND when there is no instance, and PD_E_STATE when it has ended
+     *                  (RAISE, TERMINATE, SUSPEND, RESUME), has not ended (PURGE), or has not
+     *                  failed (REWIND)
+     * The kinds for children and tasks are always taken. */
     pd_status (*accept)(struct store *, const struct message *, size_t count, pd_error *);
 
     /* Messages of a partition with number > after, in order, at most max. */
     pd_status (*receive)(struct store *, unsigned partition, uint64_t after, size_t max,
                          struct arena *, struct message_page *ret, pd_error *);
 
-    /* Waits until something may have arrived in the mailbox by `accept` (owner; what his own commits
-     * and transactions put there he knows), or something may have been committed (others), for at
+    /* Waits until something may have arrived in the mailbox by `accept` (owner: he knows what his
+     * commits and transactions put there), or something may have been committed (others), for at
      * most max_ms; then PD_OK. `wake` ends the waits of this handle now. */
     pd_status (*wait)(struct store *, int64_t max_ms, pd_error *);
     void (*wake)(struct store *);
@@ -188,8 +190,8 @@ struct store_ops {
      * has happened (PD_E_CANCELLED). A stale epoch: PD_E_LEASE_LOST, body was not called. The
      * transaction was ended by what body did, or by an error that it did not heed: PD_E_STATE,
      * nothing has happened. `database` is a handle of the store's (sqlite3 *), valid in body, with
-     * which it can read everything and write what is not the store's. Called as commit is. NULL: the
-     * store has no such thing. */
+     * which it can read everything and write what is not the store's. Called as commit is.
+     * NULL: the store has no such thing. */
     pd_status (*transact)(struct store *, unsigned partition, uint64_t epoch,
                           bool (*body)(void *argument, void *database, struct message *message),
                           void *argument, pd_error *);

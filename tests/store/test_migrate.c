@@ -44,7 +44,8 @@ static char *ask(sqlite3 *db, const char *sql)
         const void *text = sqlite3_column_text(statement, 0);
         size_t size = strlen(answer);
         assert_true(size + (size_t)sqlite3_column_bytes(statement, 0) + 2 < 1 << 16);
-        (void)sprintf(answer + size, "%s\n", text != NULL ? (const char *)text : "-");
+        (void)snprintf(answer + size, (1 << 16) - size, "%s\n",
+                       text != NULL ? (const char *)text : "-");
     }
     assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
     return answer;

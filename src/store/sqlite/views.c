@@ -68,7 +68,7 @@
     "ifnull(" PICK("kind=0 AND field=1", "value") ",0),"                                         \
     "ifnull(" PICK("kind=2 AND field=1", "value") ",0),"                                         \
     "ifnull(" PICK("kind=2 AND field=2", "value") ",0),"                                         \
-    PICK(FIELD_IN("3001,6001,9002,16002,17001,23002,24002,101001"), TEXT_HERE) ","                  \
+    PICK(FIELD_IN("3001,6001,9002,16002,17001,23002,24002,101001"), TEXT_HERE) ","                \
     PICK(FIELD_IN("3002,6002,9003"), WRAPPED) ","                                                \
     PICK(FIELD_IN("3003,5001,6003,9004,16003,17002,20001,21001,22001,23004,24004,30001"),        \
          WRAPPED) ","                                                                            \
@@ -118,7 +118,7 @@
 /* Packed tags (base/tags.h) as an object: they hold no control characters but their own, which
  * become what JSON has between keys and values. */
 #define TAGS_AS_JSON                                                                             \
-    "'{\"'||replace(replace(trim(replace(replace(tags,'\\','\\\\'),'\"','\\\"'),char(30)),"         \
+    "'{\"'||replace(replace(trim(replace(replace(tags,'\\','\\\\'),'\"','\\\"'),char(30)),"       \
     "char(31),'\":\"'),char(30),'\",\"')||'\"}'"
 
 const char schema_views_gone[] = "DROP VIEW IF EXISTS perdure_history;"
