@@ -3,233 +3,21 @@
  * The SQLite store on a disk that fails (fault_vfs.h): the same work is done again and again, and
  * each time the next operation of the disk is the one that fails.
  *
- * The work is fixed: a hub is made, owned, given COMMITS commits and MESSAGES messages, closed in
- * the middle (which moves the log into the file), opened and owned again. Commit k inserts instance
- * k, appends turn k to instance 1, sets timer k, wakes or ends others: so from what is there it can
- * be told whether exactly the first m commits are there, whole.
- *
  *   After a crash (S1, S3): m is at least the number acknowledged and at most the number tried, and
  *   the file is sound. What was lost is done again, to the end.
  *   After a failing or full disk: the call says PD_E_UNAVAILABLE and that one may try again; what
  *   the store then shows is either without the commit or with it; doing it again brings the work to
  *   its end; and a crash after that loses nothing. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "work.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/base.h"
 #include "fault_vfs.h"
-#include "store/sqlite/sqlite.h"
 
-enum { COMMITS = 8, REOPEN_AFTER = 4, MESSAGES = 3, SEEDS = 2, OPERATIONS_MAX = 2000 };
-
-struct work {
-    char folder[64], path[128];
-    struct store *store;
-    const char *vfs;
-    struct ownership ownership;
-    unsigned commits_done, commits_tried, messages_done, messages_tried;
-    bool reopened;
-    struct arena arena;
-    pd_error err;
-};
-
-/* ---- the work -------------------------------------------------------------------------------- */
-
-static struct batch *batch_number(const struct work *work, uint64_t k)
-{
-    static char filler[3000];
-    struct batch *batch = batch_new(0, work->ownership.epoch, k);
-    struct instance_record *record = arena_alloc(&batch->arena, sizeof *record);
-    memset(filler, 'f', sizeof filler);
-    *record = (struct instance_record){
-        .row = k,
-        .id = text_of(arena_printf(&batch->arena, "instance-%llu", (unsigned long long)k)),
-        .name = TEXT("Work"),
-        .input = text_make(filler, sizeof filler),
-        .state = RUN_RUNNING,
-        .is_busy = true,
-        .created_at = (time_us)k,
-        .updated_at = (time_us)k,
-    };
-    batch_add(batch, MUTATION_INSTANCE_INSERT, k)->instance = record;
-    struct mutation *history = batch_add(batch, MUTATION_HISTORY_APPEND, 1);
-    history->number = k;
-    history->bytes = text_make(filler, sizeof filler);
-    struct mutation *timer = batch_add(batch, MUTATION_TIMER_PUT, k);
-    timer->id = (int32_t)k;
-    timer->due = 1000;
-    if (k > 1) {
-        struct instance_record *ended = arena_alloc(&batch->arena, sizeof *ended);
-        *ended = *record;
-        ended->row = k - 1;
-        ended->state = k - 1 == 1 ? RUN_SUSPENDED : RUN_COMPLETED;
-        ended->is_busy = false;
-        batch_add(batch, MUTATION_INSTANCE_UPDATE, k - 1)->instance = ended;
-    }
-    return batch;
-}
-
-static pd_status open_store(struct work *work)
-{
-    work->store = store_sqlite_open(work->path, 1, work->vfs, &work->err);
-    return work->store != NULL ? PD_OK : work->err.status;
-}
-
-static void close_store(struct work *work)
-{
-    store_close(work->store);
-    work->store = NULL;
-}
-
-static pd_status own(struct work *work)
-{
-    return work->store->ops->own(work->store, 0, 1, &work->ownership, &work->err);
-}
-
-static pd_status commit_next(struct work *work)
-{
-    struct batch *batch = batch_number(work, work->commits_done + 1);
-    const struct batch *const batches[] = { batch };
-    work->commits_tried = work->commits_done + 1;
-    pd_status status = work->store->ops->commit(work->store, batches, 1, &work->err);
-    work->commits_done += status == PD_OK;
-    if (status == PD_OK) {
-        work->store->ops->tend(work->store);
-    }
-    batch_free(batch);
-    return status;
-}
-
-static pd_status accept_next(struct work *work)
-{
-    char id[32];
-    (void)snprintf(id, sizeof id, "mail-%u", work->messages_done + 1);
-    struct message message = { .kind = MESSAGE_START,
-                               .instance_id = text_of(id),
-                               .bytes = TEXT("bytes") };
-    work->messages_tried = work->messages_done + 1;
-    pd_status status = work->store->ops->accept(work->store, &message, 1, &work->err);
-    work->messages_done += status == PD_OK;
-    return status;
-}
-
-/* Goes on from where it is, to the end or to the first failure. */
-static pd_status go_on(struct work *work)
-{
-    pd_status status = PD_OK;
-    if (work->store == NULL) {
-        status = open_store(work);
-        work->ownership.epoch = 0;
-    }
-    while (status == PD_OK) {
-        if (work->commits_done >= REOPEN_AFTER && !work->reopened) {
-            work->reopened = true;
-            close_store(work);
-            status = open_store(work);
-            work->ownership.epoch = 0;
-        } else if (work->ownership.epoch == 0) {
-            status = own(work);
-        } else if (work->commits_done < COMMITS) {
-            status = commit_next(work);
-        } else if (work->messages_done < MESSAGES) {
-            status = accept_next(work);
-        } else {
-            break;
-        }
-    }
-    return status;
-}
-
-/* ---- what is there --------------------------------------------------------------------------- */
-
-static void must(struct work *work, pd_status status)
-{
-    if (status != PD_OK) {
-        fail_msg("%s: %s", work->err.where, work->err.text);
-    }
-}
-
-/* How many commits are there, having checked that each is there whole. */
-static unsigned commits_there(struct work *work)
-{
-    const struct store_ops *ops = work->store->ops;
-    struct history_rows history;
-    struct busy_page busy;
-    struct timer_page timers;
-    struct record_page records;
-    struct store_query all = { .limit = 100, .with_payloads = true };
-    arena_reset(&work->arena);
-    must(work, ops->load_history(work->store, 1, 0, &work->arena, &history, &work->err));
-    must(work, ops->query(work->store, &all, &work->arena, &records, &work->err));
-    must(work, ops->scan_busy(work->store, 0, 0, 100, &work->arena, &busy, &work->err));
-    must(work, ops->due_timers(work->store, 0, 0, 1000, 100, &work->arena, &timers, &work->err));
-    assert_int_equal(records.count, history.count);
-    assert_int_equal(timers.count, history.count);
-    assert_int_equal(busy.count, history.count != 0);
-    for (size_t i = 0; i < history.count; i++) {
-        bool is_last = i + 1 == history.count;
-        assert_int_equal(records.items[i].row, i + 1);
-        assert_int_equal(records.items[i].input.size, 3000);
-        assert_int_equal(records.items[i].updated_at, is_last ? i + 1 : i + 2);
-        assert_int_equal(timers.items[i].id, i + 1);
-        assert_int_equal(history.turns[i].size, 3000);
-    }
-    return (unsigned)history.count;
-}
-
-static unsigned messages_there(struct work *work)
-{
-    struct message_page page;
-    must(work, work->store->ops->receive(work->store, 0, 0, 100, &work->arena, &page, &work->err));
-    for (size_t i = 0; i < page.count; i++) {
-        char id[32];
-        (void)snprintf(id, sizeof id, "mail-%zu", i + 1);
-        assert_true(text_equal(page.items[i].instance_id, text_of(id)));
-        assert_int_equal(page.items[i].number, i + 1);
-    }
-    return (unsigned)page.count;
-}
-
-static void assert_sound(const struct work *work)
-{
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-    assert_int_equal(sqlite3_open(work->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &statement, NULL),
-                     SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    const void *text = sqlite3_column_text(statement, 0);
-    assert_string_equal(text, "ok");
-    (void)sqlite3_finalize(statement);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
-/* Counts as done what is there, which is what was acknowledged, or one more. */
-static void take_stock(struct work *work)
-{
-    unsigned commits = commits_there(work), messages = messages_there(work);
-    assert_in_range(commits, work->commits_done, work->commits_tried);
-    assert_in_range(messages, work->messages_done, work->messages_tried);
-    work->commits_done = commits;
-    work->messages_done = messages;
-    work->ownership.epoch = 0; /* as the engine does after a failed commit */
-}
-
-static void assert_all_done(struct work *work)
-{
-    assert_int_equal(commits_there(work), COMMITS);
-    assert_int_equal(messages_there(work), MESSAGES);
-}
+enum { SEEDS = 2, OPERATIONS_MAX = 2000 };
 
 /* ---- one run --------------------------------------------------------------------------------- */
 
@@ -245,7 +33,7 @@ static void begin(struct work *work)
 static void end(struct work *work)
 {
     static const char *const suffixes[] = { "", "-wal", "-shm", "-journal", "-lock", "-wake" };
-    close_store(work);
+    work_close(work);
     fault_settle();
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         char path[160];
@@ -262,17 +50,16 @@ static bool crash_at(enum fault_kind kind, uint64_t n, uint64_t seed)
     struct work work;
     begin(&work);
     fault_arm(kind, n, seed);
-    pd_status status = go_on(&work);
-    close_store(&work);
+    pd_status status = work_go_on(&work);
+    work_close(&work);
     bool has_come = fault_has_come();
     assert_true(has_come || status == PD_OK);
     fault_settle();
-    work.vfs = NULL;
-    must(&work, open_store(&work));
-    take_stock(&work);
-    assert_sound(&work);
-    must(&work, go_on(&work));
-    assert_all_done(&work);
+    work_must(&work, work_open(&work));
+    work_take_stock(&work);
+    work_assert_sound(&work);
+    work_must(&work, work_go_on(&work));
+    work_assert_all_done(&work);
     end(&work);
     return has_come;
 }
@@ -282,7 +69,7 @@ static bool fail_at(enum fault_kind kind, uint64_t n, enum fault_kind crash)
     struct work work;
     begin(&work);
     fault_arm(kind, n, n);
-    pd_status status = go_on(&work);
+    pd_status status = work_go_on(&work);
     bool has_come = fault_has_come();
     if (status != PD_OK) {
         assert_true(has_come);
@@ -290,20 +77,19 @@ static bool fail_at(enum fault_kind kind, uint64_t n, enum fault_kind crash)
         assert_true(work.err.retryable);
         fault_disarm();
         if (work.store == NULL) {
-            must(&work, open_store(&work));
+            work_must(&work, work_open(&work));
         }
-        take_stock(&work);
-        must(&work, go_on(&work));
+        work_take_stock(&work);
+        work_must(&work, work_go_on(&work));
     }
-    assert_all_done(&work);
+    work_assert_all_done(&work);
     /* And now the power goes. */
     fault_crash(crash, n);
-    close_store(&work);
+    work_close(&work);
     fault_settle();
-    work.vfs = NULL;
-    must(&work, open_store(&work));
-    assert_all_done(&work);
-    assert_sound(&work);
+    work_must(&work, work_open(&work));
+    work_assert_all_done(&work);
+    work_assert_sound(&work);
     end(&work);
     return has_come;
 }
@@ -354,6 +140,65 @@ static void S1_a_full_disk_is_said_to_be_and_the_store_goes_on_when_there_is_roo
     assert_in_range(n, 50, OPERATIONS_MAX - 1);
 }
 
+/* ---- migrating ------------------------------------------------------------------------------- */
+
+static void make_version_1(const struct work *work)
+{
+    static char sql[1 << 16];
+    sqlite3 *db;
+    FILE *file = fopen(PERDURE_SOURCE_DIR "/tests/store/version1.sql", "rb");
+    assert_non_null(file);
+    assert_in_range(fread(sql, 1, sizeof sql - 1, file), 10000, sizeof sql - 2);
+    (void)fclose(file);
+    assert_int_equal(sqlite3_open(work->path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "PRAGMA synchronous=OFF; PRAGMA journal_mode=WAL", NULL, NULL, NULL),
+        SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        fail_msg("%s", sqlite3_errmsg(db));
+    }
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static bool migrate_at(enum fault_kind kind, uint64_t n)
+{
+    struct work work;
+    struct record_page page;
+    struct message_page mail;
+    struct store_query all = { .limit = 100, .with_payloads = true };
+    begin(&work);
+    make_version_1(&work);
+    fault_arm(kind, n, n);
+    pd_status status = work_open(&work);
+    work_close(&work);
+    bool has_come = fault_has_come();
+    assert_true(has_come || status == PD_OK);
+    fault_crash(FAULT_CRASH_LOSE, n);
+    fault_settle();
+    work_must(&work, work_open(&work));
+    work_must(&work, work.store->ops->query(work.store, &all, &work.arena, &page, &work.err));
+    work_must(&work, work.store->ops->receive(work.store, 1, 0, 10, &work.arena, &mail, &work.err));
+    assert_int_equal(page.count, 3);
+    assert_int_equal(mail.count, 1);
+    work_assert_sound(&work);
+    end(&work);
+    return has_come;
+}
+
+static void S3_a_crash_or_failure_while_migrating_loses_nothing(void **state)
+{
+    (void)state;
+    static const enum fault_kind kinds[] = { FAULT_CRASH_LOSE, FAULT_CRASH_TEAR, FAULT_IO,
+                                             FAULT_FULL };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        uint64_t n = 1;
+        while (n < OPERATIONS_MAX && migrate_at(kinds[i], n)) {
+            n++;
+        }
+        assert_in_range(n, 10, OPERATIONS_MAX - 1);
+    }
+}
+
 /* The shim itself: a test that can only pass proves nothing. */
 static void without_syncs_a_crash_does_lose_commits(void **state)
 {
@@ -396,6 +241,7 @@ int main(void)
         cmocka_unit_test(S3_a_crash_that_tears_what_was_not_synced_leaves_a_prefix),
         cmocka_unit_test(S1_a_failing_disk_is_said_to_be_and_the_store_goes_on),
         cmocka_unit_test(S1_a_full_disk_is_said_to_be_and_the_store_goes_on_when_there_is_room),
+        cmocka_unit_test(S3_a_crash_or_failure_while_migrating_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
