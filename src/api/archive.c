@@ -25,23 +25,54 @@ static pd_status load_record(struct loading *loading, struct instance_record *re
                                      &loading->is_found, err);
 }
 
-/* Turns that are not here yet. */
-static pd_status load_more(struct loading *loading, size_t *ret_more, pd_error *err)
+static size_t turn_count(const struct loading *loading)
+{
+    return loading->turns.size / sizeof(struct text);
+}
+
+static pd_status load_history(struct loading *loading, uint64_t from, struct history_rows *ret,
+                              pd_error *err)
 {
     struct store *store = loading->store;
-    struct history_rows rows = { NULL, 0, 1 };
-    uint64_t next = loading->turns.size / sizeof(struct text) + 1;
-    pd_status status =
-        store->ops->load_history(store, loading->row, next, loading->arena, &rows, err);
-    *ret_more = status == PD_OK ? rows.count : 0;
-    buffer_add(&loading->turns, rows.turns, *ret_more * sizeof *rows.turns);
-    return status;
+    *ret = (struct history_rows){ NULL, 0, 1 };
+    return store->ops->load_history(store, loading->row, from, loading->arena, ret, err);
+}
+
+/* The last turn is where it was: so are those before it. A history that was exchanged for another
+ * (rewind, continue as new) does not have it, for the times in it were never before. */
+static bool goes_on(const struct loading *loading, const struct history_rows *rows)
+{
+    const void *turns = loading->turns.at;
+    size_t count = turn_count(loading);
+    return rows->count != 0 && text_equal(((const struct text *)turns)[count - 1], rows->turns[0]);
+}
+
+/* Turns that are not here yet, or all when they are others now. *ret_more: something is new. */
+static pd_status load_more(struct loading *loading, bool *ret_more, pd_error *err)
+{
+    struct history_rows rows;
+    size_t known = turn_count(loading) != 0 ? 1 : 0; /* of the rows that are asked for */
+    pd_status status = load_history(loading, turn_count(loading), &rows, err);
+    bool is_other = status == PD_OK && known != 0 && !goes_on(loading, &rows);
+    if (is_other) {
+        known = 0;
+        buffer_reset(&loading->turns);
+        status = load_history(loading, 0, &rows, err);
+    }
+    if (status != PD_OK) {
+        return status;
+    }
+    size_t more = rows.count - known;
+    if (more != 0) {
+        buffer_add(&loading->turns, rows.turns + known, more * sizeof *rows.turns);
+    }
+    *ret_more = is_other || more != 0;
+    return PD_OK;
 }
 
 static bool stands_as_before(const struct instance_record *a, const struct instance_record *b)
 {
-    return text_equal(a->execution_id, b->execution_id) && a->state == b->state &&
-           a->updated_at == b->updated_at;
+    return text_equal(a->execution_id, b->execution_id) && a->updated_at == b->updated_at;
 }
 
 /* One attempt, which keeps the turns of the one before. Nothing happened between the two looks at
@@ -50,24 +81,20 @@ static pd_status load_once(struct loading *loading, bool *ret_fits, pd_error *er
 {
     struct store *store = loading->store;
     struct instance_record *record = &loading->archive.record;
-    struct text execution_id = record->execution_id;
     struct instance_record after;
     struct inbox_rows inbox = { NULL, NULL, 0 };
-    size_t more = 0;
+    bool has_more = true;
     *ret_fits = false;
     pd_status status = load_record(loading, record, err);
     if (status != PD_OK || !loading->is_found) {
         return status;
     }
-    if (!text_equal(execution_id, record->execution_id)) {
-        buffer_reset(&loading->turns); /* another one, with another history */
-    }
-    status = load_more(loading, &more, err);
+    status = load_more(loading, &has_more, err);
     if (status == PD_OK) {
         status = store->ops->load_inbox(store, loading->row, loading->arena, &inbox, err);
     }
     if (status == PD_OK) {
-        status = load_more(loading, &more, err);
+        status = load_more(loading, &has_more, err);
     }
     if (status == PD_OK) {
         status = load_record(loading, &after, err);
@@ -75,7 +102,7 @@ static pd_status load_once(struct loading *loading, bool *ret_fits, pd_error *er
     loading->archive.inbox = inbox.events;
     loading->archive.inbox_count = inbox.count;
     *ret_fits =
-        status == PD_OK && loading->is_found && more == 0 && stands_as_before(record, &after);
+        status == PD_OK && loading->is_found && !has_more && stands_as_before(record, &after);
     return status;
 }
 
@@ -90,7 +117,7 @@ pd_status archive_load(struct store *store, uint64_t row, struct arena *arena, s
         status = load_once(&loading, &fits, err);
     } while (status == PD_OK && loading.is_found && !fits);
     *ret = loading.archive;
-    ret->turn_count = loading.turns.size / sizeof(struct text);
+    ret->turn_count = turn_count(&loading);
     ret->turns = NULL;
     if (ret->turn_count > 0) {
         ret->turns = (const void *)arena_copy(arena, loading.turns.at, loading.turns.size);

@@ -332,6 +332,12 @@ static void null_arguments_are_told_not_followed(void **state)
     assert_null(pd_hub_fetch_history(none, "i", &err));
     assert_int_equal(err.status, PD_E_INVALID);
     assert_null(pd_hub_query(none, NULL, &err));
+    pd_counts counts;
+    uint64_t count;
+    assert_int_equal(pd_hub_count(none, NULL, &counts, &err), PD_E_INVALID);
+    assert_int_equal(pd_hub_purge_all(none, NULL, NULL, &count, &err), PD_E_INVALID);
+    assert_int_equal(pd_hub_export(none, NULL, "x", &count, &err), PD_E_INVALID);
+    assert_int_equal(pd_hub_import(none, "x", &count, &err), PD_E_INVALID);
     assert_null(pd_worker_start(none, NULL, 0, NULL, &err));
     pd_hub_close(NULL);
     pd_worker_stop(NULL);
@@ -350,43 +356,83 @@ static void every_call_may_be_made_without_an_error_to_fill(void **state)
     assert_null(pd_hub_fetch_history(hub, "i", NULL));
     pd_query query = { .page_token = "x" };
     assert_null(pd_hub_query(hub, &query, NULL));
+    pd_query no_tag = { .tag = "x" };
+    pd_counts counts;
+    assert_int_equal(pd_hub_count(hub, &no_tag, &counts, NULL), PD_E_INVALID);
+    assert_int_equal(pd_hub_purge_all(hub, &no_tag, NULL, NULL, NULL), PD_E_INVALID);
+    assert_int_equal(pd_hub_export(hub, NULL, "", NULL, NULL), PD_E_INVALID);
+    assert_int_equal(pd_hub_import(hub, "", NULL, NULL), PD_E_INVALID);
     pd_worker_options options = { .threads = -1 };
     assert_null(pd_worker_start(hub, NULL, 0, &options, NULL));
 }
 
+static const pd_function one_function[] = { { "F", PD_ACTIVITY, (pd_any_fn *)open_hub } };
+
 static void worker_options_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
+    char *longest = repeated("9", LIMIT_NAME);
+    char *longer = repeated("9", LIMIT_NAME + 1);
+    const pd_worker_options bad[] = {
+        { .threads = -1 },
+        { .drain_max = pd_milliseconds(-1) },
+        { .keep_completed = pd_milliseconds(-1) },
+        { .keep_failed = pd_milliseconds(-1) },
+        { .keep_terminated = pd_milliseconds(-1) },
+        { .version = longer },
+        { .version = "\xff" },
+        { .version_match = (pd_version_match)3 },
+        { .guard = (pd_guard)4 },
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        pd_error err = { .text = "" };
+        assert_null(pd_worker_start(hub, one_function, 1, &bad[i], &err));
+        assert_int_equal(err.status, PD_E_INVALID);
+        assert_true(err.text[0] != '\0');
+    }
     pd_error err;
-    pd_worker_options threads = { .threads = -1 };
-    assert_null(pd_worker_start(hub, NULL, 0, &threads, &err));
-    assert_int_equal(err.status, PD_E_INVALID);
-    pd_worker_options drain = { .drain_max = pd_milliseconds(-1) };
-    assert_null(pd_worker_start(hub, NULL, 0, &drain, &err));
-    assert_int_equal(err.status, PD_E_INVALID);
-}
-
-static void a_mistyped_pd_replay_is_refused(void **state)
-{
-    (void)state;
-    static const pd_function program[] = { { "F", PD_ACTIVITY, (pd_any_fn *)open_hub } };
-    pd_error err;
-    const char *before = getenv("PD_REPLAY");
-    char *kept = before != NULL ? strdup(before) : NULL;
-    setenv("PD_REPLAY", "allways", 1);
-    assert_null(pd_worker_start(hub, program, 1, NULL, &err));
-    assert_int_equal(err.status, PD_E_INVALID);
-    assert_non_null(strstr(err.text, "allways"));
-    setenv("PD_REPLAY", "", 1);
-    pd_worker *worker = pd_worker_start(hub, program, 1, NULL, &err);
+    const pd_worker_options good = { .version = longest, .version_match = PD_VERSION_SAME };
+    pd_worker *worker = pd_worker_start(hub, one_function, 1, &good, &err);
     assert_non_null(worker);
     pd_worker_stop(worker);
+    free(longest);
+    free(longer);
+}
+
+/* Tries a word in a variable, and puts back what was there. */
+static pd_status start_with(const char *variable, const char *word)
+{
+    const char *before = getenv(variable);
+    char *kept = before != NULL ? strdup(before) : NULL;
+    pd_error err = { .status = PD_OK, .text = "" };
+    setenv(variable, word, 1);
+    pd_worker *worker = pd_worker_start(hub, one_function, 1, NULL, &err);
+    assert_true((worker == NULL) == (err.status != PD_OK));
+    assert_true(err.status == PD_OK ||
+                (strstr(err.text, variable) != NULL && strstr(err.text, word) != NULL));
+    pd_worker_stop(worker);
     if (kept != NULL) {
-        setenv("PD_REPLAY", kept, 1);
+        setenv(variable, kept, 1);
     } else {
-        unsetenv("PD_REPLAY");
+        unsetenv(variable);
     }
     free(kept);
+    return err.status;
+}
+
+static void a_mistyped_word_in_the_environment_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(start_with("PD_REPLAY", "allways"), PD_E_INVALID);
+    assert_int_equal(start_with("PD_REPLAY", "always"), PD_OK);
+    assert_int_equal(start_with("PD_REPLAY", ""), PD_OK);
+    assert_int_equal(start_with("PD_GUARD", "Fail"), PD_E_INVALID);
+    assert_int_equal(start_with("PD_GUARD", "fail "), PD_E_INVALID);
+    assert_int_equal(start_with("PD_GUARD", "default"), PD_E_INVALID);
+    assert_int_equal(start_with("PD_GUARD", "off"), PD_OK);
+    assert_int_equal(start_with("PD_GUARD", "report"), PD_OK);
+    assert_int_equal(start_with("PD_GUARD", "fail"), PD_OK);
+    assert_int_equal(start_with("PD_GUARD", ""), PD_OK);
 }
 
 int main(void)
@@ -410,7 +456,7 @@ int main(void)
         TEST(null_arguments_are_told_not_followed),
         TEST(every_call_may_be_made_without_an_error_to_fill),
         TEST(worker_options_that_make_no_sense_are_refused),
-        TEST(a_mistyped_pd_replay_is_refused),
+        TEST(a_mistyped_word_in_the_environment_is_refused),
     };
     return cmocka_run_group_tests_name("api/arguments", tests, NULL, NULL);
 }
