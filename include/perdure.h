@@ -742,8 +742,8 @@ PD_API const char       *pd_instance_tag_value(const pd_instance *i, size_t inde
 PD_API const char       *pd_instance_tag(const pd_instance *i, const char *key); /* or NULL */
 
 /* Lists instances, oldest first, in pages that stay stable while others start and end. Starts that
- * no engine has taken yet come last, as Pending, and so do forks and imports; one that replaces an
- * instance that has ended is there beside it until then. */
+ * no engine has taken yet come last, as Pending, and so do forks and imports; one that replaces
+ * another is there beside it until then. */
 typedef struct pd_query {
     unsigned    states; /* 1u << PD_RUN_RUNNING | ...; 0 means all */
     const char *id_prefix, *name; /* case counts; NULL: any; likewise below */

@@ -168,11 +168,12 @@ pd_status mail_find_start(pd_hub *hub, struct text id, struct arena *arena,
     walk_init(&walk, hub, (struct mail_place){ partition, 0 }, partition + 1);
     *ret_found = false;
     pd_status status = walk_step(&walk, &message, err);
-    while (status == PD_OK && message != NULL && !*ret_found) {
+    while (status == PD_OK && message != NULL) { /* to the end: the last one replaces the others */
         if (will_be_instance(message) && text_equal(message->instance_id, id)) {
             status = record_of(message, arena, ret, err);
             *ret_found = status == PD_OK;
-        } else {
+        }
+        if (status == PD_OK) {
             status = walk_step(&walk, &message, err);
         }
     }

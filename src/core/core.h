@@ -70,6 +70,7 @@ struct instance *core_find(struct core *core, struct text id);
 struct instance *core_find_row(struct core *core, uint64_t row);
 uint64_t instance_row(const struct instance *instance);
 enum run_state instance_state(const struct instance *instance);
+struct text instance_execution_id(const struct instance *instance);
 /* Is it the child of this very step of a parent, as told by an EXECUTION_STARTED? */
 bool instance_is_child_of(const struct instance *instance, const struct event_extra *extra);
 /* Did this execution ask for it, in whichever step? */

@@ -118,6 +118,12 @@ enum run_state instance_state(const struct instance *instance)
     return instance->state;
 }
 
+struct text instance_execution_id(const struct instance *instance)
+{
+    OBJECT_CHECK(instance, INSTANCE_MAGIC);
+    return instance->execution_id;
+}
+
 bool instance_is_child_of(const struct instance *instance, const struct event_extra *extra)
 {
     OBJECT_CHECK(instance, INSTANCE_MAGIC);

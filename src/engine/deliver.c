@@ -248,13 +248,11 @@ static pd_status make_child(struct delivery *d)
 
 /* ---- forgetting ------------------------------------------------------------------------------ */
 
-/* An execution that is named is not the one that took its place since. What is resident ended just
- * now, and nobody has seen it. */
+/* An execution that is named is not the one that took its place since. */
 static pd_status purge(struct delivery *d)
 {
     struct text wanted = d->letter->execution_id;
-    if (text_is_present(wanted) &&
-        (d->found.instance != NULL || !text_equal(d->found.execution_id, wanted))) {
+    if (text_is_present(wanted) && !text_equal(d->found.execution_id, wanted)) {
         return error_set(d->err, PD_E_STATE, false, where,
                          "instance '%.*s' is not the one that was meant",
                          TEXT_ARGS(d->letter->instance_id));

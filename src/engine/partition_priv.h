@@ -97,8 +97,8 @@ struct partition {
 struct standing {
     uint64_t row; /* 0: there is none */
     enum run_state state;
-    struct instance *instance; /* NULL: not resident, as only those that have ended may be; then: */
-    struct text execution_id;  /* in the turn arena */
+    struct instance *instance; /* NULL: not resident, as only those that have ended may be */
+    struct text execution_id;  /* in the turn arena, or the instance's */
 };
 
 pd_status residency_find(struct partition *partition, struct text id, struct standing *ret,

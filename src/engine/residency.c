@@ -123,7 +123,8 @@ pd_status residency_find(struct partition *partition, struct text id, struct sta
     if (instance != NULL) {
         *ret = (struct standing){ .row = instance_row(instance),
                                   .state = instance_state(instance),
-                                  .instance = instance };
+                                  .instance = instance,
+                                  .execution_id = instance_execution_id(instance) };
         return PD_OK;
     }
     *ret = (struct standing){ 0 };

@@ -70,11 +70,12 @@ pd_status judge_message(const struct message *message, const struct addressee *a
     bool exists = addressee->exists, waits = addressee->waits;
     bool has_ended = exists && !waits && run_state_is_final(addressee->state);
     bool is_fit = false;
+    enum run_state state = waits ? RUN_PENDING : addressee->state;
     switch (message->kind) {
     case MESSAGE_START:
     case MESSAGE_ADOPT:
-        return waits || (exists && (message->flags >> addressee->state & 1) == 0) ? taken(&j)
-                                                                                  : PD_OK;
+        is_fit = (!exists && !waits) || (message->flags >> state & 1) != 0;
+        return is_fit ? PD_OK : taken(&j);
     case MESSAGE_RAISE:
     case MESSAGE_TERMINATE:
     case MESSAGE_SUSPEND:

@@ -483,6 +483,23 @@ static void keep_leaves_what_is_there_and_says_ok(void **state)
     assert_int_equal(kit_count(kit, (pd_query){ 0 }), 1);
 }
 
+static void a_start_that_waits_is_replaced_when_any_is(void **state)
+{
+    struct kit *kit = *state;
+    pd_error err;
+    pd_start_options options = { .id = "m", .reuse = PD_REUSE_ANY };
+    kit_expect(pd_hub_start(kit->hub, "Echo", 1, &options, NULL, &err), PD_OK, &err, "first");
+    kit_expect(pd_hub_start(kit->hub, "Echo", 2, &options, NULL, &err), PD_OK, &err, "second");
+    pd_instance *i = fetch(kit, "m");
+    assert_string_equal(pd_instance_input_json(i), "2");
+    pd_instance_free(i);
+    options.reuse = PD_REUSE_ENDED;
+    assert_int_equal(pd_hub_start(kit->hub, "Echo", 3, &options, NULL, &err), PD_E_EXISTS);
+    kit_work(kit);
+    kit_assert_ends(kit, "m", PD_RUN_COMPLETED, "2");
+    assert_int_equal(kit_count(kit, (pd_query){ 0 }), 1);
+}
+
 static void a_replaced_instance_that_ran_is_gone_with_its_events(void **state)
 {
     struct kit *kit = *state;
@@ -535,6 +552,7 @@ int main(void)
         HUB_TEST(a_start_in_the_past_starts_at_once),
         HUB_TEST(the_reuse_policy_says_what_becomes_of_a_taken_id),
         HUB_TEST(keep_leaves_what_is_there_and_says_ok),
+        HUB_TEST(a_start_that_waits_is_replaced_when_any_is),
         HUB_TEST(a_replaced_instance_that_ran_is_gone_with_its_events),
         HUB_TEST(the_status_of_the_last_turn_is_seen_and_stays_after_the_end),
     };
