@@ -131,6 +131,7 @@ static void own(struct rig *rig)
     };
     rig->core = core_new(&options);
     rig->model.batch_last = 0;
+    rig->received = rig->model.mailbox_last;
     core_set_horizon(rig->core, rig->horizon);
     for (size_t i = 0; i < rig->model.timer_count; i++) {
         const struct model_timer *timer = &rig->model.timers[i];
@@ -150,6 +151,9 @@ void rig_init(struct rig *rig)
 
 static void lose_memory(struct rig *rig)
 {
+    for (int i = 0; i < TRANSITION_COUNT; i++) {
+        rig->taken[i] += rig->core->transitions[i];
+    }
     core_free(rig->core);
     for (size_t i = 0; i < rig->flight_count; i++) {
         batch_free(rig->flights[i]);

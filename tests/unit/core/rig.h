@@ -109,6 +109,9 @@ struct rig {
     uint64_t epoch;
     unsigned started;
     bool is_forgetful;  /* the runner forgets everything after each turn */
+    bool posts;         /* letters go through the mailbox */
+    uint64_t received;  /* mailbox position */
+    uint64_t taken[32]; /* how often each transition was, before memory was lost */
     const char *leaves; /* the runner leaves first turns of this version; NULL: none */
     struct buffer *log; /* turns are told here; NULL: nowhere */
 };
@@ -139,6 +142,7 @@ pd_status rig_fork(struct rig *rig, const char *id, uint64_t event, const char *
 pd_status rig_adopt(struct rig *rig, const struct adoption *adoption);
 /* MESSAGE_CHILD_ENSURE; false: do what MESSAGE_CHILD_START does. */
 bool rig_ensure_child(struct rig *rig, const struct letter *letter);
+void rig_receive(struct rig *rig); /* what lies in the mailbox and is committed */
 pd_status rig_raise(struct rig *rig, const char *id, const char *name, const char *payload);
 bool rig_complete(struct rig *rig, const char *id, int32_t step, const char *payload);
 bool rig_fail(struct rig *rig, const char *id, int32_t step, const char *type, const char *message);

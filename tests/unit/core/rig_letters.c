@@ -2,7 +2,8 @@
  *
  * Letters between instances of the rig, delivered as an engine does. See rig.h.
  *
- * All instances are of one partition, so nothing is posted.
+ * All instances are of one partition. With `posts` its letters to itself go through the mailbox, as
+ * those to another do: so they are durable before they take effect.
  */
 #include "rig.h"
 
@@ -104,19 +105,51 @@ static void deliver(struct rig *rig, const struct letter *letter)
     }
 }
 
+static void log_letter(struct rig *rig, const struct letter *letter)
+{
+    if (rig->log != NULL) {
+        buffer_printf(rig->log, "    letter to '%.*s': %s\n        ",
+                      TEXT_ARGS(letter->instance_id), show_message_kind(letter->kind));
+        show_event(rig->log, letter->event);
+        buffer_add_text(rig->log, TEXT("\n"));
+    }
+}
+
 bool rig_deliver(struct rig *rig)
 {
     const struct letter *letter;
     bool has_some = false;
     while ((letter = core_next_letter(rig->core)) != NULL) {
-        has_some = true;
-        if (rig->log != NULL) {
-            buffer_printf(rig->log, "    letter to '%.*s': %s\n        ",
-                          TEXT_ARGS(letter->instance_id), show_message_kind(letter->kind));
-            show_event(rig->log, letter->event);
-            buffer_add_text(rig->log, TEXT("\n"));
+        log_letter(rig, letter);
+        if (rig->posts) {
+            core_post_letter(rig->core, letter, 0);
+        } else {
+            has_some = true;
+            deliver(rig, letter);
         }
-        deliver(rig, letter);
     }
     return has_some;
+}
+
+void rig_receive(struct rig *rig)
+{
+    for (size_t i = 0; i < rig->model.mail_count; i++) {
+        const struct message *message = rig->model.mail[i];
+        if (message->number <= rig->received) {
+            continue; /* its removal is not committed yet */
+        }
+        size_t count;
+        struct arena arena = { 0 };
+        struct letter letter = {
+            .kind = message->kind,
+            .flags = message->flags,
+            .instance_id = message->instance_id,
+            .execution_id = message->execution_id,
+            .event = rig_decode(&arena, message->bytes, &count)[0],
+        };
+        deliver(rig, &letter);
+        arena_done(&arena);
+        rig->received = message->number;
+        core_received(rig->core, rig->received);
+    }
 }

@@ -313,39 +313,70 @@ static void apply(struct model *model, const struct mutation *m)
     }
 }
 
-/* What must hold of every row after every commit: C4, and nothing left behind by an ending. */
-static void check_row(struct model *model, const struct model_row *row)
+enum { CLOSED, TASK, TIMER }; /* what a step is, as far as the store shows it */
+
+/* What is open as history and inbox tell. */
+static void fold_steps(struct model *model, const struct model_row *row, uint8_t steps[MODEL_STEPS])
 {
     size_t count;
-    int64_t open = 0;
-    static bool tasks[MODEL_STEPS];
-    memset(tasks, 0, sizeof tasks);
     const struct event **history = model_history(model, row, &count);
-    for (size_t i = 0; i < count; i++) {
-        const struct event *event = history[i];
-        if (event->kind == EVENT_TASK_SCHEDULED) {
+    memset(steps, CLOSED, MODEL_STEPS);
+    for (size_t i = 0; i < count + row->inbox_count; i++) {
+        size_t one;
+        const struct event *event =
+            i < count ? history[i]
+                      : rig_decode(&model->arena, row->inbox[i - count].bytes, &one)[0];
+        if (event->kind == EVENT_TASK_SCHEDULED || event->kind == EVENT_TIMER_CREATED) {
             assert_true(event->id < MODEL_STEPS);
-            tasks[event->id] = true;
+            steps[event->id] = event->kind == EVENT_TASK_SCHEDULED ? TASK : TIMER;
         } else if (event->ref != EVENT_NO_ID && event->ref < MODEL_STEPS) {
-            tasks[event->ref] = false;
+            steps[event->ref] = CLOSED;
+        }
+    }
+}
+
+static void check_timers(const struct model *model, const struct model_row *row,
+                         const uint8_t steps[MODEL_STEPS], bool *ret_starts_later)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < model->timer_count; i++) {
+        const struct model_timer *timer = &model->timers[i];
+        if (timer->row != row->record.row) {
+            continue;
+        }
+        if (timer->id == EVENT_NO_ID) {
+            *ret_starts_later = true;
+        } else {
+            assert_int_equal(steps[timer->id], TIMER);
+            count++;
         }
     }
     for (size_t i = 0; i < MODEL_STEPS; i++) {
-        open += tasks[i];
+        count -= steps[i] == TIMER;
     }
-    bool is_final = run_state_is_final(row->record.state);
+    assert_int_equal(count, 0); /* those that are open, and no others */
+}
+
+/* What must hold of every row after every commit: C4, and nothing left behind by an ending. */
+static void check_row(struct model *model, const struct model_row *row)
+{
+    static uint8_t steps[MODEL_STEPS];
     bool starts_later = false;
-    for (size_t i = 0; i < model->timer_count; i++) {
-        assert_true(model->timers[i].row != row->record.row || !is_final);
-        starts_later |= model->timers[i].row == row->record.row && model->timers[i].id == -1;
-    }
-    if (is_final) {
+    if (run_state_is_final(row->record.state)) {
         assert_false(row->record.is_busy);
         assert_int_equal(row->inbox_count, 0);
         assert_int_equal(row->progress_count, 0);
-    } else {
-        assert_int_equal(row->record.is_busy,
-                         !starts_later && (open != 0 || row->inbox_count != 0));
+        memset(steps, CLOSED, sizeof steps);
+        check_timers(model, row, steps, &starts_later);
+        assert_false(starts_later);
+        return;
+    }
+    fold_steps(model, row, steps);
+    check_timers(model, row, steps, &starts_later);
+    bool has_task = memchr(steps, TASK, sizeof steps) != NULL;
+    assert_int_equal(row->record.is_busy, !starts_later && (has_task || row->inbox_count != 0));
+    for (size_t i = 0; i < row->progress_count; i++) {
+        assert_int_equal(steps[row->progress[i].id], TASK);
     }
 }
 

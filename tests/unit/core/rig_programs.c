@@ -13,6 +13,8 @@
  *   strict         n activities at once; fails when all have ended and one has failed
  *   hasty          likewise, but fails as soon as one has failed
  *   strict_parent, hasty_parent   likewise with children of program strict, of one activity each
+ *   first          an activity, a timer and a child; cancels all when one has come, and ends with
+ *                  what comes next
  *   rounds         an activity, then continues as new with n - 1, until n is 0
  *
  * The input of `script` says what it asks for in each of its turns, which are divided by bars:
@@ -144,6 +146,32 @@ static void ask_mixed(struct asking *asking, struct tally *tally)
         } else {
             ask_task(asking, tally);
         }
+    }
+}
+
+static void cancel_first(struct asking *asking, struct tally *tally)
+{
+    while (asking->count < 3) {
+        struct action *action = &asking->actions[asking->count];
+        *action = (struct action){ .kind = ACTION_CANCEL, .id = (int32_t)asking->count };
+        asking->count++;
+    }
+    ask_task(asking, tally);
+}
+
+static void ask_first(struct asking *asking, struct tally *tally)
+{
+    int come = tally->completed + tally->failed + tally->fired;
+    if (tally->steps == 0) {
+        ask_task(asking, tally);
+        ask_timer(asking, tally, 100 * TIME_MS);
+        ask_child(asking, tally,
+                  arena_printf(asking->arena, "%.*s.0", TEXT_ARGS(asking->instance_id)), "mixed",
+                  "1");
+    } else if (tally->steps == 3 && come != 0) {
+        cancel_first(asking, tally);
+    } else if (come >= 2) {
+        ask_end(asking, tally);
     }
 }
 
@@ -361,6 +389,8 @@ static void ask_for_program(struct asking *asking, struct tally *tally)
         ask_end(asking, tally);
     } else if (is(tally, "parent") && is_first) {
         ask_children(asking, tally, "mixed", "2");
+    } else if (is(tally, "first")) {
+        ask_first(asking, tally);
     } else if (is(tally, "rounds") && tally->n == 0) {
         ask_end(asking, tally);
     } else if (is(tally, "rounds") && is_first) {

@@ -5,7 +5,8 @@
  * The model store refuses whatever does not fit (rig_model.c), and looks at every row that a batch
  * speaks of. In the end faults stop, everything is driven to its end, and:
  *
- *   - every instance whose start was committed, or was accepted after the last loss, has ended
+ *   - every instance whose start was committed, or was accepted after the last loss, has ended;
+ *     so no letter between parents and children was lost
  *   - in every history each step was asked for once, completed at most once, and after it was asked
  *     for; times increase
  *   - nothing is left: no inbox, no timer, no resident
@@ -17,24 +18,59 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "core/core_priv.h"
 #include "rig.h"
 
-enum { IDS = 12, SEEDS = 500, ACTIONS = 1000 };
+enum { IDS = 12, ALL_IDS = 20, SEEDS = 500, ACTIONS = 1000 };
 
-static const char *const ids[IDS] = { "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l" };
+/* Of those we start, and of children of some. */
+static const char *const ids[ALL_IDS] = { "a",   "b",   "c",   "d",   "e",   "f",   "g",
+                                          "h",   "i",   "j",   "k",   "l",   "a.0", "a.1",
+                                          "b.0", "c.0", "d.0", "e.0", "f.0", "g.3" };
 
 static const char *pick_id(struct random *random)
 {
     return ids[random_below(random, IDS)];
 }
 
+static const char *pick_any_id(struct random *random)
+{
+    return ids[random_below(random, ALL_IDS)];
+}
+
 static void start_some(struct rig *rig, struct random *random)
 {
     static const char *const programs[] = { "hello_cities", "fan_out", "approval", "race",
-                                            "sleepers",     "broken",  "mixed",    "mixed" };
+                                            "sleepers",     "broken",  "mixed",    "mixed",
+                                            "parent",       "parent",  "rounds",   "first" };
     char input[16];
     snprintf(input, sizeof input, "%d", 1 + (int)random_below(random, 9));
-    rig_start(rig, pick_id(random), programs[random_below(random, 8)], input);
+    struct start_command command = {
+        .id = text_of(pick_id(random)),
+        .name = text_of(programs[random_below(random, 12)]),
+        .version = random_chance(random, 1, 8) ? TEXT("elsewhere") : TEXT_ABSENT,
+        .input = text_of(input),
+        .starts_at = random_chance(random, 1, 8) ? rig->now + 50 * TIME_MS : 0,
+        .replaces = random_chance(random, 1, 8) ? STATES_ALL : STATES_ENDED,
+    };
+    rig_start_as(rig, &command);
+}
+
+static void order_some(struct rig *rig, struct random *random)
+{
+    static const struct failure failure = { TEXT_INIT("Q"), TEXT_INIT("m"), NULL, NULL, false };
+    const char *id = pick_any_id(random);
+    switch (random_below(random, 5)) {
+    case 0:
+        if (random_chance(random, 1, 4)) {
+            rig_terminate(rig, id, "\"why\"", random_chance(random, 1, 2));
+        }
+        break;
+    case 1: rig_suspend(rig, id, NULL, random_chance(random, 1, 3) ? &failure : NULL); break;
+    case 2:
+    case 3: rig_resume(rig, id, NULL); break;
+    default: rig_purge(rig, id); break;
+    }
 }
 
 /* A result, perhaps a second time, or one that nobody asked for. */
@@ -88,7 +124,11 @@ static void move_horizon(struct rig *rig, struct random *random)
 static void act(struct rig *rig, struct random *random, const struct turn **open)
 {
     rig->now += (time_us)random_below(random, 20) * TIME_MS;
-    switch (random_below(random, 16)) {
+    switch (random_below(random, 20)) {
+    case 16:
+    case 17: order_some(rig, random); break;
+    case 18: rig_receive(rig); break;
+    case 19: rig_progress(rig, pick_any_id(random), (int32_t)random_below(random, 6), "1"); break;
     case 0:
     case 1: start_some(rig, random); break;
     case 2: rig_raise(rig, pick_id(random), "x", "1"); break;
@@ -124,8 +164,15 @@ static void act(struct rig *rig, struct random *random, const struct turn **open
 /* Without faults, until nothing is left to do. */
 static void drive_to_the_end(struct rig *rig)
 {
+    rig->leaves = NULL;
+    rig_flush(rig);
+    rig_crash(rig); /* the worker for what was left is here now */
+    for (int i = 0; i < ALL_IDS; i++) {
+        rig_resume(rig, ids[i], NULL);
+    }
     for (int round = 0; round < 200; round++) {
         rig->now += 10 * TIME_SECOND;
+        rig_receive(rig);
         rig_set_horizon(rig, rig->now);
         rig_fire(rig);
         struct activity *activity;
@@ -152,8 +199,11 @@ static void check_history(struct rig *rig, const struct model_row *row)
         for (size_t j = 0; j < i; j++) {
             assert_true(event->at != events[j]->at);
         }
-        if (event->kind == EVENT_TASK_SCHEDULED || event->kind == EVENT_TIMER_CREATED) {
+        if (event->kind == EVENT_TASK_SCHEDULED || event->kind == EVENT_TIMER_CREATED ||
+            event->kind == EVENT_CHILD_CREATED) {
             assert_int_equal(asked[event->id]++, 0);
+        } else if (event->kind == EVENT_STEP_CANCELLED) {
+            assert_int_equal(asked[event->ref], 1);
         } else if (event->ref != EVENT_NO_ID) {
             assert_int_equal(asked[event->ref], 1);
             assert_int_equal(completed[event->ref]++, 0);
@@ -161,6 +211,9 @@ static void check_history(struct rig *rig, const struct model_row *row)
     }
     assert_int_equal(events[count - 1]->kind, EVENT_EXECUTION_COMPLETED);
 }
+
+/* Over all seeds. */
+static uint64_t taken[32];
 
 static void run_seed(uint64_t seed)
 {
@@ -171,6 +224,8 @@ static void run_seed(uint64_t seed)
     rig_init(&rig);
     rig.horizon = 0;
     rig.is_forgetful = seed % 3 == 0;
+    rig.posts = seed % 2 == 0;
+    rig.leaves = seed % 4 == 1 ? "elsewhere" : NULL;
     rig_crash(&rig);
     for (int i = 0; i < ACTIONS; i++) {
         act(&rig, &random, &open);
@@ -188,8 +243,12 @@ static void run_seed(uint64_t seed)
     }
     assert_int_equal(core_resident_count(rig.core), 0);
     assert_int_equal(rig.model.timer_count, 0);
+    assert_int_equal(rig.model.mail_count, 0);
     assert_false(core_has_changes(rig.core));
     rig_done(&rig);
+    for (int i = 0; i < TRANSITION_COUNT; i++) {
+        taken[i] += rig.taken[i];
+    }
 }
 
 static void any_order_of_commands_cuts_and_losses_ends_well(void **state)
@@ -203,6 +262,11 @@ static void any_order_of_commands_cuts_and_losses_ends_well(void **state)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         print_message("seed %d\r", (int)seed); /* the last one printed is the one that failed */
         run_seed(seed);
+    }
+    for (int i = 0; i < TRANSITION_COUNT; i++) { /* else we have not tried enough */
+        if (taken[i] == 0) {
+            fail_msg("transition %d was never taken", i);
+        }
     }
 }
 
