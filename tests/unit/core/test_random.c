@@ -21,12 +21,12 @@
 #include "core/core_priv.h"
 #include "rig.h"
 
-enum { IDS = 12, ALL_IDS = 20, SEEDS = 500, ACTIONS = 1000 };
+enum { IDS = 12, ALL_IDS = 22, SEEDS = 500, ACTIONS = 1000 };
 
 /* Of those we start, and of children of some. */
-static const char *const ids[ALL_IDS] = { "a",   "b",   "c",   "d",   "e",   "f",   "g",
-                                          "h",   "i",   "j",   "k",   "l",   "a.0", "a.1",
-                                          "b.0", "c.0", "d.0", "e.0", "f.0", "g.3" };
+static const char *const ids[ALL_IDS] = { "a",   "b",   "c",   "d",   "e",     "f",    "g",   "h",
+                                          "i",   "j",   "k",   "l",   "a.0",   "a.1",  "b.0", "c.0",
+                                          "d.0", "e.0", "f.0", "g.3", "fork1", "fork2" };
 
 static const char *pick_id(struct random *random)
 {
@@ -56,11 +56,22 @@ static void start_some(struct rig *rig, struct random *random)
     rig_start_as(rig, &command);
 }
 
+/* Into one of two ids, if that is free. */
+static void fork_some(struct rig *rig, struct random *random, const char *id)
+{
+    const char *new_id = ids[ALL_IDS - 1 - random_below(random, 2)];
+    if (rig_instance(rig, new_id) == NULL && rig_row(rig, text_of(new_id)) == NULL) {
+        rig_fork(rig, id, random_below(random, 30), new_id);
+    }
+}
+
 static void order_some(struct rig *rig, struct random *random)
 {
     static const struct failure failure = { TEXT_INIT("Q"), TEXT_INIT("m"), NULL, NULL, false };
     const char *id = pick_any_id(random);
-    switch (random_below(random, 5)) {
+    switch (random_below(random, 7)) {
+    case 5: rig_rewind(rig, text_of(id), "\"again\""); break;
+    case 6: fork_some(rig, random, id); break;
     case 0:
         if (random_chance(random, 1, 4)) {
             rig_terminate(rig, id, "\"why\"", random_chance(random, 1, 2));
@@ -93,6 +104,14 @@ static void open_some(struct rig *rig, struct random *random, const struct turn 
     if (*open == NULL) {
         if (!core_next_turn(rig->core, rig->now, open)) {
             *open = NULL;
+        }
+    } else if (random_chance(random, 1, 4)) {
+        char id[LIMIT_ID_TEXT]; /* something happens to it meanwhile */
+        snprintf(id, sizeof id, "%.*s", TEXT_ARGS((*open)->instance_id));
+        if (random_chance(random, 3, 4)) {
+            rig_suspend(rig, id, NULL, NULL);
+        } else {
+            rig_terminate(rig, id, NULL, true);
         }
     } else if (random_chance(random, 1, 4)) {
         core_postpone_turn(rig->core, *open);
@@ -161,15 +180,22 @@ static void act(struct rig *rig, struct random *random, const struct turn **open
     }
 }
 
+static void resume_all(struct rig *rig)
+{
+    for (size_t i = 0; i < rig->model.row_count; i++) {
+        char id[LIMIT_ID_TEXT];
+        snprintf(id, sizeof id, "%.*s", TEXT_ARGS(rig->model.rows[i]->record.id));
+        rig_resume(rig, id, NULL);
+    }
+}
+
 /* Without faults, until nothing is left to do. */
 static void drive_to_the_end(struct rig *rig)
 {
     rig->leaves = NULL;
     rig_flush(rig);
     rig_crash(rig); /* the worker for what was left is here now */
-    for (int i = 0; i < ALL_IDS; i++) {
-        rig_resume(rig, ids[i], NULL);
-    }
+    resume_all(rig);
     for (int round = 0; round < 200; round++) {
         rig->now += 10 * TIME_SECOND;
         rig_receive(rig);
@@ -179,7 +205,7 @@ static void drive_to_the_end(struct rig *rig)
         while ((activity = rig_take_activity(rig)) != NULL) {
             rig_complete_activity(rig, activity, "1");
         }
-        for (int i = 0; i < IDS; i++) {
+        for (int i = 0; i < ALL_IDS; i++) {
             rig_raise(rig, ids[i], "x", "1");
         }
         rig_run(rig);
