@@ -151,7 +151,7 @@ void rig_init(struct rig *rig)
 
 static void lose_memory(struct rig *rig)
 {
-    for (int i = 0; i < TRANSITION_COUNT; i++) {
+    for (int i = 0; i < TRANSITION_COUNT && rig->core != NULL; i++) {
         rig->taken[i] += rig->core->transitions[i];
     }
     core_free(rig->core);
