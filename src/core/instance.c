@@ -249,7 +249,6 @@ static void hold(struct core *core, struct instance *instance)
     (void)core;
     turn_unwant(instance);
     instance->holds |= HOLD_SUSPENDED;
-    instance->is_changed = true;
 }
 
 /* Whoever takes it out of hold delivers EXECUTION_RESUMED, and so puts it in line. */
@@ -258,7 +257,7 @@ static void release(struct core *core, struct instance *instance)
     (void)core;
     lift_quarantine(instance);
     instance->holds &= (uint8_t)~HOLD_SUSPENDED;
-    instance->is_changed = true;
+    instance->is_changed = true; /* though it be suspended again, of another failure */
 }
 
 static void renew(struct core *core, struct instance *instance)

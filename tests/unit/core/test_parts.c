@@ -313,6 +313,24 @@ static void a_batch_keeps_its_mutations_in_order(void **state)
     activity_free(NULL);
 }
 
+static void a_batch_that_is_used_again_says_nothing_of_before(void **state)
+{
+    (void)state;
+    struct batch *batch = batch_new(0, 1, 2);
+    struct ending ending = { 0 };
+    struct cancellation cancellation = { 0 };
+    batch_add(batch, MUTATION_HISTORY_APPEND, 1);
+    batch->endings = &ending;
+    batch->ending_count = 1;
+    batch->cancellations = &cancellation;
+    batch->mailed = 4;
+    batch_renew(batch, 3);
+    assert_true(batch->number == 3 && batch->mutation_count == 0 && batch->first == NULL);
+    assert_true(batch->endings == NULL && batch->ending_count == 0);
+    assert_true(batch->cancellations == NULL && batch->mailed == 0);
+    batch_free(batch);
+}
+
 static void kinds_have_names_also_those_of_a_newer_version(void **state)
 {
     (void)state;
@@ -336,6 +354,7 @@ int main(void)
         cmocka_unit_test(causes_beside_each_other_are_kept_up_to_the_limit),
         cmocka_unit_test(a_copy_of_what_few_events_have_borrows_nothing),
         cmocka_unit_test(a_batch_keeps_its_mutations_in_order),
+        cmocka_unit_test(a_batch_that_is_used_again_says_nothing_of_before),
         cmocka_unit_test(kinds_have_names_also_those_of_a_newer_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
