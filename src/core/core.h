@@ -157,17 +157,17 @@ struct turn_events {
 /* An instance given by its history: rewound, forked or imported. Whatever its history has open is
  * asked for again: activities are dispatched, timers set, children ensured (C8). */
 struct adoption {
-    const struct instance_record *record; /* row 0: a new row. Else a failed instance of this row
-                                             goes on (RENEW): it must not be resident as unfinished */
-    const struct turn_events *turns;      /* become history, as they are */
+    /* row 0: a new row. Else a failed instance of this row goes on (RENEW): its end is stored. */
+    const struct instance_record *record;
+    const struct turn_events *turns; /* become history, as they are */
     size_t turn_count;
     const struct event *waiting; /* are delivered next, as they are, with times of their own */
     size_t waiting_count;
     uint64_t replaces_row; /* an ended instance of this id in the store, not resident; 0: none */
 };
-/* PD_E_EXISTS: an unfinished instance of the id is resident. PD_E_CORRUPT: rewrite_check refuses it.
- * Nothing has changed then. A record that has ended is only written down. What activities had said
- * of themselves is not taken over. created_at 0: now. The runner forgets the row. */
+/* PD_E_EXISTS: an unfinished instance of the id is resident. PD_E_CORRUPT: rewrite_check refuses
+ * it. Nothing has changed then. A record that has ended is only written down. What activities had
+ * said of themselves is not taken over. created_at 0: now. The runner forgets the row. */
 pd_status core_adopt(struct core *core, time_us now, const struct adoption *adoption,
                      pd_error *err);
 

@@ -7,9 +7,8 @@
  * for a bug of its own is refused here. What does no harm is let through: kinds that are not known,
  * completions of steps that are not there, times that go backwards.
  */
-#include <stdlib.h>
-
 #include "base/error.h"
+#include "base/map.h"
 #include "core/rewrite.h"
 
 static bool is_step(const struct event *event)
@@ -18,42 +17,51 @@ static bool is_step(const struct event *event)
            event->kind == EVENT_CHILD_CREATED;
 }
 
-static int by_number(const void *a, const void *b)
+/* Of all steps, in order, until `take` says no. */
+static bool each_step(const struct adoption *adoption, bool (*take)(void *seen, int32_t step),
+                      void *seen)
 {
-    const int32_t *x = a;
-    const int32_t *y = b;
-    return *x < *y ? -1 : *x > *y;
-}
-
-/* A step is asked for once. Nearly always they come in order already. */
-static bool are_different(const struct adoption *adoption)
-{
-    struct arena arena = { 0 };
-    size_t count = 0;
-    bool is_sorted = true;
-    for (size_t i = 0; i < adoption->turn_count; i++) {
-        count += adoption->turns[i].count;
-    }
-    int32_t *steps = arena_alloc_raw(&arena, count * sizeof *steps);
-    count = 0;
     for (size_t i = 0; i < adoption->turn_count; i++) {
         for (size_t j = 0; j < adoption->turns[i].count; j++) {
             const struct event *event = &adoption->turns[i].events[j];
-            if (is_step(event)) {
-                is_sorted = is_sorted && (count == 0 || steps[count - 1] < event->id);
-                steps[count++] = event->id;
+            if (is_step(event) && !take(seen, event->id)) {
+                return false;
             }
         }
     }
-    if (!is_sorted) {
-        qsort(steps, count, sizeof *steps, by_number);
+    return true;
+}
+
+static bool is_above(void *seen, int32_t step)
+{
+    int32_t *highest = seen;
+    bool is_new = step > *highest;
+    *highest = step;
+    return is_new;
+}
+
+static bool is_new(void *seen, int32_t step)
+{
+    struct map64 *steps = seen;
+    if (map64_find(steps, (uint64_t)step) != NULL) {
+        return false;
     }
-    size_t i = 1;
-    while (i < count && steps[i - 1] != steps[i]) {
-        i++;
+    map64_put(steps, (uint64_t)step, steps);
+    return true;
+}
+
+/* A step is asked for once. Nearly always each is above those before, and nothing is kept. */
+static bool are_different(const struct adoption *adoption)
+{
+    int32_t highest = EVENT_NO_ID;
+    if (each_step(adoption, is_above, &highest)) {
+        return true;
     }
-    arena_done(&arena);
-    return i >= count;
+    struct map64 steps;
+    map64_init(&steps);
+    bool all_new = each_step(adoption, is_new, &steps);
+    map64_done(&steps);
+    return all_new;
 }
 
 /* NULL, or what is wrong with the event. */

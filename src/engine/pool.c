@@ -31,7 +31,7 @@ static void run(struct seat *seat, struct activity *activity)
         pump_notice_mail(pump);
     } else if (seat->is_void || (!seat->is_unknown && atomic_load(&seat->is_unwanted))) {
         /* Its step was closed. Should it be open again, because the instance was rewound, another
-         * run has taken this one's place, which may have failed only because it was told to stop. */
+         * run is in this one's place, which may have failed only because it was told to stop. */
         activity_free(command_end_done(command));
     } else {
         command->as.done.is_unknown = seat->is_unknown;

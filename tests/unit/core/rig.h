@@ -166,6 +166,9 @@ int rig_setup(void **state); /* a rig on the heap */
 int rig_teardown(void **state);
 const struct instance_record *rig_stored(struct rig *rig, const char *id); /* it must be there */
 size_t rig_count_of(const struct batch *batch, enum mutation_kind kind);
+/* The first of the kind; the n-th activity, from 0. They must be there. */
+const struct mutation *rig_mutation(const struct batch *batch, enum mutation_kind kind);
+const struct activity *rig_activity(const struct batch *batch, size_t index);
 bool rig_can_evict(struct rig *rig); /* evicts what it can */
 
 /* ---- showing ---- */

@@ -101,3 +101,27 @@ bool rig_ensure_child(struct rig *rig, const struct letter *letter)
     }
     return true;
 }
+
+/* ---- looking into batches ---- */
+
+const struct mutation *rig_mutation(const struct batch *batch, enum mutation_kind kind)
+{
+    const struct mutation *m = batch->first;
+    while (m != NULL && m->kind != kind) {
+        m = m->next;
+    }
+    assert_non_null(m);
+    return m;
+}
+
+const struct activity *rig_activity(const struct batch *batch, size_t index)
+{
+    LIST_EACH(node, &batch->activities)
+    {
+        if (index-- == 0) {
+            return CONTAINER_OF(node, struct activity, node);
+        }
+    }
+    fail_msg("the batch has no such activity");
+    return NULL;
+}

@@ -563,7 +563,8 @@ static void random_programs_go_on_after_rewinds_and_in_forks(void **state)
     size_t completed = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         uint64_t this_seed = only != NULL ? strtoull(only, NULL, 10) : seed;
-        print_message(seed % 1000 == 0 ? "seed %llu\n" : "", (unsigned long long)seed);
+        print_message("seed %d\r",
+                      (int)this_seed); /* the last one printed is the one that failed */
         run_seed(this_seed, &rewound, &completed);
         if (only != NULL) {
             return;
