@@ -195,7 +195,7 @@ bool api_copy_string(struct arena *arena, struct text t, const char **ret);
 /* NULL when there is no memory. */
 const pd_failure *api_copy_failure(struct arena *arena, const struct failure *failure);
 
-/* ---- replaying instead (replay.c) ----------------------------------------------------------- */
+/* ---- replaying instead (replay_instead.c) --------------------------------------------------- */
 
 /* PD_REPLAY_FROM is in the environment: the program is there to be replayed, not to work. */
 bool replay_is_wanted(void);

@@ -7,10 +7,6 @@
  *
  *   Y1  Nothing is written: a hub is opened by store_look, which another process may own.
  *   Y2  One instance is in memory at a time.
- *   Y3  With PD_REPLAY_FROM in the environment, any program does it instead of its work: hubs it
- *       opens are empty ones in memory, and pd_worker_start replays its program, says what it found
- *       and ends the process. PD_REPLAY_ID and PD_REPLAY_BREAK_AT are the options. So `perdure
- *       replay` needs nothing of a program but that it gets as far as its worker.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -242,83 +238,4 @@ pd_status pd_replay(const pd_function *program, size_t n, const char *from,
         *ret = it.report;
     }
     return status;
-}
-
-/* ---- instead of a program's work (Y3) -------------------------------------------------------- */
-
-enum { EXIT_SAME = 0, EXIT_DIVERGED = 1, EXIT_TROUBLE = 2 };
-
-static const char *replay_source(void)
-{
-    const char *from = getenv("PD_REPLAY_FROM");
-    return from != NULL && from[0] != '\0' ? from : NULL;
-}
-
-bool replay_is_wanted(void)
-{
-    return replay_source() != NULL;
-}
-
-static void print(const pd_divergence *divergence, void *argument)
-{
-    (void)argument;
-    printf("%s (%s) event %lld: %s\n", divergence->instance_id, divergence->orchestrator,
-           (long long)divergence->event, divergence->text);
-}
-
-static _Noreturn void give_up(const pd_error *err)
-{
-    pd_error_report(err);
-    exit(EXIT_TROUBLE);
-}
-
-/* 0 when it is not given. */
-static int64_t read_break_at(void)
-{
-    const char *given = getenv("PD_REPLAY_BREAK_AT");
-    char *end = NULL;
-    if (given == NULL || given[0] == '\0') {
-        return 0;
-    }
-    errno = 0;
-    long long event = strtoll(given, &end, 10);
-    if (*end != '\0' || errno != 0 || event <= 0) {
-        pd_error err;
-        error_set(
-            &err, PD_E_INVALID, false, where,
-            "PD_REPLAY_BREAK_AT is '%s' in the environment; it must be the number of an event",
-            given);
-        give_up(&err);
-    }
-    return event;
-}
-
-_Noreturn void replay_instead(const pd_function *program, size_t n, void *user)
-{
-    pd_error err;
-    pd_replay_report report;
-    pd_replay_options options = {
-        .id_prefix = getenv("PD_REPLAY_ID"),
-        .break_at = read_break_at(),
-        .tell = print,
-        .user = user,
-    };
-    const char *from = replay_source();
-    if (pd_replay(program, n, from, &options, &report, &err) != PD_OK) {
-        give_up(&err);
-    }
-    fflush(stdout);
-    fprintf(stderr, "perdure: replay: %llu %s the same, %llu %s", (unsigned long long)report.same,
-            report.same == 1 ? "is" : "are", (unsigned long long)report.diverged,
-            report.diverged == 1 ? "differs" : "differ");
-    if (report.unknown > 0) {
-        fprintf(stderr, ", %llu of orchestrators that this program has not",
-                (unsigned long long)report.unknown);
-    }
-    fputs("\n", stderr);
-    if (report.same + report.diverged == 0) {
-        error_set(&err, PD_E_NOT_FOUND, false, where, "nothing in '%s' could be compared", from);
-        give_up(&err);
-    }
-    exit(report.diverged > 0 ? EXIT_DIVERGED : EXIT_SAME);
 }

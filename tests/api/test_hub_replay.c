@@ -343,9 +343,10 @@ static void what_keeps_it_from_replaying_ends_it_with_2(void **state)
     assert_non_null(strstr(ran.err, "/nowhere"));
     ran = run(kit, changed, 2, kit->url, "nobody", NULL);
     assert_int_equal(ran.code, 2);
-    assert_non_null(strstr(ran.err, "could be compared"));
+    assert_non_null(strstr(ran.err, "no instance whose id begins with nobody"));
     ran = run(kit, changed, 2, kit->url, "waits", NULL); /* unknown to it */
     assert_int_equal(ran.code, 2);
+    assert_non_null(strstr(ran.err, "has none of the orchestrators"));
     ran = run(kit, changed, 2, kit->url, NULL, "last");
     assert_int_equal(ran.code, 2);
     assert_non_null(strstr(ran.err, "PD_REPLAY_BREAK_AT is 'last'"));
