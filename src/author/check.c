@@ -36,13 +36,23 @@ static void differ(pd_orchestration *run, uint64_t at, const pd_failure *failure
     run_end(run, failure);
 }
 
+/* SIGTRAP; where it can be, without frames of the C library between the debugger and here. */
+static inline void stop_here(void)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("int3");
+#else
+    (void)raise(SIGTRAP);
+#endif
+}
+
 void check_event(struct check *check, size_t i, uint64_t number)
 {
     if (check->break_at != 0 && number >= check->break_at) {
         check->break_at = 0;
         (void)fprintf(stderr, "perdure: replay: stops before event %llu, %s\n",
                       (unsigned long long)number, event_kind_name(check->history[i].kind));
-        (void)raise(SIGTRAP);
+        stop_here();
     }
 }
 

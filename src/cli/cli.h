@@ -75,6 +75,7 @@ struct options {
     pd_time ended_since, ended_until;
     pd_duration older_than; /* 0: none given */
     int64_t event;          /* 0: none given */
+    const char *from;       /* histories */
     int roots_only, recursive, every, dry_run, yes, once, make_id;
     const char *store;
     int64_t concurrent, threads, repeat, chunk;
@@ -233,6 +234,9 @@ int cmd_rewind(struct invocation *in);
 int cmd_restart(struct invocation *in);
 int cmd_fork(struct invocation *in);
 int cmd_purge(struct invocation *in);
+int cmd_export(struct invocation *in);
+int cmd_import(struct invocation *in);
+int cmd_replay(struct invocation *in);
 int cmd_version(struct invocation *in);
 int cmd_help(struct invocation *in);
 int bench_hello5(struct invocation *in);

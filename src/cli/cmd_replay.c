@@ -83,13 +83,24 @@ static int in_debugger(struct invocation *in)
 /* ---- what it reports ------------------------------------------------------------------------- */
 
 struct outcome {
+    const struct options *options;
+    struct output *out; /* NULL: nothing was found yet */
     bool has_counts;
     int64_t same, diverged, unknown;
     pd_status status; /* PD_OK: no trouble was reported */
     char text[512];
 };
 
-static void take_line(const char *line, struct output *out, struct outcome *ret)
+/* Begun only when there is something in it, or the end is good: trouble has no data. */
+static struct output *output_of(struct outcome *it)
+{
+    if (it->out == NULL) {
+        it->out = output_begin(it->options, OUTPUT_MANY, columns, 4);
+    }
+    return it->out;
+}
+
+static void take_line(const char *line, struct outcome *ret)
 {
     PD_AUTO(pd_document) document = pd_document_parse(line, NULL);
     if (document == NULL) {
@@ -97,10 +108,10 @@ static void take_line(const char *line, struct output *out, struct outcome *ret)
     }
     pd_value v = pd_document_value(document);
     if (pd_kind_of(pd_get(v, "event")) != PD_IS_NULL) {
-        output_row(out, (struct cell[]){ cell_text(pd_text(pd_get(v, "id"))),
-                                         cell_text(pd_text(pd_get(v, "name"))),
-                                         cell_int(pd_int(pd_get(v, "event"))),
-                                         cell_text(pd_text(pd_get(v, "text"))) });
+        output_row(output_of(ret), (struct cell[]){ cell_text(pd_text(pd_get(v, "id"))),
+                                                    cell_text(pd_text(pd_get(v, "name"))),
+                                                    cell_int(pd_int(pd_get(v, "event"))),
+                                                    cell_text(pd_text(pd_get(v, "text"))) });
     } else if (pd_kind_of(pd_get(v, "same")) != PD_IS_NULL) {
         ret->has_counts = true;
         ret->same = pd_int(pd_get(v, "same"));
@@ -112,13 +123,13 @@ static void take_line(const char *line, struct output *out, struct outcome *ret)
     }
 }
 
-static void take_report(int report, struct output *out, struct outcome *ret)
+static void take_report(int report, struct outcome *ret)
 {
     char *line = NULL;
     size_t room = 0;
     FILE *file = fdopen(report, "r");
     while (file != NULL && getline(&line, &room, file) > 0) {
-        take_line(line, out, ret);
+        take_line(line, ret);
     }
     free(line);
     if (file != NULL) {
@@ -169,7 +180,7 @@ static int judge(const struct invocation *in, const struct outcome *outcome, int
 static int run_program(struct invocation *in)
 {
     int ends[2], status = 0;
-    struct outcome outcome = { .status = PD_OK };
+    struct outcome outcome = { .options = &in->options, .status = PD_OK };
     fflush(NULL);
     if (pipe(ends) != 0) {
         return problem(CODE_OTHER, NULL, "no pipe: %s", strerror(errno));
@@ -184,10 +195,11 @@ static int run_program(struct invocation *in)
         close(ends[0]);
         return problem(CODE_OTHER, NULL, "no process: %s", strerror(errno));
     }
-    struct output *out = output_begin(&in->options, OUTPUT_MANY, columns, 4);
-    take_report(ends[0], out, &outcome);
+    take_report(ends[0], &outcome);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-    output_end(out, CODE_DONE);
+    if (outcome.has_counts || outcome.out != NULL) {
+        output_end(output_of(&outcome), CODE_DONE);
+    }
     return judge(in, &outcome, status);
 }
 

@@ -82,7 +82,18 @@ static const struct option_row list_options[] = {
     NO_MORE,
 };
 
-static const struct option_row count_options[] = { FILTERS, NO_MORE };
+/* count, export */
+static const struct option_row filter_options[] = { FILTERS, NO_MORE };
+
+static const struct option_row history_options[] = {
+    { "from", 'f', OPTION_TEXT, "SOURCE",
+      "an archive, a folder of them (*.pda), or the URL of a hub", AT(from),
+      0 },
+    { "id", 0, OPTION_TEXT, "PREFIX", "only instances whose ids begin so", AT(id), 0 },
+    { "break-at", 0, OPTION_COUNT, "N", "in gdb, stop before this event of each history", AT(event),
+      0 },
+    NO_MORE,
+};
 
 static const struct option_row purge_options[] = {
     FILTERS,
@@ -262,6 +273,24 @@ static const struct option_row replay_options[] = {
     "On a terminal a tree of the instance and its children, renewed until it has ended; " \
     "elsewhere\n"                                                                         \
     "a row for each change of a status or a custom status."
+#define EXPORT                                                                                  \
+    "What the store has of each is written, also of those that run, which go on meanwhile; a "  \
+    "FILE\n"                                                                                    \
+    "that is there is replaced when the new one is complete. Without filters: all instances.\n" \
+    "`perdure import` reads it, and `perdure replay`; proto/history.proto describes it."
+#define IMPORT                                                                                  \
+    "Each comes under its own id: one that has ended to be looked at, another to go on. Stops " \
+    "at\n"                                                                                      \
+    "the first whose id is taken; what came before it stays. Makes the hub when there is none."
+#define REPLAY_PROGRAM                                                                             \
+    "Starts PROGRAM, which has to come to its pd_worker_start and is then run against histories\n" \
+    "instead of working: does its code of today ask for the steps that are recorded, and end as\n" \
+    "recorded? Nothing is written, no activity runs. Prints the first difference of each "         \
+    "instance\n"                                                                                   \
+    "with the number of the event, what history has and what the code asked for. Ends with 0 "     \
+    "when\n"                                                                                       \
+    "there is none, with 11 when there is one: so it can be a check before a new edition is\n"     \
+    "deployed. PD_REPLAY_FROM in the environment does the same without this command."
 #define HELLO5                                                                                    \
     "Keeps 5,000 orchestrations in flight, each calling five activities one after the other,\n"   \
     "on a real file, every step durable. In the same run, in turns, it inserts the same stored\n" \
@@ -420,12 +449,41 @@ const struct command commands[] = {
       0,
       -1,
       cmd_purge },
+    { "export",
+      "FILE",
+      "write instances with their histories into an archive",
+      EXPORT,
+      { "perdure export all.pda", "perdure export --status failed --since 7d failed.pda" },
+      filter_options,
+      1,
+      1,
+      cmd_export },
+    { "import",
+      "FILE",
+      "add the instances of an archive to a hub",
+      IMPORT,
+      { "perdure import --hub sqlite:copy.db all.pda" },
+      none,
+      1,
+      1,
+      cmd_import },
+    { "replay",
+      "-- PROGRAM...",
+      "try a program's code against histories",
+      REPLAY_PROGRAM,
+      { "perdure replay --from sqlite:orders.db -- ./orders",
+        "perdure replay --from tests/histories -o json -- ./orders --port 0",
+        "perdure replay --from all.pda --id order-7 --break-at 12 -- ./orders" },
+      history_options,
+      1,
+      -1,
+      cmd_replay },
     { "count",
       "",
       "count instances by status",
       NULL,
       { "perdure count", "perdure count --name Order --since 1h -o json" },
-      count_options,
+      filter_options,
       0,
       0,
       cmd_count },

@@ -222,8 +222,8 @@ check "wide characters align" equal "7 7" \
     "$(grep -o '^東京 *' out | wc -L) $(grep -o '^greet *' out | wc -L)"
 
 # ---- help ----
-for words in start list show history wait raise "bench hello5" "bench latency" "bench sleepers" \
-    "bench help" version help; do
+for words in start list show history wait raise export import replay "bench hello5" \
+    "bench latency" "bench sleepers" "bench help" version help; do
     # shellcheck disable=SC2086
     check "help $words has an example" sh -c '"$@" | grep -A1 "^example" |
         grep -q "^  perdure"' sh "$perdure" help $words
@@ -232,8 +232,9 @@ for words in start list show history wait raise "bench hello5" "bench latency" "
         "$("$p" "$@" --help)" ]' sh "$perdure" $words
     check "the overview has $words" sh -c '"$1" help | grep -q "^  $2 "' sh "$perdure" "$words"
 done
-check "no line of help is over 100 columns" sh -c 'for c in start list show history wait raise; do
-    "$1" help $c; done | awk "length(\$0) > 100 { print; bad = 1 } END { exit bad }"' sh "$perdure"
+check "no line of help is over 100 columns" sh -c 'for c in start list show history wait raise \
+    export import replay; do "$1" help $c; done |
+    awk "length(\$0) > 100 { print; bad = 1 } END { exit bad }"' sh "$perdure"
 version=$(sed -n 's/.*PD_VERSION_\(MAJOR\|MINOR\|PATCH\) *\([0-9]*\).*/\2/p' \
     "$root/include/perdure.h" | paste -sd.)
 check "--version" equal "perdure $version" "$("$perdure" --version)"

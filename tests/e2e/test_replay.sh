@@ -62,7 +62,8 @@ check "-q says nothing, of its own" sh -c '"$1" replay -q --from "$2" -- ./order
     { ! grep -q "the same"; }' sh "$perdure" "$hub"
 check "the engine beside it goes on" sh -c '"$1" raise milk Collected -o none &&
     "$1" wait milk --timeout 20s -o none' sh "$perdure"
-check "its own hub was not touched" sh -c '! ls | grep -q "^--lazy"'
+check "the hub of its own that it would open was not made" sh -c '"$1" replay --from "$2" -- \
+    ./orders sqlite:own.db 2>err && [ ! -e own.db ]' sh "$perdure" "$hub"
 
 # ---- not the same ----
 check "one that changed gives 11" run 11 replay --from "$hub" -- ./changed
@@ -85,6 +86,11 @@ check "json of none that differ is []" sh -c '[ "$("$1" replay --from "$2" -o js
     2>/dev/null)" = "[]" ]' sh "$perdure" "$hub"
 
 # ---- archives ----
+"$perdure" start Order --id cake --input-text cake -o none
+for _ in $(seq 100); do
+    "$perdure" history cake | grep -q TaskCompleted && break
+    sleep 0.05
+done
 check "export" run 0 export all.pda
 check "says nothing in a pipe" equal "" "$(cat out)"
 check "replay of an archive" run 0 replay --from all.pda -- ./orders
@@ -97,12 +103,18 @@ check "by filter" equal 2 "$(json out '$.instances')"
 check "replay of a folder" run 11 replay --from archives -- ./changed
 check "has all of them" grep -qx "0 the same, 3 different" err
 check "import into a new hub" run 0 import --hub sqlite:second.db all.pda -o json
-check "says how many, too" equal 3 "$(json out '$.instances')"
-check "where they wait for an engine" sh -c 'mkfifo more && { ./orders sqlite:second.db <more \
-    >second.out & } && exec 4>more && "$1" --hub sqlite:second.db wait tea milk other --timeout 20s' \
-    sh "$perdure"
+check "says how many, too" equal 4 "$(json out '$.instances')"
+second() { "$perdure" --hub sqlite:second.db "$@"; }
+mkfifo more
+./orders sqlite:second.db <more >second.out &
+exec 4>more
+check "where those that had ended have" second wait tea milk other --timeout 20s -o none
+check "and the other goes on" sh -c '"$1" --hub sqlite:second.db raise cake Collected -o none &&
+    "$1" --hub sqlite:second.db wait cake --timeout 20s | grep -q "packed cake"' sh "$perdure"
+check "having been packed once" equal 1 "$(second history cake | grep -c TaskScheduled)"
+exec 4>&-
 check "and are as they were" equal '"packed tea"' \
-    "$("$perdure" --hub sqlite:second.db show tea --output)"
+    "$(second show tea --output)"
 check "history and all" sh -c '"$1" history tea >a && "$1" --hub sqlite:second.db history tea >b &&
     cmp a b' sh "$perdure"
 check "imported again they are there already" fails_cleanly 4 import --hub sqlite:second.db all.pda
@@ -112,6 +124,7 @@ check "without --from it gives 2" fails_cleanly 2 replay -- ./orders
 check "without a program it gives 2" fails_cleanly 2 replay --from "$hub"
 check "a hub that is not there gives 3" fails_cleanly 3 replay --from sqlite:no.db -- ./orders
 check "and is not made" test ! -e no.db
+check "in any format" fails_cleanly 3 replay --from sqlite:no.db -o json -- ./orders
 check "a file that is not there gives 5" fails_cleanly 5 replay --from no.pda -- ./orders
 check "one that is no archive gives 12" fails_cleanly 12 replay --from orders -- ./orders
 check "no such instance gives 3" fails_cleanly 3 replay --from "$hub" --id nobody -- ./orders
@@ -127,7 +140,7 @@ check "import of no archive gives 12" fails_cleanly 12 import orders
 # ---- the environment alone ----
 check "without the command it works as well" sh -c 'PD_REPLAY_FROM=all.pda ./changed >out 2>err
     [ $? -eq 1 ] && grep -q "^tea (Order) event 3: step 0: history has" out &&
-    grep -q "1 is the same, 2 differ" err'
+    grep -q "1 is the same, 3 differ" err'
 
 # ---- a debugger ----
 check "--break-at without gdb says what to do" sh -c 'PATH=/nowhere "$1" replay --from "$2" \
