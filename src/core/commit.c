@@ -3,10 +3,11 @@
  * The cut, and what follows when its batch is durable.
  *
  * The cut is where lazy things are said: one record for each instance that was touched (an INSERT
- * or RENEW that was waiting for its last word, or an UPDATE when state or busy mark differ from what the
- * store has; the rest is in history already), and the inbox rows of events that no turn has
- * consumed so far, those of open turns included. So an event that came and was consumed between
- * two cuts is written once (C5), and the busy mark is right in every batch (C4).
+ * or RENEW that was waiting for its last word, or an UPDATE when the state, the busy mark or the
+ * quarantine differ from what the store has; the rest is in history already), and the inbox rows of
+ * events that no turn has consumed so far, those of open turns included. So an event that came and
+ * was consumed between two cuts is written once (C5), and the busy mark is right in every batch
+ * (C4).
  *
  * Batches in flight are a queue. Each knows the instances whose last mutation it holds: one that is
  * touched again moves on to the later batch. So an instance found in the queue's first when that is

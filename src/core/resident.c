@@ -3,9 +3,10 @@
  * Coming into memory, and leaving it while unfinished.
  *
  * An instance comes in by folding its history: every TASK_SCHEDULED, TIMER_CREATED and
- * CHILD_CREATED opens a step, every completion and cancellation closes one, the latest time stands. Then its inbox, whose events count as
- * delivered: their steps are closed, and a turn waits for it. So it stands exactly as it stood
- * after the last batch that said anything of it (C2), whichever process that was.
+ * CHILD_CREATED opens a step, every completion and cancellation closes one, the latest time stands.
+ * Then its inbox, whose events count as delivered: their steps are closed, and a turn waits for it,
+ * unless it is on hold. So it stands exactly as it stood after the last batch that said anything of
+ * it (C2), whichever process that was.
  *
  * Kinds that are unknown, and completions that fit no open step, change nothing but the time:
  * history written by a newer version must not stop an older one from reading.

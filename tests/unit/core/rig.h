@@ -29,6 +29,7 @@
 /* ---- codec ---- */
 
 extern const struct codec rig_codec;
+void rig_write_failure(struct buffer *buffer, const struct failure *failure); /* for people */
 /* Decodes what the codec made; the events live as long as the rig. */
 const struct event **rig_decode(struct arena *arena, struct text bytes, size_t *ret_count);
 
