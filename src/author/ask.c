@@ -114,9 +114,14 @@ static bool has_options(const pd_activity_call *call)
 
 pd_task *pd_start_activity_(pd_orchestration *o, pd_ref activity, const pd_activity_call *call)
 {
-    bool is_known;
+    bool is_known = true;
     run_check(o);
-    const char *name = ask_function_name(o, activity, PD_ACTIVITY, &is_known);
+    const char *name = activity.run_ != NULL
+                           ? author_name_of(&o->shard->author->base, activity.run_, PD_ACTIVITY)
+                           : NULL;
+    if (name == NULL) { /* by name, or a mistake */
+        name = ask_function_name(o, activity, PD_ACTIVITY, &is_known);
+    }
     if (__builtin_expect(has_options(call), 0)) {
         return attempt_start_activity(o, name, call);
     }

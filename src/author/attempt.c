@@ -6,12 +6,12 @@
  * attempt is a step of its own, and so is the timer of each delay; the task is the same throughout,
  * and its `step` is the present one.
  *
- *   A1  What follows an attempt that failed is asked for when the failure is delivered (R4), also
+ *   P1  What follows an attempt that failed is asked for when the failure is delivered (R4), also
  *       while the code waits for something else: so steps are numbered alike at every replay,
  *       whatever the code does meanwhile.
- *   A2  A delay depends on the policy, the attempt, the execution and its step alone. It is added
+ *   P2  A delay depends on the policy, the attempt, the execution and its step alone. It is added
  *       to the time of the turn, and saturates.
- *   A3  `handles` is the user's code, and runs on a stack of its own: it may go wrong like an
+ *   P3  `handles` is the user's code, and runs on a stack of its own: it may go wrong like an
  *       orchestrator (call what it must not, overrun its stack), and ends the instance then. */
 #include "author/author_priv.h"
 #include "core/core.h"
@@ -219,7 +219,7 @@ static void judge_main(struct co *co, void *argument)
     judging->answer = r->policy.handles(judging->failure, r->attempt, r->policy.argument);
 }
 
-/* Asks the policy's `handles` (A3). The run may have ended then. */
+/* Asks the policy's `handles` (P3). The run may have ended then. */
 static bool judge(pd_orchestration *run, const struct request *r, const pd_failure *failure)
 {
     struct judging judging = { r, failure, false };
@@ -235,7 +235,7 @@ static bool judge(pd_orchestration *run, const struct request *r, const pd_failu
     return judging.answer;
 }
 
-/* In microseconds, and makes the next one longer (A2). */
+/* In microseconds, and makes the next one longer (P2). */
 static int64_t take_delay(pd_orchestration *run, const pd_task *task)
 {
     struct request *r = task->request;

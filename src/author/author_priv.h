@@ -9,8 +9,9 @@
  *   A1  User code of a run is on its stack exactly while run_current is that run. So a context
  *       used from another thread, or from another orchestration, is recognised without looking
  *       into it (it may be gone).
- *   A2  Between turns nothing in a run points outside of the run's arena and the program's table:
- *       what a turn's events lent is copied at the end of the turn.
+ *   A2  Between turns nothing in a run points outside of the run's arena and the program's table,
+ *       but for what a retry policy was given to call: what a turn's events lent is copied at the
+ *       end of the turn.
  *   A3  A run that has ended is dropped before its last turn returns.
  *
  * Which file does what: author.c keeps runs; run.c begins, switches and ends one; replay.c feeds it

@@ -23,7 +23,8 @@ void mem_refuse(pd_mem *m, const char *type, const char *format, ...)
     }
 }
 
-bool mem_write(pd_mem *m, pd_value v, struct text *ret, pd_error *err)
+/* Inline for the plain path: a frame less is a line of each run's stack that is not touched. */
+static inline bool written_in_scratch(pd_mem *m, pd_value v, struct text *ret, pd_error *err)
 {
     buffer_reset(m->scratch);
     if (json_write(m->scratch, v, err) != PD_OK) {
@@ -39,6 +40,11 @@ bool mem_write(pd_mem *m, pd_value v, struct text *ret, pd_error *err)
     return true;
 }
 
+bool mem_write(pd_mem *m, pd_value v, struct text *ret, pd_error *err)
+{
+    return written_in_scratch(m, v, ret, err);
+}
+
 bool mem_payload(pd_mem *m, struct arena *arena, pd_value v, struct text *ret, pd_error *err)
 {
     struct text written;
@@ -46,7 +52,7 @@ bool mem_payload(pd_mem *m, struct arena *arena, pd_value v, struct text *ret, p
         *ret = TEXT("null");
         return true;
     }
-    if (!mem_write(m, v, &written, err)) {
+    if (!written_in_scratch(m, v, &written, err)) {
         return false;
     }
     *ret = text_copy(arena, written);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * An activity started as a child.
- * expect: _Generic|generic association */
+ * expect: not compatible with any (generic )?association */
 #include <perdure.h>
 
 pd_result act(pd_activity *a, pd_value input);

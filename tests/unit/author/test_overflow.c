@@ -47,6 +47,21 @@ static pd_result talks(pd_orchestration *o, pd_value input)
     return pd_ok(o, PD_NULL);
 }
 
+static bool judges_deeply(const pd_failure *failure, int attempt, void *argument)
+{
+    (void)failure;
+    (void)argument;
+    return dig(attempt) == 0;
+}
+
+static pd_result judged(pd_orchestration *o, pd_value input)
+{
+    static const pd_retry retry = { .attempts_max = 2, .handles = judges_deeply };
+    return pd_ok(o, pd_call_activity(o, "A", input, .retry = &retry));
+}
+
+static const pd_function judged_program[] = { PD_FUNCTION("Deep", judged) };
+
 static const pd_function program[] = {
     PD_FUNCTION("Deep", deep),
     PD_FUNCTION("Wild", wild),
@@ -93,6 +108,17 @@ static void overflows(void)
 {
     default_handler();
     run("Deep");
+}
+
+/* Not the stack of the orchestrator, but that of its retry policy. */
+static void overflows_judging(void)
+{
+    struct play p;
+    default_handler();
+    play_begin(&p, PD_PROGRAM(judged_program), PLAY_KEPT);
+    play_start(&p, "Deep", NULL);
+    play_fail(&p, 0, "Down", "d");
+    play_turn(&p);
 }
 
 static void overflows_before_own_handler(void)
@@ -208,6 +234,7 @@ static void an_overflow_is_reported_by_name_and_kills(void **state)
 {
     (void)state;
     dies(overflows, REPORT);
+    dies(overflows_judging, REPORT);
     dies(overflows_unhandled, "");
 }
 

@@ -221,7 +221,7 @@ static void delays_grow_by_the_backoff_up_to_the_longest(void **state)
     delays((pd_retry){ .attempts_max = 0, .delay_first = { 100 } }, "");
 }
 
-/* From a turn to the next it is a little more than a second in a play, if no timer is waited for. */
+/* From a turn to the next it is a little more than a second, if no timer is waited for. */
 static void no_attempt_begins_later_than_the_total_after_the_first(void **state)
 {
     (void)state;
