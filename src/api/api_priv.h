@@ -51,7 +51,9 @@ struct pd_hub {
     pd_worker *worker; /* NULL: this process runs no engine here */
     bool is_worker_starting;
     atomic_bool is_closing;
-    atomic_bool has_mailed_start; /* a start may lie in the mailbox, although we run the engine */
+    /* Starts (and archives) that were mailed from here, and how many of them are known to have been
+     * taken: see mail_may_hold_ours. */
+    atomic_ullong starts_mailed, starts_taken;
 };
 
 /* ---- calls ---------------------------------------------------------------------------------- */
@@ -129,6 +131,12 @@ pd_status mail_starts(pd_hub *hub, const struct start_command *commands, size_t 
                       pd_status *statuses, pd_error *err);
 pd_status mail_letters(pd_hub *hub, const struct letter *letters, size_t count, pd_status *statuses,
                        pd_error *err);
+
+/* Somebody was promised here what may still wait in the mailbox, although we run the engine. */
+bool mail_may_hold_ours(const pd_hub *hub);
+
+/* Looks whether it does; when it does not, nobody needs to look again. */
+pd_status mail_holds_starts(pd_hub *hub, bool *ret, pd_error *err);
 
 /* A start of this id that waits in the mailbox, as the record of a pending instance. */
 pd_status mail_find_start(pd_hub *hub, struct text id, struct arena *arena,

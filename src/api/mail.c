@@ -67,9 +67,12 @@ static bool send_some(struct post *post, const struct message *messages, size_t 
     pd_error *reason = &post->latest;
     pd_status status = store->ops->accept(store, messages, count, reason);
     if (status == PD_OK) {
-        for (size_t i = from; i < from + count; i++) {
-            post->statuses[i] = PD_OK;
+        uint64_t starts = 0;
+        for (size_t i = 0; i < count; i++) {
+            post->statuses[from + i] = PD_OK;
+            starts += messages[i].kind == MESSAGE_START || messages[i].kind == MESSAGE_ADOPT;
         }
+        atomic_fetch_add(&post->hub->starts_mailed, starts);
         return true;
     }
     if (is_about_one(status) && count > 1) { /* M2 */
@@ -113,9 +116,6 @@ static bool send_portion(struct post *post, const struct letter *letters, size_t
             .execution_id = letter->execution_id,
             .bytes = bytes,
         };
-        if (letter->kind == MESSAGE_START || letter->kind == MESSAGE_ADOPT) {
-            atomic_store(&hub->has_mailed_start, true);
-        }
     }
     return send_some(post, messages, from, count);
 }

@@ -159,6 +159,29 @@ static bool is_asked_for(const struct store_query *query, const struct instance_
 
 /* ---- questions ------------------------------------------------------------------------------ */
 
+bool mail_may_hold_ours(const pd_hub *hub)
+{
+    return atomic_load(&hub->starts_mailed) != atomic_load(&hub->starts_taken);
+}
+
+pd_status mail_holds_starts(pd_hub *hub, bool *ret, pd_error *err)
+{
+    struct walk walk;
+    const struct message *message;
+    unsigned long long mailed = atomic_load(&hub->starts_mailed); /* of which all are there now */
+    walk_init(&walk, hub, (struct mail_place){ 0, 0 }, hub->store->partition_count);
+    pd_status status = walk_step(&walk, &message, err);
+    while (status == PD_OK && message != NULL && !will_be_instance(message)) {
+        status = walk_step(&walk, &message, err);
+    }
+    *ret = status == PD_OK && message != NULL;
+    if (status == PD_OK && message == NULL) {
+        atomic_store(&hub->starts_taken, mailed);
+    }
+    arena_done(&walk.arena);
+    return status;
+}
+
 pd_status mail_find_start(pd_hub *hub, struct text id, struct arena *arena,
                           struct instance_record *ret, bool *ret_found, pd_error *err)
 {

@@ -6,6 +6,8 @@
  *   S2  Results are written only for what was started. pd_hub_start_many empties the ids of the
  *       others, so that an id that is there means a start that is durable.
  *   S3  PD_OK for an instance that is kept means that it is durable, too.
+ *   S4  A start of an ID for which one waits in the mailbox, promised here before the engine ran,
+ *       goes behind it, and the store judges. The engine knows rows, not the mailbox.
  */
 #include <string.h>
 #include <unistd.h>
@@ -45,10 +47,45 @@ static pd_status check_version(const char *version, struct text *ret, pd_error *
     return ret->size == 0 ? PD_OK : api_check_name(*ret, where, "version", err);
 }
 
+/* S4: one of them has been promised here already, before the engine ran. */
+static pd_status one_waits(const struct call *call, const struct start_command *commands,
+                           size_t count, bool *ret, pd_error *err)
+{
+    pd_status status = PD_OK;
+    *ret = false;
+    if (mail_may_hold_ours(call->hub)) {
+        status = mail_holds_starts(call->hub, ret, err);
+    }
+    if (status != PD_OK || !*ret) {
+        return status;
+    }
+    *ret = false;
+    for (size_t i = 0; status == PD_OK && !*ret && i < count; i++) {
+        struct arena arena;
+        struct instance_record record;
+        arena_init(&arena);
+        if (!commands[i].is_fresh) {
+            status = mail_find_start(call->hub, commands[i].id, &arena, &record, ret, err);
+        }
+        arena_done(&arena);
+    }
+    return status;
+}
+
 pd_status api_start(const struct call *call, const struct start_command *commands, size_t count,
                     pd_status *statuses, pd_error *err)
 {
+    bool goes_behind = true;
     if (call->worker != NULL) {
+        pd_status status = one_waits(call, commands, count, &goes_behind, err);
+        if (status != PD_OK) {
+            for (size_t i = 0; i < count; i++) {
+                statuses[i] = status;
+            }
+            return status;
+        }
+    }
+    if (!goes_behind) {
         return engine_start_instances(call->worker->engine, commands, count, statuses, err);
     }
     return mail_starts(call->hub, commands, count, statuses, err);

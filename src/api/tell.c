@@ -22,7 +22,7 @@ static bool mailbox_may_know_more(const struct call *call, enum message_kind kin
 {
     bool needs_ended = kind == MESSAGE_PURGE || kind == MESSAGE_REWIND;
     return status == PD_E_NOT_FOUND ||
-           (status == PD_E_STATE && !needs_ended && atomic_load(&call->hub->has_mailed_start));
+           (status == PD_E_STATE && !needs_ended && mail_may_hold_ours(call->hub));
 }
 
 pd_status api_tell_one(const struct call *call, const struct letter *letter, pd_error *err)

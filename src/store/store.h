@@ -150,11 +150,13 @@ struct store_ops {
 
     /* Durable on return; for any process that has the store open. All or nothing; refused when the
      * store can see that it would not take effect, a waiting start (also of a child) or adoption
-     * counting as a pending instance: MESSAGE_START and MESSAGE_ADOPT with PD_E_EXISTS when an
-     * instance of that id is in a state that `flags` does not name; the others with PD_E_NOT_FOUND
-     * when there is no instance, and PD_E_STATE when it has ended (RAISE, TERMINATE, SUSPEND,
-     * RESUME), has not ended (PURGE), or has not failed (REWIND). The kinds for children and tasks
-     * are always taken. */
+     * counting as a pending instance:
+     *   START, ADOPT   PD_E_EXISTS when an instance of that id is in a state that `flags` does not
+     *                  name
+     *   the others     PD_E_NOT_FOUND when there is no instance, and PD_E_STATE when it has ended
+     *                  (RAISE, TERMINATE, SUSPEND, RESUME), has not ended (PURGE), or has not
+     *                  failed (REWIND)
+     * The kinds for children and tasks are always taken. */
     pd_status (*accept)(struct store *, const struct message *, size_t count, pd_error *);
 
     /* Messages of a partition with number > after, in order, at most max. */

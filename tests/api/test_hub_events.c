@@ -4,6 +4,7 @@
  */
 #include "hub_kit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void assert_ends_with(struct kit *kit, const char *id, const char *json)
@@ -80,6 +81,36 @@ static void an_id_is_taken_while_its_start_waits(void **state)
     assert_int_equal(pd_hub_start(kit->hub, "Echo", 2, &options, NULL, &err), PD_E_EXISTS);
     kit_work(kit);
     assert_ends_with(kit, "a", "1");
+}
+
+static void a_start_right_after_the_worker_does_not_overtake_one_that_waits(void **state)
+{
+    enum { COUNT = 300 };
+    struct kit *kit = *state;
+    pd_error err;
+    pd_id *ids = calloc(COUNT, sizeof(*ids));
+    pd_value *inputs = calloc(COUNT, sizeof(*inputs));
+    assert_true(ids != NULL && inputs != NULL);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(ids[i].text, sizeof(ids[i].text), "id-%d", i);
+        inputs[i] = PD_VAL("go");
+    }
+    kit_expect(pd_hub_start_many(kit->hub, "WaitFor", COUNT, inputs, ids, &err), PD_OK, &err, "1");
+    kit_work(kit);
+    pd_start_options last = { .id = "id-299" };
+    assert_int_equal(pd_hub_start(kit->hub, "Echo", 2, &last, NULL, &err), PD_E_EXISTS);
+    assert_int_equal(pd_hub_start_many(kit->hub, "Echo", COUNT, NULL, ids, &err), PD_E_EXISTS);
+    for (int i = 0; i < COUNT; i++) {
+        assert_string_equal(ids[i].text, "");
+        char id[16];
+        snprintf(id, sizeof(id), "id-%d", i);
+        kit_raise(kit, id, "go", PD_VAL(i));
+    }
+    assert_ends_with(kit, "id-299", "299");
+    kit_start(kit, "Echo", PD_VAL(3), "id-299", NULL); /* which has ended */
+    assert_ends_with(kit, "id-299", "3");
+    free(inputs);
+    free(ids);
 }
 
 static void an_event_for_a_start_that_waits_is_kept_for_it(void **state)
@@ -165,6 +196,7 @@ int main(void)
         HUB_TEST(raising_for_nobody_or_for_an_ended_instance_is_told),
         HUB_TEST(a_start_without_a_worker_is_pending_and_runs_later),
         HUB_TEST(an_id_is_taken_while_its_start_waits),
+        HUB_TEST(a_start_right_after_the_worker_does_not_overtake_one_that_waits),
         HUB_TEST(an_event_for_a_start_that_waits_is_kept_for_it),
         HUB_TEST(raising_without_a_worker_judges_as_the_engine_does),
         HUB_TEST(a_start_that_waits_hides_the_ended_instance_it_replaces),
