@@ -314,6 +314,16 @@ pd_instance *kit_run(struct kit *kit, const char *name, pd_value input)
     return kit_wait(kit, id.text);
 }
 
+pd_instance *kit_fetch(struct kit *kit, const char *id)
+{
+    pd_error err;
+    pd_instance *i = pd_hub_fetch(kit->hub, id, &err);
+    if (i == NULL) {
+        fail_with("pd_hub_fetch", &err);
+    }
+    return i;
+}
+
 void kit_raise(struct kit *kit, const char *id, const char *name, pd_value v)
 {
     pd_error err;

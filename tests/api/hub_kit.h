@@ -37,6 +37,7 @@ void kit_rest(struct kit *kit);
 
 /* All of these fail the test when the call fails. */
 void kit_start(struct kit *kit, const char *name, pd_value input, const char *id, pd_id *ret);
+pd_instance *kit_fetch(struct kit *kit, const char *id);
 pd_instance *kit_wait(struct kit *kit, const char *id);
 pd_instance *kit_run(struct kit *kit, const char *name, pd_value input);
 void kit_raise(struct kit *kit, const char *id, const char *name, pd_value v);

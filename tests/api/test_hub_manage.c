@@ -9,16 +9,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-static pd_instance *fetch(struct kit *kit, const char *id)
-{
-    pd_error err;
-    pd_instance *i = pd_hub_fetch(kit->hub, id, &err);
-    if (i == NULL) {
-        fail_msg("'%s': %s", id, err.text);
-    }
-    return i;
-}
-
 static void assert_missing(struct kit *kit, const char *id)
 {
     pd_error err;
@@ -181,7 +171,7 @@ static void rewinding_tries_what_failed_once_more(void **state)
     kit_trip(2);
     kit_start(kit, "Trip", PD_VAL("x"), "t", NULL);
     kit_assert_ends(kit, "t", PD_RUN_FAILED, "null");
-    pd_instance *before = fetch(kit, "t");
+    pd_instance *before = kit_fetch(kit, "t");
     kit_expect(pd_hub_rewind(kit->hub, "t", "once", &err), PD_OK, &err, "rewind");
     kit_assert_ends(kit, "t", PD_RUN_FAILED, "null");
     kit_rest(kit);
@@ -191,7 +181,7 @@ static void rewinding_tries_what_failed_once_more(void **state)
         kit_sleep_ms(2);
     }
     kit_assert_ends(kit, "t", PD_RUN_COMPLETED, "\"Hello x!\"");
-    pd_instance *after = fetch(kit, "t");
+    pd_instance *after = kit_fetch(kit, "t");
     assert_string_equal(pd_instance_execution_id(after), pd_instance_execution_id(before));
     assert_null(pd_instance_failure(after));
     pd_history *h = history(kit, "t");
@@ -216,7 +206,7 @@ static void restarting_under_the_same_id_takes_the_place_of_what_ended(void **st
         kit_work(kit);
         kit_expect(pd_hub_start(kit->hub, "Echo", "in", &options, NULL, &err), PD_OK, &err, "r");
         kit_assert_ends(kit, "r", PD_RUN_COMPLETED, "\"in\"");
-        pd_instance *before = fetch(kit, "r");
+        pd_instance *before = kit_fetch(kit, "r");
         if (through_mail) {
             kit_rest(kit);
         }
@@ -226,7 +216,7 @@ static void restarting_under_the_same_id_takes_the_place_of_what_ended(void **st
             kit_work(kit);
         }
         kit_assert_ends(kit, "r", PD_RUN_COMPLETED, "\"in\"");
-        pd_instance *after = fetch(kit, "r");
+        pd_instance *after = kit_fetch(kit, "r");
         assert_string_not_equal(pd_instance_execution_id(after), pd_instance_execution_id(before));
         assert_string_equal(pd_instance_version(after), "1.2");
         assert_string_equal(pd_instance_tag(after, "k"), "v");
@@ -268,7 +258,7 @@ static void a_restarted_child_is_nobodys_child(void **state)
     kit_assert_ends(kit, "parent", PD_RUN_COMPLETED, "5");
     kit_expect(pd_hub_restart(kit->hub, "child", NULL, &err), PD_OK, &err, "restart");
     kit_assert_ends(kit, "child", PD_RUN_COMPLETED, "5");
-    pd_instance *child = fetch(kit, "child");
+    pd_instance *child = kit_fetch(kit, "child");
     assert_null(pd_instance_parent_id(child));
     pd_instance_free(child);
 }
@@ -282,7 +272,7 @@ static void what_the_last_execution_of_a_loop_was_given_is_restarted(void **stat
     kit_raise(kit, "l", "go", PD_VAL(1));
     kit_assert_ends(kit, "l", PD_RUN_COMPLETED, "1");
     kit_expect(pd_hub_restart(kit->hub, "l", NULL, &err), PD_OK, &err, "restart");
-    pd_instance *i = fetch(kit, "l");
+    pd_instance *i = kit_fetch(kit, "l");
     assert_string_equal(pd_instance_input_json(i), "0");
     pd_instance_free(i);
     kit_raise(kit, "l", "go", PD_VAL(2));
@@ -347,7 +337,7 @@ static void a_fork_of_one_that_runs_goes_on_beside_it(void **state)
     kit_raise(kit, "source", "go", PD_NULL);
     kit_start(kit, "WaitFor", PD_VAL("x"), "other", NULL); /* and in the store by now */
     for (int i = 0; i < 5000; i++) {
-        pd_instance *now = fetch(kit, "source");
+        pd_instance *now = kit_fetch(kit, "source");
         bool is_gone = strcmp(pd_instance_status_json(now), "\"gone\"") == 0;
         pd_instance_free(now);
         if (is_gone) {
@@ -357,7 +347,7 @@ static void a_fork_of_one_that_runs_goes_on_beside_it(void **state)
     }
     pd_id id = { "fork" };
     kit_expect(pd_hub_fork(kit->hub, "source", 0, &id, &err), PD_OK, &err, "fork");
-    pd_instance *i = fetch(kit, "fork");
+    pd_instance *i = kit_fetch(kit, "fork");
     assert_string_equal(pd_instance_status_json(i), "\"gone\"");
     assert_null(pd_instance_parent_id(i));
     int64_t age = (int64_t)time(NULL) * 1000 - pd_instance_created_at(i).ms;
@@ -386,7 +376,7 @@ static void a_scheduled_start_is_pending_until_its_time(void **state)
             kit_work(kit);
         }
         kit_expect(pd_hub_start(kit->hub, "Collect", 1, &options, &id, &err), PD_OK, &err, "start");
-        pd_instance *i = fetch(kit, id.text);
+        pd_instance *i = kit_fetch(kit, id.text);
         assert_int_equal(pd_instance_state(i), PD_RUN_PENDING);
         assert_int_equal(pd_instance_starts_at(i).ms, at.ms);
         assert_string_equal(pd_instance_tag(i, "when"), "later");
@@ -397,7 +387,7 @@ static void a_scheduled_start_is_pending_until_its_time(void **state)
         kit_raise(kit, id.text, "item", PD_VAL("early")); /* waits for the start */
         assert_null(pd_hub_wait(kit->hub, id.text, pd_milliseconds(100), &err));
         kit_assert_ends(kit, id.text, PD_RUN_COMPLETED, "[\"early\"]");
-        i = fetch(kit, id.text);
+        i = kit_fetch(kit, id.text);
         assert_true(pd_instance_ended_at(i).ms >= at.ms);
         pd_instance_free(i);
         kit_rest(kit);
@@ -412,7 +402,7 @@ static void a_start_in_the_past_starts_at_once(void **state)
     pd_start_options options = { .id = "past", .at = { 1000 } };
     kit_expect(pd_hub_start(kit->hub, "Echo", 1, &options, NULL, &err), PD_OK, &err, "start");
     kit_assert_ends(kit, "past", PD_RUN_COMPLETED, "1");
-    pd_instance *i = fetch(kit, "past");
+    pd_instance *i = kit_fetch(kit, "past");
     assert_int_equal(pd_instance_starts_at(i).ms, 0);
     pd_instance_free(i);
 }
@@ -489,7 +479,7 @@ static void a_start_that_waits_is_replaced_when_any_is(void **state)
     pd_start_options options = { .id = "m", .reuse = PD_REUSE_ANY };
     kit_expect(pd_hub_start(kit->hub, "Echo", 1, &options, NULL, &err), PD_OK, &err, "first");
     kit_expect(pd_hub_start(kit->hub, "Echo", 2, &options, NULL, &err), PD_OK, &err, "second");
-    pd_instance *i = fetch(kit, "m");
+    pd_instance *i = kit_fetch(kit, "m");
     assert_string_equal(pd_instance_input_json(i), "2");
     pd_instance_free(i);
     options.reuse = PD_REUSE_ENDED;
@@ -521,7 +511,7 @@ static void the_status_of_the_last_turn_is_seen_and_stays_after_the_end(void **s
     kit_work(kit);
     kit_start(kit, "Tell", PD_OBJ("done", 40).value_, "t", NULL);
     kit_await_state(kit, "t", PD_RUN_RUNNING);
-    pd_instance *i = fetch(kit, "t");
+    pd_instance *i = kit_fetch(kit, "t");
     assert_string_equal(pd_instance_status_json(i), "{\"done\":40}");
     assert_int_equal(pd_int(pd_get(pd_instance_status(i), "done")), 40);
     pd_instance_free(i);

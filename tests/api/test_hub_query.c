@@ -169,6 +169,12 @@ static void forks_and_imports_that_wait_are_counted_as_pending(void **state)
     kit_expect(pd_hub_fork(kit->hub, "w", 0, &id, &err), PD_OK, &err, "fork");
     assert_found(kit, (pd_query){ .states = 1u << PD_RUN_PENDING }, 1);
     assert_found(kit, (pd_query){ .tag = "n=odd", .version = "1", .name = "WaitFor" }, 2);
+    pd_instance *source = kit_fetch(kit, "w");
+    pd_instance *fork = kit_fetch(kit, "fork");
+    assert_true(pd_instance_created_at(fork).ms >= pd_instance_created_at(source).ms);
+    assert_string_equal(pd_instance_input_json(fork), "\"x\"");
+    pd_instance_free(fork);
+    pd_instance_free(source);
     assert_int_equal(pd_hub_fork(kit->hub, "w", 0, &id, &err), PD_E_EXISTS);
     pd_start_options options = { .id = "fork" };
     assert_int_equal(pd_hub_start(kit->hub, "Echo", 1, &options, NULL, &err), PD_E_EXISTS);

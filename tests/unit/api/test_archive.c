@@ -3,18 +3,23 @@
  * archive_load beside an instance that goes on: whatever happens between any two of its questions,
  * what it gives is how the instance stood at one moment. The store here is a script: an instance of
  * which something is changed after some of the questions, from any of them on.
+ *
+ * And a reader that believes nothing: archives which are well written, of instances which cannot be.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "api/archive.h"
 #include "base/error.h"
+#include "base/limits.h"
 
 enum { TURNS_MAX = 64, CHANGES_MAX = 12, PICTURE = 500 };
 
@@ -284,11 +289,102 @@ static void one_that_is_purged_meanwhile_is_not_found(void **state)
     arena_done(&arena);
 }
 
+/* ---- files ---------------------------------------------------------------------------------- */
+
+/* Written and read again: what the reader says of it. */
+static pd_status read_back(const struct archive *archive)
+{
+    char path[] = "/tmp/pd-archive-XXXXXX";
+    int handle = mkstemp(path);
+    assert_true(handle >= 0);
+    close(handle);
+    pd_error err;
+    struct archive_writer writer;
+    assert_int_equal(archive_writer_begin(&writer, path, &err), PD_OK);
+    pd_status status = archive_writer_add(&writer, archive, &err);
+    assert_int_equal(archive_writer_end(&writer, status, &err), PD_OK);
+
+    struct archive_reader reader;
+    struct archive got;
+    struct arena arena;
+    bool has_one = false;
+    arena_init(&arena);
+    status = archive_reader_begin(&reader, path, &err);
+    if (status == PD_OK) {
+        status = archive_reader_next(&reader, &arena, &got, &has_one, &err);
+    }
+    if (status == PD_OK) {
+        assert_true(has_one);
+        assert_int_equal(archive_reader_next(&reader, &arena, &got, &has_one, &err), PD_OK);
+        assert_false(has_one);
+    }
+    archive_reader_end(&reader);
+    arena_done(&arena);
+    unlink(path);
+    return status;
+}
+
+static void an_instance_that_cannot_be_is_corrupt(void **state)
+{
+    (void)state;
+    struct buffer start;
+    struct event event = {
+        .kind = EVENT_EXECUTION_STARTED,
+        .id = EVENT_NO_ID,
+        .ref = EVENT_NO_ID,
+        .at = 1,
+        .name = TEXT("F"),
+        .instance_id = TEXT("id"),
+        .execution_id = TEXT("e1"),
+    };
+    buffer_init(&start);
+    wire_write_event(&start, &event);
+    char longer[LIMIT_NAME + 2];
+    memset(longer, 'n', sizeof(longer));
+    struct text inbox = buffer_text(&start);
+    struct text garbage = TEXT("\x0a\x7f");
+    const struct archive good = {
+        .record = { .id = TEXT("id"), .execution_id = TEXT("e1"), .name = TEXT("F") },
+        .inbox = &inbox,
+        .inbox_count = 1,
+    };
+    assert_int_equal(read_back(&good), PD_OK);
+    struct archive bad = good;
+    bad.record.state = RUN_COMPLETED; /* and has had no turn */
+    assert_int_equal(read_back(&bad), PD_E_CORRUPT);
+    bad = good;
+    bad.inbox_count = 0; /* has not begun */
+    assert_int_equal(read_back(&bad), PD_E_CORRUPT);
+    bad = good;
+    bad.inbox = &garbage;
+    assert_int_equal(read_back(&bad), PD_E_CORRUPT);
+    bad = good;
+    bad.turns = &garbage;
+    bad.turn_count = 1;
+    assert_int_equal(read_back(&bad), PD_E_CORRUPT);
+    bad = good;
+    bad.record.id = TEXT("@no");
+    assert_int_equal(read_back(&bad), PD_E_CORRUPT);
+    bad = good;
+    bad.record.failure = garbage;
+    assert_int_equal(read_back(&bad), PD_E_CORRUPT);
+    bad = good;
+    bad.record.name = text_make(longer, LIMIT_NAME);
+    assert_int_equal(read_back(&bad), PD_OK);
+    bad.record.name = text_make(longer, LIMIT_NAME + 1);
+    assert_int_equal(read_back(&bad), PD_E_CORRUPT);
+    bad = good;
+    bad.record.version = text_make(longer, LIMIT_NAME + 1);
+    assert_int_equal(read_back(&bad), PD_E_CORRUPT);
+    buffer_done(&start);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_loaded_is_as_of_one_moment_whatever_happens_meanwhile),
         cmocka_unit_test(one_that_is_purged_meanwhile_is_not_found),
+        cmocka_unit_test(an_instance_that_cannot_be_is_corrupt),
     };
     return cmocka_run_group_tests_name("api/archive", tests, NULL, NULL);
 }
