@@ -200,8 +200,8 @@ struct pd_orchestration {
 
 /* The run whose user code is on this thread's stack now (A1). */
 extern _Thread_local pd_orchestration *run_current __attribute__((tls_model("initial-exec")));
-/* The run whose retry policy is asked on this thread (attempt.c): a pure function, on a stack of its
- * own, which is in run->co meanwhile, so that leaving it is leaving the orchestration. */
+/* The run whose retry policy is asked on this thread (attempt.c): a pure function, on a stack of
+ * its own, which is in run->co meanwhile, so that leaving it is leaving the orchestration. */
 extern _Thread_local pd_orchestration *run_judged __attribute__((tls_model("initial-exec")));
 
 /* Whose code, of whichever kind, this thread runs; NULL: none. */
