@@ -64,7 +64,10 @@ linked() {
         grep -q "calls gettimeofday: use pd_now" "$1" &&
         grep -q "calls clock_gettime: use pd_now" "$1" &&
         [ "$(grep -c "^perdure:" "$1")" -eq 5 ] || { cat "$1"; exit 1; }' sh "$work/err"
-    check "$name: and where it was called" grep -q "libhelper.so(helper_chrono+" "$work/err"
+    check "$name: and where it was called, first the caller" sh -c '
+        grep -A 1 "calls gettimeofday" "$1" | grep -q "^[^ ]*libhelper.so(helper_now+" &&
+        grep -A 2 "calls clock_gettime" "$1" | grep -q "libhelper.so(helper_chrono+" ||
+        { cat "$1"; exit 1; }' sh "$work/err"
     PD_GUARD=report "$program" calls calls behaves >"$work/out" 2>"$work/err" </dev/null
     check "$name: a report lets it go on" same "$work/out" <<END
 calls: 1

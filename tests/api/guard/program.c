@@ -47,16 +47,19 @@ static pd_result asks_chrono(pd_orchestration *o, pd_value input)
     return pd_ok(o, helper_chrono() > 0);
 }
 
+/* Looks into the first JSON object that this process has seen. */
 static pd_result behaves(pd_orchestration *o, pd_value input)
 {
     pd_log(o, "behaves");
-    return pd_ok(o, pd_call_activity(o, "Calls", input));
+    pd_value seen = pd_call_activity(o, "Calls", input);
+    return pd_ok(o, pd_get(seen, "well"));
 }
 
 static pd_result in_activity(pd_activity *a, pd_value input)
 {
     (void)input;
-    return pd_ok(a, helper_now() > 0 && helper_chrono() > 0 && time(NULL) > 0);
+    int well = helper_now() > 0 && helper_chrono() > 0 && time(NULL) > 0;
+    return pd_ok(a, PD_OBJ("well", well));
 }
 
 static const pd_function program[] = {

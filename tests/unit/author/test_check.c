@@ -123,6 +123,8 @@ static struct author_finding replay(const struct play *p, pd_orchestrator_fn *co
     struct author_finding finding;
     struct runner *runner = author_new(PD_PROGRAM(program), NULL, &err);
     assert_non_null(runner);
+    /* Of another history first, which leaves nothing behind. */
+    author_replay(runner, p->history, p->history_count > 0, text_of("other"), 0, arena, &finding);
     author_replay(runner, p->history, p->history_count, text_of("order-7"), break_at, arena,
                   &finding);
     author_free(runner);

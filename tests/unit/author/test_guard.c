@@ -151,6 +151,12 @@ static pd_result well_behaved(pd_orchestration *o, pd_value input)
     return pd_ok(o, PD_OBJ("text", text, "result", result, "day", day));
 }
 
+static pd_result unwatched(pd_orchestration *o, pd_value input)
+{
+    (void)input;
+    return pd_ok(o, getenv("PATH") != NULL);
+}
+
 static bool tosses(const pd_failure *failure, int attempt, void *argument)
 {
     (void)failure, (void)attempt, (void)argument;
@@ -176,6 +182,7 @@ static const pd_function program[] = {
         PD_FUNCTION("twice and again", twice_and_again),
     PD_FUNCTION("late", late),
     PD_FUNCTION("tries", tries),
+    PD_FUNCTION("unwatched", unwatched),
     PD_FUNCTION("well behaved", well_behaved),
     PD_FUNCTION("A", activity),
 };
@@ -344,7 +351,7 @@ static void an_author_without_guard_is_left_alone_by_that_of_another(void **stat
     struct play p;
     play_join(&p, free_one, 1);
     said_begin();
-    play_start(&p, "getenv", NULL);
+    play_start(&p, "unwatched", NULL);
     assert_string_equal(said_end(), "");
     assert_non_null(strstr(play_transcript(&p), "completed 1\n"));
     play_end(&p);
