@@ -98,26 +98,25 @@ static pd_status record_of_archive(const struct message *message, struct arena *
     struct arena lists;
     arena_init(&lists);
     pd_status status = wire_read_archive(message->bytes, &lists, &archive, err);
-    arena_done(&lists);
-    if (status != PD_OK) {
-        return status;
+    if (status == PD_OK) {
+        const struct instance_record *record = &archive.record;
+        *ret = (struct instance_record){
+            .execution_id = text_copy(arena, record->execution_id),
+            .name = text_copy(arena, record->name),
+            .version = text_copy(arena, record->version),
+            .input = text_copy(arena, record->input),
+            .created_at = record->created_at,
+            .updated_at = record->updated_at,
+            .starts_at = record->starts_at,
+            .custom_status = text_copy(arena, record->custom_status),
+            .tags = text_copy(arena, record->tags),
+            .parent_id = text_copy(arena, record->parent_id),
+            .parent_execution_id = text_copy(arena, record->parent_execution_id),
+            .parent_step = record->parent_step,
+        };
     }
-    const struct instance_record *record = &archive.record; /* borrows from the message */
-    *ret = (struct instance_record){
-        .execution_id = text_copy(arena, record->execution_id),
-        .name = text_copy(arena, record->name),
-        .version = text_copy(arena, record->version),
-        .input = text_copy(arena, record->input),
-        .created_at = record->created_at,
-        .updated_at = record->updated_at,
-        .starts_at = record->starts_at,
-        .custom_status = text_copy(arena, record->custom_status),
-        .tags = text_copy(arena, record->tags),
-        .parent_id = text_copy(arena, record->parent_id),
-        .parent_execution_id = text_copy(arena, record->parent_execution_id),
-        .parent_step = record->parent_step,
-    };
-    return PD_OK;
+    arena_done(&lists);
+    return status;
 }
 
 static bool will_be_instance(const struct message *message)

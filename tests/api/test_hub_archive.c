@@ -266,7 +266,7 @@ static void *raise_all(void *argument)
     struct kit *kit = argument;
     for (int i = 0; i < ITEMS; i++) {
         for (int c = 0; c < COLLECTORS; c++) {
-            char id[8];
+            char id[16];
             snprintf(id, sizeof(id), "c%d", c);
             kit_raise(kit, id, "item", PD_VAL(i));
         }
@@ -280,7 +280,7 @@ static void assert_none_lost_or_twice(struct kit *other)
 {
     for (int i = 0; i < ITEMS; i++) {
         for (int c = 0; c < COLLECTORS; c++) {
-            char id[8];
+            char id[16];
             pd_error err;
             snprintf(id, sizeof(id), "c%d", c);
             pd_status status = pd_hub_raise_event(other->hub, id, "item", i, &err);
@@ -288,7 +288,7 @@ static void assert_none_lost_or_twice(struct kit *other)
         }
     }
     for (int c = 0; c < COLLECTORS; c++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof(id), "c%d", c);
         pd_instance *i = kit_wait(other, id);
         pd_value output = pd_instance_output(i);
@@ -317,7 +317,7 @@ static void what_is_exported_while_it_changes_fits_together(void **state)
     pthread_t thread;
     kit_work(kit);
     for (int c = 0; c < COLLECTORS; c++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof(id), "c%d", c);
         kit_start(kit, "Collect", PD_VAL(ITEMS), id, NULL);
     }

@@ -48,7 +48,7 @@ static void start(struct kit *kit, const char *name, const char *id, const char 
 static void fill(struct kit *kit)
 {
     for (int i = 0; i < 10; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof(id), "%c%d", i < 5 ? 'a' : 'b', i % 5);
         pd_value tags = PD_OBJ("n", i % 2 == 0 ? "even" : "odd", "color", "red=ish").value_;
         start(kit, i == 9 ? "Fails" : "Echo", id, i < 5 ? "1" : "2",
@@ -85,7 +85,7 @@ static void every_filter_finds_what_waits_in_the_mailbox_and_what_ran(void **sta
     assert_filters_work(kit, false);
     kit_work(kit);
     for (int i = 0; i < 10; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof(id), "%c%d", i < 5 ? 'a' : 'b', i % 5);
         kit_await_state(kit, id, i == 9 ? PD_RUN_FAILED : PD_RUN_COMPLETED);
     }
@@ -120,7 +120,7 @@ static void counts_tell_states_apart(void **state)
     kit_await_state(kit, "w1", PD_RUN_RUNNING);
     kit_await_state(kit, "b4", PD_RUN_FAILED);
     for (int i = 0; i < 9; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof(id), "%c%d", i < 5 ? 'a' : 'b', i % 5);
         kit_await_state(kit, id, PD_RUN_COMPLETED);
     }
