@@ -110,9 +110,9 @@ static void S3_a_crash_that_tears_what_was_not_synced_leaves_a_prefix(void **sta
 {
     (void)state;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        uint64_t n = 1;
+        uint64_t n = seed;
         while (n < OPERATIONS_MAX && crash_at(FAULT_CRASH_TEAR, n, seed * 1000003 + n)) {
-            n++;
+            n += seed;
         }
         assert_in_range(n, 100, OPERATIONS_MAX - 1);
     }

@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#include <sqlite3.h>
+
 #include "base/base.h"
 #include "store/sqlite/sqlite.h"
 
@@ -29,6 +31,7 @@ struct work {
     unsigned commits_done, commits_tried, messages_done, messages_tried, payments_done,
         payments_tried;
     char id[32];
+    sqlite3 *witness; /* NULL: not needed so far */
     bool reopened;
     struct arena arena;
     pd_error err;
@@ -41,7 +44,7 @@ void work_close(struct work *work);
 pd_status work_go_on(struct work *work);
 
 void work_must(struct work *work, pd_status status);
-void work_assert_sound(const struct work *work);
+void work_assert_sound(struct work *work);
 void work_assert_all_done(struct work *work);
 
 /* Counts as done what is there, which is what was acknowledged, or one more. */
