@@ -160,6 +160,8 @@ FNR == 1 { finish_file(); start_of_file(); last_file = FILENAME }
 
 function finish_file() {
     if (last_file == "" || RULES_OF_LAST) { RULES_OF_LAST = RULES; return }
+    # The public header is a manual, and one file on purpose.
+    if (last_file == "include/perdure.h") { RULES_OF_LAST = RULES; return }
     if (last_line > 1000) printf "%s:%d: a file has at most 1000 lines\n", last_file, last_line
     else if (last_line > 600)
         printf "%s:%d: warning: past 600 lines, think of splitting it\n", last_file, last_line

@@ -2,9 +2,9 @@
  *
  * Looking into the mailbox: what lies there and will be an instance, as if it were one.
  *
- * A start, or an archive to adopt, was promised to whoever sent it, and has taken its id (judge.h in
- * store). Until an engine takes it it is shown as an instance in state Pending, also an archive of
- * one that has ended: how it stands is to be seen when it is there.
+ * A start, or an archive to adopt, was promised to whoever sent it, and has taken its id (judge.h
+ * in store). Until an engine takes it it is shown as an instance in state Pending, also an archive
+ * of one that has ended: how it stands is to be seen when it is there.
  */
 #include "api/api_priv.h"
 #include "base/tags.h"

@@ -4,7 +4,7 @@
  * what it gives is how the instance stood at one moment. The store here is a script: an instance of
  * which something is changed after some of the questions, from any of them on.
  *
- * And a reader that believes nothing: archives which are well written, of instances which cannot be.
+ * And a reader that believes nothing: archives that are well written, of instances that cannot be.
  */
 #include <setjmp.h>
 #include <stdarg.h>
