@@ -312,6 +312,9 @@ void partition_evict(struct partition *partition, size_t keep)
 struct partition_counters partition_counters(const struct partition *partition)
 {
     struct partition_counters counters = partition->counters;
+    for (const struct claim *claim = partition->claims; claim != NULL; claim = claim->next) {
+        counters.claims++;
+    }
     counters.is_down = partition->core == NULL;
     counters.is_recovering = partition->is_recovering;
     if (partition->core != NULL) {

@@ -123,6 +123,7 @@ void partition_evict(struct partition *partition, size_t keep);
 
 struct partition_counters {
     struct core_counters core;
+    size_t claims; /* of transactions, whose results have not come */
     uint64_t loads, history_loads, postponed, resets, recovered, corrupt;
     size_t residents;
     bool is_down, is_recovering;

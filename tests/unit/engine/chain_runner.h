@@ -13,7 +13,7 @@
  *   N        continues as new with its input less one, down to 0
  *   X        asks for an activity, cancels it at the first event, completes at the second
  *   V        is left to another worker
- *   Z        ends the process
+ *   Z        asks for a timer that is due, and ends the process when it fires
  *
  * When `is_forgetful` holds, it wants its past at every later turn (T2), though it remembers
  * nothing anyway. Activities answer "done", or do what the runner is told to do with them. */
@@ -29,8 +29,9 @@ struct chain_runner {
     bool is_forgetful;
     struct task_limits limits; /* of activities that are asked for */
     _Atomic int activities_begun, activities_run, turns, forgets;
-    _Atomic int to_fail;          /* so many activities fail */
-    _Atomic bool is_gate_shut;    /* activities wait until it opens ... */
+    _Atomic int to_fail;       /* so many activities fail */
+    _Atomic bool is_gate_shut; /* activities wait until it opens (for all, or so many) ... */
+    _Atomic int gate_opens_for;
     _Atomic bool heeds_cancel;    /* ... or nobody wants them any more */
     _Atomic int cancelled;        /* so many saw that */
     _Atomic int beats;            /* each says "1", "2", ... up to this when it begins */

@@ -170,6 +170,7 @@ static pd_status transact(struct store *store, unsigned partition, uint64_t epoc
     struct message message;
     int database = self->database;
     pd_status status = PD_OK;
+    self->transacts_begun++;
     go_in(self);
     if (is_to_fail(&self->transacts_to_fail)) {
         status = fail(err);

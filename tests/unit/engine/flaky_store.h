@@ -29,7 +29,7 @@ struct flaky_store {
     _Atomic bool is_deaf;          /* wait returns only when woken: no news of mail */
     _Atomic bool is_woken;
     _Atomic int database; /* as committed */
-    _Atomic int transacts;
+    _Atomic int transacts_begun, transacts;
     _Atomic uint64_t epochs[LIMIT_PARTITIONS];
 };
 

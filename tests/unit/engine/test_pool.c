@@ -376,24 +376,15 @@ static void the_next_run_after_a_stop_is_given_the_progress(void **state)
     close_house(&house);
 }
 
-/* What was said when nothing could be made durable, and just before the failure. */
-static void progress_that_is_not_on_its_way_goes_with_the_failure(void **state)
+/* Of the failure of "F:a"'s activity, as history has it. */
+static void assert_failed_with_progress(struct house *house, struct text progress)
 {
-    (void)state;
-    struct house house;
-    open_house(&house, 1);
-    house.store.dwell_us = 20000; /* so that the second word waits behind the first */
-    house.runner.beats = 9;
-    house.runner.to_fail = 1;
-    start(&house, "F:a");
-    (void)wait_ended(&house, "F:a");
-    struct look instance;
+    struct look instance = wait_ended(house, "F:a");
     struct arena arena;
     struct history_rows rows;
     struct wire_events events = { 0 };
     pd_error err;
-    (void)look(&house, "F:a", &instance);
-    struct store *store = house.store.real;
+    struct store *store = house->store.real;
     arena_init(&arena);
     assert_int_equal(store->ops->load_history(store, instance.row, 0, &arena, &rows, &err), PD_OK);
     bool found = false;
@@ -403,12 +394,46 @@ static void progress_that_is_not_on_its_way_goes_with_the_failure(void **state)
     for (size_t i = 0; i < events.count; i++) {
         if (events.at[i].kind == EVENT_TASK_FAILED) {
             assert_non_null(events.at[i].extra);
-            assert_true(text_equal(events.at[i].extra->progress, TEXT("9")));
+            assert_true(text_equal(events.at[i].extra->progress, progress));
             found = true;
         }
     }
     assert_true(found);
     arena_done(&arena);
+}
+
+static void progress_that_is_not_on_its_way_goes_with_the_failure(void **state)
+{
+    (void)state;
+    struct house house;
+    open_house(&house, 1);
+    house.store.dwell_us = 20000; /* so that the second word waits behind the first */
+    house.runner.beats = 9;
+    house.runner.to_fail = 1;
+    start(&house, "F:a");
+    assert_failed_with_progress(&house, TEXT("9"));
+    close_house(&house);
+}
+
+static void progress_that_was_lost_with_a_commit_goes_with_the_failure(void **state)
+{
+    (void)state;
+    struct house house;
+    struct look now;
+    open_house(&house, 1);
+    house.runner.is_gate_shut = true;
+    house.runner.beats = 1;
+    house.runner.to_fail = 1;
+    house.store.dwell_us = 20000;
+    start(&house, "F:a");
+    house.store.commits_to_fail = 1; /* the word's */
+    while (house.store.commits_to_fail > 0) {
+        usleep(1000);
+    }
+    assert_false(look(&house, "F:a", &now));
+    usleep(50000);
+    house.runner.is_gate_shut = false;
+    assert_failed_with_progress(&house, TEXT("1"));
     close_house(&house);
 }
 
@@ -508,9 +533,11 @@ static void an_activity_of_an_earlier_life_makes_no_transaction(void **state)
     }
     house.store.commits_to_fail = 0;
     wait_for(&house.runner.activities_begun, 2);
+    house.runner.gate_opens_for = 1; /* the old one */
+    wait_for(&house.runner.activities_run, 1);
+    usleep(20000); /* what it returned would be in history by now */
     house.runner.is_gate_shut = false;
     assert_completes(&house, "1:a", "\"end of chain\"");
-    wait_for(&house.runner.activities_run, 2);
     assert_int_equal(house.store.database, 1);
     close_house(&house);
 }
@@ -569,7 +596,7 @@ static void an_activity_that_timed_out_makes_no_transaction(void **state)
     assert_int_equal(house.store.database, 0);
 }
 
-static void stopping_waits_for_transactions_and_begins_none(void **state)
+static void stopping_waits_for_a_transaction(void **state)
 {
     (void)state;
     struct house house;
@@ -580,9 +607,9 @@ static void stopping_waits_for_transactions_and_begins_none(void **state)
     wait_for(&house.runner.activities_begun, 1);
     house.store.dwell_us = 50000;
     house.runner.is_gate_shut = false;
+    wait_for(&house.store.transacts_begun, 1);
     engine_stop(house.engine, 0);
-    int database = house.store.database;
-    assert_in_range(database, 0, 1);
+    assert_int_equal(house.store.database, 1);
     house.store.dwell_us = 0;
     start_engine(&house);
     assert_completes(&house, "1:a", "\"end of chain\"");
@@ -631,6 +658,7 @@ int main(void)
         cmocka_unit_test(a_thousand_heartbeats_are_few_commits),
         cmocka_unit_test(the_next_run_after_a_stop_is_given_the_progress),
         cmocka_unit_test(progress_that_is_not_on_its_way_goes_with_the_failure),
+        cmocka_unit_test(progress_that_was_lost_with_a_commit_goes_with_the_failure),
         cmocka_unit_test(heartbeats_survive_a_store_that_fails),
         cmocka_unit_test(a_transaction_writes_once_and_its_result_arrives),
         cmocka_unit_test(a_failure_rolls_back_and_is_delivered),
@@ -639,7 +667,7 @@ int main(void)
         cmocka_unit_test(a_transaction_whose_store_fails_is_made_once_all_the_same),
         cmocka_unit_test(a_transaction_that_has_begun_does_not_time_out),
         cmocka_unit_test(an_activity_that_timed_out_makes_no_transaction),
-        cmocka_unit_test(stopping_waits_for_transactions_and_begins_none),
+        cmocka_unit_test(stopping_waits_for_a_transaction),
         cmocka_unit_test(stopping_does_not_wait_for_a_claim_that_nobody_can_grant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Forgetting what ended long enough ago. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chain_runner.h"
+#include "engine/engine.h"
+#include "flaky_store.h"
+
+enum { PATIENCE_MS = 20000 };
+
+struct house {
+    struct flaky_store store;
+    struct chain_runner runner;
+    struct engine *engine;
+};
+
+static void start_engine(struct house *house, const struct engine_options *options)
+{
+    pd_error err;
+    house->engine = engine_start(&house->store.base, &house->runner.base, options, &err);
+    assert_non_null(house->engine);
+}
+
+static void open_house(struct house *house, const struct engine_options *options)
+{
+    flaky_store_open(&house->store, "memory:?partitions=2");
+    chain_runner_init(&house->runner);
+    start_engine(house, options);
+}
+
+static void close_house(struct house *house)
+{
+    engine_stop(house->engine, PATIENCE_MS);
+    flaky_store_close(&house->store);
+}
+
+static void start(struct house *house, const char *id)
+{
+    pd_error err;
+    struct start_command command = { .id = text_of(id), .name = TEXT("chain") };
+    assert_int_equal(engine_start_instances(house->engine, &command, 1, NULL, &err), PD_OK);
+}
+
+static void terminate(struct house *house, const char *id)
+{
+    pd_error err;
+    struct event event = { .kind = EVENT_EXECUTION_TERMINATED };
+    struct letter letter = { .kind = MESSAGE_TERMINATE,
+                             .instance_id = text_of(id),
+                             .event = &event };
+    assert_int_equal(engine_tell(house->engine, &letter, 1, NULL, &err), PD_OK);
+}
+
+static uint64_t count(struct house *house, enum run_state state)
+{
+    struct store *store = house->store.real;
+    struct store_counts counts;
+    struct store_query query = { 0 };
+    pd_error err;
+    assert_int_equal(store->ops->count(store, &query, &counts, &err), PD_OK);
+    return counts.of[state];
+}
+
+static void wait_count(struct house *house, enum run_state state, uint64_t wanted)
+{
+    for (int i = 0; i < PATIENCE_MS && count(house, state) != wanted; i++) {
+        usleep(1000);
+    }
+    assert_int_equal(count(house, state), wanted);
+}
+
+static void each_final_state_has_a_time_of_its_own(void **state)
+{
+    (void)state;
+    struct house house;
+    struct engine_options options = {
+        .activity_threads = 1, .keep_ms = { [RUN_COMPLETED] = 100, [RUN_TERMINATED] = 3600000 }
+    };
+    open_house(&house, &options);
+    house.runner.to_fail = 1;
+    start(&house, "F:fails");
+    wait_count(&house, RUN_FAILED, 1);
+    start(&house, "1:completes");
+    start(&house, "E:runs");
+    start(&house, "E:terminated");
+    terminate(&house, "E:terminated");
+    for (int i = 0; i < PATIENCE_MS && house.runner.activities_run < 2; i++) {
+        usleep(1000);
+    }
+    usleep(300000);
+    wait_count(&house, RUN_COMPLETED, 0);
+    assert_int_equal(count(&house, RUN_FAILED), 1);
+    assert_int_equal(count(&house, RUN_TERMINATED), 1);
+    assert_int_equal(count(&house, RUN_RUNNING), 1);
+    close_house(&house);
+}
+
+/* More than one page, and they ended when nobody wanted them forgotten. */
+static void what_ended_under_an_earlier_engine_is_forgotten_too(void **state)
+{
+    (void)state;
+    enum { COUNT = 1200 };
+    static char ids[COUNT][16];
+    static struct start_command commands[COUNT];
+    struct house house;
+    struct engine_options none = { .activity_threads = 2 };
+    struct engine_options options = { .keep_ms = { [RUN_COMPLETED] = 1 } };
+    pd_error err;
+    open_house(&house, &none);
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(ids[i], sizeof ids[i], "1:%d", i);
+        commands[i] = (struct start_command){ .id = text_of(ids[i]), .name = TEXT("chain") };
+    }
+    assert_int_equal(engine_start_instances(house.engine, commands, COUNT, NULL, &err), PD_OK);
+    wait_count(&house, RUN_COMPLETED, COUNT);
+    engine_stop(house.engine, PATIENCE_MS);
+    start_engine(&house, &options);
+    wait_count(&house, RUN_COMPLETED, 0);
+    close_house(&house);
+}
+
+static void nothing_is_forgotten_unless_it_is_asked_for(void **state)
+{
+    (void)state;
+    struct house house;
+    open_house(&house, &(struct engine_options){ .activity_threads = 1 });
+    start(&house, "1:a");
+    wait_count(&house, RUN_COMPLETED, 1);
+    usleep(600000);
+    assert_int_equal(count(&house, RUN_COMPLETED), 1);
+    close_house(&house);
+}
+
+static void an_engine_that_forgets_stops_at_once(void **state)
+{
+    (void)state;
+    struct house house;
+    struct timespec began, ended;
+    open_house(&house, &(struct engine_options){ .keep_ms = { [RUN_FAILED] = 86400000 } });
+    usleep(20000);
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    close_house(&house);
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    assert_in_range(ended.tv_sec - began.tv_sec, 0, 5); /* a sweep is due in a minute */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_final_state_has_a_time_of_its_own),
+        cmocka_unit_test(what_ended_under_an_earlier_engine_is_forgotten_too),
+        cmocka_unit_test(nothing_is_forgotten_unless_it_is_asked_for),
+        cmocka_unit_test(an_engine_that_forgets_stops_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
