@@ -10,7 +10,7 @@
 #include "base/tags.h"
 #include "wire/wire.h"
 
-enum { PAGE = 256 };
+enum { PAGE = 64 }; /* messages in memory at once; one may be an archive */
 
 /* ---- going through it ----------------------------------------------------------------------- */
 

@@ -272,9 +272,14 @@ int kit_close(void **state)
 
 void kit_work(struct kit *kit)
 {
+    kit_work_with(kit, NULL);
+}
+
+void kit_work_with(struct kit *kit, const pd_worker_options *options)
+{
     pd_error err;
     assert_null(kit->worker);
-    kit->worker = pd_worker_start(kit->hub, kit_program, kit_program_size, NULL, &err);
+    kit->worker = pd_worker_start(kit->hub, kit_program, kit_program_size, options, &err);
     if (kit->worker == NULL) {
         fail_with("pd_worker_start", &err);
     }

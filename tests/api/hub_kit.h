@@ -33,6 +33,7 @@ int kit_close(void **state);
 
 /* The worker, started or stopped. Its program is below. */
 void kit_work(struct kit *kit);
+void kit_work_with(struct kit *kit, const pd_worker_options *options);
 void kit_rest(struct kit *kit);
 
 /* All of these fail the test when the call fails. */

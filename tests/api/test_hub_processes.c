@@ -136,6 +136,47 @@ static void what_one_process_began_another_ends(void **state)
     pd_instance_free(i);
 }
 
+static void another_process_manages_what_this_one_runs(void **state)
+{
+    struct kit *kit = *state;
+    struct engine engine = begin(kit);
+    pd_hub *hub = kit->hub;
+    pd_error err;
+    char path[128];
+    kit_start(kit, "Collect", PD_VAL(2), "c", NULL);
+    kit_raise(kit, "c", "item", PD_VAL(1));
+    kit_expect(pd_hub_suspend(hub, "c", NULL, &err), PD_OK, &err, "suspend");
+    kit_await_state(kit, "c", PD_RUN_SUSPENDED);
+    pd_id fork = { "f" };
+    kit_expect(pd_hub_fork(hub, "c", 0, &fork, &err), PD_OK, &err, "fork");
+    kit_raise(kit, "f", "item", PD_VAL(2)); /* is there, although only sent */
+    kit_raise(kit, "f", "item", PD_VAL(3));
+    pd_instance *i = kit_wait(kit, "f");
+    assert_int_equal(pd_instance_state(i), PD_RUN_COMPLETED);
+    pd_instance_free(i);
+    kit_expect(pd_hub_terminate(hub, "c", "r", true, &err), PD_OK, &err, "terminate");
+    kit_assert_ends(kit, "c", PD_RUN_TERMINATED, "\"r\"");
+    kit_start(kit, "Tree", PD_VAL(2), "t", NULL);
+    kit_assert_ends(kit, "t", PD_RUN_COMPLETED, "7");
+
+    uint64_t count = 0;
+    snprintf(path, sizeof(path), "%s/all.pda", kit->folder);
+    kit_expect(pd_hub_export(hub, NULL, path, &count, &err), PD_OK, &err, "export");
+    assert_int_equal(count, 9);
+    pd_purge_options options = { .recursive = true };
+    kit_expect(pd_hub_purge_all(hub, NULL, &options, &count, &err), PD_OK, &err, "purge");
+    assert_int_equal(count, 9);
+    int64_t until = kit_now_ms() + 30000;
+    while (kit_count(kit, (pd_query){ 0 }) != 0 && kit_now_ms() < until) {
+        kit_sleep_ms(2);
+    }
+    kit_expect(pd_hub_import(hub, path, &count, &err), PD_OK, &err, "import");
+    assert_int_equal(count, 9);
+    kit_assert_ends(kit, "t", PD_RUN_COMPLETED, "7");
+    kit_assert_ends(kit, "c", PD_RUN_TERMINATED, "\"r\"");
+    engine_end(&engine);
+}
+
 int main(void)
 {
 #define FILE_TEST(name) cmocka_unit_test_setup_teardown(name, kit_open_file, kit_close)
@@ -144,6 +185,7 @@ int main(void)
         FILE_TEST(commands_of_another_process_arrive_soon),
         FILE_TEST(the_engine_of_a_file_runs_once),
         FILE_TEST(what_one_process_began_another_ends),
+        FILE_TEST(another_process_manages_what_this_one_runs),
     };
     return cmocka_run_group_tests_name("hub/processes", tests, NULL, NULL);
 }
