@@ -65,6 +65,13 @@ pd_status archive_reader_begin(struct archive_reader *reader, const char *path, 
  * arena. R3: PD_E_CORRUPT. */
 pd_status archive_reader_next(struct archive_reader *reader, struct arena *arena,
                               struct archive *ret, bool *ret_has, pd_error *err);
+/* Where the next instance begins; and going there again. PD_E_UNAVAILABLE when it cannot be gone
+ * back in the file, which is a pipe, say. */
+int64_t archive_reader_tell(const struct archive_reader *reader);
+pd_status archive_reader_seek(struct archive_reader *reader, int64_t place, pd_error *err);
 void archive_reader_end(struct archive_reader *reader);
+
+/* PD_E_INVALID: none was given. */
+pd_status archive_check_path(const char *path, const char *where, pd_error *err);
 
 #endif

@@ -223,10 +223,33 @@ pd_status archive_reader_next(struct archive_reader *reader, struct arena *arena
     return status == PD_OK && *ret_has ? check(ret, err) : status;
 }
 
+int64_t archive_reader_tell(const struct archive_reader *reader)
+{
+    return ftello(reader->file);
+}
+
+pd_status archive_reader_seek(struct archive_reader *reader, int64_t place, pd_error *err)
+{
+    if (fseeko(reader->file, place, SEEK_SET) != 0) {
+        return error_set(err, PD_E_UNAVAILABLE, false, where_read, "'%s' cannot be read again: %s",
+                         reader->path, strerror(errno));
+    }
+    return PD_OK;
+}
+
 void archive_reader_end(struct archive_reader *reader)
 {
     if (reader->file != NULL) {
         (void)fclose(reader->file);
     }
     buffer_done(&reader->buffer);
+}
+
+/* ---- both ----------------------------------------------------------------------------------- */
+
+pd_status archive_check_path(const char *path, const char *where, pd_error *err)
+{
+    return path != NULL && path[0] != '\0'
+               ? PD_OK
+               : error_set(err, PD_E_INVALID, false, where, "no file was named");
 }

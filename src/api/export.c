@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Export and import: from a hub into a file of archives, and from such a file into a hub.
+ * Export: from a hub into a file of archives.
  *
- * One instance after another, in the order of their rows; so parents usually come before their
- * children, which nothing depends on. What is exported goes on meanwhile (R1 in archive.h); what
- * is purged meanwhile is left out.
+ * One instance after another, in the order of their rows, on which nothing depends. What is
+ * exported goes on meanwhile (R1 in archive.h); what is purged meanwhile is left out.
  */
 #include "api/api_priv.h"
 #include "api/archive.h"
 
 static const char where_export[] = "hub: export";
-static const char where_import[] = "hub: import";
 
 static pd_status export_one(pd_hub *hub, uint64_t row, struct archive_writer *writer,
                             uint64_t *count, pd_error *err)
@@ -53,13 +51,6 @@ static pd_status export_all(pd_hub *hub, struct store_query *query, struct archi
     return status;
 }
 
-static pd_status check_path(const char *path, const char *where, pd_error *err)
-{
-    return path != NULL && path[0] != '\0'
-               ? PD_OK
-               : error_set(err, PD_E_INVALID, false, where, "no file was named");
-}
-
 pd_status pd_hub_export(pd_hub *hub, const pd_query *query, const char *path, uint64_t *count,
                         pd_error *err)
 {
@@ -72,7 +63,7 @@ pd_status pd_hub_export(pd_hub *hub, const pd_query *query, const char *path, ui
     arena_init(&arena);
     pd_status status = call_begin(&call, hub, where_export, err);
     if (status == PD_OK) {
-        status = check_path(path, where_export, err);
+        status = archive_check_path(path, where_export, err);
     }
     if (status == PD_OK) {
         status = api_read_query(query, &arena, &asked, where_export, err);
@@ -89,59 +80,6 @@ pd_status pd_hub_export(pd_hub *hub, const pd_query *query, const char *path, ui
         *count = exported;
     }
     arena_done(&arena);
-    call_end(&call);
-    return status;
-}
-
-static pd_status import_all(const struct call *call, struct archive_reader *reader, uint64_t *count,
-                            pd_error *err)
-{
-    bool has_one = true;
-    pd_status status = PD_OK;
-    struct arena arena;
-    arena_init(&arena);
-    while (status == PD_OK && has_one) {
-        struct archive archive;
-        arena_reset(&arena);
-        status = archive_reader_next(reader, &arena, &archive, &has_one, err);
-        if (status == PD_OK && has_one) {
-            struct letter letter = {
-                .kind = MESSAGE_ADOPT,
-                .instance_id = archive.record.id,
-                .bytes = archive.bytes,
-            };
-            status = api_tell_one(call, &letter, err);
-            *count += status == PD_OK;
-        }
-        if (status == PD_OK && atomic_load(&call->hub->is_closing)) {
-            status = error_set(err, PD_E_CANCELLED, false, where_import, "the hub is being closed");
-        }
-    }
-    arena_done(&arena);
-    return status;
-}
-
-pd_status pd_hub_import(pd_hub *hub, const char *path, uint64_t *count, pd_error *err)
-{
-    pd_error unwanted;
-    struct call call;
-    uint64_t imported = 0;
-    err = error_or(err, &unwanted);
-    pd_status status = call_begin(&call, hub, where_import, err);
-    if (status == PD_OK) {
-        status = check_path(path, where_import, err);
-    }
-    if (status == PD_OK) {
-        struct archive_reader reader;
-        status = archive_reader_begin(&reader, path, err);
-        if (status == PD_OK) {
-            status = import_all(&call, &reader, &imported, err);
-        }
-        archive_reader_end(&reader);
-        if (count != NULL) {
-            *count = imported;
-        }
-    }
     call_end(&call);
     return status;
 }
