@@ -248,7 +248,9 @@ static bool has_replayed(struct kit *kit)
         status = pd_hub_export(kit->hub, NULL, path, NULL, &err);
     }
     if (status == PD_OK) {
-        status = pd_replay(kit_program, kit_program_size, from, NULL, &report, &err);
+        const pd_function *program = kit->program != NULL ? kit->program : kit_program;
+        size_t n = kit->program != NULL ? kit->program_size : kit_program_size;
+        status = pd_replay(program, n, from, NULL, &report, &err);
     }
     unlink(path);
     if (status != PD_OK) {
@@ -277,9 +279,17 @@ void kit_work(struct kit *kit)
 
 void kit_work_with(struct kit *kit, const pd_worker_options *options)
 {
+    kit_work_on(kit, kit_program, kit_program_size, options);
+}
+
+void kit_work_on(struct kit *kit, const pd_function *program, size_t n,
+                 const pd_worker_options *options)
+{
     pd_error err;
     assert_null(kit->worker);
-    kit->worker = pd_worker_start(kit->hub, kit_program, kit_program_size, options, &err);
+    kit->program = program;
+    kit->program_size = n;
+    kit->worker = pd_worker_start(kit->hub, program, n, options, &err);
     if (kit->worker == NULL) {
         fail_with("pd_worker_start", &err);
     }
@@ -391,6 +401,38 @@ uint64_t kit_count(struct kit *kit, pd_query query)
     pd_counts counts;
     kit_expect(pd_hub_count(kit->hub, &query, &counts, &err), PD_OK, &err, "pd_hub_count");
     return counts.all;
+}
+
+pd_history *kit_history(struct kit *kit, const char *id)
+{
+    pd_error err;
+    pd_history *h = pd_hub_fetch_history(kit->hub, id, &err);
+    if (h == NULL) {
+        fail_with("pd_hub_fetch_history", &err);
+    }
+    return h;
+}
+
+const pd_history_event *kit_event(const pd_history *h, const char *kind, size_t n)
+{
+    for (size_t i = 0; i < pd_history_count(h); i++) {
+        const pd_history_event *e = pd_history_at(h, i);
+        if (strcmp(e->kind, kind) == 0 && --n == 0) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+size_t kit_count_events(struct kit *kit, const char *id, const char *kind)
+{
+    pd_history *h = kit_history(kit, id);
+    size_t n = 0;
+    while (kit_event(h, kind, n + 1) != NULL) {
+        n++;
+    }
+    pd_history_free(h);
+    return n;
 }
 
 void kit_sleep_ms(int64_t ms)

@@ -24,7 +24,9 @@ struct kit {
     char folder[64];
     char url[128];
     pd_hub *hub;
-    pd_worker *worker; /* NULL until kit_work */
+    pd_worker *worker;          /* NULL until kit_work */
+    const pd_function *program; /* of the last worker; NULL: kit_program */
+    size_t program_size;
 };
 
 int kit_open_memory(void **state);
@@ -35,6 +37,10 @@ int kit_close(void **state);
 void kit_work(struct kit *kit);
 void kit_work_with(struct kit *kit, const pd_worker_options *options);
 void kit_rest(struct kit *kit);
+
+/* With a program of the test's own: kit_work_on(kit, PD_PROGRAM(program), options). */
+void kit_work_on(struct kit *kit, const pd_function *program, size_t n,
+                 const pd_worker_options *options);
 
 /* All of these fail the test when the call fails. */
 void kit_start(struct kit *kit, const char *name, pd_value input, const char *id, pd_id *ret);
@@ -50,6 +56,11 @@ void kit_assert_ends(struct kit *kit, const char *id, pd_run_state state, const 
 void kit_assert_json(const char *got, const char *wanted); /* NULL: none */
 void kit_expect(pd_status got, pd_status wanted, const pd_error *err, const char *what);
 uint64_t kit_count(struct kit *kit, pd_query query);
+
+/* The history; the caller's. The n-th event of a kind in it, 1 and up, or NULL; and how many. */
+pd_history *kit_history(struct kit *kit, const char *id);
+const pd_history_event *kit_event(const pd_history *h, const char *kind, size_t n);
+size_t kit_count_events(struct kit *kit, const char *id, const char *kind);
 
 void kit_sleep_ms(int64_t ms);
 int64_t kit_now_ms(void); /* monotonic */
