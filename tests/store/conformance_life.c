@@ -22,7 +22,7 @@ static void S4_parent_tags_and_time_to_start_come_back(void **state)
                         "k\x1f"
                         "v\x1e");
     late->starts_at = INT64_MAX;
-    struct instance_record *const all[] = { child, plain, tagged, late };
+    struct instance_record *const all[] = { child, tagged, late, plain };
     for (size_t i = 0; i < 4; i++) {
         put_record(batch, MUTATION_INSTANCE_INSERT, all[i]);
     }

@@ -402,6 +402,50 @@ static void two_processes_may_make_the_file_at_once(void **state)
     }
 }
 
+/* ---- what is left -------------------------------------------------------------------------------- */
+
+static int note_count(void *aux, int columns, char **values, char **names)
+{
+    (void)columns, (void)names;
+    *(long *)aux = strtol(values[0], NULL, 10);
+    return 0;
+}
+
+/* Of the instance and of all that can be of it; whoever looks for it by its name would not see. */
+static void a_deleted_instance_leaves_no_row_in_any_table(void **state)
+{
+    struct world *world = *state;
+    struct batch *batch = batch_for(world, 0);
+    struct instance_record *record = record_of(batch, next_row(world, 0), "gone");
+    make_child(record, "parent");
+    put_record(batch, MUTATION_INSTANCE_INSERT, record);
+    uint64_t row = record->row;
+    append(batch, row, 1, TEXT("turn"));
+    numbered(batch, MUTATION_INBOX_PUT, row, 1, TEXT("event"));
+    set_timer(batch, MUTATION_TIMER_PUT, row, 1, 10);
+    set_progress(batch, row, 1, TEXT("1"));
+    commit_ok(world, batch);
+    static const char *const tables[] = { "instance", "instance_extra", "busy", "history",
+                                          "progress", "inbox",          "timer" };
+    for (int is_deleted = 0; is_deleted < 2; is_deleted++) {
+        sqlite3 *db;
+        assert_int_equal(sqlite3_open(path_in(world, "hub0.db"), &db), SQLITE_OK);
+        for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+            char sql[64];
+            long count = -1;
+            (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", tables[i]);
+            assert_int_equal(sqlite3_exec(db, sql, note_count, &count, NULL), SQLITE_OK);
+            assert_int_equal(count, 1 - is_deleted);
+        }
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        if (is_deleted == 0) {
+            batch = batch_for(world, 0);
+            batch_add(batch, MUTATION_INSTANCE_DELETE, row);
+            commit_ok(world, batch);
+        }
+    }
+}
+
 /* ---- the log --------------------------------------------------------------------------------- */
 
 static void the_log_does_not_grow_without_end(void **state)
@@ -440,6 +484,7 @@ int main(void)
         cmocka_unit_test(mail_from_another_process_ends_the_owners_wait_within_milliseconds),
         cmocka_unit_test(starts_of_many_processes_and_commits_interleave),
         cmocka_unit_test(two_processes_may_make_the_file_at_once),
+        cmocka_unit_test(a_deleted_instance_leaves_no_row_in_any_table),
         cmocka_unit_test(the_log_does_not_grow_without_end),
     };
     return run_suite(&provider_sqlite, own, sizeof own / sizeof own[0]);
