@@ -402,7 +402,7 @@ static void two_processes_may_make_the_file_at_once(void **state)
     }
 }
 
-/* ---- what is left -------------------------------------------------------------------------------- */
+/* ---- what is left ---------------------------------------------------------------------------- */
 
 static int note_count(void *aux, int columns, char **values, char **names)
 {
