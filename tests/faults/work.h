@@ -4,10 +4,10 @@
  *
  * The work is fixed: a hub is made, owned, given COMMITS commits, PAYMENTS transactions of user
  * code between them, and MESSAGES messages, closed in the middle (which moves the log into the
- * file), opened and owned again. Commit k inserts instance k, appends turn k to instance 1, sets timer k,
- * wakes or ends others, renews a loop, says how far it is, puts a message into the mailbox; payment
- * k writes a table of its own and a message: so from what is there it can be told whether exactly
- * the first m commits and n payments are there, whole. */
+ * file), opened and owned again. Commit k inserts instance k, appends turn k to instance 1, sets
+ * timer k, wakes or ends others, renews a loop, says how far it is, puts a message into the
+ * mailbox; payment k writes a table of its own and a message: so from what is there it can be told
+ * whether exactly the first m commits and n payments are there, whole. */
 #ifndef TESTS_FAULTS_WORK_H
 #define TESTS_FAULTS_WORK_H
 
