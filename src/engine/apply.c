@@ -7,8 +7,8 @@
  *
  * Claims are what makes a transactional activity happen exactly once (P7). Its result comes through
  * the mailbox, in the transaction of its own writes; so between that transaction and the receipt of
- * its result the step is open here although it is done. Whoever is about to begin such a transaction
- * asks first. He is refused
+ * its result the step is open here although it is done. Whoever is about to begin such a
+ * transaction asks first. He is refused
  *
  *   - when he was dispatched by an earlier life of the partition: the step was dispatched anew;
  *   - when the step is not open: it was cancelled, has timed out, or its result has come;

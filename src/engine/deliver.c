@@ -2,10 +2,10 @@
  *
  * Delivering: a letter meets the instance it is for.
  *
- * A letter comes from a client, from an instance of this partition, or out of the mailbox; here that
- * makes no difference. The instance is looked for first (P4), then the letter does what its kind
- * says, by a command of core. What the store's `accept` refuses in the state that it sees is refused
- * here in the state that is true, by the same rules and with the same words (store/judge.h).
+ * A letter comes from a client, from an instance of this partition, or out of the mailbox; here
+ * that makes no difference. The instance is looked for first (P4), then the letter does what its
+ * kind says, by a command of core. What the store's `accept` refuses in the state that it sees is
+ * refused here in the state that is true, by the same rules and in the same words (store/judge.h).
  *
  * Letters between parents and children, and results of transactional activities, are never refused:
  * what cannot be done is told to the parent as its child's failure, and what nobody waits for is

@@ -12,10 +12,12 @@
  *   E1  A partition is touched by its pump's thread only.
  *   E2  At most one work of a partition is under way; while it is, changes gather in core. So
  *       batches grow with load, without a timer (group commit).
- *   E3  store->commit, own (while the engine runs) and trim are called by one thread at a time:
- *       whoever holds committer.is_busy.
- *   E4  What a work releases (activities, answers, endings) is released by the thread that
- *       committed it, before the pump hears of it: the pump is not on the way to the user.
+ *   E3  store->commit, own (while the engine runs), transact, tend and trim are called by one
+ *       thread at a time: whoever holds committer.is_busy.
+ *   E4  What a work releases (letters to other partitions, cancellations, activities, answers,
+ *       endings) is released by the thread that committed it, before the pump hears of it: the pump
+ *       is not on the way to the user. Cancellations go before activities: one of the same step may
+ *       be among these.
  *   E5  Locks are leaves: no thread takes a second lock while it holds one, but for a seat's, which
  *       may be taken under the pool's.
  *   E6  A thread of the pool writes its own seat; what others may ask of it is under a mutex, or
@@ -59,7 +61,7 @@ bool thread_start(pthread_t *ret, void *(*body)(void *), void *argument);
 /* Names the calling thread, as `top -H` and debuggers show it: 15 characters at most. */
 void thread_name(const char *name);
 
-/* ---- pool.c: threads that run activities; host.c, limits.c: what they are asked meanwhile -------- */
+/* ---- pool.c: threads that run activities; host.c and limits.c: meanwhile --------------------- */
 
 /* Where one thread sits: what it runs, as others may know it. */
 struct seat {
@@ -95,7 +97,8 @@ struct pool {
     struct list queue; /* of struct activity */
     unsigned seat_count, waiting, running;
     unsigned transacting;
-    bool is_draining, is_abandoned, is_stopping;
+    bool is_draining, is_stopping;
+    _Atomic bool is_abandoned; /* what runs still is not waited for: nothing of it counts */
     _Atomic size_t backlog;
     struct seat *seats;
 

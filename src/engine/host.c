@@ -62,7 +62,7 @@ static void swap(struct beat *beat)
 /* The seat's mutex is held. True: push its command. */
 static bool send(struct beat *beat)
 {
-    if (!beat->has_news || beat->is_under_way) {
+    if (!beat->has_news || beat->is_under_way || beat->seat->pool->is_abandoned) {
         return false;
     }
     swap(beat);
@@ -271,7 +271,7 @@ static pd_status transact(struct activity_host *host,
     leave(seat->pool);
     ret->is_recorded = status == PD_OK;
     seat->is_void = status == PD_E_LEASE_LOST;
-    /* Rolled back by its body (CANCELLED), or by what that did (STATE): a failure like any other. */
+    /* Rolled back, by its body (CANCELLED) or by what that did (STATE): a failure like others. */
     seat->is_unknown =
         status != PD_OK && !seat->is_void && status != PD_E_CANCELLED && status != PD_E_STATE;
     return status;

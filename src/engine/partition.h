@@ -11,8 +11,8 @@
  *     partition_cut          take what is to be made durable; commit it; work_release
  *     partition_committed    hear how the commit went
  *
- * and, for each partition in the batch's `mailed`, partition_notice_mail after the commit, also when
- * that says it failed: it may have been made all the same.
+ * and, for each partition in the batch's `mailed`, partition_notice_mail after the commit, also
+ * when that says it failed: it may have been made all the same.
  *
  *   P1  Works of a partition are committed in the order they were cut, one after the other.
  *   P2  Nothing leaves the partition except in a work, after its commit; a refusal not before all
@@ -33,7 +33,8 @@
  *   P8  The runner is told of every row that ends, is replaced or begins anew other than by a turn
  *       that it ran to that end.
  *   P9  What was running each of the last so many times that the process died is not run: a step
- *       fails when recovery would dispatch it, an instance is suspended before its turn (board.h). */
+ *       fails when recovery would dispatch it, an instance is suspended before its turn
+ *       (board.h). */
 #ifndef ENGINE_PARTITION_H
 #define ENGINE_PARTITION_H
 

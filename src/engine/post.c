@@ -7,9 +7,9 @@
  * mailbox of the other's partition, whose thread is told after the commit. A letter delivered may
  * make core write further ones: on it goes until there are none.
  *
- * A letter that must wait until something is durable cannot wait here, because what it waits for may
- * be in the batch that it holds up. It goes into our own mailbox. So that none overtakes it, all that
- * follow go there too until it has been received. */
+ * A letter that must wait until something is durable cannot wait here, because what it waits for
+ * may be in the batch that it holds up. It goes into our own mailbox. So that none overtakes it,
+ * all that follow go there too until it has been received. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "engine/partition_priv.h"

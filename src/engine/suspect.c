@@ -2,8 +2,8 @@
  *
  * Quarantine: what ended the process again and again is not run once more (P9).
  *
- * Who it is says the board. What becomes of it is said here: an activity's step fails, for good, and
- * the code that waits for it can go on; an orchestration is suspended, with the reason as its
+ * Who it is says the board. What becomes of it is said here: an activity's step fails, for good,
+ * and the code that waits for it can go on; an orchestration is suspended, with the reason as its
  * failure, until somebody resumes it. Both lose their count, as they are not run any more. */
 #include <stdio.h>
 

@@ -131,6 +131,14 @@ static void start(struct play *play, const struct event *event)
 
 /* ---- going on -------------------------------------------------------------------------------- */
 
+static void append(char all[64], struct text payload, int *count)
+{
+    size_t used = strlen(all);
+    assert_that(used + payload.size < 64);
+    memcpy(all + used, payload.at, payload.size);
+    (*count)++;
+}
+
 /* The payloads of events raised so far, and how many. */
 static struct text raised_so_far(const struct play *play, const struct event *last, int *ret_count)
 {
@@ -139,14 +147,12 @@ static struct text raised_so_far(const struct play *play, const struct event *la
     for (size_t i = 0; play->past != NULL && i < play->past->event_count; i++) {
         const struct event *event = &play->past->events[i];
         if (event->kind == EVENT_EVENT_RAISED) {
-            strncat(all, event->payload.at, event->payload.size);
-            (*ret_count)++;
+            append(all, event->payload, ret_count);
         }
     }
     for (const struct event *event = play->turn->events; event <= last; event++) {
         if (event->kind == EVENT_EVENT_RAISED) {
-            strncat(all, event->payload.at, event->payload.size);
-            (*ret_count)++;
+            append(all, event->payload, ret_count);
         }
     }
     return text_of(all);
@@ -311,7 +317,7 @@ static void activity(struct runner *base, const struct activity *activity,
         abort();
     }
     if (text_is_present(activity->progress)) {
-        runner->progress_seen = atoi(activity->progress.at);
+        runner->progress_seen = (int)strtol(activity->progress.at, NULL, 10);
     }
     int number = runner->activities_begun++;
     for (int i = 1; host != NULL && i <= runner->beats; i++) {

@@ -3,6 +3,11 @@
  * Partitions without threads: see hub.h. */
 #include "hub.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -275,4 +280,43 @@ struct hub_look hub_look(struct hub *hub, const char *id)
     }
     arena_done(&arena);
     return look;
+}
+
+void hub_assert_completed(struct hub *hub, const char *id, const char *output)
+{
+    struct hub_look look = hub_look(hub, id);
+    assert_true(look.exists);
+    assert_string_equal(look.failure, "");
+    assert_int_equal(look.state, RUN_COMPLETED);
+    assert_string_equal(look.output, output);
+}
+
+void hub_assert_state(struct hub *hub, const char *id, enum run_state state)
+{
+    struct hub_look look = hub_look(hub, id);
+    assert_true(look.exists);
+    assert_int_equal(look.state, state);
+}
+
+const char *hub_child_id(const struct hub *hub, const char *prefix, bool is_elsewhere)
+{
+    static char ids[4][64];
+    static unsigned next;
+    char *id = ids[next++ % 4], parent[80];
+    for (unsigned i = 0;; i++) {
+        (void)snprintf(id, sizeof ids[0], "%s%u", prefix, i);
+        (void)snprintf(parent, sizeof parent, "C:%s", id);
+        if ((hub_home(hub, id) != hub_home(hub, parent)) == is_elsewhere) {
+            return id;
+        }
+    }
+}
+
+const char *hub_parent_of(const char *child)
+{
+    static char ids[4][80];
+    static unsigned next;
+    char *id = ids[next++ % 4];
+    (void)snprintf(id, sizeof ids[0], "C:%s", child);
+    return id;
 }

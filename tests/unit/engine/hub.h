@@ -75,4 +75,12 @@ struct hub_look {
 };
 struct hub_look hub_look(struct hub *hub, const char *id);
 
+void hub_assert_state(struct hub *hub, const char *id, enum run_state state);
+void hub_assert_completed(struct hub *hub, const char *id, const char *output);
+
+/* The id of an instance, and of one that has it as its child; static memory, of four calls. The two
+ * live in different partitions, or in one. */
+const char *hub_child_id(const struct hub *hub, const char *prefix, bool is_elsewhere);
+const char *hub_parent_of(const char *child);
+
 #endif

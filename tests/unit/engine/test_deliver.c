@@ -14,46 +14,6 @@
 #include "hub.h"
 #include "wire/wire.h"
 
-static void assert_completed(struct hub *hub, const char *id, const char *output)
-{
-    struct hub_look look = hub_look(hub, id);
-    assert_true(look.exists);
-    assert_string_equal(look.failure, "");
-    assert_int_equal(look.state, RUN_COMPLETED);
-    assert_string_equal(look.output, output);
-}
-
-static void assert_state(struct hub *hub, const char *id, enum run_state state)
-{
-    struct hub_look look = hub_look(hub, id);
-    assert_true(look.exists);
-    assert_int_equal(look.state, state);
-}
-
-/* A child's id such that parent "C:<id>" lives elsewhere (or not). */
-static const char *child_id(const struct hub *hub, const char *prefix, bool is_elsewhere)
-{
-    static char ids[4][64];
-    static unsigned next;
-    char *id = ids[next++ % 4], parent[80];
-    for (unsigned i = 0;; i++) {
-        (void)snprintf(id, sizeof ids[0], "%s%u", prefix, i);
-        (void)snprintf(parent, sizeof parent, "C:%s", id);
-        if ((hub_home(hub, id) != hub_home(hub, parent)) == is_elsewhere) {
-            return id;
-        }
-    }
-}
-
-static const char *parent_of(const char *child)
-{
-    static char ids[4][80];
-    static unsigned next;
-    char *id = ids[next++ % 4];
-    (void)snprintf(id, sizeof ids[0], "C:%s", child);
-    return id;
-}
-
 /* ---- children -------------------------------------------------------------------------------- */
 
 static void a_child_runs_and_its_end_reaches_the_parent(void **state)
@@ -62,10 +22,10 @@ static void a_child_runs_and_its_end_reaches_the_parent(void **state)
     struct hub hub;
     hub_open(&hub, 2);
     for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
-        const char *child = child_id(&hub, "2:", elsewhere != 0);
-        assert_int_equal(hub_start(&hub, parent_of(child), "1"), PD_OK);
-        assert_completed(&hub, child, "\"end of chain\"");
-        assert_completed(&hub, parent_of(child), "\"end of chain\"");
+        const char *child = hub_child_id(&hub, "2:", elsewhere != 0);
+        assert_int_equal(hub_start(&hub, hub_parent_of(child), "1"), PD_OK);
+        hub_assert_completed(&hub, child, "\"end of chain\"");
+        hub_assert_completed(&hub, hub_parent_of(child), "\"end of chain\"");
     }
     assert_int_equal(hub.runner.activities_run, 4);
     hub_close(&hub);
@@ -77,8 +37,8 @@ static void a_child_of_a_child_of_another_partition_ends_all_of_them(void **stat
     struct hub hub;
     hub_open(&hub, 4);
     assert_int_equal(hub_start(&hub, "C:C:C:C:C:C:1:deep", "1"), PD_OK);
-    assert_completed(&hub, "C:C:C:C:C:C:1:deep", "\"end of chain\"");
-    assert_completed(&hub, "C:C:1:deep", "\"end of chain\"");
+    hub_assert_completed(&hub, "C:C:C:C:C:C:1:deep", "\"end of chain\"");
+    hub_assert_completed(&hub, "C:C:1:deep", "\"end of chain\"");
     hub_close(&hub);
 }
 
@@ -88,10 +48,10 @@ static void a_failed_child_fails_its_parent_with_the_same_words(void **state)
     struct hub hub;
     hub_open(&hub, 2);
     hub.runner.to_fail = 1;
-    const char *child = child_id(&hub, "F:", true);
-    assert_int_equal(hub_start(&hub, parent_of(child), "1"), PD_OK);
+    const char *child = hub_child_id(&hub, "F:", true);
+    assert_int_equal(hub_start(&hub, hub_parent_of(child), "1"), PD_OK);
     assert_string_equal(hub_look(&hub, child).failure, "Refused: as it was told to");
-    assert_string_equal(hub_look(&hub, parent_of(child)).failure, "Refused: as it was told to");
+    assert_string_equal(hub_look(&hub, hub_parent_of(child)).failure, "Refused: as it was told to");
     hub_close(&hub);
 }
 
@@ -101,16 +61,16 @@ static void a_child_whose_id_is_taken_fails_and_who_has_it_goes_on(void **state)
     struct hub hub;
     hub_open(&hub, 2);
     for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
-        const char *child = child_id(&hub, "E:", elsewhere != 0);
+        const char *child = hub_child_id(&hub, "E:", elsewhere != 0);
         assert_int_equal(hub_start(&hub, child, "1"), PD_OK);
         uint64_t row = hub_look(&hub, child).row;
-        assert_int_equal(hub_start(&hub, parent_of(child), "1"), PD_OK);
-        struct hub_look look = hub_look(&hub, parent_of(child));
+        assert_int_equal(hub_start(&hub, hub_parent_of(child), "1"), PD_OK);
+        struct hub_look look = hub_look(&hub, hub_parent_of(child));
         assert_int_equal(look.state, RUN_FAILED);
         assert_string_equal(look.failure,
                             "InstanceExists: the ID is taken by an instance that is Running");
         assert_true(hub_look(&hub, child).row == row);
-        assert_state(&hub, child, RUN_RUNNING);
+        hub_assert_state(&hub, child, RUN_RUNNING);
     }
     hub_close(&hub);
 }
@@ -120,11 +80,11 @@ static void a_child_takes_the_place_of_an_ended_instance(void **state)
     (void)state;
     struct hub hub;
     hub_open(&hub, 2);
-    const char *child = child_id(&hub, "1:", true);
+    const char *child = hub_child_id(&hub, "1:", true);
     assert_int_equal(hub_start(&hub, child, "1"), PD_OK);
     uint64_t row = hub_look(&hub, child).row;
-    assert_int_equal(hub_start(&hub, parent_of(child), "1"), PD_OK);
-    assert_completed(&hub, parent_of(child), "\"end of chain\"");
+    assert_int_equal(hub_start(&hub, hub_parent_of(child), "1"), PD_OK);
+    hub_assert_completed(&hub, hub_parent_of(child), "\"end of chain\"");
     assert_true(hub_look(&hub, child).row != row);
     hub_close(&hub);
 }
@@ -161,8 +121,8 @@ static void events_of_one_sender_arrive_in_their_order(void **state)
         (void)snprintf(sender, sizeof sender, "S:%s", receiver);
         assert_int_equal(hub_start(&hub, receiver, "1"), PD_OK);
         assert_int_equal(hub_start(&hub, sender, "1"), PD_OK);
-        assert_completed(&hub, sender, "\"sent\"");
-        assert_completed(&hub, receiver, "123");
+        hub_assert_completed(&hub, sender, "\"sent\"");
+        hub_assert_completed(&hub, receiver, "123");
     }
     hub_close(&hub);
 }
@@ -180,7 +140,7 @@ static void mail_comes_in_pages(void **state)
         (void)snprintf(sender, sizeof sender, "S:%s", receiver);
         assert_int_equal(hub_start(&hub, receiver, "1"), PD_OK);
         assert_int_equal(hub_start(&hub, sender, "1"), PD_OK);
-        assert_completed(&hub, receiver, "123");
+        hub_assert_completed(&hub, receiver, "123");
     }
     hub_close(&hub);
 }
@@ -193,7 +153,7 @@ static void an_event_for_nobody_is_dropped_and_counted(void **state)
     const char *const senders[] = { "S:nobody", "S:nobody at all", "S:no", "S:none" };
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(hub_start(&hub, senders[i], "1"), PD_OK);
-        assert_completed(&hub, senders[i], "\"sent\"");
+        hub_assert_completed(&hub, senders[i], "\"sent\"");
     }
     uint64_t dropped = 0;
     for (unsigned i = 0; i < 2; i++) {
@@ -210,13 +170,13 @@ static void try_with_commit_that_fails(int n, bool lies)
 {
     struct hub hub;
     hub_open(&hub, 2);
-    const char *child = child_id(&hub, "2:", true);
+    const char *child = hub_child_id(&hub, "2:", true);
     const char *receiver = hub_id(&hub, "R:", 1);
     char sender[80];
     (void)snprintf(sender, sizeof sender, "S:%s", receiver);
     assert_int_equal(hub_start(&hub, receiver, "1"), PD_OK);
     struct hub_call calls[2];
-    hub_ask(&hub, &calls[0], MESSAGE_START, parent_of(child), "1");
+    hub_ask(&hub, &calls[0], MESSAGE_START, hub_parent_of(child), "1");
     hub_ask(&hub, &calls[1], MESSAGE_START, sender, "1");
     for (int i = 0; i < n; i++) {
         hub_step(&hub, (unsigned)i % 2);
@@ -231,16 +191,16 @@ static void try_with_commit_that_fails(int n, bool lies)
         hub.now += 2 * TIME_SECOND; /* it is time to begin again */
         hub_settle(&hub);
         bool is_started = hub_end_call(&calls[i]) == PD_OK;
-        const char *id = i == 0 ? parent_of(child) : sender;
+        const char *id = i == 0 ? hub_parent_of(child) : sender;
         if (!is_started && !hub_look(&hub, id).exists) {
             assert_int_equal(hub_start(&hub, id, "1"), PD_OK);
         }
     }
     hub.now += 2 * TIME_SECOND;
     hub_settle(&hub);
-    assert_completed(&hub, parent_of(child), "\"end of chain\"");
-    assert_completed(&hub, child, "\"end of chain\"");
-    assert_completed(&hub, receiver, "123");
+    hub_assert_completed(&hub, hub_parent_of(child), "\"end of chain\"");
+    hub_assert_completed(&hub, child, "\"end of chain\"");
+    hub_assert_completed(&hub, receiver, "123");
     hub_close(&hub);
 }
 
@@ -260,8 +220,8 @@ static void a_crash_between_any_two_steps_loses_nothing(void **state)
         struct hub hub;
         struct hub_call call;
         hub_open(&hub, 2);
-        const char *child = child_id(&hub, "2:", true);
-        hub_ask(&hub, &call, MESSAGE_START, parent_of(child), "1");
+        const char *child = hub_child_id(&hub, "2:", true);
+        hub_ask(&hub, &call, MESSAGE_START, hub_parent_of(child), "1");
         for (int i = 0; i < n; i++) {
             hub_step(&hub, (unsigned)i % 2);
             if (i % 4 == 3) {
@@ -270,15 +230,15 @@ static void a_crash_between_any_two_steps_loses_nothing(void **state)
         }
         hub_crash(&hub);
         hub_settle(&hub);
-        if (hub_end_call(&call) != PD_OK && !hub_look(&hub, parent_of(child)).exists) {
-            assert_int_equal(hub_start(&hub, parent_of(child), "1"), PD_OK);
+        if (hub_end_call(&call) != PD_OK && !hub_look(&hub, hub_parent_of(child)).exists) {
+            assert_int_equal(hub_start(&hub, hub_parent_of(child), "1"), PD_OK);
         }
-        assert_completed(&hub, parent_of(child), "\"end of chain\"");
+        hub_assert_completed(&hub, hub_parent_of(child), "\"end of chain\"");
         hub_close(&hub);
     }
 }
 
-/* The letters' order, and the batch they belong to, outlast trouble with finding their receivers. */
+/* The letters' order, and the batch they belong to, outlast trouble with finding receivers. */
 static void trouble_in_delivering_keeps_the_order_and_cuts_nothing(void **state)
 {
     (void)state;
@@ -298,8 +258,8 @@ static void trouble_in_delivering_keeps_the_order_and_cuts_nothing(void **state)
     assert_int_equal(hub.store.loads_to_fail, 0);
     hub_settle(&hub);
     assert_int_equal(hub_end_call(&call), PD_OK);
-    assert_completed(&hub, "S:R:a", "\"sent\"");
-    assert_completed(&hub, "R:a", "123");
+    hub_assert_completed(&hub, "S:R:a", "\"sent\"");
+    hub_assert_completed(&hub, "R:a", "123");
     hub_close(&hub);
 }
 
@@ -326,7 +286,7 @@ static void mail_that_cannot_be_delivered_for_trouble_stays_the_first(void **sta
         hub.now += 2 * TIME_SECOND;
     }
     hub_settle(&hub);
-    assert_completed(&hub, receiver, "123");
+    hub_assert_completed(&hub, receiver, "123");
     hub_close(&hub);
 }
 
@@ -391,12 +351,12 @@ static void a_suspended_instance_takes_its_turn_when_it_is_resumed(void **state)
     assert_int_equal(hub_tell(&hub, MESSAGE_SUSPEND, "E:a", NULL), PD_OK);
     assert_int_equal(hub_tell(&hub, MESSAGE_SUSPEND, "E:a", NULL), PD_OK);
     assert_int_equal(hub_tell(&hub, MESSAGE_RAISE, "E:a", "7"), PD_OK);
-    assert_state(&hub, "E:a", RUN_SUSPENDED);
+    hub_assert_state(&hub, "E:a", RUN_SUSPENDED);
     hub_crash(&hub);
     hub_settle(&hub);
-    assert_state(&hub, "E:a", RUN_SUSPENDED);
+    hub_assert_state(&hub, "E:a", RUN_SUSPENDED);
     assert_int_equal(hub_tell(&hub, MESSAGE_RESUME, "E:a", NULL), PD_OK);
-    assert_completed(&hub, "E:a", "7");
+    hub_assert_completed(&hub, "E:a", "7");
     hub_close(&hub);
 }
 
@@ -417,7 +377,7 @@ static void a_purged_id_is_free_before_that_is_durable(void **state)
     assert_int_equal(hub_end_call(&raise), PD_E_NOT_FOUND);
     assert_int_equal(hub_end_call(&again), PD_OK);
     assert_true(hub_look(&hub, "1:a").row != row);
-    assert_completed(&hub, "1:a", "\"end of chain\"");
+    hub_assert_completed(&hub, "1:a", "\"end of chain\"");
     hub_close(&hub);
 }
 
@@ -441,253 +401,6 @@ static void a_purge_can_mean_one_execution_and_no_other(void **state)
     hub_close(&hub);
 }
 
-/* ---- rewinding, adopting --------------------------------------------------------------------- */
-
-static void a_rewound_parent_has_its_failed_child_rewound(void **state)
-{
-    (void)state;
-    for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
-        struct hub hub;
-        hub_open(&hub, 2);
-        hub.runner.to_fail = 1;
-        const char *child = child_id(&hub, "F:", elsewhere != 0);
-        assert_int_equal(hub_start(&hub, parent_of(child), "1"), PD_OK);
-        struct hub_look failed = hub_look(&hub, child);
-        assert_int_equal(failed.state, RUN_FAILED);
-        assert_int_equal(hub_tell(&hub, MESSAGE_REWIND, parent_of(child), "\"again\""), PD_OK);
-        assert_completed(&hub, parent_of(child), "\"end of chain\"");
-        assert_completed(&hub, child, "\"end of chain\"");
-        struct hub_look look = hub_look(&hub, child);
-        assert_true(look.row == failed.row);
-        assert_string_equal(look.execution_id, failed.execution_id);
-        assert_int_equal(hub.runner.activities_run, 2);
-        hub_close(&hub);
-    }
-}
-
-/* Of a child that has completed nothing is run again: it says once more how it ended. */
-static void a_child_that_completed_meanwhile_reports_again_to_a_rewound_parent(void **state)
-{
-    (void)state;
-    struct hub hub;
-    hub_open(&hub, 2);
-    hub.runner.to_fail = 1;
-    const char *child = child_id(&hub, "F:", true);
-    assert_int_equal(hub_start(&hub, parent_of(child), "1"), PD_OK);
-    assert_int_equal(hub_tell(&hub, MESSAGE_REWIND, child, NULL), PD_OK); /* on its own */
-    assert_completed(&hub, child, "\"end of chain\"");
-    assert_state(&hub, parent_of(child), RUN_FAILED);
-    assert_int_equal(hub_tell(&hub, MESSAGE_REWIND, parent_of(child), NULL), PD_OK);
-    assert_completed(&hub, parent_of(child), "\"end of chain\"");
-    assert_int_equal(hub.runner.activities_run, 2);
-    hub_close(&hub);
-}
-
-static void a_child_that_is_gone_or_terminated_is_started_anew_for_a_rewound_parent(void **state)
-{
-    (void)state;
-    for (int is_purged = 0; is_purged < 2; is_purged++) {
-        struct hub hub;
-        hub_open(&hub, 2);
-        const char *child = child_id(&hub, "E:", true);
-        assert_int_equal(hub_start(&hub, parent_of(child), "1"), PD_OK);
-        assert_int_equal(hub_tell(&hub, MESSAGE_TERMINATE, child, "\"no\""), PD_OK);
-        char failure[96];
-        (void)snprintf(failure, sizeof failure,
-                       "InstanceTerminated: instance '%s' was terminated: \"no\"", child);
-        assert_string_equal(hub_look(&hub, parent_of(child)).failure, failure);
-        if (is_purged) {
-            assert_int_equal(hub_tell(&hub, MESSAGE_PURGE, child, NULL), PD_OK);
-        }
-        assert_int_equal(hub_tell(&hub, MESSAGE_REWIND, parent_of(child), NULL), PD_OK);
-        assert_state(&hub, child, RUN_RUNNING);
-        assert_int_equal(hub_tell(&hub, MESSAGE_RAISE, child, "5"), PD_OK);
-        assert_completed(&hub, parent_of(child), "5");
-        hub_close(&hub);
-    }
-}
-
-/* Its history is not in the store before its end is durable, and not looked for there. */
-static void a_rewind_waits_until_the_failure_is_durable(void **state)
-{
-    (void)state;
-    struct hub hub;
-    struct hub_call call;
-    hub_open(&hub, 1);
-    hub.runner.to_fail = 1;
-    struct partition *partition = hub.partitions[0];
-    hub_ask(&hub, &call, MESSAGE_START, "F:a", "1");
-    while (hub_step(&hub, 0)) {}
-    assert_int_equal(hub_end_call(&call), PD_OK);
-    assert_true(hub_run_activity(&hub));
-    (void)partition_run(partition, hub.now); /* it fails, in memory */
-    hub_ask(&hub, &call, MESSAGE_REWIND, "F:a", NULL);
-    struct work *work = partition_cut(partition);
-    assert_non_null(work);
-    const struct batch *batch = work->batch;
-    work->status = hub.store.base.ops->commit(&hub.store.base, &batch, 1, &work->error);
-    work_answer(work);
-    assert_false(hub_is_answered(&call)); /* durable, and not heard of */
-    partition_committed(partition, hub.now, work);
-    hub_settle(&hub);
-    assert_int_equal(hub_end_call(&call), PD_OK);
-    assert_completed(&hub, "F:a", "\"end of chain\"");
-    hub_close(&hub);
-}
-
-static void what_waits_for_a_failed_commit_hears_of_it(void **state)
-{
-    (void)state;
-    struct hub hub;
-    struct hub_call call;
-    hub_open(&hub, 1);
-    hub.runner.to_fail = 1;
-    hub_ask(&hub, &call, MESSAGE_START, "F:a", "1");
-    while (hub_step(&hub, 0)) {}
-    assert_int_equal(hub_end_call(&call), PD_OK);
-    assert_true(hub_run_activity(&hub));
-    (void)partition_run(hub.partitions[0], hub.now);
-    hub_ask(&hub, &call, MESSAGE_REWIND, "F:a", NULL);
-    hub.store.commits_to_fail = 1;
-    hub_settle(&hub);
-    assert_int_equal(hub_end_call(&call), PD_E_UNAVAILABLE);
-    hub_close(&hub);
-}
-
-/* As an archive is made of what the store has. */
-static struct text archive_of(struct hub *hub, const char *id, struct buffer *buffer)
-{
-    struct arena arena;
-    struct archive archive = { 0 };
-    struct history_rows history;
-    struct inbox_rows inbox;
-    bool found;
-    pd_error err;
-    struct store *store = hub->store.real;
-    arena_init(&arena);
-    buffer_init(buffer);
-    assert_int_equal(
-        store->ops->load_instance(store, text_of(id), 0, &arena, &archive.record, &found, &err),
-        PD_OK);
-    uint64_t row = archive.record.row;
-    assert_int_equal(store->ops->load_history(store, row, 0, &arena, &history, &err), PD_OK);
-    assert_int_equal(store->ops->load_inbox(store, row, &arena, &inbox, &err), PD_OK);
-    archive.turns = history.turns;
-    archive.turn_count = history.count;
-    archive.inbox = inbox.events;
-    archive.inbox_count = inbox.count;
-    assert_int_equal(wire_write_archive(buffer, &archive, &err), PD_OK);
-    arena_done(&arena);
-    return buffer_text(buffer);
-}
-
-static void an_archived_instance_goes_on_where_it_is_adopted(void **state)
-{
-    (void)state;
-    struct hub hub, other;
-    struct buffer buffer;
-    hub_open(&hub, 1);
-    hub_open(&other, 2);
-    assert_int_equal(hub_start(&hub, "R:a", "1"), PD_OK);
-    assert_int_equal(hub_tell(&hub, MESSAGE_RAISE, "R:a", "4"), PD_OK);
-    struct letter letter = { .kind = MESSAGE_ADOPT, .instance_id = TEXT("R:a") };
-    letter.bytes = archive_of(&hub, "R:a", &buffer);
-    assert_int_equal(hub_tell_letter(&other, &letter), PD_OK);
-    assert_int_equal(hub_tell_letter(&other, &letter), PD_E_EXISTS);
-    assert_int_equal(hub_tell(&other, MESSAGE_RAISE, "R:a", "5"), PD_OK);
-    hub_crash(&other);
-    assert_int_equal(hub_tell(&other, MESSAGE_RAISE, "R:a", "6"), PD_OK);
-    assert_completed(&other, "R:a", "456");
-    assert_state(&hub, "R:a", RUN_RUNNING);
-    buffer_done(&buffer);
-    hub_close(&other);
-    hub_close(&hub);
-}
-
-static void an_archive_that_is_damaged_or_of_another_is_refused(void **state)
-{
-    (void)state;
-    struct hub hub;
-    struct buffer buffer;
-    hub_open(&hub, 1);
-    assert_int_equal(hub_start(&hub, "E:a", "1"), PD_OK);
-    struct letter letter = { .kind = MESSAGE_ADOPT, .instance_id = TEXT("E:b") };
-    letter.bytes = archive_of(&hub, "E:a", &buffer);
-    assert_int_equal(hub_tell_letter(&hub, &letter), PD_E_CORRUPT);
-    letter.bytes.size--;
-    assert_int_equal(hub_tell_letter(&hub, &letter), PD_E_CORRUPT);
-    assert_false(hub_look(&hub, "E:b").exists);
-    buffer_done(&buffer);
-    hub_close(&hub);
-}
-
-/* A parent and its child move to another hub. When the parent arrives, and asks for its child
- * (CHILD_ENSURE), that has ended a moment ago: its end is in the same batch. */
-static void move_family(struct hub *from, struct hub *to, const char *child, const char *output)
-{
-    struct buffer bytes[2];
-    const char *parent = parent_of(child);
-    to->runner.to_fail = output == NULL ? 1 : 0;
-    hub_ask(from, &from->call, MESSAGE_START, parent, "1");
-    while (hub_step(from, 0)) {}
-    assert_int_equal(hub_end_call(&from->call), PD_OK);
-    struct letter letter = { .kind = MESSAGE_ADOPT, .instance_id = text_of(child) };
-    letter.bytes = archive_of(from, child, &bytes[0]);
-    hub_ask_letter(to, &to->call, &letter);
-    while (hub_step(to, 0)) {}
-    assert_int_equal(hub_end_call(&to->call), PD_OK);
-    struct hub_call raise;
-    if (output != NULL) {
-        hub_ask(to, &raise, MESSAGE_RAISE, child, output);
-    } else {
-        assert_true(hub_run_activity(to));
-    }
-    (void)partition_run(to->partitions[0], to->now);
-    assert_state(to, child, RUN_RUNNING); /* its end is not durable */
-    letter.instance_id = text_of(parent);
-    letter.bytes = archive_of(from, parent, &bytes[1]);
-    hub_ask_letter(to, &to->call, &letter);
-    if (output != NULL) {
-        hub_settle(to);
-        assert_int_equal(hub_end_call(&raise), PD_OK);
-    }
-    buffer_done(&bytes[0]);
-    buffer_done(&bytes[1]);
-}
-
-static void a_letter_that_must_wait_for_a_commit_is_delivered_after_it(void **state)
-{
-    (void)state;
-    struct hub from, to;
-    hub_open(&from, 1);
-    hub_open(&to, 1);
-    move_family(&from, &to, "E:x", "77");
-    assert_int_equal(hub_end_call(&to.call), PD_OK);
-    assert_completed(&to, "E:x", "77");
-    assert_completed(&to, "C:E:x", "77"); /* the child has reported again */
-    hub_close(&to);
-    hub_close(&from);
-}
-
-/* The child is to be rewound, then terminated; in the other order it would run for ever. */
-static void no_letter_overtakes_one_that_waits_for_a_commit(void **state)
-{
-    (void)state;
-    struct hub from, to;
-    struct hub_call terminate;
-    hub_open(&from, 1);
-    hub_open(&to, 1);
-    move_family(&from, &to, "F:x", NULL);
-    hub_ask(&to, &terminate, MESSAGE_TERMINATE, "C:F:x", "\"enough\"");
-    hub_settle(&to);
-    assert_int_equal(hub_end_call(&to.call), PD_OK);
-    assert_int_equal(hub_end_call(&terminate), PD_OK);
-    assert_state(&to, "C:F:x", RUN_TERMINATED);
-    assert_state(&to, "F:x", RUN_TERMINATED);
-    hub_close(&to);
-    hub_close(&from);
-}
-
 /* ---- the runner ------------------------------------------------------------------------------ */
 
 static void the_runner_forgets_each_execution_that_begins_anew(void **state)
@@ -696,7 +409,7 @@ static void the_runner_forgets_each_execution_that_begins_anew(void **state)
     struct hub hub;
     hub_open(&hub, 1);
     assert_int_equal(hub_start(&hub, "N:a", "4"), PD_OK);
-    assert_completed(&hub, "N:a", "\"round and round\"");
+    hub_assert_completed(&hub, "N:a", "\"round and round\"");
     assert_int_equal(hub.runner.turns, 5);
     assert_int_equal(hub.runner.forgets, 4);
     hub_close(&hub);
@@ -726,14 +439,14 @@ static void a_turn_that_is_left_is_offered_to_the_next_process(void **state)
     struct hub hub;
     hub_open(&hub, 1);
     assert_int_equal(hub_start(&hub, "V:a", "1"), PD_OK);
-    assert_state(&hub, "V:a", RUN_PENDING);
+    hub_assert_state(&hub, "V:a", RUN_PENDING);
     struct partition_counters counters = partition_counters(hub.partitions[0]);
     assert_int_equal(counters.core.turns, 0);
     hub_crash(&hub);
     hub_settle(&hub);
-    assert_state(&hub, "V:a", RUN_PENDING);
+    hub_assert_state(&hub, "V:a", RUN_PENDING);
     assert_int_equal(hub_tell(&hub, MESSAGE_TERMINATE, "V:a", NULL), PD_OK);
-    assert_state(&hub, "V:a", RUN_TERMINATED);
+    hub_assert_state(&hub, "V:a", RUN_TERMINATED);
     hub_close(&hub);
 }
 
@@ -771,15 +484,6 @@ int main(void)
         cmocka_unit_test(a_suspended_instance_takes_its_turn_when_it_is_resumed),
         cmocka_unit_test(a_purged_id_is_free_before_that_is_durable),
         cmocka_unit_test(a_purge_can_mean_one_execution_and_no_other),
-        cmocka_unit_test(a_rewound_parent_has_its_failed_child_rewound),
-        cmocka_unit_test(a_child_that_completed_meanwhile_reports_again_to_a_rewound_parent),
-        cmocka_unit_test(a_child_that_is_gone_or_terminated_is_started_anew_for_a_rewound_parent),
-        cmocka_unit_test(a_rewind_waits_until_the_failure_is_durable),
-        cmocka_unit_test(what_waits_for_a_failed_commit_hears_of_it),
-        cmocka_unit_test(an_archived_instance_goes_on_where_it_is_adopted),
-        cmocka_unit_test(an_archive_that_is_damaged_or_of_another_is_refused),
-        cmocka_unit_test(a_letter_that_must_wait_for_a_commit_is_delivered_after_it),
-        cmocka_unit_test(no_letter_overtakes_one_that_waits_for_a_commit),
         cmocka_unit_test(the_runner_forgets_each_execution_that_begins_anew),
         cmocka_unit_test(the_runner_forgets_one_that_is_replaced_while_it_runs),
         cmocka_unit_test(a_turn_that_is_left_is_offered_to_the_next_process),

@@ -10,54 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "chain_runner.h"
-#include "engine/engine.h"
-#include "flaky_store.h"
-
-enum { PATIENCE_MS = 20000 };
-
-struct house {
-    struct flaky_store store;
-    struct chain_runner runner;
-    struct engine *engine;
-};
-
-static void start_engine(struct house *house, const struct engine_options *options)
-{
-    pd_error err;
-    house->engine = engine_start(&house->store.base, &house->runner.base, options, &err);
-    assert_non_null(house->engine);
-}
-
-static void open_house(struct house *house, const struct engine_options *options)
-{
-    flaky_store_open(&house->store, "memory:?partitions=2");
-    chain_runner_init(&house->runner);
-    start_engine(house, options);
-}
-
-static void close_house(struct house *house)
-{
-    engine_stop(house->engine, PATIENCE_MS);
-    flaky_store_close(&house->store);
-}
-
-static void start(struct house *house, const char *id)
-{
-    pd_error err;
-    struct start_command command = { .id = text_of(id), .name = TEXT("chain") };
-    assert_int_equal(engine_start_instances(house->engine, &command, 1, NULL, &err), PD_OK);
-}
-
-static void terminate(struct house *house, const char *id)
-{
-    pd_error err;
-    struct event event = { .kind = EVENT_EXECUTION_TERMINATED };
-    struct letter letter = { .kind = MESSAGE_TERMINATE,
-                             .instance_id = text_of(id),
-                             .event = &event };
-    assert_int_equal(engine_tell(house->engine, &letter, 1, NULL, &err), PD_OK);
-}
+#include "house.h"
 
 static uint64_t count(struct house *house, enum run_state state)
 {
@@ -84,14 +37,14 @@ static void each_final_state_has_a_time_of_its_own(void **state)
     struct engine_options options = {
         .activity_threads = 1, .keep_ms = { [RUN_COMPLETED] = 100, [RUN_TERMINATED] = 3600000 }
     };
-    open_house(&house, &options);
+    house_open(&house, &options);
     house.runner.to_fail = 1;
-    start(&house, "F:fails");
+    house_start(&house, "F:fails");
     wait_count(&house, RUN_FAILED, 1);
-    start(&house, "1:completes");
-    start(&house, "E:runs");
-    start(&house, "E:terminated");
-    terminate(&house, "E:terminated");
+    house_start(&house, "1:completes");
+    house_start(&house, "E:runs");
+    house_start(&house, "E:terminated");
+    house_terminate(&house, "E:terminated");
     for (int i = 0; i < PATIENCE_MS && house.runner.activities_run < 2; i++) {
         usleep(1000);
     }
@@ -100,7 +53,7 @@ static void each_final_state_has_a_time_of_its_own(void **state)
     assert_int_equal(count(&house, RUN_FAILED), 1);
     assert_int_equal(count(&house, RUN_TERMINATED), 1);
     assert_int_equal(count(&house, RUN_RUNNING), 1);
-    close_house(&house);
+    house_close(&house);
 }
 
 /* More than one page, and they ended when nobody wanted them forgotten. */
@@ -114,7 +67,7 @@ static void what_ended_under_an_earlier_engine_is_forgotten_too(void **state)
     struct engine_options none = { .activity_threads = 2 };
     struct engine_options options = { .keep_ms = { [RUN_COMPLETED] = 1 } };
     pd_error err;
-    open_house(&house, &none);
+    house_open(&house, &none);
     for (int i = 0; i < COUNT; i++) {
         (void)snprintf(ids[i], sizeof ids[i], "1:%d", i);
         commands[i] = (struct start_command){ .id = text_of(ids[i]), .name = TEXT("chain") };
@@ -122,21 +75,22 @@ static void what_ended_under_an_earlier_engine_is_forgotten_too(void **state)
     assert_int_equal(engine_start_instances(house.engine, commands, COUNT, NULL, &err), PD_OK);
     wait_count(&house, RUN_COMPLETED, COUNT);
     engine_stop(house.engine, PATIENCE_MS);
-    start_engine(&house, &options);
+    house.options = options;
+    house_start_engine(&house);
     wait_count(&house, RUN_COMPLETED, 0);
-    close_house(&house);
+    house_close(&house);
 }
 
 static void nothing_is_forgotten_unless_it_is_asked_for(void **state)
 {
     (void)state;
     struct house house;
-    open_house(&house, &(struct engine_options){ .activity_threads = 1 });
-    start(&house, "1:a");
+    house_open(&house, &(struct engine_options){ .activity_threads = 1 });
+    house_start(&house, "1:a");
     wait_count(&house, RUN_COMPLETED, 1);
     usleep(600000);
     assert_int_equal(count(&house, RUN_COMPLETED), 1);
-    close_house(&house);
+    house_close(&house);
 }
 
 static void an_engine_that_forgets_stops_at_once(void **state)
@@ -144,10 +98,10 @@ static void an_engine_that_forgets_stops_at_once(void **state)
     (void)state;
     struct house house;
     struct timespec began, ended;
-    open_house(&house, &(struct engine_options){ .keep_ms = { [RUN_FAILED] = 86400000 } });
+    house_open(&house, &(struct engine_options){ .keep_ms = { [RUN_FAILED] = 86400000 } });
     usleep(20000);
     clock_gettime(CLOCK_MONOTONIC, &began);
-    close_house(&house);
+    house_close(&house);
     clock_gettime(CLOCK_MONOTONIC, &ended);
     assert_in_range(ended.tv_sec - began.tv_sec, 0, 5); /* a sweep is due in a minute */
 }
