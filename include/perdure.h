@@ -485,7 +485,7 @@ typedef struct pd_id { char text[1025]; } pd_id; /* 1 to 256 characters, so at m
 /* Opens a task hub, creating it when it is missing.
  *
  *   url       "sqlite:orders.db"  one file (and its -wal, -shm, -lock, -wake and -run beside it),
- *                                 named from the current folder or from /; on a disk of this machine
+ *                                 named from the current folder or from /; a disk of this machine
  *             "memory:"           this hub only, gone when closed
  *             "...?partitions=4"  with either: one thread more for orchestrators each, 1 to 64.
  *                                 Fixed when the hub is created (1 unless given); ignored later
