@@ -647,8 +647,8 @@ PD_API PD_MUST_USE pd_status pd_hub_raise_event_(pd_hub *hub, const char *id, co
 
 /* Managing. All of these return when it is durable, from any process that has the hub open, and
  *
- *   returns   PD_OK           done. Where the engine runs in another process: durable, and done there
- *                             within milliseconds, or, when none runs, by the next one
+ *   returns   PD_OK           done. Where another process runs the engine: durable, and done there
+ *                             within milliseconds, or, when none runs it, by the next that does
  *             PD_E_NOT_FOUND  no such instance
  *             PD_E_STATE      not possible in the state that is said; nothing was changed
  *             PD_E_INVALID, PD_E_LIMIT, PD_E_UNAVAILABLE  as pd_hub_start

@@ -42,7 +42,7 @@ static const pd_function program[] = {
 
 int main(int argc, char **argv)
 {
-    int pages = argc > 1 ? atoi(argv[1]) : 100;
+    int pages = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 100;
     const char *url = argc > 2 ? argv[2] : "sqlite:heartbeat.db";
     pd_error err;
 

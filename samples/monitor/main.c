@@ -59,7 +59,7 @@ int main(int argc, char **argv)
         return pd_error_report(&err);
 
     pd_id id;
-    int seconds = argc > 2 ? atoi(argv[2]) : 60;
+    int seconds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 60;
     if (pd_hub_start(hub, wait_for_file, PD_OBJ("file", argv[1], "seconds", seconds), NULL, &id,
                      &err))
         return pd_error_report(&err);

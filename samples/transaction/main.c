@@ -85,7 +85,7 @@ static const pd_function program[] = {
 
 int main(int argc, char **argv)
 {
-    int count = argc > 1 ? atoi(argv[1]) : 100;
+    int count = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 100;
     const char *file = argc > 2 ? argv[2] : "transaction.db";
     char url[1024];
     pd_error err;

@@ -87,8 +87,7 @@ static const struct option_row filter_options[] = { FILTERS, NO_MORE };
 
 static const struct option_row history_options[] = {
     { "from", 'f', OPTION_TEXT, "SOURCE",
-      "an archive, a folder of them (*.pda), or the URL of a hub", AT(from),
-      0 },
+      "an archive, a folder of them (*.pda), or the URL of a hub", AT(from), 0 },
     { "id", 0, OPTION_TEXT, "PREFIX", "only instances whose ids begin so", AT(id), 0 },
     { "break-at", 0, OPTION_COUNT, "N", "in gdb, stop before this event of each history", AT(event),
       0 },

@@ -60,17 +60,17 @@ enum mutation_kind {
  * a child. Within a partition it is a struct letter (core.h); through the mailbox of another
  * partition or process it is a message. */
 enum message_kind {
-    MESSAGE_START = 1,     /* EXECUTION_STARTED; flags: states that it may replace */
-    MESSAGE_RAISE = 2,     /* EVENT_RAISED */
+    MESSAGE_START = 1, /* EXECUTION_STARTED; flags: states that it may replace */
+    MESSAGE_RAISE = 2, /* EVENT_RAISED */
     /* EXECUTION_TERMINATED; execution_id: a parent's, and only its child is meant, not another
      * instance that has the id; absent: whoever has it. */
     MESSAGE_TERMINATE = 3,
-    MESSAGE_SUSPEND = 4,   /* EXECUTION_SUSPENDED */
-    MESSAGE_RESUME = 5,    /* EXECUTION_RESUMED */
-    MESSAGE_REWIND = 6,    /* EXECUTION_REWOUND: a failed instance goes on */
+    MESSAGE_SUSPEND = 4, /* EXECUTION_SUSPENDED */
+    MESSAGE_RESUME = 5,  /* EXECUTION_RESUMED */
+    MESSAGE_REWIND = 6,  /* EXECUTION_REWOUND: a failed instance goes on */
     /* No event: an ended instance is forgotten. execution_id: only this one of it; absent: any */
     MESSAGE_PURGE = 7,
-    MESSAGE_ADOPT = 8,     /* bytes: an archive of one instance (wire.h): it is here from now on */
+    MESSAGE_ADOPT = 8, /* bytes: an archive of one instance (wire.h): it is here from now on */
     /* EXECUTION_STARTED of a child. Takes the place of an ended instance; refused by one that has
      * not ended, which the parent hears as CHILD_FAILED. */
     MESSAGE_CHILD_START = 9,

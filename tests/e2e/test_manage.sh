@@ -143,7 +143,8 @@ check "a start in a moment" run 0 start Echo --id soon --at 500ms -i 7 -o none
 check "begins then" run 0 wait soon --timeout 20s
 check "if-exists skip leaves what is there" run 0 start Echo --id soon -i 8 --if-exists skip
 check "as it was" equal 7 "$("$perdure" show soon --output)"
-check "if-exists fail refuses also what has ended" refused 4 "." start Echo --id soon --if-exists fail
+check "if-exists fail refuses also what has ended" \
+    refused 4 "." start Echo --id soon --if-exists fail
 "$perdure" start Ask --id stuck -o none
 check "if-exists replace ends what runs" run 0 start Echo --id stuck -i 9 --if-exists replace --wait
 check "and takes its place" equal 9 "$("$perdure" show stuck --output)"

@@ -22,8 +22,10 @@ check "with every wait replayed too" equal '["flight-Oslo","room-Oslo","car-Oslo
 parcels='["parcel for Tokyo handed over","nobody delivers there: parcel for Atlantis",'
 parcels="$parcels\"parcel for London handed over\"]"
 check "children deliver" equal "$parcels" "$(timeout 30 sub_orchestrations 2>err)"
-check "and replayed" equal "$parcels" "$(PD_REPLAY=always timeout 30 sub_orchestrations sqlite:r.db)"
-check "the tree has four" equal 4 "$(perdure --hub sqlite:sub_orchestrations.db tree parcels | wc -l)"
+check "and replayed" equal "$parcels" \
+    "$(PD_REPLAY=always timeout 30 sub_orchestrations sqlite:r.db)"
+check "the tree has four" equal 4 \
+    "$(perdure --hub sqlite:sub_orchestrations.db tree parcels | wc -l)"
 
 # ---- monitor ----
 monitor flag 20 >monitor.out 2>&1 &
@@ -35,7 +37,8 @@ check "and says how often it looked" sh -c 'perdure --hub sqlite:monitor.db list
 kill -9 "$children"
 wait "$children" 2>/dev/null
 touch flag
-check "killed and run again, it finds the file" sh -c 'timeout 30 monitor flag 20 | grep -q "is there"'
+check "killed and run again, it finds the file" \
+    sh -c 'timeout 30 monitor flag 20 | grep -q "is there"'
 check "and so does the first one" sh -c 'for i in $(seq 100); do
     [ "$(perdure --hub sqlite:monitor.db list -s completed -o id | wc -l)" -eq 2 ] && exit 0
     timeout 10 monitor flag 5 >/dev/null; [ "$i" -gt 3 ] && exit 0; done; exit 1'
@@ -77,7 +80,8 @@ sum_is() {
 }
 check "the loop adds up" sum_is 1275
 check "in fifty rounds" equal 50 "$(json sum.json '$.customStatus.round')"
-check "with the history of one" sh -c '[ "$(perdure --hub sqlite:e.db history the-sum | wc -l)" -lt 8 ]'
+check "with the history of one" \
+    sh -c '[ "$(perdure --hub sqlite:e.db history the-sum | wc -l)" -lt 8 ]'
 kill -9 "$loop"
 wait "$loop" 2>/dev/null
 e raise the-sum number --data 25 -o none
@@ -102,7 +106,8 @@ for _ in $(seq 8); do
     sum=$(sqlite3 t.db "SELECT sum(balance) FROM account" 2>/dev/null)
     check "after kill $kills the sum is what it was" test "${sum:-10000}" = 10000
 done
-check "and at the end" sh -c 'timeout 120 transaction 400 t.db >t.out && grep -q "\"sum\":10000" t.out'
+check "and at the end" sh -c 'timeout 120 transaction 400 t.db >t.out &&
+    grep -q "\"sum\":10000" t.out'
 check "each transfer is recorded once" equal 402 \
     "$(perdure --hub sqlite:t.db history transfers | grep -c TaskScheduled)"
 finish
