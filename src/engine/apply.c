@@ -189,7 +189,8 @@ void apply_claims(struct partition *partition, time_us now)
 
 /* ---- activities ------------------------------------------------------------------------------ */
 
-/* The step of a transaction that may be under way does not end for another reason (P7). */
+/* The step of a transaction that may be under way does not end for another reason (P7). Lifts the
+ * claim of one that is over, also when its instance has ended: it may go on, rewound. */
 static bool is_late(struct partition *partition, const struct command *command)
 {
     const struct activity *activity = command->as.done.activity;
@@ -233,7 +234,7 @@ static bool apply_done(struct partition *partition, time_us now, struct command 
     } else if (status != PD_OK) {
         partition_back_off(partition, now, &err);
         return false;
-    } else if (instance != NULL && !is_late(partition, command)) {
+    } else if (!is_late(partition, command) && instance != NULL) {
         complete(partition, now, instance, command);
     }
     if (command->as.done.is_timeout) {

@@ -81,6 +81,7 @@ struct seat {
     /* the thread's own */
     const struct activity *activity;
     bool is_void;    /* the result goes nowhere: somebody else's is the step's */
+    bool has_claim;  /* the step cannot end in another way before it is heard of */
     bool is_unknown; /* only the store knows whether there is a result */
 
     _Atomic bool is_unwanted;    /* nobody waits for the result any more */

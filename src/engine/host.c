@@ -271,9 +271,10 @@ static pd_status transact(struct activity_host *host,
     leave(seat->pool);
     ret->is_recorded = status == PD_OK;
     seat->is_void = status == PD_E_LEASE_LOST;
-    /* Rolled back, by its body (CANCELLED) or by what that did (STATE): a failure like others. */
-    seat->is_unknown =
-        status != PD_OK && !seat->is_void && status != PD_E_CANCELLED && status != PD_E_STATE;
+    /* Rolled back by its body (CANCELLED), or by what that did (STATE): a failure, which lifts the
+     * claim, and has to come: what else would have ended the step may have been refused for it. */
+    seat->has_claim = status == PD_E_CANCELLED || status == PD_E_STATE;
+    seat->is_unknown = status != PD_OK && !seat->is_void && !seat->has_claim;
     return status;
 }
 
@@ -309,7 +310,7 @@ void host_begin(struct seat *seat, struct activity *activity)
     seat->row = activity->row;
     seat->id = activity->id;
     seat->activity = activity;
-    seat->is_void = seat->is_unknown = false;
+    seat->is_void = seat->has_claim = seat->is_unknown = false;
     atomic_store_explicit(&seat->is_unwanted, false, memory_order_relaxed);
     if (limits->run_ms != 0 || limits->beat_ms != 0) {
         time_us now = clock_steady();

@@ -29,7 +29,8 @@ static void run(struct seat *seat, struct activity *activity)
     if (command->as.done.result.is_recorded) {
         activity_free(command_end_done(command));
         pump_notice_mail(pump);
-    } else if (seat->is_void || (!seat->is_unknown && atomic_load(&seat->is_unwanted))) {
+    } else if (seat->is_void ||
+               (!seat->is_unknown && !seat->has_claim && atomic_load(&seat->is_unwanted))) {
         /* Its step was closed. Should it be open again, because the instance was rewound, another
          * run is in this one's place, which may have failed only because it was told to stop. */
         activity_free(command_end_done(command));

@@ -258,6 +258,21 @@ static void the_claim_of_one_that_was_terminated_goes_with_its_result(void **sta
     hub_close(&hub);
 }
 
+static void the_claim_of_one_that_was_terminated_goes_when_it_was_rolled_back(void **state)
+{
+    (void)state;
+    struct hub hub;
+    hub_open(&hub, 1);
+    struct activity *a = start_and_take(&hub, "1:a");
+    assert_int_equal(try_claim(&hub, a), PD_OK);
+    assert_int_equal(hub_tell(&hub, MESSAGE_TERMINATE, "1:a", NULL), PD_OK);
+    finish(&hub, a, false);
+    assert_int_equal(claims(&hub), 0);
+    hub_settle(&hub);
+    assert_int_equal(hub_look(&hub, "1:a").state, RUN_TERMINATED);
+    hub_close(&hub);
+}
+
 /* ---- recovery -------------------------------------------------------------------------------- */
 
 /* A command brings it into memory before the scan does, and it leaves again in between. */
@@ -295,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_claim_is_refused_when_its_partition_goes),
         cmocka_unit_test(a_claimed_step_does_not_time_out_and_another_does),
         cmocka_unit_test(the_claim_of_one_that_was_terminated_goes_with_its_result),
+        cmocka_unit_test(the_claim_of_one_that_was_terminated_goes_when_it_was_rolled_back),
         cmocka_unit_test(recovery_dispatches_an_activity_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,6 +128,22 @@ static void a_transaction_that_has_begun_does_not_time_out(void **state)
     house_close(&house);
 }
 
+/* It was told that its time is up, and heeds that: its failure is the only word the step gets. */
+static void a_transaction_that_fails_past_its_time_fails_the_step(void **state)
+{
+    (void)state;
+    struct house house;
+    house_open(&house, &(struct engine_options){ .activity_threads = 1 });
+    house.runner.has_transaction = true;
+    house.runner.limits.run_ms = 20;
+    house.runner.to_fail = 1;
+    house.store.dwell_us = 100000;
+    house_start(&house, "F:a");
+    assert_string_equal(house_wait_ended(&house, "F:a").failure, "Refused: as it was told to");
+    house_close(&house);
+    assert_int_equal(house.store.database, 0);
+}
+
 /* And before it: then there is none. */
 static void an_activity_that_timed_out_makes_no_transaction(void **state)
 {
@@ -201,6 +217,7 @@ int main(void)
         cmocka_unit_test(an_activity_of_an_earlier_life_makes_no_transaction),
         cmocka_unit_test(a_transaction_whose_store_fails_is_made_once_all_the_same),
         cmocka_unit_test(a_transaction_that_has_begun_does_not_time_out),
+        cmocka_unit_test(a_transaction_that_fails_past_its_time_fails_the_step),
         cmocka_unit_test(an_activity_that_timed_out_makes_no_transaction),
         cmocka_unit_test(stopping_waits_for_a_transaction),
         cmocka_unit_test(stopping_does_not_wait_for_a_claim_that_nobody_can_grant),
