@@ -288,8 +288,10 @@ typedef struct pd_activity_call {
 /* call: start and await.  start: begin, and return a task to wait for.  See section 9 for the
  * forms you write: pd_call_activity(o, say_hello, "Tokyo", .retry = &gently).
  *
- * Requests are recorded, and handed out, when the orchestrator next waits or returns: those that
- * it never waits for as well. An attempt that is over one of its limits of time fails with
+ * Requests are recorded, and handed out, when the orchestrator next waits: also those that it never
+ * waits for. But an activity or timer that is open when the orchestration ends, or continues as
+ * new, is given up as by pd_cancel; so wait for what has to happen. (Children go on, and events are
+ * sent.) An attempt that is over one of its limits of time fails with
  * "Timeout", as data that a retry policy sees; the function that may still be running is told
  * (pd_activity_is_cancelled), and what it returns is dropped. Limits count while an engine runs;
  * one that starts anew counts anew. A history only grows, and replay reads all of it: let one that

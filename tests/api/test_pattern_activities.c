@@ -144,6 +144,18 @@ static pd_result hangs(pd_orchestration *o, pd_value input)
     return pd_ok(o, got);
 }
 
+/* Starts one and waits a little, so that it runs; and another in its last turn. */
+static pd_result leaves(pd_orchestration *o, pd_value how)
+{
+    pd_start_activity(o, hang, PD_NULL);
+    pd_wait_event(o, "leave");
+    pd_start_activity(o, hang, PD_NULL);
+    if (strcmp(pd_text(how), "anew") == 0) {
+        return pd_continue_as_new(o, "wait");
+    }
+    return strcmp(pd_text(how), "fail") == 0 ? pd_fail(o, "Left", "as told") : pd_ok(o, how);
+}
+
 /* ---- transactions ---- */
 
 static int add_row(pd_activity *a, sqlite3 *db, const char *text)
@@ -205,6 +217,7 @@ static const pd_function program[] = {
     PD_FUNCTION("Holds", holds),
     PD_FUNCTION("ChangesItsMind", changes_its_mind),
     PD_FUNCTION("Hangs", hangs),
+    PD_FUNCTION("Leaves", leaves),
     PD_FUNCTION("Diary", diary),
 };
 
@@ -312,6 +325,28 @@ static void the_activity_of_a_terminated_instance_is_told_and_never_run_again(vo
     assert_int_equal(kit_count_events(kit, "i", "TaskCompleted"), 0);
 }
 
+static void what_is_open_when_an_orchestration_ends_is_told_or_not_begun(void **state)
+{
+    struct kit *kit = begin(state, 4);
+    static const char *const ways[] = { "end", "fail" };
+    for (int i = 0; i < 2; i++) {
+        kit_start(kit, "Leaves", PD_VAL(ways[i]), ways[i], NULL);
+        await(&runs, i + 1);
+        kit_raise(kit, ways[i], "leave", PD_NULL);
+        pd_instance_free(kit_wait(kit, ways[i]));
+        await(&told, i + 1);
+    }
+    kit_start(kit, "Leaves", PD_VAL("anew"), "anew", NULL);
+    await(&runs, 3);
+    kit_raise(kit, "anew", "leave", PD_NULL);
+    await(&told, 3);
+    await(&runs, 4); /* the first of the next execution */
+    kit_sleep_ms(30);
+    assert_int_equal(atomic_load(&runs), 4); /* and none of those of a last turn */
+    kit_raise(kit, "anew", "leave", PD_NULL);
+    kit_assert_ends(kit, "anew", PD_RUN_COMPLETED, "\"wait\"");
+}
+
 /* ---- transactions --------------------------------------------------------------------------- */
 
 static void assert_diary(struct kit *kit, const char *wanted)
@@ -361,6 +396,7 @@ int main(void)
         HUB_TEST(the_next_worker_goes_on_where_the_one_before_was),
         HUB_TEST(an_activity_that_is_given_up_is_told_and_not_tried_again),
         HUB_TEST(the_activity_of_a_terminated_instance_is_told_and_never_run_again),
+        HUB_TEST(what_is_open_when_an_orchestration_ends_is_told_or_not_begun),
         cmocka_unit_test_setup_teardown(a_transaction_writes_once_and_nothing_when_it_fails,
                                         kit_open_file, kit_close),
         cmocka_unit_test_setup_teardown(a_transaction_in_a_hub_without_a_file_is_misuse,

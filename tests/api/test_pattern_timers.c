@@ -158,7 +158,7 @@ static struct kit *begin(void **state)
 static void timers_are_never_early_and_hardly_late_under_load(void **state)
 {
     struct kit *kit = begin(state);
-    char id[8];
+    char id[24];
     for (int i = 0; i < 8; i++) {
         snprintf(id, sizeof(id), "busy %d", i);
         kit_start(kit, "Busy", PD_VAL(60), id, NULL);
