@@ -19,9 +19,10 @@
 
 enum { CORE_MAGIC = 0x636f7265 };
 
-/* Most activities and events that wait are no larger than this; a batch of a busy partition holds
- * some thousands. */
-enum { SHELF_ACTIVITY = 512, SHELF_WAITING = 320, SHELF_MOST = 8192 };
+/* Most activities and events that wait are no larger than this (an activity with an id and an
+ * execution id of 32 digits, a short input, and the engine's room: 624); a batch of a busy partition
+ * holds some thousands. */
+enum { SHELF_ACTIVITY = 704, SHELF_WAITING = 320, SHELF_MOST = 8192 };
 
 /* A batch that grew larger than this is not kept: one huge commit is not a habit. */
 #define SPARE_BYTES_MAX ((size_t)8 << 20)

@@ -44,13 +44,14 @@ void latch_done(struct latch *latch)
     pthread_mutex_destroy(&latch->mutex);
 }
 
-/* What the engine keeps in an activity's room. Most results are short, and lie there too. */
+/* What the engine keeps in an activity's room. Most results are short, and lie there too: the
+ * author needs 128 bytes for one of 20. Core's shelf for activities has to hold the whole. */
 struct done {
     union {
         struct command command;
         time_us start_by; /* until it is begun */
     };
-    _Alignas(ARENA_ALIGN) uint8_t bytes[96];
+    _Alignas(ARENA_ALIGN) uint8_t bytes[160];
 };
 
 const size_t command_done_size = sizeof(struct done);
