@@ -4,9 +4,10 @@
  * activities, the mailbox.
  *
  * Threads: one per partition (core and orchestrator turns), one that commits for all partitions,
- * a pool for activities, one that listens to the mailbox. Orchestrator turns run on the partition's
- * thread without waiting for the disk; replies and activities wait for the commit that holds what
- * they depend on. */
+ * a pool for activities, one that listens to the mailbox; while they are needed, one that looks
+ * after limits of time, and one that forgets what ended long ago. Orchestrator turns run on the
+ * partition's thread without waiting for the disk; replies, letters to other partitions and
+ * activities wait for the commit that holds what they depend on. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 

@@ -236,6 +236,12 @@ static void a_letter_that_must_wait_for_a_commit_is_delivered_after_it(void **st
     assert_int_equal(hub_end_call(&to.call), PD_OK);
     hub_assert_completed(&to, "E:x", "77");
     hub_assert_completed(&to, "C:E:x", "77"); /* the child has reported again */
+    /* Afterwards letters are delivered with what caused them again. */
+    hub_ask(&to, &to.call, MESSAGE_START, "C:E:y", "1");
+    assert_true(hub_step(&to, 0));
+    assert_true(hub_is_answered(&to.call));
+    hub_assert_state(&to, "E:y", RUN_PENDING);
+    assert_int_equal(hub_end_call(&to.call), PD_OK);
     hub_close(&to);
     hub_close(&from);
 }
