@@ -131,6 +131,7 @@ static void stay_ended(struct core *core, struct instance *instance,
     instance->ended_at = record->ended_at;
     instance->output = text_copy(arena, record->output);
     instance->failure = text_copy(arena, record->failure);
+    instance_tell_end(core, instance); /* who saw it wait in the mailbox waits for this */
 }
 
 /* ---- both ---- */

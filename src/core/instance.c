@@ -284,17 +284,22 @@ static void vanish(struct core *core, struct instance *instance)
     instance_consume(core, instance, instance->events.count);
 }
 
-/* Likewise, and whoever waits for the end can be told. */
-static void leave(struct core *core, struct instance *instance)
+void instance_tell_end(struct core *core, const struct instance *instance)
 {
     struct batch *batch = core_open_batch(core);
-    vanish(core, instance);
     struct ending *ending = arena_alloc(&batch->arena, sizeof *ending);
     ending->instance_id = text_copy(&batch->arena, instance->id);
     ending->state = instance->state;
     ending->next = batch->endings;
     batch->endings = ending;
     batch->ending_count++;
+}
+
+/* Likewise, and whoever waits for the end can be told. */
+static void leave(struct core *core, struct instance *instance)
+{
+    vanish(core, instance);
+    instance_tell_end(core, instance);
     core->counters.endings++;
 }
 

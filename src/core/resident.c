@@ -142,10 +142,14 @@ struct instance *resident_make(const struct instance_record *record, uint64_t tu
     instance->stored_busy = record->is_busy;
     instance->turn_count = turn_count;
     instance->created_at = instance->last_at = record->created_at;
-    /* The start of a later execution is made after the instance. */
+    bool starts_later = start_waits && start->fire_at != 0 && !record->is_busy &&
+                        record->state != RUN_RUNNING; /* else its time has come */
+    /* The start of a later execution is made after the instance: that tells of one that is
+     * suspended. Times of an archive may be anything. */
     instance->has_begun = record->state == RUN_RUNNING || turn_count != 0 ||
-                          (start_waits && start->at > record->created_at);
-    if (start_waits && start->fire_at != 0 && !record->is_busy) { /* else its time has come */
+                          (record->state == RUN_SUSPENDED && start_waits && !starts_later &&
+                           start->at > record->created_at);
+    if (starts_later) {
         instance->starts_at = start->fire_at;
         instance->holds |= HOLD_TIME;
     }

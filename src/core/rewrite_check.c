@@ -40,6 +40,12 @@ static bool is_above(void *seen, int32_t step)
     return is_new;
 }
 
+static bool is_below(void *seen, int32_t step)
+{
+    const int32_t *most = seen;
+    return step < *most;
+}
+
 static bool is_new(void *seen, int32_t step)
 {
     struct map64 *steps = seen;
@@ -62,6 +68,18 @@ static bool are_different(const struct adoption *adoption)
     bool all_new = each_step(adoption, is_new, &steps);
     map64_done(&steps);
     return all_new;
+}
+
+/* Steps are numbered without gaps, so there are more events than that. Whoever replays takes a step
+ * with a higher number for none, and asks for another one of that number. */
+static bool are_dense(const struct adoption *adoption)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < adoption->turn_count; i++) {
+        count += adoption->turns[i].count;
+    }
+    int32_t most = count <= INT32_MAX ? (int32_t)count : INT32_MAX;
+    return each_step(adoption, is_below, &most);
 }
 
 /* NULL, or what is wrong with the event. */
@@ -129,13 +147,21 @@ static const char *flaw_of_waiting(const struct adoption *adoption)
     return NULL;
 }
 
+/* Children are named after it: "<execution id>:<step>". */
+static bool is_proper_execution(struct text id)
+{
+    enum { EXECUTION_MAX = 200 };
+    pd_error unused;
+    return id.size <= EXECUTION_MAX && instance_id_check(id, &unused) == PD_OK;
+}
+
 static const char *flaw_of_record(const struct adoption *adoption)
 {
     const struct instance_record *record = adoption->record;
     pd_error unused;
-    if (instance_id_check(record->id, &unused) != PD_OK || !text_is_present(record->execution_id) ||
-        !text_is_present(record->name)) {
-        return "the instance has no proper id, no execution or no name";
+    if (instance_id_check(record->id, &unused) != PD_OK ||
+        !is_proper_execution(record->execution_id) || !text_is_present(record->name)) {
+        return "the instance has no proper id, no proper execution or no name";
     }
     if (record->state > RUN_TERMINATED ||
         (record->state == RUN_PENDING && adoption->turn_count != 0)) {
@@ -163,6 +189,9 @@ pd_status rewrite_check(const struct adoption *adoption, pd_error *err)
     }
     if (flaw == NULL && !are_different(adoption)) {
         flaw = "two steps have one number";
+    }
+    if (flaw == NULL && !are_dense(adoption)) {
+        flaw = "steps are missing before another one";
     }
     return flaw == NULL ? PD_OK
                         : error_set(err, PD_E_CORRUPT, false, "core: history",

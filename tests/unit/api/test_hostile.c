@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Archives that an enemy wrote: well encoded, of instances that cannot be, or hardly. Imported into
+ * a hub whose worker has functions of the names in them, and then used: whatever is refused is
+ * refused with a status, and what is taken in can be looked at, told things, ended and forgotten.
+ * An assertion that fails, memory that is not ours, or a thread that never answers, is the bug.
+ *
+ *   PERDURE_HOSTILE_CASES (400)   how many
+ *   PERDURE_HOSTILE_SEED  (1)     the first one's; a case that ends the process says its own
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "wire/wire.h"
+
+enum { TURNS_MAX = 5, EVENTS_MAX = 7, WAITING_MAX = 4, FAN = 12 };
+
+static uint64_t seed_now;
+
+static uint64_t below(uint64_t *state, uint64_t limit)
+{
+    uint64_t z = (*state += 0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return (z ^ (z >> 31)) % limit;
+}
+
+static bool once_in(uint64_t *state, uint64_t n)
+{
+    return below(state, n) == 0;
+}
+
+/* ---- what it finds here ---------------------------------------------------------------------- */
+
+static pd_result nothing(pd_activity *a, pd_value input)
+{
+    return pd_ok(a, input);
+}
+
+static pd_result breaks(pd_activity *a, pd_value input)
+{
+    (void)input;
+    return pd_fail(a, "Broken", "as ever");
+}
+
+/* Waits, then asks for more steps than histories of strangers have. */
+static pd_result waits(pd_orchestration *o, pd_value input)
+{
+    pd_task *tasks[FAN];
+    pd_wait_event(o, "go");
+    for (int i = 0; i < FAN; i++) {
+        tasks[i] = pd_start_activity(o, nothing, input);
+    }
+    pd_await_all(o, tasks, FAN);
+    return pd_ok(o, PD_NULL);
+}
+
+static pd_result asks(pd_orchestration *o, pd_value input)
+{
+    pd_task *timer = pd_start_timer(o, pd_milliseconds(1));
+    pd_task *task = pd_start_activity(o, nothing, input);
+    pd_await(o, timer);
+    pd_await(o, task);
+    pd_cancel(o, pd_start_timer(o, pd_days(1)));
+    pd_await(o, pd_start_child(o, "Ends", input));
+    return pd_ok(o, pd_call_activity(o, breaks, input));
+}
+
+static pd_result ends(pd_orchestration *o, pd_value input)
+{
+    return pd_ok(o, input);
+}
+
+static pd_result loops(pd_orchestration *o, pd_value input)
+{
+    pd_wait_event(o, "go");
+    return pd_continue_as_new(o, input);
+}
+
+static const pd_function program[] = {
+    PD_FUNCTION("Waits", waits), PD_FUNCTION("Asks", asks),       PD_FUNCTION("Ends", ends),
+    PD_FUNCTION("Loops", loops), PD_FUNCTION("Nothing", nothing), PD_FUNCTION("Breaks", breaks),
+};
+
+/* ---- making one ------------------------------------------------------------------------------ */
+
+#define PICK(random, array) ((array)[below((random), sizeof(array) / sizeof *(array))])
+
+static struct text some_id(uint64_t *random)
+{
+    static const char *const ids[] = { "a", "b", "c", "d", "a", "b", "c", "d", "", "@x", "p/q" };
+    return text_of(PICK(random, ids));
+}
+
+static struct text some_name(uint64_t *random)
+{
+    static const char *const names[] = { "Waits", "Asks",   "Ends", "Loops", "Nothing",
+                                         "go",    "Breaks", "GO",   "",      "Nobody" };
+    return text_of(PICK(random, names));
+}
+
+static struct text some_payload(uint64_t *random)
+{
+    static const char *const payloads[] = {
+        "null", "1", "\"x\"", "{\"a\":[1,2]}", "", "{", "\xff"
+    };
+    return once_in(random, 4) ? TEXT_ABSENT : text_of(PICK(random, payloads));
+}
+
+static struct text some_execution(uint64_t *random)
+{
+    static char large[4000];
+    memset(large, 'e', sizeof large - 1);
+    switch (below(random, 24)) {
+    case 0: return text_of(large);
+    case 1: return text_make("e\0f", 3);
+    case 2: return TEXT("e/f");
+    case 3: return TEXT("");
+    default: return below(random, 2) == 0 ? TEXT("e1") : TEXT("e2");
+    }
+}
+
+static time_us some_time(uint64_t *random)
+{
+    static const time_us far[] = { INT64_MIN, INT64_MIN + 1, -1, 0, INT64_MAX - 1, INT64_MAX };
+    return once_in(random, 6) ? PICK(random, far) : (time_us)(1000 + below(random, 40));
+}
+
+static int32_t some_step(uint64_t *random)
+{
+    static const int32_t odd[] = { INT32_MIN, -1, INT32_MAX, 1000000, FAN, 5, 9 };
+    return once_in(random, 6) ? PICK(random, odd) : (int32_t)below(random, 5);
+}
+
+static const struct failure *some_failure(uint64_t *random, struct arena *arena)
+{
+    struct failure *failure = arena_alloc(arena, sizeof *failure);
+    failure->type = TEXT("Broken");
+    failure->message = TEXT("by an enemy");
+    failure->is_final = once_in(random, 2);
+    return failure;
+}
+
+static const struct event_extra *some_extra(uint64_t *random, struct arena *arena)
+{
+    struct event_extra *extra = arena_alloc(arena, sizeof *extra);
+    extra->progress = some_payload(random);
+    extra->limits.start_ms = once_in(random, 3) ? some_time(random) : 0;
+    extra->limits.run_ms = once_in(random, 3) ? some_time(random) : 0;
+    extra->retry_of = once_in(random, 2) ? some_step(random) : 0;
+    extra->recurses = once_in(random, 2);
+    extra->has_parent = once_in(random, 2);
+    extra->parent_step = some_step(random);
+    extra->parent_id = some_id(random);
+    extra->parent_execution_id = some_execution(random);
+    extra->parent_name = some_name(random);
+    extra->parent_version = TEXT("");
+    return extra;
+}
+
+static struct event some_event(uint64_t *random, struct arena *arena, enum event_kind kind)
+{
+    static const enum run_state ways[] = { RUN_COMPLETED, RUN_FAILED, RUN_TERMINATED };
+    return (struct event){
+        .kind = kind,
+        .id = some_step(random),
+        .ref = some_step(random),
+        .at = some_time(random),
+        .fire_at = some_time(random),
+        .name = some_name(random),
+        .version = once_in(random, 2) ? TEXT("2") : TEXT_ABSENT,
+        .payload = some_payload(random),
+        .instance_id = some_id(random),
+        .execution_id = some_execution(random),
+        .outcome = PICK(random, ways),
+        .failure = some_failure(random, arena),
+        .extra = once_in(random, 2) ? some_extra(random, arena) : NULL,
+    };
+}
+
+static enum event_kind some_kind(uint64_t *random)
+{
+    static const enum event_kind kinds[] = {
+#define X(kind, wire, name) EVENT_##kind,
+        EVENT_MAP(X)
+#undef X
+    };
+    return PICK(random, kinds);
+}
+
+static enum event_kind some_input(uint64_t *random)
+{
+    enum event_kind kind;
+    do {
+        kind = some_kind(random);
+    } while (event_role(kind) != ROLE_INPUT || kind == EVENT_EXECUTION_STARTED);
+    return kind;
+}
+
+/* Mostly what a step is, numbered as steps are, so that much of it gets past the first look. */
+static struct event some_asked(uint64_t *random, struct arena *arena, int32_t *step)
+{
+    static const enum event_kind kinds[] = { EVENT_TASK_SCHEDULED, EVENT_TIMER_CREATED,
+                                             EVENT_CHILD_CREATED };
+    struct event event = some_event(random, arena, PICK(random, kinds));
+    static const char *const children[] = { "a", "b", "c", "d", "e1:0001" };
+    static const char *const names[] = { "Nothing", "Ends", "Breaks", "Waits" };
+    event.instance_id = text_of(PICK(random, children));
+    event.name = text_of(PICK(random, names));
+    if (!once_in(random, 5)) {
+        event.id = (*step)++;
+    } else if (once_in(random, 2)) {
+        event.id = *step += (int32_t)below(random, 8);
+        ++*step;
+    }
+    return event;
+}
+
+static void add(struct buffer *turn, const struct event *event)
+{
+    wire_write_event(turn, event);
+}
+
+static struct text some_turn(uint64_t *random, struct arena *arena, bool is_first, bool ends,
+                             const struct instance_record *record, int32_t *step)
+{
+    struct buffer turn;
+    buffer_init(&turn);
+    struct event event = some_event(random, arena, EVENT_ORCHESTRATOR_STARTED);
+    if (!once_in(random, 60)) {
+        add(&turn, &event);
+    }
+    event = some_event(random, arena, EVENT_EXECUTION_STARTED);
+    event.name = once_in(random, 10) ? event.name : record->name;
+    if (is_first != once_in(random, 60)) {
+        add(&turn, &event);
+    }
+    for (uint64_t i = below(random, EVENTS_MAX); i > 0; i--) {
+        event = once_in(random, 40)  ? some_event(random, arena, some_kind(random))
+                : once_in(random, 2) ? some_asked(random, arena, step)
+                                     : some_event(random, arena, some_input(random));
+        add(&turn, &event);
+    }
+    if (ends != once_in(random, 60)) {
+        event = some_event(random, arena, EVENT_EXECUTION_COMPLETED);
+        event.outcome = once_in(random, 60) ? event.outcome : record->state;
+        if (run_state_is_final(event.outcome)) {
+            add(&turn, &event);
+        }
+    }
+    struct text ret = text_copy(arena, buffer_text(&turn));
+    buffer_done(&turn);
+    return ret;
+}
+
+static struct text encoded(struct arena *arena, const struct event *event)
+{
+    struct buffer one;
+    buffer_init(&one);
+    wire_write_event(&one, event);
+    struct text ret = text_copy(arena, buffer_text(&one));
+    buffer_done(&one);
+    return ret;
+}
+
+static void fill_record(uint64_t *random, struct arena *arena, struct instance_record *record)
+{
+    struct buffer failure;
+    record->id = some_id(random);
+    record->execution_id = some_execution(random);
+    record->name = once_in(random, 20) ? some_name(random) : TEXT("Waits");
+    record->name = once_in(random, 3) ? TEXT("Asks") : record->name;
+    record->version = once_in(random, 2) ? TEXT("1") : TEXT_ABSENT;
+    record->input = some_payload(random);
+    record->created_at = once_in(random, 3) ? 0 : some_time(random);
+    record->updated_at = some_time(random);
+    record->starts_at = once_in(random, 3) ? some_time(random) : 0;
+    record->output = some_payload(random);
+    record->custom_status = some_payload(random);
+    if (once_in(random, 3)) {
+        buffer_init(&failure);
+        wire_write_failure(&failure, some_failure(random, arena));
+        record->failure = text_copy(arena, buffer_text(&failure));
+        buffer_done(&failure);
+    }
+    if (once_in(random, 3)) {
+        record->parent_id = some_id(random);
+        record->parent_execution_id = some_execution(random);
+        record->parent_step = some_step(random);
+    }
+}
+
+static void make(uint64_t *random, struct arena *arena, struct archive *ret)
+{
+    static struct text turns[TURNS_MAX], inbox[WAITING_MAX + 1];
+    int32_t step = 0;
+    *ret = (struct archive){ .turns = turns, .inbox = inbox };
+    struct instance_record *record = &ret->record;
+    fill_record(random, arena, record);
+    ret->turn_count = below(random, TURNS_MAX + 1);
+    record->state = (enum run_state)below(random, RUN_TERMINATED + 1);
+    if (ret->turn_count == 0 && run_state_is_final(record->state) && !once_in(random, 10)) {
+        record->state = RUN_PENDING;
+    }
+    if (ret->turn_count != 0 && record->state == RUN_PENDING && !once_in(random, 10)) {
+        record->state = RUN_RUNNING;
+    }
+    bool has_ended = run_state_is_final(record->state);
+    record->ended_at = has_ended != once_in(random, 60) ? 2000 : 0;
+    for (size_t i = 0; i < ret->turn_count; i++) {
+        turns[i] =
+            some_turn(random, arena, i == 0, has_ended && i + 1 == ret->turn_count, record, &step);
+    }
+    if (ret->turn_count == 0) {
+        struct event start = some_event(random, arena, EVENT_EXECUTION_STARTED);
+        start.name = record->name;
+        inbox[ret->inbox_count++] = encoded(arena, &start);
+    }
+    for (uint64_t i = has_ended ? 0 : below(random, WAITING_MAX); i > 0; i--) {
+        struct event event =
+            some_event(random, arena, once_in(random, 40) ? some_kind(random) : some_input(random));
+        inbox[ret->inbox_count++] = encoded(arena, &event);
+    }
+}
+
+/* ---- using it -------------------------------------------------------------------------------- */
+
+struct place {
+    char folder[64], path[96], url[128];
+};
+
+static struct place place_make(void)
+{
+    struct place place;
+    (void)snprintf(place.folder, sizeof place.folder, "/tmp/pd-hostile-XXXXXX");
+    assert_non_null(mkdtemp(place.folder));
+    (void)snprintf(place.path, sizeof place.path, "%s/a.pda", place.folder);
+    (void)snprintf(place.url, sizeof place.url, "sqlite:%s/h.db?partitions=2", place.folder);
+    return place;
+}
+
+static void place_remove(const struct place *place)
+{
+    static const char *const files[] = { "a.pda",    "h.db",      "h.db-wal",  "h.db-shm",
+                                         "h.db-run", "h.db-lock", "h.db-wake", "h.db-journal" };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "%s/%s", place->folder, files[i]);
+        (void)unlink(path);
+    }
+    assert_int_equal(rmdir(place->folder), 0);
+}
+
+static void write_archive(const struct place *place, const struct archive *archive)
+{
+    struct buffer file;
+    pd_error err;
+    buffer_init(&file);
+    wire_write_archive_header(&file);
+    assert_int_equal(wire_write_archive_entry(&file, archive, &err), PD_OK);
+    FILE *to = fopen(place->path, "w");
+    assert_non_null(to);
+    assert_int_equal(fwrite(file.at, 1, file.size, to), file.size);
+    assert_int_equal(fclose(to), 0);
+    buffer_done(&file);
+}
+
+static bool is_refusal(pd_status status)
+{
+    return status == PD_OK || status == PD_E_CORRUPT || status == PD_E_INVALID ||
+           status == PD_E_LIMIT || status == PD_E_EXISTS || status == PD_E_STATE ||
+           status == PD_E_NOT_FOUND;
+}
+
+static pd_worker *work(pd_hub *hub)
+{
+    pd_error err;
+    pd_worker *worker =
+        pd_worker_start(hub, PD_PROGRAM(program), &(pd_worker_options){ .threads = 2 }, &err);
+    assert_non_null(worker);
+    return worker;
+}
+
+static void tell(pd_hub *hub, const char *id, uint64_t *random)
+{
+    pd_error err;
+    pd_id fork = { "" };
+    pd_status status = PD_OK;
+    switch (below(random, 8)) {
+    case 0: status = pd_hub_suspend(hub, id, "why not", &err); break;
+    case 1: status = pd_hub_resume(hub, id, NULL, &err); break;
+    case 2: status = pd_hub_rewind(hub, id, "again", &err); break;
+    case 3: status = pd_hub_fork(hub, id, (int64_t)below(random, 12), &fork, &err); break;
+    case 4: status = pd_hub_restart(hub, id, NULL, &err); break;
+    default: status = pd_hub_raise_event(hub, id, "go", 1, &err); break;
+    }
+    assert_true(is_refusal(status));
+}
+
+static void look(pd_hub *hub, const char *id)
+{
+    pd_error err;
+    PD_AUTO(pd_instance) instance = pd_hub_fetch(hub, id, &err);
+    if (instance != NULL) {
+        (void)pd_instance_output(instance);
+        (void)pd_instance_status(instance);
+        (void)pd_instance_failure(instance);
+    }
+    PD_AUTO(pd_history) history = pd_hub_fetch_history(hub, id, &err);
+    assert_true(history != NULL || is_refusal(err.status));
+}
+
+/* Whatever there is ends when it is terminated, and is gone when it is purged. */
+static void put_away(pd_hub *hub)
+{
+    pd_error err;
+    size_t left = 1;
+    for (int round = 0; left > 0; round++) {
+        PD_AUTO(pd_page) page = pd_hub_query(hub, &(pd_query){ .page_size = 1000 }, &err);
+        assert_non_null(page);
+        left = pd_page_count(page);
+        for (size_t i = 0; i < left; i++) {
+            const char *id = pd_instance_id_of(pd_page_at(page, i));
+            pd_status status = pd_hub_terminate(hub, id, "enough", true, &err);
+            assert_true(is_refusal(status));
+            PD_AUTO(pd_instance) ended = pd_hub_wait(hub, id, pd_seconds(20), &err);
+            if (ended == NULL && err.status != PD_E_NOT_FOUND) {
+                fail_msg("seed %llu: '%s' does not end: %s", (unsigned long long)seed_now, id,
+                         err.text);
+            }
+        }
+        uint64_t purged = 0;
+        assert_int_equal(pd_hub_purge_all(hub, NULL, NULL, &purged, &err), PD_OK);
+        assert_true(round < 20); /* children may come while we look */
+    }
+}
+
+static bool try_one(const struct place *place, uint64_t seed, bool in_file)
+{
+    uint64_t random = seed_now = seed, count = 0;
+    struct arena arena;
+    pd_error err;
+    arena_init(&arena);
+    PD_AUTO(pd_hub) hub = pd_hub_open(in_file ? place->url : "memory:?partitions=2", &err);
+    assert_non_null(hub);
+    pd_worker *worker = once_in(&random, 2) ? work(hub) : NULL;
+    for (int i = 0; i < 3; i++) {
+        struct archive archive;
+        make(&random, &arena, &archive);
+        write_archive(place, &archive);
+        uint64_t imported = 0;
+        pd_status status = pd_hub_import(hub, place->path, &imported, &err);
+        assert_true(is_refusal(status) && (status == PD_OK) == (imported == 1));
+        count += imported;
+    }
+    if (worker != NULL && count > 0 && once_in(&random, 3)) { /* as the store has it */
+        pd_worker_stop(worker);
+        worker = NULL;
+    }
+    worker = worker != NULL ? worker : work(hub);
+    for (uint64_t i = count > 0 ? 2 + below(&random, 8) : 0; i > 0; i--) {
+        static const char *const ids[] = { "a", "b", "c", "d" };
+        tell(hub, PICK(&random, ids), &random);
+        look(hub, PICK(&random, ids));
+    }
+    put_away(hub);
+    pd_worker_stop(worker);
+    arena_done(&arena);
+    return count > 0;
+}
+
+static void say_seed(int signal_number)
+{
+    char text[64];
+    int size = snprintf(text, sizeof text, "the case of seed %llu ended the process\n",
+                        (unsigned long long)seed_now);
+    (void)!write(STDERR_FILENO, text, (size_t)size);
+    (void)signal(signal_number, SIG_DFL);
+    (void)raise(signal_number);
+}
+
+static uint64_t number_of(const char *name, uint64_t usual)
+{
+    const char *text = getenv(name);
+    return text != NULL ? strtoull(text, NULL, 10) : usual;
+}
+
+static void archives_of_an_enemy_are_refused_or_do_no_harm(void **state)
+{
+    (void)state;
+    struct place place = place_make();
+    uint64_t cases = number_of("PERDURE_HOSTILE_CASES", 400), taken = 0;
+    uint64_t first = number_of("PERDURE_HOSTILE_SEED", 1);
+    (void)signal(SIGABRT, say_seed);
+    for (uint64_t i = 0; i < cases; i++) {
+        taken += try_one(&place, first + i, i % 8 == 7);
+    }
+    (void)signal(SIGABRT, SIG_DFL);
+    assert_true(cases < 50 || taken > cases / 8); /* else it is all refused at the first look */
+    place_remove(&place);
+}
+
+/* ---- one of them ----------------------------------------------------------------------------- */
+
+/* A turn in which `kinds` happened, the steps numbered from `step` on. */
+static struct text turn_of(struct arena *arena, const enum event_kind *kinds, size_t count,
+                           int32_t step)
+{
+    struct buffer turn;
+    buffer_init(&turn);
+    for (size_t i = 0; i < count; i++) {
+        struct event event = {
+            .kind = kinds[i],
+            .id = kinds[i] == EVENT_TIMER_CREATED ? step++ : EVENT_NO_ID,
+            .ref = EVENT_NO_ID,
+            .at = (time_us)(1000 + i),
+            .fire_at = kinds[i] == EVENT_TIMER_CREATED ? INT64_MAX : 0,
+            .name = kinds[i] == EVENT_EXECUTION_STARTED ? TEXT("Waits") : TEXT("Nothing"),
+            .instance_id = TEXT("a"),
+            .execution_id = TEXT("e1"),
+        };
+        wire_write_event(&turn, &event);
+    }
+    struct text ret = text_copy(arena, buffer_text(&turn));
+    buffer_done(&turn);
+    return ret;
+}
+
+/* The code knows nothing of it, as replay does not, and asks for one of the same number. */
+static void a_step_that_the_code_will_ask_for_again_is_refused(void **state)
+{
+    (void)state;
+    static const enum event_kind kinds[] = { EVENT_ORCHESTRATOR_STARTED, EVENT_EXECUTION_STARTED,
+                                             EVENT_TIMER_CREATED };
+    struct place place = place_make();
+    struct arena arena;
+    pd_error err;
+    arena_init(&arena);
+    struct text turn = turn_of(&arena, kinds, 3, 5);
+    write_archive(&place, &(struct archive){ .record = { .id = TEXT("a"),
+                                                         .execution_id = TEXT("e1"),
+                                                         .name = TEXT("Waits"),
+                                                         .state = RUN_RUNNING },
+                                             .turns = &turn,
+                                             .turn_count = 1 });
+    PD_AUTO(pd_hub) hub = pd_hub_open("memory:", &err);
+    assert_non_null(hub);
+    PD_AUTO(pd_worker) worker = work(hub);
+    pd_status status = pd_hub_import(hub, place.path, NULL, &err);
+    if (status == PD_OK) { /* what would become of it */
+        assert_int_equal(pd_hub_raise_event(hub, "a", "go", 1, &err), PD_OK);
+        pd_instance_free(pd_hub_wait(hub, "a", pd_seconds(20), &err));
+    }
+    assert_int_equal(status, PD_E_CORRUPT);
+    arena_done(&arena);
+    place_remove(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(archives_of_an_enemy_are_refused_or_do_no_harm),
+        cmocka_unit_test(a_step_that_the_code_will_ask_for_again_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
