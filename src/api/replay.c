@@ -6,7 +6,7 @@
  * folder of files, or a hub that is only looked at. No engine is started.
  *
  *   Y1  Nothing is written: a hub is opened by store_look, which another process may own.
- *   Y2  One instance is in memory at a time.
+ *   Y2  One instance is in memory at a time: its stored bytes, and one turn of it decoded.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -48,15 +48,18 @@ static const char *string_in(struct arena *arena, struct text t)
 static pd_status replay_one(struct replaying *it, const struct archive *archive,
                             struct arena *arena, pd_error *err)
 {
-    struct wire_events history = { NULL, 0, 0 };
+    struct wire_past history;
     struct author_finding finding;
-    for (size_t i = 0; i < archive->turn_count; i++) {
-        if (wire_read_events(archive->turns[i], arena, &history, err) != PD_OK) {
-            return err->status;
-        }
+    wire_past_init(&history, archive->turns, archive->turn_count);
+    bool is_read = author_replay(it->author, &history.base, archive->record.id,
+                                 (uint64_t)it->options->break_at, arena, &finding);
+    if (!is_read) {
+        *err = history.err;
     }
-    author_replay(it->author, history.at, history.count, archive->record.id,
-                  (uint64_t)it->options->break_at, arena, &finding);
+    wire_past_done(&history);
+    if (!is_read) {
+        return err->status;
+    }
     if (finding.is_unknown) {
         it->report.unknown++;
     } else if (!finding.is_divergent) {

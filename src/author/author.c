@@ -234,6 +234,11 @@ static void shard_trim(struct shard *shard)
         shard->known = NULL;
         shard->known_room = 0;
     }
+    if (shard->cancel_room * sizeof *shard->cancels > SCRATCH_MAX) {
+        mem_free(shard->cancels);
+        shard->cancels = NULL;
+        shard->cancel_room = 0;
+    }
 }
 
 /* ---- turns ----------------------------------------------------------------------------------- */
@@ -284,16 +289,15 @@ static void give_actions(pd_orchestration *run, struct turn_result *ret)
 }
 
 /* The instance is for another worker; past NULL: only its first turn can tell. */
-static bool is_left(const struct author *author, const struct turn *turn, const struct past *past)
+static bool is_left(const struct author *author, const struct turn *turn, struct past *past)
 {
-    const struct event *events = past != NULL ? past->events : turn->events;
-    size_t count = past != NULL ? past->event_count : turn->event_count;
-    if (past == NULL && turn->number > 1) {
+    struct turn_events first = { turn->events, turn->event_count };
+    if (past == NULL ? turn->number > 1 : past->turn_count == 0 || !past->read(past, 0, &first)) {
         return false;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (events[i].kind == EVENT_EXECUTION_STARTED) {
-            return !version_fits(author, events[i].version);
+    for (size_t i = 0; i < first.count; i++) {
+        if (first.events[i].kind == EVENT_EXECUTION_STARTED) {
+            return !version_fits(author, first.events[i].version);
         }
     }
     return false;
@@ -343,7 +347,7 @@ static void finish_turn(pd_orchestration *run, const struct turn *turn)
 }
 
 static enum runner_answer author_turn(struct runner *runner, const struct turn *turn,
-                                      const struct past *past, struct arena *arena,
+                                      struct past *past, struct arena *arena,
                                       struct turn_result *ret)
 {
     struct author *author = author_of(runner);
@@ -365,7 +369,11 @@ static enum runner_answer author_turn(struct runner *runner, const struct turn *
     shard->custom_status = TEXT_ABSENT;
     if (run->position + 1 < turn->number) {
         count(&shard->replays);
-        replay_past(run, past);
+        if (!replay_past(run, past)) {
+            shard->turn = NULL;
+            shard_drop(shard, run);
+            return RUNNER_NEEDS_HISTORY;
+        }
     }
     replay_turn(run, turn);
     assert_that(run->is_begun || run->is_ended); /* T1 */
@@ -540,6 +548,7 @@ void author_free(struct runner *runner)
         buffer_done(&shard->scratch);
         mem_free(shard->actions);
         mem_free(shard->known);
+        mem_free(shard->cancels);
     }
     if (author->reports_overflow) {
         overflow_remove();

@@ -44,16 +44,16 @@ struct author_counters author_counters(const struct runner *author);
  * registered. */
 const char *author_name_of(const struct runner *author, pd_any_fn *run, pd_function_kind kind);
 
-/* Runs today's code against a whole history, without an engine: does it ask for the same? */
+/* Runs today's code against a whole history, without an engine: does it ask for the same? False:
+ * the history cannot be read. */
 struct author_finding {
     bool is_divergent;
     uint64_t event;   /* as people see them: the first that does not fit; 0: none does */
     const char *text; /* what history has and what the code asked for; in the arena */
     bool is_unknown;  /* the program has no such orchestrator: nothing was compared */
 };
-void author_replay(struct runner *author, const struct event *history, size_t count,
-                   struct text instance_id, uint64_t break_at, struct arena *arena,
-                   struct author_finding *ret);
+bool author_replay(struct runner *author, struct past *history, struct text instance_id,
+                   uint64_t break_at, struct arena *arena, struct author_finding *ret);
 
 /* The calling thread is in the code of an orchestrator. */
 bool author_is_inside(void);

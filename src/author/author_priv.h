@@ -15,7 +15,7 @@
  *   A3  A run that has ended is dropped before its last turn returns.
  *
  * Which file does what: author.c keeps runs; run.c begins, switches and ends one; replay.c feeds it
- * events and compares it with history (R1 to R4); ask.c has the durable requests, attempt.c those
+ * events and compares it with history (R1 to R5); ask.c has the durable requests, attempt.c those
  * with options, children and retries, events.c external events; wait.c the waits, inside.c what an
  * orchestrator may know of itself, chance.c its random numbers; version.c says whether a worker may
  * run it. activity.c runs activities; mem.c, value.c and read.c are what both kinds of functions
@@ -182,7 +182,7 @@ struct pd_orchestration {
     pd_task *lent;            /* tasks whose payload is still the event's */
     uint64_t length;          /* number of the event that was delivered last */
     struct arena *turn_arena; /* during a turn: what goes out with it */
-    size_t known_count;       /* during a turn: steps that replay.c knows */
+    size_t known_count;       /* during a replay: steps that history has had */
     struct arena arena;
     struct pd_mem mem;
 
@@ -240,24 +240,32 @@ static inline void run_check(const pd_orchestration *run)
 
 /* ---- replay ---------------------------------------------------------------------------------- */
 
-/* A step as history has it, and the numbers of its events as people see them. */
+/* A step as history has it, and the number of its event as people see it. */
 struct known {
     const struct event *event;
     uint64_t number;
-    uint64_t cancelled; /* of the StepCancelled that the code has not asked for yet; 0: none */
 };
 
-/* The number that people see of events[i], when that of the one before is `number`. */
-uint64_t replay_shown(uint64_t number, const struct event *events, size_t i);
+/* A step that history has cancelled. */
+struct cancel {
+    int32_t step;
+    uint64_t number; /* of the StepCancelled; 0: the code has cancelled it too */
+};
 
-void replay_past(pd_orchestration *run, const struct past *past);
+enum { ACTION_TAKEN = -2 }; /* an action's id: history has it, nothing is left to do */
+
+/* False: the past cannot be read; the run is to be dropped. */
+bool replay_past(pd_orchestration *run, struct past *past);
 void replay_turn(pd_orchestration *run, const struct turn *turn);
 
-/* check.c, which replays a whole history and looks on. An event comes next; the code has ended in
- * the turn of events[i] (true: as history did); a turn is over. */
+/* check.c, which replays a whole history and looks on. A turn comes next, and its first event has
+ * the number; an event comes next; the code has ended in the turn (true: as history did); a turn
+ * is over. */
 struct check;
-void check_event(struct check *check, size_t i, uint64_t number);
-bool check_is_end(struct check *check, pd_orchestration *run, size_t i);
+void check_begins(struct check *check, const struct turn_events *turn, uint64_t number,
+                  bool is_last);
+void check_event(struct check *check, const struct event *event, uint64_t number);
+bool check_is_end(struct check *check, pd_orchestration *run);
 void check_asked(struct check *check, pd_orchestration *run);
 
 /* About the step that the run asks for next. STEP_DIFFERS: the run has ended; user code does not
@@ -334,8 +342,14 @@ struct shard {
     size_t action_count, action_room;
 
     /* Of the replay being run. */
-    struct known *known; /* by step */
-    size_t known_room, due_count, cancels_due, cancels_done;
+    struct past *past;
+    size_t past_at;         /* the turn of it that is read next */
+    uint64_t next_number;   /* of the first event of that turn */
+    struct known *known;    /* of the turn being replayed, by step, from known_base on */
+    struct cancel *cancels; /* likewise */
+    size_t known_base, known_room, cancel_count, cancel_room, cancel_at, cancels_open;
+    size_t ahead_at;     /* action behind the one that history caught up with last */
+    bool has_taken;      /* it did with any */
     uint64_t differs_at; /* the run is divergent: number of the first event that does not fit */
     struct check *check; /* looks on; NULL: nobody does */
 

@@ -20,11 +20,11 @@
 #include "author/author_priv.h"
 
 struct check {
-    const struct event *history;
-    size_t count, last_turn;
+    uint64_t break_at;       /* 0: not, or done */
+    bool is_last;            /* the turn being replayed is the last one */
     const struct event *end; /* in the last turn; NULL: history is open */
     uint64_t end_number;     /* of the end; or of the last OrchestratorCompleted */
-    uint64_t break_at;       /* 0: not, or done */
+    struct buffer asked_at;  /* uint64_t by action: number of the event behind the turn it is of */
 };
 
 /* ---- looking on ------------------------------------------------------------------------------ */
@@ -46,12 +46,34 @@ static inline void stop_here(void)
 #endif
 }
 
-void check_event(struct check *check, size_t i, uint64_t number)
+static const struct event *find_end(const struct turn_events *turn)
+{
+    const struct event *end = NULL;
+    for (size_t i = 0; i < turn->count; i++) {
+        end = turn->events[i].kind == EVENT_EXECUTION_COMPLETED ? &turn->events[i] : end;
+    }
+    return end;
+}
+
+void check_begins(struct check *check, const struct turn_events *turn, uint64_t number,
+                  bool is_last)
+{
+    check->is_last = is_last;
+    if (is_last) {
+        bool is_stored =
+            turn->count > 0 && turn->events[turn->count - 1].kind == EVENT_ORCHESTRATOR_COMPLETED;
+        check->end = find_end(turn);
+        check->end_number = check->end != NULL ? number + (uint64_t)(check->end - turn->events)
+                                               : number + turn->count - (is_stored ? 1 : 0);
+    }
+}
+
+void check_event(struct check *check, const struct event *event, uint64_t number)
 {
     if (check->break_at != 0 && number >= check->break_at) {
         check->break_at = 0;
         (void)fprintf(stderr, "perdure: replay: stops before event %llu, %s\n",
-                      (unsigned long long)number, event_kind_name(check->history[i].kind));
+                      (unsigned long long)number, event_kind_name(event->kind));
         stop_here();
     }
 }
@@ -72,12 +94,29 @@ static const char *asked(pd_orchestration *run, const struct action *action)
     return arena_printf(&run->arena, "%s '%.*s'", what, TEXT_ARGS(action->name));
 }
 
+/* The first action that history has not caught up with. */
+static const struct action *first_ahead(const struct shard *shard)
+{
+    for (size_t i = 0; i < shard->action_count; i++) {
+        if (shard->actions[i].id != ACTION_TAKEN) {
+            return &shard->actions[i];
+        }
+    }
+    return NULL;
+}
+
+/* C1. Until the end history may catch up, so it is noted when what was asked for. */
 void check_asked(struct check *check, pd_orchestration *run)
 {
     const struct shard *shard = run->shard;
-    if (!run->is_divergent && shard->action_count > 0) { /* C1 */
-        const struct action *first = &shard->actions[0];
-        uint64_t next = run->length + 1;
+    uint64_t next = run->length + 1;
+    while (check->asked_at.size / sizeof next < shard->action_count) {
+        buffer_add(&check->asked_at, &next, sizeof next);
+    }
+    const struct action *first = check->is_last ? first_ahead(shard) : NULL;
+    if (first != NULL) {
+        memcpy(&next, check->asked_at.at + (size_t)(first - shard->actions) * sizeof next,
+               sizeof next);
         differ(run, next < check->end_number ? next : check->end_number,
                failure_new(&run->arena, "NonDeterminism", true, NULL,
                            "step %d: history has no such step, the code asked for %s",
@@ -106,36 +145,36 @@ static const char *how_ended(const struct outcome *outcome)
 }
 
 /* A step that history has cancelled, and the code, which has ended, has not. */
-static const struct known *not_cancelled(const pd_orchestration *run)
+static const struct cancel *not_cancelled(const struct shard *shard)
 {
-    for (size_t step = 0; step < run->known_count; step++) {
-        if (run->shard->known[step].cancelled != 0) {
-            return &run->shard->known[step];
+    for (size_t i = 0; i < shard->cancel_count; i++) {
+        if (shard->cancels[i].number != 0) {
+            return &shard->cancels[i];
         }
     }
     return NULL;
 }
 
-bool check_is_end(struct check *check, pd_orchestration *run, size_t i)
+bool check_is_end(struct check *check, pd_orchestration *run)
 {
     check_asked(check, run);
     if (run->is_divergent) {
         return true;
     }
-    if (i < check->last_turn || run->step_count < run->known_count) {
+    if (!check->is_last || run->step_count < run->known_count) {
         return false; /* replay.c says what history has instead */
     }
-    const struct known *step = not_cancelled(run);
+    const struct cancel *step = not_cancelled(run->shard);
     if (check->end == NULL) {
         differ(run, check->end_number,
                failure_new(&run->arena, "NonDeterminism", true, run->outcome->failure,
                            "history goes on behind OrchestratorCompleted (event %llu), the code %s",
                            (unsigned long long)check->end_number, how_ended(run->outcome)));
     } else if (step != NULL) {
-        differ(run, step->cancelled,
+        differ(run, step->number,
                failure_new(&run->arena, "NonDeterminism", true, run->outcome->failure,
                            "history has StepCancelled (event %llu), the code %s without",
-                           (unsigned long long)step->cancelled, how_ended(run->outcome)));
+                           (unsigned long long)step->number, how_ended(run->outcome)));
     } else if (!is_same_end(run->outcome, check->end)) { /* C2 */
         differ(run, check->end_number,
                failure_new(&run->arena, "NonDeterminism", true, run->outcome->failure,
@@ -164,40 +203,26 @@ static bool is_end_of_ours(const struct event *end)
     return false;
 }
 
-static void find_end(struct check *check)
+/* The last turn is left out when it is not the code's doing. False: it cannot be read. */
+static bool leave_out_end_of_ours(struct past *history)
 {
-    uint64_t number = 0;
-    for (size_t i = 0; i < check->count; i++) {
-        const struct event *event = &check->history[i];
-        number = replay_shown(number, check->history, i);
-        if (event->kind == EVENT_ORCHESTRATOR_STARTED) {
-            check->last_turn = i;
-        } else if (event->kind == EVENT_EXECUTION_COMPLETED) {
-            check->end = event;
-            check->end_number = number;
-        }
+    struct turn_events last = { NULL, 0 };
+    if (history->turn_count == 0) {
+        return true;
     }
-    if (check->end == NULL) {
-        bool is_stored = check->count > 0 &&
-                         check->history[check->count - 1].kind == EVENT_ORCHESTRATOR_COMPLETED;
-        check->end_number = is_stored ? number : number + 1;
+    if (!history->read(history, history->turn_count - 1, &last)) {
+        return false;
     }
+    const struct event *end = find_end(&last);
+    history->turn_count -= end != NULL && is_end_of_ours(end);
+    return true;
 }
 
-static void leave_out_end_of_ours(struct check *check)
+static const struct event *find_start(const struct turn_events *turn)
 {
-    if (check->end != NULL && is_end_of_ours(check->end)) {
-        check->count = check->last_turn;
-        check->end = NULL;
-        find_end(check);
-    }
-}
-
-static const struct event *find_start(const struct check *check)
-{
-    for (size_t i = 0; i < check->count; i++) {
-        if (check->history[i].kind == EVENT_EXECUTION_STARTED) {
-            return &check->history[i];
+    for (size_t i = 0; i < turn->count; i++) {
+        if (turn->events[i].kind == EVENT_EXECUTION_STARTED) {
+            return &turn->events[i];
         }
     }
     return NULL;
@@ -216,48 +241,52 @@ static void tell(const pd_orchestration *run, struct arena *arena, struct author
                                              cause->message);
 }
 
-static void replay_all(struct shard *shard, struct check *check, const struct turn *turn,
-                       struct arena *arena, struct author_finding *ret)
+static bool replay_all(struct shard *shard, struct check *check, const struct turn *turn,
+                       struct past *history, struct arena *arena, struct author_finding *ret)
 {
-    struct past past = { check->history, check->count };
     pd_orchestration *run = run_new(shard, turn);
     run->turn_arena = arena;
     shard->turn = turn;
     shard->action_count = 0;
     shard->check = check;
-    replay_past(run, &past);
+    bool is_read = replay_past(run, history);
     shard->check = NULL;
     shard->turn = NULL;
-    if (check->end != NULL && !run->is_ended) {
+    if (is_read && check->end != NULL && !run->is_ended) {
         differ(run, check->end_number,
                failure_new(&run->arena, "NonDeterminism", true, NULL,
                            "history has ExecutionCompleted (event %llu), the code waits",
                            (unsigned long long)check->end_number));
     }
-    if (run->is_divergent) {
+    if (is_read && run->is_divergent) {
         tell(run, arena, ret);
     }
     run_drop(run);
     shard->action_count = 0;
+    return is_read;
 }
 
-void author_replay(struct runner *runner, const struct event *history, size_t count,
-                   struct text instance_id, uint64_t break_at, struct arena *arena,
-                   struct author_finding *ret)
+bool author_replay(struct runner *runner, struct past *history, struct text instance_id,
+                   uint64_t break_at, struct arena *arena, struct author_finding *ret)
 {
     struct author *author = CONTAINER_OF(runner, struct author, base);
-    struct check check = { .history = history, .count = count, .break_at = break_at };
+    struct check check = { .break_at = break_at };
+    struct turn_events first;
     OBJECT_CHECK(author, AUTHOR_MAGIC);
     *ret = (struct author_finding){ 0 };
-    find_end(&check);
-    leave_out_end_of_ours(&check);
-    const struct event *start = find_start(&check);
-    if (check.count == 0) {
-        return; /* nothing that the code could have done */
+    if (!leave_out_end_of_ours(history)) {
+        return false;
     }
+    if (history->turn_count == 0) {
+        return true; /* nothing that the code could have done */
+    }
+    if (!history->read(history, 0, &first)) {
+        return false;
+    }
+    const struct event *start = find_start(&first);
     if (start != NULL && author_find(author, start->name, PD_ORCHESTRATOR) == NULL) {
         ret->is_unknown = true;
-        return;
+        return true;
     }
     struct shard *shard = &author->shards[0];
     struct turn turn = {
@@ -268,5 +297,8 @@ void author_replay(struct runner *runner, const struct event *history, size_t co
     if (shard->pool == NULL) {
         shard_open(shard);
     }
-    replay_all(shard, &check, &turn, arena, ret);
+    buffer_init(&check.asked_at);
+    bool is_read = replay_all(shard, &check, &turn, history, arena, ret);
+    buffer_done(&check.asked_at);
+    return is_read;
 }

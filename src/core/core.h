@@ -148,12 +148,6 @@ pd_status core_resume(struct core *core, time_us now, struct instance *instance,
  * known by its row only until that is durable. PD_E_STATE when it has not ended. */
 pd_status core_purge(struct core *core, struct instance *instance, uint64_t row, pd_error *err);
 
-/* The events of one turn. */
-struct turn_events {
-    const struct event *events;
-    size_t count;
-};
-
 /* An instance given by its history: rewound, forked or imported. Whatever its history has open is
  * asked for again: activities are dispatched, timers set, children ensured (C8). */
 struct adoption {

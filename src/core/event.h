@@ -127,6 +127,12 @@ struct event {
     struct text raw; /* present: the encoded HistoryEvent message, spliced as it is when written */
 };
 
+/* The events of one turn. */
+struct turn_events {
+    const struct event *events;
+    size_t count;
+};
+
 enum action_kind {
     ACTION_SCHEDULE_TASK, /* name, version, payload, extra */
     ACTION_CREATE_TIMER,  /* fire_at */

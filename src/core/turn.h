@@ -11,8 +11,9 @@
  *       events[1] is EXECUTION_STARTED. The rest are completions and raised events, as they
  *       arrived.
  *   T2  A runner that does not remember the instance as of turn number - 1 answers
- *       RUNNER_NEEDS_HISTORY, having done nothing; it is then called again with `past`: the
- *       events of turns 1 .. number - 1.
+ *       RUNNER_NEEDS_HISTORY, having done nothing; it is then called again with `past`: turns
+ *       1 .. number - 1. When one of these cannot be read, it drops what it has of the instance and
+ *       answers RUNNER_NEEDS_HISTORY again.
  *   T3  The same past, events and code give the same actions, byte for byte, for ever.
  *   T4  Result text lives in the arena passed in, until the caller resets it. */
 #ifndef CORE_TURN_H
@@ -32,9 +33,12 @@ struct turn {
     bool is_past_durable; /* all earlier turns are committed, so their history can be loaded */
 };
 
+/* The turns before, read when they are needed: a history may be longer than memory should be. */
 struct past {
-    const struct event *events;
-    size_t event_count;
+    /* Turn `at`, from 0. Its events live until the next call, their text as long as the past.
+     * False: it cannot be read, and whoever made the past knows why. */
+    bool (*read)(struct past *, size_t at, struct turn_events *ret);
+    size_t turn_count;
 };
 
 struct turn_result {
@@ -86,7 +90,7 @@ struct runner_ops {
 
     /* Runs one turn; always called from the same thread for one partition. past NULL: not loaded.
      * */
-    enum runner_answer (*turn)(struct runner *, const struct turn *, const struct past *past,
+    enum runner_answer (*turn)(struct runner *, const struct turn *, struct past *past,
                                struct arena *, struct turn_result *ret);
 
     /* The instance has ended, was replaced, or its turn was thrown away: drop what is kept of it.

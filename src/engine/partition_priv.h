@@ -18,6 +18,7 @@
 #include "base/object.h"
 #include "engine/board.h"
 #include "engine/partition.h"
+#include "wire/wire.h"
 
 #define PARTITION_MAGIC 0x7061727aU
 
@@ -120,9 +121,10 @@ pd_status residency_load(struct partition *partition, uint64_t row, struct store
 pd_status residency_read_turns(const struct text *rows, size_t count, struct arena *arena,
                                const struct turn_events **ret, pd_error *err);
 
-/* The events of the turns before `number`, in the turn arena. */
+/* The turns before `number`: their bytes, in the turn arena, are decoded when they are read. With
+ * PD_OK it ends with wire_past_done. */
 pd_status residency_load_past(struct partition *partition, uint64_t row, uint64_t number,
-                              struct past *ret, pd_error *err);
+                              struct wire_past *ret, pd_error *err);
 
 /* One page of the scan for busy instances. True: there is more. */
 bool residency_recover(struct partition *partition, time_us now);

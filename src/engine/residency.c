@@ -180,11 +180,10 @@ pd_status residency_load(struct partition *partition, uint64_t row, struct store
 }
 
 pd_status residency_load_past(struct partition *partition, uint64_t row, uint64_t number,
-                              struct past *ret, pd_error *err)
+                              struct wire_past *ret, pd_error *err)
 {
     struct store *store = partition->options.store;
     struct history_rows history = { 0 };
-    struct wire_events events = { 0 };
     pd_status status = store->ops->load_history(store, row, 0, &partition->turn, &history, err);
     if (status != PD_OK) {
         return status;
@@ -194,12 +193,8 @@ pd_status residency_load_past(struct partition *partition, uint64_t row, uint64_
                          "row %llu has %zu turns in the store where %llu were made",
                          (unsigned long long)row, history.count, (unsigned long long)(number - 1));
     }
-    status = read_rows(history.turns, history.count, &partition->turn, &events, err);
-    if (status != PD_OK) {
-        return status;
-    }
     partition->counters.history_loads++;
-    *ret = (struct past){ .events = events.at, .event_count = events.count };
+    wire_past_init(ret, history.turns, history.count);
     return PD_OK;
 }
 

@@ -54,13 +54,33 @@ static bool is_renewed(const struct turn_result *result)
 
 /* The runner, while the board says so (D1). */
 static enum runner_answer ask(struct partition *partition, const struct turn *turn,
-                              const struct past *past, struct turn_result *ret)
+                              struct past *past, struct turn_result *ret)
 {
     struct runner *runner = partition->options.runner;
     board_begin(partition->slot, turn->row, EVENT_NO_ID);
     enum runner_answer answer = runner->ops->turn(runner, turn, past, &partition->turn, ret);
     board_end(partition->slot);
     return answer;
+}
+
+/* Again, with what the store has of the turns before. PD_E_CORRUPT, also for what turns out while
+ * the past is read. */
+static pd_status ask_again(struct partition *partition, const struct turn *turn,
+                           struct turn_result *ret, enum runner_answer *ret_answer, pd_error *err)
+{
+    struct wire_past past;
+    pd_status status = residency_load_past(partition, turn->row, turn->number, &past, err);
+    if (status != PD_OK) {
+        return status;
+    }
+    *ret_answer = ask(partition, turn, &past.base, ret);
+    if (*ret_answer == RUNNER_NEEDS_HISTORY) {
+        *err = past.err;
+        status = err->status;
+        assert_that(status != PD_OK);
+    }
+    wire_past_done(&past);
+    return status;
 }
 
 /* False: the store is in trouble. */
@@ -75,9 +95,8 @@ static bool run_turn(struct partition *partition, time_us now, const struct turn
             core_postpone_turn(partition->core, turn);
             return true;
         }
-        struct past past = { 0 };
         pd_error err;
-        pd_status status = residency_load_past(partition, turn->row, turn->number, &past, &err);
+        pd_status status = ask_again(partition, turn, &result, &answer, &err);
         if (status == PD_E_CORRUPT) {
             partition->counters.corrupt++;
             fail_turn(partition, turn, TEXT("CorruptHistory"), err.text, &result);
@@ -85,9 +104,6 @@ static bool run_turn(struct partition *partition, time_us now, const struct turn
             core_postpone_turn(partition->core, turn);
             partition_back_off(partition, now, &err);
             return false;
-        } else {
-            answer = ask(partition, turn, &past, &result);
-            assert_that(answer != RUNNER_NEEDS_HISTORY);
         }
     }
     if (answer == RUNNER_LEAVES) {

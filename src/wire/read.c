@@ -340,6 +340,12 @@ static pd_status corrupt(struct text chunk, const struct wire_trouble *trouble, 
                      (size_t)(trouble->at - (const uint8_t *)chunk.at), chunk.size, trouble->text);
 }
 
+static pd_status no_memory(size_t count, pd_error *err)
+{
+    return error_set(err, PD_E_NOMEM, true, "wire: history", "no memory for %zu events of history",
+                     count);
+}
+
 pd_status wire_read_events(struct text chunk, struct arena *arena, struct wire_events *events,
                            pd_error *err)
 {
@@ -349,8 +355,7 @@ pd_status wire_read_events(struct text chunk, struct arena *arena, struct wire_e
         return corrupt(chunk, &trouble, err);
     }
     if (!events_reserve(events, expected, arena)) {
-        return error_set(err, PD_E_NOMEM, true, "wire: history",
-                         "no memory for %zu events of history", expected);
+        return no_memory(expected, err);
     }
     struct proto_reader reader = proto_reader_of(chunk);
     struct proto_field field;
@@ -363,4 +368,65 @@ pd_status wire_read_events(struct text chunk, struct arena *arena, struct wire_e
     }
     events->count = count;
     return PD_OK;
+}
+
+/* ---- one turn after the other ---------------------------------------------------------------- */
+
+/* Those that are there already are decoded over. */
+static bool add_event(struct wire_past *past, struct text message, size_t at,
+                      struct wire_trouble *trouble)
+{
+    size_t size = sizeof(struct event);
+    if (past->events.size < (at + 1) * size) {
+        if (!buffer_try_reserve(&past->events, size)) {
+            trouble->text = NULL;
+            return false;
+        }
+        past->events.size += size;
+    }
+    void *events = past->events.at;
+    return read_event(message, (struct event *)events + at, &past->arena, trouble);
+}
+
+static bool read_past(struct past *base, size_t at, struct turn_events *ret)
+{
+    struct wire_past *past = CONTAINER_OF(base, struct wire_past, base);
+    assert_that(at < base->turn_count);
+    struct wire_trouble trouble = { NULL, NULL };
+    struct proto_reader reader = proto_reader_of(past->turns[at]);
+    struct proto_field field;
+    enum proto_answer answer;
+    size_t count = 0;
+    arena_rewind(&past->arena);
+    while ((answer = proto_next(&reader, &field)) == PROTO_FIELD) {
+        if (field.number != CHUNK_EVENTS || field.type != PROTO_BYTES) {
+            continue;
+        }
+        if (!add_event(past, field.bytes, count++, &trouble)) {
+            (void)(trouble.text != NULL ? corrupt(past->turns[at], &trouble, &past->err)
+                                        : no_memory(count, &past->err));
+            return false;
+        }
+    }
+    if (answer == PROTO_BAD) {
+        (void)wire_is_malformed(&trouble, reader.at);
+        (void)corrupt(past->turns[at], &trouble, &past->err);
+        return false;
+    }
+    const void *events = past->events.at;
+    *ret = (struct turn_events){ events, count };
+    return true;
+}
+
+void wire_past_init(struct wire_past *past, const struct text *turns, size_t turn_count)
+{
+    *past = (struct wire_past){ .base = { read_past, turn_count }, .turns = turns };
+    arena_init(&past->arena);
+    buffer_init(&past->events);
+}
+
+void wire_past_done(struct wire_past *past)
+{
+    arena_done(&past->arena);
+    buffer_done(&past->events);
 }

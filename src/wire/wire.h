@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "core/core.h"
 #include "core/event.h"
+#include "core/turn.h"
 
 extern const struct codec wire_codec; /* for core_options */
 
@@ -29,6 +30,18 @@ struct wire_events {
 };
 pd_status wire_read_events(struct text chunk, struct arena *arena, struct wire_events *events,
                            pd_error *err);
+
+/* A past (core/turn.h) over encoded turns, which are borrowed. Each is decoded into the same memory,
+ * which becomes as large as the largest of them needs. */
+struct wire_past {
+    struct past base;
+    const struct text *turns;
+    struct arena arena;   /* failures and extras of the turn that was read last */
+    struct buffer events; /* of struct event */
+    pd_error err;         /* after a read that failed */
+};
+void wire_past_init(struct wire_past *past, const struct text *turns, size_t turn_count);
+void wire_past_done(struct wire_past *past);
 
 /* An archive: one instance with its history, as exported and imported (proto/history.proto). Of the
  * record all but row, partition and is_busy. */

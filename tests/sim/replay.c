@@ -9,6 +9,7 @@
 #include "core/turn.h"
 #include "play.h"
 #include "sim.h"
+#include "wire/wire.h"
 
 static bool failure_equal(const struct failure *a, const struct failure *b)
 {
@@ -78,19 +79,13 @@ static struct turn turn_of(const struct ledger_row *row, size_t at)
     };
 }
 
-static struct past past_of(struct sim *sim, const struct ledger_row *row, size_t turns)
+static const struct text *bytes_of(struct sim *sim, const struct ledger_row *row, size_t turns)
 {
-    size_t count = 0;
+    struct text *bytes = arena_alloc(&sim->arena, turns * sizeof *bytes);
     for (size_t i = 0; i < turns; i++) {
-        count += row->turns[i].count;
+        bytes[i] = row->turns[i].bytes;
     }
-    struct event *events = arena_alloc(&sim->arena, count * sizeof *events);
-    count = 0;
-    for (size_t i = 0; i < turns; i++) {
-        memcpy(events + count, row->turns[i].events, row->turns[i].count * sizeof *events);
-        count += row->turns[i].count;
-    }
-    return (struct past){ events, count };
+    return bytes;
 }
 
 static void replay_kept(struct sim *sim, struct runner *author, const struct ledger_row *row,
@@ -110,15 +105,17 @@ static void replay_dropped(struct sim *sim, struct runner *author, const struct 
                            size_t at, struct arena *arena)
 {
     struct turn turn = turn_of(row, at);
-    struct past past = past_of(sim, row, at);
+    struct wire_past past;
     struct turn_result result = { 0 };
     arena_reset(arena);
     enum runner_answer answer = author->ops->turn(author, &turn, NULL, arena, &result);
     sim_check(sim, answer == (at == 0 ? RUNNER_DONE : RUNNER_NEEDS_HISTORY),
               "'%.*s': an author without memory remembers turn %zu", TEXT_ARGS(row->id), at);
     if (at > 0) {
-        answer = author->ops->turn(author, &turn, &past, arena, &result);
+        wire_past_init(&past, bytes_of(sim, row, at), at);
+        answer = author->ops->turn(author, &turn, &past.base, arena, &result);
         sim_check(sim, answer == RUNNER_DONE, "'%.*s' cannot be replayed", TEXT_ARGS(row->id));
+        wire_past_done(&past);
     }
     compare_turn(sim, row, at, &result);
 }

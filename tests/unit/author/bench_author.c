@@ -16,6 +16,7 @@
 #include "author/author.h"
 #include "base/base.h"
 #include "core/turn.h"
+#include "past.h"
 
 enum { STEPS = 5, AT_A_TIME = 1000, PAST_MAX = 4 * STEPS };
 
@@ -90,13 +91,16 @@ static void turn(struct runner *runner, uint64_t row, uint64_t number, struct ar
                       .instance_id = TEXT("00000000000000000000000000000001"),
                       .execution_id = TEXT("00000000000000000000000000000002"),
                       .events = events };
-    struct past past = { .events = history };
+    struct told_past past;
     t.event_count = turn_events(number, events);
     if (is_replayed) {
-        past.event_count = past_events(number, history);
+        told_past_init(&past, history, past_events(number, history));
     }
     enum runner_answer answer =
-        runner->ops->turn(runner, &t, is_replayed ? &past : NULL, arena, &result);
+        runner->ops->turn(runner, &t, is_replayed ? &past.base : NULL, arena, &result);
+    if (is_replayed) {
+        told_past_done(&past);
+    }
     if (answer != RUNNER_DONE || result.action_count != 1) {
         (void)fprintf(stderr, "turn %llu went wrong\n", (unsigned long long)number);
         exit(1);
@@ -142,20 +146,23 @@ static double bench_long_replay(uint64_t turns)
     struct runner *runner = author_new(PD_PROGRAM(looper), NULL, &err);
     struct event *history = mem_alloc(turns * 3 * sizeof *history);
     struct event events[2];
-    struct past past = { history, past_events(turns, history) };
+    struct told_past past;
+    size_t count = past_events(turns, history);
     struct turn t = { .row = 1, .number = turns, .instance_id = TEXT("1"), .events = events };
     struct turn_result result;
     struct arena arena;
     arena_init(&arena);
     history[1].payload = TEXT("1000000000");
+    told_past_init(&past, history, count);
     t.event_count = turn_events(turns, events);
     int64_t began = now_ns();
-    (void)runner->ops->turn(runner, &t, &past, &arena, &result);
+    (void)runner->ops->turn(runner, &t, &past.base, &arena, &result);
     int64_t took = now_ns() - began;
     author_free(runner);
     arena_done(&arena);
+    told_past_done(&past);
     mem_free(history);
-    return (double)took / (double)past.event_count;
+    return (double)took / (double)count;
 }
 
 static double bench_activities(int rounds)

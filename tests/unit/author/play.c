@@ -379,8 +379,11 @@ static void call(struct play *play, const struct turn *turn, struct arena *arena
     play->needed_history = true;
     assert_true(turn->number > 1);
     struct lent *lent = NULL;
-    struct past past = { lend(&lent, play->history, play->history_count), play->history_count };
-    assert_int_equal(play->runner->ops->turn(play->runner, turn, &past, arena, ret), RUNNER_DONE);
+    struct told_past past;
+    told_past_init(&past, lend(&lent, play->history, play->history_count), play->history_count);
+    assert_int_equal(play->runner->ops->turn(play->runner, turn, &past.base, arena, ret),
+                     RUNNER_DONE);
+    told_past_done(&past);
     scrap(lent);
 }
 

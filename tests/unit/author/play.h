@@ -24,6 +24,7 @@
 #include "base/base.h"
 #include "base/tags.h"
 #include "core/turn.h"
+#include "past.h"
 
 enum play_mode { PLAY_KEPT, PLAY_DROPPED, PLAY_FORGOTTEN, PLAY_MODES };
 

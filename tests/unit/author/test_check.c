@@ -124,9 +124,13 @@ static struct author_finding replay(const struct play *p, pd_orchestrator_fn *co
     struct runner *runner = author_new(PD_PROGRAM(program), NULL, &err);
     assert_non_null(runner);
     /* Of another history first, which leaves nothing behind. */
-    author_replay(runner, p->history, p->history_count > 0, text_of("other"), 0, arena, &finding);
-    author_replay(runner, p->history, p->history_count, text_of("order-7"), break_at, arena,
-                  &finding);
+    struct told_past other, past;
+    told_past_init(&other, p->history, p->history_count > 0);
+    told_past_init(&past, p->history, p->history_count);
+    assert_true(author_replay(runner, &other.base, text_of("other"), 0, arena, &finding));
+    assert_true(author_replay(runner, &past.base, text_of("order-7"), break_at, arena, &finding));
+    told_past_done(&other);
+    told_past_done(&past);
     author_free(runner);
     return finding;
 }

@@ -112,7 +112,7 @@ static void a_mismatch_can_be_left_to_a_later_worker(void **state)
           .name = TEXT("Main"),
           .version = TEXT("2") },
     };
-    struct past past = { events, 2 };
+    struct told_past past;
     struct turn turn = { .row = 1,
                          .number = 1,
                          .instance_id = TEXT("i"),
@@ -121,16 +121,18 @@ static void a_mismatch_can_be_left_to_a_later_worker(void **state)
                          .event_count = 2 };
     (void)state;
     arena_init(&arena);
+    told_past_init(&past, events, 2);
     struct runner *runner = author_new(PD_PROGRAM(fine_program), &options, &err);
     assert_int_equal(runner->ops->turn(runner, &turn, NULL, &arena, &result), RUNNER_LEAVES);
     turn.number = 2;
     turn.event_count = 1;
     assert_int_equal(runner->ops->turn(runner, &turn, NULL, &arena, &result), RUNNER_NEEDS_HISTORY);
-    assert_int_equal(runner->ops->turn(runner, &turn, &past, &arena, &result), RUNNER_LEAVES);
+    assert_int_equal(runner->ops->turn(runner, &turn, &past.base, &arena, &result), RUNNER_LEAVES);
     assert_int_equal(author_counters(runner).resident, 0);
     events[1].version = TEXT("1");
-    assert_int_equal(runner->ops->turn(runner, &turn, &past, &arena, &result), RUNNER_DONE);
+    assert_int_equal(runner->ops->turn(runner, &turn, &past.base, &arena, &result), RUNNER_DONE);
     author_free(runner);
+    told_past_done(&past);
     arena_done(&arena);
 }
 

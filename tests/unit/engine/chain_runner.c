@@ -23,7 +23,7 @@ static struct chain_runner *runner_of(struct runner *base)
 struct play {
     struct chain_runner *runner;
     const struct turn *turn;
-    const struct past *past;
+    struct past *past;
     struct arena *arena;
     struct turn_result *ret;
     struct text rest; /* of the id, behind "x:" */
@@ -144,10 +144,13 @@ static struct text raised_so_far(const struct play *play, const struct event *la
 {
     char *all = arena_alloc(play->arena, 64);
     *ret_count = 0;
-    for (size_t i = 0; play->past != NULL && i < play->past->event_count; i++) {
-        const struct event *event = &play->past->events[i];
-        if (event->kind == EVENT_EVENT_RAISED) {
-            append(all, event->payload, ret_count);
+    for (size_t at = 0; play->past != NULL && at < play->past->turn_count; at++) {
+        struct turn_events turn;
+        assert_that(play->past->read(play->past, at, &turn));
+        for (size_t i = 0; i < turn.count; i++) {
+            if (turn.events[i].kind == EVENT_EVENT_RAISED) {
+                append(all, turn.events[i].payload, ret_count);
+            }
         }
     }
     for (const struct event *event = play->turn->events; event <= last; event++) {
@@ -218,9 +221,8 @@ static void follow(struct play *play, const struct event *event)
     }
 }
 
-static enum runner_answer turn(struct runner *base, const struct turn *turn,
-                               const struct past *past, struct arena *arena,
-                               struct turn_result *ret)
+static enum runner_answer turn(struct runner *base, const struct turn *turn, struct past *past,
+                               struct arena *arena, struct turn_result *ret)
 {
     struct chain_runner *runner = runner_of(base);
     char program = turn->instance_id.at[0];
@@ -232,7 +234,11 @@ static enum runner_answer turn(struct runner *base, const struct turn *turn,
         if (past == NULL) {
             return RUNNER_NEEDS_HISTORY;
         }
-        assert_that(past->event_count > 0 && past->events[1].kind == EVENT_EXECUTION_STARTED);
+        struct turn_events first;
+        if (!past->read(past, 0, &first)) {
+            return RUNNER_NEEDS_HISTORY;
+        }
+        assert_that(first.count > 1 && first.events[1].kind == EVENT_EXECUTION_STARTED);
     }
     runner->turns++;
     *ret = (struct turn_result){ 0 };
