@@ -41,6 +41,32 @@ static pd_result fan(pd_orchestration *o, pd_value input)
     return pd_ok(o, sum);
 }
 
+/* Is not in need of the service. */
+static pd_result stay_up(pd_activity *a, pd_value input)
+{
+    int64_t i = pd_int(input);
+    atomic_fetch_add(&runs[i], 1);
+    kit_sleep_ms(3 * i);
+    return pd_ok(a, i);
+}
+
+/* Successes before, between and behind two failures: each ends later than the one before. */
+static pd_result mixed(pd_orchestration *o, pd_value input)
+{
+    enum { N = 5 };
+    (void)input;
+    pd_task *tasks[N];
+    for (int i = 0; i < N; i++) {
+        tasks[i] = pd_start_activity(o, i % 2 == 0 ? stay_up : use_service, 3 * i);
+    }
+    pd_await_all(o, tasks, N);
+    int64_t sum = 0;
+    for (int i = 0; i < N; i++) {
+        sum += pd_int(pd_task_value(tasks[i]));
+    }
+    return pd_ok(o, sum);
+}
+
 /* Goes on with whichever ends first, well or not; and then needs the last. With the service up the
  * first call ends last, and so the code goes another way. */
 static pd_result race(pd_orchestration *o, pd_value input)
@@ -87,6 +113,8 @@ static pd_result hasty(pd_orchestration *o, pd_value input)
 
 static const pd_function program[] = {
     PD_FUNCTION("UseService", use_service),
+    PD_FUNCTION("StayUp", stay_up),
+    PD_FUNCTION("Mixed", mixed),
     PD_FUNCTION("Stubborn", stubborn),
     PD_FUNCTION("Fan", fan),
     PD_FUNCTION("Race", race),
@@ -161,6 +189,18 @@ static void a_fan_out_whose_retries_have_failed_is_rewound_as_a_whole(void **sta
     assert_int_equal(count_kind(kit, "fan", "TaskCompleted"), N);
 }
 
+static void what_succeeded_beside_a_failure_is_not_run_again(void **state)
+{
+    struct kit *kit = *state;
+    kit_start(kit, "Mixed", PD_NULL, "mixed", NULL);
+    kit_assert_ends(kit, "mixed", PD_RUN_FAILED, "null");
+    rewind_it(kit, "mixed");
+    kit_assert_ends(kit, "mixed", PD_RUN_COMPLETED, "30");
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(atomic_load(&runs[3 * i]), i % 2 == 0 ? 1 : 2);
+    }
+}
+
 static void code_that_goes_another_way_this_time_does_not_diverge(void **state)
 {
     struct kit *kit = *state;
@@ -198,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         REWIND_TEST(a_fan_out_whose_retries_have_failed_is_rewound_as_a_whole),
+        REWIND_TEST(what_succeeded_beside_a_failure_is_not_run_again),
         REWIND_TEST(code_that_goes_another_way_this_time_does_not_diverge),
         REWIND_TEST(a_run_that_was_told_to_stop_does_not_fail_the_one_that_took_its_place),
     };
