@@ -419,8 +419,8 @@ PD_API pd_result   pd_fail_with(pd_orchestration *o, const pd_failure *f);
  * durable. One that runs each time the process dies (pd_worker_options.crashes_max times) is not
  * run again: its step fails with "Quarantined". */
 
-/* "<execution id>:<step in hex, 4 digits or more>": the same at every attempt, so a key for
- * idempotence. */
+/* "<execution id>:<step in hex, 4 digits or more>": the same at every attempt of a call, also those
+ * of a retry policy (the step is that of the first), so a key for idempotence. */
 PD_API const char *pd_activity_key(pd_activity *a);
 PD_API const char *pd_activity_instance_id(pd_activity *a);
 

@@ -34,7 +34,7 @@ const char *pd_activity_key(pd_activity *a)
     OBJECT_CHECK(a, ACTIVITY_MAGIC);
     if (a->key == NULL) {
         a->key = arena_printf(a->mem.arena, "%.*s:%04x", TEXT_ARGS(a->activity->execution_id),
-                              (unsigned)a->activity->id);
+                              (unsigned)a->activity->first);
     }
     return a->key;
 }

@@ -24,6 +24,7 @@ struct request {
     struct task_limits limits;
     pd_retry policy; /* attempts_max 0: not tried again */
     int attempt;     /* the present one: 1, 2, ... */
+    int32_t first;   /* the step of the first */
     time_us first_at;
     double delay; /* before the next one, in microseconds; neither bounded nor shortened yet */
 };
@@ -42,6 +43,7 @@ static const struct event_extra *extra_of(struct arena *arena, const pd_task *ta
     extra->progress = text_copy(arena, r->progress);
     extra->limits = r->limits;
     extra->retry_of = r->attempt > 0 ? task->step + 1 : 0;
+    extra->first = r->attempt > 0 && task->kind == TASK_ACTIVITY ? r->first + 1 : 0;
     return extra;
 }
 
@@ -71,6 +73,7 @@ void attempt_ask(pd_orchestration *run, pd_task *task)
         action->instance_id = text_copy(arena, r->child_id);
         action->extra = extra_of(arena, task);
     }
+    r->first = r->attempt == 0 ? (int32_t)run->step_count : r->first;
     r->attempt++;
     task->awaits = task->kind;
     task_take_step(run, task);

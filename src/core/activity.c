@@ -47,6 +47,7 @@ struct activity *activity_new(struct core *core, const struct instance *instance
     activity->node = (struct list_node){ 0 };
     activity->row = instance->row;
     activity->id = scheduled->id;
+    activity->first = extra->first > 0 ? extra->first - 1 : scheduled->id;
     activity->partition = core->partition;
     activity->instance_id = put(&at, instance->id);
     activity->execution_id = put(&at, instance->execution_id);

@@ -111,14 +111,15 @@ struct mutation {
 struct activity {
     struct list_node node;
     uint64_t row;
-    int32_t id; /* step */
-    unsigned partition;
+    int32_t id;    /* step */
+    int32_t first; /* that of the first attempt, which every key of this call has */
     struct text instance_id, execution_id, name, version, input;
     struct text tags, progress; /* absent: none */
     struct task_limits limits;
     uint64_t epoch; /* of the partition's owner */
     size_t size;    /* of the block */
-    void *room;     /* core_options.activity_room bytes in the same block, 16-aligned, not zeroed */
+    unsigned partition;
+    void *room; /* core_options.activity_room bytes in the same block, 16-aligned, not zeroed */
 };
 
 void activity_free(struct activity *activity); /* NULL is fine */

@@ -102,8 +102,9 @@ struct event_extra {
     /* TASK_SCHEDULED, CHILD_CREATED, TIMER_CREATED: 1 + the step that a retry policy answers with
      * this one (a failed attempt, or the timer after it); 0: the code itself asked. */
     int32_t retry_of;
-    bool recurses;       /* EXECUTION_TERMINATED: children too */
-    bool has_parent;     /* EXECUTION_STARTED of a child; then: */
+    int32_t first;   /* TASK_SCHEDULED again: 1 + the step of the first attempt; 0: this is it */
+    bool recurses;   /* EXECUTION_TERMINATED: children too */
+    bool has_parent; /* EXECUTION_STARTED of a child; then: */
     int32_t parent_step; /* of the parent's CHILD_CREATED */
     struct text parent_id, parent_execution_id, parent_name, parent_version;
 };

@@ -50,7 +50,8 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
                EXTRA(101, NUMBER, limits.start_ms)
                EXTRA(102, NUMBER, limits.run_ms)
                EXTRA(103, NUMBER, limits.beat_ms)
-               EXTRA(104, ID, retry_of)) },
+               EXTRA(104, ID, retry_of)
+               EXTRA(105, ID, first)) },
     [EVENT_TASK_COMPLETED] = {
         FIELDS(EVENT(1, ID, ref)
                EVENT(2, WRAPPED, payload)),

@@ -80,6 +80,14 @@ static pd_result hold(pd_activity *a, pd_value input)
     return pd_ok(a, "was waited for");
 }
 
+/* Fails twice, then tells its key; the keys of the attempts that failed are their messages. */
+static pd_result unlock(pd_activity *a, pd_value input)
+{
+    (void)input;
+    const char *key = pd_activity_key(a);
+    return atomic_fetch_add(&runs, 1) % 3 < 2 ? pd_fail(a, "Locked", "%s", key) : pd_ok(a, key);
+}
+
 static const char *outcome(pd_orchestration *o, pd_task *task)
 {
     if (pd_wait(o, task)) {
@@ -114,6 +122,15 @@ static pd_result counts(pd_orchestration *o, pd_value how)
     pd_value rest =
         pd_call_activity(o, count, how, .retry = &again, .beat_max = pd_milliseconds(400));
     return pd_ok(o, rest);
+}
+
+static pd_result unlocks(pd_orchestration *o, pd_value input)
+{
+    static const pd_retry again = { .attempts_max = 3, .delay_first = { 1 } };
+    (void)input;
+    pd_value first = pd_call_activity(o, unlock, PD_NULL, .retry = &again);
+    pd_value second = pd_call_activity(o, unlock, PD_NULL, .retry = &again);
+    return pd_ok(o, PD_ARR(first, second));
 }
 
 static pd_result drums(pd_orchestration *o, pd_value ms)
@@ -207,6 +224,8 @@ static const pd_function program[] = {
     PD_FUNCTION("Hang", hang),
     PD_FUNCTION("Count", count),
     PD_FUNCTION("Drum", drum),
+    PD_FUNCTION("Unlock", unlock),
+    PD_FUNCTION("Unlocks", unlocks),
     PD_FUNCTION("Hold", hold),
     PD_TRANSACTION("WriteDown", write_down),
     PD_FUNCTION("NoDatabase", no_database),
@@ -280,6 +299,26 @@ static void the_next_attempt_goes_on_where_the_failed_one_was(void **state)
     kit_start(kit, "Counts", PD_VAL("fail"), "i", NULL);
     kit_assert_ends(kit, "i", PD_RUN_COMPLETED, "5");
     assert_int_equal(atomic_load(&runs), 2);
+}
+
+/* Each attempt is a step of its own; whoever is given the key must not see that. */
+static void all_attempts_of_a_call_have_one_key_and_no_other_call_has_it(void **state)
+{
+    struct kit *kit = begin(state, 2);
+    kit_start(kit, "Unlocks", PD_NULL, "i", NULL);
+    PD_AUTO(pd_instance) i = kit_wait(kit, "i");
+    PD_AUTO(pd_history) h = pd_hub_fetch_history(kit->hub, "i", NULL);
+    assert_int_equal(kit_count_events(kit, "i", "TaskFailed"), 4);
+    for (size_t call = 0; call < 2; call++) {
+        const char *key = pd_text(pd_at(pd_instance_output(i), call));
+        for (size_t attempt = 1; attempt <= 2; attempt++) {
+            const pd_history_event *failed = kit_event(h, "TaskFailed", 2 * call + attempt);
+            assert_string_equal(failed->failure->message, key);
+        }
+    }
+    const char *first = strrchr(pd_text(pd_at(pd_instance_output(i), 0)), ':');
+    assert_string_equal(first, ":0000");
+    assert_string_equal(strrchr(pd_text(pd_at(pd_instance_output(i), 1)), ':'), ":0005");
 }
 
 static void the_next_worker_goes_on_where_the_one_before_was(void **state)
@@ -393,6 +432,7 @@ int main(void)
         HUB_TEST(an_activity_that_gets_no_thread_in_time_times_out_unrun),
         HUB_TEST(an_activity_that_falls_silent_times_out_and_one_that_is_heard_does_not),
         HUB_TEST(the_next_attempt_goes_on_where_the_failed_one_was),
+        HUB_TEST(all_attempts_of_a_call_have_one_key_and_no_other_call_has_it),
         HUB_TEST(the_next_worker_goes_on_where_the_one_before_was),
         HUB_TEST(an_activity_that_is_given_up_is_told_and_not_tried_again),
         HUB_TEST(the_activity_of_a_terminated_instance_is_told_and_never_run_again),

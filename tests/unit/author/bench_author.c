@@ -171,6 +171,7 @@ static double bench_activities(int rounds)
     struct runner *runner = author_new(PD_PROGRAM(program), NULL, &err);
     struct arena arena;
     struct activity activity = { .id = 1,
+                                 .first = 1,
                                  .instance_id = TEXT("00000000000000000000000000000001"),
                                  .execution_id = TEXT("00000000000000000000000000000002"),
                                  .name = TEXT("SayHello"),

@@ -100,6 +100,7 @@ static int tear_down(void **state)
 static const char *run(struct arena *arena, const char *name, const char *input)
 {
     struct activity activity = { .id = 10,
+                                 .first = 10,
                                  .instance_id = TEXT("order-7"),
                                  .execution_id = TEXT("e1"),
                                  .name = text_of(name),

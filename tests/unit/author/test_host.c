@@ -123,6 +123,7 @@ static const char *run(struct script *s, const char *name, const char *input, co
     struct activity_result result;
     struct author_options options = { .payload_max = 64 };
     struct activity activity = { .id = 1,
+                                 .first = 1,
                                  .instance_id = TEXT("order-7"),
                                  .execution_id = TEXT("e1"),
                                  .name = text_of(name),

@@ -255,6 +255,7 @@ static void a_copy_of_what_few_events_have_borrows_nothing(void **state)
         .progress = text_make(text + 5, 8),
         .limits = { 1, 2, 3 },
         .retry_of = 4,
+        .first = 3,
         .recurses = true,
         .has_parent = true,
         .parent_step = 5,
@@ -279,6 +280,7 @@ static void a_copy_of_what_few_events_have_borrows_nothing(void **state)
     assert_true(text_equal(copy->extra->progress, TEXT("progress")));
     assert_int_equal(copy->extra->limits.beat_ms, 3);
     assert_int_equal(copy->extra->retry_of, 4);
+    assert_int_equal(copy->extra->first, 3);
     assert_true(copy->extra->recurses && copy->extra->has_parent);
     assert_int_equal(copy->extra->parent_step, 5);
     assert_true(text_equal(copy->extra->parent_id, TEXT("parent")));

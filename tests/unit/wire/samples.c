@@ -39,7 +39,8 @@ static const struct event_extra with_children = { .recurses = true };
 static const struct event_extra of_task = { .tags = TEXT_INIT("\x1ek\x1fv\x1e"),
                                             .progress = TEXT_INIT("{\"row\":3}"),
                                             .limits = { 1000, 60000, INT64_MAX },
-                                            .retry_of = 3 };
+                                            .retry_of = 3,
+                                            .first = 2 };
 static const struct event_extra after_step_4 = { .retry_of = 5 };
 static const struct event_extra with_progress = { .progress = TEXT_INIT("4") };
 static const struct event_extra tagged = { .tags = TEXT_INIT("\x1e"
@@ -214,8 +215,8 @@ const struct sample samples[] = {
         .name = TEXT_INIT("SayHello"),
         .payload = TEXT_INIT("null"),
         .extra = &of_task },
-      "0a500803120b0880f2d6ca06108094ef3a323f0a0853617948656c6c6f1a060a046e756c6c2a060a016b120176"
-      "a2060b0a097b22726f77223a337da806e807b006e0d403b806ffffffffffffffff7fc00603" },
+      "0a530803120b0880f2d6ca06108094ef3a32420a0853617948656c6c6f1a060a046e756c6c2a060a016b120176"
+      "a2060b0a097b22726f77223a337da806e807b006e0d403b806ffffffffffffffff7fc00603c80602" },
     { "task_failed_with_progress",
       { .kind = EVENT_TASK_FAILED,
         .id = NO_ID,
@@ -416,6 +417,7 @@ static bool same_extra(const struct event_extra *a, const struct event_extra *b)
     return text_equal(a->tags, b->tags) && text_equal(a->progress, b->progress) &&
            a->limits.start_ms == b->limits.start_ms && a->limits.run_ms == b->limits.run_ms &&
            a->limits.beat_ms == b->limits.beat_ms && a->retry_of == b->retry_of &&
+           a->first == b->first &&
            a->recurses == b->recurses && a->has_parent == b->has_parent &&
            a->parent_step == b->parent_step && same_string(a->parent_id, b->parent_id) &&
            text_equal(a->parent_execution_id, b->parent_execution_id) &&
