@@ -82,6 +82,13 @@ static bool are_dense(const struct adoption *adoption)
     return each_step(adoption, is_below, &most);
 }
 
+static bool has_negative_limit(const struct event *event)
+{
+    const struct event_extra *extra = event->extra;
+    return extra != NULL && event->kind == EVENT_TASK_SCHEDULED &&
+           (extra->limits.start_ms < 0 || extra->limits.run_ms < 0 || extra->limits.beat_ms < 0);
+}
+
 /* NULL, or what is wrong with the event. */
 static const char *flaw_of_event(const struct event *event, size_t turn, size_t at)
 {
@@ -94,6 +101,12 @@ static const char *flaw_of_event(const struct event *event, size_t turn, size_t 
     }
     if (is_step(event) && event->id < 0) {
         return "a step has no number";
+    }
+    if (event->fire_at == INT64_MIN) {
+        return "something is due before all times"; /* where no store looks for timers (S5) */
+    }
+    if (has_negative_limit(event)) {
+        return "a limit of time is negative";
     }
     if (event->kind == EVENT_CHILD_CREATED &&
         (instance_id_check(event->instance_id, &unused) != PD_OK ||

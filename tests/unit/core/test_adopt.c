@@ -558,6 +558,25 @@ static void a_step_that_no_replay_would_know_is_refused(void **state)
     assert_int_equal(rig_adopt(rig, adoption), PD_OK);
 }
 
+static void a_negative_limit_and_a_time_before_all_are_refused(void **state)
+{
+    struct rig *rig = *state;
+    struct given given;
+    struct event_extra extra = { .limits = { .beat_ms = -1 } };
+    struct event first[8];
+    struct adoption *adoption = with_two_turns(&given);
+    memcpy(first, first_turn, turns[0].count * sizeof *first);
+    struct turn_events both[] = { { first, turns[0].count }, turns[1] };
+    adoption->turns = both;
+    first[2].extra = &extra;
+    assert_int_equal(rig_adopt(rig, adoption), PD_E_CORRUPT);
+    extra.limits.beat_ms = 0;
+    first[4].fire_at = INT64_MIN;
+    assert_int_equal(rig_adopt(rig, adoption), PD_E_CORRUPT);
+    first[4].fire_at = INT64_MIN + 1;
+    assert_int_equal(rig_adopt(rig, adoption), PD_OK);
+}
+
 static void an_execution_that_children_cannot_be_named_after_is_refused(void **state)
 {
     struct rig *rig = *state;
@@ -600,6 +619,7 @@ int main(void)
         TEST(an_ended_instance_of_the_id_gives_way_resident_or_stored),
         TEST(a_history_that_does_not_hold_together_changes_nothing),
         TEST(a_step_that_no_replay_would_know_is_refused),
+        TEST(a_negative_limit_and_a_time_before_all_are_refused),
         TEST(an_execution_that_children_cannot_be_named_after_is_refused),
     };
     return cmocka_run_group_tests_name("adopt", tests, NULL, NULL);
