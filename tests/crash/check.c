@@ -14,74 +14,6 @@
 
 #include "crash.h"
 
-/* ---- sets of lines ---- */
-
-struct lines {
-    char **at;
-    size_t count, room;
-};
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void lines_add(struct lines *lines, const char *text)
-{
-    if (lines->count == lines->room) {
-        lines->room = lines->room != 0 ? lines->room * 2 : 1024;
-        lines->at = realloc(lines->at, lines->room * sizeof *lines->at);
-        if (lines->at == NULL) {
-            abort();
-        }
-    }
-    lines->at[lines->count++] = strdup(text);
-}
-
-/* Lines that begin with the word, without it; "" takes whole lines. Sorted, each once. */
-static struct lines lines_read(const char *file, const char *word, size_t *ret_all)
-{
-    struct lines lines = { 0 };
-    char line[1300];
-    FILE *from = fopen(file, "re");
-    while (from != NULL && fgets(line, sizeof line, from) != NULL) {
-        size_t size = strlen(word);
-        line[strcspn(line, "\n")] = 0;
-        if (strncmp(line, word, size) == 0) {
-            lines_add(&lines, line + size);
-        }
-    }
-    if (from != NULL) {
-        fclose(from);
-    }
-    *ret_all = lines.count;
-    qsort(lines.at, lines.count, sizeof *lines.at, by_text);
-    size_t kept = 0;
-    for (size_t i = 0; i < lines.count; i++) {
-        if (kept > 0 && strcmp(lines.at[kept - 1], lines.at[i]) == 0) {
-            free(lines.at[i]);
-        } else {
-            lines.at[kept++] = lines.at[i];
-        }
-    }
-    lines.count = kept;
-    return lines;
-}
-
-static bool lines_have(const struct lines *lines, const char *text)
-{
-    return lines->count > 0 &&
-           bsearch(&text, lines->at, lines->count, sizeof *lines->at, by_text) != NULL;
-}
-
-static void lines_done(struct lines *lines)
-{
-    for (size_t i = 0; i < lines->count; i++) {
-        free(lines->at[i]);
-    }
-    free(lines->at);
-}
-
 /* ---- findings ---- */
 
 enum { PATIENCE_MS = 40000 };
@@ -94,6 +26,7 @@ enum finding {
     NOTHING_RAN_UNASKED,
     ACKNOWLEDGED_EVENTS_DELIVERED,
     NOTHING_ELSE_IN_THE_STORE,
+    ORDERS_TOOK_EFFECT,
     STORE_IS_SOUND,
     FINDINGS
 };
@@ -106,13 +39,14 @@ static const char *const sentences[FINDINGS] = {
     "no activity ran that no history asked for",
     "every acknowledged event was delivered",
     "nothing else is in the store",
+    "every acknowledged order took effect, and with it on children",
     "the file is sound",
 };
 
 struct check {
     const struct crash_place *place;
     pd_hub *hub;
-    struct lines tried, acked, raised, runs, asked;
+    struct lines tried, acked, raised, ticks[3], purges, purged, runs, asked, cancelled;
     size_t starts, run_count, found;
     int64_t patience_ms; /* for all waits together: a failure must not take for ever */
     unsigned wrong[FINDINGS];
@@ -147,11 +81,24 @@ static pd_instance *wait_for(struct check *c, const char *id, pd_error *err)
 
 /* ---- one instance ---- */
 
-/* Every TaskScheduled and TimerCreated is answered once; the frame of the whole is there once. */
+static bool is_step(const pd_history_event *e)
+{
+    return strcmp(e->kind, "TaskScheduled") == 0 || strcmp(e->kind, "TimerCreated") == 0 ||
+           strcmp(e->kind, "SubOrchestrationInstanceCreated") == 0;
+}
+
+/* An activity, as it leaves its trace. */
+static void key_of(char key[160], const char *execution, int step, const char *id)
+{
+    snprintf(key, 160, "%s:%04x %s", execution, (unsigned)step, id);
+}
+
+/* Every step is answered once, or cancelled; the frame of the whole is there once. */
 static void check_history(struct check *c, const char *id, const char *execution)
 {
     enum { STEPS = 64 };
-    int answers[STEPS] = { 0 }, asks[STEPS] = { 0 }, frame = 0;
+    int answers[STEPS] = { 0 }, asks[STEPS] = { 0 }, cancels[STEPS] = { 0 }, frame = 0;
+    char key[160];
     pd_error err;
     PD_AUTO(pd_history) history = pd_hub_fetch_history(c->hub, id, &err);
     if (history == NULL) {
@@ -160,16 +107,14 @@ static void check_history(struct check *c, const char *id, const char *execution
     }
     for (size_t i = 0; i < pd_history_count(history); i++) {
         const pd_history_event *e = pd_history_at(history, i);
-        if (strcmp(e->kind, "TaskScheduled") == 0 && e->event_id >= 0 && e->event_id < STEPS) {
-            char key[160];
-            snprintf(key, sizeof key, "%s:%04x", execution, (unsigned)e->event_id);
-            lines_add(&c->asked, key);
-            if (!lines_have(&c->runs, key)) {
-                find(c, ACTIVITIES_RAN, "%s of %s did not", key, id);
+        if (is_step(e) && e->event_id >= 0 && e->event_id < STEPS) {
+            asks[e->event_id]++;
+            if (strcmp(e->kind, "TaskScheduled") == 0) {
+                key_of(key, execution, e->event_id, id);
+                lines_add(&c->asked, key);
             }
-            asks[e->event_id]++;
-        } else if (strcmp(e->kind, "TimerCreated") == 0 && e->event_id < STEPS) {
-            asks[e->event_id]++;
+        } else if (strcmp(e->kind, "StepCancelled") == 0 && e->step >= 0 && e->step < STEPS) {
+            cancels[e->step]++;
         } else if (e->step >= 0 && e->step < STEPS) {
             answers[e->step]++;
         }
@@ -177,9 +122,15 @@ static void check_history(struct check *c, const char *id, const char *execution
         frame += strcmp(e->kind, "ExecutionCompleted") == 0 ? 100 : 0;
     }
     for (int i = 0; i < STEPS; i++) {
-        if (asks[i] > 1 || answers[i] != asks[i]) {
-            find(c, RESULTS_ONCE_IN_HISTORY, "step %d of %s: asked %d times, answered %d", i, id,
-                 asks[i], answers[i]);
+        bool is_over = answers[i] == 1 || (answers[i] == 0 && cancels[i] == 1);
+        if (asks[i] > 1 || cancels[i] > 1 || (asks[i] == 1 ? !is_over : answers[i] != 0)) {
+            find(c, RESULTS_ONCE_IN_HISTORY,
+                 "step %d of %s: asked %d times, answered %d, cancelled %d", i, id, asks[i],
+                 answers[i], cancels[i]);
+        }
+        if (cancels[i] != 0) {
+            key_of(key, execution, i, id);
+            lines_add(&c->cancelled, key);
         }
     }
     if (frame != 101) {
@@ -188,35 +139,141 @@ static void check_history(struct check *c, const char *id, const char *execution
     }
 }
 
-static void check_start(struct check *c, const char *id)
+static void check_child(struct check *c, const char *parent, int which, pd_run_state state)
 {
-    bool acked = lines_have(&c->acked, id);
-    enum finding finding = acked ? ACKNOWLEDGED_STARTS_COMPLETED : OTHERS_WHOLE_OR_NOT_AT_ALL;
+    char id[160];
+    pd_error err;
+    snprintf(id, sizeof id, "%s:%d", parent, which);
+    PD_AUTO(pd_instance) child = wait_for(c, id, &err);
+    if (child == NULL || pd_instance_state(child) != state) {
+        find(c, ORDERS_TOOK_EFFECT, "%s is %s, not %s", id,
+             child != NULL ? pd_run_state_name(pd_instance_state(child)) : err.text,
+             pd_run_state_name(state));
+    } else if (state == PD_RUN_COMPLETED) {
+        check_history(c, id, pd_instance_execution_id(child));
+    }
+}
+
+/* It was terminated, and so was its child, if it had come to have one. */
+static void check_stopped(struct check *c, const char *id, const pd_instance *instance)
+{
+    char child[160];
+    pd_error err;
+    snprintf(child, sizeof child, "%s:0", id);
+    PD_AUTO(pd_instance) there = pd_hub_fetch(c->hub, child, &err);
+    if (pd_instance_state(instance) != PD_RUN_TERMINATED ||
+        strcmp(pd_instance_output_json(instance), "\"over\"") != 0) {
+        find(c, ORDERS_TOOK_EFFECT, "%s ended as %s", id,
+             pd_run_state_name(pd_instance_state(instance)));
+    }
+    if (there != NULL || err.status != PD_E_NOT_FOUND) {
+        check_child(c, id, 0, PD_RUN_TERMINATED);
+    }
+}
+
+static void check_output(struct check *c, enum finding finding, const char *id,
+                         const pd_instance *instance)
+{
     int64_t expected = 0;
     char output[32];
-    pd_error err;
-    PD_AUTO(pd_instance) instance = wait_for(c, id, &err);
-    if (instance == NULL) {
-        if (acked || err.status != PD_E_NOT_FOUND) {
-            find(c, finding, "%s: %s", id, err.text);
-        }
+    if (!crash_expected(id, &expected)) {
+        check_stopped(c, id, instance);
         return;
     }
-    c->found++;
-    crash_expected(id, &expected);
     snprintf(output, sizeof output, "%" PRId64, expected);
     if (pd_instance_state(instance) != PD_RUN_COMPLETED ||
         strcmp(pd_instance_output_json(instance), output) != 0) {
         find(c, finding, "%s ended %s with %s instead of %s", id,
              pd_run_state_name(pd_instance_state(instance)), pd_instance_output_json(instance),
              output);
+        return;
     }
     check_history(c, id, pd_instance_execution_id(instance));
+    for (int i = 0; i < 2 && crash_is_kind(id, "tree"); i++) {
+        check_child(c, id, i, PD_RUN_COMPLETED);
+    }
+}
+
+static void check_start(struct check *c, const char *id)
+{
+    bool is_acked = lines_have(&c->acked, id);
+    enum finding finding = is_acked ? ACKNOWLEDGED_STARTS_COMPLETED : OTHERS_WHOLE_OR_NOT_AT_ALL;
+    pd_error err;
+    PD_AUTO(pd_instance) instance = wait_for(c, id, &err);
+    if (instance == NULL) {
+        bool may_be_gone = !is_acked || lines_have(&c->purges, id);
+        if (!may_be_gone || err.status != PD_E_NOT_FOUND) {
+            find(c, finding, "%s: %s", id, err.text);
+        }
+        return;
+    }
+    c->found++;
+    if (lines_have(&c->purged, id)) {
+        find(c, ORDERS_TOOK_EFFECT, "%s was purged, and is there", id);
+    }
+    check_output(c, finding, id, instance);
 }
 
 /* ---- all ---- */
 
-/* Those whose event was acknowledged have to end without another; the others get theirs now. */
+static void raise(struct check *c, const char *id, const char *name, int64_t data)
+{
+    pd_error err;
+    pd_status status = pd_hub_raise_event(c->hub, id, name, data, &err);
+    if (status != PD_OK && status != PD_E_STATE &&
+        (status != PD_E_NOT_FOUND || lines_have(&c->acked, id))) {
+        find(c, ACKNOWLEDGED_STARTS_COMPLETED, "event for %s: %s", id, err.text);
+    }
+}
+
+/* An order that whoever was killed did not come to give. */
+static void order(struct check *c, const char *word, const char *id)
+{
+    pd_error err;
+    pd_status status = crash_order(c->place, c->hub, word, id, &err);
+    if (status != PD_OK && status != PD_E_STATE &&
+        (status != PD_E_NOT_FOUND || lines_have(&c->acked, id))) {
+        find(c, ORDERS_TOOK_EFFECT, "%s %s: %s", word, id, err.text);
+    }
+}
+
+/* How it stands once it can get no further by itself. */
+static void rewind_failed(struct check *c, const char *id)
+{
+    pd_error err;
+    if (!crash_has_order(c->place, "ack rewind", id)) {
+        PD_AUTO(pd_instance) failed = wait_for(c, id, &err);
+        if (failed != NULL && pd_instance_state(failed) == PD_RUN_FAILED) {
+            order(c, "rewind", id);
+        }
+    }
+}
+
+/* What was acknowledged is not said again. Loops whose three events were acknowledged, and those
+ * whose event was, have to end as they are; the others are helped. */
+static void help_all(struct check *c)
+{
+    for (size_t i = 0; i < c->tried.count; i++) {
+        const char *id = c->tried.at[i];
+        if (crash_is_kind(id, "ask") && !lines_have(&c->raised, id)) {
+            raise(c, id, "Go", crash_event_data(id));
+        }
+        for (int bit = 0; bit < 3 && crash_is_kind(id, "loop"); bit++) {
+            if (!lines_have(&c->ticks[bit], id)) {
+                raise(c, id, "Tick", INT64_C(1) << bit);
+            }
+        }
+        if (crash_is_kind(id, "stop") && !crash_has_order(c->place, "ack terminate", id)) {
+            order(c, "terminate", id);
+        } else if (crash_is_kind(id, "hold")) {
+            order(c, "resume", id);
+        } else if (crash_is_kind(id, "trip")) {
+            rewind_failed(c, id);
+        }
+    }
+}
+
+/* Those whose event was acknowledged have to end without another. */
 static void check_events(struct check *c)
 {
     for (size_t i = 0; i < c->raised.count; i++) {
@@ -224,17 +281,6 @@ static void check_events(struct check *c)
         PD_AUTO(pd_instance) done = wait_for(c, c->raised.at[i], &err);
         if (done == NULL) {
             find(c, ACKNOWLEDGED_EVENTS_DELIVERED, "%s: %s", c->raised.at[i], err.text);
-        }
-    }
-    for (size_t i = 0; i < c->tried.count; i++) {
-        const char *id = c->tried.at[i];
-        pd_error err;
-        if (crash_awaits_event(id) && !lines_have(&c->raised, id)) {
-            pd_status status = pd_hub_raise_event(c->hub, id, "Go", crash_event_data(id), &err);
-            if (status != PD_OK && status != PD_E_STATE &&
-                (status != PD_E_NOT_FOUND || lines_have(&c->acked, id))) {
-                find(c, ACKNOWLEDGED_STARTS_COMPLETED, "event for %s: %s", id, err.text);
-            }
         }
     }
 }
@@ -245,7 +291,9 @@ static void check_strangers(struct check *c)
     size_t count = 0;
     pd_error err;
     do {
-        pd_query query = { .page_token = *token != 0 ? token : NULL, .page_size = 1000 };
+        pd_query query = { .page_token = *token != 0 ? token : NULL,
+                           .page_size = 1000,
+                           .roots_only = true };
         PD_AUTO(pd_page) page = pd_hub_query(c->hub, &query, &err);
         if (page == NULL) {
             find(c, NOTHING_ELSE_IN_THE_STORE, "%s", err.text);
@@ -263,10 +311,24 @@ static void check_strangers(struct check *c)
     if (count != c->found) {
         find(c, NOTHING_ELSE_IN_THE_STORE, "%zu are listed, %zu were found by id", count, c->found);
     }
-    qsort(c->asked.at, c->asked.count, sizeof *c->asked.at, by_text);
+}
+
+/* Of those that are gone, and of what was cancelled, the runs cannot be told; loops have another
+ * execution in the end than in the beginning, which runs nothing. */
+static void check_runs(struct check *c)
+{
+    lines_sort(&c->asked);
+    lines_sort(&c->cancelled);
+    for (size_t i = 0; i < c->asked.count; i++) {
+        const char *key = c->asked.at[i];
+        if (!lines_have(&c->runs, key) && !lines_have(&c->cancelled, key)) {
+            find(c, ACTIVITIES_RAN, "%s did not", key);
+        }
+    }
     for (size_t i = 0; i < c->runs.count; i++) {
-        if (!lines_have(&c->asked, c->runs.at[i])) {
-            find(c, NOTHING_RAN_UNASKED, "%s", c->runs.at[i]);
+        const char *key = c->runs.at[i], *id = strchr(key, ' ') + 1;
+        if (!lines_have(&c->asked, key) && !lines_have(&c->purges, id)) {
+            find(c, NOTHING_RAN_UNASKED, "%s", key);
         }
     }
 }
@@ -276,8 +338,7 @@ static void check_file(struct check *c)
     sqlite3 *db = NULL;
     sqlite3_stmt *rows = NULL;
     const char *answer = "cannot be opened";
-    if (sqlite3_open_v2(c->place->url + strlen("sqlite:"), &db, SQLITE_OPEN_READONLY, NULL) ==
-            SQLITE_OK &&
+    if (sqlite3_open_v2(c->place->db, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
         sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &rows, NULL) == SQLITE_OK &&
         sqlite3_step(rows) == SQLITE_ROW) {
         answer = (const char *)sqlite3_column_text(rows, 0);
@@ -292,13 +353,13 @@ static void check_file(struct check *c)
 static void check_with_worker(struct check *c)
 {
     pd_error err;
-    int runs = open(c->place->runs, O_WRONLY | O_APPEND | O_CLOEXEC);
+    struct crash_user user = { c->place, open(c->place->runs, O_WRONLY | O_APPEND | O_CLOEXEC) };
     PD_AUTO(pd_hub) hub = pd_hub_open(c->place->url, &err);
     if (hub == NULL) {
         find(c, STORE_IS_SOUND, "%s", err.text);
         return;
     }
-    pd_worker_options options = { .user = &runs };
+    pd_worker_options options = { .user = &user, .crashes_max = 1000000 };
     PD_AUTO(pd_worker)
     worker = pd_worker_start(hub, crash_program, crash_program_size, &options, &err);
     if (worker == NULL) {
@@ -307,6 +368,7 @@ static void check_with_worker(struct check *c)
     }
     c->hub = hub;
     check_events(c);
+    help_all(c);
     for (size_t i = 0; i < c->tried.count; i++) { /* everything has to end before runs are read */
         pd_instance_free(wait_for(c, c->tried.at[i], &err));
     }
@@ -315,21 +377,31 @@ static void check_with_worker(struct check *c)
         check_start(c, c->tried.at[i]);
     }
     check_strangers(c);
-    close(runs);
+    check_runs(c);
+    close(user.runs);
 }
 
 void crash_check(const struct crash_place *place, unsigned *passed, unsigned *failed)
 {
     struct check c = { .place = place, .patience_ms = PATIENCE_MS };
-    size_t acks = 0, raises = 0;
+    size_t acks = 0, raises = 0, orders = 0, all = 0;
     c.tried = lines_read(place->starts, "try ", &c.starts);
     c.acked = lines_read(place->starts, "ack ", &acks);
     c.raised = lines_read(place->raises, "ack ", &raises);
+    c.ticks[0] = lines_read(place->raises, "ack1 ", &all);
+    c.ticks[1] = lines_read(place->raises, "ack2 ", &all);
+    c.ticks[2] = lines_read(place->raises, "ack4 ", &all);
+    c.purges = lines_read(place->orders, "try purge ", &all);
+    c.purged = lines_read(place->orders, "ack purge ", &orders);
     check_with_worker(&c);
     check_file(&c);
-    printf("%zu starts, %zu acknowledged, %zu found; %zu events acknowledged; %zu activities, "
-           "%zu runs\n",
-           c.starts, acks, c.found, raises, c.runs.count, c.run_count);
+    uint64_t random = 1;
+    if (crash_look(place, true, &random) != 0) {
+        find(&c, STORE_IS_SOUND, "as above");
+    }
+    printf("%zu starts, %zu acknowledged, %zu found, %zu purged; %zu events acknowledged; "
+           "%zu activities, %zu runs\n",
+           c.starts, acks, c.found, orders, raises, c.runs.count, c.run_count);
     if (c.found == 0 || c.raised.count == 0) {
         find(&c, ACKNOWLEDGED_STARTS_COMPLETED, "nothing happened");
     }
@@ -338,8 +410,10 @@ void crash_check(const struct crash_place *place, unsigned *passed, unsigned *fa
         *passed += c.wrong[i] == 0;
         *failed += c.wrong[i] != 0;
     }
-    struct lines *all[] = { &c.tried, &c.acked, &c.raised, &c.runs, &c.asked };
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        lines_done(all[i]);
+    struct lines *sets[] = { &c.tried,  &c.acked,    &c.raised,   &c.runs,
+                             &c.asked,  &c.ticks[0], &c.ticks[1], &c.ticks[2],
+                             &c.purges, &c.purged,   &c.cancelled };
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+        lines_done(sets[i]);
     }
 }

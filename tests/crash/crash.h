@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
  * The crash test: processes that are killed with SIGKILL again and again, and what must be true
- * afterwards. Three parts: workload.c is what gets killed, check.c looks at what is left, and
- * test_crash.c kills and restarts.
+ * afterwards. Its parts: program.c is what instances do, workload.c the processes that get killed,
+ * test_crash.c kills and restarts them, look.c looks at the file after each kill, and check.c at
+ * all of it in the end.
  *
- * Ids say everything: "KIND-ROUND-NUMBER" (chain-7-13). What an instance has to put out follows
- * from its id alone, so that the check needs to remember nothing.
+ * Ids say everything: "KIND-ROUND-NUMBER" (chain-7-13); children are "PARENT:0", "PARENT:1". What an
+ * instance has to put out, and what is done to it from outside, follows from its id alone, so that
+ * the check needs to remember nothing.
  *
  * Files in the folder, each written by appending whole lines, which SIGKILL cannot undo:
  *
  *   starts    "try ID" before a start is asked for, "ack ID" when it was acknowledged
- *   raises    "ack ID" when an event was acknowledged
- *   runs      an activity's key, each time it runs
+ *   raises    "ack ID" when an event was acknowledged; "ack1", "ack2" and "ack4" for those of loops
+ *   orders    "try WORD ID" and "ack WORD ID", where WORD is terminate, suspend, resume, rewind or
+ *             purge
+ *   runs      an activity's key and instance, each time it runs
  */
 #ifndef CRASH_CRASH_H
 #define CRASH_CRASH_H
@@ -23,26 +27,55 @@
 
 struct crash_place {
     char folder[512];
-    char url[600], starts[600], raises[600], runs[600];
+    char db[600], url[640], starts[600], raises[600], orders[600], runs[600];
 };
 
 /* What gets killed; these do not return unless something is wrong, and then with the exit code. */
 int crash_worker(const struct crash_place *place, unsigned round, uint64_t seed);
 int crash_second(const struct crash_place *place, unsigned round, uint64_t seed);
 
-/* The program of all processes; user is the descriptor of `runs`. */
+/* The program of all processes, and what its functions are given. */
+struct crash_user {
+    const struct crash_place *place;
+    int runs; /* descriptor */
+};
 extern const pd_function crash_program[];
 extern const size_t crash_program_size;
 
-/* The output an instance of this id must have; false when the id is none of ours. */
+int64_t crash_input(unsigned round, unsigned number);
+bool crash_is_kind(const char *id, const char *kind);
+/* The output an instance of this id must have; false when it never completes. */
 bool crash_expected(const char *id, int64_t *ret);
-bool crash_awaits_event(const char *id);
 int64_t crash_event_data(const char *id);
 
 /* Adds a line to one of the files. */
 void crash_note(const char *file, const char *word, const char *id);
+/* Is there a line "WORDS ID" among the orders? */
+bool crash_has_order(const struct crash_place *place, const char *words, const char *id);
+/* Gives an order, with notes before and behind. The status of the call. */
+pd_status crash_order(const struct crash_place *place, pd_hub *hub, const char *word,
+                      const char *id, pd_error *err);
 
 uint64_t crash_random(uint64_t *state); /* splitmix64 */
+
+/* ---- lines of the files (lines.c) ---- */
+
+struct lines {
+    char **at;
+    size_t count, room;
+};
+void lines_add(struct lines *lines, const char *text);
+/* Lines that begin with the word, without it; "" takes whole lines. Sorted, each once. */
+struct lines lines_read(const char *file, const char *word, size_t *ret_all);
+bool lines_have(const struct lines *lines, const char *text);
+void lines_sort(struct lines *lines);
+void lines_done(struct lines *lines);
+
+/* ---- looking ---- */
+
+/* What must hold of the file at any moment, whoever else has it open. How many things do not; says
+ * which on stdout. whole: of every history, else of some. */
+unsigned crash_look(const struct crash_place *place, bool whole, uint64_t *random);
 
 /* Lets everything end that can, and checks. Counts into the two; says what is wrong on stdout. */
 void crash_check(const struct crash_place *place, unsigned *passed, unsigned *failed);

@@ -63,7 +63,9 @@ static void live(uint64_t *random)
     nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
 }
 
-static unsigned rounds(const struct crash_place *place, unsigned kills, uint64_t seed)
+/* *ret_wrong: what did not hold of the file between two lives. */
+static unsigned rounds(const struct crash_place *place, unsigned kills, uint64_t seed,
+                       unsigned *ret_wrong)
 {
     unsigned alone = 0;
     uint64_t random = seed;
@@ -83,6 +85,7 @@ static unsigned rounds(const struct crash_place *place, unsigned kills, uint64_t
             alone += kill_one(second, "second process", second_round) ? 0 : 1;
             second = 0;
         }
+        *ret_wrong += crash_look(place, false, &random);
     }
     return alone;
 }
@@ -96,7 +99,9 @@ static void place_make(struct crash_place *place)
         perror(place->folder);
         exit(1);
     }
-    snprintf(place->url, sizeof place->url, "sqlite:%s/hub.db", place->folder);
+    snprintf(place->db, sizeof place->db, "%s/hub.db", place->folder);
+    snprintf(place->url, sizeof place->url, "sqlite:%s?partitions=3", place->db);
+    snprintf(place->orders, sizeof place->orders, "%s/orders", place->folder);
     snprintf(place->starts, sizeof place->starts, "%s/starts", place->folder);
     snprintf(place->raises, sizeof place->raises, "%s/raises", place->folder);
     snprintf(place->runs, sizeof place->runs, "%s/runs", place->folder);
@@ -106,7 +111,8 @@ static void place_remove(const struct crash_place *place)
 {
     static const char *const files[] = { "hub.db",      "hub.db-wal",  "hub.db-shm",
                                          "hub.db-lock", "hub.db-wake", "hub.db-journal",
-                                         "starts",      "raises",      "runs" };
+                                         "hub.db-run",  "starts",      "raises",
+                                         "orders",      "runs" };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char path[700];
         snprintf(path, sizeof path, "%s/%s", place->folder, files[i]);
@@ -138,11 +144,13 @@ int main(int argc, char **argv)
     printf("%u kills, seed %llu; again: %s --seed %llu --kills %u\n", kills,
            (unsigned long long)seed, argv[0], (unsigned long long)seed, kills);
 
-    unsigned passed = 0, failed = 0;
-    unsigned alone = rounds(&place, kills, seed);
+    unsigned passed = 0, failed = 0, wrong = 0;
+    unsigned alone = rounds(&place, kills, seed, &wrong);
     printf("%s no process failed before it was killed\n", alone == 0 ? "ok  " : "FAIL");
-    passed += alone == 0;
-    failed += alone != 0;
+    printf("%s after each kill the file was whole, with all that was acknowledged\n",
+           wrong == 0 ? "ok  " : "FAIL");
+    passed += (alone == 0 ? 1u : 0) + (wrong == 0 ? 1u : 0);
+    failed += (alone != 0 ? 1u : 0) + (wrong != 0 ? 1u : 0);
     crash_check(&place, &passed, &failed);
     if (failed > 0 || keep) {
         printf("the files are in %s\n", place.folder);

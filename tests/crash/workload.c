@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * What gets killed: a worker that also starts instances, and a second process that starts some by
- * way of the mailbox and raises the events that others wait for. See crash.h.
+ * way of the mailbox and raises the events that others wait for. Both terminate, suspend, resume,
+ * rewind and purge what is there for that. See crash.h.
  */
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,134 +13,10 @@
 
 #include "crash.h"
 
-enum { FAN = 8, BATCH = 12 };
+enum { BATCH = 12 };
 
-/* ---- the program ---- */
-
-/* Leaves a trace, then answers with a number that only depends on its input. */
-static pd_result work(pd_activity *a, pd_value number)
-{
-    const int *runs = pd_user(a);
-    const char *line = pd_format(a, "%s\n", pd_activity_key(a));
-    if (write(*runs, line, strlen(line)) != (ssize_t)strlen(line)) {
-        return pd_fail(a, "CannotWrite", "the log of runs");
-    }
-    return pd_ok(a, 2 * pd_int(number) + 1);
-}
-
-static pd_result chain(pd_orchestration *o, pd_value number)
-{
-    for (int i = 0; i < 4; i++) {
-        number = pd_call_activity(o, work, number);
-    }
-    return pd_ok(o, number);
-}
-
-static pd_result fan(pd_orchestration *o, pd_value number)
-{
-    pd_task *parts[FAN];
-    for (int i = 0; i < FAN; i++) {
-        parts[i] = pd_start_activity(o, work, pd_int(number) + i);
-    }
-    pd_await_all(o, parts, FAN);
-    int64_t sum = 0;
-    for (int i = 0; i < FAN; i++) {
-        sum += pd_int(pd_task_value(parts[i]));
-    }
-    return pd_ok(o, sum);
-}
-
-static pd_result nap(pd_orchestration *o, pd_value number)
-{
-    pd_value first = pd_call_activity(o, work, number);
-    pd_sleep(o, pd_milliseconds(20 + pd_int(number) % 60));
-    return pd_ok(o, pd_call_activity(o, work, first));
-}
-
-static pd_result ask(pd_orchestration *o, pd_value number)
-{
-    pd_value answer = pd_wait_event(o, "Go");
-    return pd_ok(o, pd_call_activity(o, work, pd_int(answer) + pd_int(number)));
-}
-
-const pd_function crash_program[] = {
-    PD_FUNCTION("chain", chain), PD_FUNCTION("fan", fan),    PD_FUNCTION("nap", nap),
-    PD_FUNCTION("ask", ask),     PD_FUNCTION("mail", chain), PD_FUNCTION("Work", work),
-};
-const size_t crash_program_size = sizeof crash_program / sizeof crash_program[0];
-
-/* ---- what an id says ---- */
-
-static const char *const kinds[] = { "chain", "fan", "nap", "ask", "mail" };
-
-static bool id_read(const char *id, char *kind, int64_t *ret_input)
-{
-    unsigned round = 0, number = 0;
-    int used = 0;
-    if (sscanf(id, "%7[a-z]-%u-%u%n", kind, &round, &number, &used) != 3 || id[used] != 0) {
-        return false;
-    }
-    *ret_input = (int64_t)round * 10000 + number;
-    return true;
-}
-
-bool crash_expected(const char *id, int64_t *ret)
-{
-    char kind[8];
-    int64_t n = 0;
-    if (!id_read(id, kind, &n)) {
-        return false;
-    }
-    if (strcmp(kind, "chain") == 0 || strcmp(kind, "mail") == 0) {
-        *ret = 16 * n + 15;
-    } else if (strcmp(kind, "fan") == 0) {
-        *ret = FAN * (2 * n + 1) + FAN * (FAN - 1);
-    } else if (strcmp(kind, "nap") == 0) {
-        *ret = 4 * n + 3;
-    } else if (strcmp(kind, "ask") == 0) {
-        *ret = 2 * (crash_event_data(id) + n) + 1;
-    } else {
-        return false;
-    }
-    return true;
-}
-
-bool crash_awaits_event(const char *id)
-{
-    return strncmp(id, "ask-", 4) == 0;
-}
-
-int64_t crash_event_data(const char *id)
-{
-    int64_t sum = 0;
-    for (const char *p = id; *p != 0; p++) {
-        sum = sum * 31 % 1000003 + *p;
-    }
-    return sum;
-}
-
-/* ---- notes ---- */
-
-void crash_note(const char *file, const char *word, const char *id)
-{
-    char line[128];
-    int size = snprintf(line, sizeof line, "%s %s\n", word, id);
-    int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, line, (size_t)size) != size) {
-        abort();
-    }
-    close(fd);
-}
-
-uint64_t crash_random(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
-/* ---- the processes ---- */
+static const char *const kinds[] = { "chain", "fan",    "nap",  "ask",  "tree", "loop", "stop",
+                                     "retry", "cancel", "beat", "trip", "pay",  "hold", "later" };
 
 static void sleep_ms(long ms)
 {
@@ -153,17 +29,28 @@ static int wrong(const char *what, const pd_error *err)
     return 3;
 }
 
+/* ---- starting -------------------------------------------------------------------------------- */
+
+static pd_time soon(uint64_t *random)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (pd_time){ ms + (int64_t)(crash_random(random) % 300) };
+}
+
 /* Some of one kind: by one call each, or by one call for all. */
 static int start_some(const struct crash_place *place, pd_hub *hub, const char *kind,
                       unsigned round, unsigned *number, uint64_t *random)
 {
     static pd_id ids[BATCH];
     static pd_value inputs[BATCH];
+    bool is_later = strcmp(kind, "later") == 0;
     size_t count = 1 + crash_random(random) % BATCH;
-    bool many = crash_random(random) % 2 == 0;
+    bool many = crash_random(random) % 2 == 0 && !is_later;
     for (size_t i = 0; i < count; i++, (*number)++) {
         snprintf(ids[i].text, sizeof ids[i].text, "%s-%u-%u", kind, round, *number);
-        inputs[i] = pd_of_int((int64_t)round * 10000 + *number);
+        inputs[i] = pd_of_int(crash_input(round, *number));
         crash_note(place->starts, "try", ids[i].text);
     }
     pd_error err;
@@ -174,6 +61,7 @@ static int start_some(const struct crash_place *place, pd_hub *hub, const char *
     }
     for (size_t i = 0; i < count; i++) {
         pd_start_options options = { .id = ids[i].text };
+        options.at = is_later ? soon(random) : options.at;
         if (!many && pd_hub_start(hub, kind, inputs[i], &options, NULL, &err) != PD_OK) {
             return wrong("start", &err);
         }
@@ -182,37 +70,84 @@ static int start_some(const struct crash_place *place, pd_hub *hub, const char *
     return 0;
 }
 
-int crash_worker(const struct crash_place *place, unsigned round, uint64_t seed)
+/* ---- telling --------------------------------------------------------------------------------- */
+
+pd_status crash_order(const struct crash_place *place, pd_hub *hub, const char *word,
+                      const char *id, pd_error *err)
+{
+    char note[32];
+    pd_status status = PD_E_INVALID;
+    snprintf(note, sizeof note, "try %s", word);
+    crash_note(place->orders, note, id);
+    if (strcmp(word, "terminate") == 0) {
+        status = pd_hub_terminate(hub, id, "over", true, err);
+    } else if (strcmp(word, "suspend") == 0) {
+        status = pd_hub_suspend(hub, id, "wait", err);
+    } else if (strcmp(word, "resume") == 0) {
+        status = pd_hub_resume(hub, id, "go on", err);
+    } else if (strcmp(word, "rewind") == 0) {
+        status = pd_hub_rewind(hub, id, "once more", err);
+    } else if (strcmp(word, "purge") == 0) {
+        status = pd_hub_purge(hub, id, err);
+    }
+    if (status == PD_OK) {
+        snprintf(note, sizeof note, "ack %s", word);
+        crash_note(place->orders, note, id);
+    }
+    return status;
+}
+
+/* It may have ended or gone since it was listed. */
+static bool is_refusal(pd_status status)
+{
+    return status == PD_OK || status == PD_E_STATE || status == PD_E_NOT_FOUND;
+}
+
+/* Gives the order to some of those of the kind that are in one of the states. */
+static int order_some(const struct crash_place *place, pd_hub *hub, const char *word,
+                      const char *kind, unsigned states, uint64_t *random)
 {
     pd_error err;
-    int runs = open(place->runs, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    PD_AUTO(pd_hub) hub = pd_hub_open(place->url, &err);
-    if (hub == NULL) {
-        return wrong("open", &err);
+    char prefix[16];
+    snprintf(prefix, sizeof prefix, "%s-", kind);
+    pd_query query = { .states = states, .id_prefix = prefix, .page_size = 8, .roots_only = true };
+    PD_AUTO(pd_page) page = pd_hub_query(hub, &query, &err);
+    if (page == NULL) {
+        return wrong("query", &err);
     }
-    pd_worker_options options = { .user = &runs, .threads = 2, .orchestrations_max = 50 };
-    PD_AUTO(pd_worker)
-    worker = pd_worker_start(hub, crash_program, crash_program_size, &options, &err);
-    if (worker == NULL) {
-        return wrong("worker", &err);
-    }
-    unsigned number = 0;
-    for (;;) {
-        const char *kind = kinds[crash_random(&seed) % 4];
-        int code = start_some(place, hub, kind, round, &number, &seed);
-        if (code != 0) {
-            return code;
+    for (size_t i = 0; i < pd_page_count(page); i++) {
+        if (crash_random(random) % 2 == 0) {
+            const char *id = pd_instance_id_of(pd_page_at(page, i));
+            pd_status status = crash_order(place, hub, word, id, &err);
+            if (!is_refusal(status)) {
+                return wrong(word, &err);
+            }
         }
-        sleep_ms((long)(crash_random(&seed) % 20));
+    }
+    return 0;
+}
+
+static int order_any(const struct crash_place *place, pd_hub *hub, uint64_t *random)
+{
+    static const unsigned lives = 1u << PD_RUN_PENDING | 1u << PD_RUN_RUNNING;
+    switch (crash_random(random) % 5) {
+    case 0: return order_some(place, hub, "terminate", "stop", lives, random);
+    case 1: return order_some(place, hub, "suspend", "hold", lives, random);
+    case 2: return order_some(place, hub, "resume", "hold", 1u << PD_RUN_SUSPENDED, random);
+    case 3: return order_some(place, hub, "rewind", "trip", 1u << PD_RUN_FAILED, random);
+    default: return order_some(place, hub, "purge", "mail", 1u << PD_RUN_COMPLETED, random);
     }
 }
 
 /* Raises what is waited for; it may find one twice before the engine has taken the event in. */
-static int raise_some(const struct crash_place *place, pd_hub *hub)
+static int raise_some(const struct crash_place *place, pd_hub *hub, const char *kind,
+                      const char *name, uint64_t *random)
 {
     pd_error err;
+    char prefix[16], word[16] = "ack";
+    snprintf(prefix, sizeof prefix, "%s-", kind);
     pd_query query = { .states = 1u << PD_RUN_PENDING | 1u << PD_RUN_RUNNING,
-                       .id_prefix = "ask-",
+                       .id_prefix = prefix,
                        .page_size = 10 };
     PD_AUTO(pd_page) page = pd_hub_query(hub, &query, &err);
     if (page == NULL) {
@@ -220,14 +155,53 @@ static int raise_some(const struct crash_place *place, pd_hub *hub)
     }
     for (size_t i = 0; i < pd_page_count(page); i++) {
         const char *id = pd_instance_id_of(pd_page_at(page, i));
-        pd_status status = pd_hub_raise_event(hub, id, "go", crash_event_data(id), &err);
+        int64_t data = crash_event_data(id);
+        if (crash_is_kind(id, "loop")) {
+            data = INT64_C(1) << crash_random(random) % 3;
+            snprintf(word, sizeof word, "ack%d", (int)data);
+        }
+        pd_status status = pd_hub_raise_event(hub, id, name, data, &err);
         if (status == PD_OK) {
-            crash_note(place->raises, "ack", id);
+            crash_note(place->raises, word, id);
         } else if (status != PD_E_STATE) { /* it has ended since: another of ours was delivered */
             return wrong("raise", &err);
         }
     }
     return 0;
+}
+
+/* ---- the processes --------------------------------------------------------------------------- */
+
+int crash_worker(const struct crash_place *place, unsigned round, uint64_t seed)
+{
+    pd_error err;
+    struct crash_user user = { place,
+                               open(place->runs, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) };
+    PD_AUTO(pd_hub) hub = pd_hub_open(place->url, &err);
+    if (hub == NULL) {
+        return wrong("open", &err);
+    }
+    pd_worker_options options = { .user = &user,
+                                  .threads = 2,
+                                  .orchestrations_max = 50,
+                                  .crashes_max = 1000000 /* all that runs is innocent */ };
+    PD_AUTO(pd_worker)
+    worker = pd_worker_start(hub, crash_program, crash_program_size, &options, &err);
+    if (worker == NULL) {
+        return wrong("worker", &err);
+    }
+    unsigned number = 0;
+    for (;;) {
+        const char *kind = kinds[crash_random(&seed) % (sizeof kinds / sizeof kinds[0])];
+        int code = start_some(place, hub, kind, round, &number, &seed);
+        if (code == 0 && crash_random(&seed) % 3 == 0) {
+            code = order_any(place, hub, &seed);
+        }
+        if (code != 0) {
+            return code;
+        }
+        sleep_ms((long)(crash_random(&seed) % 20));
+    }
 }
 
 int crash_second(const struct crash_place *place, unsigned round, uint64_t seed)
@@ -239,7 +213,13 @@ int crash_second(const struct crash_place *place, unsigned round, uint64_t seed)
     }
     unsigned number = 0;
     for (;;) {
-        int code = raise_some(place, hub);
+        int code = raise_some(place, hub, "ask", "go", &seed);
+        if (code == 0) {
+            code = raise_some(place, hub, "loop", "tick", &seed);
+        }
+        if (code == 0) {
+            code = order_any(place, hub, &seed);
+        }
         if (code == 0 && crash_random(&seed) % 3 == 0) {
             code = start_some(place, hub, "mail", round, &number, &seed);
         }
