@@ -87,10 +87,11 @@ static bool is_step(const pd_history_event *e)
            strcmp(e->kind, "SubOrchestrationInstanceCreated") == 0;
 }
 
-/* An activity, as it leaves its trace. */
+/* An activity, as it leaves its trace. All attempts of a call have the key of the first. */
 static void key_of(char key[160], const char *execution, int step, const char *id)
 {
-    snprintf(key, 160, "%s:%04x %s", execution, (unsigned)step, id);
+    int first = crash_is_kind(id, "retry") ? 0 : step;
+    snprintf(key, 160, "%s:%04x %s", execution, (unsigned)first, id);
 }
 
 /* Every step is answered once, or cancelled; the frame of the whole is there once. */

@@ -50,6 +50,8 @@ int64_t crash_event_data(const char *id);
 
 /* Adds a line to one of the files. */
 void crash_note(const char *file, const char *word, const char *id);
+/* How many lines "WORD ID" there are. */
+size_t crash_count(const char *file, const char *word, const char *id);
 /* Is there a line "WORDS ID" among the orders? */
 bool crash_has_order(const struct crash_place *place, const char *words, const char *id);
 /* Gives an order, with notes before and behind. The status of the call. */
