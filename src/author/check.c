@@ -20,6 +20,7 @@
 #include "author/author_priv.h"
 
 struct check {
+    struct text instance_id;
     uint64_t break_at;       /* 0: not, or done */
     bool is_last;            /* the turn being replayed is the last one */
     const struct event *end; /* in the last turn; NULL: history is open */
@@ -72,8 +73,9 @@ void check_event(struct check *check, const struct event *event, uint64_t number
 {
     if (check->break_at != 0 && number >= check->break_at) {
         check->break_at = 0;
-        (void)fprintf(stderr, "perdure: replay: stops before event %llu, %s\n",
-                      (unsigned long long)number, event_kind_name(event->kind));
+        (void)fprintf(stderr, "perdure: replay: '%.*s' stops before event %llu, %s\n",
+                      TEXT_ARGS(check->instance_id), (unsigned long long)number,
+                      event_kind_name(event->kind));
         stop_here();
     }
 }
@@ -270,7 +272,7 @@ bool author_replay(struct runner *runner, struct past *history, struct text inst
                    uint64_t break_at, struct arena *arena, struct author_finding *ret)
 {
     struct author *author = CONTAINER_OF(runner, struct author, base);
-    struct check check = { .break_at = break_at };
+    struct check check = { .break_at = break_at, .instance_id = instance_id };
     struct turn_events first;
     OBJECT_CHECK(author, AUTHOR_MAGIC);
     *ret = (struct author_finding){ 0 };

@@ -34,7 +34,7 @@ static const char *wanted(char kind)
     case 'L': return "a whole number";
     case 'f': return "a number";
     case 'b': return "a truth value";
-    case 'v': return "any value";
+    case 'v': return "a value";
     default: return NULL;
     }
 }

@@ -364,7 +364,7 @@ static void without_a_debugger_a_break_is_the_end(void **state)
     pd_hub_close(kit->hub);
     struct ran ran = run(kit, kit_program, kit_program_size, kit->url, "hello", "6");
     assert_int_equal(ran.code, 1000 + SIGTRAP);
-    assert_string_equal(ran.err, "perdure: replay: stops before event 6, TaskCompleted\n");
+    assert_string_equal(ran.err, "perdure: replay: 'hello' stops before event 6, TaskCompleted\n");
     kit->hub = pd_hub_open(kit->url, NULL);
     assert_non_null(kit->hub);
 }
