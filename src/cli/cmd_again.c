@@ -31,12 +31,6 @@ static int tell(const struct options *o, const char *id, const char *from)
     return output_end(out, CODE_DONE);
 }
 
-static int problem_of_copy(const pd_error *err, const char *id, const struct options *o)
-{
-    /* The id that is taken is the new one: say what the library says. */
-    return err->status == PD_E_EXISTS ? problem_of(err) : problem_of_instance(err, id, o->hub);
-}
-
 int cmd_restart(struct invocation *in)
 {
     const struct options *o = &in->options;
@@ -50,7 +44,7 @@ int cmd_restart(struct invocation *in)
         return code;
     }
     if (pd_hub_restart(hub, id, is_other ? &made : NULL, &err) != PD_OK) {
-        return problem_of_copy(&err, id, o);
+        return problem_of_instance(&err, id, o->hub);
     }
     return tell(o, is_other ? made.text : id, id);
 }
@@ -67,7 +61,7 @@ int cmd_fork(struct invocation *in)
         return code;
     }
     if (pd_hub_fork(hub, id, o->event, &made, &err) != PD_OK) {
-        return problem_of_copy(&err, id, o);
+        return problem_of_instance(&err, id, o->hub);
     }
     return tell(o, made.text, id);
 }

@@ -34,7 +34,7 @@ static pd_status rewind_one(pd_hub *hub, const char *id, const struct options *o
 }
 
 static int order_all(struct invocation *in, pd_hub *hub, const struct ids *ids, order_fn *order,
-                     const char *done)
+                     const char *done, const char *hint)
 {
     const struct options *o = &in->options;
     int code = CODE_DONE;
@@ -44,7 +44,9 @@ static int order_all(struct invocation *in, pd_hub *hub, const struct ids *ids, 
     for (size_t i = 0; i < ids->count; i++) {
         pd_error err;
         if (order(hub, ids->at[i], o, &err) != PD_OK) {
-            int found = problem_of_instance(&err, ids->at[i], o->hub);
+            int found = err.status == PD_E_STATE && hint != NULL
+                            ? problem(CODE_CONFLICT, hint, "%s", err.text)
+                            : problem_of_instance(&err, ids->at[i], o->hub);
             code = code == CODE_DONE ? found : code;
             continue;
         }
@@ -62,7 +64,8 @@ static int order_all(struct invocation *in, pd_hub *hub, const struct ids *ids, 
     return code;
 }
 
-static int run(struct invocation *in, order_fn *order, const char *done)
+/* hint: what helps in a state that does not allow it; NULL: nothing does. */
+static int run(struct invocation *in, order_fn *order, const char *done, const char *hint)
 {
     int code = CODE_DONE;
     struct ids ids;
@@ -71,7 +74,7 @@ static int run(struct invocation *in, order_fn *order, const char *done)
         return code;
     }
     if (ids_read(in, &ids, &code)) {
-        code = order_all(in, hub, &ids, order, done);
+        code = order_all(in, hub, &ids, order, done, hint);
     }
     ids_done(&ids);
     return code;
@@ -79,20 +82,21 @@ static int run(struct invocation *in, order_fn *order, const char *done)
 
 int cmd_terminate(struct invocation *in)
 {
-    return run(in, terminate, "terminated");
+    return run(in, terminate, "terminated", NULL);
 }
 
 int cmd_suspend(struct invocation *in)
 {
-    return run(in, suspend, "suspended");
+    return run(in, suspend, "suspended", NULL);
 }
 
 int cmd_resume(struct invocation *in)
 {
-    return run(in, resume, "resumed");
+    return run(in, resume, "resumed", NULL);
 }
 
 int cmd_rewind(struct invocation *in)
 {
-    return run(in, rewind_one, "rewound");
+    return run(in, rewind_one, "rewound",
+               "only what has failed is rewound; restart and fork begin another");
 }

@@ -37,7 +37,7 @@ static int purge_one(const struct invocation *in, pd_hub *hub, const char *id, u
             return problem_of_instance(&err, id, o->hub);
         }
         if (!pd_instance_is_ended(instance)) {
-            return problem(CODE_CONFLICT, NULL, "instance '%s' has not ended", id);
+            return problem(CODE_CONFLICT, "terminate it first", "instance '%s' has not ended", id);
         }
         if (pd_hub_purge_all(hub, &children, &options, &count, &err) != PD_OK) {
             return problem_of(&err);
@@ -45,7 +45,9 @@ static int purge_one(const struct invocation *in, pd_hub *hub, const char *id, u
         *purged += count;
     }
     if (pd_hub_purge(hub, id, &err) != PD_OK) {
-        return problem_of_instance(&err, id, o->hub);
+        return err.status == PD_E_STATE
+                   ? problem(CODE_CONFLICT, "terminate it first", "%s", err.text)
+                   : problem_of_instance(&err, id, o->hub);
     }
     ++*purged;
     return CODE_DONE;
@@ -80,7 +82,7 @@ static bool show_progress(uint64_t purged, void *argument)
 
 static bool is_agreed(const struct options *o, uint64_t count)
 {
-    if (o->yes || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+    if (o->yes || count == 0 || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
         return true;
     }
     char answer[16] = "";

@@ -148,7 +148,8 @@ static int no_report(const struct invocation *in, int status)
                        strsignal(WTERMSIG(status)));
     }
     if (WEXITSTATUS(status) == NOT_STARTED) {
-        return problem(CODE_NOT_FOUND, NULL, "'%s' cannot be started", program);
+        return problem(CODE_NOT_FOUND, "name it as for a shell: ./orders, or one that is on PATH",
+                       "'%s' cannot be started", program);
     }
     return problem(CODE_OTHER, "it has to come to pd_worker_start with these arguments",
                    "'%s' ended with %d and did not replay: it has started no worker", program,

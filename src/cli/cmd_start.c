@@ -67,6 +67,10 @@ static int start_one(struct starting *s, const char *id)
     pd_id made = { "" };
     pd_error err;
     if (pd_hub_start(s->hub, s->name, s->input, &options, &made, &err) != PD_OK) {
+        if (err.status == PD_E_EXISTS) { /* the text says in which state */
+            return problem(CODE_CONFLICT, "give another --id, or say with --if-exists what follows",
+                           "%s", err.text);
+        }
         return problem_of_instance(&err, id != NULL ? id : "", o->hub);
     }
     started(s, made.text);

@@ -62,7 +62,7 @@ static const struct option_row start_options[] = {
         { "tag", 0, OPTION_WORDS, "K=V", "only with this tag", AT(tags), 0 },                 \
         { "of-version", 0, OPTION_TEXT, "V", "only of this version", AT(of_version), 0 },     \
         { "parent", 0, OPTION_TEXT, "ID", "only children of this instance", AT(parent), 0 },  \
-        { "roots", 0, OPTION_FLAG, NULL, "no children", AT(roots_only), 1 },                  \
+        { "roots", 0, OPTION_FLAG, NULL, "only those without a parent", AT(roots_only), 1 },  \
         { "since",                                                                            \
           0,                                                                                  \
           OPTION_TIME,                                                                        \
@@ -89,8 +89,8 @@ static const struct option_row history_options[] = {
     { "from", 'f', OPTION_TEXT, "SOURCE",
       "an archive, a folder of them (*.pda), or the URL of a hub", AT(from), 0 },
     { "id", 0, OPTION_TEXT, "PREFIX", "only instances whose ids begin so", AT(id), 0 },
-    { "break-at", 0, OPTION_COUNT, "N", "in gdb, stop before this event of each history", AT(event),
-      0 },
+    { "break-at", 0, OPTION_COUNT, "N", "in gdb, stop before this event of each instance",
+      AT(event), 0 },
     NO_MORE,
 };
 
@@ -101,7 +101,7 @@ static const struct option_row purge_options[] = {
     { "all", 0, OPTION_FLAG, NULL, "everything that has ended", AT(every), 1 },
     { "recursive", 'r', OPTION_FLAG, NULL, "with descendants that have ended", AT(recursive), 1 },
     { "dry-run", 0, OPTION_FLAG, NULL, "only say how many", AT(dry_run), 1 },
-    { "yes", 'y', OPTION_FLAG, NULL, "do not ask", AT(yes), 1 },
+    { "yes", 'y', OPTION_FLAG, NULL, "do not ask; only who is at a terminal is asked", AT(yes), 1 },
     { "timeout", 't', OPTION_DURATION, "TIME", "stop after so long; the same command goes on",
       AT(timeout), 0 },
     NO_MORE,
@@ -132,8 +132,8 @@ static const struct option_row restart_options[] = {
 };
 
 static const struct option_row fork_options[] = {
-    { "event", 'e', OPTION_COUNT, "N", "the number, in its history, of the first that has not been",
-      AT(event), 0 },
+    { "event", 'e', OPTION_COUNT, "N", "the first event that the new one does not have", AT(event),
+      0 },
     NEW_ID,
     NO_MORE,
 };
@@ -253,21 +253,26 @@ static const struct option_row replay_options[] = {
     "due); json, jsonl and csv also have the instance, the step that an event answers, the\n"  \
     "failure, and when a timer is due."
 #define ORDER                                                                                 \
-    "Takes effect when the command ends with 0; with no engine running, when one runs. Give " \
-    "ids,\n"                                                                                  \
-    "or - to read them from stdin, one a line."
+    "When the command ends with 0, what you ask is on stable storage; the engine does it "    \
+    "within\n"                                                                                \
+    "milliseconds, or, when none runs, the next that does. Give ids, or - to read them from " \
+    "stdin,\n"                                                                                \
+    "one a line."
 #define RESTART                                                                               \
     "Starts the same orchestrator again with the same input, version and tags: in its place " \
     "when\n"                                                                                  \
     "it has ended, or beside it with --new or --new-id. Prints the id."
-#define FORK                                                                                 \
-    "Makes a new instance that has the history of another up to an event, and goes on from " \
-    "there\n"                                                                                \
-    "with the code of today. Without --event all of it. Prints the id."
-#define PURGE                                                                               \
-    "Instances that have ended, with their histories: those named, or those that a filter " \
-    "finds.\n"                                                                              \
-    "What has not ended is left. Prints how many."
+#define FORK                                                                                      \
+    "Makes a new instance that has the history of another up to an event, and goes on from "      \
+    "there\n"                                                                                     \
+    "with the code of today. `perdure history` shows the numbers of the events; without --event " \
+    "it\n"                                                                                        \
+    "has all of them, but for the end. Prints the id."
+#define PURGE                                                                                  \
+    "Instances that have ended, with their histories: those named, or those that a filter "    \
+    "finds.\n"                                                                                 \
+    "What has not ended is left. Prints how many. At a terminal it asks before it purges by\n" \
+    "filter; a script is not asked."
 #define WATCH                                                                             \
     "On a terminal a tree of the instance and its children, renewed until it has ended; " \
     "elsewhere\n"                                                                         \
@@ -278,9 +283,10 @@ static const struct option_row replay_options[] = {
     "that is there is replaced when the new one is complete. Without filters: all instances.\n" \
     "`perdure import` reads it, and `perdure replay`; proto/history.proto describes it."
 #define IMPORT                                                                                  \
-    "Each comes under its own id: one that has ended to be looked at, another to go on. Stops " \
-    "at\n"                                                                                      \
-    "the first whose id is taken; what came before it stays. Makes the hub when there is none."
+    "Each comes under its own id: one that has ended to be looked at, another to go on, here "  \
+    "and\n"                                                                                     \
+    "where it was exported. All are Pending until a worker has run on this hub. Stops at the\n" \
+    "first whose id is taken; what came before it stays. Makes the hub when there is none."
 #define REPLAY_PROGRAM                                                                             \
     "Starts PROGRAM, which has to come to its pd_worker_start and is then run against histories\n" \
     "instead of working: does its code of today ask for the steps that are recorded, and end as\n" \

@@ -105,6 +105,13 @@ bool tags_read(const struct options *o, pd_document **ret_document, pd_value *re
             *ret_code = problem(CODE_USAGE, NULL, "--tag: '%s' is not KEY=VALUE", tag);
             return false;
         }
+        for (size_t before = 0; before < i; before++) {
+            if (strncmp(o->tags.at[before], tag, (size_t)(equals - tag) + 1) == 0) {
+                *ret_code = problem(CODE_USAGE, NULL, "--tag: '%.*s' is given twice",
+                                    (int)(equals - tag), tag);
+                return false;
+            }
+        }
         AUTO_STRING key = { 0 };
         string_add(&key, tag, (size_t)(equals - tag));
         string_text(&json, i == 0 ? "{" : ",");

@@ -295,8 +295,8 @@ static int unknown_option(const struct reader *r, const char *word)
         snprintf(hint, sizeof hint, "did you mean '--%s'?", near);
     }
     int size = (int)strcspn(word, "=");
-    return problem(CODE_USAGE, near != NULL ? hint : NULL, "there is no option '%.*s' here", size,
-                   word);
+    return problem(CODE_USAGE, near != NULL ? hint : "-h shows the options",
+                   "there is no option '%.*s' here", size, word);
 }
 
 /* Reads options from the word at optind on; stops as getopt does. */

@@ -74,10 +74,6 @@ int problem_of_instance(const pd_error *err, const char *id, const char *hub)
     if (err->status == PD_E_NOT_FOUND) {
         return problem(CODE_NOT_FOUND, NULL, "instance '%s' not found in hub '%s'", id, hub);
     }
-    if (err->status == PD_E_EXISTS) {
-        return problem(CODE_CONFLICT, NULL, "instance '%s' exists in hub '%s' and has not ended",
-                       id, hub);
-    }
     if (err->status == PD_E_TIMEOUT) {
         return problem(CODE_TIMEOUT, NULL, "instance '%s' has not ended in the time allowed", id);
     }

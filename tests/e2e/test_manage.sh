@@ -144,10 +144,12 @@ check "begins then" run 0 wait soon --timeout 20s
 check "if-exists skip leaves what is there" run 0 start Echo --id soon -i 8 --if-exists skip
 check "as it was" equal 7 "$("$perdure" show soon --output)"
 check "if-exists fail refuses also what has ended" \
-    refused 4 "." start Echo --id soon --if-exists fail
+    refused 4 "exists, and is Completed" start Echo --id soon --if-exists fail
 "$perdure" start Ask --id stuck -o none
 check "if-exists replace ends what runs" run 0 start Echo --id stuck -i 9 --if-exists replace --wait
 check "and takes its place" equal 9 "$("$perdure" show stuck --output)"
+check "a tag given twice" refused 2 "'a' is given twice" start Echo --tag a=1 --tag a=2
+check "tags may begin alike" run 0 start Echo --id alike --tag a=1 --tag ab=2
 check "a tag that is none" refused 2 "KEY=VALUE" start Echo --tag nonsense
 
 # ---- count, purge ----
@@ -203,7 +205,7 @@ children=
 "$perdure" start Ask --id mailed -o none
 check "terminate waits in the mailbox" run 0 terminate mailed
 check "suspend of none is refused all the same" refused 3 "not found" suspend nobody
-check "rewind of one that completed too" refused 4 "." rewind soon
+check "rewind of one that completed too" refused 4 "restart" rewind soon
 mkfifo again
 ./worker "$hub" <again >worker.out &
 children=$!
