@@ -186,7 +186,8 @@ struct pd_value {
 };
 
 /* What PD_OBJ and PD_ARR make. It lives until the end of the enclosing block, so it can be passed
- * to any call but not stored in a pd_value; pd_keep turns it into one that stays. */
+ * to any call, but is no pd_value. Where one is wanted, as in an option, PD_VAL(PD_OBJ(...)) is one
+ * for as long, and pd_keep(o, PD_OBJ(...)) one that lives as long as the run. */
 typedef struct pd_literal { pd_value value_; } pd_literal;
 
 PD_API pd_kind     pd_kind_of(pd_value v);
@@ -536,7 +537,9 @@ typedef struct pd_worker_options {
     pd_duration drain_max;          /* pd_worker_stop waits so long for activities; 0: 30 s */
 
     /* An instance that has a version is run by a worker that matches: as versions are compared, by
-     * numbers between dots, the rest as text; no version is the oldest. */
+     * numbers between dots, the rest as text; a worker without one is the oldest. An instance that
+     * has none is run by any worker. One that does not match is found when it has a turn to take;
+     * until then it looks as it did. */
     const char      *version;        /* of this program, also for children it starts; NULL: none */
     pd_version_match version_match;  /* 0: any instance is run */
     bool             leaves_mismatch; /* leave one that does not match to a later worker; false: it
@@ -598,7 +601,7 @@ typedef enum pd_reuse {
 
 typedef struct pd_start_options {
     const char *id;      /* NULL or "": one is made, 32 hexadecimal digits that sort by time */
-    const char *version; /* recorded with the instance; NULL: none */
+    const char *version; /* recorded with the instance; NULL: none, also where a worker has one */
     pd_time     at;      /* not before this time: Pending until then; 0, or past: at once */
     pd_value    tags;    /* an object of texts; null: none. Found by pd_query.tag, inherited by
                             children */
@@ -753,7 +756,7 @@ typedef struct pd_query {
     const char *version;
     const char *parent_id;        /* children of this instance */
     const char *tag;              /* "key=value": has this tag with this value; no '=' in the key */
-    bool        roots_only;       /* no children */
+    bool        roots_only;       /* only those without a parent */
     const char *page_token;       /* from the page before; NULL: the first page */
     pd_time     created_from, created_to; /* inclusive; 0: open */
     pd_time     ended_from, ended_to;     /* likewise; given: only what has ended */
@@ -802,8 +805,9 @@ PD_API PD_MUST_USE pd_status pd_hub_purge_all(pd_hub *hub, const pd_query *query
 
 /* Archives: instances with their histories in one file, to keep, to move to another hub, to replay
  * in tests. proto/history.proto describes it. Import adds each instance to the hub under its ID:
- * one that has ended is there to be looked at, another goes on. Exported is what the store has; an
- * instance that runs may go on meanwhile, here.
+ * one that has ended is there to be looked at, another goes on, also where it was exported. All are
+ * Pending, without output and history, until an engine has taken them: a worker has to run once.
+ * Exported is what the store has; an instance that runs may go on meanwhile, here.
  *
  *   query     which; NULL: all. What no engine has taken yet is left out. The page token and size
  *             do not count

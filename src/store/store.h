@@ -78,7 +78,7 @@ struct store_query {
     struct text id_prefix, name; /* absent: any; likewise below */
     struct text version, parent_id;
     struct text tag;                  /* a needle: base/tags.h */
-    bool roots_only;                  /* no children */
+    bool roots_only;                  /* only those without a parent */
     time_us created_from, created_to; /* inclusive; 0: open */
     time_us ended_from, ended_to;     /* likewise; given: only what has ended */
     uint64_t after_row;               /* 0: from the start */
