@@ -261,7 +261,8 @@ typedef struct pd_ref { const char *name_; pd_any_fn *run_; } pd_ref;
 
 /* When a step that failed is tried again. Delays are durable timers; the waiting attempt costs
  * nothing. Every attempt is a step of its own in history. A failure that is `final` is not tried
- * again, nor one that `handles` refuses. Zero in a field means what is said behind it. */
+ * again, nor one that `handles` refuses. Zero in a field means what is said behind it. In a static
+ * one a duration is written in milliseconds, { 1000 }: C allows no call there. */
 typedef struct pd_retry {
     int         attempts_max; /* the first included; 0 or 1: no retry */
     pd_duration delay_first;  /* before the second attempt; 0: at once */
