@@ -142,8 +142,8 @@ static void check_rules(struct snapshot *s)
 /* ---- what was acknowledged ------------------------------------------------------------------- */
 
 struct words {
-    struct lines starts, terminated, purged, rewound; /* acknowledged */
-    struct lines purges;                              /* tried */
+    struct lines starts, terminated, purged, rewound, suspended; /* acknowledged */
+    struct lines purges, resumes;                                /* tried */
 };
 
 static struct words words_before(const struct crash_place *place)
@@ -154,6 +154,7 @@ static struct words words_before(const struct crash_place *place)
         .terminated = lines_read(place->orders, "ack terminate ", &all),
         .purged = lines_read(place->orders, "ack purge ", &all),
         .rewound = lines_read(place->orders, "ack rewind ", &all),
+        .suspended = lines_read(place->orders, "ack suspend ", &all),
     };
 }
 
@@ -163,7 +164,9 @@ static void words_done(struct words *words)
     lines_done(&words->terminated);
     lines_done(&words->purged);
     lines_done(&words->rewound);
+    lines_done(&words->suspended);
     lines_done(&words->purges);
+    lines_done(&words->resumes);
 }
 
 /* Each of `all` is in `found`, or waits, or is excused. */
@@ -193,6 +196,9 @@ static void check_words(struct snapshot *s, const struct words *words)
     check_all(s, "what was rewound has failed", &words->rewound,
               "SELECT id FROM instance WHERE state<>4",
               "SELECT instance_id FROM mailbox WHERE kind=6", NULL);
+    check_all(s, "what was suspended runs", &words->suspended,
+              "SELECT id FROM instance WHERE state>=2",
+              "SELECT instance_id FROM mailbox WHERE kind=4", &words->resumes);
     struct lines there = select_lines(
         s,
         "SELECT id FROM instance WHERE id NOT IN (SELECT instance_id FROM mailbox WHERE kind=7)");
@@ -268,6 +274,7 @@ unsigned crash_look(const struct crash_place *place, bool whole, uint64_t *rando
     struct words words = words_before(place);
     if (begin(&s, place)) {
         words.purges = lines_read(place->orders, "try purge ", &all);
+        words.resumes = lines_read(place->orders, "try resume ", &all);
         check_rules(&s);
         check_words(&s, &words);
         sqlite3_exec(s.db, "END", NULL, NULL, NULL);
