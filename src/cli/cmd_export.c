@@ -60,8 +60,9 @@ int cmd_import(struct invocation *in)
         char hint[80];
         snprintf(hint, sizeof hint, "%" PRIu64 " instance%s before it %s imported", count,
                  count == 1 ? "" : "s", count == 1 ? "was" : "were");
-        const char *none =
-            err.status == PD_E_EXISTS ? "nothing was imported; another hub may be free of it" : NULL;
+        const char *none = err.status == PD_E_EXISTS
+                               ? "nothing was imported; another hub may be free of it"
+                               : NULL;
         return problem(code_of_status(err.status), count > 0 ? hint : none, "%s", err.text);
     }
     return tell(o, "imported", path, count);
