@@ -308,6 +308,24 @@ static void one_whose_start_waits_begins(void **state)
     assert_int_equal(rig_stored(rig, "new")->created_at, 500);
 }
 
+static void one_whose_start_is_of_a_clock_that_was_ahead_begins(void **state)
+{
+    struct rig *rig = *state;
+    struct given given;
+    const struct turn *turn;
+    rig->now = 500;
+    struct adoption *adoption = with_its_start(&given);
+    given.record.created_at = 0; /* now */
+    given.start.at = 501;
+    assert_int_equal(rig_adopt(rig, adoption), PD_OK);
+    assert_true(core_next_turn(rig->core, rig->now, &turn));
+    assert_int_equal(turn->number, 1);
+    assert_int_equal(turn->events[1].at, 500);
+    core_postpone_turn(rig->core, turn);
+    rig_flush(rig);
+    assert_int_equal(rig_stored(rig, "new")->state, RUN_PENDING);
+}
+
 static void one_that_is_to_start_later_does(void **state)
 {
     struct rig *rig = *state;
@@ -605,6 +623,7 @@ int main(void)
         TEST(one_that_waits_for_nothing_of_ours_sleeps),
         TEST(after_a_crash_it_stands_as_it_was_adopted),
         TEST(one_whose_start_waits_begins),
+        TEST(one_whose_start_is_of_a_clock_that_was_ahead_begins),
         TEST(one_that_is_to_start_later_does),
         TEST(one_whose_time_has_come_meanwhile_starts_at_once),
         TEST(one_that_was_suspended_stays_so_with_its_reason),
