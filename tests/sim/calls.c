@@ -7,9 +7,9 @@
  *   K2  A refusal (EXISTS, STATE, NOT_FOUND) is as durable as an answer: the ledger must bear it
  *       out at some moment between question and answer.
  *   K3  Any other error is excused only by trouble that was made on purpose since the question.
- *   K4  Of a call whose process died nothing is known. */
+ *   K4  Of a call whose process died nothing is known.
+ *   K5  What a mailbox has accepted takes effect, or cannot take effect any more. */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "sim.h"
 
@@ -20,55 +20,15 @@ struct call {
     struct command command;
     pd_error error;
     struct latch latch;
+    struct order *orders[CALL_ITEMS_MAX];
     struct start_command items[CALL_ITEMS_MAX];
+    struct letter letters[CALL_ITEMS_MAX];
     pd_status statuses[CALL_ITEMS_MAX];
-    struct letter letter; /* of a raise */
-    struct event event;
-    int64_t number;
-    uint64_t asked;       /* how many commits there were */
-    uint64_t troubles;    /* likewise */
-    bool is_doomed;       /* the partition was down when it was asked, or about to be */
-    bool asked_of_living; /* a raise: the ledger had it living */
+    size_t count;
+    uint64_t asked;    /* how many commits there were */
+    uint64_t troubles; /* likewise */
+    bool is_doomed;    /* the partition was down when it was asked, or about to be */
 };
-
-/* ---- ids ---- */
-
-static struct text numbered(struct sim *sim, const char *prefix, uint64_t number)
-{
-    return text_of(arena_printf(&sim->arena, "%s%" PRIu64, prefix, number));
-}
-
-/* A few that everybody uses, so that they meet; or one that has been made for this. */
-struct text calls_some_id(struct sim *sim)
-{
-    if (sim->ledger.row_count > 0 && sim_chance(sim, 1, 2)) {
-        return sim->ledger.rows[sim_below(sim, sim->ledger.row_count)]->id;
-    }
-    return numbered(sim, "shared-", sim_below(sim, SIM_IDS));
-}
-
-static struct start_command some_start(struct sim *sim, unsigned *ret_partition, bool is_first)
-{
-    struct start_command start = { .name = TEXT("play"), .replaces = STATES_ENDED };
-    do {
-        start.is_fresh = sim_chance(sim, 1, 3);
-        start.id = start.is_fresh ? numbered(sim, "own-", ++sim->id_number)
-                                  : numbered(sim, "shared-", sim_below(sim, SIM_IDS));
-    } while (!is_first && partition_of(start.id, sim->partition_count) != *ret_partition);
-    *ret_partition = partition_of(start.id, sim->partition_count);
-    char hex[33];
-    random_hex32(&sim->random, hex);
-    start.execution_id = text_copy(&sim->arena, text_of(hex));
-    if (sim_chance(sim, 1, 40)) {
-        start.name = TEXT("nobody");
-    }
-    if (sim_chance(sim, 1, 4)) {
-        start.version = TEXT("1.5");
-    }
-    uint64_t seed = sim_below(sim, UINT64_C(1) << 53);
-    start.input = text_of(arena_printf(&sim->arena, "{\"seed\":%" PRIu64 "}", seed));
-    return start;
-}
 
 /* ---- asking ---- */
 
@@ -82,126 +42,155 @@ static struct call *call_new(struct sim *sim, enum command_kind kind, unsigned p
     call->asked = sim->ledger.commits;
     call->troubles = sim->troubles;
     const struct slot *slot = &sim->slots[partition];
-    call->is_doomed = driver_is_down(slot) ||
+    call->is_doomed = driver_is_down(slot) || residents_are_doubtful(slot) ||
                       (slot->work != NULL && slot->is_released && slot->work->status != PD_OK);
     call->next = sim->calls;
     sim->calls = call;
     return call;
 }
 
+static void add_order(struct sim *sim, struct call *call, struct order *order)
+{
+    const struct event *event = &order->event;
+    struct start_command *item = &call->items[call->count];
+    call->orders[call->count] = order;
+    call->letters[call->count] = order->letter;
+    *item = (struct start_command){
+        .id = order->letter.instance_id,
+        .name = event->name,
+        .version = event->version,
+        .input = event->payload,
+        .execution_id = event->execution_id,
+        .extra = event->extra,
+        .starts_at = event->fire_at,
+        .replaces = order->letter.flags,
+        .is_fresh = text_has_prefix(order->letter.instance_id, TEXT("own-")),
+    };
+    call->count++;
+    sim_trace(sim, "%s kind %d: %.*s %.*s %.*s",
+              call->command.kind == COMMAND_START ? "start" : "tell", order->letter.kind,
+              TEXT_ARGS(order->letter.instance_id), TEXT_ARGS(event->name),
+              TEXT_ARGS(event->payload));
+}
+
+static void ask(struct sim *sim, struct call *call, unsigned partition)
+{
+    if (call->command.kind == COMMAND_START) {
+        call->command.as.start.items = call->items;
+        call->command.as.start.statuses = call->statuses;
+        call->command.as.start.count = call->count;
+    } else {
+        call->command.as.tell.items = call->letters;
+        call->command.as.tell.statuses = call->statuses;
+        call->command.as.tell.count = call->count;
+    }
+    partition_apply(sim->slots[partition].partition, sim->now, &call->command);
+    calls_look(sim);
+}
+
+/* As a start, or as letters: some of both. */
 void calls_start(struct sim *sim)
 {
-    unsigned partition = 0;
     size_t count = sim_chance(sim, 1, 3) ? 1 + sim_below(sim, CALL_ITEMS_MAX) : 1;
-    struct start_command first = some_start(sim, &partition, true);
-    if (!driver_up(sim, partition)) {
+    struct order *first = orders_start(sim);
+    if (!driver_up(sim, first->partition)) {
         return;
     }
-    struct call *call = call_new(sim, COMMAND_START, partition);
-    call->items[0] = first;
+    bool is_start = sim_chance(sim, 3, 4);
+    struct call *call = call_new(sim, is_start ? COMMAND_START : COMMAND_TELL, first->partition);
+    add_order(sim, call, first);
     for (size_t i = 1; i < count; i++) {
-        call->items[i] = some_start(sim, &partition, false);
+        struct order *order = orders_start(sim);
+        if (order->partition == first->partition) {
+            add_order(sim, call, order);
+        }
     }
-    for (size_t i = 0; i < count; i++) {
-        sim_trace(sim, "start %.*s %.*s %.*s", TEXT_ARGS(call->items[i].id),
-                  TEXT_ARGS(call->items[i].name), TEXT_ARGS(call->items[i].input));
-    }
-    call->command.as.start.items = call->items;
-    call->command.as.start.statuses = call->statuses;
-    call->command.as.start.count = count;
-    partition_apply(sim->slots[partition].partition, sim->now, &call->command);
-    calls_look(sim);
+    ask(sim, call, first->partition);
 }
 
-static struct text some_name(struct sim *sim)
+void calls_tell(struct sim *sim, struct order *order)
 {
-    size_t name = (size_t)sim_below(sim, SIM_NAMES);
-    return text_of(sim_chance(sim, 1, 2) ? sim_event_names[name] : sim_event_aliases[name]);
-}
-
-void calls_raise(struct sim *sim, struct text id)
-{
-    unsigned partition = partition_of(id, sim->partition_count);
-    if (!driver_up(sim, partition)) {
+    if (order == NULL || !driver_up(sim, order->partition)) {
         return;
     }
-    struct call *call = call_new(sim, COMMAND_TELL, partition);
-    const struct ledger_row *row = ledger_find(&sim->ledger, id);
-    call->asked_of_living = row != NULL && !run_state_is_final(row->state);
-    call->number = ++sim->raise_number;
-    call->event = (struct event){
-        .kind = EVENT_EVENT_RAISED,
-        .id = EVENT_NO_ID,
-        .ref = EVENT_NO_ID,
-        .name = some_name(sim),
-        .payload = text_of(arena_printf(&sim->arena, "{\"from\":%d,\"n\":%" PRId64 "}",
-                                        SENDER_DIRECT, call->number)),
-    };
-    call->letter =
-        (struct letter){ .kind = MESSAGE_RAISE, .instance_id = id, .event = &call->event };
-    call->command.as.tell.items = &call->letter;
-    call->command.as.tell.count = 1;
-    call->command.as.tell.statuses = call->statuses;
-    sim_trace(sim, "raise %.*s %" PRId64, TEXT_ARGS(id), call->number);
-    partition_apply(sim->slots[partition].partition, sim->now, &call->command);
-    calls_look(sim);
+    struct call *call = call_new(sim, COMMAND_TELL, order->partition);
+    add_order(sim, call, order);
+    struct order *more = sim->is_faulty && sim_chance(sim, 1, 8) ? orders_some(sim) : NULL;
+    if (more != NULL && more->partition == order->partition) {
+        add_order(sim, call, more);
+    }
+    ask(sim, call, order->partition);
+}
+
+/* ---- mail ---- */
+
+static struct order *some_mail(struct sim *sim)
+{
+    switch (sim_below(sim, 3)) {
+    case 0: return orders_start(sim);
+    case 1: return orders_raise(sim, orders_some_id(sim), SENDER_MAIL);
+    default: return orders_some(sim);
+    }
+}
+
+/* What a store sees of an instance is what was committed. */
+static void check_accepted(struct sim *sim, const struct order *order, pd_status status)
+{
+    const struct letter *letter = &order->letter;
+    const struct ledger_row *row = ledger_find(&sim->ledger, letter->instance_id);
+    bool is_there = row != NULL;
+    bool makes = letter->kind == MESSAGE_START || letter->kind == MESSAGE_ADOPT;
+    bool lives = ledger_is_alive(row);
+    sim_check(sim,
+              status == PD_OK || (makes ? status == PD_E_EXISTS
+                                        : status == PD_E_STATE || status == PD_E_NOT_FOUND),
+              "mail: kind %d gave %d", letter->kind, status);
+    sim_check(sim, status != PD_OK || !makes || !is_there || (letter->flags >> row->state & 1) != 0,
+              "mail: '%.*s' is there, and another was taken", TEXT_ARGS(letter->instance_id));
+    sim_check(sim,
+              status == PD_OK || makes || !lives || letter->kind == MESSAGE_REWIND ||
+                  letter->kind == MESSAGE_PURGE,
+              "mail: '%.*s' lives, and kind %d was refused", TEXT_ARGS(letter->instance_id),
+              letter->kind);
+    sim_check(sim,
+              status != PD_OK || letter->kind != MESSAGE_PURGE || !lives ||
+                  map_find(&sim->killable, letter->instance_id) != NULL,
+              "mail: '%.*s' lives, and is to be purged", TEXT_ARGS(letter->instance_id));
 }
 
 /* Another process puts a message into the mailbox. */
 void calls_mail(struct sim *sim)
 {
-    struct message message = { .kind = sim_chance(sim, 1, 2) ? MESSAGE_START : MESSAGE_RAISE };
-    struct event event = { .id = EVENT_NO_ID, .ref = EVENT_NO_ID, .at = sim->now };
-    if (message.kind == MESSAGE_START) {
-        struct start_command start = some_start(sim, &message.partition, true);
-        message.flags = start.replaces;
-        message.instance_id = start.id;
-        event.kind = EVENT_EXECUTION_STARTED;
-        event.instance_id = start.id;
-        event.execution_id = start.execution_id;
-        event.name = start.name;
-        event.version = start.version;
-        event.payload = start.input;
-    } else {
-        message.instance_id = calls_some_id(sim);
-        message.partition = partition_of(message.instance_id, sim->partition_count);
-        event.kind = EVENT_EVENT_RAISED;
-        event.name = some_name(sim);
-        event.payload = text_of(arena_printf(&sim->arena, "{\"from\":%d,\"n\":%" PRId64 "}",
-                                             SENDER_MAIL, ++sim->mail_number));
+    struct order *order = some_mail(sim);
+    if (order == NULL) {
+        return;
     }
+    struct message message = {
+        .kind = order->letter.kind,
+        .partition = order->partition,
+        .flags = order->letter.flags,
+        .instance_id = order->letter.instance_id,
+        .bytes = order->letter.bytes,
+    };
     struct buffer bytes;
     buffer_init(&bytes);
-    wire_write_event(&bytes, &event);
-    message.bytes = buffer_text(&bytes);
+    if (order->letter.event != NULL) {
+        wire_write_event(&bytes, &order->event);
+        message.bytes = buffer_text(&bytes);
+    }
     pd_error err;
     pd_status status = sim->inner->ops->accept(sim->inner, &message, 1, &err);
     buffer_done(&bytes);
     sim_trace(sim, "mail %d %.*s %.*s: %d", message.kind, TEXT_ARGS(message.instance_id),
-              TEXT_ARGS(event.payload), status);
-    const struct ledger_row *row = ledger_find(&sim->ledger, message.instance_id);
-    bool lives = row != NULL && !run_state_is_final(row->state);
-    if (message.kind == MESSAGE_START) {
-        sim_check(sim, status == PD_OK || status == PD_E_EXISTS, "mail: start gave %d", status);
-        sim_check(sim, status != PD_OK || !lives, "mail: '%.*s' lives, and a start was taken",
-                  TEXT_ARGS(message.instance_id));
-    } else {
-        sim_check(sim, status == PD_OK || status == PD_E_NOT_FOUND || status == PD_E_STATE,
-                  "mail: raise gave %d", status);
-        sim_check(sim, status == PD_OK || !lives, "mail: '%.*s' lives, and a raise was refused",
-                  TEXT_ARGS(message.instance_id));
-    }
+              TEXT_ARGS(order->event.payload), status);
+    check_accepted(sim, order, status);
     if (status == PD_OK) {
         struct sent *sent = arena_alloc(&sim->arena, sizeof *sent);
-        *sent = (struct sent){ sim->sent,           message.kind == MESSAGE_START,
-                               message.instance_id, event.execution_id,
-                               sim->mail_number,    sim->ledger.commits };
+        *sent = (struct sent){ sim->sent, order, sim->ledger.commits };
         sim->sent = sent;
+        ledger_see_mail(&sim->ledger, sim->inner);
     }
-    struct slot *slot = &sim->slots[message.partition];
-    if (slot->partition != NULL && sim_chance(sim, 3, 4)) {
-        partition_notice_mail(slot->partition);
-    }
+    driver_tell_of_mail(sim, order->partition);
 }
 
 /* ---- answers ---- */
@@ -216,12 +205,20 @@ static void check_excused(struct sim *sim, const struct call *call, pd_status st
               call->error.text);
 }
 
-/* K2: somebody of this id was alive, durably, between question and answer. */
-static bool was_alive(struct sim *sim, struct text id, uint64_t since)
+/* K2, of what does not want one that exists: there was one, in a state that it does not replace. */
+static bool was_there(struct sim *sim, const struct order *order, uint64_t since)
 {
-    for (size_t i = 0; i < sim->ledger.row_count; i++) {
-        const struct ledger_row *row = sim->ledger.rows[i];
-        if (text_equal(row->id, id) && (row->ended == 0 || row->ended > since)) {
+    struct ledger_row *row;
+    unsigned flags = order->letter.flags;
+    for (size_t cursor = sim->ledger.row_count;
+         (row = ledger_next(&sim->ledger, order->letter.instance_id, &cursor)) != NULL;) {
+        bool was_alive = row->ended == 0 || row->ended > since;
+        bool was_here = row->deleted == 0 || row->deleted > since;
+        bool may_stay = (row->ends & ~flags) != 0 || (row->ends == 0 && row->ended != 0);
+        if (was_here && (was_alive ? (flags & 1u << RUN_RUNNING) == 0 : may_stay)) {
+            return true;
+        }
+        if (was_here && may_stay) {
             return true;
         }
     }
@@ -230,9 +227,10 @@ static bool was_alive(struct sim *sim, struct text id, uint64_t since)
 
 static bool has_ended_since(struct sim *sim, struct text id, uint64_t since)
 {
-    for (size_t i = 0; i < sim->ledger.row_count; i++) {
-        const struct ledger_row *row = sim->ledger.rows[i];
-        if (text_equal(row->id, id) && row->ended != 0 && row->ended > since) {
+    struct ledger_row *row;
+    for (size_t cursor = sim->ledger.row_count;
+         (row = ledger_next(&sim->ledger, id, &cursor)) != NULL;) {
+        if (row->ended_last > since) {
             return true;
         }
     }
@@ -242,55 +240,53 @@ static bool has_ended_since(struct sim *sim, struct text id, uint64_t since)
 /* K2: there was a time without any of this id. */
 static bool was_absent(struct sim *sim, const struct call *call, struct text id)
 {
-    for (size_t i = 0; i < sim->ledger.row_count; i++) {
-        const struct ledger_row *row = sim->ledger.rows[i];
-        if (text_equal(row->id, id) && row->begun <= call->asked) {
-            return false;
+    struct ledger_row *row;
+    bool was_there = false;
+    for (size_t cursor = sim->ledger.row_count;
+         (row = ledger_next(&sim->ledger, id, &cursor)) != NULL;) {
+        if (row->deleted > call->asked) {
+            return true; /* it was replaced, or purged: the ledger cannot tell */
         }
+        was_there = was_there || (row->begun <= call->asked && row->deleted == 0);
     }
-    return true;
+    return !was_there;
 }
 
-static void check_started(struct sim *sim, const struct call *call)
+/* K2: of one that is and stays as it must be for this, nobody can say that it is not. */
+static bool may_be_refused(struct sim *sim, const struct call *call, const struct order *order)
 {
-    for (size_t i = 0; i < call->command.as.start.count; i++) {
-        const struct start_command *item = &call->items[i];
-        pd_status status = call->statuses[i];
-        sim_trace(sim, "answer: start %.*s: %d", TEXT_ARGS(item->id), status);
-        if (status == PD_OK) {
-            const struct ledger_row *row = ledger_find_execution(&sim->ledger, item->execution_id);
-            sim_check(sim,
-                      row != NULL && text_equal(row->id, item->id) &&
-                          text_equal(row->input, item->input) && text_equal(row->name, item->name),
-                      "the start of '%.*s' was acknowledged and is not durable",
-                      TEXT_ARGS(item->id));
-        } else if (status == PD_E_EXISTS) {
-            sim_check(sim, was_alive(sim, item->id, call->asked),
-                      "'%.*s' was refused as existing, and none is alive", TEXT_ARGS(item->id));
-        } else {
-            check_excused(sim, call, status);
-        }
+    struct text id = order->letter.instance_id;
+    const struct ledger_row *row = ledger_find(&sim->ledger, id);
+    if (row == NULL || row->begun > call->asked || row->renewed > call->asked) {
+        return true;
+    }
+    bool was_final = row->ended != 0 && row->ended <= call->asked;
+    switch ((int)order->letter.kind) {
+    case MESSAGE_REWIND: return !was_final || row->state != RUN_FAILED;
+    case MESSAGE_PURGE: return !was_final;
+    default: return has_ended_since(sim, id, call->asked) || was_final;
     }
 }
 
-static void check_raised(struct sim *sim, const struct call *call)
+static void check_answer(struct sim *sim, const struct call *call, size_t i)
 {
-    pd_status status = call->command.status;
-    struct text id = call->letter.instance_id;
-    sim_trace(sim, "answer: raise %.*s %" PRId64 ": %d", TEXT_ARGS(id), call->number, status);
+    const struct order *order = call->orders[i];
+    pd_status status = call->statuses[i];
+    struct text id = order->letter.instance_id;
+    sim_trace(sim, "answer: kind %d %.*s: %d", order->letter.kind, TEXT_ARGS(id), status);
     if (status == PD_OK) {
-        sim_check(sim,
-                  ledger_has_raised(&sim->ledger, SENDER_DIRECT, call->number) ||
-                      has_ended_since(sim, id, call->asked),
-                  "raise %" PRId64 " for '%.*s' was acknowledged and is not durable", call->number,
-                  TEXT_ARGS(id));
-    } else if (status == PD_E_STATE) {
-        sim_check(sim, has_ended_since(sim, id, 0),
-                  "'%.*s' has ended, says the answer, and it has not", TEXT_ARGS(id));
-        sim_check(sim, !call->asked_of_living || has_ended_since(sim, id, call->asked),
-                  "'%.*s' lived and is said to have ended", TEXT_ARGS(id));
+        sim_check(sim, orders_are_done(sim, order, call->asked),
+                  "kind %d for '%.*s' (%.*s) was acknowledged and is not durable",
+                  order->letter.kind, TEXT_ARGS(id), TEXT_ARGS(order->event.payload));
+    } else if (status == PD_E_EXISTS) {
+        sim_check(sim, was_there(sim, order, call->asked),
+                  "'%.*s' was refused as existing, and none is there", TEXT_ARGS(id));
     } else if (status == PD_E_NOT_FOUND) {
         sim_check(sim, was_absent(sim, call, id), "'%.*s' is there and was not found",
+                  TEXT_ARGS(id));
+    } else if (status == PD_E_STATE) {
+        sim_check(sim, may_be_refused(sim, call, order),
+                  "kind %d was refused by the state of '%.*s', which allows it", order->letter.kind,
                   TEXT_ARGS(id));
     } else {
         check_excused(sim, call, status);
@@ -307,30 +303,30 @@ void calls_look(struct sim *sim)
         }
         *at = call->next;
         latch_done(&call->latch);
-        if (call->command.kind == COMMAND_START) {
-            check_started(sim, call);
-        } else {
-            check_raised(sim, call);
+        for (size_t i = 0; i < call->count; i++) {
+            check_answer(sim, call, i);
         }
     }
 }
 
-/* S6: a message takes effect once, or cannot take effect any more. */
+/* K5. */
 void calls_check_mail(struct sim *sim)
 {
     for (const struct sent *sent = sim->sent; sent != NULL; sent = sent->next) {
-        if (sent->is_start) {
-            sim_check(sim,
-                      ledger_find_execution(&sim->ledger, sent->execution_id) != NULL ||
-                          was_alive(sim, sent->id, sent->asked),
-                      "mail: the start of '%.*s' was lost", TEXT_ARGS(sent->id));
-        } else {
-            sim_check(sim,
-                      ledger_has_raised(&sim->ledger, SENDER_MAIL, sent->number) ||
-                          has_ended_since(sim, sent->id, sent->asked),
-                      "mail: raise %" PRId64 " for '%.*s' was lost", sent->number,
-                      TEXT_ARGS(sent->id));
+        const struct order *order = sent->order;
+        struct text id = order->letter.instance_id;
+        bool makes = order->letter.kind == MESSAGE_START || order->letter.kind == MESSAGE_ADOPT;
+        bool is_void =
+            makes ? was_there(sim, order, sent->asked)
+                  : has_ended_since(sim, id, sent->asked) || ledger_find(&sim->ledger, id) == NULL;
+        struct ledger_row *row;
+        for (size_t cursor = sim->ledger.row_count;
+             !makes && (row = ledger_next(&sim->ledger, id, &cursor)) != NULL;) {
+            is_void = is_void || row->renewed > sent->asked || row->deleted > sent->asked;
         }
+        sim_check(sim, is_void || orders_are_done(sim, order, sent->asked),
+                  "mail: kind %d for '%.*s' (%.*s) was lost", order->letter.kind, TEXT_ARGS(id),
+                  TEXT_ARGS(order->event.payload));
     }
 }
 

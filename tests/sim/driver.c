@@ -18,10 +18,13 @@
 static struct runner *author_make(struct sim *sim)
 {
     struct author_options options = {
-        .user = &sim->runs,
+        .user = &sim->user,
         .orchestrations_max = sim->orchestrations_max,
         .partition_count = sim->partition_count,
         .is_drop_mode = sim->is_drop_mode,
+        .version = sim->is_picky ? "1.2" : NULL,
+        .version_match = sim->is_picky ? PD_VERSION_SAME_OR_OLDER : PD_VERSION_ANY,
+        .leaves_mismatch = true,
     };
     pd_error err;
     struct runner *author = author_new(play_program, play_program_count, &options, &err);
@@ -42,8 +45,9 @@ bool driver_up(struct sim *sim, unsigned i)
     }
     struct partition_options options = {
         .store = &sim->faulty,
-        .runner = sim->author,
+        .runner = &sim->spy.runner,
         .number = i,
+        .seed = sim->seed * 64 + i,
         .residents_max = sim->residents_max,
         .slice_max = sim->slice_max,
     };
@@ -94,6 +98,7 @@ void driver_begin(struct sim *sim)
     sim->has_load_faults = sim_chance(sim, 1, 3);
     sim->has_clock_steps = sim_chance(sim, 1, 4);
     sim->has_late_results = sim_chance(sim, 1, 2);
+    sim->has_picky_workers = sim_chance(sim, 1, 4);
     weigh(sim);
     sim->inner = store_mem_new(sim->partition_count);
     faulty_open(sim);
@@ -103,17 +108,21 @@ void driver_begin(struct sim *sim)
 
 /* ---- commits ---- */
 
-static void add_flight(struct sim *sim, struct activity *activity)
+void driver_tell_of_mail(struct sim *sim, unsigned i)
 {
-    if (sim->flight_count == sim->flight_room) {
-        sim->flight_room = sim->flight_room * 2 + 64;
-        struct sim_flight *more = arena_alloc(&sim->arena, sim->flight_room * sizeof *more);
-        if (sim->flight_count > 0) {
-            memcpy(more, sim->flights, sim->flight_count * sizeof *more);
-        }
-        sim->flights = more;
+    if (sim->slots[i].partition != NULL && (!sim->is_faulty || sim_chance(sim, 3, 4))) {
+        partition_notice_mail(sim->slots[i].partition);
     }
-    sim->flights[sim->flight_count++] = (struct sim_flight){ .activity = activity };
+}
+
+/* After the commit, also when it says that it failed (partition.h). */
+static void tell_mailed(struct sim *sim, uint64_t mailed)
+{
+    for (unsigned i = 0; i < sim->partition_count; i++) {
+        if ((mailed >> i & 1) != 0 && sim->slots[i].partition != NULL) {
+            partition_notice_mail(sim->slots[i].partition);
+        }
+    }
 }
 
 static void release(struct sim *sim, struct slot *slot)
@@ -121,17 +130,22 @@ static void release(struct sim *sim, struct slot *slot)
     struct work *work = slot->work;
     slot->is_released = true;
     struct list_node *node;
+    tell_mailed(sim, work->batch->mailed);
+    for (const struct cancellation *c = work->batch->cancellations;
+         work->status == PD_OK && c != NULL; c = c->next) {
+        flights_cancel(sim, c);
+    }
     while (work->status == PD_OK && (node = list_pop_front(&work->batch->activities)) != NULL) {
         struct activity *activity = CONTAINER_OF(node, struct activity, node);
         ledger_dispatched(&sim->ledger, activity);
         sim_trace(sim, "dispatch %.*s step %d", TEXT_ARGS(activity->instance_id), activity->id);
-        add_flight(sim, activity);
+        flights_add(sim, activity);
     }
     for (const struct ending *ending = work->batch->endings;
          work->status == PD_OK && ending != NULL; ending = ending->next) {
-        const struct ledger_row *row = ledger_find(&sim->ledger, ending->instance_id);
-        sim_check(sim, row != NULL, "'%.*s' ended and is not there",
-                  TEXT_ARGS(ending->instance_id));
+        size_t cursor = sim->ledger.row_count;
+        sim_check(sim, ledger_next(&sim->ledger, ending->instance_id, &cursor) != NULL,
+                  "'%.*s' ended and was never there", TEXT_ARGS(ending->instance_id));
     }
     work_answer(work);
     calls_look(sim);
@@ -224,15 +238,12 @@ static void drop_process(struct sim *sim)
     sim->author = NULL;
 }
 
-static void free_flight(struct sim_flight *flight)
+static void crash(struct sim *sim)
 {
-    activity_free(flight->activity);
-    if (flight->done != NULL) {
-        command_answer(flight->done, PD_OK, NULL);
-    }
+    driver_restart(sim, sim->has_picky_workers);
 }
 
-static void crash(struct sim *sim)
+void driver_restart(struct sim *sim, bool may_be_picky)
 {
     sim_trace(sim, "crash");
     sim->troubles++;
@@ -241,15 +252,8 @@ static void crash(struct sim *sim)
     drop_process(sim);
     sim->inner->ops->close(sim->inner);
     sim->inner = after;
-    size_t kept = 0;
-    for (size_t i = 0; i < sim->flight_count; i++) {
-        if (sim->has_late_results && sim_chance(sim, 1, 2)) {
-            sim->flights[kept++] = sim->flights[i];
-        } else {
-            free_flight(&sim->flights[i]);
-        }
-    }
-    sim->flight_count = kept;
+    flights_lose(sim, false);
+    sim->is_picky = may_be_picky && sim_chance(sim, 1, 2);
     sim->author = author_make(sim);
 }
 
@@ -257,9 +261,7 @@ void driver_end(struct sim *sim)
 {
     calls_lost(sim);
     drop_process(sim);
-    for (size_t i = 0; i < sim->flight_count; i++) {
-        free_flight(&sim->flights[i]);
-    }
+    flights_lose(sim, true);
     sim->inner->ops->close(sim->inner);
 }
 
@@ -297,87 +299,6 @@ static void move_commit(struct sim *sim)
                 hear(sim, &sim->slots[i]);
             }
         }
-    }
-}
-
-/* ---- activities ---- */
-
-/* In one block, as core makes them. */
-static struct activity *copy_of(const struct activity *from)
-{
-    const struct text *texts[] = { &from->instance_id, &from->execution_id, &from->name,
-                                   &from->version, &from->input };
-    size_t size = sizeof *from;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        size += texts[i]->size + 1;
-    }
-    size = (size + 15) & ~(size_t)15;
-    struct activity *copy = mem_alloc(size + command_done_size);
-    copy->room = (char *)copy + size;
-    struct text *to[] = { &copy->instance_id, &copy->execution_id, &copy->name, &copy->version,
-                          &copy->input };
-    char *at = (char *)(copy + 1);
-    copy->row = from->row;
-    copy->id = from->id;
-    copy->partition = from->partition;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (text_is_present(*texts[i])) {
-            memcpy(at, texts[i]->at, texts[i]->size);
-            *to[i] = text_make(at, texts[i]->size);
-            at += texts[i]->size + 1;
-        }
-    }
-    return copy;
-}
-
-void driver_run_flight(struct sim *sim, size_t at)
-{
-    struct activity *activity = sim->flights[at].activity;
-    sim_trace(sim, "run %.*s step %d", TEXT_ARGS(activity->instance_id), activity->id);
-    ledger_ran(&sim->ledger, activity);
-    if (sim_chance(sim, 1, 8)) {
-        add_flight(sim, copy_of(activity)); /* it will run, and be delivered, a second time */
-    }
-    struct sim_flight *flight = &sim->flights[at];
-    flight->done = command_new_done(activity);
-    flight->activity = NULL;
-    sim->author->ops->activity(sim->author, activity, NULL, &flight->done->as.done.arena,
-                               &flight->done->as.done.result);
-}
-
-void driver_deliver(struct sim *sim, size_t at)
-{
-    struct command *done = sim->flights[at].done;
-    const struct activity *activity = done->as.done.activity;
-    if (!driver_up(sim, activity->partition)) {
-        return;
-    }
-    sim_trace(sim, "deliver %.*s step %d", TEXT_ARGS(activity->instance_id), activity->id);
-    sim->flights[at] = sim->flights[--sim->flight_count];
-    partition_apply(sim->slots[activity->partition].partition, sim->now, done);
-}
-
-static void move_activity(struct sim *sim, bool has_run)
-{
-    size_t of_kind = 0;
-    for (size_t i = 0; i < sim->flight_count; i++) {
-        of_kind += (sim->flights[i].done != NULL) == has_run;
-    }
-    if (of_kind == 0) {
-        return;
-    }
-    uint64_t skip = sim_below(sim, of_kind);
-    size_t at = 0;
-    while ((sim->flights[at].done != NULL) != has_run || skip-- > 0) {
-        at++;
-    }
-    if (has_run) {
-        driver_deliver(sim, at);
-        return;
-    }
-    driver_run_flight(sim, at);
-    if (sim_chance(sim, 2, 3)) {
-        driver_deliver(sim, at);
     }
 }
 
@@ -460,11 +381,13 @@ void driver_move(struct sim *sim)
     }
     switch ((enum move)move) {
     case MOVE_START: calls_start(sim); break;
-    case MOVE_RAISE: calls_raise(sim, calls_some_id(sim)); break;
+    case MOVE_RAISE: calls_tell(sim, orders_raise(sim, orders_some_id(sim), SENDER_DIRECT)); break;
+    case MOVE_ORDER: calls_tell(sim, orders_some(sim)); break;
+    case MOVE_TIMEOUT: flights_time_out(sim); break;
     case MOVE_MAIL: calls_mail(sim); break;
     case MOVE_COMMIT: move_commit(sim); break;
-    case MOVE_ACTIVITY: move_activity(sim, false); break;
-    case MOVE_DELIVER: move_activity(sim, true); break;
+    case MOVE_ACTIVITY: flights_move(sim, false); break;
+    case MOVE_DELIVER: flights_move(sim, true); break;
     case MOVE_TIME_LITTLE: pass_time(sim, (int64_t)sim_below(sim, 100 * TIME_MS)); break;
     case MOVE_TIME_WAKE: time_wake(sim); break;
     case MOVE_TIME_LOT: pass_time(sim, (int64_t)sim_below(sim, 900) * TIME_SECOND); break;

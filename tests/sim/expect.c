@@ -3,7 +3,8 @@
  * The model: what must come of a program, without running it. See G1 in program.h.
  *
  * Written from the public header's promises alone: the j-th event of a name, in the order of
- * history, goes to the j-th who asked for that name; failures are values; a timer gives null. */
+ * history, goes to the j-th who asked for that name; failures are values; a timer gives null; what
+ * was cancelled has failed; what fails is tried again as its policy says. */
 #include <inttypes.h>
 #include <perdure.h>
 #include <stdio.h>
@@ -53,6 +54,13 @@ uint64_t hash_failure(const char *type, int64_t number)
     return hash_mix(hash_mix(77, hash_text(type)), (uint64_t)number);
 }
 
+uint64_t hash_child(uint64_t sure)
+{
+    char text[40];
+    (void)snprintf(text, sizeof text, "%016" PRIx64, sure);
+    return hash_mix(9, hash_text(text));
+}
+
 uint64_t hash_raised(int64_t sender, int64_t number)
 {
     uint64_t hash = hash_many(PD_IS_OBJECT, 2);
@@ -64,30 +72,110 @@ uint64_t hash_raised(int64_t sender, int64_t number)
 
 struct walk {
     const struct raised *raised;
+    unsigned depth;
     size_t taken[SIM_NAMES]; /* how many have asked for each name */
     bool is_short;
+    bool has_changed[CHANGES];
     uint64_t sure;
     uint64_t left[OPS_MAX * FAN_MAX];
     bool left_short[OPS_MAX * FAN_MAX];
     size_t left_count;
+    struct asked asked;
 };
+
+/* How often it is tried, if it fails `failures` times. */
+static int attempts_of(const struct policy *policy, bool is_final, int failures)
+{
+    int most = policy->attempts_max > 1 && !is_final ? policy->attempts_max : 1;
+    if (policy->refused_from > 0 && policy->refused_from < most) {
+        most = policy->refused_from;
+    }
+    return failures < most ? failures + 1 : most;
+}
+
+static void count_attempts(struct walk *walk, const struct leaf *leaf, size_t *steps, int attempts)
+{
+    attempts = leaf->is_cancelled ? 1 : attempts;
+    *steps += (size_t)attempts;
+    walk->asked.timers += leaf->retry.delay_ms > 0 ? (size_t)attempts - 1 : 0;
+}
+
+static uint64_t ask_activity(struct walk *walk, const struct leaf *leaf)
+{
+    int failures = leaf->fails ? 1000 : leaf->failures;
+    int attempts = attempts_of(&leaf->retry, leaf->is_final || leaf->is_unknown, failures);
+    count_attempts(walk, leaf, &walk->asked.tasks, attempts);
+    if (leaf->is_unknown) {
+        return hash_failure("ActivityNotFound", 0);
+    }
+    return failures >= attempts ? hash_failure("SimFail", leaf->number) : hash_answer(leaf->number);
+}
+
+/* Of one that does well, `sure` is what it ends with. */
+static uint64_t ask_child(struct walk *walk, const struct leaf *leaf)
+{
+    static const struct raised none[SIM_NAMES] = { { 0 } };
+    struct position at = { .seed = leaf->seed, .depth = walk->depth + 1 };
+    struct program program;
+    struct expectation expected;
+    program_make(&program, &at);
+    program_expect(&program, &at, none, &expected);
+    while (expected.ending == CONTINUES) {
+        at.round++;
+        at.sure = expected.sure;
+        program_make(&program, &at);
+        program_expect(&program, &at, none, &expected);
+    }
+    uint64_t hash = 0;
+    switch (expected.ending) {
+    case ENDS_WELL:
+    case CONTINUES: hash = hash_child(expected.sure); break;
+    case ENDS_WITH_FAIL: hash = hash_failure("SimEnd", program.number); break;
+    case ENDS_WITH_RAISE: hash = hash_failure("SimRaise", program.number); break;
+    case ENDS_BY_AWAIT:
+    case ENDS_BY_AWAIT_ALL: hash = hash_failure("TaskFailed", 0); break;
+    }
+    int failures = expected.ending == ENDS_WELL ? 0 : 1000;
+    count_attempts(walk, leaf, &walk->asked.children, attempts_of(&leaf->retry, false, failures));
+    return hash;
+}
+
+static bool does_well(struct walk *walk, const struct leaf *leaf, uint64_t hash)
+{
+    (void)walk;
+    if (leaf->is_cancelled) {
+        return false;
+    }
+    switch (leaf->kind) {
+    case LEAF_TIMER:
+    case LEAF_EVENT: return true;
+    case LEAF_ACTIVITY: return !leaf->is_unknown && hash == hash_answer(leaf->number);
+    case LEAF_CHILD: break;
+    }
+    struct walk other = { .depth = walk->depth };
+    struct leaf once = *leaf;
+    once.retry = (struct policy){ .attempts_max = 2 };
+    (void)ask_child(&other, &once);
+    return other.asked.children == 1;
+}
 
 /* What the leaf will show; `ret_short`: nobody has raised its event, so nobody may have looked. */
 static uint64_t ask(struct walk *walk, const struct leaf *leaf, bool *ret_short)
 {
+    uint64_t hash = hash_null();
+    size_t at;
     *ret_short = false;
     switch (leaf->kind) {
-    case LEAF_TIMER: return hash_null();
-    case LEAF_ACTIVITY:
-        if (leaf->is_unknown) {
-            return hash_failure("ActivityNotFound", 0);
-        }
-        return leaf->fails ? hash_failure("SimFail", leaf->number) : hash_answer(leaf->number);
-    case LEAF_EVENT: break;
+    case LEAF_TIMER: walk->asked.timers++; break;
+    case LEAF_ACTIVITY: hash = ask_activity(walk, leaf); break;
+    case LEAF_CHILD: hash = ask_child(walk, leaf); break;
+    case LEAF_EVENT:
+        at = walk->taken[leaf->name]++;
+        *ret_short = at >= walk->raised[leaf->name].count;
+        return *ret_short ? 0 : walk->raised[leaf->name].hashes[at];
     }
-    size_t at = walk->taken[leaf->name]++;
-    *ret_short = at >= walk->raised[leaf->name].count;
-    return *ret_short ? 0 : walk->raised[leaf->name].hashes[at];
+    walk->asked.cancels += leaf->is_cancelled;
+    return leaf->is_cancelled ? hash_failure("Cancelled", 0) : hash;
 }
 
 static void see(struct walk *walk, uint64_t hash, bool is_short)
@@ -96,14 +184,26 @@ static void see(struct walk *walk, uint64_t hash, bool is_short)
     walk->is_short |= is_short;
 }
 
+static uint64_t follow(struct walk *walk, const struct leaf *leaf)
+{
+    uint64_t all = 0;
+    for (unsigned f = leaf->follow; f > 0; f--) {
+        all += hash_answer(leaf->number + 1000 * f);
+    }
+    walk->asked.tasks += leaf->follow;
+    return all;
+}
+
 static void expect_fan(struct walk *walk, const struct op *op)
 {
     uint64_t hashes[FAN_MAX];
     bool is_short[FAN_MAX];
+    bool is_good[FAN_MAX];
     bool all_good = true;
     for (size_t i = 0; i < op->count; i++) {
         hashes[i] = ask(walk, &op->leaves[i], &is_short[i]);
-        all_good = all_good && !op->leaves[i].fails;
+        is_good[i] = does_well(walk, &op->leaves[i], hashes[i]);
+        all_good = all_good && is_good[i];
     }
     uint64_t all = 0;
     switch (op->join) {
@@ -119,16 +219,13 @@ static void expect_fan(struct walk *walk, const struct op *op)
     case JOIN_ANY:
         for (size_t i = 0; i < op->count; i++) {
             walk->is_short |= is_short[i];
-            all += hashes[i];
-            for (unsigned f = op->leaves[i].follow; f > 0; f--) {
-                all += hash_answer(op->leaves[i].number + 1000 * f);
-            }
+            all += hashes[i] + follow(walk, &op->leaves[i]);
         }
         see(walk, all, false);
         break;
     case JOIN_ORDER:
         for (size_t i = 0; i < op->count; i++) {
-            see(walk, !op->leaves[op->order[i]].fails, false);
+            see(walk, is_good[op->order[i]], false);
             see(walk, hashes[op->order[i]], is_short[op->order[i]]);
         }
         break;
@@ -140,33 +237,58 @@ static void expect_fan(struct walk *walk, const struct op *op)
     }
 }
 
-void program_expect(const struct program *program, const struct raised raised[SIM_NAMES],
-                    struct expectation *ret)
+static void expect_op(struct walk *walk, const struct op *op)
 {
-    struct walk walk = { .raised = raised };
-    for (size_t i = 0; i < program->op_count; i++) {
-        const struct op *op = &program->ops[i];
-        bool is_short = false;
-        uint64_t hash;
-        switch (op->kind) {
-        case OP_FAN: expect_fan(&walk, op); break;
-        case OP_CALL:
-            hash = ask(&walk, &op->leaves[0], &is_short);
-            see(&walk, hash, is_short);
-            break;
-        case OP_NOW: break;
-        case OP_COLLECT:
-            see(&walk, walk.left_count, false);
-            for (size_t k = 0; k < walk.left_count; k++) {
-                see(&walk, walk.left[k], walk.left_short[k]);
-            }
-            walk.left_count = 0;
-            break;
+    bool is_short = false;
+    bool *has_changed = &walk->has_changed[op->number % CHANGES];
+    uint64_t hash;
+    switch (op->kind) {
+    case OP_FAN: expect_fan(walk, op); break;
+    case OP_CALL:
+        hash = ask(walk, &op->leaves[0], &is_short);
+        see(walk, hash, is_short);
+        break;
+    case OP_COLLECT:
+        see(walk, walk->left_count, false);
+        for (size_t k = 0; k < walk->left_count; k++) {
+            see(walk, walk->left[k], walk->left_short[k]);
         }
+        walk->left_count = 0;
+        break;
+    case OP_CHANGED:
+        walk->asked.changes += !*has_changed;
+        *has_changed = true;
+        see(walk, true, false);
+        break;
+    case OP_SEND: walk->asked.sends++; break;
+    case OP_NOW:
+    case OP_SAY:
+    case OP_CHANCE:
+    case OP_EVENT_FOR: break;
     }
+}
+
+void program_expect(const struct program *program, const struct position *position,
+                    const struct raised raised[SIM_NAMES], struct expectation *ret)
+{
+    struct walk walk = { .raised = raised, .depth = position->depth, .sure = position->sure };
+    for (size_t i = 0; i < program->op_count; i++) {
+        expect_op(&walk, &program->ops[i]);
+    }
+    if (program->litters) {
+        walk.asked.tasks++;
+        walk.asked.timers++;
+        walk.asked.children += position->depth < DEPTH_MAX;
+    }
+    walk.asked.tasks += program->ending == ENDS_BY_AWAIT       ? 1
+                        : program->ending == ENDS_BY_AWAIT_ALL ? AWAIT_ALL_COUNT
+                                                               : 0;
     *ret = (struct expectation){
         .is_possible = !walk.is_short,
         .ending = program->ending,
         .sure = walk.sure,
+        .is_complete = walk.left_count == 0,
+        .asked = walk.asked,
     };
+    memcpy(ret->taken, walk.taken, sizeof walk.taken);
 }

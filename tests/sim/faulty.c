@@ -91,7 +91,14 @@ static pd_status faulty_commit(struct store *store, const struct batch *const *b
     }
     pd_status status = sim->inner->ops->commit(sim->inner, batches, count, err);
     sim_check(sim, status == PD_OK, "the store refused a commit: %s", err->text);
+    uint64_t mailed = 0;
+    for (size_t i = 0; i < count; i++) {
+        mailed |= batches[i]->mailed;
+    }
     ledger_apply(&sim->ledger, batches, count);
+    if (mailed != 0) {
+        ledger_see_mail(&sim->ledger, sim->inner);
+    }
     if (sim->plan == COMMIT_LIES) {
         sim->troubles++;
         return error_set(err, PD_E_UNAVAILABLE, true, "sim", "the disk failed to say");

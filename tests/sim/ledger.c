@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ledger: applying batches, mutation by mutation (L1), and turn by turn (L2). See ledger.h;
- * what must hold of an instance after each commit is in ledger_check.c. */
+ * The ledger: finding things, and applying batches, mutation by mutation (L1). See ledger.h. */
 #include "ledger.h"
 
 #include <inttypes.h>
@@ -17,12 +16,19 @@ void ledger_init(struct ledger *ledger, struct sim *sim, struct arena *arena)
     *ledger = (struct ledger){ .sim = sim, .arena = arena };
     map64_init(&ledger->by_number);
     map_init(&ledger->raised);
+    map_init(&ledger->runs);
+    map64_init(&ledger->rewound_senders);
 }
 
 void ledger_done(struct ledger *ledger)
 {
     map64_done(&ledger->by_number);
     map_done(&ledger->raised);
+    map_done(&ledger->runs);
+    map64_done(&ledger->rewound_senders);
+    for (size_t i = 0; i < ledger->row_count; i++) {
+        map_done(&ledger->rows[i]->taken);
+    }
 }
 
 void *ledger_room(struct arena *arena, void *old, size_t count, size_t *room, size_t size)
@@ -38,14 +44,29 @@ void *ledger_room(struct arena *arena, void *old, size_t count, size_t *room, si
     return new;
 }
 
-#define ROOM(ledger, array, count, room) \
-    ((array) = ledger_room((ledger)->arena, (array), (count), &(room), sizeof *(array)))
+#define ROOM LEDGER_ROOM
+
+struct text ledger_step_key(struct ledger *ledger, struct text execution_id, int32_t step)
+{
+    return text_of(arena_printf(ledger->arena, "%.*s %d", TEXT_ARGS(execution_id), step));
+}
+
+struct ledger_row *ledger_next(const struct ledger *ledger, struct text id, size_t *cursor)
+{
+    while (*cursor > 0) {
+        struct ledger_row *row = ledger->rows[--*cursor];
+        if (text_equal(row->id, id)) {
+            return row;
+        }
+    }
+    return NULL;
+}
 
 struct ledger_row *ledger_find(const struct ledger *ledger, struct text id)
 {
-    for (size_t i = ledger->row_count; i > 0; i--) {
-        struct ledger_row *row = ledger->rows[i - 1];
-        if (!row->is_deleted && text_equal(row->id, id)) {
+    struct ledger_row *row;
+    for (size_t cursor = ledger->row_count; (row = ledger_next(ledger, id, &cursor)) != NULL;) {
+        if (!row->is_deleted) {
             return row;
         }
     }
@@ -55,11 +76,47 @@ struct ledger_row *ledger_find(const struct ledger *ledger, struct text id)
 struct ledger_row *ledger_find_execution(const struct ledger *ledger, struct text execution_id)
 {
     for (size_t i = 0; i < ledger->row_count; i++) {
-        if (text_equal(ledger->rows[i]->execution_id, execution_id)) {
-            return ledger->rows[i];
+        struct ledger_row *row = ledger->rows[i];
+        if (text_equal(row->execution_id, execution_id)) {
+            return row;
+        }
+        for (const struct ledger_life *life = row->past; life != NULL; life = life->before) {
+            if (text_equal(life->execution_id, execution_id)) {
+                return row;
+            }
         }
     }
     return NULL;
+}
+
+bool ledger_is_alive(const struct ledger_row *row)
+{
+    return row != NULL && !row->is_deleted && !run_state_is_final(row->state);
+}
+
+bool ledger_is_held(const struct ledger_row *row)
+{
+    for (size_t i = 0; i < row->timer_count; i++) {
+        if (row->timers[i].id == EVENT_NO_ID) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ledger_is_answered(const struct ledger_row *row, int32_t step)
+{
+    for (size_t i = 0; i < row->inbox_count; i++) {
+        if (row->inbox[i].event->ref == step) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct event *ledger_last_event(const struct ledger_turn *turns, size_t count)
+{
+    return count > 0 ? &turns[count - 1].events[turns[count - 1].count - 1] : NULL;
 }
 
 static struct ledger_row *row_of(struct ledger *ledger, const struct batch *batch, uint64_t number)
@@ -78,174 +135,7 @@ static struct ledger_row *row_of(struct ledger *ledger, const struct batch *batc
     return row;
 }
 
-/* ---- raises ---- */
-
-bool ledger_read_raise(const struct event *event, int64_t *ret_sender, int64_t *ret_number)
-{
-    char text[64];
-    if (event->payload.size >= sizeof text) {
-        return false;
-    }
-    memcpy(text, event->payload.at, event->payload.size);
-    text[event->payload.size] = '\0';
-    return sscanf(text, "{\"from\":%" SCNd64 ",\"n\":%" SCNd64 "}", ret_sender, ret_number) == 2;
-}
-
-static struct text raise_key(struct arena *arena, int64_t sender, int64_t number)
-{
-    return text_of(arena_printf(arena, "%" PRId64 " %" PRId64, sender, number));
-}
-
-bool ledger_has_raised(const struct ledger *ledger, int64_t sender, int64_t number)
-{
-    return map_find(&ledger->raised, raise_key(ledger->arena, sender, number)) != NULL;
-}
-
-static void note_raise(struct ledger *ledger, struct ledger_row *row, const struct event *event)
-{
-    int64_t sender;
-    int64_t number;
-    sim_check(ledger->sim, ledger_read_raise(event, &sender, &number),
-              "an event with the payload %.*s", TEXT_ARGS(event->payload));
-    struct text key = raise_key(ledger->arena, sender, number);
-    struct ledger_row *before = map_find(&ledger->raised, key);
-    sim_check(ledger->sim, before == NULL || before == row, "one raise for two executions");
-    if (before == NULL) {
-        map_put(&ledger->raised, key, row);
-    }
-}
-
-/* ---- one turn (L2) ---- */
-
-bool ledger_is_input(enum event_kind kind)
-{
-    return kind != EVENT_TASK_SCHEDULED && kind != EVENT_TIMER_CREATED &&
-           kind != EVENT_EXECUTION_COMPLETED;
-}
-
-static struct ledger_step *open_step(struct ledger *ledger, struct ledger_row *row,
-                                     const struct event *event)
-{
-    sim_check(ledger->sim, event->ref >= 0 && (size_t)event->ref < row->step_count,
-              "'%.*s': %s of step %d, which nobody asked for", TEXT_ARGS(row->id),
-              event_kind_name(event->kind), event->ref);
-    struct ledger_step *step = &row->steps[event->ref];
-    sim_check(ledger->sim, !step->is_closed, "'%.*s': step %d ends twice in history",
-              TEXT_ARGS(row->id), event->ref);
-    sim_check(ledger->sim, step->is_timer == (event->kind == EVENT_TIMER_FIRED),
-              "'%.*s': step %d ends as another kind", TEXT_ARGS(row->id), event->ref);
-    return step;
-}
-
-static void take_started(struct ledger *ledger, struct ledger_row *row, const struct event *event,
-                         size_t at)
-{
-    sim_check(ledger->sim, row->turn_count == 0 && at == 1, "'%.*s': started again",
-              TEXT_ARGS(row->id));
-    sim_check(ledger->sim,
-              text_equal(event->execution_id, row->execution_id) &&
-                  text_equal(event->instance_id, row->id) && text_equal(event->name, row->name) &&
-                  text_equal(event->version, row->version) &&
-                  text_equal(event->payload, row->input),
-              "'%.*s': the start in history is another", TEXT_ARGS(row->id));
-}
-
-static void take_input(struct ledger *ledger, struct ledger_row *row, const struct event *event,
-                       size_t at)
-{
-    struct ledger_step *step;
-    int64_t sender;
-    int64_t number;
-    if (event->kind == EVENT_EXECUTION_STARTED) {
-        take_started(ledger, row, event, at);
-    } else if (event->kind == EVENT_TASK_COMPLETED || event->kind == EVENT_TASK_FAILED) {
-        step = open_step(ledger, row, event);
-        sim_check(ledger->sim, step->runs > 0, "'%.*s': a result of step %d, which never ran",
-                  TEXT_ARGS(row->id), event->ref);
-        step->is_closed = true;
-    } else if (event->kind == EVENT_TIMER_FIRED) {
-        step = open_step(ledger, row, event);
-        sim_check(ledger->sim, step->fire_at == event->fire_at, "a timer fired for another time");
-        sim_check(ledger->sim, event->at >= event->fire_at, "'%.*s': timer %d fired early",
-                  TEXT_ARGS(row->id), event->ref);
-        sim_check(ledger->sim, row->fired_due != event->fire_at || row->fired_id < event->ref,
-                  "'%.*s': timers %d and %d, due together, fired in the wrong order (C7)",
-                  TEXT_ARGS(row->id), event->ref, row->fired_id);
-        row->fired_due = event->fire_at;
-        row->fired_id = event->ref;
-        step->is_closed = true;
-    } else if (event->kind == EVENT_EVENT_RAISED) {
-        note_raise(ledger, row, event);
-        (void)ledger_read_raise(event, &sender, &number);
-        sim_check(ledger->sim, number > row->raised_last[sender],
-                  "'%.*s': raise %" PRId64 " of sender %" PRId64 " after %" PRId64,
-                  TEXT_ARGS(row->id), number, sender, row->raised_last[sender]);
-        row->raised_last[sender] = number;
-    } else {
-        sim_fail(ledger->sim, "'%.*s': a turn took in %s", TEXT_ARGS(row->id),
-                 event_kind_name(event->kind));
-    }
-    sim_check(ledger->sim, event->at > row->input_at,
-              "'%.*s': events came in at %" PRId64 " and then at %" PRId64 " (C6)",
-              TEXT_ARGS(row->id), row->input_at, event->at);
-    row->input_at = event->at;
-}
-
-static void take_action(struct ledger *ledger, struct ledger_row *row, const struct event *event,
-                        bool is_last)
-{
-    sim_check(ledger->sim, event->at > row->made_at, "'%.*s': times do not increase (C6)",
-              TEXT_ARGS(row->id));
-    row->made_at = event->at;
-    if (event->kind == EVENT_EXECUTION_COMPLETED) {
-        sim_check(ledger->sim, is_last, "'%.*s': something after the end", TEXT_ARGS(row->id));
-        return;
-    }
-    sim_check(ledger->sim, event->id == (int64_t)row->step_count,
-              "'%.*s': step %d after %zu others", TEXT_ARGS(row->id), event->id, row->step_count);
-    ROOM(ledger, row->steps, row->step_count, row->step_room);
-    row->steps[row->step_count++] = (struct ledger_step){
-        .is_timer = event->kind == EVENT_TIMER_CREATED,
-        .fire_at = event->fire_at,
-        .event = event,
-    };
-}
-
-static void append_turn(struct ledger *ledger, struct ledger_row *row, struct text bytes)
-{
-    struct wire_events events = { 0 };
-    pd_error err;
-    struct text kept = text_copy(ledger->arena, bytes);
-    sim_check(ledger->sim, wire_read_events(kept, ledger->arena, &events, &err) == PD_OK,
-              "'%.*s': a turn that cannot be read: %s", TEXT_ARGS(row->id), err.text);
-    sim_check(ledger->sim,
-              events.count >= 2 && events.at[0].kind == EVENT_ORCHESTRATOR_STARTED &&
-                  (events.at[1].kind == EVENT_EXECUTION_STARTED) == (row->turn_count == 0),
-              "'%.*s': turn %zu begins wrongly (T1)", TEXT_ARGS(row->id), row->turn_count + 1);
-    size_t inputs = 1;
-    while (inputs < events.count && ledger_is_input(events.at[inputs].kind)) {
-        take_input(ledger, row, &events.at[inputs], inputs);
-        sim_check(ledger->sim,
-                  events.at[inputs].at < events.at[0].at &&
-                      (events.at[inputs].kind != EVENT_TIMER_FIRED ||
-                       events.at[inputs].fire_at < events.at[0].at),
-                  "'%.*s': a turn earlier than what it took in (C6)", TEXT_ARGS(row->id));
-        inputs++;
-    }
-    sim_check(ledger->sim, inputs > 1 && events.at[0].at > row->made_at,
-              "'%.*s': turn %zu took in nothing, or is earlier than the one before",
-              TEXT_ARGS(row->id), row->turn_count + 1);
-    row->made_at = events.at[0].at;
-    for (size_t i = inputs; i < events.count; i++) {
-        sim_check(ledger->sim, !ledger_is_input(events.at[i].kind), "'%.*s': input after actions",
-                  TEXT_ARGS(row->id));
-        take_action(ledger, row, &events.at[i], i + 1 == events.count);
-    }
-    ROOM(ledger, row->turns, row->turn_count, row->turn_room);
-    row->turns[row->turn_count++] = (struct ledger_turn){ kept, events.at, events.count, inputs };
-}
-
-/* ---- mutations (L1) ---- */
+/* ---- instances (L1) ---- */
 
 static void insert(struct ledger *ledger, const struct batch *batch,
                    const struct mutation *mutation)
@@ -260,6 +150,8 @@ static void insert(struct ledger *ledger, const struct batch *batch,
               record->partition == batch->partition &&
                   partition_of(record->id, ledger->sim->partition_count) == batch->partition,
               "'%.*s' is in the wrong partition", TEXT_ARGS(record->id));
+    sim_check(ledger->sim, ledger_find_execution(ledger, record->execution_id) == NULL,
+              "'%.*s' has an execution id that was used before", TEXT_ARGS(record->id));
     struct ledger_row *row = arena_alloc(arena, sizeof *row);
     row->number = record->row;
     row->partition = record->partition;
@@ -268,9 +160,27 @@ static void insert(struct ledger *ledger, const struct batch *batch,
     row->name = text_copy(arena, record->name);
     row->version = text_copy(arena, record->version);
     row->input = text_copy(arena, record->input);
+    row->status = row->status_said = text_copy(arena, record->custom_status);
+    row->tags = text_copy(arena, record->tags);
+    row->parent_id = text_copy(arena, record->parent_id);
+    row->parent_execution_id = text_copy(arena, record->parent_execution_id);
+    row->parent_step = record->parent_step;
     row->created_at = record->created_at;
+    row->starts_at = record->starts_at;
     row->fired_due = INT64_MIN;
     row->begun = ledger->commits;
+    map_init(&row->taken);
+    const struct fork *fork = map_find(&ledger->sim->forks, record->execution_id);
+    if (fork != NULL) {
+        row->is_fork = true;
+        row->copies = fork->turns;
+        row->has_begun = fork->turns > 0;
+    }
+    const struct ledger_row *parent = ledger_find(ledger, record->parent_id);
+    sim_check(ledger->sim,
+              parent == NULL || !text_equal(parent->execution_id, record->parent_execution_id) ||
+                  text_equal(parent->tags, record->tags),
+              "'%.*s' has other tags than its parent", TEXT_ARGS(record->id));
     map64_put(&ledger->by_number, row->number, row);
     ROOM(ledger, ledger->rows, ledger->row_count, ledger->row_room);
     ledger->rows[ledger->row_count++] = row;
@@ -289,9 +199,74 @@ static void set_state(struct ledger *ledger, struct ledger_row *row,
     row->output = text_copy(arena, record->output);
     row->failure = text_copy(arena, record->failure);
     if (run_state_is_final(row->state)) {
-        row->ended = ledger->commits;
+        row->ended = row->ended_last = ledger->commits;
+        row->ends |= 1u << row->state;
     }
 }
+
+/* Only what has ended is replaced or purged, if nobody said otherwise; its end may be in the same
+ * batch, in history alone. */
+static void delete_row(struct ledger *ledger, struct ledger_row *row)
+{
+    const struct event *last = ledger_last_event(row->turns, row->turn_count);
+    bool has_ended = last != NULL && last->kind == EVENT_EXECUTION_COMPLETED;
+    sim_check(ledger->sim, has_ended || map_find(&ledger->sim->killable, row->id) != NULL,
+              "'%.*s' was replaced while it lived", TEXT_ARGS(row->id));
+    sim_check(ledger->sim, row->timer_count == 0, "'%.*s' is gone, and its timers are not",
+              TEXT_ARGS(row->id));
+    row->is_deleted = true;
+    row->deleted = ledger->commits;
+    if (row->ended == 0) {
+        row->state = has_ended ? last->outcome : RUN_TERMINATED;
+        row->ends |= has_ended ? 1u << row->state : 0;
+        row->ended = row->ended_last = ledger->commits;
+        row->output = has_ended ? last->payload : TEXT_ABSENT;
+        row->is_killed = !has_ended;
+    }
+    row->progress = NULL;
+}
+
+/* The last turn of the life before has left no history. */
+static void continue_as_new(struct ledger *ledger, struct ledger_row *row,
+                            const struct instance_record *record)
+{
+    const struct spy_turn *turn = spy_find(ledger->sim, row->execution_id, row->turn_count + 1);
+    const struct action *last =
+        turn != NULL && turn->action_count > 0 ? &turn->actions[turn->action_count - 1] : NULL;
+    sim_check(ledger->sim, last != NULL && last->kind == ACTION_CONTINUE_AS_NEW,
+              "'%.*s' continues as new, which its code did not ask for", TEXT_ARGS(row->id));
+    sim_check(ledger->sim,
+              text_equal(record->input, last->payload) &&
+                  text_equal(record->version,
+                             text_is_present(last->version) ? last->version : row->version),
+              "'%.*s' continues with another input or version", TEXT_ARGS(row->id));
+    ledger_check_last_turn(ledger, row, turn);
+    ledger_owe(ledger, row, turn);
+    ledger_expect_letters(ledger, row, turn);
+    ledger_note_status(row, turn);
+    ledger_begin_life(ledger, row, record, turn);
+}
+
+static void renew(struct ledger *ledger, struct ledger_row *row,
+                  const struct instance_record *record)
+{
+    if (!text_equal(record->execution_id, row->execution_id)) {
+        sim_check(ledger->sim, !run_state_is_final(row->state), "'%.*s' goes on after its end",
+                  TEXT_ARGS(row->id));
+        continue_as_new(ledger, row, record);
+    } else {
+        sim_check(ledger->sim, row->state == RUN_FAILED, "'%.*s' is rewound and has not failed",
+                  TEXT_ARGS(row->id));
+        ledger_owe(ledger, row, NULL);
+        ledger_begin_life(ledger, row, record, NULL);
+        row->ended = 0;
+        row->state = RUN_RUNNING;
+    }
+    row->renewed = ledger->commits;
+    set_state(ledger, row, record);
+}
+
+/* ---- what is of an instance (L1) ---- */
 
 static void inbox_put(struct ledger *ledger, struct ledger_row *row,
                       const struct mutation *mutation)
@@ -306,7 +281,7 @@ static void inbox_put(struct ledger *ledger, struct ledger_row *row,
               row->inbox_count == 0 || mutation->number > row->inbox[row->inbox_count - 1].arrival,
               "'%.*s': inbox numbers do not increase", TEXT_ARGS(row->id));
     if (events.at[0].kind == EVENT_EVENT_RAISED) {
-        note_raise(ledger, row, &events.at[0]);
+        ledger_note_raise(ledger, row, &events.at[0]);
     }
     ROOM(ledger, row->inbox, row->inbox_count, row->inbox_room);
     row->inbox[row->inbox_count++] = (struct ledger_inbox){ mutation->number, kept, &events.at[0] };
@@ -334,44 +309,47 @@ static void timer_remove(struct ledger_row *row, time_us due, int32_t id)
     }
 }
 
-/* Only what has ended is replaced; its end may be in the same batch, in history alone. */
-static void delete_row(struct ledger *ledger, struct ledger_row *row)
+static void progress_remove(struct ledger_row *row, int32_t id)
 {
-    const struct ledger_turn *turn = row->turn_count > 0 ? &row->turns[row->turn_count - 1] : NULL;
-    const struct event *last = turn != NULL ? &turn->events[turn->count - 1] : NULL;
-    sim_check(ledger->sim, last != NULL && last->kind == EVENT_EXECUTION_COMPLETED,
-              "'%.*s' was replaced while it lived", TEXT_ARGS(row->id));
-    row->is_deleted = true;
-    if (row->ended == 0) {
-        row->state = last->outcome;
-        row->ended = ledger->commits;
-        row->output = last->payload;
+    struct ledger_progress **at = &row->progress;
+    while (*at != NULL && (*at)->id != id) {
+        at = &(*at)->next;
+    }
+    if (*at != NULL) {
+        *at = (*at)->next;
     }
 }
 
-static void apply_mutation(struct ledger *ledger, const struct batch *batch,
-                           const struct mutation *mutation)
+static void progress_put(struct ledger *ledger, struct ledger_row *row,
+                         const struct mutation *mutation)
 {
-    struct sim *sim = ledger->sim;
-    if (mutation->kind == MUTATION_MAILBOX_REMOVE) {
-        sim_check(sim, mutation->number > ledger->mail_removed[batch->partition],
-                  "messages up to %" PRIu64 " are received again", mutation->number);
-        ledger->mail_removed[batch->partition] = mutation->number;
-        return;
-    }
-    if (mutation->kind == MUTATION_INSTANCE_INSERT) {
-        insert(ledger, batch, mutation);
-    }
-    struct ledger_row *row = row_of(ledger, batch, mutation->row);
+    progress_remove(row, mutation->id);
+    struct ledger_progress *progress = arena_alloc(ledger->arena, sizeof *progress);
+    *progress =
+        (struct ledger_progress){ row->progress, mutation->id,
+                                  text_copy(ledger->arena, mutation->bytes), ledger->commits };
+    row->progress = progress;
+}
+
+/* ---- batches ---- */
+
+static void apply_to_row(struct ledger *ledger, struct ledger_row *row,
+                         const struct mutation *mutation)
+{
     switch (mutation->kind) {
     case MUTATION_INSTANCE_INSERT:
     case MUTATION_INSTANCE_UPDATE: set_state(ledger, row, mutation->instance); break;
+    case MUTATION_INSTANCE_RENEW: renew(ledger, row, mutation->instance); break;
     case MUTATION_INSTANCE_DELETE: delete_row(ledger, row); break;
+    case MUTATION_STATUS_SET:
+        row->status = text_copy(ledger->arena, mutation->bytes);
+        row->updated_at = mutation->due;
+        break;
     case MUTATION_HISTORY_APPEND:
-        sim_check(sim, mutation->number == row->turn_count + 1,
+        sim_check(ledger->sim, mutation->number == row->turn_count + 1,
                   "'%.*s': turn %" PRIu64 " after %zu", TEXT_ARGS(row->id), mutation->number,
                   row->turn_count);
-        append_turn(ledger, row, mutation->bytes);
+        ledger_append_turn(ledger, row, mutation->bytes);
         break;
     case MUTATION_INBOX_PUT: inbox_put(ledger, row, mutation); break;
     case MUTATION_INBOX_REMOVE: inbox_remove(ledger, row, mutation->number); break;
@@ -380,19 +358,35 @@ static void apply_mutation(struct ledger *ledger, const struct batch *batch,
         row->timers[row->timer_count++] = (struct ledger_timer){ mutation->due, mutation->id };
         break;
     case MUTATION_TIMER_REMOVE: timer_remove(row, mutation->due, mutation->id); break;
-    case MUTATION_MAILBOX_REMOVE: break;
-    case MUTATION_INSTANCE_RENEW:
-    case MUTATION_STATUS_SET:
-    case MUTATION_MAILBOX_PUT:
-    case MUTATION_PROGRESS_PUT:
-    case MUTATION_PROGRESS_REMOVE: sim_fail(sim, "no program here makes such a mutation");
+    case MUTATION_PROGRESS_PUT: progress_put(ledger, row, mutation); break;
+    case MUTATION_PROGRESS_REMOVE: progress_remove(row, mutation->id); break;
+    case MUTATION_MAILBOX_REMOVE:
+    case MUTATION_MAILBOX_PUT: break;
     }
+}
+
+static void apply_mutation(struct ledger *ledger, const struct batch *batch,
+                           const struct mutation *mutation)
+{
+    if (mutation->kind == MUTATION_MAILBOX_PUT) {
+        return; /* ledger_letter.c */
+    }
+    if (mutation->kind == MUTATION_MAILBOX_REMOVE) {
+        ledger_receive(ledger, batch->partition, mutation->number);
+        return;
+    }
+    if (mutation->kind == MUTATION_INSTANCE_INSERT) {
+        insert(ledger, batch, mutation);
+    }
+    apply_to_row(ledger, row_of(ledger, batch, mutation->row), mutation);
 }
 
 void ledger_apply(struct ledger *ledger, const struct batch *const *batches, size_t count)
 {
     ledger->commits++;
     ledger->touched = NULL;
+    ledger->dues = NULL;
+    ledger->due_last = &ledger->dues;
     for (size_t i = 0; i < count; i++) {
         const struct batch *batch = batches[i];
         sim_check(ledger->sim, batch->epoch == ledger->epochs[batch->partition],
@@ -405,13 +399,15 @@ void ledger_apply(struct ledger *ledger, const struct batch *const *batches, siz
     for (struct ledger_row *row = ledger->touched; row != NULL; row = row->next_touched) {
         row->is_touched = false;
         ledger_check_row(ledger, row);
+        ledger_check_raises(ledger, row);
         row->removed_count = 0;
     }
+    ledger_check_letters(ledger, batches, count);
 }
 
 /* ---- activities ---- */
 
-static struct ledger_step *step_of(struct ledger *ledger, const struct activity *activity)
+static struct ledger_row *row_of_activity(struct ledger *ledger, const struct activity *activity)
 {
     struct ledger_row *row = map64_find(&ledger->by_number, activity->row);
     sim_check(ledger->sim,
@@ -420,21 +416,45 @@ static struct ledger_step *step_of(struct ledger *ledger, const struct activity 
                   (size_t)activity->id < row->step_count,
               "step %d of '%.*s' is handed out and not durable", activity->id,
               TEXT_ARGS(activity->instance_id));
-    struct ledger_step *step = &row->steps[activity->id];
-    sim_check(ledger->sim,
-              !step->is_timer && text_equal(step->event->name, activity->name) &&
-                  text_equal(step->event->version, activity->version) &&
-                  text_equal(step->event->payload, activity->input),
-              "step %d of '%.*s' is not what was asked for", activity->id, TEXT_ARGS(row->id));
-    return step;
+    return row;
+}
+
+static void check_progress(struct ledger *ledger, const struct ledger_row *row,
+                           const struct activity *activity)
+{
+    const struct event_extra *extra = row->steps[activity->id].event->extra;
+    struct text said = extra != NULL ? extra->progress : TEXT_ABSENT;
+    for (const struct ledger_progress *p = row->progress; p != NULL; p = p->next) {
+        if (p->id == activity->id) {
+            if (p->since == ledger->commits) {
+                return; /* it may have been said after this was made */
+            }
+            said = p->bytes;
+        }
+    }
+    sim_check(ledger->sim, text_equal(said, activity->progress),
+              "step %d of '%.*s' is handed out with progress %.*s, not %.*s", activity->id,
+              TEXT_ARGS(row->id), TEXT_ARGS(activity->progress), TEXT_ARGS(said));
 }
 
 void ledger_dispatched(struct ledger *ledger, const struct activity *activity)
 {
-    (void)step_of(ledger, activity);
+    const struct ledger_row *row = row_of_activity(ledger, activity);
+    const struct ledger_step *step = &row->steps[activity->id];
+    sim_check(ledger->sim,
+              step->kind == LEDGER_TASK && text_equal(step->event->name, activity->name) &&
+                  text_equal(step->event->version, activity->version) &&
+                  text_equal(step->event->payload, activity->input),
+              "step %d of '%.*s' is not what was asked for", activity->id, TEXT_ARGS(row->id));
+    sim_check(ledger->sim,
+              ledger_is_alive(row) && !step->is_closed && !ledger_is_answered(row, activity->id),
+              "step %d of '%.*s' is handed out, and nobody waits for it", activity->id,
+              TEXT_ARGS(row->id));
+    check_progress(ledger, row, activity);
 }
 
 void ledger_ran(struct ledger *ledger, const struct activity *activity)
 {
-    step_of(ledger, activity)->runs++;
+    struct text key = ledger_step_key(ledger, activity->execution_id, activity->id);
+    sim_put(&ledger->runs, key, ledger);
 }

@@ -3,14 +3,20 @@
  * The ledger: what has been committed, and whether it may have been.
  *
  * It hears every batch that a commit of the store has applied, keeps what it says (also of
- * instances that were replaced), and checks:
+ * instances that were replaced or purged, and of earlier executions), and checks:
  *
  *   L1  each mutation where it stands: numbers without gaps, nothing removed that is not there,
  *       the epoch of the present owner (S2);
- *   L2  each turn: its order (T1), its times (C6), completions of open steps only and each once
- *       (C3), results of activities that have run, events of a sender in their order;
- *   L3  each instance after each commit: state, busy mark (C4), timers and inbox fit its history,
- *       nothing is in the inbox and in history, nothing left the inbox without getting there. */
+ *   L2  each turn: it was run, with these events (spy.h); its order (T1), its times (C6),
+ *       completions of open steps only and each once (C3), none of a step that was cancelled,
+ *       results of activities that have run and of children that have ended so, events of a sender
+ *       in their order, none taken while it was suspended (C9);
+ *   L3  each instance after each commit: state, busy mark (C4), timers, progress and inbox fit its
+ *       history, nothing is in the inbox and in history, nothing left the inbox without getting
+ *       there; what another execution was owed of the events before is there, first, and in order;
+ *   L4  each letter: in the commit with its cause it is in the mailbox of its receiver, in the order
+ *       of its sender, or has taken effect (C8); one that is received takes effect in that commit
+ *       (S6). */
 #ifndef SIM_LEDGER_H
 #define SIM_LEDGER_H
 
@@ -20,6 +26,7 @@
 #include "wire/wire.h"
 
 struct sim;
+struct spy_turn;
 
 struct ledger_turn {
     struct text bytes;
@@ -34,9 +41,12 @@ struct ledger_inbox {
     const struct event *event;
 };
 
+enum ledger_kind { LEDGER_TASK, LEDGER_TIMER, LEDGER_CHILD, LEDGER_OTHER };
+
 struct ledger_step {
-    bool is_timer, is_closed;
-    unsigned runs;
+    enum ledger_kind kind;
+    bool is_closed, is_cancelled;
+    size_t closed_in; /* after how many turns */
     time_us fire_at;
     const struct event *event;
 };
@@ -46,15 +56,39 @@ struct ledger_timer {
     int32_t id;
 };
 
+struct ledger_progress {
+    struct ledger_progress *next;
+    int32_t id;
+    struct text bytes;
+    uint64_t since; /* which commit */
+};
+
+/* An execution that is over because the instance began another one. */
+struct ledger_life {
+    struct ledger_life *before;
+    struct text execution_id, name, version, input;
+    const struct ledger_turn *turns; /* the last one of a renewed one as it was run */
+    size_t turn_count;
+    const struct spy_turn *last; /* of a renewed one; NULL: it was rewound */
+};
+
 /* Growing arrays: those who are left behind stay in the arena. */
 struct ledger_row {
     struct ledger_row *next_touched;
     uint64_t number;
     unsigned partition;
-    bool is_touched, is_deleted, is_busy;
+    bool is_touched, is_deleted, is_busy, has_begun;
+    bool is_fork;    /* its history began as another's */
+    bool is_rewound; /* at some time */
+    bool is_killed;  /* replaced while it lived */
     enum run_state state;
-    struct text id, execution_id, name, version, input, output, failure;
-    time_us created_at, updated_at, ended_at;
+    unsigned ends; /* set of final states that it has been in */
+    struct text id, execution_id, name, version, input, output, failure, status, tags;
+    struct text status_said; /* as the code has said it in turns that are durable */
+    struct text parent_id, parent_execution_id;
+    int32_t parent_step;
+    time_us created_at, updated_at, ended_at, starts_at;
+    struct ledger_life *past;
     struct ledger_turn *turns;
     size_t turn_count, turn_room;
     struct ledger_inbox *inbox;
@@ -65,12 +99,37 @@ struct ledger_row {
     size_t step_count, step_room;
     struct ledger_timer *timers;
     size_t timer_count, timer_room;
+    struct ledger_progress *progress;
     uint64_t arrival_last;
     time_us made_at, input_at; /* the last of what was made in turns, and of what came in */
+    time_us copied_until;      /* turns up to then are of the life before (rewound) */
+    size_t copies;             /* turns yet to come that are another's (fork) */
     time_us fired_due;         /* the last timer that fired */
     int32_t fired_id;
-    int64_t raised_last[2]; /* the highest number of each sender in history */
-    uint64_t begun, ended;  /* in which commit; 0: not yet */
+    bool is_on_hold;        /* suspended, as far as turns have heard */
+    int64_t raised_last[2]; /* the highest number of each client in history */
+    struct text *owed;      /* raises that must come first in this execution */
+    size_t owed_count;
+    struct map taken; /* raises that an earlier execution has taken for good */
+    uint64_t begun, ended, ended_last, renewed, deleted; /* in which commit; 0: not (now) */
+};
+
+/* A letter that must have been seen to when the commit is over. */
+struct ledger_due {
+    struct ledger_due *next;
+    enum message_kind kind;
+    unsigned from;    /* partition of who says it */
+    bool is_received; /* it was in the mailbox */
+    struct text id, execution_id;
+    int32_t step;
+    struct text key; /* of a raise */
+    const struct event *event;
+};
+
+struct ledger_mail {
+    struct ledger_mail *next;
+    uint64_t number;
+    struct ledger_due due;
 };
 
 struct ledger {
@@ -82,20 +141,30 @@ struct ledger {
     struct ledger_row *touched;
     uint64_t commits;
     uint64_t epochs[64];
-    uint64_t mail_removed[64];
-    struct map raised; /* "sender number" of every raise seen anywhere */
+    uint64_t mail_removed[64], mail_known[64];
+    struct ledger_mail *mail[64]; /* what lies there, oldest first */
+    struct ledger_due *dues, **due_last;
+    struct map raised;            /* keys of every raise seen anywhere: see ledger_raise_key */
+    struct map64 rewound_senders; /* numbers of SENDER_PROGRAM >> 12: these may send again */
+    struct map runs;              /* "execution step" of every activity that has run */
 };
 
-enum { SENDER_DIRECT, SENDER_MAIL };
+/* Who raises: in the payload. SENDER_PROGRAM: the number tells which, and which of his. */
+enum { SENDER_DIRECT, SENDER_MAIL, SENDER_PROGRAM };
 
 void ledger_init(struct ledger *ledger, struct sim *sim, struct arena *arena);
 void ledger_done(struct ledger *ledger);
 void ledger_apply(struct ledger *ledger, const struct batch *const *batches, size_t count);
+void ledger_see_mail(struct ledger *ledger, struct store *store); /* there may be more */
 
 struct ledger_row *ledger_find(const struct ledger *ledger,
                                struct text id); /* not replaced; NULL */
+/* Present or past. */
 struct ledger_row *ledger_find_execution(const struct ledger *ledger, struct text execution_id);
 bool ledger_has_raised(const struct ledger *ledger, int64_t sender, int64_t number);
+bool ledger_is_alive(const struct ledger_row *row); /* NULL: false */
+/* The rows of an id, the latest first: begin with *cursor = row_count. */
+struct ledger_row *ledger_next(const struct ledger *ledger, struct text id, size_t *cursor);
 
 /* An activity is about to be handed out, or has run: its request must be durable. */
 void ledger_dispatched(struct ledger *ledger, const struct activity *activity);
@@ -105,6 +174,9 @@ void ledger_ran(struct ledger *ledger, const struct activity *activity);
 void ledger_compare(struct ledger *ledger, struct store *store);
 
 bool ledger_read_raise(const struct event *event, int64_t *ret_sender, int64_t *ret_number);
-bool ledger_is_input(enum event_kind kind);
+/* A completion of this step waits. */
+bool ledger_is_answered(const struct ledger_row *row, int32_t step);
+bool ledger_is_held(const struct ledger_row *row); /* its start waits for its time */
+const struct event *ledger_last_event(const struct ledger_turn *turns, size_t count);
 
 #endif

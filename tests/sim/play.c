@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The orchestrator that carries out a random program, and the activities it calls.
+ * The orchestrator that carries out a random program.
  *
  * It keeps two checksums. `sure` covers what does not depend on who was first; `sum` covers
  * everything that was seen, in the order in which it was seen, the time included. The model of
@@ -12,111 +12,84 @@
 
 #include "program.h"
 
-/* ---- checksums of values ---- */
-
-static uint64_t hash_value(pd_value v)
-{
-    uint64_t hash;
-    switch (pd_kind_of(v)) {
-    case PD_IS_NULL: return hash_null();
-    case PD_IS_BOOL: return hash_bool(pd_bool(v));
-    case PD_IS_INT: return hash_int(pd_int(v));
-    case PD_IS_REAL: return hash_real(pd_real(v));
-    case PD_IS_TEXT: return hash_text(pd_text(v));
-    case PD_IS_ARRAY:
-        hash = hash_many(PD_IS_ARRAY, pd_count(v));
-        for (size_t i = 0; i < pd_count(v); i++) {
-            hash = hash_mix(hash, hash_value(pd_at(v, i)));
-        }
-        return hash;
-    case PD_IS_OBJECT:
-        hash = hash_many(PD_IS_OBJECT, pd_count(v));
-        for (size_t i = 0; i < pd_count(v); i++) {
-            hash = hash_mix(hash, hash_text(pd_key_at(v, i)));
-            hash = hash_mix(hash, hash_value(pd_value_at(v, i)));
-        }
-        return hash;
-    }
-    return 0;
-}
-
-static uint64_t hash_outcome(const pd_task *task)
-{
-    const pd_failure *failure = pd_task_failure(task);
-    if (failure == NULL) {
-        return hash_value(pd_task_value(task));
-    }
-    int64_t number = 0;
-    if (strcmp(failure->type, "SimFail") == 0) {
-        for (const char *at = failure->message; *at != '\0'; at++) {
-            number = *at >= '0' && *at <= '9' ? number * 10 + (*at - '0') : number;
-        }
-    }
-    return hash_failure(failure->type, number);
-}
-
-/* ---- activities ---- */
-
-/* The answer of a number: every kind of value comes up. hash_answer in expect.c knows them. */
-static pd_result answer(pd_activity *a, int64_t n)
-{
-    pd_list *list;
-    pd_dict *dict;
-    switch (n % 8) {
-    case 0: return pd_ok(a, n);
-    case 1: return pd_ok(a, pd_format(a, "text %" PRId64 " \xc3\xa9\n\"quoted\"", n));
-    case 2:
-        list = pd_list_new(a);
-        for (int64_t i = 0; i < n % 5; i++) {
-            pd_list_add(list, n + i);
-        }
-        return pd_ok(a, list);
-    case 3: return pd_ok(a, PD_OBJ("n", n, "inner", PD_OBJ("t", "deep", "none", PD_NULL)));
-    case 4: return pd_ok(a, PD_NULL);
-    case 5: return pd_ok(a, pd_of_bool(n % 3 == 0));
-    case 6: return pd_ok(a, (double)n / 2);
-    default:
-        dict = pd_dict_new(a);
-        pd_dict_set(dict, "", "");
-        pd_dict_set(dict, "list", PD_ARR(n, PD_ARR(n + 1)));
-        return pd_ok(a, dict);
-    }
-}
-
-static pd_result work(pd_activity *a, pd_value input)
-{
-    long long n = 0;
-    bool fails = false;
-    if (!pd_read(a, input, "n", &n, "fails", &fails)) {
-        return PD_FAILED;
-    }
-    unsigned *runs = pd_user(a);
-    (*runs)++;
-    if (fails) {
-        return pd_fail(a, "SimFail", "the number is %lld", n);
-    }
-    return answer(a, n);
-}
-
-/* ---- the orchestrator ---- */
-
 enum { LEFT_MAX = OPS_MAX * FAN_MAX };
+
+struct left {
+    pd_task *task;
+    bool is_child;
+};
 
 struct player {
     pd_orchestration *o;
     const struct program *program;
-    uint64_t sure, sum;
-    pd_task *left[LEFT_MAX];
+    struct position at;
+    unsigned named, sent;
+    struct left left[LEFT_MAX];
     size_t left_count;
 };
+
+static void see(struct player *player, uint64_t hash)
+{
+    player->at.sum = hash_mix(player->at.sum, hash);
+}
+
+static void see_for_sure(struct player *player, uint64_t hash)
+{
+    player->at.sure = hash_mix(player->at.sure, hash);
+    see(player, hash);
+}
+
+/* ---- leaves ---- */
+
+static bool handles(const pd_failure *failure, int attempt, void *argument)
+{
+    const struct policy *policy = argument;
+    (void)failure;
+    return attempt < policy->refused_from;
+}
+
+static const pd_retry *retry_of(const struct policy *policy, pd_retry *ret)
+{
+    *ret = (pd_retry){
+        .attempts_max = policy->attempts_max,
+        .delay_first = pd_milliseconds(policy->delay_ms),
+        .backoff = policy->backoff,
+        .jitter = policy->jitter,
+        .handles = policy->refused_from > 0 ? handles : NULL,
+        .argument = (void *)(uintptr_t)policy,
+    };
+    return policy->attempts_max > 0 ? ret : NULL;
+}
 
 static pd_task *start_activity(struct player *player, const struct leaf *leaf, int64_t number,
                                bool fails)
 {
-    pd_activity_call call = { .version = leaf->has_version ? "2" : NULL };
-    pd_literal input = PD_OBJ("n", number, "fails", fails);
+    pd_retry retry;
+    pd_activity_call call = { .version = leaf->has_version ? "2" : NULL,
+                              .retry = retry_of(&leaf->retry, &retry) };
+    pd_literal input =
+        PD_OBJ("n", number, "fails", fails, "final", leaf->is_final, "failures", leaf->failures);
     call.input = pd_of_literal(input);
-    return pd_start_activity_(player->o, pd_ref_name(leaf->is_unknown ? "nobody" : "work"), &call);
+    if (leaf->has_limits) {
+        call.start_max = call.run_max = call.beat_max = pd_minutes(1 + number % 3);
+    }
+    const char *name = leaf->is_unknown ? "nobody" : leaf->pays ? "pay" : "work";
+    return pd_start_activity_(player->o, pd_ref_name(name), &call);
+}
+
+static pd_task *start_child(struct player *player, const struct leaf *leaf)
+{
+    pd_orchestration *o = player->o;
+    pd_retry retry;
+    pd_child_call call = { .retry = retry_of(&leaf->retry, &retry) };
+    pd_literal input = PD_OBJ("seed", leaf->seed, "depth", player->at.depth + 1);
+    call.input = pd_of_literal(input);
+    if (leaf->is_named && player->program->is_racy) {
+        call.id = pd_format(o, "shared-%d", (int)(leaf->seed % 6));
+    } else if (leaf->is_named) {
+        call.id = pd_format(o, "kid-%s-%u", pd_execution_id(o), player->named++);
+    }
+    return pd_start_child_(o, pd_ref_name("play"), &call);
 }
 
 static pd_task *start_leaf(struct player *player, const struct leaf *leaf)
@@ -125,48 +98,71 @@ static pd_task *start_leaf(struct player *player, const struct leaf *leaf)
     case LEAF_ACTIVITY: return start_activity(player, leaf, leaf->number, leaf->fails);
     case LEAF_TIMER: return pd_start_timer(player->o, pd_milliseconds(leaf->delay_ms));
     case LEAF_EVENT: return pd_expect_event(player->o, sim_event_names[leaf->name]);
+    case LEAF_CHILD: return start_child(player, leaf);
     }
     return NULL;
 }
 
-static void see(struct player *player, uint64_t hash)
+static const struct leaf plain = { .kind = LEAF_ACTIVITY };
+
+/* Racy: others may end first, and the step itself. */
+static void let_others(struct player *player)
 {
-    player->sum = hash_mix(player->sum, hash);
+    if (player->program->is_racy) {
+        pd_task *other = start_activity(player, &plain, 16, false);
+        see(player, pd_wait(player->o, other));
+    }
 }
 
-static void see_for_sure(struct player *player, uint64_t hash)
+static void cancel(struct player *player, const struct op *op, pd_task **tasks)
 {
-    player->sure = hash_mix(player->sure, hash);
-    see(player, hash);
+    bool has_any = false;
+    for (size_t i = 0; i < op->count; i++) {
+        if (op->leaves[i].is_cancelled) {
+            if (!has_any) {
+                let_others(player);
+            }
+            has_any = true;
+            pd_cancel(player->o, tasks[i]);
+        }
+    }
+}
+
+/* ---- joins ---- */
+
+static uint64_t outcome(const struct op *op, size_t leaf, pd_task *task)
+{
+    return hash_outcome(task, op->leaves[leaf].kind == LEAF_CHILD);
 }
 
 /* Joined one by one as they end; what has ended may be followed by an activity of its own. */
 static void join_any(struct player *player, const struct op *op, pd_task **tasks)
 {
     struct {
-        const struct leaf *leaf;
+        size_t leaf;
         unsigned follow;
+        bool is_child;
     } of[FAN_MAX];
     size_t count = op->count;
     uint64_t all = 0;
     for (size_t i = 0; i < count; i++) {
-        of[i].leaf = &op->leaves[i];
+        of[i].leaf = i;
         of[i].follow = op->leaves[i].follow;
+        of[i].is_child = op->leaves[i].kind == LEAF_CHILD;
     }
-    static const struct leaf plain = { .kind = LEAF_ACTIVITY };
     while (count > 0) {
         size_t at = pd_wait_any(player->o, tasks, count);
-        uint64_t hash = hash_outcome(tasks[at]);
+        uint64_t hash = hash_outcome(tasks[at], of[at].is_child);
         all += hash;
         see(player, hash_mix(hash, at));
         if (player->program->is_racy && hash % 4 == 0) {
             see(player, (uint64_t)pd_now(player->o).ms);
-            see(player,
-                hash_value(pd_call_activity(player->o, "work", PD_OBJ("n", 8, "fails", PD_FALSE))));
+            see(player, hash_value(pd_call_activity(player->o, "work", PD_OBJ("n", 8))));
         }
         if (of[at].follow > 0) {
-            int64_t next = of[at].leaf->number + 1000 * of[at].follow;
+            int64_t next = op->leaves[of[at].leaf].number + 1000 * of[at].follow;
             of[at].follow--;
+            of[at].is_child = false;
             tasks[at] = start_activity(player, &plain, next, false);
         } else {
             count--;
@@ -174,13 +170,25 @@ static void join_any(struct player *player, const struct op *op, pd_task **tasks
             memmove(&of[at], &of[at + 1], (count - at) * sizeof of[at]);
         }
     }
-    player->sure = hash_mix(player->sure, all);
+    player->at.sure = hash_mix(player->at.sure, all);
 }
 
-static void see_all(struct player *player, pd_task *const *tasks, size_t count)
+static void see_all(struct player *player, const struct op *op, pd_task *const *tasks)
 {
-    for (size_t i = 0; i < count; i++) {
-        see_for_sure(player, hash_outcome(tasks[i]));
+    for (size_t i = 0; i < op->count; i++) {
+        see_for_sure(player, outcome(op, i, tasks[i]));
+    }
+}
+
+static void join_in_order(struct player *player, const struct op *op, pd_task *const *tasks)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        pd_task *task = tasks[op->order[i]];
+        for (size_t k = 0; k < op->count; k++) {
+            see(player, pd_task_is_done(tasks[k]));
+        }
+        see_for_sure(player, pd_wait(player->o, task));
+        see_for_sure(player, outcome(op, op->order[i], task));
     }
 }
 
@@ -190,49 +198,48 @@ static void fan(struct player *player, const struct op *op)
     for (size_t i = 0; i < op->count; i++) {
         tasks[i] = start_leaf(player, &op->leaves[i]);
     }
+    cancel(player, op, tasks);
     switch (op->join) {
     case JOIN_ALL:
         see_for_sure(player, pd_wait_all(player->o, tasks, op->count));
-        see_all(player, tasks, op->count);
+        see_all(player, op, tasks);
         break;
     case JOIN_AWAIT_ALL:
         pd_await_all(player->o, tasks, op->count);
-        see_all(player, tasks, op->count);
+        see_all(player, op, tasks);
         break;
     case JOIN_ANY: join_any(player, op, tasks); break;
-    case JOIN_ORDER:
-        for (size_t i = 0; i < op->count; i++) {
-            pd_task *task = tasks[op->order[i]];
-            for (size_t k = 0; k < op->count; k++) {
-                see(player, pd_task_is_done(tasks[k]));
-            }
-            see_for_sure(player, pd_wait(player->o, task));
-            see_for_sure(player, hash_outcome(task));
-        }
-        break;
+    case JOIN_ORDER: join_in_order(player, op, tasks); break;
     case JOIN_LATER:
         see(player, pd_wait_any(player->o, tasks, op->count));
-        memcpy(&player->left[player->left_count], tasks, op->count * sizeof *tasks);
-        player->left_count += op->count;
+        for (size_t i = 0; i < op->count; i++) {
+            player->left[player->left_count++] =
+                (struct left){ tasks[i], op->leaves[i].kind == LEAF_CHILD };
+        }
         break;
     }
 }
 
-static void call(struct player *player, const struct leaf *leaf)
+/* ---- operations ---- */
+
+static void call(struct player *player, const struct op *op)
 {
+    const struct leaf *leaf = &op->leaves[0];
     int64_t before = pd_now(player->o).ms;
-    if (leaf->kind == LEAF_TIMER && leaf->number % 2 == 0) {
+    bool is_whole = !leaf->is_cancelled;
+    if (is_whole && leaf->kind == LEAF_TIMER && leaf->number % 2 == 0) {
         pd_sleep(player->o, pd_milliseconds(leaf->delay_ms));
         see_for_sure(player, hash_null());
-    } else if (leaf->kind == LEAF_EVENT) {
+    } else if (is_whole && leaf->kind == LEAF_EVENT) {
         see_for_sure(player, hash_value(pd_wait_event(player->o, sim_event_names[leaf->name])));
     } else {
         pd_task *task = start_leaf(player, leaf);
+        cancel(player, op, &task);
         pd_wait(player->o, task);
-        see_for_sure(player, hash_outcome(task));
+        see_for_sure(player, outcome(op, 0, task));
     }
     int64_t after = pd_now(player->o).ms;
-    bool is_early = leaf->kind == LEAF_TIMER && after < before + leaf->delay_ms;
+    bool is_early = is_whole && leaf->kind == LEAF_TIMER && after < before + leaf->delay_ms;
     if (is_early || after < before) {
         pd_raise(player->o, "SimEarly", "at %" PRId64 " after %" PRId64, after, before);
     }
@@ -241,47 +248,129 @@ static void call(struct player *player, const struct leaf *leaf)
 static void collect(struct player *player)
 {
     see_for_sure(player, player->left_count);
-    (void)pd_wait_all(player->o, player->left, player->left_count);
-    see_all(player, player->left, player->left_count);
+    for (size_t i = 0; i < player->left_count; i++) {
+        (void)pd_wait(player->o, player->left[i].task);
+    }
+    for (size_t i = 0; i < player->left_count; i++) {
+        see_for_sure(player, hash_outcome(player->left[i].task, player->left[i].is_child));
+    }
     player->left_count = 0;
+}
+
+static void event_for(struct player *player, const struct op *op)
+{
+    pd_value payload = PD_NULL;
+    bool has_come = pd_wait_event_for(player->o, sim_event_names[op->number % SIM_NAMES],
+                                      pd_milliseconds(op->leaves[0].delay_ms), &payload);
+    see(player, has_come);
+    see(player, hash_value(payload));
+}
+
+/* Its number tells whose it is, and which of his. */
+static void send_event(struct player *player, const struct op *op)
+{
+    pd_orchestration *o = player->o;
+    const char *to = pd_instance_id(o);
+    if (op->receiver == SEND_SHARED || (op->receiver == SEND_PARENT && pd_parent_id(o) == NULL)) {
+        to = pd_format(o, "shared-%u", op->number % 6);
+    } else if (op->receiver == SEND_PARENT) {
+        to = pd_parent_id(o);
+    }
+    uint64_t self = hash_text(pd_execution_id(o)) >> 24;
+    int64_t number = (int64_t)(self << 12 | ++player->sent);
+    pd_send_event(o, to, sim_event_aliases[op->number % SIM_NAMES], PD_OBJ("from", 2, "n", number));
+}
+
+static void carry_out(struct player *player, const struct op *op)
+{
+    pd_orchestration *o = player->o;
+    switch (op->kind) {
+    case OP_FAN: fan(player, op); break;
+    case OP_CALL: call(player, op); break;
+    case OP_NOW: see(player, (uint64_t)pd_now(o).ms); break;
+    case OP_COLLECT: collect(player); break;
+    case OP_SAY:
+        if (op->number == 0) {
+            pd_set_status(o, PD_NULL);
+        } else {
+            pd_set_status(o, PD_OBJ("n", op->number, "round", player->at.round));
+        }
+        break;
+    case OP_CHANGED:
+        see_for_sure(player, pd_changed(o, pd_format(o, "fix-%u", op->number % CHANGES)));
+        break;
+    case OP_CHANCE:
+        see(player, pd_random(o));
+        see(player, hash_text(pd_new_uuid(o)));
+        break;
+    case OP_SEND: send_event(player, op); break;
+    case OP_EVENT_FOR: event_for(player, op); break;
+    }
+}
+
+/* ---- the end ---- */
+
+/* Nobody waits for these: they are dropped with the execution. */
+static void litter(struct player *player)
+{
+    static const struct leaf timer = { .kind = LEAF_TIMER, .delay_ms = 700 };
+    static const struct leaf child = { .kind = LEAF_CHILD, .seed = 3 };
+    (void)start_leaf(player, &plain);
+    (void)start_leaf(player, &timer);
+    if (player->at.depth < DEPTH_MAX) {
+        (void)start_leaf(player, &child);
+    }
+}
+
+static void await_all(struct player *player, const struct program *program)
+{
+    pd_task *tasks[AWAIT_ALL_COUNT];
+    for (unsigned i = 0; i < AWAIT_ALL_COUNT; i++) {
+        tasks[i] =
+            start_activity(player, &plain, program->number + i, (program->failing >> i & 1) != 0);
+    }
+    pd_await_all(player->o, tasks, AWAIT_ALL_COUNT);
 }
 
 static pd_result end(struct player *player)
 {
+    pd_orchestration *o = player->o;
     const struct program *program = player->program;
+    const struct position *at = &player->at;
     int64_t n = program->number;
+    const char *sure = pd_format(o, "%016" PRIx64, at->sure);
+    const char *sum = pd_format(o, "%016" PRIx64, at->sum);
     switch (program->ending) {
-    case ENDS_WITH_FAIL: return pd_fail(player->o, "SimEnd", "the number is %" PRId64, n);
-    case ENDS_WITH_RAISE: pd_raise(player->o, "SimRaise", "the number is %" PRId64, n);
-    case ENDS_BY_AWAIT: {
-        static const struct leaf plain = { .kind = LEAF_ACTIVITY };
-        pd_await(player->o, start_activity(player, &plain, n, true));
-        break;
-    }
+    case ENDS_WITH_FAIL: return pd_fail(o, "SimEnd", "the number is %" PRId64, n);
+    case ENDS_WITH_RAISE: pd_raise(o, "SimRaise", "the number is %" PRId64, n);
+    case ENDS_BY_AWAIT: pd_await(o, start_activity(player, &plain, n, true)); break;
+    case ENDS_BY_AWAIT_ALL: await_all(player, program); break;
+    case CONTINUES:
+        return pd_continue_as_new(o,
+                                  PD_OBJ("seed", at->seed, "depth", at->depth, "round",
+                                         at->round + 1, "sure", sure, "sum", sum),
+                                  .version = program->has_version ? "1.7" : NULL,
+                                  .drops_events = program->drops_events);
     case ENDS_WELL: break;
     }
-    const char *sure = pd_format(player->o, "%016" PRIx64, player->sure);
-    const char *sum = pd_format(player->o, "%016" PRIx64, player->sum);
-    return pd_ok(player->o, PD_OBJ("sure", sure, "sum", sum));
+    return pd_ok(o, PD_OBJ("sure", sure, "sum", sum));
 }
 
 static pd_result play(pd_orchestration *o, pd_value input)
 {
-    long long seed = 0;
-    pd_read(o, input, "seed", &seed);
     struct program *program = pd_alloc(o, sizeof *program);
-    program_make(program, (uint64_t)seed);
     struct player *player = pd_alloc(o, sizeof *player);
+    if (!position_read(pd_json(o, input), &player->at)) {
+        return pd_fail(o, "SimInput", "%s", pd_json(o, input));
+    }
+    program_make(program, &player->at);
     player->o = o;
     player->program = program;
     for (size_t i = 0; i < program->op_count; i++) {
-        const struct op *op = &program->ops[i];
-        switch (op->kind) {
-        case OP_FAN: fan(player, op); break;
-        case OP_CALL: call(player, &op->leaves[0]); break;
-        case OP_NOW: see(player, (uint64_t)pd_now(o).ms); break;
-        case OP_COLLECT: collect(player); break;
-        }
+        carry_out(player, &program->ops[i]);
+    }
+    if (program->litters) {
+        litter(player);
     }
     return end(player);
 }
@@ -289,5 +378,6 @@ static pd_result play(pd_orchestration *o, pd_value input)
 const pd_function play_program[] = {
     PD_FUNCTION("play", play),
     PD_FUNCTION("work", work),
+    PD_TRANSACTION("pay", pay),
 };
 const size_t play_program_count = sizeof play_program / sizeof *play_program;

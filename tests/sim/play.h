@@ -9,4 +9,25 @@
 extern const pd_function play_program[];
 extern const size_t play_program_count;
 
+/* pd_user */
+struct sim_user {
+    unsigned runs;
+    int step; /* of the activity that runs */
+};
+
+/* What an activity may write to when it runs in a transaction (pd_activity_database). */
+struct till {
+    void *owner;
+    void (*pay)(void *owner, const char *key);
+};
+
+/* ---- work.c ---- */
+
+pd_activity_fn work;
+pd_activity_fn pay; /* PD_TRANSACTION */
+
+uint64_t hash_value(pd_value v);
+/* Of an activity, timer, event or child; numbers in the messages of our own failures count. */
+uint64_t hash_outcome(const pd_task *task, bool is_child);
+
 #endif

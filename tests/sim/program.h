@@ -6,11 +6,16 @@
  * orchestrator in play.c carries them out with the public calls, and program_expect works out what
  * must come of it without any of that: no engine, no author, no JSON.
  *
+ * A program has one or more rounds, each an execution of its own (continue as new) with operations
+ * of its own; what was seen so far travels in the input. A program may have children, which are
+ * programs themselves.
+ *
  *   G1  Which operations follow does not depend on what was observed, unless is_racy; so of all
  *       others the ending and the checksum `sure` are known before the program has run, but for the
  *       payloads of events, which are those raised, name by name, in the order of history.
  *   G2  Every program ends once its events have been raised, its activities answered, and its
- *       timers fired. */
+ *       timers fired.
+ *   G3  Children wait for no events and are not racy: so of them everything is known. */
 #ifndef SIM_PROGRAM_H
 #define SIM_PROGRAM_H
 
@@ -18,22 +23,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FAN_MAX = 12, OPS_MAX = 10, SIM_NAMES = 3, FOLLOW_MAX = 2 };
+enum { FAN_MAX = 12, OPS_MAX = 10, SIM_NAMES = 3, FOLLOW_MAX = 2, DEPTH_MAX = 2, CHANGES = 3 };
 
 /* Expected under the one name, raised under the other. */
 extern const char *const sim_event_names[SIM_NAMES];
 extern const char *const sim_event_aliases[SIM_NAMES];
 
-enum leaf_kind { LEAF_ACTIVITY, LEAF_TIMER, LEAF_EVENT };
+enum leaf_kind { LEAF_ACTIVITY, LEAF_TIMER, LEAF_EVENT, LEAF_CHILD };
+
+/* When it is tried again; attempts_max 0: never. */
+struct policy {
+    int attempts_max;
+    int refused_from; /* `handles` says no from this attempt on; 0: it always says yes */
+    int64_t delay_ms;
+    double backoff, jitter;
+};
 
 /* One thing that is waited for. */
 struct leaf {
     enum leaf_kind kind;
-    bool fails, is_unknown, has_version; /* of an activity */
-    int64_t number;                      /* of an activity: decides its result */
-    int64_t delay_ms;                    /* of a timer */
-    unsigned name;                       /* of an event */
-    unsigned follow;                     /* activities that follow its end, one after another */
+    bool fails, is_final, is_unknown, has_version, pays; /* of an activity */
+    bool has_limits;                                     /* of time: racy */
+    int failures;        /* so many attempts fail before one does not */
+    struct policy retry; /* of an activity or child */
+    int64_t number;      /* of an activity: decides its result */
+    int64_t delay_ms;    /* of a timer */
+    unsigned name;       /* of an event */
+    uint64_t seed;       /* of a child */
+    bool is_named;       /* a child with an id of its own choice: one that others use, when racy */
+    bool is_cancelled;   /* given up at once, when racy perhaps later */
+    unsigned follow;     /* activities that follow its end, one after another */
 };
 
 enum join {
@@ -45,15 +64,24 @@ enum join {
 };
 
 enum op_kind {
-    OP_FAN,     /* start all leaves, then join */
-    OP_CALL,    /* one leaf: call, or start and wait */
-    OP_NOW,     /* look at the time */
-    OP_COLLECT, /* wait for everything that was left */
+    OP_FAN,       /* start all leaves, then join */
+    OP_CALL,      /* one leaf: call, or start and wait */
+    OP_NOW,       /* look at the time */
+    OP_COLLECT,   /* wait for everything that was left */
+    OP_SAY,       /* the custom status */
+    OP_CHANGED,   /* pd_changed */
+    OP_CHANCE,    /* pd_random and pd_new_uuid */
+    OP_SEND,      /* an event, to itself or another */
+    OP_EVENT_FOR, /* an event, with a limit of time: racy */
 };
+
+enum receiver { SEND_SELF, SEND_SHARED, SEND_PARENT };
 
 struct op {
     enum op_kind kind;
     enum join join;
+    enum receiver receiver;
+    unsigned number; /* of a change; of whom an event is for; of an event's name */
     size_t count;
     struct leaf leaves[FAN_MAX];
     uint8_t order[FAN_MAX];
@@ -61,20 +89,39 @@ struct op {
 
 enum ending_kind {
     ENDS_WELL,
-    ENDS_WITH_FAIL,  /* pd_fail */
-    ENDS_WITH_RAISE, /* pd_raise */
-    ENDS_BY_AWAIT,   /* pd_await of an activity that fails */
+    ENDS_WITH_FAIL,    /* pd_fail */
+    ENDS_WITH_RAISE,   /* pd_raise */
+    ENDS_BY_AWAIT,     /* pd_await of an activity that fails */
+    ENDS_BY_AWAIT_ALL, /* pd_await_all of some, of which those in `failing` fail */
+    CONTINUES,         /* as new: the next round */
 };
+
+enum { AWAIT_ALL_COUNT = 4 };
 
 struct program {
     bool is_racy;
     size_t op_count;
     struct op ops[OPS_MAX];
+    bool litters;      /* asks for things at last that it does not wait for */
+    bool has_version;  /* of the next round */
+    bool drops_events; /* on the way to it: racy */
     enum ending_kind ending;
+    unsigned failing;
     int64_t number; /* in the ending's message */
 };
 
-void program_make(struct program *program, uint64_t seed);
+/* Where a program stands: what its input says. */
+struct position {
+    uint64_t seed;
+    unsigned depth; /* 0: nobody's child */
+    unsigned round;
+    uint64_t sure, sum; /* so far */
+};
+
+/* From the JSON of an input; false: it is none. */
+bool position_read(const char *input, struct position *ret);
+
+void program_make(struct program *program, const struct position *position);
 
 /* ---- checksums ---- */
 
@@ -89,9 +136,10 @@ uint64_t hash_text(const char *text);
 /* Of an array or object: begin, add the items' (or each key's text and value's), end. */
 uint64_t hash_many(uint64_t kind, size_t count);
 
-/* What the activity of this number answers; the same as hash_value of play.c gives for it. */
+/* What the activity of this number answers; the same as hash_value of work.c gives for it. */
 uint64_t hash_answer(int64_t number);
 uint64_t hash_failure(const char *type, int64_t number);
+uint64_t hash_child(uint64_t sure);                   /* of one that completed */
 uint64_t hash_raised(int64_t sender, int64_t number); /* the payload {"from":..,"n":..} */
 
 /* ---- what must come of it ---- */
@@ -102,13 +150,21 @@ struct raised {
     size_t count;
 };
 
+/* What history says was asked for. */
+struct asked {
+    size_t tasks, timers, children, cancels, sends, changes;
+};
+
 struct expectation {
     bool is_possible; /* false: fewer events were raised than it must have seen */
     enum ending_kind ending;
     uint64_t sure;
+    size_t taken[SIM_NAMES]; /* events */
+    bool is_complete;        /* nothing was left unfinished: then exactly this was asked for */
+    struct asked asked;
 };
 
-void program_expect(const struct program *program, const struct raised raised[SIM_NAMES],
-                    struct expectation *ret);
+void program_expect(const struct program *program, const struct position *position,
+                    const struct raised raised[SIM_NAMES], struct expectation *ret);
 
 #endif

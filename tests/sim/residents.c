@@ -10,14 +10,11 @@
 #include "engine/partition_priv.h"
 #include "sim.h"
 
-static bool has_waiting_completion(const struct ledger_row *row, int32_t id)
+static enum step_kind kind_of(const struct ledger_step *step)
 {
-    for (size_t i = 0; i < row->inbox_count; i++) {
-        if (row->inbox[i].event->ref == id) {
-            return true;
-        }
-    }
-    return false;
+    return step->kind == LEDGER_TASK    ? STEP_TASK
+           : step->kind == LEDGER_TIMER ? STEP_TIMER
+                                        : STEP_CHILD;
 }
 
 static void compare_steps(struct sim *sim, const struct instance *instance,
@@ -27,17 +24,34 @@ static void compare_steps(struct sim *sim, const struct instance *instance,
     for (size_t i = 0; i < row->step_count; i++) {
         const struct ledger_step *step = &row->steps[i];
         struct step found;
-        enum step_kind kind = step->is_timer ? STEP_TIMER : STEP_TASK;
-        bool is_open = !step->is_closed && !has_waiting_completion(row, (int32_t)i);
+        bool is_open = !step->is_closed && !ledger_is_answered(row, (int32_t)i);
         open += is_open;
-        sim_check(sim, steps_find(&instance->steps, (int32_t)i, kind, &found) == is_open,
+        sim_check(sim, steps_find(&instance->steps, (int32_t)i, kind_of(step), &found) == is_open,
                   "'%.*s': step %zu is %s in the store and not in core (C2)", TEXT_ARGS(row->id), i,
                   is_open ? "open" : "closed");
-        sim_check(sim, !is_open || !step->is_timer || found.due == step->fire_at,
+        sim_check(sim, !is_open || step->kind != LEDGER_TIMER || found.due == step->fire_at,
                   "'%.*s': timer %zu is due at another time in core", TEXT_ARGS(row->id), i);
+        sim_check(sim,
+                  !is_open || step->kind != LEDGER_CHILD ||
+                      text_equal(text_of(found.child), step->event->instance_id),
+                  "'%.*s': child %zu is another in core", TEXT_ARGS(row->id), i);
     }
     sim_check(sim, steps_count(&instance->steps) == open, "'%.*s': %u steps open in core, not %zu",
               TEXT_ARGS(row->id), steps_count(&instance->steps), open);
+}
+
+static void compare_progress(struct sim *sim, const struct instance *instance,
+                             const struct ledger_row *row)
+{
+    size_t count = 0;
+    for (const struct note *note = instance->notes; note != NULL; note = note->next) {
+        count++;
+    }
+    for (const struct ledger_progress *p = row->progress; p != NULL; p = p->next, count--) {
+        sim_check(sim, text_equal(note_find(instance, p->id), p->bytes),
+                  "'%.*s': progress of step %d is another in core", TEXT_ARGS(row->id), p->id);
+    }
+    sim_check(sim, count == 0, "'%.*s': more progress in core", TEXT_ARGS(row->id));
 }
 
 static void compare(struct sim *sim, const struct instance *instance)
@@ -64,7 +78,14 @@ static void compare(struct sim *sim, const struct instance *instance)
                       event->event.kind == row->inbox[i].event->kind,
                   "'%.*s': inbox row %zu is another in core", TEXT_ARGS(row->id), i);
     }
+    sim_check(sim,
+              instance->has_begun == row->has_begun &&
+                  text_equal(instance->version, row->version) &&
+                  instance->starts_at == (ledger_is_held(row) ? row->starts_at : 0),
+              "'%.*s' in core: it has %sbegun, or has another version, or start",
+              TEXT_ARGS(row->id), instance->has_begun ? "" : "not ");
     compare_steps(sim, instance, row);
+    compare_progress(sim, instance, row);
 }
 
 void residents_look(struct sim *sim)
@@ -95,4 +116,15 @@ bool residents_wait_for_store(const struct sim *sim)
         }
     }
     return false;
+}
+
+bool residents_are_doubtful(const struct slot *slot)
+{
+    const struct partition *partition = slot->partition;
+    bool is_doubtful = partition != NULL && partition->is_doubtful;
+    for (const struct command *held = partition != NULL ? partition->held.first : NULL;
+         held != NULL; held = held->next) {
+        is_doubtful = is_doubtful || held->as.done.is_unknown;
+    }
+    return is_doubtful;
 }

@@ -38,6 +38,38 @@ void sim_fail(struct sim *sim, const char *format, ...)
     longjmp(sim->failed, 1);
 }
 
+uint64_t sim_sender_of(struct text execution_id)
+{
+    return hash_bytes(5, execution_id.at, execution_id.size) >> 24;
+}
+
+void sim_put(struct map *map, struct text key, void *value)
+{
+    (void)map_remove(map, key);
+    map_put(map, key, value);
+}
+
+void sim_disturb(struct sim *sim, struct text id)
+{
+    sim_put(&sim->disturbed, text_copy(&sim->arena, id), sim);
+}
+
+static void init_maps(struct sim *sim)
+{
+    map_init(&sim->paid);
+    map_init(&sim->forks);
+    map_init(&sim->killable);
+    map_init(&sim->disturbed);
+}
+
+static void end_maps(struct sim *sim)
+{
+    map_done(&sim->paid);
+    map_done(&sim->forks);
+    map_done(&sim->killable);
+    map_done(&sim->disturbed);
+}
+
 bool sim_run(struct sim *sim, uint64_t seed, bool is_traced)
 {
     memset(sim, 0, sizeof *sim);
@@ -46,6 +78,8 @@ bool sim_run(struct sim *sim, uint64_t seed, bool is_traced)
     random_seed(&sim->random, seed);
     arena_init(&sim->arena);
     ledger_init(&sim->ledger, sim, &sim->arena);
+    spy_init(sim);
+    init_maps(sim);
     if (setjmp(sim->failed) != 0) {
         return false; /* everything is left where it is: the process ends */
     }
@@ -57,6 +91,8 @@ bool sim_run(struct sim *sim, uint64_t seed, bool is_traced)
     replay_all(sim);
     driver_end(sim);
     ledger_done(&sim->ledger);
+    spy_done(sim);
+    end_maps(sim);
     arena_done(&sim->arena);
     return true;
 }

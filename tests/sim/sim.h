@@ -2,12 +2,16 @@
  *
  * One seed's simulation: what its files share.
  *
- *     driver.c    the moves, chosen at random: the process, its clients, its clock, its crashes
- *     calls.c     clients' commands, and whether the answers are true
+ *     driver.c    the moves, chosen at random: the process, its clock, its crashes
+ *     flights.c   activities: those that wait, run, beat, pay, are told to stop, are too late
+ *     orders.c    what clients want of instances, made up
+ *     calls.c     clients' commands and mail, and whether the answers are true
+ *     spy.c       what turns were given and asked for
  *     faulty.c    the store between them and store/mem: fails as told, tells the ledger
- *     ledger.c    what has been committed, kept by other code than a store's; checks each commit
+ *     ledger*.c   what has been committed, kept by other code than a store's; checks each commit
  *     residents.c core's memory against the ledger
  *     finish.c    no more faults: everything must come to its end
+ *     outcome.c   what came of each execution, against the model
  *     replay.c    history must give the same again
  *
  *   V1  Everything comes from `random`: the same seed makes the same moves, and the same trace.
@@ -21,7 +25,9 @@
 #include "base/base.h"
 #include "engine/partition.h"
 #include "ledger.h"
+#include "play.h"
 #include "program.h"
+#include "spy.h"
 #include "store/store.h"
 
 enum { SIM_PARTITIONS_MAX = 4, SIM_IDS = 6 };
@@ -31,6 +37,8 @@ enum { SIM_PARTITIONS_MAX = 4, SIM_IDS = 6 };
 #define MOVE_MAP(X)   \
     X(START, 8)       \
     X(RAISE, 8)       \
+    X(ORDER, 6)       \
+    X(TIMEOUT, 3)     \
     X(MAIL, 4)        \
     X(RUN, 16)        \
     X(CUT, 12)        \
@@ -70,21 +78,42 @@ struct slot {
     bool is_held;
 };
 
+/* A claim of a transactional activity (P7). */
+struct sim_claim {
+    struct command command;
+    pd_error error;
+    struct latch latch;
+};
+
 /* An activity that somebody runs, or has run. */
 struct sim_flight {
     struct activity *activity; /* NULL: the result is in `done` */
     struct command *done;
+    struct sim_claim *claim; /* it wants to pay, and has asked */
+    bool is_unwanted;        /* its run was told so */
 };
 
 struct call;
 
-/* A message that was accepted into a mailbox. */
+/* What a client wants of an instance. */
+struct order {
+    struct letter letter;
+    struct event event;
+    struct event_extra extra;
+    unsigned partition;
+    int64_t number; /* of a raise */
+};
+
+/* One that was accepted into a mailbox. */
 struct sent {
     struct sent *next;
-    bool is_start;
-    struct text id, execution_id;
-    int64_t number;
+    const struct order *order;
     uint64_t asked; /* how many commits there were */
+};
+
+/* A history that was sent to be adopted. */
+struct fork {
+    size_t turns;
 };
 
 struct sim {
@@ -103,18 +132,24 @@ struct sim {
     struct store *inner; /* store/mem */
     struct store faulty;
     struct runner *author;
-    unsigned runs; /* of activities */
+    struct sim_user user;
     struct ledger ledger;
     struct slot slots[SIM_PARTITIONS_MAX];
     struct sim_flight *flights;
     size_t flight_count, flight_room;
+    struct map paid; /* keys of activities that have paid */
+    struct spy spy;
+    bool has_picky_workers, is_picky; /* the process that runs now leaves what is newer */
+    struct map forks;                 /* by execution id */
+    struct map killable;              /* ids that somebody wants to replace while they live */
+    struct map disturbed;             /* ids of which the model knows nothing any more */
 
     bool is_faulty;    /* faults may happen now */
     uint64_t troubles; /* faults, crashes, resets so far: what else may excuse an error */
     enum commit_plan plan;
 
     struct call *calls; /* not answered yet */
-    int64_t raise_number, mail_number;
+    int64_t raise_number, mail_number, order_number;
     uint64_t id_number;
     struct sent *sent;
     struct arena arena; /* everything of this seed that need not be given back */
@@ -143,31 +178,61 @@ bool sim_run(struct sim *sim, uint64_t seed, bool is_traced);
 /* faulty.c */
 void faulty_open(struct sim *sim);
 
+/* The upper part of the numbers with which an execution sends events. */
+uint64_t sim_sender_of(struct text execution_id);
+/* Takes the place of what was there; the key is kept. */
+void sim_put(struct map *map, struct text key, void *value);
+/* From now on the model knows nothing of this instance. */
+void sim_disturb(struct sim *sim, struct text id);
+
 /* driver.c */
 void driver_begin(struct sim *sim);
 void driver_move(struct sim *sim);
 void driver_end(struct sim *sim);
+void driver_restart(struct sim *sim, bool may_be_picky);
 bool driver_settle(struct sim *sim, unsigned i); /* cut, commit, hear: true; false: nothing to */
 bool driver_up(struct sim *sim, unsigned i);     /* begins the partition if it is not there */
-void driver_run_flight(struct sim *sim, size_t at);
-void driver_deliver(struct sim *sim, size_t at);
 bool driver_is_down(const struct slot *slot);
+void driver_tell_of_mail(struct sim *sim, unsigned i);
+
+/* flights.c */
+void flights_add(struct sim *sim, struct activity *activity);
+void flights_cancel(struct sim *sim, const struct cancellation *cancellation);
+bool flights_run(struct sim *sim, size_t at); /* true: its result is to be delivered */
+void flights_deliver(struct sim *sim, size_t at);
+void flights_time_out(struct sim *sim);
+void flights_move(struct sim *sim, bool has_run);
+void flights_lose(struct sim *sim, bool all); /* the process has died */
+bool sim_has_paid(struct sim *sim, struct text execution_id, int32_t step);
+
+/* orders.c */
+struct order *orders_raise(struct sim *sim, struct text id, int64_t sender);
+struct order *orders_start(struct sim *sim);
+struct order *orders_for(struct sim *sim, struct text id, enum message_kind kind);
+/* Of any kind but start and raise, for an instance that may know what to do with it. NULL: no. */
+struct order *orders_some(struct sim *sim);
+struct text orders_some_id(struct sim *sim);
+/* Has it taken effect, or can it not any more? */
+bool orders_are_done(struct sim *sim, const struct order *order, uint64_t asked);
 
 /* calls.c */
 void calls_start(struct sim *sim);
-void calls_raise(struct sim *sim, struct text id);
+void calls_tell(struct sim *sim, struct order *order);
 void calls_mail(struct sim *sim);
 void calls_look(struct sim *sim);       /* checks those that were answered */
 void calls_check_mail(struct sim *sim); /* mailboxes are empty: every message took effect */
 void calls_lost(struct sim *sim);       /* their process is gone: no answer counts any more */
-struct text calls_some_id(struct sim *sim);
 
 /* residents.c */
 void residents_look(struct sim *sim);
+bool residents_are_doubtful(const struct slot *slot); /* about to begin again */
 bool residents_wait_for_store(const struct sim *sim); /* after a fault, in some partition */
 
 /* finish.c */
 void finish(struct sim *sim);
+
+/* outcome.c */
+void outcome_check(struct sim *sim, const struct ledger_row *row);
 
 /* replay.c */
 void replay_all(struct sim *sim);

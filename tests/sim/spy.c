@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The spy. See spy.h. */
+#include "spy.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "author/author.h"
+#include "sim.h"
+
+static struct sim *sim_of(struct runner *runner)
+{
+    struct spy *spy = CONTAINER_OF(runner, struct spy, runner);
+    return CONTAINER_OF(spy, struct sim, spy);
+}
+
+static struct text key_of(struct sim *sim, struct text execution_id, uint64_t number)
+{
+    return text_of(arena_printf(&sim->arena, "%.*s %" PRIu64, TEXT_ARGS(execution_id), number));
+}
+
+struct spy_turn *spy_find(const struct sim *sim, struct text execution_id, uint64_t number)
+{
+    char key[80];
+    int size = snprintf(key, sizeof key, "%.*s %" PRIu64, TEXT_ARGS(execution_id), number);
+    return map_find(&sim->spy.turns, text_make(key, (size_t)size));
+}
+
+/* ---- copies ---- */
+
+static const struct event *copy_events(struct sim *sim, const struct event *events, size_t count)
+{
+    struct buffer buffer;
+    struct wire_events copies = { 0 };
+    pd_error err;
+    buffer_init(&buffer);
+    for (size_t i = 0; i < count; i++) {
+        wire_write_event(&buffer, &events[i]);
+    }
+    struct text bytes = text_copy(&sim->arena, buffer_text(&buffer));
+    buffer_done(&buffer);
+    sim_check(sim,
+              wire_read_events(bytes, &sim->arena, &copies, &err) == PD_OK && copies.count == count,
+              "events of a turn cannot be written and read: %s", err.text);
+    return copies.at;
+}
+
+static void copy_action(struct sim *sim, struct action *copy, const struct action *action)
+{
+    struct arena *arena = &sim->arena;
+    *copy = *action;
+    copy->name = text_copy(arena, action->name);
+    copy->version = text_copy(arena, action->version);
+    copy->payload = text_copy(arena, action->payload);
+    copy->instance_id = text_copy(arena, action->instance_id);
+    copy->failure = NULL;
+    copy->extra = NULL;
+    copy->kept = action->kept_count > 0 ? copy_events(sim, action->kept, action->kept_count) : NULL;
+}
+
+static void remember(struct sim *sim, const struct turn *turn, const struct turn_result *result)
+{
+    struct spy_turn *kept = arena_alloc(&sim->arena, sizeof *kept);
+    struct action *actions = arena_alloc(&sim->arena, result->action_count * sizeof *actions);
+    for (size_t i = 0; i < result->action_count; i++) {
+        copy_action(sim, &actions[i], &result->actions[i]);
+    }
+    *kept = (struct spy_turn){
+        .number = turn->number,
+        .execution_id = text_copy(&sim->arena, turn->execution_id),
+        .now = sim->now,
+        .events = copy_events(sim, turn->events, turn->event_count),
+        .event_count = turn->event_count,
+        .actions = actions,
+        .action_count = result->action_count,
+        .status = text_copy(&sim->arena, result->custom_status),
+    };
+    sim_put(&sim->spy.turns, key_of(sim, turn->execution_id, turn->number), kept);
+}
+
+/* ---- the runner ---- */
+
+static enum runner_answer spy_turn(struct runner *runner, const struct turn *turn,
+                                   struct past *past, struct arena *arena, struct turn_result *ret)
+{
+    struct sim *sim = sim_of(runner);
+    enum runner_answer answer = sim->author->ops->turn(sim->author, turn, past, arena, ret);
+    sim_trace(sim, "  turn %" PRIu64 " of %.*s: %d", turn->number, TEXT_ARGS(turn->instance_id),
+              answer);
+    if (answer == RUNNER_DONE) {
+        remember(sim, turn, ret);
+    }
+    return answer;
+}
+
+static void spy_forget(struct runner *runner, unsigned partition, uint64_t row)
+{
+    struct runner *author = sim_of(runner)->author;
+    author->ops->forget(author, partition, row);
+}
+
+static void spy_forget_all(struct runner *runner, unsigned partition)
+{
+    struct runner *author = sim_of(runner)->author;
+    author->ops->forget_all(author, partition);
+}
+
+static void spy_expect(struct runner *runner, unsigned partition, const uint64_t *rows,
+                       size_t count)
+{
+    struct runner *author = sim_of(runner)->author;
+    author->ops->expect(author, partition, rows, count);
+}
+
+static void spy_trim(struct runner *runner, unsigned partition)
+{
+    struct runner *author = sim_of(runner)->author;
+    author->ops->trim(author, partition);
+}
+
+void spy_init(struct sim *sim)
+{
+    static const struct runner_ops ops = {
+        .version = 2,
+        .turn = spy_turn,
+        .forget = spy_forget,
+        .forget_all = spy_forget_all,
+        .expect = spy_expect,
+        .trim = spy_trim,
+    };
+    sim->spy.runner.ops = &ops;
+    map_init(&sim->spy.turns);
+}
+
+void spy_done(struct sim *sim)
+{
+    map_done(&sim->spy.turns);
+}
