@@ -78,7 +78,7 @@ void flights_cancel(struct sim *sim, const struct cancellation *cancellation)
     }
 }
 
-/* In one block, as core makes them. */
+/* In one block, as core makes them, but none that core may use again: it is not as large. */
 static struct activity *copy_of(const struct activity *from)
 {
     const struct text *texts[] = { &from->instance_id, &from->execution_id, &from->name,
@@ -94,7 +94,7 @@ static struct activity *copy_of(const struct activity *from)
                           &copy->input,       &copy->tags,         &copy->progress };
     char *at = (char *)(copy + 1);
     copy->room = (char *)copy + size;
-    copy->size = size + command_done_size;
+    copy->size = SIZE_MAX;
     copy->row = from->row;
     copy->id = from->id;
     copy->first = from->first;
