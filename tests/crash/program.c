@@ -72,6 +72,14 @@ static pd_result nap(pd_orchestration *o, pd_value number)
     return pd_ok(o, pd_call_activity(o, work, first));
 }
 
+/* Long enough to be found running, and suspended. */
+static pd_result hold(pd_orchestration *o, pd_value number)
+{
+    pd_value first = pd_call_activity(o, work, number);
+    pd_sleep(o, pd_milliseconds(400 + pd_int(number) % 400));
+    return pd_ok(o, pd_call_activity(o, work, first));
+}
+
 static pd_result ask(pd_orchestration *o, pd_value number)
 {
     pd_value answer = pd_wait_event(o, "Go");
@@ -241,7 +249,7 @@ const pd_function crash_program[] = {
     PD_FUNCTION("stop", stop),       PD_FUNCTION("retry", retry),
     PD_FUNCTION("cancel", cancel),   PD_FUNCTION("beat", beat),
     PD_FUNCTION("trip", trip),       PD_FUNCTION("pay", pay),
-    PD_FUNCTION("hold", nap),        PD_FUNCTION("later", chain),
+    PD_FUNCTION("hold", hold),       PD_FUNCTION("later", chain),
     PD_FUNCTION("Work", work),       PD_FUNCTION("Flaky", flaky),
     PD_FUNCTION("Slow", slow),       PD_FUNCTION("StepByStep", step_by_step),
     PD_FUNCTION("Stumble", stumble), PD_TRANSACTION("MoveMoney", move_money),
