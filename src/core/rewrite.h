@@ -66,4 +66,8 @@ void rewrite_split(const struct event *events, size_t count, struct arena *arena
  *   returns   PD_OK, or PD_E_CORRUPT with the sentence */
 pd_status rewrite_check(const struct adoption *adoption, pd_error *err);
 
+/* Likewise of what a store has of an instance that has not ended: whether core_admit can build on
+ * it. Less is looked at, as core wrote it; but a file may be damaged. */
+pd_status rewrite_check_image(const struct instance_image *image, pd_error *err);
+
 #endif

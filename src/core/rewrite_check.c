@@ -46,6 +46,12 @@ static bool is_below(void *seen, int32_t step)
     return step < *most;
 }
 
+static bool is_not_below(void *seen, int32_t step)
+{
+    const int32_t *least = seen;
+    return step >= *least;
+}
+
 static bool is_new(void *seen, int32_t step)
 {
     struct map64 *steps = seen;
@@ -210,4 +216,40 @@ pd_status rewrite_check(const struct adoption *adoption, pd_error *err)
                         : error_set(err, PD_E_CORRUPT, false, "core: history",
                                     "the history of '%.*s' does not hold together: %s (turn %zu)",
                                     TEXT_ARGS(adoption->record->id), flaw, turn);
+}
+
+static const char *flaw_of_image(const struct instance_image *image)
+{
+    bool has_turns = image->turn_count != 0;
+    struct turn_events all = { image->history, image->history_count };
+    struct adoption adoption = { .record = image->record, .turns = &all, .turn_count = 1 };
+    if (has_turns != (image->history_count != 0) ||
+        (has_turns && image->record->state == RUN_PENDING)) {
+        return "it has had turns and not begun, or begun without one";
+    }
+    if (has_turns ? image->history_count < 2 : image->inbox_count == 0) {
+        return "it has no start";
+    }
+    const struct event *start = has_turns ? &image->history[1] : &image->inbox[0];
+    if (start->kind != EVENT_EXECUTION_STARTED) {
+        return "it begins with something else than its start";
+    }
+    for (size_t i = 0; i < image->inbox_count; i++) {
+        if (event_role(image->inbox[i].kind) != ROLE_INPUT) {
+            return "something waits that cannot come in";
+        }
+    }
+    int32_t none = 0;
+    return each_step(&adoption, is_not_below, &none) && are_different(&adoption)
+               ? NULL
+               : "two steps have one number, or one has none";
+}
+
+pd_status rewrite_check_image(const struct instance_image *image, pd_error *err)
+{
+    const char *flaw = flaw_of_image(image);
+    return flaw == NULL ? PD_OK
+                        : error_set(err, PD_E_CORRUPT, false, "core: load",
+                                    "what is stored of '%.*s' does not hold together: %s",
+                                    TEXT_ARGS(image->record->id), flaw);
 }

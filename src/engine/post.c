@@ -82,6 +82,30 @@ bool post_letters(struct partition *partition, time_us now)
 
 /* ---- the mailbox ----------------------------------------------------------------------------- */
 
+/* Does the event say what a message of the kind says? A kind of a newer version says nothing. */
+static bool fits(enum message_kind kind, const struct event *event)
+{
+    switch (kind) {
+    case MESSAGE_START: return event->kind == EVENT_EXECUTION_STARTED;
+    case MESSAGE_RAISE: return event->kind == EVENT_EVENT_RAISED;
+    case MESSAGE_TERMINATE: return event->kind == EVENT_EXECUTION_TERMINATED;
+    case MESSAGE_SUSPEND: return event->kind == EVENT_EXECUTION_SUSPENDED;
+    case MESSAGE_RESUME: return event->kind == EVENT_EXECUTION_RESUMED;
+    case MESSAGE_REWIND: return event->kind == EVENT_EXECUTION_REWOUND;
+    case MESSAGE_CHILD_START:
+    case MESSAGE_CHILD_ENSURE:
+        return event->kind == EVENT_EXECUTION_STARTED && event->extra != NULL &&
+               event->extra->has_parent;
+    case MESSAGE_CHILD_ENDED:
+        return event->kind == EVENT_CHILD_COMPLETED || event->kind == EVENT_CHILD_FAILED;
+    case MESSAGE_TASK_ENDED:
+        return event->kind == EVENT_TASK_COMPLETED || event->kind == EVENT_TASK_FAILED;
+    case MESSAGE_PURGE:
+    case MESSAGE_ADOPT: break; /* have no event */
+    }
+    return false;
+}
+
 /* False: what is in it is no message of its kind. */
 static bool read_message(struct partition *partition, const struct message *message,
                          struct letter *ret)
@@ -102,7 +126,7 @@ static bool read_message(struct partition *partition, const struct message *mess
     struct wire_events events = { 0 };
     pd_error err;
     if (wire_read_events(message->bytes, &partition->scratch, &events, &err) != PD_OK ||
-        events.count != 1) {
+        events.count != 1 || !fits(message->kind, &events.at[0])) {
         return false;
     }
     ret->event = &events.at[0];

@@ -7,6 +7,7 @@
  * instance with anything not durable is resident already (C1) and is never looked for here. */
 #include "base/assert.h"
 #include "base/error.h"
+#include "core/rewrite.h"
 #include "engine/partition_priv.h"
 #include "wire/wire.h"
 
@@ -70,7 +71,6 @@ static pd_status admit(struct partition *partition, const struct instance_record
     if (status != PD_OK) {
         return status;
     }
-    partition->counters.loads++;
     struct instance_image image = {
         .record = record,
         .history = past.at,
@@ -82,6 +82,11 @@ static pd_status admit(struct partition *partition, const struct instance_record
         .progress = progress.items,
         .progress_count = progress.count,
     };
+    status = rewrite_check_image(&image, err);
+    if (status != PD_OK) {
+        return status;
+    }
+    partition->counters.loads++;
     bool dispatches = is_before_scan(partition, record->row);
     *ret = core_admit(partition->core, &image, dispatches);
     if (dispatches) {

@@ -145,6 +145,47 @@ static void mail_comes_in_pages(void **state)
     hub_close(&hub);
 }
 
+/* A file may be damaged, or have been written by a newer version. */
+static void mail_that_is_not_of_its_kind_is_counted_and_does_not_stop_the_rest(void **state)
+{
+    (void)state;
+    static const enum message_kind kinds[] = { MESSAGE_START,       MESSAGE_TERMINATE,
+                                               MESSAGE_CHILD_START, MESSAGE_CHILD_ENSURE,
+                                               MESSAGE_CHILD_ENDED, MESSAGE_TASK_ENDED,
+                                               MESSAGE_RAISE };
+    enum { KINDS = sizeof kinds / sizeof kinds[0] };
+    struct hub hub;
+    hub_open(&hub, 1);
+    assert_int_equal(hub_start(&hub, "E:a", "1"), PD_OK);
+    for (int i = 0; i < KINDS + 1; i++) {
+        struct buffer buffer;
+        pd_error err;
+        /* The last one is what it says: for the others it is of another kind. */
+        bool is_start = kinds[i % KINDS] == MESSAGE_CHILD_START || i == 3; /* of nobody's child */
+        struct event event = { .kind = is_start ? EVENT_EXECUTION_STARTED : EVENT_EVENT_RAISED,
+                               .id = EVENT_NO_ID,
+                               .ref = EVENT_NO_ID,
+                               .name = TEXT("Go"),
+                               .payload = TEXT("5") };
+        buffer_init(&buffer);
+        wire_write_event(&buffer, &event);
+        struct message message = { .kind = i < KINDS ? kinds[i] : MESSAGE_RAISE,
+                                   .instance_id = i < 1 ? TEXT("E:b") : TEXT("E:a"),
+                                   .execution_id = TEXT("x"),
+                                   .bytes = buffer_text(&buffer) };
+        struct store *store = hub.store.real;
+        assert_int_equal(store->ops->accept(store, &message, 1, &err), PD_OK);
+        buffer_done(&buffer);
+    }
+    partition_notice_mail(hub.partitions[0]);
+    hub_settle(&hub);
+    assert_int_equal(partition_counters(hub.partitions[0]).corrupt, KINDS - 1);
+    assert_int_equal(hub_look(&hub, "E:a").state, RUN_COMPLETED);
+    assert_string_equal(hub_look(&hub, "E:a").output, "5");
+    assert_false(hub_look(&hub, "E:b").exists);
+    hub_close(&hub);
+}
+
 static void an_event_for_nobody_is_dropped_and_counted(void **state)
 {
     (void)state;
@@ -475,6 +516,7 @@ int main(void)
         cmocka_unit_test(terminating_with_children_ends_them_in_every_partition),
         cmocka_unit_test(events_of_one_sender_arrive_in_their_order),
         cmocka_unit_test(mail_comes_in_pages),
+        cmocka_unit_test(mail_that_is_not_of_its_kind_is_counted_and_does_not_stop_the_rest),
         cmocka_unit_test(an_event_for_nobody_is_dropped_and_counted),
         cmocka_unit_test(letters_share_the_fate_of_what_caused_them),
         cmocka_unit_test(a_crash_between_any_two_steps_loses_nothing),
