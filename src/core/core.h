@@ -221,6 +221,11 @@ size_t core_peek_ready(const struct core *core, uint64_t *ret_rows, size_t max);
 /* A command about this row comes soon: a hint, which brings a resident into the caches. */
 void core_expect_row(const struct core *core, uint64_t row);
 
+/* Does the result fit? Not when it asks for a step that is open, or twice for one: the code and the
+ * history know different steps. Such a result must not be applied. */
+bool core_takes_result(struct core *core, const struct turn *turn,
+                       const struct turn_result *result);
+
 /* Applies the actions: history, timers, activities, the end. The turn is gone afterwards. */
 void core_end_turn(struct core *core, time_us now, const struct turn *turn,
                    const struct turn_result *result);

@@ -96,6 +96,15 @@ void steps_done(struct steps *steps)
     steps_init(steps);
 }
 
+bool steps_may_open(const struct steps *steps, int32_t id)
+{
+    const struct step *at = steps_at(steps);
+    if (steps->used == 0 || at[steps->used - 1].id < id) {
+        return true;
+    }
+    return at[lower_bound(steps, id)].id != id;
+}
+
 void steps_open(struct steps *steps, struct step step)
 {
     assert_that(step.kind != STEP_DEAD);

@@ -254,6 +254,28 @@ static void end_execution(struct core *core, time_us now, struct instance *insta
     }
 }
 
+static bool asks_for_step(const struct action *action)
+{
+    return action->kind == ACTION_SCHEDULE_TASK || action->kind == ACTION_CREATE_TIMER ||
+           action->kind == ACTION_START_CHILD;
+}
+
+bool core_takes_result(struct core *core, const struct turn *turn, const struct turn_result *result)
+{
+    const struct instance *instance = instance_of(core, turn);
+    int32_t before = EVENT_NO_ID;
+    for (size_t i = 0; i < result->action_count; i++) {
+        const struct action *action = &result->actions[i];
+        if (asks_for_step(action)) {
+            if (action->id <= before || !steps_may_open(&instance->steps, action->id)) {
+                return false;
+            }
+            before = action->id;
+        }
+    }
+    return true;
+}
+
 void core_end_turn(struct core *core, time_us now, const struct turn *turn,
                    const struct turn_result *result)
 {

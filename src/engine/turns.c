@@ -116,6 +116,11 @@ static bool run_turn(struct partition *partition, time_us now, const struct turn
                   "await, or hand them smaller inputs",
                   &result);
     }
+    if (!core_takes_result(partition->core, turn, &result)) {
+        partition->counters.corrupt++;
+        fail_turn(partition, turn, TEXT("CorruptHistory"),
+                  "the code asks for a step that its history has open already", &result);
+    }
     uint64_t row = turn->row; /* the turn goes with its end */
     core_end_turn(partition->core, now, turn, &result);
     if (is_renewed(&result)) {

@@ -544,6 +544,34 @@ static void events_of_an_unknown_kind_are_carried_along(void **state)
     core_free(core);
 }
 
+/* A runner may count steps in another way than a history that came from outside. */
+static void a_result_that_asks_for_a_step_twice_is_not_taken(void **state)
+{
+    struct rig *rig = *state;
+    const struct turn *turn;
+    pd_error err;
+    struct action twice[] = { { .kind = ACTION_CREATE_TIMER, .id = 0, .fire_at = 1 },
+                              { .kind = ACTION_SCHEDULE_TASK, .id = 1, .name = TEXT("A") },
+                              { .kind = ACTION_CANCEL, .id = 0 },
+                              { .kind = ACTION_CREATE_TIMER, .id = 1, .fire_at = 1 } };
+    struct turn_result result = { .actions = twice, .action_count = 4 };
+    assert_int_equal(rig_start(rig, "a", "race", NULL), PD_OK);
+    assert_true(core_next_turn(rig->core, rig->now, &turn));
+    assert_false(core_takes_result(rig->core, turn, &result));
+    result.action_count = 2;
+    assert_true(core_takes_result(rig->core, turn, &result));
+    core_end_turn(rig->core, rig->now, turn, &result);
+    assert_int_equal(core_raise(rig->core, rig->now, core_find(rig->core, TEXT("a")), TEXT("e"),
+                                TEXT("1"), &err),
+                     PD_OK);
+    assert_true(core_next_turn(rig->core, rig->now, &turn));
+    result.action_count = 1; /* 0 is open */
+    assert_false(core_takes_result(rig->core, turn, &result));
+    twice[0].id = 2;
+    assert_true(core_takes_result(rig->core, turn, &result));
+    core_postpone_turn(rig->core, turn);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -570,6 +598,7 @@ int main(void)
         T(every_transition_is_taken),
         T(hello_cities_goes_on_from_any_point_at_which_memory_is_lost),
         T(a_result_in_the_inbox_is_not_asked_for_again),
+        T(a_result_that_asks_for_a_step_twice_is_not_taken),
         T(events_of_an_unknown_kind_are_carried_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
