@@ -56,8 +56,8 @@
  * instance ID 256 characters; names of functions, events and versions 256 bytes; a payload 16 MiB
  * of JSON (a setting: see pd_hub_open); JSON depth 64; what an orchestration asks for between two
  * waits 512 MiB of JSON; 64 tags of an instance, of 256 bytes each for key and value; a query page
- * 1,000 rows; an archived instance 512 MiB; 64 partitions; one object or array literal 32 macro
- * arguments. */
+ * 1,000 rows; an archived instance 512 MiB and 8,000,000 events; 64 partitions; one object or array
+ * literal 32 macro arguments. */
 #ifndef PERDURE_H
 #define PERDURE_H
 

@@ -90,6 +90,11 @@
  * fit into one value of a store, which is how it gets to another engine. */
 #define LIMIT_ARCHIVE_BYTES (512 * 1024 * 1024)
 
+/* Its events, and its turns. Whoever takes it in has all of them before him, each some 200 bytes,
+ * however short it is in the archive; those that were written by an engine are long enough for the
+ * limit of bytes to come first. */
+#define LIMIT_ARCHIVE_EVENTS 8000000
+
 /* ---- how they relate ---- */
 
 _Static_assert(LIMIT_STACK_MIN <= LIMIT_STACK_DEFAULT, "the default stack is allowed");

@@ -6,7 +6,8 @@
  * belongs to, its turns and what waits for it. Turns and waiting events are spliced as they are
  * stored.
  *
- *   R1  What is read was measured against LIMIT_ARCHIVE_BYTES before anything was made of it.
+ *   R1  What is read was measured against LIMIT_ARCHIVE_BYTES and LIMIT_ARCHIVE_EVENTS before
+ *       anything was made of it.
  *   R2  Fields that we do not know are skipped; `bytes` still has them, so that an archive which is
  *       only passed on loses nothing.
  *   R3  parentInstanceId of the state is for readers that know no more of the protocol; what counts
@@ -51,6 +52,26 @@ static uint8_t *put_list(uint8_t *at, unsigned number, const struct text *items,
     return at;
 }
 
+/* Its events, an empty piece counting as one; as many as there are before one that is malformed. */
+static size_t count_events(const struct text *items, size_t count)
+{
+    size_t all = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct wire_trouble unused;
+        size_t events = 0;
+        (void)wire_count_events(items[i], &events, &unused);
+        all += events != 0 ? events : 1;
+    }
+    return all;
+}
+
+static bool has_too_many(const struct archive *archive)
+{
+    return count_events(archive->turns, archive->turn_count) +
+               count_events(archive->inbox, archive->inbox_count) >
+           LIMIT_ARCHIVE_EVENTS;
+}
+
 static pd_status write_one(struct buffer *buffer, const struct archive *archive, bool has_length,
                            pd_error *err)
 {
@@ -64,6 +85,11 @@ static pd_status write_one(struct buffer *buffer, const struct archive *archive,
         return error_set(err, PD_E_LIMIT, false, "wire: archive",
                          "instance '%.*s' is %zu bytes as an archive, over the limit of %d",
                          TEXT_ARGS(record->id), size, LIMIT_ARCHIVE_BYTES);
+    }
+    if (has_too_many(archive)) {
+        return error_set(err, PD_E_LIMIT, false, "wire: archive",
+                         "instance '%.*s' has more than %d events, the limit of an archive",
+                         TEXT_ARGS(record->id), LIMIT_ARCHIVE_EVENTS);
     }
     size_t room = has_length ? proto_size_bytes(size) : size;
     if (!buffer_try_reserve(buffer, room)) {
@@ -190,6 +216,11 @@ static pd_status read_one(struct text bytes, struct text whole, struct arena *ar
     if (!count_items(bytes, &archive, &trouble)) {
         return corrupt(whole, &trouble, err);
     }
+    static const char too_many[] = "it has more events than an archive may";
+    if (archive.turn_count + archive.inbox_count > LIMIT_ARCHIVE_EVENTS) {
+        trouble.text = too_many;
+        return corrupt(whole, &trouble, err);
+    }
     struct text *turns = list_of(archive.turn_count, arena);
     struct text *inbox = list_of(archive.inbox_count, arena);
     if (turns == NULL || inbox == NULL) {
@@ -199,6 +230,10 @@ static pd_status read_one(struct text bytes, struct text whole, struct arena *ar
     archive.turns = turns;
     archive.inbox = inbox;
     if (!read_items(bytes, &archive, turns, inbox, arena, &trouble)) {
+        return corrupt(whole, &trouble, err);
+    }
+    if (has_too_many(&archive)) {
+        trouble = (struct wire_trouble){ (const uint8_t *)bytes.at, too_many };
         return corrupt(whole, &trouble, err);
     }
     *ret = archive;

@@ -299,8 +299,7 @@ static bool read_event(struct text message, struct event *event, struct arena *a
     return event->kind == EVENT_UNKNOWN || read_body(body, event, arena, trouble);
 }
 
-/* How many events the chunk has; false: malformed. */
-static bool count_events(struct text chunk, size_t *ret, struct wire_trouble *trouble)
+bool wire_count_events(struct text chunk, size_t *ret, struct wire_trouble *trouble)
 {
     struct proto_reader reader = proto_reader_of(chunk);
     struct proto_field field;
@@ -351,7 +350,7 @@ pd_status wire_read_events(struct text chunk, struct arena *arena, struct wire_e
 {
     struct wire_trouble trouble = { NULL, NULL };
     size_t expected;
-    if (!count_events(chunk, &expected, &trouble)) {
+    if (!wire_count_events(chunk, &expected, &trouble)) {
         return corrupt(chunk, &trouble, err);
     }
     if (!events_reserve(events, expected, arena)) {

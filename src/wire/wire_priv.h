@@ -31,6 +31,9 @@ struct wire_trouble {
 /* False, for whoever returns it. */
 bool wire_is_malformed(struct wire_trouble *trouble, const uint8_t *at);
 
+/* How many events the chunk has; false: malformed. */
+bool wire_count_events(struct text chunk, size_t *ret, struct wire_trouble *trouble);
+
 /* Reads a message into `base`, which is zero where the table says nothing else. False: malformed,
  * as trouble says. */
 bool wire_read_fields(const struct shape_field *fields, struct text message, void *base,

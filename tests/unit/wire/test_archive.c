@@ -286,6 +286,31 @@ static void an_archive_of_the_limit_is_written_and_read(void **state)
     munmap((void *)(uintptr_t)turn.at, turn.size);
 }
 
+/* Two bytes each: what they take when they are read is a hundred times that. */
+static void an_archive_has_as_many_events_as_it_may_and_not_one_more(void **state)
+{
+    (void)state;
+    struct archive back;
+    pd_error err;
+    struct buffer turn;
+    buffer_init(&turn);
+    for (size_t i = 0; i < LIMIT_ARCHIVE_EVENTS; i++) {
+        buffer_add(&turn, "\x0a\x00", 2);
+    }
+    struct text turns[] = { buffer_text(&turn), TEXT("") };
+    struct archive archive = { .record = { .id = TEXT("a") }, .turns = turns, .turn_count = 1 };
+    assert_int_equal(wire_write_archive(&buffer, &archive, &err), PD_OK);
+    assert_int_equal(wire_read_archive(buffer_text(&buffer), &arena, &back, &err), PD_OK);
+    assert_int_equal(back.turn_count, 1);
+    buffer_add(&buffer, "\x1a\x00", 2); /* one more turn, of nothing */
+    struct text bytes = buffer_text(&buffer);
+    assert_int_equal(wire_read_archive(bytes, &arena, &back, &err), PD_E_CORRUPT);
+    assert_non_null(strstr(err.text, "it has more events than an archive may"));
+    archive.turn_count = 2;
+    assert_int_equal(wire_write_archive(&turn, &archive, &err), PD_E_LIMIT);
+    buffer_done(&turn);
+}
+
 static void an_archive_past_the_limit_is_refused_both_ways(void **state)
 {
     (void)state;
@@ -331,6 +356,7 @@ int main(void)
         TEST(of_a_state_that_comes_twice_nothing_of_the_first_is_left),
         TEST(a_parent_that_only_the_state_names_counts),
         TEST(an_archive_of_the_limit_is_written_and_read),
+        TEST(an_archive_has_as_many_events_as_it_may_and_not_one_more),
         TEST(an_archive_past_the_limit_is_refused_both_ways),
         TEST(without_memory_nothing_is_appended),
     };
