@@ -15,14 +15,19 @@
 #include "engine/partition_priv.h"
 #include "wire/wire.h"
 
-/* In the flags of a message: it is one of ours that came home. Kinds of letters that core makes
- * have no flags of their own. */
+/* In the flags of a message: it is one of ours that came home, and in which life it went. Kinds of
+ * letters that core makes have no flags of their own. */
 #define FLAG_HOME (1u << 31)
+
+static unsigned home_flags(const struct partition *partition)
+{
+    return FLAG_HOME | (unsigned)partition->epoch;
+}
 
 static void send_home(struct partition *partition, const struct letter *letter)
 {
     struct letter home = *letter;
-    home.flags |= FLAG_HOME;
+    home.flags = home_flags(partition);
     core_post_letter(partition->core, &home, partition->options.number);
     partition->homeward++;
 }
@@ -46,7 +51,7 @@ static bool post_one(struct partition *partition, time_us now, const struct lett
         core_post_letter(partition->core, letter, target);
         return true;
     }
-    if (partition->homeward > 0) {
+    if (partition->homeward > 0 || !partition->is_drained) {
         send_home(partition, letter);
         return true;
     }
@@ -112,7 +117,7 @@ static bool read_message(struct partition *partition, const struct message *mess
 {
     *ret = (struct letter){
         .kind = message->kind,
-        .flags = message->flags & ~FLAG_HOME,
+        .flags = (message->flags & FLAG_HOME) == 0 ? message->flags : 0,
         .instance_id = message->instance_id,
         .execution_id = message->execution_id,
     };
@@ -178,9 +183,7 @@ bool post_receive(struct partition *partition, time_us now)
         if (receive_one(partition, now, &page.items[i]) != RECEIPT_TAKEN) {
             return false; /* it stays the first, and has_mail holds */
         }
-        if ((page.items[i].flags & FLAG_HOME) != 0 && partition->homeward > 0) {
-            partition->homeward--;
-        }
+        partition->homeward -= page.items[i].flags == home_flags(partition);
         partition->received = page.items[i].number;
         core_received(partition->core, partition->received);
     }

@@ -145,6 +145,38 @@ static void mail_comes_in_pages(void **state)
     hub_close(&hub);
 }
 
+/* What waits in our own mailbox when a life begins may be what went there to be overtaken by none. */
+static void letters_of_a_new_life_do_not_overtake_those_that_lie_at_home(void **state)
+{
+    (void)state;
+    struct hub hub;
+    hub_open(&hub, 1);
+    assert_int_equal(hub_start(&hub, "R:a", "1"), PD_OK);
+    for (int i = 0; i < 2; i++) {
+        struct buffer buffer;
+        pd_error err;
+        struct event event = { .kind = EVENT_EVENT_RAISED,
+                               .id = EVENT_NO_ID,
+                               .ref = EVENT_NO_ID,
+                               .name = TEXT("Go"),
+                               .payload = i == 0 ? TEXT("8") : TEXT("9") };
+        buffer_init(&buffer);
+        wire_write_event(&buffer, &event);
+        struct message message = { .kind = MESSAGE_RAISE,
+                                   .flags = 1u << 31,
+                                   .instance_id = TEXT("R:a"),
+                                   .bytes = buffer_text(&buffer) };
+        struct store *store = hub.store.real;
+        assert_int_equal(store->ops->accept(store, &message, 1, &err), PD_OK);
+        buffer_done(&buffer);
+    }
+    hub.slice_max = 1;
+    hub_crash(&hub);
+    assert_int_equal(hub_start(&hub, "S:R:a", "1"), PD_OK);
+    hub_assert_completed(&hub, "R:a", "891");
+    hub_close(&hub);
+}
+
 /* A file may be damaged, or have been written by a newer version. */
 static void mail_that_is_not_of_its_kind_is_counted_and_does_not_stop_the_rest(void **state)
 {
@@ -516,6 +548,7 @@ int main(void)
         cmocka_unit_test(terminating_with_children_ends_them_in_every_partition),
         cmocka_unit_test(events_of_one_sender_arrive_in_their_order),
         cmocka_unit_test(mail_comes_in_pages),
+        cmocka_unit_test(letters_of_a_new_life_do_not_overtake_those_that_lie_at_home),
         cmocka_unit_test(mail_that_is_not_of_its_kind_is_counted_and_does_not_stop_the_rest),
         cmocka_unit_test(an_event_for_nobody_is_dropped_and_counted),
         cmocka_unit_test(letters_share_the_fate_of_what_caused_them),
