@@ -65,7 +65,7 @@ bool proto_next_piece(struct proto_reader *reader, struct text *ret)
     return true;
 }
 
-enum proto_answer proto_next(struct proto_reader *reader, struct proto_field *ret)
+enum proto_answer proto_next_slow(struct proto_reader *reader, struct proto_field *ret)
 {
     const uint8_t *at = reader->at;
     const uint8_t *end = reader->end;

@@ -105,11 +105,13 @@ struct proto_reader {
     const uint8_t *at, *end;
 };
 
+/* Number and type stand apart: as neighbours they are read as one word after having been written as
+ * two, for which a processor waits. */
 struct proto_field {
     uint32_t number;
-    enum proto_type type;
     uint64_t value;    /* of a varint or a fixed number */
     struct text bytes; /* of PROTO_BYTES: present, borrowed */
+    enum proto_type type;
 };
 
 enum proto_answer {
@@ -124,7 +126,39 @@ static inline struct proto_reader proto_reader_of(struct text bytes)
     return (struct proto_reader){ at, at + bytes.size };
 }
 
-enum proto_answer proto_next(struct proto_reader *reader, struct proto_field *ret);
+enum proto_answer proto_next_slow(struct proto_reader *reader, struct proto_field *ret);
+
+/* The next field. Nearly all have a tag of one byte, and are short texts, small numbers or -1. */
+static inline enum proto_answer proto_next(struct proto_reader *reader, struct proto_field *ret)
+{
+    static const uint8_t minus_one[] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 1 };
+    const uint8_t *at = reader->at;
+    size_t room = (size_t)(reader->end - at);
+    if (__builtin_expect(room >= 2 && at[0] >= 8 && ((at[0] | at[1]) & 0x80) == 0, 1)) {
+        unsigned type = at[0] & 7;
+        ret->number = at[0] >> 3;
+        ret->value = at[1];
+        if (type == PROTO_BYTES && ret->value <= room - 2) {
+            ret->type = PROTO_BYTES;
+            ret->bytes = text_make((const char *)at + 2, (size_t)ret->value);
+            reader->at = at + 2 + ret->value;
+            return PROTO_FIELD;
+        }
+        if (type == PROTO_VARINT) {
+            ret->type = PROTO_VARINT;
+            reader->at = at + 2;
+            return PROTO_FIELD;
+        }
+    } else if (room > sizeof minus_one && (at[0] & 0x87) == PROTO_VARINT && at[0] >= 8 &&
+               memcmp(at + 1, minus_one, sizeof minus_one) == 0) {
+        ret->number = at[0] >> 3;
+        ret->type = PROTO_VARINT;
+        ret->value = UINT64_MAX;
+        reader->at = at + 1 + sizeof minus_one;
+        return PROTO_FIELD;
+    }
+    return proto_next_slow(reader, ret);
+}
 
 /* A length and as many bytes, without a tag. False: malformed, `at` has not moved. */
 bool proto_next_piece(struct proto_reader *reader, struct text *ret);

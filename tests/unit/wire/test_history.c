@@ -175,6 +175,20 @@ static void every_time_comes_back_as_it_was(void **state)
     }
 }
 
+static void a_time_reads_the_same_however_it_is_written(void **state)
+{
+    (void)state;
+    /* OrchestratorStarted at 1.000002 s: in order; turned round; twice; one byte too long. */
+    assert_int_equal(read_one("0a09 1205 080110d00f 7200").at, TIME_SECOND + 2);
+    assert_int_equal(read_one("0a09 1205 10d00f0801 7200").at, TIME_SECOND + 2);
+    assert_int_equal(read_one("0a0d 1209 08091007080110d00f 7200").at, TIME_SECOND + 2);
+    assert_int_equal(read_one("0a0a 1206 08810010d00f 7200").at, TIME_SECOND + 2);
+    /* One of the two alone, and what is finer than ours. */
+    assert_int_equal(read_one("0a06 1202 0801 7200").at, TIME_SECOND);
+    assert_int_equal(read_one("0a07 1203 10d00f 7200").at, 2);
+    assert_int_equal(read_one("0a09 1205 080110cf0f 7200").at, TIME_SECOND + 1);
+}
+
 static void times_beyond_ours_saturate(void **state)
 {
     (void)state;
@@ -463,6 +477,7 @@ int main(void)
         TEST(absent_and_empty_payloads_stay_apart),
         TEST(negative_ids_take_ten_bytes_and_come_back),
         TEST(every_time_comes_back_as_it_was),
+        TEST(a_time_reads_the_same_however_it_is_written),
         TEST(times_beyond_ours_saturate),
         TEST(a_chunk_of_many_events_keeps_their_order),
         TEST(fields_in_another_order_and_twice_read_the_same),

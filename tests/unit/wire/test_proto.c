@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/random.h"
 #include "samples.h"
 #include "wire/proto.h"
 
@@ -109,6 +110,40 @@ static void what_is_not_protobuf_is_refused(void **state)
     assert_true(field.value == UINT64_C(0x04030201));
 }
 
+/* What is read at once in the common case is what reading it byte by byte gives. */
+static void short_fields_read_the_same_as_any(void **state)
+{
+    (void)state;
+    struct random random;
+    random_seed(&random, 7);
+    for (int round = 0; round < 200000; round++) {
+        uint8_t bytes[24];
+        size_t size = (size_t)random_below(&random, sizeof bytes + 1);
+        for (size_t i = 0; i < size; i++) {
+            bytes[i] = random_chance(&random, 1, 2) ? 0xff : (uint8_t)random_below(&random, 256);
+        }
+        if (size > 11 && random_chance(&random, 1, 4)) { /* -1, or nearly */
+            bytes[0] = (uint8_t)random_below(&random, 32);
+            memset(bytes + 1, 0xff, 9);
+            bytes[10] = (uint8_t)random_below(&random, 3);
+        }
+        struct proto_reader fast = { bytes, bytes + size }, slow = fast;
+        struct proto_field a = { 0 }, b = { 0 };
+        enum proto_answer answer = proto_next(&fast, &a);
+        assert_int_equal(answer, proto_next_slow(&slow, &b));
+        assert_ptr_equal(fast.at, slow.at);
+        if (answer == PROTO_FIELD) {
+            assert_int_equal(a.number, b.number);
+            assert_int_equal(a.type, b.type);
+            assert_true(a.value == b.value);
+            if (a.type == PROTO_BYTES) {
+                assert_ptr_equal(a.bytes.at, b.bytes.at);
+                assert_int_equal(a.bytes.size, b.bytes.size);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +151,7 @@ int main(void)
         cmocka_unit_test(an_int32_is_its_sign_extended_varint),
         cmocka_unit_test(a_piece_is_as_long_as_it_says_or_refused),
         cmocka_unit_test(what_is_not_protobuf_is_refused),
+        cmocka_unit_test(short_fields_read_the_same_as_any),
     };
     return cmocka_run_group_tests_name("wire/proto", tests, NULL, NULL);
 }
