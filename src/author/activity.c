@@ -85,7 +85,7 @@ pd_value pd_activity_progress(pd_activity *a)
     pd_error err;
     pd_value progress = PD_NULL;
     OBJECT_CHECK(a, ACTIVITY_MAGIC);
-    struct text before = a->activity->progress;
+    struct text before = activity_progress(a->activity);
     if (text_is_present(before) && json_parse(a->mem.arena, before, &progress, &err) != PD_OK) {
         mem_refuse(&a->mem, "BadPayload", "pd_activity_progress: %s", err.text);
         a->mem.broken = a->mem.recorded;

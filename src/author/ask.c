@@ -19,7 +19,6 @@ pd_task *task_new(pd_orchestration *run, enum task_kind kind, const char *name)
     task->awaits = (uint8_t)kind;
     task->step = EVENT_NO_ID;
     task->run = run;
-    task->self = task;
     task->name = name;
     return task;
 }

@@ -224,11 +224,6 @@ static void shard_trim(struct shard *shard)
         buffer_done(&shard->scratch);
         buffer_init(&shard->scratch);
     }
-    if (shard->action_room * sizeof *shard->actions > SCRATCH_MAX) {
-        mem_free(shard->actions);
-        shard->actions = NULL;
-        shard->action_room = 0;
-    }
     if (shard->known_room * sizeof *shard->known > SCRATCH_MAX) {
         mem_free(shard->known);
         shard->known = NULL;
@@ -275,14 +270,14 @@ static void add_completion(pd_orchestration *run)
 
 static void give_actions(pd_orchestration *run, struct turn_result *ret)
 {
-    const struct shard *shard = run->shard;
-    size_t size = shard->action_count * sizeof *shard->actions;
-    struct action *actions = arena_alloc_raw(run->turn_arena, size);
-    if (size > 0) {
-        memcpy(actions, shard->actions, size);
-    }
+    struct shard *shard = run->shard;
     run->length += shard->action_count; /* each is one event */
-    *ret = (struct turn_result){ .actions = actions, .action_count = shard->action_count };
+    *ret = (struct turn_result){ .actions = shard->actions, .action_count = shard->action_count };
+    if (shard->action_room * sizeof *shard->actions > SCRATCH_MAX) { /* is not kept */
+        arena_defer(run->turn_arena, mem_free, shard->actions);
+        shard->actions = NULL;
+        shard->action_count = shard->action_room = 0;
+    }
     if (!run->is_divergent) {
         ret->custom_status = shard->custom_status;
     }

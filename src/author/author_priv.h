@@ -115,11 +115,12 @@ struct pd_task {
     bool is_parsed;
     bool is_counted; /* wait.c */
     pd_orchestration *run;
-    pd_task *self; /* looking at a const task parses its payload, once */
     pd_task *next; /* open: in an event queue; ended: in the run's list of lent payloads */
     const char *name;
-    struct text payload;
-    pd_value value;
+    union {
+        struct text payload; /* until is_parsed */
+        pd_value value;
+    };
     const pd_failure *failure;
     struct request *request; /* attempt.c; NULL: a plain one, which is not tried again */
 };

@@ -478,9 +478,10 @@ static void count_steps(pd_orchestration *run)
         }
         shard->next_number = number_after(&turn, shard->next_number);
         for (size_t i = 0; i < turn.count; i++) {
-            size_t step = is_step(&turn.events[i]) ? (size_t)turn.events[i].id : 0;
-            if (step >= run->known_count && step < shard->next_number) {
-                run->known_count = step + 1;
+            const struct event *event = &turn.events[i];
+            if (is_step(event) && (size_t)event->id >= run->known_count &&
+                (size_t)event->id < shard->next_number) {
+                run->known_count = (size_t)event->id + 1;
             }
         }
     }

@@ -117,11 +117,13 @@ static pd_value value_of(pd_task *task)
 {
     pd_error err;
     if (!task->is_parsed) {
-        task->is_parsed = true;
+        pd_value value = PD_NULL;
         if (text_is_present(task->payload) &&
-            json_parse(&task->run->arena, task->payload, &task->value, &err) != PD_OK) {
+            json_parse(&task->run->arena, task->payload, &value, &err) != PD_OK) {
             run_raise(task->run, "BadPayload", true, "%s: %s", describe(task->run, task), err.text);
         }
+        task->is_parsed = true;
+        task->value = value;
     }
     return task->value;
 }
@@ -143,7 +145,11 @@ bool pd_task_is_done(const pd_task *t)
 pd_value pd_task_value(const pd_task *t)
 {
     looked_at(t, "pd_task_value: a task is NULL, or not of this orchestration");
-    return t->state == TASK_SUCCEEDED ? value_of(t->self) : PD_NULL;
+    union {
+        const pd_task *in;
+        pd_task *out; /* to parse its payload, once */
+    } task = { t };
+    return t->state == TASK_SUCCEEDED ? value_of(task.out) : PD_NULL;
 }
 
 const pd_failure *pd_task_failure(const pd_task *t)

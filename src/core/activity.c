@@ -2,8 +2,12 @@
  *
  * Activities: what is to be run, as one heap block.
  *
- * The block holds the struct, behind it all its text, each piece ended by a NUL, and then room for
+ * The block holds the struct, behind it what few have and all its text, each piece ended by a NUL, and then room for
  * whoever runs it. So it can travel to the thread that runs it and back without another allocation.
+ *
+ * Where one batch has thousands of them, most will wait for long, and the room is more than half of
+ * a block. So those beyond LEAN_FROM come without: who runs one makes room when it is run. One with
+ * a limit of time for its start has it always, as that is kept there.
  */
 #include <string.h>
 
@@ -25,25 +29,52 @@ static struct text put(char **at, struct text text)
 
 static const struct event_extra no_extra;
 
+enum { LEAN_FROM = 2048 };
+
+/* NULL: there is no memory. */
+static struct activity *take(struct core *core, size_t size, bool is_lean)
+{
+    return is_lean ? mem_try_alloc_raw(size) : shelf_try_take(&core->activities, size);
+}
+
+/* What few have, at the end of the block. */
+static const struct event_extra *put_extra(char **at, struct event_extra *to,
+                                           const struct event_extra *extra, struct text progress)
+{
+    *to = (struct event_extra){ .limits = extra->limits };
+    to->tags = put(at, extra->tags);
+    to->progress = put(at, progress);
+    return to;
+}
+
+static size_t aligned(size_t size)
+{
+    enum { ALIGN = 16 };
+    return (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+}
+
 struct activity *activity_new(struct core *core, const struct instance *instance,
                               const struct event *scheduled, struct text progress)
 {
-    enum { NULS = 7, ALIGN = 16 };
+    enum { NULS = 7 };
     const struct event_extra *extra = scheduled->extra != NULL ? scheduled->extra : &no_extra;
     if (!text_is_present(progress)) {
         progress = extra->progress;
     }
-    size_t size = sizeof(struct activity) + instance->id.size + instance->execution_id.size +
-                  scheduled->name.size + scheduled->version.size + scheduled->payload.size +
-                  extra->tags.size + progress.size + NULS;
-    size_t room_at = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    size = room_at + core->activity_room;
-    struct activity *activity = shelf_try_take(&core->activities, size);
+    bool has_extra = scheduled->extra != NULL || text_is_present(progress);
+    bool is_lean =
+        core_open_batch(core)->activity_count >= LEAN_FROM && extra->limits.start_ms == 0;
+    size_t head = sizeof(struct activity) + (has_extra ? sizeof *extra : 0);
+    size_t room_at = aligned(head + instance->id.size + instance->execution_id.size +
+                             scheduled->name.size + scheduled->version.size +
+                             scheduled->payload.size + extra->tags.size + progress.size + NULS);
+    size_t size = room_at + (is_lean ? 0 : core->activity_room);
+    struct activity *activity = take(core, size, is_lean);
     if (activity == NULL) {
         mem_exhausted(size);
         unreachable_state("mem_exhausted does not return");
     }
-    char *at = (char *)(activity + 1);
+    char *at = (char *)activity + head;
     activity->node = (struct list_node){ 0 };
     activity->row = instance->row;
     activity->id = scheduled->id;
@@ -54,12 +85,10 @@ struct activity *activity_new(struct core *core, const struct instance *instance
     activity->name = put(&at, scheduled->name);
     activity->version = put(&at, scheduled->version);
     activity->input = put(&at, scheduled->payload);
-    activity->tags = put(&at, extra->tags);
-    activity->progress = put(&at, progress);
-    activity->limits = extra->limits;
+    activity->extra = has_extra ? put_extra(&at, (void *)(activity + 1), extra, progress) : NULL;
     activity->epoch = core->epoch;
     activity->size = size;
-    activity->room = (char *)activity + room_at;
+    activity->room = is_lean ? NULL : (char *)activity + room_at;
     return activity;
 }
 
@@ -76,7 +105,11 @@ void activity_cancel(struct core *core, const struct instance *instance, int32_t
 
 void core_reuse_activity(struct core *core, struct activity *activity)
 {
-    shelf_give(&core->activities, activity, activity->size);
+    if (activity->room == NULL) {
+        activity_free(activity);
+    } else {
+        shelf_give(&core->activities, activity, activity->size);
+    }
 }
 
 void activity_free(struct activity *activity)
@@ -89,5 +122,5 @@ void activity_dispatch(struct core *core, struct activity *activity)
     struct batch *batch = core_open_batch(core);
     list_push_back(&batch->activities, &activity->node);
     batch->activity_count++;
-    batch->has_start_limits |= activity->limits.start_ms != 0;
+    batch->has_start_limits |= activity_limits(activity).start_ms != 0;
 }

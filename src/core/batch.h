@@ -114,15 +114,32 @@ struct activity {
     int32_t id;    /* step */
     int32_t first; /* that of the first attempt, which every key of this call has */
     struct text instance_id, execution_id, name, version, input;
-    struct text tags, progress; /* absent: none */
-    struct task_limits limits;
-    uint64_t epoch; /* of the partition's owner */
-    size_t size;    /* of the block */
+    const struct event_extra *extra; /* tags, progress and limits; NULL: none of them */
+    uint64_t epoch;                  /* of the partition's owner */
+    size_t size;                     /* of the block */
     unsigned partition;
-    void *room; /* core_options.activity_room bytes in the same block, 16-aligned, not zeroed */
+    /* core_options.activity_room bytes in the same block, 16-aligned, not zeroed. NULL: one of very
+     * many, which has none, and no limits.start_ms. */
+    void *room;
 };
 
 void activity_free(struct activity *activity); /* NULL is fine */
+
+/* What few activities have. */
+static inline struct task_limits activity_limits(const struct activity *activity)
+{
+    return activity->extra != NULL ? activity->extra->limits : (struct task_limits){ 0 };
+}
+
+static inline struct text activity_progress(const struct activity *activity)
+{
+    return activity->extra != NULL ? activity->extra->progress : TEXT_ABSENT;
+}
+
+static inline struct text activity_tags(const struct activity *activity)
+{
+    return activity->extra != NULL ? activity->extra->tags : TEXT_ABSENT;
+}
 
 /* An instance that ended in this batch: whoever waits for it can be told. */
 struct ending {

@@ -20,9 +20,12 @@
 enum { CORE_MAGIC = 0x636f7265 };
 
 /* Most activities and events that wait are no larger than this (an activity with an id and an
- * execution id of 32 digits, a short input, and the engine's room: 624); a batch of a busy partition
+ * execution id of 32 digits, a short input, and the engine's room: 576); a batch of a busy partition
  * holds some thousands. */
-enum { SHELF_ACTIVITY = 704, SHELF_WAITING = 320, SHELF_MOST = 8192 };
+enum { SHELF_ACTIVITY = 656, SHELF_WAITING = 320, SHELF_MOST = 8192 };
+
+/* What is written for a turn, and larger, goes with its batch: one huge turn is not a habit. */
+#define SCRATCH_MAX ((size_t)1 << 20)
 
 /* A batch that grew larger than this is not kept: one huge commit is not a habit. */
 #define SPARE_BYTES_MAX ((size_t)8 << 20)
@@ -129,6 +132,12 @@ void core_trim(struct core *core)
 struct text core_keep_scratch(struct core *core, size_t offset)
 {
     size_t size = core->scratch.size - offset;
+    if (size > SCRATCH_MAX && offset == 0) { /* rather than twice in memory */
+        struct text all = buffer_text(&core->scratch);
+        arena_defer(&core_open_batch(core)->arena, mem_free, core->scratch.at);
+        buffer_init(&core->scratch);
+        return all;
+    }
     return text_make(arena_copy(&core_open_batch(core)->arena, core->scratch.at + offset, size),
                      size);
 }

@@ -54,7 +54,7 @@ struct core_options {
     uint64_t row_next; /* first row to hand out; then row_next + partition_count, ... */
     uint64_t seed;     /* for execution ids that core makes itself */
     const struct codec *codec;
-    size_t activity_room; /* bytes beside each activity, for whoever runs it; 0: none */
+    size_t activity_room; /* bytes beside an activity, for whoever runs it; 0: none */
 };
 
 struct core;

@@ -15,7 +15,8 @@
  *       1 .. number - 1. When one of these cannot be read, it drops what it has of the instance and
  *       answers RUNNER_NEEDS_HISTORY again.
  *   T3  The same past, events and code give the same actions, byte for byte, for ever.
- *   T4  Result text lives in the arena passed in, until the caller resets it. */
+ *   T4  Result text lives in the arena passed in, until the caller resets it; the array of actions
+ *       until the runner is called again for the partition. */
 #ifndef CORE_TURN_H
 #define CORE_TURN_H
 

@@ -59,12 +59,13 @@ const size_t command_done_size = sizeof(struct done);
 time_us *command_start_by(struct activity *activity)
 {
     struct done *done = activity->room;
+    assert_that(done != NULL);
     return &done->start_by;
 }
 
 struct command *command_new_done(struct activity *activity)
 {
-    struct done *done = activity->room;
+    struct done *done = activity->room != NULL ? activity->room : mem_alloc_raw(sizeof *done);
     done->command = (struct command){ .kind = COMMAND_ACTIVITY_DONE };
     done->command.as.done.activity = activity;
     arena_init(&done->command.as.done.arena);
@@ -113,8 +114,12 @@ void command_time_out(struct command *done, const char *message)
 struct activity *command_end_done(struct command *command)
 {
     assert_that(command->kind == COMMAND_ACTIVITY_DONE && command->latch == NULL);
+    struct activity *activity = command->as.done.activity;
     arena_done(&command->as.done.arena);
-    return command->as.done.activity; /* in whose room the command lies */
+    if (activity->room == NULL) { /* else the command lies there */
+        mem_free(CONTAINER_OF(command, struct done, command));
+    }
+    return activity;
 }
 
 /* What a call of several parts was told of each. */

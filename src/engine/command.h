@@ -84,8 +84,8 @@ extern const size_t command_done_size;
 /* In that room, until the activity is begun: when it must have been. */
 time_us *command_start_by(struct activity *activity);
 
-/* A command for a result, in the activity's room; its arena is ready to hold it. Takes the
- * activity. */
+/* A command for a result, in the activity's room if it has any; its arena is ready to hold it.
+ * Takes the activity. */
 struct command *command_new_done(struct activity *activity);
 
 /* One that says that a running activity is over its time. `message` is copied. */

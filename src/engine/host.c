@@ -121,7 +121,7 @@ static struct beat *beat_new(struct seat *seat)
 static void beat(struct activity_host *host, struct text progress)
 {
     struct seat *seat = seat_of(host);
-    int64_t beat_ms = seat->activity->limits.beat_ms;
+    int64_t beat_ms = activity_limits(seat->activity).beat_ms;
     if (beat_ms != 0) {
         atomic_store(&seat->beat_by, time_add(clock_steady(), time_us_of_ms(beat_ms)));
     }
@@ -306,18 +306,18 @@ static time_us due_in(int64_t ms, time_us now)
 
 void host_begin(struct seat *seat, struct activity *activity)
 {
-    const struct task_limits *limits = &activity->limits;
+    struct task_limits limits = activity_limits(activity);
     seat->row = activity->row;
     seat->id = activity->id;
     seat->activity = activity;
     seat->is_void = seat->has_claim = seat->is_unknown = false;
     atomic_store_explicit(&seat->is_unwanted, false, memory_order_relaxed);
-    if (limits->run_ms != 0 || limits->beat_ms != 0) {
+    if (limits.run_ms != 0 || limits.beat_ms != 0) {
         time_us now = clock_steady();
-        time_us beat_by = due_in(limits->beat_ms, now);
+        time_us beat_by = due_in(limits.beat_ms, now);
         seat->limited = activity;
         seat->is_over = false;
-        seat->run_by = due_in(limits->run_ms, now);
+        seat->run_by = due_in(limits.run_ms, now);
         atomic_store(&seat->beat_by, beat_by);
         limits_note(seat->pool, beat_by < seat->run_by ? beat_by : seat->run_by);
     }
@@ -325,8 +325,8 @@ void host_begin(struct seat *seat, struct activity *activity)
 
 void host_end(struct seat *seat, struct command *done)
 {
-    const struct task_limits *limits = &seat->activity->limits;
-    if (limits->run_ms != 0 || limits->beat_ms != 0) {
+    struct task_limits limits = activity_limits(seat->activity);
+    if (limits.run_ms != 0 || limits.beat_ms != 0) {
         pthread_mutex_lock(&seat->pool->mutex);
         seat->limited = NULL;
         pthread_mutex_unlock(&seat->pool->mutex);

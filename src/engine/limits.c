@@ -36,7 +36,7 @@ static void look_at_queue(struct pool *pool, time_us now, time_us *next, struct 
     LIST_EACH_SAFE(node, &pool->queue)
     {
         struct activity *activity = CONTAINER_OF(node, struct activity, node);
-        if (activity->limits.start_ms == 0) {
+        if (activity_limits(activity).start_ms == 0) {
             continue;
         }
         time_us by = *command_start_by(activity);
@@ -49,7 +49,7 @@ static void look_at_queue(struct pool *pool, time_us now, time_us *next, struct 
         atomic_fetch_sub_explicit(&pool->backlog, 1, memory_order_relaxed);
         struct command *command = command_new_done(activity);
         (void)snprintf(message, sizeof message, "it did not begin within %lld ms",
-                       (long long)activity->limits.start_ms);
+                       (long long)activity_limits(activity).start_ms);
         command_time_out(command, message);
         add(late, command);
     }
@@ -68,13 +68,13 @@ static void look_at_seat(struct seat *seat, time_us now, time_us *next, struct c
         *next = by < *next ? by : *next;
         return;
     }
-    const struct task_limits *limits = &seat->limited->limits;
+    struct task_limits limits = activity_limits(seat->limited);
     if (seat->run_by <= now) {
         (void)snprintf(message, sizeof message, "it did not end within %lld ms",
-                       (long long)limits->run_ms);
+                       (long long)limits.run_ms);
     } else {
         (void)snprintf(message, sizeof message, "nothing was heard of it for %lld ms",
-                       (long long)limits->beat_ms);
+                       (long long)limits.beat_ms);
     }
     struct command *command = command_new_timeout(seat->limited, message);
     host_take_progress(seat, command);
@@ -153,8 +153,8 @@ void limits_give(struct pool *pool, struct list *activities)
     LIST_EACH(node, activities)
     {
         struct activity *activity = CONTAINER_OF(node, struct activity, node);
-        if (activity->limits.start_ms != 0) {
-            time_us by = time_add(now, time_us_of_ms(activity->limits.start_ms));
+        if (activity_limits(activity).start_ms != 0) {
+            time_us by = time_add(now, time_us_of_ms(activity_limits(activity).start_ms));
             *command_start_by(activity) = by;
             first = by < first ? by : first;
         }

@@ -11,6 +11,8 @@
 #include "base/limits.h"
 #include "engine/partition_priv.h"
 
+enum { LARGE_TURN = 4096 }; /* actions */
+
 void turns_forget(struct partition *partition, uint64_t row)
 {
     struct runner *runner = partition->options.runner;
@@ -125,6 +127,9 @@ static bool run_turn(struct partition *partition, time_us now, const struct turn
     core_end_turn(partition->core, now, turn, &result);
     if (is_renewed(&result)) {
         turns_forget(partition, row);
+    }
+    if (result.action_count > LARGE_TURN) {
+        arena_reset(&partition->turn); /* before its commit takes memory */
     }
     if (is_suspicious(partition)) {
         suspect_absolve(partition, row);

@@ -81,26 +81,31 @@ void flights_cancel(struct sim *sim, const struct cancellation *cancellation)
 /* In one block, as core makes them, but none that core may use again: it is not as large. */
 static struct activity *copy_of(const struct activity *from)
 {
+    struct event_extra extra = { .tags = activity_tags(from),
+                                 .progress = activity_progress(from),
+                                 .limits = activity_limits(from) };
     const struct text *texts[] = { &from->instance_id, &from->execution_id, &from->name,
-                                   &from->version,     &from->input,        &from->tags,
-                                   &from->progress };
-    size_t size = sizeof *from;
+                                   &from->version,     &from->input,        &extra.tags,
+                                   &extra.progress };
+    size_t size = sizeof *from + sizeof extra;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         size += texts[i]->size + 1;
     }
     size = (size + 15) & ~(size_t)15;
     struct activity *copy = mem_alloc(size + command_done_size);
-    struct text *to[] = { &copy->instance_id, &copy->execution_id, &copy->name,    &copy->version,
-                          &copy->input,       &copy->tags,         &copy->progress };
-    char *at = (char *)(copy + 1);
+    struct event_extra *few = (void *)(copy + 1);
+    struct text *to[] = { &copy->instance_id, &copy->execution_id, &copy->name,   &copy->version,
+                          &copy->input,       &few->tags,          &few->progress };
+    char *at = (char *)(few + 1);
     copy->room = (char *)copy + size;
     copy->size = SIZE_MAX;
     copy->row = from->row;
     copy->id = from->id;
     copy->first = from->first;
     copy->partition = from->partition;
-    copy->limits = from->limits;
     copy->epoch = from->epoch;
+    copy->extra = few;
+    few->limits = extra.limits;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (text_is_present(*texts[i])) {
             memcpy(at, texts[i]->at, texts[i]->size);

@@ -122,13 +122,14 @@ static const char *run(struct script *s, const char *name, const char *input, co
     struct arena arena;
     struct activity_result result;
     struct author_options options = { .payload_max = 64 };
+    const struct event_extra extra = { .progress = text_of(progress) };
     struct activity activity = { .id = 1,
                                  .first = 1,
                                  .instance_id = TEXT("order-7"),
                                  .execution_id = TEXT("e1"),
                                  .name = text_of(name),
                                  .input = text_of(input),
-                                 .progress = text_of(progress) };
+                                 .extra = &extra };
     arena_init(&arena);
     struct runner *runner = author_new(PD_PROGRAM(program), &options, &err);
     if (s != NULL) {

@@ -185,8 +185,8 @@ void show_batch(struct buffer *out, struct arena *scratch, const struct batch *b
         buffer_printf(out, "      > activity of '%.*s' step %" PRId32 " %.*s",
                       TEXT_ARGS(activity->instance_id), activity->id, TEXT_ARGS(activity->name));
         show_text(out, " ", activity->input);
-        show_text(out, ", from ", activity->progress);
-        show_tags(out, activity->tags);
+        show_text(out, ", from ", activity_progress(activity));
+        show_tags(out, activity_tags(activity));
         buffer_add_text(out, TEXT("\n"));
     }
     const struct cancellation *cancelled = batch->cancellations;

@@ -390,12 +390,12 @@ static void an_activity_has_the_limits_and_tags_it_was_asked_for_with(void **sta
     for (int i = 0; i < 2; i++) { /* and again after a loss of memory */
         struct activity *activity = rig_take_activity(rig);
         struct text value;
-        assert_int_equal(activity->limits.start_ms, 1);
-        assert_int_equal(activity->limits.run_ms, 2);
-        assert_int_equal(activity->limits.beat_ms, 3);
-        assert_true(tags_find(activity->tags, TEXT("kind"), &value));
+        assert_int_equal(activity_limits(activity).start_ms, 1);
+        assert_int_equal(activity_limits(activity).run_ms, 2);
+        assert_int_equal(activity_limits(activity).beat_ms, 3);
+        assert_true(tags_find(activity_tags(activity), TEXT("kind"), &value));
         assert_true(text_equal(value, TEXT("task")));
-        assert_true(text_equal(activity->progress, TEXT("7")));
+        assert_true(text_equal(activity_progress(activity), TEXT("7")));
         activity_free(activity);
         rig_crash(rig);
         rig_flush(rig);
@@ -407,8 +407,10 @@ static void an_activity_has_the_limits_and_tags_it_was_asked_for_with(void **sta
     for (struct activity *next; (next = rig_take_activity(rig)) != NULL; plain = next) {
         activity_free(plain);
     }
-    assert_true(!text_is_present(plain->tags) && !text_is_present(plain->progress));
-    assert_int_equal(plain->limits.run_ms, 0);
+    assert_null(plain->extra);
+    assert_true(!text_is_present(activity_tags(plain)) &&
+                !text_is_present(activity_progress(plain)));
+    assert_int_equal(activity_limits(plain).run_ms, 0);
     activity_free(plain);
 }
 

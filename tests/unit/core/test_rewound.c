@@ -138,7 +138,7 @@ static void progress_of_before_is_not_carried_over(void **state)
     assert_int_equal(rig_rewind(rig, TEXT("a"), NULL), PD_OK);
     struct batch *batch = rig_cut(rig);
     assert_int_equal(batch->activity_count, 2);
-    assert_false(text_is_present(rig_activity(batch, 0)->progress));
+    assert_false(text_is_present(activity_progress(rig_activity(batch, 0))));
     rig_commit(rig);
     assert_int_equal(model_find(&rig->model, TEXT("a"))->progress_count, 0);
 }

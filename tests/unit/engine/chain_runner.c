@@ -322,8 +322,8 @@ static void activity(struct runner *base, const struct activity *activity,
     if (runner->is_deadly) {
         abort();
     }
-    if (text_is_present(activity->progress)) {
-        runner->progress_seen = (int)strtol(activity->progress.at, NULL, 10);
+    if (text_is_present(activity_progress(activity))) {
+        runner->progress_seen = (int)strtol(activity_progress(activity).at, NULL, 10);
     }
     int number = runner->activities_begun++;
     for (int i = 1; host != NULL && i <= runner->beats; i++) {
