@@ -392,7 +392,7 @@ void flights_time_out(struct sim *sim)
 {
     for (size_t i = 0; i < sim->flight_count; i++) {
         const struct activity *activity = sim->flights[i].activity;
-        if (activity != NULL && activity->limits.run_ms != 0 && sim_chance(sim, 1, 2) &&
+        if (activity != NULL && activity_limits(activity).run_ms != 0 && sim_chance(sim, 1, 2) &&
             driver_up(sim, activity->partition)) {
             time_out(sim, i);
             return;

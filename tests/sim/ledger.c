@@ -432,9 +432,9 @@ static void check_progress(struct ledger *ledger, const struct ledger_row *row,
             said = p->bytes;
         }
     }
-    sim_check(ledger->sim, text_equal(said, activity->progress),
+    sim_check(ledger->sim, text_equal(said, activity_progress(activity)),
               "step %d of '%.*s' is handed out with progress %.*s, not %.*s", activity->id,
-              TEXT_ARGS(row->id), TEXT_ARGS(activity->progress), TEXT_ARGS(said));
+              TEXT_ARGS(row->id), TEXT_ARGS(activity_progress(activity)), TEXT_ARGS(said));
 }
 
 void ledger_dispatched(struct ledger *ledger, const struct activity *activity)
