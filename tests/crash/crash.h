@@ -5,9 +5,9 @@
  * test_crash.c kills and restarts them, look.c looks at the file after each kill, and check.c at
  * all of it in the end.
  *
- * Ids say everything: "KIND-ROUND-NUMBER" (chain-7-13); children are "PARENT:0", "PARENT:1". What an
- * instance has to put out, and what is done to it from outside, follows from its id alone, so that
- * the check needs to remember nothing.
+ * Ids say everything: "KIND-ROUND-NUMBER" (chain-7-13); children are "PARENT:0", "PARENT:1". What
+ * an instance has to put out, and what is done to it from outside, follows from its id alone, so
+ * that the check needs to remember nothing.
  *
  * Files in the folder, each written by appending whole lines, which SIGKILL cannot undo:
  *

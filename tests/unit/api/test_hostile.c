@@ -555,13 +555,14 @@ static void a_step_that_the_code_will_ask_for_again_is_refused(void **state)
                                              .turn_count = 1 });
     PD_AUTO(pd_hub) hub = pd_hub_open("memory:", &err);
     assert_non_null(hub);
-    PD_AUTO(pd_worker) worker = work(hub);
+    pd_worker *worker = work(hub);
     pd_status status = pd_hub_import(hub, place.path, NULL, &err);
     if (status == PD_OK) { /* what would become of it */
         assert_int_equal(pd_hub_raise_event(hub, "a", "go", 1, &err), PD_OK);
         pd_instance_free(pd_hub_wait(hub, "a", pd_seconds(20), &err));
     }
     assert_int_equal(status, PD_E_CORRUPT);
+    pd_worker_stop(worker);
     arena_done(&arena);
     place_remove(&place);
 }
