@@ -323,9 +323,12 @@ static const struct option_row replay_options[] = {
     "One instance at a time that waits for an event: how long the call that raises it takes, " \
     "beside\n"                                                                                 \
     "commits of one row in plain SQLite, and how long until the instance has completed."
-#define REPLAY                                                                                    \
-    "Histories of N/100, N/10 and N events, replayed from the file with today's code, beside a\n" \
-    "SELECT of the same rows that decodes every field."
+#define REPLAY                                                                                  \
+    "Histories of N/100, N/10 and N events, replayed from the file with today's code. Beside "  \
+    "it,\n"                                                                                     \
+    "over the same rows: a SELECT and a bare walk over every field, which keeps nothing, and\n" \
+    "pd_hub_fetch_history, which decodes the events and hands them out. linear compares the\n"  \
+    "rates of the shortest and the longest."
 
 const struct command commands[] = {
     { "start",

@@ -2,8 +2,9 @@
  *
  * Activities: what is to be run, as one heap block.
  *
- * The block holds the struct, behind it what few have and all its text, each piece ended by a NUL, and then room for
- * whoever runs it. So it can travel to the thread that runs it and back without another allocation.
+ * The block holds the struct, behind it what few have, then all its text, each piece ended by a
+ * NUL, and then room for whoever runs it. So it can travel to the thread that runs it and back
+ * without another allocation.
  *
  * Where one batch has thousands of them, most will wait for long, and the room is more than half of
  * a block. So those beyond LEAN_FROM come without: who runs one makes room when it is run. One with

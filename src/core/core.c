@@ -20,8 +20,8 @@
 enum { CORE_MAGIC = 0x636f7265 };
 
 /* Most activities and events that wait are no larger than this (an activity with an id and an
- * execution id of 32 digits, a short input, and the engine's room: 576); a batch of a busy partition
- * holds some thousands. */
+ * execution id of 32 digits, a short input, and the engine's room: 576); a batch of a busy
+ * partition holds some thousands. */
 enum { SHELF_ACTIVITY = 656, SHELF_WAITING = 320, SHELF_MOST = 8192 };
 
 /* What is written for a turn, and larger, goes with its batch: one huge turn is not a habit. */

@@ -31,8 +31,8 @@ struct wire_events {
 pd_status wire_read_events(struct text chunk, struct arena *arena, struct wire_events *events,
                            pd_error *err);
 
-/* A past (core/turn.h) over encoded turns, which are borrowed. Each is decoded into the same memory,
- * which becomes as large as the largest of them needs. */
+/* A past (core/turn.h) over encoded turns, which are borrowed. Each is decoded into the same
+ * memory, which becomes as large as the largest of them needs. */
 struct wire_past {
     struct past base;
     const struct text *turns;
