@@ -145,7 +145,7 @@ static void mail_comes_in_pages(void **state)
     hub_close(&hub);
 }
 
-/* What waits in our own mailbox when a life begins may be what went there to be overtaken by none. */
+/* What waits in our own mailbox when a life begins may have gone there to be overtaken by none. */
 static void letters_of_a_new_life_do_not_overtake_those_that_lie_at_home(void **state)
 {
     (void)state;
