@@ -12,7 +12,8 @@
 
 #include "sim.h"
 
-enum { ROUNDS_MAX = 2000, RUNS_MAX = 10000 };
+/* More events than a program can want, of names at random. */
+enum { ROUNDS_MAX = 2000, RUNS_MAX = 10000, HELP_MAX = 300 };
 
 /* Some of them. False: those that there are wait for their claims. */
 static bool run_activities(struct sim *sim)
@@ -92,12 +93,12 @@ static void pass_time(struct sim *sim)
     sim_trace(sim, "time %" PRId64 " in the end", sim->now);
 }
 
-static const struct ledger_row *unfinished(struct sim *sim, uint64_t skip)
+static struct ledger_row *unfinished(struct sim *sim, uint64_t skip)
 {
-    const struct ledger_row *last = NULL;
+    struct ledger_row *last = NULL;
     for (size_t i = 0; i < sim->ledger.row_count; i++) {
-        const struct ledger_row *row = sim->ledger.rows[i];
-        if (!row->is_deleted && !run_state_is_final(row->state)) {
+        struct ledger_row *row = sim->ledger.rows[i];
+        if (ledger_is_alive(row)) {
             last = row;
             if (skip-- == 0) {
                 return row;
@@ -152,13 +153,14 @@ static bool waits_in_vain(struct sim *sim, const struct ledger_row *row)
     return false;
 }
 
-static void help(struct sim *sim, const struct ledger_row *row)
+static void help(struct sim *sim, struct ledger_row *row)
 {
     if (row->state == RUN_SUSPENDED) {
         calls_tell(sim, orders_for(sim, row->id, MESSAGE_RESUME));
     } else if (!has_mail(sim) && waits_in_vain(sim, row)) {
         calls_tell(sim, orders_for(sim, row->id, MESSAGE_TERMINATE));
-    } else if (sim_chance(sim, 3, 4)) {
+    } else if (row->helped < HELP_MAX && sim_chance(sim, 3, 4)) {
+        row->helped++;
         calls_tell(sim, orders_raise(sim, row->id, SENDER_DIRECT));
     }
     settle(sim);
@@ -174,7 +176,7 @@ static void work_to_the_end(struct sim *sim)
     settle(sim);
     for (unsigned round = 0; unfinished(sim, 0) != NULL || has_mail(sim) || is_any_down(sim);
          round++) {
-        const struct ledger_row *row = unfinished(sim, sim_below(sim, 4));
+        struct ledger_row *row = unfinished(sim, sim_below(sim, 4));
         sim_check(sim, round < ROUNDS_MAX,
                   "'%.*s' never ends: %zu turns, state %d, %sbusy, %zu timers",
                   TEXT_ARGS(row != NULL ? row->id : TEXT("the mail")),

@@ -106,6 +106,7 @@ struct ledger_row {
     size_t copies;             /* turns yet to come that are another's (fork) */
     time_us fired_due;         /* the last timer that fired */
     int32_t fired_id;
+    unsigned helped;        /* at the end: events raised for it */
     bool is_on_hold;        /* suspended, as far as turns have heard */
     int64_t raised_last[2]; /* the highest number of each client in history */
     struct text *owed;      /* raises that must come first in this execution */
@@ -144,6 +145,8 @@ struct ledger {
     uint64_t mail_removed[64], mail_known[64];
     struct ledger_mail *mail[64]; /* what lies there, oldest first */
     struct ledger_due *dues, **due_last;
+    struct posted *posted; /* into mailboxes, in this commit */
+    size_t posted_count;
     struct map raised;            /* keys of every raise seen anywhere: see ledger_raise_key */
     struct map64 rewound_senders; /* numbers of SENDER_PROGRAM >> 12: these may send again */
     struct map runs;              /* "execution step" of every activity that has run */

@@ -102,6 +102,26 @@ static void check_progress(struct ledger *ledger, const struct ledger_row *row)
     }
 }
 
+/* By a client, by way of those above it too; or by the parent that has cancelled it. */
+static bool is_stop_asked_for(struct ledger *ledger, const struct ledger_row *row)
+{
+    const struct order *order = map_find(&ledger->sim->stops, row->output);
+    if (order == NULL) {
+        return text_is_present(row->parent_id) &&
+               text_equal(row->output, TEXT("\"cancelled by its parent\""));
+    }
+    struct text id = row->id;
+    for (unsigned depth = 0; depth <= DEPTH_MAX; depth++) {
+        if (text_equal(id, order->letter.instance_id)) {
+            return true;
+        }
+        size_t cursor = ledger->row_count;
+        row = ledger_next(ledger, id, &cursor);
+        id = row != NULL ? row->parent_id : TEXT_ABSENT;
+    }
+    return false;
+}
+
 static void check_end(struct ledger *ledger, const struct ledger_row *row)
 {
     const struct event *last = ledger_last_event(row->turns, row->turn_count);
@@ -112,6 +132,9 @@ static void check_end(struct ledger *ledger, const struct ledger_row *row)
     sim_check(ledger->sim,
               text_equal(row->output, row->state == RUN_FAILED ? TEXT_ABSENT : last->payload),
               "'%.*s': the output is not the one in history", TEXT_ARGS(row->id));
+    sim_check(ledger->sim, row->state != RUN_TERMINATED || is_stop_asked_for(ledger, row),
+              "'%.*s' was terminated, and nobody wanted that: %.*s", TEXT_ARGS(row->id),
+              TEXT_ARGS(row->output));
     sim_check(ledger->sim, text_is_present(row->failure) == (row->state == RUN_FAILED),
               "'%.*s': a failure where none is, or none", TEXT_ARGS(row->id));
     sim_check(ledger->sim,

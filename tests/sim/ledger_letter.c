@@ -108,6 +108,12 @@ void ledger_receive(struct ledger *ledger, unsigned partition, uint64_t number)
 
 /* ---- effects ---- */
 
+struct posted {
+    struct ledger_due what;
+    unsigned from, to;
+    bool is_matched;
+};
+
 /* What happened to it in this commit may hide what the letter did. */
 static bool is_hidden(const struct ledger *ledger, struct text id)
 {
@@ -143,6 +149,22 @@ static bool is_heard(const struct ledger *ledger, const struct ledger_due *due)
            ledger_is_answered(row, due->step);
 }
 
+/* Whoever has the id is another's child, or nobody's: the parent is told so. */
+static bool is_refused(const struct ledger *ledger, const struct ledger_due *due)
+{
+    const struct ledger_row *parent = ledger_find_execution(ledger, due->execution_id);
+    for (size_t i = 0; i < ledger->posted_count; i++) {
+        const struct ledger_due *what = &ledger->posted[i].what;
+        if (what->kind == MESSAGE_CHILD_ENDED && what->step == due->step &&
+            text_equal(what->execution_id, due->execution_id)) {
+            return true;
+        }
+    }
+    struct ledger_due heard = *due;
+    heard.id = parent->id;
+    return is_heard(ledger, &heard) || is_hidden(ledger, parent->id);
+}
+
 static bool has_ended_so(const struct ledger *ledger, const struct ledger_due *due)
 {
     const struct event *event = due->event;
@@ -166,8 +188,8 @@ static bool has_effect(const struct ledger *ledger, const struct ledger_due *due
                 !text_equal(row->parent_execution_id, due->execution_id));
     case MESSAGE_PURGE: return row == NULL || ledger_is_alive(row) || is_hidden(ledger, due->id);
     case MESSAGE_CHILD_START:
-        return child_of(ledger, due, 0) != NULL || ledger_is_alive(row) ||
-               is_hidden(ledger, due->id);
+        return child_of(ledger, due, 0) != NULL || is_hidden(ledger, due->id) ||
+               (ledger_is_alive(row) && is_refused(ledger, due));
     case MESSAGE_CHILD_ENDED:
     case MESSAGE_TASK_ENDED: return is_heard(ledger, due) || is_hidden(ledger, due->id);
     case MESSAGE_CHILD_ENSURE:
@@ -181,12 +203,6 @@ static bool has_effect(const struct ledger *ledger, const struct ledger_due *due
 }
 
 /* ---- after a commit ---- */
-
-struct posted {
-    struct ledger_due what;
-    unsigned from, to;
-    bool is_matched;
-};
 
 static struct posted *read_posted(struct ledger *ledger, const struct batch *const *batches,
                                   size_t count, size_t *ret_count)
@@ -245,13 +261,12 @@ static bool find_posted(struct ledger *ledger, struct posted *posted, size_t cou
 
 void ledger_check_letters(struct ledger *ledger, const struct batch *const *batches, size_t count)
 {
-    size_t posted_count;
     static size_t last[64][64]; /* of one thread; large */
-    struct posted *posted = read_posted(ledger, batches, count, &posted_count);
+    ledger->posted = read_posted(ledger, batches, count, &ledger->posted_count);
     memset(last, 0, sizeof last);
     for (const struct ledger_due *due = ledger->dues; due != NULL; due = due->next) {
         bool is_said = !due->is_received && due->kind != MESSAGE_CHILD_ENSURE;
-        if (is_said && find_posted(ledger, posted, posted_count, due, last)) {
+        if (is_said && find_posted(ledger, ledger->posted, ledger->posted_count, due, last)) {
             continue;
         }
         bool is_local = !is_said || due->kind == MESSAGE_TERMINATE ||

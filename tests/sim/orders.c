@@ -151,6 +151,7 @@ struct order *orders_for(struct sim *sim, struct text id, enum message_kind kind
     order->event.payload =
         text_of(arena_printf(&sim->arena, "\"order %" PRId64 "\"", ++sim->order_number));
     if (kind == MESSAGE_TERMINATE) {
+        sim_put(&sim->stops, order->event.payload, order);
         order->extra.recurses = sim_chance(sim, 1, 2);
         order->event.extra = &order->extra;
     }
@@ -173,6 +174,28 @@ static bool is_fit(const struct ledger_row *row, enum message_kind kind)
     }
 }
 
+static bool has_open_child(const struct ledger_row *row)
+{
+    for (size_t i = 0; i < row->step_count; i++) {
+        if (row->steps[i].kind == LEDGER_CHILD && !row->steps[i].is_closed) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One that has failed, and has left children behind: these may be ending just now. */
+static const struct ledger_row *some_parent(struct sim *sim)
+{
+    for (int i = 0; i < 16 && sim->ledger.row_count > 0; i++) {
+        const struct ledger_row *row = sim->ledger.rows[sim_below(sim, sim->ledger.row_count)];
+        if (!row->is_deleted && row->state == RUN_FAILED && has_open_child(row)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
 struct order *orders_some(struct sim *sim)
 {
     static const enum message_kind kinds[] = {
@@ -180,12 +203,11 @@ struct order *orders_some(struct sim *sim)
         MESSAGE_REWIND,    MESSAGE_REWIND,  MESSAGE_PURGE,   MESSAGE_ADOPT,
     };
     enum message_kind kind = kinds[sim_below(sim, sizeof kinds / sizeof *kinds)];
-    const struct ledger_row *row = NULL;
-    for (int i = 0; i < 8 && sim->ledger.row_count > 0; i++) {
+    const struct ledger_row *row = kind == MESSAGE_REWIND ? some_parent(sim) : NULL;
+    for (int i = 0; i < 8 && row == NULL && sim->ledger.row_count > 0; i++) {
         const struct ledger_row *one = sim->ledger.rows[sim_below(sim, sim->ledger.row_count)];
         if (!one->is_deleted && is_fit(one, kind)) {
             row = one;
-            break;
         }
     }
     if (kind == MESSAGE_ADOPT) {

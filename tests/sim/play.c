@@ -314,7 +314,7 @@ static void carry_out(struct player *player, const struct op *op)
 static void litter(struct player *player)
 {
     static const struct leaf timer = { .kind = LEAF_TIMER, .delay_ms = 700 };
-    static const struct leaf child = { .kind = LEAF_CHILD, .seed = 3 };
+    struct leaf child = { .kind = LEAF_CHILD, .seed = (uint64_t)player->program->number };
     (void)start_leaf(player, &plain);
     (void)start_leaf(player, &timer);
     if (player->at.depth < DEPTH_MAX) {

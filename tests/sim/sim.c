@@ -58,6 +58,7 @@ static void init_maps(struct sim *sim)
 {
     map_init(&sim->paid);
     map_init(&sim->forks);
+    map_init(&sim->stops);
     map_init(&sim->killable);
     map_init(&sim->disturbed);
 }
@@ -66,6 +67,7 @@ static void end_maps(struct sim *sim)
 {
     map_done(&sim->paid);
     map_done(&sim->forks);
+    map_done(&sim->stops);
     map_done(&sim->killable);
     map_done(&sim->disturbed);
 }

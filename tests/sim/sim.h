@@ -141,6 +141,7 @@ struct sim {
     struct spy spy;
     bool has_picky_workers, is_picky; /* the process that runs now leaves what is newer */
     struct map forks;                 /* by execution id */
+    struct map stops;                 /* orders to terminate, by their text */
     struct map killable;              /* ids that somebody wants to replace while they live */
     struct map disturbed;             /* ids of which the model knows nothing any more */
 
