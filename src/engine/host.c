@@ -8,8 +8,8 @@
  *
  *   H1  A beat and its command are one block. While the command is on its way the block stays, also
  *       when the activity has ended and the seat has another; who comes last frees it.
- *   H2  The last word is not lost when the activity fails: what is not on its way goes with the
- *       result, behind what is.
+ *   H2  The last word is not lost when the activity fails: it goes with the result, also when it is
+ *       on its way: a partition in trouble refuses a heartbeat, and keeps a result.
  *
  * Transactions. The step is claimed (P7), then the committer held (E3), then the store runs the
  * function. Where the claim is refused, or the epoch is an old one, what the activity returns is
@@ -148,8 +148,9 @@ void host_take_progress(struct seat *seat, struct command *done)
 {
     pthread_mutex_lock(&seat->mutex);
     struct beat *all = atomic_load_explicit(&seat->beat, memory_order_relaxed);
-    if (all != NULL && all->has_news) {
-        done->as.done.progress = text_copy(&done->as.done.arena, buffer_text(&all->said)); /* H2 */
+    if (all != NULL && (all->has_news || all->is_under_way)) { /* H2 */
+        const struct buffer *last = all->has_news ? &all->said : &all->sent;
+        done->as.done.progress = text_copy(&done->as.done.arena, buffer_text(last));
     }
     pthread_mutex_unlock(&seat->mutex);
 }
