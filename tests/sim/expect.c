@@ -133,7 +133,8 @@ static uint64_t ask_child(struct walk *walk, const struct leaf *leaf)
     case ENDS_WITH_FAIL: hash = hash_failure("SimEnd", program.number); break;
     case ENDS_WITH_RAISE: hash = hash_failure("SimRaise", program.number); break;
     case ENDS_BY_AWAIT:
-    case ENDS_BY_AWAIT_ALL: hash = hash_failure("TaskFailed", 0); break;
+    case ENDS_BY_AWAIT_ALL:
+    case ENDS_BY_CHILD: hash = hash_failure("TaskFailed", 0); break;
     }
     int failures = expected.ending == ENDS_WELL ? 0 : 1000;
     count_attempts(walk, leaf, &walk->asked.children, attempts_of(&leaf->retry, false, failures));
@@ -268,6 +269,29 @@ static void expect_op(struct walk *walk, const struct op *op)
     }
 }
 
+static void expect_litter(struct walk *walk, unsigned times)
+{
+    walk->asked.tasks += times;
+    walk->asked.timers += times;
+    walk->asked.children += walk->depth < DEPTH_MAX ? times : 0;
+}
+
+/* In the end. */
+static void expect_awaited(struct walk *walk, const struct program *program)
+{
+    bool is_one = program->ending == ENDS_BY_AWAIT;
+    size_t count = is_one ? 1 : program->ending == ENDS_BY_AWAIT_ALL ? AWAIT_ALL_COUNT : 0;
+    struct leaf leaf = { .kind = LEAF_ACTIVITY, .retry = program->retry };
+    for (size_t i = 0; i < count; i++) {
+        leaf.fails = is_one || (program->failing >> i & 1) != 0;
+        (void)ask_activity(walk, &leaf);
+    }
+    if (program->ending == ENDS_BY_CHILD) {
+        count_attempts(walk, &leaf, &walk->asked.children,
+                       attempts_of(&program->retry, false, 1000));
+    }
+}
+
 void program_expect(const struct program *program, const struct position *position,
                     const struct raised raised[SIM_NAMES], struct expectation *ret)
 {
@@ -275,14 +299,8 @@ void program_expect(const struct program *program, const struct position *positi
     for (size_t i = 0; i < program->op_count; i++) {
         expect_op(&walk, &program->ops[i]);
     }
-    if (program->litters) {
-        walk.asked.tasks++;
-        walk.asked.timers++;
-        walk.asked.children += position->depth < DEPTH_MAX;
-    }
-    walk.asked.tasks += program->ending == ENDS_BY_AWAIT       ? 1
-                        : program->ending == ENDS_BY_AWAIT_ALL ? AWAIT_ALL_COUNT
-                                                               : 0;
+    expect_litter(&walk, program->litters_first + program->litters_last);
+    expect_awaited(&walk, program);
     *ret = (struct expectation){
         .is_possible = !walk.is_short,
         .ending = program->ending,

@@ -174,7 +174,8 @@ static void work_to_the_end(struct sim *sim)
         partition_notice_mail(sim->slots[i].partition); /* once: nobody sends any more */
     }
     settle(sim);
-    for (unsigned round = 0; unfinished(sim, 0) != NULL || has_mail(sim) || is_any_down(sim);
+    for (unsigned round = 0;
+         unfinished(sim, 0) != NULL || has_mail(sim) || is_any_down(sim) || sim->calls != NULL;
          round++) {
         struct ledger_row *row = unfinished(sim, sim_below(sim, 4));
         sim_check(sim, round < ROUNDS_MAX,
@@ -188,6 +189,27 @@ static void work_to_the_end(struct sim *sim)
         pass_time(sim);
         settle(sim);
     }
+}
+
+/* Everything has ended: some of it goes on, or is forgotten. */
+static void live_again(struct sim *sim)
+{
+    size_t count = sim->ledger.row_count;
+    for (size_t i = 0; i < count; i++) {
+        const struct ledger_row *row = sim->ledger.rows[i];
+        if (row->is_deleted) {
+            continue;
+        }
+        if (row->state == RUN_FAILED && sim_chance(sim, 1, 3)) {
+            calls_tell(sim, orders_for(sim, row->id, MESSAGE_REWIND));
+        } else if (sim_chance(sim, 1, 16)) {
+            calls_tell(sim, orders_for(sim, row->id, MESSAGE_PURGE));
+        }
+        if (sim_chance(sim, 1, 4)) {
+            (void)go_on(sim, row->partition);
+        }
+    }
+    settle(sim);
 }
 
 /* Times are all different within an execution (C6). */
@@ -226,6 +248,10 @@ void finish(struct sim *sim)
     }
     sim->is_faulty = false;
     work_to_the_end(sim);
+    if (sim_chance(sim, 1, 2)) {
+        live_again(sim);
+        work_to_the_end(sim);
+    }
     residents_look(sim);
     sim_check(sim, sim->calls == NULL, "a call is never answered");
     for (unsigned i = 0; i < sim->partition_count; i++) {

@@ -110,16 +110,12 @@ static bool is_stop_asked_for(struct ledger *ledger, const struct ledger_row *ro
         return text_is_present(row->parent_id) &&
                text_equal(row->output, TEXT("\"cancelled by its parent\""));
     }
-    struct text id = row->id;
-    for (unsigned depth = 0; depth <= DEPTH_MAX; depth++) {
-        if (text_equal(id, order->letter.instance_id)) {
-            return true;
-        }
-        size_t cursor = ledger->row_count;
-        row = ledger_next(ledger, id, &cursor);
-        id = row != NULL ? row->parent_id : TEXT_ABSENT;
+    while (row != NULL && !text_equal(row->id, order->letter.instance_id)) {
+        row = text_is_present(row->parent_execution_id)
+                  ? ledger_find_execution(ledger, row->parent_execution_id)
+                  : NULL;
     }
-    return false;
+    return row != NULL;
 }
 
 static void check_end(struct ledger *ledger, const struct ledger_row *row)

@@ -72,9 +72,12 @@ static void take_task(struct taking *t, const struct event *event)
         map_find(&ledger->runs, ledger_step_key(ledger, row->execution_id, event->ref)) != NULL;
     sim_check(t->sim, has_run || is_timeout || t->is_copy || row->is_fork,
               "'%.*s': a result of step %d, which never ran", TEXT_ARGS(row->id), event->ref);
-    sim_check(t->sim,
-              row->is_rewound || event->failure == NULL ||
-                  !text_equal(event->failure->type, TEXT("SimUnwanted")),
+    bool is_unwanted =
+        event->failure != NULL && text_equal(event->failure->type, TEXT("SimUnwanted"));
+    if (is_unwanted) {
+        sim_disturb(t->sim, row->id);
+    }
+    sim_check(t->sim, row->is_rewound || !is_unwanted,
               "'%.*s': a result of step %d, though it was told that nobody wants it",
               TEXT_ARGS(row->id), event->ref);
     bool is_paid = text_equal(step->event->name, TEXT("pay")) &&

@@ -155,8 +155,10 @@ struct order *orders_for(struct sim *sim, struct text id, enum message_kind kind
         order->extra.recurses = sim_chance(sim, 1, 2);
         order->event.extra = &order->extra;
     }
-    if (kind == MESSAGE_TERMINATE || kind == MESSAGE_REWIND) {
-        sim_disturb(sim, id);
+    const struct ledger_row *row = ledger_find(&sim->ledger, id);
+    bool is_child = row == NULL || text_is_present(row->parent_id);
+    if (kind == MESSAGE_TERMINATE || (kind == MESSAGE_REWIND && is_child)) {
+        sim_disturb(sim, id); /* a child's parent may be about to try it again */
     }
     return order;
 }
@@ -184,16 +186,25 @@ static bool has_open_child(const struct ledger_row *row)
     return false;
 }
 
-/* One that has failed, and has left children behind: these may be ending just now. */
-static const struct ledger_row *some_parent(struct sim *sim)
+/* Of those that have failed: one of whose children has ended just now, one that has left some
+ * behind, or the one of the longest history. */
+static const struct ledger_row *some_failed(struct sim *sim)
 {
-    for (int i = 0; i < 16 && sim->ledger.row_count > 0; i++) {
+    const struct ledger_row *best = residents_parent_of_ended(sim);
+    for (int i = 0; i < 16 && best == NULL && sim->ledger.row_count > 0; i++) {
         const struct ledger_row *row = sim->ledger.rows[sim_below(sim, sim->ledger.row_count)];
         if (!row->is_deleted && row->state == RUN_FAILED && has_open_child(row)) {
-            return row;
+            best = row;
         }
     }
-    return NULL;
+    for (int i = 0; i < 16 && sim->ledger.row_count > 0; i++) {
+        const struct ledger_row *row = sim->ledger.rows[sim_below(sim, sim->ledger.row_count)];
+        if (!row->is_deleted && row->state == RUN_FAILED &&
+            (best == NULL || (!has_open_child(best) && row->turn_count > best->turn_count))) {
+            best = row;
+        }
+    }
+    return best;
 }
 
 struct order *orders_some(struct sim *sim)
@@ -203,7 +214,7 @@ struct order *orders_some(struct sim *sim)
         MESSAGE_REWIND,    MESSAGE_REWIND,  MESSAGE_PURGE,   MESSAGE_ADOPT,
     };
     enum message_kind kind = kinds[sim_below(sim, sizeof kinds / sizeof *kinds)];
-    const struct ledger_row *row = kind == MESSAGE_REWIND ? some_parent(sim) : NULL;
+    const struct ledger_row *row = kind == MESSAGE_REWIND ? some_failed(sim) : NULL;
     for (int i = 0; i < 8 && row == NULL && sim->ledger.row_count > 0; i++) {
         const struct ledger_row *one = sim->ledger.rows[sim_below(sim, sim->ledger.row_count)];
         if (!one->is_deleted && is_fit(one, kind)) {

@@ -243,6 +243,7 @@ static void check_ending(struct sim *sim, const struct life *life, const struct 
         check_failed(sim, life, "TaskFailed", "SimFail");
         check_causes(sim, life, program);
         break;
+    case ENDS_BY_CHILD: check_failed(sim, life, "TaskFailed", "TaskFailed"); break;
     case CONTINUES:
         sim_fail(sim, "'%.*s' ended and should have continued", TEXT_ARGS(life->row->id));
     }
@@ -250,6 +251,10 @@ static void check_ending(struct sim *sim, const struct life *life, const struct 
 
 static void check_life(struct sim *sim, const struct life *life)
 {
+    if (text_equal(life->name, TEXT("fall"))) {
+        check_failed(sim, life, "TaskFailed", "SimFail");
+        return;
+    }
     if (!text_equal(life->name, TEXT("play"))) {
         check_failed(sim, life, "OrchestratorNotFound", NULL);
         return;

@@ -325,11 +325,22 @@ static void litter(struct player *player)
 static void await_all(struct player *player, const struct program *program)
 {
     pd_task *tasks[AWAIT_ALL_COUNT];
+    struct leaf leaf = { .kind = LEAF_ACTIVITY, .retry = program->retry };
     for (unsigned i = 0; i < AWAIT_ALL_COUNT; i++) {
-        tasks[i] =
-            start_activity(player, &plain, program->number + i, (program->failing >> i & 1) != 0);
+        bool fails = (program->failing >> i & 1) != 0;
+        tasks[i] = start_activity(player, &leaf, program->number + i, fails);
     }
     pd_await_all(player->o, tasks, AWAIT_ALL_COUNT);
+}
+
+/* A child that always fails. */
+static void await_fall(struct player *player, const struct program *program)
+{
+    pd_retry retry;
+    pd_child_call call = { .retry = retry_of(&program->retry, &retry) };
+    pd_literal input = PD_OBJ("n", program->number, "fails", PD_TRUE);
+    call.input = pd_of_literal(input);
+    (void)pd_call_child_(player->o, pd_ref_name("fall"), &call);
 }
 
 static pd_result end(struct player *player)
@@ -338,13 +349,15 @@ static pd_result end(struct player *player)
     const struct program *program = player->program;
     const struct position *at = &player->at;
     int64_t n = program->number;
+    struct leaf last = { .kind = LEAF_ACTIVITY, .retry = program->retry };
     const char *sure = pd_format(o, "%016" PRIx64, at->sure);
     const char *sum = pd_format(o, "%016" PRIx64, at->sum);
     switch (program->ending) {
     case ENDS_WITH_FAIL: return pd_fail(o, "SimEnd", "the number is %" PRId64, n);
     case ENDS_WITH_RAISE: pd_raise(o, "SimRaise", "the number is %" PRId64, n);
-    case ENDS_BY_AWAIT: pd_await(o, start_activity(player, &plain, n, true)); break;
+    case ENDS_BY_AWAIT: pd_await(o, start_activity(player, &last, n, true)); break;
     case ENDS_BY_AWAIT_ALL: await_all(player, program); break;
+    case ENDS_BY_CHILD: await_fall(player, program); break;
     case CONTINUES:
         return pd_continue_as_new(o,
                                   PD_OBJ("seed", at->seed, "depth", at->depth, "round",
@@ -366,16 +379,26 @@ static pd_result play(pd_orchestration *o, pd_value input)
     program_make(program, &player->at);
     player->o = o;
     player->program = program;
+    if (program->litters_first) {
+        litter(player);
+    }
     for (size_t i = 0; i < program->op_count; i++) {
         carry_out(player, &program->ops[i]);
     }
-    if (program->litters) {
+    if (program->litters_last) {
         litter(player);
     }
     return end(player);
 }
 
+static pd_result fall(pd_orchestration *o, pd_value input)
+{
+    pd_call_activity(o, "work", input);
+    return pd_ok(o, PD_NULL);
+}
+
 const pd_function play_program[] = {
+    PD_FUNCTION("fall", fall),
     PD_FUNCTION("play", play),
     PD_FUNCTION("work", work),
     PD_TRANSACTION("pay", pay),

@@ -162,9 +162,12 @@ static void make_op(struct making *making, struct op *op)
 static void make_ending(struct making *making, struct program *program)
 {
     static const enum ending_kind endings[] = { ENDS_WITH_FAIL, ENDS_WITH_RAISE, ENDS_BY_AWAIT,
-                                                ENDS_BY_AWAIT_ALL };
-    uint64_t ending = below(making, 14);
-    program->ending = ending < 4 ? endings[ending] : ENDS_WELL;
+                                                ENDS_BY_AWAIT_ALL, ENDS_BY_CHILD };
+    uint64_t ending = below(making, 11);
+    if (chance(making, 1, 2)) {
+        make_policy(making, &program->retry);
+    }
+    program->ending = ending < 5 ? endings[ending] : ENDS_WELL;
     program->number = (int64_t)below(making, 100000);
     program->failing = 1 + (unsigned)below(making, (1 << AWAIT_ALL_COUNT) - 1);
 }
@@ -196,7 +199,8 @@ void program_make(struct program *program, const struct position *position)
     for (size_t i = 0; i < program->op_count; i++) {
         make_op(&making, &program->ops[i]);
     }
-    program->litters = chance(&making, 1, 5);
+    program->litters_first = chance(&making, 1, 6);
+    program->litters_last = chance(&making, 1, 8);
     make_ending(&making, program);
     if (position->round + 1 < rounds) {
         make_continuation(&making, program);

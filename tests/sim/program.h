@@ -93,6 +93,7 @@ enum ending_kind {
     ENDS_WITH_RAISE,   /* pd_raise */
     ENDS_BY_AWAIT,     /* pd_await of an activity that fails */
     ENDS_BY_AWAIT_ALL, /* pd_await_all of some, of which those in `failing` fail */
+    ENDS_BY_CHILD,     /* pd_await of a child that fails */
     CONTINUES,         /* as new: the next round */
 };
 
@@ -102,12 +103,13 @@ struct program {
     bool is_racy;
     size_t op_count;
     struct op ops[OPS_MAX];
-    bool litters;      /* asks for things at last that it does not wait for */
-    bool has_version;  /* of the next round */
-    bool drops_events; /* on the way to it: racy */
+    bool litters_first, litters_last; /* asks for things that it does not wait for */
+    bool has_version;                 /* of the next round */
+    bool drops_events;                /* on the way to it: racy */
     enum ending_kind ending;
     unsigned failing;
-    int64_t number; /* in the ending's message */
+    struct policy retry; /* of what is awaited in the end */
+    int64_t number;      /* in the ending's message */
 };
 
 /* Where a program stands: what its input says. */

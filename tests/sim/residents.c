@@ -128,3 +128,26 @@ bool residents_are_doubtful(const struct slot *slot)
     }
     return is_doubtful;
 }
+
+const struct ledger_row *residents_parent_of_ended(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->partition_count; i++) {
+        const struct slot *slot = &sim->slots[i];
+        const struct instance *instance;
+        if (slot->partition == NULL || slot->partition->core == NULL) {
+            continue;
+        }
+        for (size_t cursor = 0;
+             (instance = map64_next(&slot->partition->core->by_row, &cursor)) != NULL;) {
+            const struct ledger_row *row =
+                run_state_is_final(instance->state) && instance_has_parent(instance)
+                    ? ledger_find(&sim->ledger, instance->extra->parent_id)
+                    : NULL;
+            if (row != NULL && row->state == RUN_FAILED &&
+                text_equal(row->execution_id, instance->extra->parent_execution_id)) {
+                return row;
+            }
+        }
+    }
+    return NULL;
+}

@@ -226,6 +226,8 @@ void calls_lost(struct sim *sim);       /* their process is gone: no answer coun
 
 /* residents.c */
 void residents_look(struct sim *sim);
+/* A parent that has failed, of a child whose end is not durable yet; NULL: none. */
+const struct ledger_row *residents_parent_of_ended(struct sim *sim);
 bool residents_are_doubtful(const struct slot *slot); /* about to begin again */
 bool residents_wait_for_store(const struct sim *sim); /* after a fault, in some partition */
 
