@@ -64,7 +64,7 @@ struct steps {
 };
 
 void steps_init(struct steps *steps);
-void steps_done(struct steps *steps); /* empty again */
+void steps_done(struct steps *steps);                       /* empty again */
 bool steps_may_open(const struct steps *steps, int32_t id); /* false: it is here, or was just now */
 void steps_open(struct steps *steps, struct step step);
 void steps_open_child(struct steps *steps, int32_t id, struct text child);

@@ -14,7 +14,7 @@
  *   L3  each instance after each commit: state, busy mark (C4), timers, progress and inbox fit its
  *       history, nothing is in the inbox and in history, nothing left the inbox without getting
  *       there; what another execution was owed of the events before is there, first, and in order;
- *   L4  each letter: in the commit with its cause it is in the mailbox of its receiver, in the order
+ *   L4  each letter: in its cause's commit it is in the mailbox of its receiver, in the order
  *       of its sender, or has taken effect (C8); one that is received takes effect in that commit
  *       (S6). */
 #ifndef SIM_LEDGER_H

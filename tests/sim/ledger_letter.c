@@ -3,9 +3,9 @@
  * The ledger: letters (L4).
  *
  * What a turn, or an end, says to another instance is expected when its history is applied, and
- * looked for when the commit is over: a message in the mailbox of the receiver's partition, or, when
- * that is the sender's own, its effect. A message that is taken out of a mailbox is expected to have
- * taken effect in the same way.
+ * looked for when the commit is over: a message in the mailbox of the receiver's partition, or,
+ * when that is the sender's own, its effect. A message that is taken out of a mailbox is expected
+ * to have taken effect in the same way.
  *
  * An effect may be hidden: the receiver may have ended, or begun another execution, in the same
  * commit. Then nothing is said here; what was lost is found when the instance should have ended. */
@@ -238,7 +238,7 @@ static bool is_posted(const struct posted *posted, const struct ledger_due *due)
             what->step == due->step);
 }
 
-/* True: it is in a mailbox, the right one. `last` says where the one before was, for each receiver. */
+/* True: it is in the right mailbox. `last` says where the one before was, for each receiver. */
 static bool find_posted(struct ledger *ledger, struct posted *posted, size_t count,
                         const struct ledger_due *due, size_t last[64][64])
 {

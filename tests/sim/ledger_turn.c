@@ -2,9 +2,9 @@
  *
  * The ledger: turns (L2).
  *
- * A turn is one that was run (the spy has seen it), one in which core ended the instance (terminate),
- * or a copy: history that an instance was rewound to, or forked from. Of copies only the fold is
- * made: what they say was checked when they were made. */
+ * A turn is one that was run (the spy has seen it), one in which core ended the instance
+ * (terminate), or a copy: history that an instance was rewound to, or forked from. Of copies only
+ * the fold is made: what they say was checked when they were made. */
 #include <inttypes.h>
 
 #include "ledger_priv.h"

@@ -3,8 +3,8 @@
  * The same history must give the same actions, byte for byte (T3).
  *
  * Every execution, also one that was continued, rewound, forked or replaced, is run again from what
- * was committed: turn by turn by an author that keeps its stacks, and its last turn and some other by
- * one that has dropped everything and is given the past. What they ask for is compared with what
+ * was committed: turn by turn by an author that keeps its stacks, and its last turn and some other
+ * by one that has dropped everything and is given the past. What they ask for is compared with what
  * history says was asked for; where continue-as-new has left no history, with what the spy saw. */
 #include "author/author.h"
 #include "core/turn.h"
@@ -36,8 +36,8 @@ struct tale {
     const struct spy_turn *last; /* left no history; NULL: all did */
 };
 
-/* The version of a child is the worker's, who was another perhaps. Ids and payloads that are made of
- * the execution's own id are other ones in what a fork has from its source. */
+/* The version of a child is the worker's, who was another perhaps. Ids and payloads that are made
+ * of the execution's own id are other ones in what a fork has from its source. */
 static bool is_same(const struct action *action, const struct event *event, bool is_fork)
 {
     switch (action->kind) {

@@ -4,8 +4,8 @@
  *
  * An activity that fails its first attempts must know which attempt it is, though it may run more
  * than once for the same step. Its heartbeats tell: the progress of the attempt before comes with
- * the step of that one (which only the simulator can know). So this also finds progress that was lost
- * on the way. */
+ * the step of that one (which only the simulator can know). So this also finds progress that was
+ * lost on the way. */
 #include <inttypes.h>
 #include <string.h>
 
