@@ -322,7 +322,9 @@ void calls_check_mail(struct sim *sim)
         struct ledger_row *row;
         for (size_t cursor = sim->ledger.row_count;
              !makes && (row = ledger_next(&sim->ledger, id, &cursor)) != NULL;) {
-            is_void = is_void || row->renewed > sent->asked || row->deleted > sent->asked;
+            /* Ended before: it was taken because of a start that waited, and was refused. */
+            is_void = is_void || row->renewed > sent->asked || row->deleted > sent->asked ||
+                      (row->ended != 0 && row->ended <= sent->asked);
         }
         sim_check(sim, is_void || orders_are_done(sim, order, sent->asked),
                   "mail: kind %d for '%.*s' (%.*s) was lost", order->letter.kind, TEXT_ARGS(id),

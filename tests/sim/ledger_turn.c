@@ -80,6 +80,9 @@ static void take_task(struct taking *t, const struct event *event)
     sim_check(t->sim, row->is_rewound || !is_unwanted,
               "'%.*s': a result of step %d, though it was told that nobody wants it",
               TEXT_ARGS(row->id), event->ref);
+    sim_check(t->sim, !is_timeout || !sim_has_paid(t->sim, row->execution_id, event->ref),
+              "'%.*s': step %d is over its time, and has paid (P7)", TEXT_ARGS(row->id),
+              event->ref);
     bool is_paid = text_equal(step->event->name, TEXT("pay")) &&
                    event->kind == EVENT_TASK_COMPLETED && !row->is_fork;
     sim_check(t->sim, !is_paid || sim_has_paid(t->sim, row->execution_id, event->ref),
@@ -252,9 +255,9 @@ static void take_stop(struct taking *t, const struct event *event)
 static void take_action(struct taking *t, const struct event *event, bool is_last)
 {
     struct ledger_row *row = t->row;
-    sim_check(t->sim, event->at > row->made_at, "'%.*s': times do not increase (C6)",
+    sim_check(t->sim, event->at > row->made_at || t->is_copy, "'%.*s': times do not increase (C6)",
               TEXT_ARGS(row->id));
-    row->made_at = event->at;
+    row->made_at = event->at > row->made_at ? event->at : row->made_at;
     switch ((int)event->kind) {
     case EVENT_EXECUTION_COMPLETED:
         sim_check(t->sim, is_last && (event->outcome == RUN_TERMINATED) == t->is_stop,
@@ -325,13 +328,13 @@ void ledger_append_turn(struct ledger *ledger, struct ledger_row *row, struct te
         take_input(&t, &t.events[i], i);
     }
     sim_check(ledger->sim,
-              (t.inputs > 1 || t.is_stop || t.is_copy) && t.events[0].at > row->made_at,
+              t.is_copy || ((t.inputs > 1 || t.is_stop) && t.events[0].at > row->made_at),
               "'%.*s': turn %zu took in nothing, or is earlier than the one before",
               TEXT_ARGS(row->id), row->turn_count + 1);
     sim_check(ledger->sim, !row->is_on_hold || t.is_stop || t.is_copy || row->is_fork,
               "'%.*s': turn %zu was taken while it was suspended (C9)", TEXT_ARGS(row->id),
               row->turn_count + 1);
-    row->made_at = t.events[0].at;
+    row->made_at = t.events[0].at > row->made_at ? t.events[0].at : row->made_at;
     for (size_t i = t.inputs; i < t.count; i++) {
         take_action(&t, &t.events[i], i + 1 == t.count);
     }
@@ -413,7 +416,7 @@ void ledger_begin_life(struct ledger *ledger, struct ledger_row *row,
     time_us until = row->made_at > row->input_at ? row->made_at : row->input_at;
     row->is_rewound = true;
     row->copied_until = until > row->updated_at ? until : row->updated_at;
-    row->made_at = row->input_at = 0;
+    row->made_at = row->input_at = row->copied_until;
     (void)map64_remove(&ledger->rewound_senders, sim_sender_of(row->execution_id));
     map64_put(&ledger->rewound_senders, sim_sender_of(row->execution_id), ledger);
 }

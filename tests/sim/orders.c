@@ -97,6 +97,29 @@ struct order *orders_start(struct sim *sim)
     return order;
 }
 
+/* What had come in before event `number`, in a turn that is cut there, waits again; 0: the turn that
+ * ended it is cut behind its end. A start that no turn keeps waits as well. */
+static size_t count_waiting(const struct adoption *life, uint64_t number)
+{
+    const struct turn_events *turns = life->turns;
+    size_t count = 0;
+    uint64_t left = number == 0 ? UINT64_MAX : number - 1;
+    for (size_t i = 0; i < life->turn_count; i++) {
+        const struct event *last = &turns[i].events[turns[i].count - 1];
+        bool is_end = number == 0 && last->kind == EVENT_EXECUTION_COMPLETED;
+        if (!is_end && left > turns[i].count) { /* OrchestratorCompleted counts */
+            left -= turns[i].count + 1;
+            continue;
+        }
+        for (size_t k = 1; k < turns[i].count && k < left; k++) {
+            enum event_kind kind = turns[i].events[k].kind;
+            count += event_role(kind) == ROLE_INPUT && kind != EVENT_EXECUTION_STARTED;
+        }
+        return count + (i == 0);
+    }
+    return life->turn_count == 0;
+}
+
 /* The life of some instance, up to some event of it, as another one's. */
 static struct order *fork_of(struct sim *sim, const struct ledger_row *row)
 {
@@ -125,6 +148,9 @@ static struct order *fork_of(struct sim *sim, const struct ledger_row *row)
                            order->letter.instance_id, execution_id, arena, &adoption,
                            &err) == PD_OK,
               "'%.*s' cannot be forked at %" PRIu64 ": %s", TEXT_ARGS(row->id), number, err.text);
+    sim_check(sim, adoption.waiting_count == count_waiting(&life, number),
+              "of '%.*s', forked at %" PRIu64 ", %zu events wait, not %zu", TEXT_ARGS(row->id),
+              number, adoption.waiting_count, count_waiting(&life, number));
     struct fork *fork = arena_alloc(arena, sizeof *fork);
     fork->turns = adoption.turn_count;
     sim_put(&sim->forks, execution_id, fork);
