@@ -13,7 +13,7 @@
 #include "sim.h"
 
 /* More events than a program can want, of names at random. */
-enum { ROUNDS_MAX = 2000, RUNS_MAX = 10000, HELP_MAX = 300 };
+enum { ROUNDS_MAX = 2000, RUNS_MAX = 10000, HELP_MAX = 300, LATE_REWINDS_MAX = 8 };
 
 /* Some of them. False: those that there are wait for their claims. */
 static bool run_activities(struct sim *sim)
@@ -30,10 +30,22 @@ static bool run_activities(struct sim *sim)
     return has_any;
 }
 
+/* A parent that has failed is rewound just when a child that it has left behind ends. */
+static void rewind_for_child(struct sim *sim)
+{
+    const struct ledger_row *row =
+        sim->late_rewinds < LATE_REWINDS_MAX ? residents_parent_of_ended(sim) : NULL;
+    if (row != NULL && sim_chance(sim, 1, 2)) {
+        sim->late_rewinds++;
+        calls_tell(sim, orders_for(sim, row->id, MESSAGE_REWIND));
+    }
+}
+
 static bool go_on(struct sim *sim, unsigned i)
 {
     struct slot *slot = &sim->slots[i];
     bool more = partition_run(slot->partition, sim->now);
+    rewind_for_child(sim);
     return driver_settle(sim, i) || more;
 }
 

@@ -145,7 +145,8 @@ struct sim {
     struct map killable;              /* ids that somebody wants to replace while they live */
     struct map disturbed;             /* ids of which the model knows nothing any more */
 
-    bool is_faulty;    /* faults may happen now */
+    bool is_faulty; /* faults may happen now */
+    unsigned late_rewinds;
     uint64_t troubles; /* faults, crashes, resets so far: what else may excuse an error */
     enum commit_plan plan;
 
