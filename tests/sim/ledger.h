@@ -121,6 +121,7 @@ struct ledger_due {
     enum message_kind kind;
     unsigned from;    /* partition of who says it */
     bool is_received; /* it was in the mailbox */
+    bool is_home;     /* posted by its own partition, to come behind what it waits for */
     struct text id, execution_id;
     int32_t step;
     struct text key; /* of a raise */
