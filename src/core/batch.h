@@ -44,7 +44,9 @@ enum mutation_kind {
      * new, rewind). Its history and progress go; inbox and timers are told apart. */
     MUTATION_INSTANCE_RENEW,
     MUTATION_INSTANCE_DELETE, /* row: the instance with all that is of it */
-    MUTATION_STATUS_SET,      /* row, bytes = custom status, absent: none; due = updated_at */
+    /* row, bytes = custom status, absent: none; due = updated_at, if that is not later already: an
+     * INSERT or RENEW before it has what was true at the cut. */
+    MUTATION_STATUS_SET,
     MUTATION_HISTORY_APPEND,  /* row, number = turn 1, 2, 3 ..., bytes = encoded HistoryChunk */
     MUTATION_INBOX_PUT,       /* row, number = arrival, bytes = HistoryChunk of one event */
     MUTATION_INBOX_REMOVE,    /* row, number = last arrival consumed: it and all before */

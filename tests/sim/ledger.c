@@ -343,7 +343,7 @@ static void apply_to_row(struct ledger *ledger, struct ledger_row *row,
     case MUTATION_INSTANCE_DELETE: delete_row(ledger, row); break;
     case MUTATION_STATUS_SET:
         row->status = text_copy(ledger->arena, mutation->bytes);
-        row->updated_at = mutation->due;
+        row->updated_at = mutation->due > row->updated_at ? mutation->due : row->updated_at;
         break;
     case MUTATION_HISTORY_APPEND:
         sim_check(ledger->sim, mutation->number == row->turn_count + 1,

@@ -201,6 +201,7 @@ static void S4_a_custom_status_is_set_and_removed_alone(void **state)
     struct world *world = *state;
     struct batch *batch = batch_for(world, 0), *second = batch_for(world, 0);
     struct instance_record got, expected = *record_of(batch, next_row(world, 0), "one");
+    expected.updated_at = 5;
     put_record(batch, MUTATION_INSTANCE_INSERT, &expected);
     set_status(batch, expected.row, TEXT("1"), 10);
     set_status(batch, expected.row, TEXT("{\"done\":2}"), 20);
@@ -221,6 +222,21 @@ static void S4_a_custom_status_is_set_and_removed_alone(void **state)
     assert_true(find(world, "other", &got));
     assert_text(got.custom_status, TEXT(""));
     batch_free(batch);
+}
+
+/* An instance that is inserted in the same batch has the time of its last turn already. */
+static void S4_a_custom_status_does_not_take_the_time_of_its_instance_back(void **state)
+{
+    struct world *world = *state;
+    struct batch *batch = batch_for(world, 0);
+    struct instance_record got, inserted = *record_of(batch, next_row(world, 0), "one");
+    inserted.updated_at = 30;
+    put_record(batch, MUTATION_INSTANCE_INSERT, &inserted);
+    set_status(batch, inserted.row, TEXT("1"), 20);
+    commit_ok(world, batch);
+    assert_true(find(world, "one", &got));
+    assert_int_equal(got.updated_at, 30);
+    assert_text(got.custom_status, TEXT("1"));
 }
 
 /* ---- progress -------------------------------------------------------------------------------- */
@@ -340,6 +356,7 @@ const struct CMUnitTest conformance_life[] = {
         S4_a_renewal_forgets_the_history_and_progress_before_it_and_keeps_what_follows),
     cmocka_unit_test(S4_a_renewal_a_commit_leaves_one_history),
     cmocka_unit_test(S4_a_custom_status_is_set_and_removed_alone),
+    cmocka_unit_test(S4_a_custom_status_does_not_take_the_time_of_its_instance_back),
     cmocka_unit_test(S4_progress_is_the_last_said_of_each_step_in_order),
     cmocka_unit_test(a_board_begins_as_zeros_and_survives_its_process),
     cmocka_unit_test(a_board_is_for_the_owner_of_all_partitions_and_passes_to_the_next),

@@ -143,7 +143,7 @@ static void set_status(struct contents *contents, const struct mutation *mutatio
 {
     struct instance_record *kept = &instance_at(contents, mutation->row)->record;
     replace(&kept->custom_status, mutation->bytes);
-    kept->updated_at = mutation->due;
+    kept->updated_at = mutation->due > kept->updated_at ? mutation->due : kept->updated_at;
 }
 
 static void free_instance(struct contents *contents, struct mem_instance *instance)

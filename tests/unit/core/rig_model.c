@@ -225,8 +225,7 @@ static void renew(struct model *model, const struct instance_record *record)
 static void set_status(struct model *model, const struct mutation *m)
 {
     struct model_row *row = row_of(model, m->row);
-    assert_true(m->due >= row->record.updated_at);
-    row->record.updated_at = m->due;
+    row->record.updated_at = m->due > row->record.updated_at ? m->due : row->record.updated_at;
     row->record.custom_status = text_copy(&model->arena, m->bytes);
 }
 
