@@ -238,6 +238,15 @@ static void expect_fan(struct walk *walk, const struct op *op)
     }
 }
 
+static void expect_collect(struct walk *walk)
+{
+    see(walk, walk->left_count, false);
+    for (size_t k = 0; k < walk->left_count; k++) {
+        see(walk, walk->left[k], walk->left_short[k]);
+    }
+    walk->left_count = 0;
+}
+
 static void expect_op(struct walk *walk, const struct op *op)
 {
     bool is_short = false;
@@ -249,13 +258,7 @@ static void expect_op(struct walk *walk, const struct op *op)
         hash = ask(walk, &op->leaves[0], &is_short);
         see(walk, hash, is_short);
         break;
-    case OP_COLLECT:
-        see(walk, walk->left_count, false);
-        for (size_t k = 0; k < walk->left_count; k++) {
-            see(walk, walk->left[k], walk->left_short[k]);
-        }
-        walk->left_count = 0;
-        break;
+    case OP_COLLECT: expect_collect(walk); break;
     case OP_CHANGED:
         walk->asked.changes += !*has_changed;
         *has_changed = true;
@@ -309,4 +312,6 @@ void program_expect(const struct program *program, const struct position *positi
         .asked = walk.asked,
     };
     memcpy(ret->taken, walk.taken, sizeof walk.taken);
+    expect_collect(&walk);
+    ret->sure_mended = walk.sure;
 }

@@ -221,6 +221,8 @@ static void work_to_the_end(struct sim *sim)
 static void live_again(struct sim *sim)
 {
     size_t count = sim->ledger.row_count;
+    sim->user.is_mended = true;
+    sim->mended = sim->ledger.commits;
     for (size_t i = 0; i < count; i++) {
         const struct ledger_row *row = sim->ledger.rows[i];
         if (row->is_deleted) {
@@ -275,6 +277,7 @@ void finish(struct sim *sim)
     sim->is_faulty = false;
     work_to_the_end(sim);
     if (sim_chance(sim, 1, 2)) {
+        sim_trace(sim, "life after the end");
         live_again(sim);
         work_to_the_end(sim);
     }

@@ -96,6 +96,12 @@ static struct asked count_asked(const struct life *life)
 
 static bool is_disturbed(struct sim *sim, struct text id, unsigned depth);
 
+/* It has lived, or lived again, when what fails in the end need not any more. */
+static bool is_mended(const struct sim *sim, const struct ledger_row *row)
+{
+    return sim->user.is_mended && (row->renewed > sim->mended || row->begun > sim->mended);
+}
+
 static bool has_disturbed_child(struct sim *sim, const struct ledger_turn *turns, size_t count,
                                 unsigned depth)
 {
@@ -120,6 +126,9 @@ static bool is_disturbed(struct sim *sim, struct text id, unsigned depth)
     struct ledger_row *row;
     for (size_t cursor = sim->ledger.row_count;
          (row = ledger_next(&sim->ledger, id, &cursor)) != NULL;) {
+        if (depth > 0 && is_mended(sim, row)) {
+            return true;
+        }
         if (has_disturbed_child(sim, row->turns, row->turn_count, depth)) {
             return true;
         }
@@ -234,6 +243,11 @@ static void check_asked(struct sim *sim, const struct life *life,
 static void check_ending(struct sim *sim, const struct life *life, const struct program *program,
                          const struct expectation *expected)
 {
+    bool mends = expected->ending == ENDS_BY_AWAIT || expected->ending == ENDS_BY_CHILD;
+    if (mends && is_mended(sim, life->row)) {
+        check_ended_well(sim, life, expected->sure_mended, program->is_racy);
+        return;
+    }
     switch (expected->ending) {
     case ENDS_WELL: check_ended_well(sim, life, expected->sure, program->is_racy); break;
     case ENDS_WITH_FAIL: check_failed(sim, life, "SimEnd", NULL); break;
@@ -251,6 +265,11 @@ static void check_ending(struct sim *sim, const struct life *life, const struct 
 
 static void check_life(struct sim *sim, const struct life *life)
 {
+    if (text_equal(life->name, TEXT("fall")) && is_mended(sim, life->row)) {
+        sim_check(sim, life->row->state == RUN_COMPLETED, "'%.*s' has failed again",
+                  TEXT_ARGS(life->row->id));
+        return;
+    }
     if (text_equal(life->name, TEXT("fall"))) {
         check_failed(sim, life, "TaskFailed", "SimFail");
         return;
@@ -274,7 +293,8 @@ static void check_life(struct sim *sim, const struct life *life)
     } else if (!program->is_racy) {
         check_continued(sim, life, &at, &expected, &lists);
     }
-    if (!program->is_racy && expected.is_complete && life->last == NULL) {
+    if (!program->is_racy && expected.is_complete && life->last == NULL &&
+        !is_mended(sim, life->row)) {
         check_asked(sim, life, &expected);
     }
 }

@@ -322,6 +322,17 @@ static void litter(struct player *player)
     }
 }
 
+/* When that is mended, what was left is waited for. */
+static void await_one(struct player *player, const struct program *program)
+{
+    pd_retry retry;
+    pd_activity_call call = { .retry = retry_of(&program->retry, &retry) };
+    pd_literal input = PD_OBJ("n", program->number, "fails", PD_TRUE, "mends", PD_TRUE);
+    call.input = pd_of_literal(input);
+    (void)pd_call_activity_(player->o, pd_ref_name("work"), &call);
+    collect(player);
+}
+
 static void await_all(struct player *player, const struct program *program)
 {
     pd_task *tasks[AWAIT_ALL_COUNT];
@@ -333,14 +344,15 @@ static void await_all(struct player *player, const struct program *program)
     pd_await_all(player->o, tasks, AWAIT_ALL_COUNT);
 }
 
-/* A child that always fails. */
+/* Likewise, by a child. */
 static void await_fall(struct player *player, const struct program *program)
 {
     pd_retry retry;
     pd_child_call call = { .retry = retry_of(&program->retry, &retry) };
-    pd_literal input = PD_OBJ("n", program->number, "fails", PD_TRUE);
+    pd_literal input = PD_OBJ("n", program->number, "fails", PD_TRUE, "mends", PD_TRUE);
     call.input = pd_of_literal(input);
     (void)pd_call_child_(player->o, pd_ref_name("fall"), &call);
+    collect(player);
 }
 
 static pd_result end(struct player *player)
@@ -349,22 +361,23 @@ static pd_result end(struct player *player)
     const struct program *program = player->program;
     const struct position *at = &player->at;
     int64_t n = program->number;
-    struct leaf last = { .kind = LEAF_ACTIVITY, .retry = program->retry };
-    const char *sure = pd_format(o, "%016" PRIx64, at->sure);
-    const char *sum = pd_format(o, "%016" PRIx64, at->sum);
     switch (program->ending) {
     case ENDS_WITH_FAIL: return pd_fail(o, "SimEnd", "the number is %" PRId64, n);
     case ENDS_WITH_RAISE: pd_raise(o, "SimRaise", "the number is %" PRId64, n);
-    case ENDS_BY_AWAIT: pd_await(o, start_activity(player, &last, n, true)); break;
+    case ENDS_BY_AWAIT: await_one(player, program); break;
     case ENDS_BY_AWAIT_ALL: await_all(player, program); break;
     case ENDS_BY_CHILD: await_fall(player, program); break;
     case CONTINUES:
+    case ENDS_WELL: break;
+    }
+    const char *sure = pd_format(o, "%016" PRIx64, at->sure);
+    const char *sum = pd_format(o, "%016" PRIx64, at->sum);
+    if (program->ending == CONTINUES) {
         return pd_continue_as_new(o,
                                   PD_OBJ("seed", at->seed, "depth", at->depth, "round",
                                          at->round + 1, "sure", sure, "sum", sum),
                                   .version = program->has_version ? "1.7" : NULL,
                                   .drops_events = program->drops_events);
-    case ENDS_WELL: break;
     }
     return pd_ok(o, PD_OBJ("sure", sure, "sum", sum));
 }

@@ -12,7 +12,8 @@ extern const size_t play_program_count;
 /* pd_user */
 struct sim_user {
     unsigned runs;
-    int step; /* of the activity that runs */
+    int step;       /* of the activity that runs */
+    bool is_mended; /* what failed in the end need not any more: a rewind is worth it */
 };
 
 /* What an activity may write to when it runs in a transaction (pd_activity_database). */

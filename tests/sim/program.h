@@ -91,9 +91,9 @@ enum ending_kind {
     ENDS_WELL,
     ENDS_WITH_FAIL,    /* pd_fail */
     ENDS_WITH_RAISE,   /* pd_raise */
-    ENDS_BY_AWAIT,     /* pd_await of an activity that fails */
+    ENDS_BY_AWAIT,     /* pd_await of an activity that fails, until it is mended */
     ENDS_BY_AWAIT_ALL, /* pd_await_all of some, of which those in `failing` fail */
-    ENDS_BY_CHILD,     /* pd_await of a child that fails */
+    ENDS_BY_CHILD,     /* the same, by a child */
     CONTINUES,         /* as new: the next round */
 };
 
@@ -160,9 +160,9 @@ struct asked {
 struct expectation {
     bool is_possible; /* false: fewer events were raised than it must have seen */
     enum ending_kind ending;
-    uint64_t sure;
-    size_t taken[SIM_NAMES]; /* events */
-    bool is_complete;        /* nothing was left unfinished: then exactly this was asked for */
+    uint64_t sure, sure_mended; /* mended: it was rewound, and what it awaits does not fail */
+    size_t taken[SIM_NAMES];    /* events */
+    bool is_complete;           /* nothing was left unfinished: then exactly this was asked for */
     struct asked asked;
 };
 

@@ -147,6 +147,7 @@ struct sim {
 
     bool is_faulty; /* faults may happen now */
     unsigned late_rewinds;
+    uint64_t mended;   /* user.is_mended: since which commit */
     uint64_t troubles; /* faults, crashes, resets so far: what else may excuse an error */
     enum commit_plan plan;
 

@@ -112,12 +112,14 @@ pd_result work(pd_activity *a, pd_value input)
     long long attempt = 0;
     bool fails = false;
     bool is_final = false;
-    if (!pd_read(a, input, "n", &n, "fails?", &fails, "final?", &is_final, "failures?",
-                 &failures)) {
+    bool mends = false;
+    if (!pd_read(a, input, "n", &n, "fails?", &fails, "final?", &is_final, "failures?", &failures,
+                 "mends?", &mends)) {
         return PD_FAILED;
     }
     struct sim_user *user = pd_user(a);
     user->runs++;
+    fails = fails && !(mends && user->is_mended);
     if (pd_activity_is_cancelled(a)) {
         return pd_fail(a, "SimUnwanted", "nobody wants it");
     }
