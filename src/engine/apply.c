@@ -180,8 +180,11 @@ void apply_claims(struct partition *partition, time_us now)
     struct command *command = command_list_take(&partition->claiming);
     while (command != NULL) {
         struct command *next = command->next;
-        if (partition->retry_at != 0 || !apply_claim(partition, now, command)) {
+        bool is_claim = command->kind == COMMAND_CLAIM;
+        if (partition->retry_at != 0 || (is_claim && !apply_claim(partition, now, command))) {
             command_list_add(&partition->claiming, command);
+        } else if (!is_claim) {
+            partition_apply(partition, now, command);
         }
         command = next;
     }
@@ -285,6 +288,10 @@ void partition_apply(struct partition *partition, time_us now, struct command *c
     bool is_down = partition->core == NULL;
     switch (command->kind) {
     case COMMAND_ACTIVITY_DONE:
+        if (!is_down && !partition->is_drained && command->as.done.is_timeout) {
+            command_list_add(&partition->claiming, command); /* it may have paid (P7) */
+            break;
+        }
         if (is_down || partition->retry_at != 0 || !apply_done(partition, now, command)) {
             command_list_add(&partition->held, command);
         }

@@ -29,7 +29,8 @@
  *   P7  A transactional activity claims its step before its transaction begins: it gets it once in
  *       the life of a core, while the step is open, and not before the results that earlier lives
  *       recorded have been received. From then to its result nothing else ends the step by itself
- *       (a time-out; what the instance's own code does, or a client, still does).
+ *       (a time-out; what the instance's own code does, or a client, still does); nor does a
+ *       time-out before those results have been received.
  *   P8  The runner is told of every row that ends, is replaced or begins anew other than by a turn
  *       that it ran to that end.
  *   P9  What was running each of the last so many times that the process died is not run: a step

@@ -81,7 +81,7 @@ struct partition {
 
     /* transactional activities: see apply.c */
     struct claim *claims;
-    struct command_list claiming; /* wait until the mailbox is drained */
+    struct command_list claiming; /* claims and time-outs: wait until the mailbox is drained */
 
     /* timers: see window.c */
     time_us window_loaded, window_horizon;

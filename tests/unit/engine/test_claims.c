@@ -205,6 +205,45 @@ static void a_claim_waits_until_results_of_before_have_been_received(void **stat
     hub_close(&hub);
 }
 
+/* Found by the simulator: the step had paid in the life before, and failed with "Timeout". */
+static void a_time_out_does_not_overtake_the_result_of_a_life_before(void **state)
+{
+    (void)state;
+    struct hub hub;
+    hub_open(&hub, 1);
+    struct activity *before = start_and_take(&hub, "1:a");
+    hub.slice_max = 1;
+    mail_event(&hub, "1:a");
+    mail_event(&hub, "1:a");
+    record(&hub, before);
+    hub_crash(&hub);
+    assert_true(hub_step(&hub, 0));
+    struct list_node *node = list_pop_front(&hub.activities);
+    assert_non_null(node);
+    struct activity *again = CONTAINER_OF(node, struct activity, node);
+    finish(&hub, again, true);
+    hub_settle(&hub);
+    assert_int_equal(hub_look(&hub, "1:a").state, RUN_COMPLETED);
+    activity_free(before);
+    activity_free(again);
+    hub_close(&hub);
+}
+
+static void a_time_out_that_waits_goes_with_its_life(void **state)
+{
+    (void)state;
+    struct hub hub;
+    hub_open(&hub, 1);
+    struct activity *before = start_and_take(&hub, "1:a");
+    hub_crash(&hub);
+    finish(&hub, before, true); /* nothing has been received yet */
+    hub_crash(&hub);
+    hub_settle(&hub);
+    assert_int_equal(hub_look(&hub, "1:a").state, RUN_COMPLETED);
+    activity_free(before);
+    hub_close(&hub);
+}
+
 static void a_claim_is_refused_when_its_partition_goes(void **state)
 {
     (void)state;
@@ -307,6 +346,8 @@ int main(void)
         cmocka_unit_test(a_claim_that_was_rolled_back_is_over_with_the_result),
         cmocka_unit_test(an_activity_of_an_earlier_life_has_no_claim),
         cmocka_unit_test(a_claim_waits_until_results_of_before_have_been_received),
+        cmocka_unit_test(a_time_out_does_not_overtake_the_result_of_a_life_before),
+        cmocka_unit_test(a_time_out_that_waits_goes_with_its_life),
         cmocka_unit_test(a_claim_is_refused_when_its_partition_goes),
         cmocka_unit_test(a_claimed_step_does_not_time_out_and_another_does),
         cmocka_unit_test(the_claim_of_one_that_was_terminated_goes_with_its_result),
