@@ -90,7 +90,8 @@ loop=$!
 children=$loop
 check "killed, it goes on" sum_is 1300
 check "terminate ends it" e terminate the-sum
-check "for good" sh -c 'perdure --hub sqlite:e.db show the-sum | grep -q Terminated'
+check "for good" sh -c 'for i in $(seq 200); do
+    perdure --hub sqlite:e.db show the-sum | grep -q Terminated && exit 0; sleep 0.05; done; exit 1'
 kill -TERM "$loop"
 check "the service ends well" wait "$loop"
 
