@@ -97,8 +97,8 @@ struct order *orders_start(struct sim *sim)
     return order;
 }
 
-/* What had come in before event `number`, in a turn that is cut there, waits again; 0: the turn that
- * ended it is cut behind its end. A start that no turn keeps waits as well. */
+/* What had come in before event `number`, in a turn that is cut there, waits again; 0: the turn
+ * that ended it is cut behind its end. A start that no turn keeps waits as well. */
 static size_t count_waiting(const struct adoption *life, uint64_t number)
 {
     const struct turn_events *turns = life->turns;

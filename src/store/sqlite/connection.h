@@ -56,7 +56,7 @@
       "UPDATE instance SET state=?2,updated_at=?3,ended_at=?4,output=?5,failure=?6,"               \
       "execution_id=?7,version=?8,input=?9 WHERE row=?1")                                          \
     X(STATUS_SET, "UPDATE instance SET custom_status=?2,updated_at=max(updated_at,?3) "            \
-      "WHERE row=?1")                                                                              \
+                  "WHERE row=?1")                                                                  \
     X(BUSY_PUT, "INSERT OR IGNORE INTO busy(row) VALUES(?1)")                                      \
     X(BUSY_REMOVE, "DELETE FROM busy WHERE row=?1")                                                \
     X(INSTANCE_DELETE, "DELETE FROM instance WHERE row=?1")                                        \
