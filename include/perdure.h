@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * perdure.h: durable orchestrations and activities in C.
+ * perdure.h: durable orchestrations, activities and entities in C.
  *
  * Three parties meet here:
- *   your functions   orchestrators and activities                 (sections 4 to 7)
+ *   your functions   orchestrators, activities, entities          (sections 4 to 7)
  *   your program     opens a hub, runs a worker, starts and asks  (section 8)
  *   payloads         JSON values passed between them              (section 3)
  *
@@ -20,26 +20,28 @@
  * PD_REPLAY=always in the environment every wait is answered by running the function again, so that
  * tests find what would break after a crash.
  *
- * How calls fail. Calls that take a pd_orchestration do not come back when they fail: the
- * function is left, the instance records the failure, its memory is released. All other calls
+ * How calls fail. Calls that take a pd_orchestration or a pd_entity do not come back when they
+ * fail: the function is left, the instance (of an entity: the operation) records the failure, its
+ * memory is released. All other calls
  * return a pd_status (or NULL, or false) and describe the failure in the caller's pd_error, which
  * may be NULL when you do not care. A result is written only on success, an error only on failure.
  *
- * Who owns memory. Anything obtained through an orchestration or activity lives as long as that
- * run and is never freed by you. Handles of your program are closed or freed by you, or by PD_AUTO
- * at the end of the block. Everything you pass in is copied before the call returns.
+ * Who owns memory. Anything obtained through an orchestration, activity or operation of an entity
+ * lives as long as that run and is never freed by you. Handles of your program are closed or freed
+ * by you, or by PD_AUTO at the end of the block. Everything you pass in is copied before the call
+ * returns.
  *
- * Threads. A pd_hub and a pd_worker may be used from any thread. A pd_instance, pd_page, pd_history
- * and pd_document are immutable. Everything else belongs to the function it was given to, and to
- * the thread that runs it. After fork() the child uses nothing of its parent's: it opens the hub
- * anew, or does exec.
+ * Threads. A pd_hub and a pd_worker may be used from any thread. A pd_instance, pd_page,
+ * pd_history, pd_entity_view, pd_entity_page and pd_document are immutable. Everything else belongs
+ * to the function it was given to, and to the thread that runs it. After fork() the child uses
+ * nothing of its parent's: it opens the hub anew, or does exec.
  *
  * What may block. An activity may: it has a thread. It may start, raise and wait as your program
  * does; one that waits holds its thread, so give the worker more threads than wait at once. It must
  * not call pd_worker_stop or pd_hub_close, which wait for it. An orchestrator waits by the calls
- * of section 5 only; those of section 8 answer it with PD_E_STATE. Until it waits or returns, all
- * others of its partition stand still, starts and pd_worker_stop with them: a loop without end ends
- * them all.
+ * of section 5 only, an entity not at all; those of section 8 answer both with PD_E_STATE. Until
+ * it waits or returns, all others of its partition stand still, starts and pd_worker_stop with
+ * them: a loop without end ends them all.
  *
  * C++. Section 9 is C only: a program in C++ calls the names with a '_' behind instead. Functions
  * in C++ can be registered; but leaving one runs no destructors, so let nothing that needs one live
@@ -47,7 +49,8 @@
  *
  * What is durable. A call of section 8 that returns PD_OK is on stable storage (fsync) before it
  * returns. An activity is handed out only after the request for it is durable, and runs at least
- * once; its result enters history exactly once.
+ * once; its result enters history exactly once. An operation of an entity takes effect exactly
+ * once: its state, its answer and what it sent are committed together.
  *
  * Units. Time is pd_time (milliseconds since 1970-01-01 UTC) and pd_duration (milliseconds);
  * sizes are bytes; text is UTF-8 and ends with a NUL.
@@ -56,8 +59,8 @@
  * instance ID 256 characters; names of functions, events and versions 256 bytes; a payload 16 MiB
  * of JSON (a setting: see pd_hub_open); JSON depth 64; what an orchestration asks for between two
  * waits 512 MiB of JSON; 64 tags of an instance, of 256 bytes each for key and value; a query page
- * 1,000 rows; an archived instance 512 MiB and 8,000,000 events; 64 partitions; one object or array
- * literal 32 macro arguments. */
+ * 1,000 rows; an archived instance 512 MiB and 8,000,000 events; 64 partitions; 256 entities of one
+ * critical section; one object or array literal 32 macro arguments. */
 #ifndef PERDURE_H
 #define PERDURE_H
 
@@ -156,7 +159,8 @@ static inline pd_time pd_after(pd_time t, pd_duration d)
 
 typedef struct pd_orchestration pd_orchestration; /* given to orchestrators */
 typedef struct pd_activity pd_activity;           /* given to activities */
-typedef struct pd_mem pd_mem;                     /* the memory behind one of the two */
+typedef struct pd_entity pd_entity;               /* given to functions of entities */
+typedef struct pd_mem pd_mem;                     /* the memory behind one of the three */
 typedef struct pd_task pd_task;                   /* something an orchestration waits for */
 typedef struct pd_list pd_list;                   /* an array being built */
 typedef struct pd_dict pd_dict;                   /* an object being built */
@@ -165,6 +169,8 @@ typedef struct pd_worker pd_worker;
 typedef struct pd_instance pd_instance;
 typedef struct pd_page pd_page;
 typedef struct pd_history pd_history;
+typedef struct pd_entity_view pd_entity_view;
+typedef struct pd_entity_page pd_entity_page;
 typedef struct pd_document pd_document;           /* JSON text, read into a value */
 
 typedef enum pd_kind {
@@ -221,6 +227,7 @@ typedef struct pd_result { int outcome_; const void *detail_; } pd_result;
 
 typedef pd_result pd_orchestrator_fn(pd_orchestration *o, pd_value input);
 typedef pd_result pd_activity_fn(pd_activity *a, pd_value input);
+typedef pd_result pd_entity_fn(pd_entity *e, pd_value input); /* one operation: pd_op(e) */
 typedef void pd_any_fn(void);
 
 /* A failure of user code, as data: recorded in history, handed to whoever waits for the step.
@@ -231,8 +238,9 @@ typedef void pd_any_fn(void);
  * ended the process again and again; see pd_worker_options.crashes_max), "InstanceTerminated" (a
  * child was terminated), "InstanceExists" (a child's ID is taken by one that has not ended),
  * "VersionMismatch" (see pd_worker_options.version), "NonDeterminism" (a turn differs from
- * history), "Forbidden" (the determinism guard; see guard), "ActivityNotFound" and
- * "OrchestratorNotFound" (no function of that name in the worker), "BadInput" (pd_read found
+ * history), "Forbidden" (the determinism guard; see guard), "ActivityNotFound", "EntityNotFound"
+ * and "OrchestratorNotFound" (no function of that name in the worker), "OperationNotFound" (no row
+ * of that name in an entity's table), "BadInput" (pd_read found
  * another shape), "BadPayload" (a value that JSON cannot hold, or above the limit), "Misuse" (a
  * call used in a way it does not allow; the message says which), "Unavailable" (the transaction of
  * an activity could not be committed), "OutOfMemory" (pd_alloc found none), "CorruptHistory" (what
@@ -250,9 +258,26 @@ struct pd_failure {
  * what is stored. So C functions may be renamed and moved; but keep the row of an orchestrator
  * until its last instance has ended: one that wakes and is not found has failed for good. */
 typedef enum pd_function_kind {
-    PD_ORCHESTRATOR = 1, PD_ACTIVITY, PD_TRANSACTION_
+    PD_ORCHESTRATOR = 1, PD_ACTIVITY, PD_TRANSACTION_, PD_ENTITY_FUNCTION
 } pd_function_kind;
-typedef struct pd_function { const char *name; pd_function_kind kind; pd_any_fn *run; } pd_function;
+typedef struct pd_entity_rules pd_entity_rules;
+typedef struct pd_function {
+    const char *name;
+    pd_function_kind kind;
+    pd_any_fn *run;
+    const pd_entity_rules *rules; /* of an entity; NULL: none */
+} pd_function;
+
+/* An entity in the form of a table: PD_ENTITY_TABLE("account", operations), with a row for each
+ * operation. One that it has no row for fails with "OperationNotFound"; but "delete" deletes the
+ * state when there is no such row. */
+typedef struct pd_operation { const char *name; pd_entity_fn *run; } pd_operation;
+struct pd_entity_rules {
+    const pd_operation *operations; /* NULL: one function for all, pd_function.run */
+    size_t              operation_count;
+    pd_duration         keep; /* forgotten when nothing has changed it for so long; 0: as
+                                 pd_worker_options.keep_entities says; negative: never */
+};
 
 /* A function in this program, or the name of one, which may be another program's. */
 typedef struct pd_ref { const char *name_; pd_any_fn *run_; } pd_ref;
@@ -343,10 +368,54 @@ PD_API bool     pd_wait_event_for(pd_orchestration *o, const char *name, pd_dura
  * has ended. */
 PD_API void     pd_send_event_(pd_orchestration *o, const char *id, const char *name, pd_value v);
 
+/* Entities: state with a name and a key, and operations on it that never overlap. An entity comes
+ * into being with the first operation. Its name is compared in lower case (ASCII), that of an
+ * operation whatever its case; its key is any text that an instance ID may hold, or empty. As an
+ * ID, "@name@key".
+ *
+ * call      runs an operation and waits for its answer: its value, or its failure (verbatim, the
+ *           cause of the task's)
+ * signal    runs one and does not wait: its value and its failure are nobody's. at: not before that
+ *           time. Returns its ID, with which it can be cancelled until it is run
+ *
+ * What one sends to one entity is done once, in the order it was sent, signals with a time apart.
+ * Calls and signals are sent when the orchestrator next waits, as all requests. One that waits for
+ * an entity which is locked by another stands in line. */
+typedef struct pd_entity_id { const char *name, *key; } pd_entity_id;
+typedef struct pd_signal_call {
+    pd_value input;
+    pd_time  at; /* 0, or past: at once */
+} pd_signal_call;
+
+PD_API pd_value    pd_call_entity_(pd_orchestration *o, pd_entity_id id, const char *op,
+                                   pd_value v);
+PD_API pd_task    *pd_start_entity_(pd_orchestration *o, pd_entity_id id, const char *op,
+                                    pd_value v);
+PD_API const char *pd_signal_entity_(pd_orchestration *o, pd_entity_id id, const char *op,
+                                     const pd_signal_call *call);
+/* Of one that has been run, or whose ID is none, nothing happens. */
+PD_API void        pd_cancel_signal_(pd_orchestration *o, pd_entity_id id, const char *signal);
+
+/* Critical sections: see PD_LOCKED in section 9. Waits until this orchestration has locked all the
+ * entities, 1 to 256, in one order that is the same for everybody: so two sections cannot wait for
+ * each other. From then on only what it says to them is done; whatever others say stands in line.
+ * The lock is durable: it holds while the process is down. It is given back at the end of the
+ * block, and however the orchestration ends or continues as new.
+ *
+ * Inside, so that nothing can wait in a circle, these leave with "Misuse": another section; a
+ * child; a call to an entity that is not locked; a signal to one that is; a second call to an
+ * entity whose first has not been answered. Activities, timers and events are fine, but everybody
+ * else waits for as long. An entity without state can be locked: it need not even have a function.
+ * A lock does not keep clients from reading what the last operation left. */
+typedef struct pd_lock { pd_orchestration *o_; void *section_; bool entered_; } pd_lock;
+PD_API pd_lock     pd_lock_(pd_orchestration *o, const pd_entity_id *ids, size_t n);
+PD_API void        pd_unlock_(pd_lock *lock);
+
 /* Gives a task up: it has failed with "Cancelled" from now on. What comes of it later is dropped. A
  * timer is removed; an activity that waits for a thread is not run, one that runs is told
  * (pd_activity_is_cancelled), and no retry follows; a child is terminated with its children; an
- * expected event is left to the next who waits. Of a task that has ended nothing changes. */
+ * expected event is left to the next who waits; an operation of an entity is done all the same. Of
+ * a task that has ended nothing changes. */
 PD_API void     pd_cancel(pd_orchestration *o, pd_task *t);
 
 /* await: leave this function when the task failed.  wait: come back and let me look.
@@ -451,14 +520,53 @@ PD_API void       *pd_activity_database(pd_activity *a);
 /* One line to stderr, "[instance activity] text". */
 PD_API PD_PRINTF(2, 3) void pd_activity_log(pd_activity *a, const char *format, ...);
 
-/* ---- 7. Inside either of them --------------------------------------------------------------- */
+/* ---- 6b. Inside an entity ------------------------------------------------------------------- */
+
+/* The function of an entity runs one operation, on the worker's thread for orchestrators of its
+ * partition: it must be short, and not block. What it may do is change its state, signal entities,
+ * and start orchestrations, which do what takes time; it cannot wait. It may be run again after a
+ * crash, until what it did is durable; so it does nothing to the world outside. A failure, however
+ * it leaves, undoes what this operation did to the state and what it sent; the next one goes on.
+ * The value returned is the answer to a call. */
+
+PD_API const char *pd_op(pd_entity *e); /* as it was written by whoever called */
+PD_API bool        pd_op_is(pd_entity *e, const char *op); /* case does not count (ASCII) */
+PD_API const char *pd_entity_name(pd_entity *e); /* in lower case */
+PD_API const char *pd_entity_key(pd_entity *e);
+PD_API bool        pd_has_state(pd_entity *e);
+PD_API pd_value    pd_state(pd_entity *e); /* null when there is none */
+PD_API void        pd_set_state_(pd_entity *e, pd_value v); /* null: as pd_delete_state */
+/* An entity without state that nothing waits for is gone. */
+PD_API void        pd_delete_state(pd_entity *e);
+PD_API pd_time     pd_entity_now(pd_entity *e); /* when this batch of operations began */
+/* The same as those of an orchestrator; one to itself is run after what stands in line already. */
+PD_API const char *pd_signal_from_entity_(pd_entity *e, pd_entity_id id, const char *op,
+                                          const pd_signal_call *call);
+PD_API void        pd_cancel_signal_from_entity_(pd_entity *e, pd_entity_id id, const char *signal);
+/* Starts an orchestration that is nobody's child. Under an ID that one has which has not ended,
+ * nothing happens; one that has ended is replaced. Returns its ID. */
+typedef struct pd_start_call {
+    pd_value    input;
+    const char *id;      /* NULL: one is made */
+    const char *version; /* NULL: none */
+    pd_time     at;      /* not before; 0, or past: at once */
+    pd_value    tags;    /* an object of texts; null: none */
+} pd_start_call;
+PD_API const char *pd_start_from_entity_(pd_entity *e, pd_ref orchestrator,
+                                         const pd_start_call *call);
+/* One line to stderr, "[@name@key operation] text". */
+PD_API PD_PRINTF(2, 3) void pd_entity_log(pd_entity *e, const char *format, ...);
+
+/* ---- 7. Inside any of them ------------------------------------------------------------------ */
 
 /* Written without the '_', with the context in the place of m: pd_alloc(o, n), pd_ok(a, 42). What
- * cannot be done leaves an orchestrator; in an activity it gives NULL, and PD_FAILED or pd_ok then
- * report it. A list or dict that is passed on is copied as it is then; it may grow afterwards. */
+ * cannot be done leaves an orchestrator or entity; in an activity it gives NULL, and PD_FAILED or
+ * pd_ok then report it. A list or dict that is passed on is copied as it is then; it may grow
+ * afterwards. */
 
 PD_API pd_mem *pd_mem_of_orchestration(pd_orchestration *o);
 PD_API pd_mem *pd_mem_of_activity(pd_activity *a);
+PD_API pd_mem *pd_mem_of_entity(pd_entity *e);
 
 PD_API void    *pd_alloc_(pd_mem *m, size_t size); /* zeroed, 16-byte aligned */
 PD_API void     pd_defer_(pd_mem *m, void (*release)(void *), void *thing); /* when the run ends */
@@ -481,6 +589,7 @@ typedef struct pd_slot { char kind_; const void *at_; } pd_slot;
 PD_API void pd_read_orchestration(pd_orchestration *o, pd_value v, size_t n, const pd_slot *slots);
 PD_API PD_MUST_USE bool pd_read_activity(pd_activity *a, pd_value v, size_t n,
                                          const pd_slot *slots);
+PD_API void pd_read_entity(pd_entity *e, pd_value v, size_t n, const pd_slot *slots);
 
 /* ---- 8. Your program ------------------------------------------------------------------------ */
 
@@ -552,10 +661,16 @@ typedef struct pd_worker_options {
 
     /* What was running each of the last so many times that the process died (0: 3) is quarantined:
      * an activity's step fails with "Quarantined"; an orchestration is suspended, with that as its
-     * failure, until it is resumed. */
+     * failure, until it is resumed; the operations of an entity that wait then fail with it. */
     unsigned    crashes_max;
 
     pd_guard    guard; /* of orchestrators' determinism; 0: as PD_GUARD in the environment says */
+
+    /* Entities that nothing has changed for so long are forgotten, unless they are locked or
+     * something waits for them; 0: never. Each name may say otherwise: pd_entity_rules. */
+    pd_duration keep_entities;
+    bool        keeps_empty_entities; /* an entity without state is listed (with_empty) until
+                                         pd_hub_clean_entities; false: it is gone at once */
 } pd_worker_options;
 
 /* Runs the engine of the hub, and your functions, on threads of its own. Signals to the process
@@ -671,7 +786,8 @@ PD_API PD_MUST_USE pd_status pd_hub_raise_event_(pd_hub *hub, const char *id, co
  *             failed are tried once more (children by being rewound themselves), those that
  *             succeeded are not; code that failed by itself is run again. A failure that the code
  *             had answered with another step, such as a retry or a compensation, stays as it is.
- *             The execution ID stays, and with it the keys of activities
+ *             The execution ID stays, and with it the keys of activities. Not possible when it
+ *             failed inside a critical section, whose locks were given back
  * purge       forgets an ended instance and its history; see pd_hub_purge_all for many */
 PD_API PD_MUST_USE pd_status pd_hub_terminate(pd_hub *hub, const char *id, const char *reason,
                                               bool recursive, pd_error *err);
@@ -682,6 +798,118 @@ PD_API PD_MUST_USE pd_status pd_hub_resume(pd_hub *hub, const char *id, const ch
 PD_API PD_MUST_USE pd_status pd_hub_rewind(pd_hub *hub, const char *id, const char *reason,
                                            pd_error *err);
 PD_API PD_MUST_USE pd_status pd_hub_purge(pd_hub *hub, const char *id, pd_error *err);
+
+/* ---- entities, from outside ----
+ *
+ * All of these work from any process that has the hub open; those that change something return when
+ * it is durable, as the calls above, and an entity's ID is refused (PD_E_INVALID) as an instance's
+ * is: the name is not empty and holds no '@', the key may be empty and hold it, both together have
+ * at most 254 characters. */
+
+/* Signals an entity.
+ *
+ *   options   NULL for the defaults
+ *   id        receives the signal's ID, for pd_hub_cancel_signal; may be NULL
+ *   returns   PD_OK: the operation will be run, once; of one thread's signals to one entity, those
+ *             without a time in the order of the calls. PD_E_INVALID, PD_E_LIMIT, PD_E_UNAVAILABLE
+ *             as pd_hub_start
+ *   blocks    until durable: about one fsync. Many at once: pd_hub_signal_many */
+typedef struct pd_signal_options {
+    pd_time at; /* not before this time; 0, or past: at once */
+} pd_signal_options;
+PD_API PD_MUST_USE pd_status pd_hub_signal_entity_(pd_hub *hub, pd_entity_id entity, const char *op,
+                                                   pd_value input, const pd_signal_options *options,
+                                                   pd_id *id, pd_error *err);
+
+/* Sends n signals, to one entity or many, and waits once. Nothing is sent when one is bad. */
+typedef struct pd_signal {
+    pd_entity_id entity;
+    const char  *op;
+    pd_value     input;
+    pd_time      at;
+} pd_signal;
+PD_API PD_MUST_USE pd_status pd_hub_signal_many(pd_hub *hub, const pd_signal *signals, size_t n,
+                                                pd_error *err);
+
+/* Forgets a signal that has not been run.
+ *
+ *   returns   PD_OK; PD_E_NOT_FOUND when none of this ID waits there. Where another process runs
+ *             the engine, PD_OK says that it will look */
+PD_API PD_MUST_USE pd_status pd_hub_cancel_signal(pd_hub *hub, pd_entity_id entity, const char *id,
+                                                  pd_error *err);
+
+/* Calls an entity and waits for its answer. An engine has to run, here or elsewhere. It is an
+ * orchestration of the name "perdure.call" that makes the call and is forgotten when it was
+ * answered; until then it can be seen, and it survives the process that asked.
+ *
+ *   timeout   from now; as pd_hub_wait
+ *   returns   how the operation ended: pd_instance_state is PD_RUN_COMPLETED with its value in
+ *             pd_instance_output, or PD_RUN_FAILED with pd_instance_failure. NULL with
+ *             PD_E_TIMEOUT      not answered yet: it may be run later; pd_error says under which ID
+ *                               it waits
+ *             otherwise as pd_hub_signal_entity and pd_hub_wait
+ *   owner     you: pd_instance_free, or PD_AUTO */
+PD_API PD_MUST_USE pd_instance *pd_hub_call_entity_(pd_hub *hub, pd_entity_id entity,
+                                                    const char *op, pd_value input,
+                                                    pd_duration timeout, pd_error *err);
+
+/* Looks at an entity as it is in the store now: as the last operation that is durable left it.
+ *
+ *   returns   the view; NULL with PD_E_NOT_FOUND (also when it has no state, is not locked, and
+ *             nothing waits for it), or as pd_hub_fetch
+ *   owner     you: pd_entity_view_free, or PD_AUTO */
+PD_API PD_MUST_USE pd_entity_view *pd_hub_fetch_entity(pd_hub *hub, pd_entity_id entity,
+                                                       pd_error *err);
+PD_API void        pd_entity_view_free(pd_entity_view *v); /* NULL is fine */
+PD_API const char *pd_entity_view_id(const pd_entity_view *v); /* "@name@key" */
+PD_API const char *pd_entity_view_name(const pd_entity_view *v);
+PD_API const char *pd_entity_view_key(const pd_entity_view *v);
+PD_API bool        pd_entity_view_has_state(const pd_entity_view *v);
+PD_API const char *pd_entity_view_state_json(const pd_entity_view *v); /* or "null" */
+PD_API pd_value    pd_entity_view_state(const pd_entity_view *v); /* null: none, or not asked for */
+PD_API pd_time     pd_entity_view_changed_at(const pd_entity_view *v);
+/* Operations and lock requests that wait: for their time, a lock, or an engine. */
+PD_API size_t      pd_entity_view_backlog(const pd_entity_view *v);
+/* The ID of the instance that has locked it; NULL: nobody has. */
+PD_API const char *pd_entity_view_locked_by(const pd_entity_view *v);
+
+/* Lists entities by ID, in pages that stay stable while others come and go. Those that no engine
+ * has heard of yet are left out. */
+typedef struct pd_entity_query {
+    const char *name;       /* NULL: any; whatever its case */
+    const char *key_prefix; /* case counts; NULL: any */
+    pd_time     changed_from, changed_to; /* inclusive; 0: open */
+    bool        with_state; /* false: has_state is told, the state is not read */
+    bool        with_empty; /* also those without state that are locked, waited for, or kept */
+    const char *page_token; /* from the page before; NULL: the first page */
+    size_t      page_size;  /* 0 means 100; at most 1,000 */
+} pd_entity_query;
+/*   query     NULL for everything that has state
+ *   returns   a page; NULL as pd_hub_query
+ *   owner     you: pd_entity_page_free, or PD_AUTO */
+PD_API PD_MUST_USE pd_entity_page *pd_hub_query_entities(pd_hub *hub, const pd_entity_query *query,
+                                                         pd_error *err);
+PD_API size_t                pd_entity_page_count(const pd_entity_page *p);
+PD_API const pd_entity_view *pd_entity_page_at(const pd_entity_page *p, size_t index); /* or NULL */
+PD_API const char           *pd_entity_page_token(const pd_entity_page *p); /* NULL: the last one */
+PD_API void                  pd_entity_page_free(pd_entity_page *p);
+
+/* Forgets an entity's state and the signals that wait for their time, whatever its function says.
+ * What stands in line is done afterwards; a lock stays.
+ *
+ *   returns   PD_OK; PD_E_NOT_FOUND; otherwise as pd_hub_signal_entity */
+PD_API PD_MUST_USE pd_status pd_hub_purge_entity(pd_hub *hub, pd_entity_id entity, pd_error *err);
+
+/* Tidies up: forgets entities without state that nothing waits for (there are such only with
+ * keeps_empty_entities), and gives back locks whose owner has ended or is not there any more (there
+ * are none, unless a store was mended by hand).
+ *
+ *   ret       how many; may be NULL
+ *   returns   PD_OK; otherwise as pd_hub_signal_entity */
+typedef struct pd_cleaned { uint64_t removed, unlocked; } pd_cleaned;
+PD_API PD_MUST_USE pd_status pd_hub_clean_entities(pd_hub *hub, pd_cleaned *ret, pd_error *err);
+
+/* ---- starting over, looking ---- */
 
 /* Starts the same again: name, version, tags, and the input of the present execution; it is
  * nobody's child.
@@ -702,7 +930,8 @@ PD_API PD_MUST_USE pd_status pd_hub_restart(pd_hub *hub, const char *id, pd_id *
  *             0: all of them have, but for the end of one that has ended
  *   new_id    in: the ID wanted, or "" to have one made; out: the ID; NULL: made and not told
  *   returns   as above, PD_E_EXISTS when the ID wanted is taken (ended or not), PD_E_INVALID when
- *             there is no such event */
+ *             there is no such event, or it lies inside a critical section, which the source holds
+ */
 PD_API PD_MUST_USE pd_status pd_hub_fork(pd_hub *hub, const char *id, int64_t event, pd_id *new_id,
                                          pd_error *err);
 
@@ -892,9 +1121,12 @@ static inline void pd_hub_auto(pd_hub **h) { pd_hub_close(*h); }
 static inline void pd_worker_auto(pd_worker **w) { pd_worker_stop(*w); }
 static inline void pd_instance_auto(pd_instance **i) { pd_instance_free(*i); }
 static inline void pd_page_auto(pd_page **p) { pd_page_free(*p); }
+static inline void pd_entity_view_auto(pd_entity_view **v) { pd_entity_view_free(*v); }
+static inline void pd_entity_page_auto(pd_entity_page **p) { pd_entity_page_free(*p); }
 
 /* PD_AUTO(pd_hub) hub = ...: closed, stopped or freed at the end of the block, the last one first.
- * For pd_hub, pd_worker, pd_instance, pd_page, pd_history and pd_document; set it at once. */
+ * For pd_hub, pd_worker, pd_instance, pd_page, pd_history, pd_entity_view, pd_entity_page and
+ * pd_document; set it at once. */
 #define PD_AUTO(type) PD_CLEANUP(type##_auto) type *
 
 /* Values from C; PD_VAL below picks one by type. */
@@ -971,12 +1203,17 @@ static inline pd_ref pd_ref_orchestrator(pd_orchestrator_fn *f)
 
 /* ---- 9. Sugar, C only: typed arguments, named options --------------------------------------- */
 
-/* What you write. x is anything PD_VAL takes, f a function or its name, c an orchestration or an
- * activity; errors, ownership and blocking are those of the calls with a '_' behind the name.
+/* What you write. x is anything PD_VAL takes, f a function or its name, c an orchestration, an
+ * activity or an entity; errors, ownership and blocking are those of the calls with a '_' behind
+ * the name. n is an entity, PD_ENTITY("name", "key") or a pd_entity_id.
  *
  *   pd_call_activity(o, f, x)  pd_start_activity(o, f, x)       options: .retry = &r, ...
  *   pd_call_child(o, f, x)  pd_start_child(o, f, x)             options: .id = "7", ...
  *   pd_send_event(o, id, "Name", x)  pd_set_status(o, x)
+ *   pd_call_entity(o, n, "op", x)  pd_start_entity(o, n, "op", x)
+ *   pd_signal_entity(c, n, "op", x)                             options: .at = t; not activities
+ *   pd_cancel_signal(c, n, id)  PD_LOCKED(o, n, n) { ... }
+ *   pd_set_state(e, x)  pd_start_from_entity(e, f, x)           options: .id = "7", ...
  *   pd_ok(c, x)  pd_fail(c, "Type", "format", ...)  PD_FAILED   how functions end
  *   pd_fail_final(c, "Type", "format", ...)                     likewise, not to be retried
  *   pd_continue_as_new(o, x)                                    options: .version, .drops_events
@@ -990,7 +1227,9 @@ static inline pd_ref pd_ref_orchestrator(pd_orchestrator_fn *f)
  *   pd_await_all(o, PD_TASKS(t, u))                             tasks in place of an array and n
  *   pd_hub_start(hub, f, x, options, id, err)
  *   pd_hub_start_many(hub, f, n, inputs, ids, err)
- *   pd_hub_raise_event(hub, id, "Name", x, err) */
+ *   pd_hub_raise_event(hub, id, "Name", x, err)
+ *   pd_hub_signal_entity(hub, n, "op", x, options, id, err)
+ *   pd_hub_call_entity(hub, n, "op", x, timeout, err) */
 
 #define PD_NULL  ((pd_value){ .kind_ = PD_IS_NULL })
 #define PD_TRUE  ((pd_value){ .kind_ = PD_IS_BOOL, .as_.boolean = true })
@@ -1068,9 +1307,9 @@ static inline pd_value pd_of_open_dict(pd_dict *dict)
 
 /* pd_read(c, value, &x) or pd_read(c, value, "key", &x, "other?", &y): each target is filled from a
  * value of its type (a double also from a whole number, an int from one that fits); a key ending in
- * '?' may be absent, and leaves its target as it was. All or none are filled. In an orchestrator a
- * mismatch leaves the function; in an activity it returns false, with the failure recorded for
- * PD_FAILED, and the compiler insists you look. */
+ * '?' may be absent, and leaves its target as it was. All or none are filled. In an orchestrator or
+ * an entity a mismatch leaves the function; in an activity it returns false, with the failure
+ * recorded for PD_FAILED, and the compiler insists you look. */
 static inline pd_slot pd_slot_key(const char *k) { return (pd_slot){ 'k', k }; }
 static inline pd_slot pd_slot_text(const char **p) { return (pd_slot){ 's', p }; }
 static inline pd_slot pd_slot_int(int *p) { return (pd_slot){ 'i', p }; }
@@ -1084,11 +1323,11 @@ static inline pd_slot pd_slot_value(pd_value *p) { return (pd_slot){ 'v', p }; }
     long long *: pd_slot_llong, double *: pd_slot_real, bool *: pd_slot_bool,                     \
     pd_value *: pd_slot_value)(x)
 #define pd_read(c, v, ...) _Generic((c), pd_orchestration *: pd_read_orchestration,               \
-    pd_activity *: pd_read_activity)                                                              \
+    pd_entity *: pd_read_entity, pd_activity *: pd_read_activity)                                 \
     ((c), (v), PD_N(__VA_ARGS__), (const pd_slot[]){ PD_MAP(PD_SLOT, __VA_ARGS__) })
 
 #define PD_MEM(c) _Generic((c), pd_orchestration *: pd_mem_of_orchestration,                      \
-    pd_activity *: pd_mem_of_activity)(c)
+    pd_activity *: pd_mem_of_activity, pd_entity *: pd_mem_of_entity)(c)
 #define pd_alloc(c, size) pd_alloc_(PD_MEM(c), (size))
 #define pd_defer(c, release, thing) pd_defer_(PD_MEM(c), (release), (thing))
 #define pd_format(c, ...) pd_format_(PD_MEM(c), __VA_ARGS__)
@@ -1105,10 +1344,20 @@ static inline pd_slot pd_slot_value(pd_value *p) { return (pd_slot){ 'v', p }; }
 #define PD_FAILED ((pd_result){ 2, NULL }) /* the failure is already recorded */
 
 #define PD_FUNCTION(name_, function) { (name_), _Generic((function),                              \
-    pd_orchestrator_fn *: PD_ORCHESTRATOR, pd_activity_fn *: PD_ACTIVITY), (pd_any_fn *)(function) }
+    pd_orchestrator_fn *: PD_ORCHESTRATOR, pd_activity_fn *: PD_ACTIVITY,                         \
+    pd_entity_fn *: PD_ENTITY_FUNCTION), (pd_any_fn *)(function), NULL }
 /* An activity that is transactional: pd_activity_database. */
 #define PD_TRANSACTION(name_, function) { (name_), _Generic((function),                           \
-    pd_activity_fn *: PD_TRANSACTION_), (pd_any_fn *)(function) }
+    pd_activity_fn *: PD_TRANSACTION_), (pd_any_fn *)(function), NULL }
+/* An entity, one function for each operation; `table` is an array of pd_operation. Both forms of an
+ * entity have rules: PD_ENTITY_TABLE("session", operations, .keep = { 3600000 }), and
+ * PD_ENTITY_RULES("session", function, .keep = { 3600000 }). */
+#define PD_ENTITY_TABLE(name_, table, ...) { (name_), PD_ENTITY_FUNCTION, NULL,                   \
+    &(const pd_entity_rules){ .operations = (table),                                              \
+        .operation_count = sizeof(table) / sizeof((table)[0]), __VA_ARGS__ } }
+#define PD_ENTITY_RULES(name_, function, ...) { (name_), _Generic((function),                     \
+    pd_entity_fn *: PD_ENTITY_FUNCTION), (pd_any_fn *)(function),                                 \
+    &(const pd_entity_rules){ __VA_ARGS__ } }
 #define PD_PROGRAM(table) (table), sizeof(table) / sizeof((table)[0])
 
 #define PD_ACTIVITY_REF(x) _Generic((x), char *: pd_ref_name, const char *: pd_ref_name,          \
@@ -1142,6 +1391,33 @@ static inline pd_slot pd_slot_value(pd_value *p) { return (pd_slot){ 'v', p }; }
 #define pd_continue_as_new(o, ...)                                                                \
     pd_continue_as_new_((o), PD_OPTIONS(pd_continue_call, __VA_ARGS__))
 #define pd_activity_heartbeat(a, x) pd_activity_heartbeat_((a), PD_VAL(x))
+
+#define PD_ENTITY(name_, key_) ((pd_entity_id){ (name_), (key_) })
+#define pd_call_entity(o, entity, op, x) pd_call_entity_((o), (entity), (op), PD_VAL(x))
+#define pd_start_entity(o, entity, op, x) pd_start_entity_((o), (entity), (op), PD_VAL(x))
+#define pd_signal_entity(c, entity, op, ...) _Generic((c), pd_orchestration *: pd_signal_entity_, \
+    pd_entity *: pd_signal_from_entity_)                                                          \
+    ((c), (entity), (op), PD_OPTIONS(pd_signal_call, __VA_ARGS__))
+#define pd_cancel_signal(c, entity, id) _Generic((c), pd_orchestration *: pd_cancel_signal_,      \
+    pd_entity *: pd_cancel_signal_from_entity_)((c), (entity), (id))
+#define pd_set_state(e, x) pd_set_state_((e), PD_VAL(x))
+#define pd_start_from_entity(e, orchestrator, ...)                                                \
+    pd_start_from_entity_((e), PD_ORCHESTRATOR_REF(orchestrator),                                 \
+                          PD_OPTIONS(pd_start_call, __VA_ARGS__))
+
+/* PD_LOCKED(o, entity, ...) { ... }: the block runs while all the entities are locked. Leaving it,
+ * by its end, break or return, unlocks them; so does whatever ends the orchestration. */
+static inline bool pd_lock_once_(pd_lock *lock)
+{
+    bool is_first = !lock->entered_;
+    lock->entered_ = true;
+    return is_first;
+}
+#define PD_LOCKED(o, ...)                                                                         \
+    for (PD_CLEANUP(pd_unlock_) pd_lock PD_JOIN(pd_lock_at_, __LINE__) = pd_lock_((o),            \
+             (const pd_entity_id[]){ __VA_ARGS__ },                                               \
+             sizeof((const pd_entity_id[]){ __VA_ARGS__ }) / sizeof(pd_entity_id));               \
+         pd_lock_once_(&PD_JOIN(pd_lock_at_, __LINE__));)
 #define PD_TASKS(...) (pd_task *const[]){ __VA_ARGS__ }, PD_N(__VA_ARGS__)
 
 /* One loop, so that break and continue mean what they say, and the array is evaluated once; the
@@ -1157,6 +1433,10 @@ static inline pd_slot pd_slot_value(pd_value *p) { return (pd_slot){ 'v', p }; }
     pd_hub_start_many_((hub), PD_ORCHESTRATOR_REF(orchestrator), (n), (inputs), (ids), (err))
 #define pd_hub_raise_event(hub, id, name, x, err)                                                 \
     pd_hub_raise_event_((hub), (id), (name), PD_VAL(x), (err))
+#define pd_hub_signal_entity(hub, entity, op, x, options, id, err)                                \
+    pd_hub_signal_entity_((hub), (entity), (op), PD_VAL(x), (options), (id), (err))
+#define pd_hub_call_entity(hub, entity, op, x, timeout, err)                                      \
+    pd_hub_call_entity_((hub), (entity), (op), PD_VAL(x), (timeout), (err))
 
 #endif /* __cplusplus */
 

@@ -36,9 +36,12 @@ static const char **payload_column(enum event_kind kind, pd_history_event *row)
     case EVENT_EXECUTION_SUSPENDED:
     case EVENT_EXECUTION_RESUMED:
     case EVENT_EXECUTION_REWOUND:
+    case EVENT_ENTITY_SIGNALED:
+    case EVENT_ENTITY_CALLED:
     case EVENT_EVENT_RAISED: return &row->input_json;
     case EVENT_CHILD_COMPLETED:
     case EVENT_EXECUTION_COMPLETED:
+    case EVENT_ENTITY_COMPLETED:
     case EVENT_TASK_COMPLETED: return &row->result_json;
     case EVENT_TASK_FAILED:
     case EVENT_TIMER_CREATED:
@@ -48,6 +51,11 @@ static const char **payload_column(enum event_kind kind, pd_history_event *row)
     case EVENT_CHILD_FAILED:
     case EVENT_STEP_CANCELLED:
     case EVENT_CHANGE_MARKED:
+    case EVENT_ENTITY_FAILED:
+    case EVENT_LOCK_REQUESTED:
+    case EVENT_LOCK_GRANTED:
+    case EVENT_UNLOCK_SENT:
+    case EVENT_SIGNAL_CANCELLED:
     case EVENT_UNKNOWN: return NULL;
     }
     return NULL;

@@ -88,6 +88,12 @@ static const char *asked(pd_orchestration *run, const struct action *action)
     case ACTION_START_CHILD: what = "child"; break;
     case ACTION_SEND_EVENT: what = "the sending of event"; break;
     case ACTION_CREATE_TIMER: return "a timer";
+    case ACTION_CALL_ENTITY: what = "the operation"; break;
+    case ACTION_SIGNAL_ENTITY: what = "the signal"; break;
+    case ACTION_LOCK: return "a critical section";
+    case ACTION_UNLOCK: return "the end of a critical section";
+    case ACTION_CANCEL_SIGNAL: return "the cancelling of a signal";
+    case ACTION_START:
     case ACTION_CANCEL: return "its cancelling";
     case ACTION_MARK_CHANGE: return "a mark of a change";
     case ACTION_COMPLETE:

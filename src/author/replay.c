@@ -138,6 +138,12 @@ static enum event_kind kind_of(const struct action *action)
     case ACTION_CREATE_TIMER: return EVENT_TIMER_CREATED;
     case ACTION_START_CHILD: return EVENT_CHILD_CREATED;
     case ACTION_SEND_EVENT: return EVENT_EVENT_SENT;
+    case ACTION_CALL_ENTITY: return EVENT_ENTITY_CALLED;
+    case ACTION_SIGNAL_ENTITY: return EVENT_ENTITY_SIGNALED;
+    case ACTION_LOCK: return EVENT_LOCK_REQUESTED;
+    case ACTION_UNLOCK: return EVENT_UNLOCK_SENT;
+    case ACTION_CANCEL_SIGNAL:
+    case ACTION_START:
     case ACTION_CANCEL:
     case ACTION_MARK_CHANGE:
     case ACTION_COMPLETE:
@@ -379,6 +385,14 @@ static void deliver(pd_orchestration *run, const struct event *event)
     case EVENT_EXECUTION_SUSPENDED:
     case EVENT_EXECUTION_RESUMED:
     case EVENT_EXECUTION_REWOUND:
+    case EVENT_ENTITY_SIGNALED:
+    case EVENT_ENTITY_CALLED:
+    case EVENT_ENTITY_COMPLETED:
+    case EVENT_ENTITY_FAILED:
+    case EVENT_LOCK_REQUESTED:
+    case EVENT_LOCK_GRANTED:
+    case EVENT_UNLOCK_SENT:
+    case EVENT_SIGNAL_CANCELLED:
     case EVENT_CHANGE_MARKED: break;
     }
 }

@@ -81,6 +81,16 @@
 #define LIMIT_QUERY_PAGE 1000
 #define LIMIT_QUERY_PAGE_DEFAULT 100
 
+/* ---- entities ---- */
+
+/* Entities of one critical section. Its request has to travel to each, and carries all of them. */
+#define LIMIT_LOCK_SET 256
+
+/* Of a partition's residents: entities that wait for nothing, and bytes of their states. They come
+ * back with one read of the store; a stream of signals to so many finds all of them here. */
+#define LIMIT_ENTITIES_RESIDENT 25000
+#define LIMIT_ENTITY_BYTES_RESIDENT (64 * 1024 * 1024)
+
 /* ---- managing ---- */
 
 /* Instances that are forgotten in one commit: others wait no longer than for that. */

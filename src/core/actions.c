@@ -67,6 +67,9 @@ static void cancel(struct core *core, struct instance *instance, const struct ev
         letter_terminate_child(core, instance, step.child, TEXT("\"cancelled by its parent\""));
         mem_free(step.child);
         break;
+    case STEP_CALL:
+    case STEP_LOCK:
+    case STEP_SECTION: unreachable_state("not yet");
     case STEP_DEAD: unreachable_state("steps_get finds living ones");
     }
 }
@@ -120,6 +123,12 @@ void action_carry_out(struct core *core, time_us now, struct instance *instance,
         event.outcome = action->outcome;
         event.failure = action->failure;
         break;
+    case ACTION_CALL_ENTITY:
+    case ACTION_SIGNAL_ENTITY:
+    case ACTION_CANCEL_SIGNAL:
+    case ACTION_LOCK:
+    case ACTION_UNLOCK:
+    case ACTION_START: unreachable_state("not yet");
     case ACTION_CONTINUE_AS_NEW: unreachable_state("seen to above");
     }
     core_write_event(core, &event);

@@ -34,6 +34,20 @@ struct instance_record {
     int32_t parent_step;
 };
 
+/* An entity as a store keeps it. It has no history; operations that no batch of them has taken are
+ * in the inbox of its row, signals that are to wait for a time also have a timer. */
+struct entity_record {
+    uint64_t row; /* > 0, never used again, by instances neither */
+    unsigned partition;
+    struct text id;     /* "@name@key", the name in lower case */
+    bool is_busy;       /* has operations that can be run: recovery must look at it (C4) */
+    time_us updated_at; /* of the last batch that changed something */
+    struct text state;  /* JSON; absent: it has none */
+    /* Of the critical section that it is locked by; all absent: not locked. */
+    struct text lock_owner, lock_execution, lock_section;
+    size_t backlog; /* read: events in its inbox; ENTITY_PUT does not look at it */
+};
+
 enum mutation_kind {
     /* instance: all fields. No instance of this id or row exists. */
     MUTATION_INSTANCE_INSERT,
@@ -49,13 +63,16 @@ enum mutation_kind {
     MUTATION_STATUS_SET,
     MUTATION_HISTORY_APPEND,  /* row, number = turn 1, 2, 3 ..., bytes = encoded HistoryChunk */
     MUTATION_INBOX_PUT,       /* row, number = arrival, bytes = HistoryChunk of one event */
-    MUTATION_INBOX_REMOVE,    /* row, number = last arrival consumed: it and all before */
+    MUTATION_INBOX_REMOVE,    /* row, first, number: these arrivals and all between */
     MUTATION_TIMER_PUT,       /* row, due, id */
     MUTATION_TIMER_REMOVE,    /* row, due, id; not an error when it is not there */
     MUTATION_MAILBOX_REMOVE,  /* number = last message received: it and all before (S6) */
     MUTATION_MAILBOX_PUT,     /* message: its number is given by the store */
     MUTATION_PROGRESS_PUT,    /* row, id, bytes = JSON: takes the place of an earlier one */
     MUTATION_PROGRESS_REMOVE, /* row, id; not an error when it is not there */
+    MUTATION_ENTITY_PUT,      /* entity: all fields, whether there was one of the row or not.
+                            keeps_state: but for its state, which stays as it is */
+    MUTATION_ENTITY_DELETE,   /* row: the entity with all that is of it, if there is one */
 };
 
 /* What is said to an instance, wherever it lives: by a client, by another instance, by the end of
@@ -70,7 +87,10 @@ enum message_kind {
     MESSAGE_SUSPEND = 4, /* EXECUTION_SUSPENDED */
     MESSAGE_RESUME = 5,  /* EXECUTION_RESUMED */
     MESSAGE_REWIND = 6,  /* EXECUTION_REWOUND: a failed instance goes on */
-    /* No event: an ended instance is forgotten. execution_id: only this one of it; absent: any */
+    /* No event: an ended instance is forgotten. execution_id: only this one of it; absent: any. Of
+     * an entity: its state and the signals that wait for a time go; what stands in line is done
+     * after that, a lock stays. execution_id: its updated_at in decimal: only if that is still so,
+     * it is not locked, and nothing waits */
     MESSAGE_PURGE = 7,
     MESSAGE_ADOPT = 8, /* bytes: an archive of one instance (wire.h): it is here from now on */
     /* EXECUTION_STARTED of a child. Takes the place of an ended instance; refused by one that has
@@ -81,6 +101,16 @@ enum message_kind {
     MESSAGE_CHILD_ENSURE = 10,
     MESSAGE_CHILD_ENDED = 11, /* CHILD_COMPLETED, CHILD_FAILED; execution_id: the parent's */
     MESSAGE_TASK_ENDED = 12,  /* TASK_COMPLETED, TASK_FAILED; execution_id: the instance's */
+    /* ENTITY_SIGNALED, ENTITY_CALLED, LOCK_REQUESTED: stands in line at the entity, which comes
+     * into being with it. */
+    MESSAGE_OPERATION = 13,
+    /* UNLOCK_SENT: the entity is not locked by this critical section any more, and a request of it
+     * that stands in line goes. With a lock_set: goes on to the next of it, as the request did
+     * (K4). */
+    MESSAGE_UNLOCK = 14,
+    /* ENTITY_COMPLETED, ENTITY_FAILED, LOCK_GRANTED: to an orchestration; execution_id: its */
+    MESSAGE_ANSWER = 15,
+    MESSAGE_CANCEL_SIGNAL = 16, /* SIGNAL_CANCELLED: a signal that waits is forgotten */
 };
 
 struct message {
@@ -102,11 +132,18 @@ struct mutation {
     struct mutation *next;
     enum mutation_kind kind;
     int32_t id;
+    bool keeps_state;
     uint64_t row, number;
-    time_us due;
+    union {
+        time_us due;
+        uint64_t first;
+    };
     struct text bytes;
-    const struct instance_record *instance;
-    const struct message *message;
+    union {
+        const struct instance_record *instance;
+        const struct entity_record *entity;
+        const struct message *message;
+    };
 };
 
 /* An activity to be run: one heap block with all its text, owned by whoever holds it. */

@@ -28,6 +28,23 @@
  *   C10 What an ended execution had asked for is nobody's any more: its results are dropped, its
  *       timers removed, its running activities told. Children go on, and their end is dropped.
  *
+ * Entities are residents like instances: they have an id and a row, what is said to them waits,
+ * they take turns (batches of operations), and C1, C2, C5, C6, C8 hold of them as they stand. They
+ * have no history and no end. An entity without state, lock and anything that waits does not exist.
+ *
+ *   K1  A critical section takes its locks one after the other, in the order of lock_set.h: so
+ *       there is no deadlock between them.
+ *   K2  What is said to an entity stands in one line. A lock request waits until all before it is
+ *       done; then the entity is locked, and all behind it waits until it is unlocked, but for what
+ *       the owner (instance and execution) says: that is done in the order it comes.
+ *   K3  An entity has at most one open turn. A batch of operations takes effect once: the state,
+ *       the answers and what the operations asked for are in one batch of the store.
+ *   K4  A request travels from entity to entity, each sends it on when it is locked; the last one
+ *       sends LOCK_GRANTED. An execution that ends sends an unlocking after its request on the same
+ *       way, which cannot overtake it. So no lock survives its owner, wherever its request is.
+ *   K5  C4 for an entity: it is busy while it has operations that can be run. A line behind a lock,
+ *       and signals that wait for their time, do not make it busy.
+ *
  * Not resident is not the same as not existing: before a command that names an instance which
  * core_find does not know, the engine looks in the store and admits what it finds. */
 #ifndef CORE_CORE_H
@@ -55,6 +72,7 @@ struct core_options {
     uint64_t seed;     /* for execution ids that core makes itself */
     const struct codec *codec;
     size_t activity_room; /* bytes beside an activity, for whoever runs it; 0: none */
+    bool keeps_empty;     /* entities without state stay in the store until they are purged */
 };
 
 struct core;
@@ -95,8 +113,22 @@ struct instance_image {
  * Events may be borrowed from scratch memory: what is kept is copied. */
 struct instance *core_admit(struct core *core, const struct instance_image *image, bool redispatch);
 
+/* An entity as the store has it. */
+struct entity_image {
+    const struct entity_record *record;
+    const struct event *inbox; /* ENTITY_SIGNALED, ENTITY_CALLED, LOCK_REQUESTED */
+    const uint64_t *arrivals;
+    size_t inbox_count;
+};
+/* As core_admit. */
+struct instance *core_admit_entity(struct core *core, const struct entity_image *image);
+/* One that is neither resident nor in the store: resident from now on, with nothing in it. */
+struct instance *core_make_entity(struct core *core, struct text id);
+bool instance_is_entity(const struct instance *instance);
+
 /* Drops residents that C1 allows to go, those longest unused first: those that only time or an
- * event can wake until at most `keep_asleep` of them remain, then any (they first) until at most
+ * event can wake until at most `keep_asleep` of them remain (entities: until their share is kept,
+ * LIMIT_ENTITIES_RESIDENT and LIMIT_ENTITY_BYTES_RESIDENT), then any (they first) until at most
  * `keep` remain. Returns how many went. */
 size_t core_evict(struct core *core, size_t keep, size_t keep_asleep);
 size_t core_asleep_count(const struct core *core);
@@ -192,6 +224,29 @@ void core_drop_letter(struct core *core);
 bool core_complete_child(struct core *core, time_us now, struct instance *parent,
                          struct text execution_id, const struct event *ended);
 
+/* The answer of an entity to a call or lock request. False: dropped and counted, as below. */
+bool core_complete_call(struct core *core, time_us now, struct instance *instance,
+                        struct text execution_id, const struct event *answer);
+
+/* ---- entities ---------------------------------------------------------------------------------
+ *
+ * All of these take a resident that is an entity. */
+
+/* Stands in line from now on (K2): ENTITY_SIGNALED, ENTITY_CALLED, LOCK_REQUESTED. PD_E_NOMEM. */
+pd_status core_operate(struct core *core, time_us now, struct instance *entity,
+                       const struct event *operation, pd_error *err);
+/* UNLOCK_SENT. Of a critical section that does not hold it and has no request in line: nothing
+ * changes. extra: of this owner only; NULL: whoever it is. */
+void core_unlock(struct core *core, time_us now, struct instance *entity,
+                 const struct event *unlock);
+/* A signal that has not been run, and is in no open turn, is not run. False: there is none of this
+ * request id. Of several, those of one sender having chosen the same, the first. */
+bool core_cancel_signal(struct core *core, struct instance *entity, struct text request_id);
+/* MESSAGE_PURGE. With an open turn: what it answers still counts, and then the state goes.
+ * unchanged_since not 0: PD_E_STATE when it was changed since, is locked, or something waits. */
+pd_status core_purge_entity(struct core *core, time_us now, struct instance *entity,
+                            time_us unchanged_since, pd_error *err);
+
 /* A heartbeat. False: nobody wants the activity any more. */
 bool core_note_progress(struct core *core, struct instance *instance, struct text execution_id,
                         int32_t id, struct text progress);
@@ -229,6 +284,14 @@ bool core_takes_result(struct core *core, const struct turn *turn,
 /* Applies the actions: history, timers, activities, the end. The turn is gone afterwards. */
 void core_end_turn(struct core *core, time_us now, const struct turn *turn,
                    const struct turn_result *result);
+
+/* Likewise of an entity's turn: at most one result for an operation, and one at least; actions of
+ * the kinds that entities have, to ids that are ids. */
+bool core_takes_entity_result(struct core *core, const struct turn *turn,
+                              const struct entity_result *result);
+/* State, answers to callers, and what was asked for. The turn is gone afterwards. */
+void core_end_entity_turn(struct core *core, time_us now, const struct turn *turn,
+                          const struct entity_result *result);
 
 /* Gives the turn back: it is offered again, the same events first, when every earlier turn of the
  * instance is durable (at once when that holds already). */
@@ -280,6 +343,7 @@ void core_committed(struct core *core, const struct batch *batch);
 
 struct core_counters {
     uint64_t turns, events, starts, endings, dropped_completions, dropped_events, dropped_letters;
+    uint64_t operations, locks, unlocks; /* of entities: run, granted, given back */
 };
 struct core_counters core_counters(const struct core *core);
 
@@ -289,6 +353,23 @@ struct core_counters core_counters(const struct core *core);
 /* PD_OK or PD_E_INVALID with the sentence: 1..256 characters of UTF-8, not starting with '@', none
  * of / \ # ?, no control characters. */
 pd_status instance_id_check(struct text id, pd_error *err);
+
+/* An entity's id, "@name@key": PD_OK or PD_E_INVALID with the sentence. As instance_id_check, but
+ * that it starts with '@'; the name is not empty and ends at the second '@'; the key may be empty
+ * and hold further ones. */
+pd_status entity_id_check(struct text id, pd_error *err);
+/* The name's ASCII letters in lower case, in place: as ids of entities are compared and kept. Of
+ * what is no id of an entity nothing changes. */
+void entity_id_fold(char *id, size_t size);
+/* Does it name an entity, not an instance? */
+static inline bool entity_id_is(struct text id)
+{
+    return id.size != 0 && id.at[0] == '@';
+}
+
+/* A request id that is the same for a step of an execution at every replay: a GUID as text. */
+enum { REQUEST_ID_SIZE = 37 }; /* with NUL */
+void request_id_of_step(struct text execution_id, int32_t step, char ret[REQUEST_ID_SIZE]);
 
 /* Which partition of `count` an instance lives in. Fixed for ever: stored data depends on it. */
 unsigned partition_of(struct text id, unsigned count);

@@ -41,14 +41,26 @@ enum step_kind {
     STEP_TASK,
     STEP_TIMER,
     STEP_CHILD,
+    STEP_CALL,    /* of an entity: its answer is awaited */
+    STEP_LOCK,    /* a critical section that waits for its locks */
+    STEP_SECTION, /* one that holds them; closed when all of them have been given back */
+};
+
+/* What is to be given back: entity.h's other side. */
+struct section {
+    uint32_t left; /* entities of the set that have not been unlocked */
+    size_t id_size;
+    size_t set_size;
+    char bytes[]; /* its id, the lock set in order */
 };
 
 struct step {
     int32_t id;
     enum step_kind kind;
     union {
-        time_us due; /* STEP_TIMER */
-        char *child; /* STEP_CHILD: its id, on the heap */
+        time_us due;             /* STEP_TIMER */
+        char *child;             /* STEP_CHILD: its id, on the heap */
+        struct section *section; /* STEP_LOCK, STEP_SECTION: on the heap */
     };
 };
 

@@ -38,10 +38,18 @@
     X(EVENT_RAISED, 17, "EventRaised")                          \
     X(EXECUTION_SUSPENDED, 21, "ExecutionSuspended")            \
     X(EXECUTION_RESUMED, 22, "ExecutionResumed")                \
+    X(ENTITY_SIGNALED, 23, "EntityOperationSignaled")           \
+    X(ENTITY_CALLED, 24, "EntityOperationCalled")               \
+    X(ENTITY_COMPLETED, 25, "EntityOperationCompleted")         \
+    X(ENTITY_FAILED, 26, "EntityOperationFailed")               \
+    X(LOCK_REQUESTED, 27, "EntityLockRequested")                \
+    X(LOCK_GRANTED, 28, "EntityLockGranted")                    \
+    X(UNLOCK_SENT, 29, "EntityUnlockSent")                      \
     X(EXECUTION_REWOUND, 30, "ExecutionRewound")                \
     /* Ours: other readers of the protocol skip them. */        \
     X(STEP_CANCELLED, 100, "StepCancelled")                     \
-    X(CHANGE_MARKED, 101, "ChangeMarked")
+    X(CHANGE_MARKED, 101, "ChangeMarked")                       \
+    X(SIGNAL_CANCELLED, 102, "EntitySignalCancelled")
 
 enum event_kind {
     EVENT_UNKNOWN = 0, /* a kind of a newer version: kept as bytes, ignored by replay */
@@ -106,7 +114,13 @@ struct event_extra {
     bool recurses;   /* EXECUTION_TERMINATED: children too */
     bool has_parent; /* EXECUTION_STARTED of a child; then: */
     int32_t parent_step; /* of the parent's CHILD_CREATED */
+    /* Also, with has_parent: who sent an ENTITY_CALLED, LOCK_REQUESTED, UNLOCK_SENT, or an
+     * ENTITY_SIGNALED while it held locks; id and execution id only, in messages only. */
     struct text parent_id, parent_execution_id, parent_name, parent_version;
+    /* LOCK_REQUESTED, and an UNLOCK_SENT that follows it: the entities, see core/lock_set.h; and to
+     * which of them this message goes. */
+    struct text lock_set;
+    int32_t position;
 };
 
 struct event {
@@ -114,15 +128,24 @@ struct event {
     int32_t id;  /* step, for what a step made; else EVENT_NO_ID */
     int32_t ref; /* step that a completion completes, or STEP_CANCELLED cancels; else EVENT_NO_ID */
     time_us at;
-    /* TIMER_CREATED, TIMER_FIRED; EXECUTION_STARTED: not before this time; 0: at once */
+    /* TIMER_CREATED, TIMER_FIRED; EXECUTION_STARTED, ENTITY_SIGNALED: not before this time; 0: at
+     * once */
     time_us fire_at;
-    /* EXECUTION_STARTED, TASK_SCHEDULED, CHILD_CREATED, EVENT_SENT, EVENT_RAISED, CHANGE_MARKED */
+    /* EXECUTION_STARTED, TASK_SCHEDULED, CHILD_CREATED, EVENT_SENT, EVENT_RAISED, CHANGE_MARKED;
+     * ENTITY_SIGNALED, ENTITY_CALLED: the operation */
     struct text name;
     struct text version;
-    struct text payload;      /* JSON text: input, result, data or reason, whichever the kind has */
-    struct text instance_id;  /* EXECUTION_STARTED; CHILD_CREATED: the child; EVENT_SENT: to whom */
-    struct text execution_id; /* EXECUTION_STARTED */
-    enum run_state outcome;   /* EXECUTION_COMPLETED: a final state */
+    struct text payload;     /* JSON text: input, result, data or reason, whichever the kind has */
+    struct text instance_id; /* EXECUTION_STARTED; CHILD_CREATED: the child; EVENT_SENT: to whom;
+                                ENTITY_*, UNLOCK_SENT, SIGNAL_CANCELLED: to which entity, asked for
+                                in a history (a message knows whom it is for) */
+    union {
+        struct text execution_id; /* EXECUTION_STARTED */
+        /* ENTITY_*, SIGNAL_CANCELLED: of the operation; LOCK_*, UNLOCK_SENT: the critical section's
+         * id. A GUID as text, unique within an execution of its maker, not beyond. */
+        struct text request_id;
+    };
+    enum run_state outcome; /* EXECUTION_COMPLETED: a final state */
     const struct failure *failure;
     const struct event_extra *extra; /* NULL: nothing in it */
     struct text raw; /* present: the encoded HistoryEvent message, spliced as it is when written */
@@ -139,6 +162,15 @@ enum action_kind {
     ACTION_CREATE_TIMER,  /* fire_at */
     ACTION_START_CHILD,   /* name, version, payload, instance_id, extra */
     ACTION_SEND_EVENT,    /* instance_id, name, payload */
+    ACTION_CALL_ENTITY,   /* instance_id, request_id, name, payload */
+    ACTION_SIGNAL_ENTITY, /* instance_id, request_id, name, payload, fire_at: 0: at once */
+    ACTION_CANCEL_SIGNAL, /* instance_id, request_id; no step; of an entity also its own signals */
+    ACTION_LOCK,          /* request_id, extra: lock_set, in any order, also with an id twice */
+    ACTION_UNLOCK,        /* instance_id, request_id: of a lock that was asked for */
+    /* Entities only: an orchestration that is nobody's child. name, version, payload, instance_id
+     * (absent: core makes one), fire_at: not before; extra: tags. An id that is in use by one that
+     * has not ended: nothing happens. */
+    ACTION_START,
     ACTION_CANCEL,      /* id: an open step (task, timer or child) that nobody waits for any more */
     ACTION_MARK_CHANGE, /* name; no step */
     ACTION_COMPLETE,    /* outcome, payload, failure; it or the next one is the last */
@@ -147,8 +179,8 @@ enum action_kind {
 
 struct action {
     enum action_kind kind;
-    int32_t id; /* step */
-    struct text name, version, payload, instance_id;
+    int32_t id; /* step; of an entity's: nothing */
+    struct text name, version, payload, instance_id, request_id;
     time_us fire_at;
     enum run_state outcome;
     const struct failure *failure;

@@ -61,6 +61,14 @@ void resident_fold(struct instance *instance, const struct event *event)
     case EVENT_EXECUTION_SUSPENDED:
     case EVENT_EXECUTION_RESUMED:
     case EVENT_EXECUTION_REWOUND:
+    case EVENT_ENTITY_SIGNALED:
+    case EVENT_ENTITY_CALLED:
+    case EVENT_ENTITY_COMPLETED:
+    case EVENT_ENTITY_FAILED:
+    case EVENT_LOCK_REQUESTED:
+    case EVENT_LOCK_GRANTED:
+    case EVENT_UNLOCK_SENT:
+    case EVENT_SIGNAL_CANCELLED:
     case EVENT_CHANGE_MARKED: break;
     }
 }

@@ -26,12 +26,42 @@
 
 struct turn {
     uint64_t row;
-    uint64_t number; /* 1, 2, 3 ... within the instance */
+    uint64_t number; /* 1, 2, 3 ... within the instance; 0: of an entity */
     unsigned partition;
     struct text instance_id, execution_id;
     const struct event *events;
     size_t event_count;
     bool is_past_durable; /* all earlier turns are committed, so their history can be loaded */
+    struct text state;    /* of an entity: JSON; absent: it has none */
+};
+
+/* A batch of operations of an entity is a turn too.
+ *
+ *   T5  events[0] is ORCHESTRATOR_STARTED, as in T1; the rest are ENTITY_SIGNALED and
+ *       ENTITY_CALLED, run one after the other. Each sees the state that the one before left.
+ *   T6  An operation that fails leaves the state as it was before it, and none of its actions.
+ *   T7  It may be run again after a crash: only what it answers takes effect, and once. */
+static inline bool turn_is_of_entity(const struct turn *turn)
+{
+    return turn->number == 0;
+}
+
+/* Of one operation. */
+struct operation_result {
+    struct text payload;           /* JSON; absent counts as null */
+    const struct failure *failure; /* NULL: succeeded */
+};
+
+struct entity_result {
+    /* One for each operation that was run, the first ones of the turn, in their order. Those behind
+     * are offered again. */
+    const struct operation_result *results;
+    size_t result_count;
+    /* SIGNAL_ENTITY, CANCEL_SIGNAL, START: of all of them, in the order the code asked. */
+    const struct action *actions;
+    size_t action_count;
+    struct text state; /* afterwards; absent: none any more */
+    bool keeps_state;  /* it is as it was; `state` is not looked at */
 };
 
 /* The turns before, read when they are needed: a history may be longer than memory should be. */
@@ -87,10 +117,10 @@ enum runner_answer {
 struct runner;
 
 struct runner_ops {
-    unsigned version; /* 2; fields are only ever appended */
+    unsigned version; /* 3; fields are only ever appended */
 
-    /* Runs one turn; always called from the same thread for one partition. past NULL: not loaded.
-     * */
+    /* Runs one turn of an orchestration; always called from the same thread for one partition. past
+     * NULL: not loaded. */
     enum runner_answer (*turn)(struct runner *, const struct turn *, struct past *past,
                                struct arena *, struct turn_result *ret);
 
@@ -113,6 +143,11 @@ struct runner_ops {
     /* Runs an activity to its end; called from many threads at once. */
     void (*activity)(struct runner *, const struct activity *, struct activity_host *,
                      struct arena *, struct activity_result *ret);
+
+    /* Runs a batch of operations of an entity. Same thread as turn. RUNNER_DONE or RUNNER_LEAVES.
+     * Result text lives in the arena, as that of a turn (T4), or in what the turn lends. */
+    enum runner_answer (*entity)(struct runner *, const struct turn *, struct arena *,
+                                 struct entity_result *ret);
 };
 
 struct runner {

@@ -300,6 +300,10 @@ static pd_status tell(struct delivery *d)
     case MESSAGE_CHILD_START:
     case MESSAGE_CHILD_ENSURE:
     case MESSAGE_CHILD_ENDED:
+    case MESSAGE_OPERATION:
+    case MESSAGE_UNLOCK:
+    case MESSAGE_ANSWER:
+    case MESSAGE_CANCEL_SIGNAL:
     case MESSAGE_TASK_ENDED: break;
     }
     unreachable_state("a letter of another kind");
@@ -351,6 +355,10 @@ static pd_status act(struct delivery *d)
     case MESSAGE_CHILD_ENSURE: return make_child(d);
     case MESSAGE_CHILD_ENDED:
     case MESSAGE_TASK_ENDED: complete(d); return PD_OK;
+    case MESSAGE_OPERATION:
+    case MESSAGE_UNLOCK:
+    case MESSAGE_ANSWER:
+    case MESSAGE_CANCEL_SIGNAL: return PD_OK; /* not yet */
     }
     unreachable_state("a letter of no kind");
 }

@@ -19,11 +19,22 @@
 
 struct engine;
 
+/* How long the entities of a name are kept after they were changed last. */
+struct entity_keep {
+    struct text name; /* in lower case; absent: all those that no other row names */
+    int64_t keep_ms;  /* 0: for ever */
+};
+
 struct engine_options {
-    unsigned activity_threads;           /* 0: one per processor */
-    size_t residents_max;                /* instances in memory; 0: 100,000 */
-    unsigned crashes_max;                /* then what ran each time is quarantined; 0: 3 */
-    int64_t keep_ms[RUN_TERMINATED + 1]; /* by final state: forgotten so long after; 0: never */
+    unsigned activity_threads;              /* 0: one per processor */
+    size_t residents_max;                   /* instances in memory; 0: 100,000 */
+    unsigned crashes_max;                   /* then what ran each time is quarantined; 0: 3 */
+    int64_t keep_ms[RUN_TERMINATED + 1];    /* by final state: forgotten so long after; 0: never */
+    const struct entity_keep *entity_keeps; /* borrowed until engine_start returns */
+    size_t entity_keep_count;
+    bool keeps_empty_entities; /* until they are purged */
+    struct text passing_name;  /* instances of this name are forgotten, however they ended, an hour
+                                  after it: whoever made them did not do it. Absent: none */
 };
 
 /* Owns every partition of the store (PD_E_STATE: another process does) and starts to recover in
@@ -43,7 +54,8 @@ pd_status engine_start_instances(struct engine *engine, const struct start_comma
 
 /* Says something to each of some instances; returns when all that could be said is durable.
  * ret_statuses[i] (may be NULL) tells each one's fate; the result is the first failure. The kinds
- * up to MESSAGE_ADOPT, as store->accept refuses and takes them (store.h). Any thread; blocks. */
+ * up to MESSAGE_ADOPT, OPERATION (signals), UNLOCK and CANCEL_SIGNAL (PD_E_NOT_FOUND also when no
+ * such signal waits), as store->accept refuses and takes them (store.h). Any thread; blocks. */
 pd_status engine_tell(struct engine *engine, const struct letter *letters, size_t count,
                       pd_status *ret_statuses, pd_error *err);
 

@@ -58,6 +58,10 @@ static const char *doing(enum message_kind kind)
     case MESSAGE_CHILD_START:
     case MESSAGE_CHILD_ENSURE:
     case MESSAGE_CHILD_ENDED:
+    case MESSAGE_OPERATION:
+    case MESSAGE_UNLOCK:
+    case MESSAGE_ANSWER:
+    case MESSAGE_CANCEL_SIGNAL:
     case MESSAGE_TASK_ENDED: break;
     }
     unreachable_state("a message that needs no instance");
@@ -85,6 +89,10 @@ pd_status judge_message(const struct message *message, const struct addressee *a
     case MESSAGE_CHILD_START:
     case MESSAGE_CHILD_ENSURE:
     case MESSAGE_CHILD_ENDED:
+    case MESSAGE_OPERATION:
+    case MESSAGE_UNLOCK:
+    case MESSAGE_ANSWER:
+    case MESSAGE_CANCEL_SIGNAL:
     case MESSAGE_TASK_ENDED: return PD_OK;
     }
     if (!exists && !waits) {

@@ -92,6 +92,23 @@ struct record_page {
     bool has_more;
 };
 
+/* Entities. */
+struct entity_query {
+    struct text id_prefix;            /* as ids are kept; absent: any */
+    time_us changed_from, changed_to; /* inclusive; 0: open */
+    bool with_empty;                  /* also those without state: locked, waited for, or kept */
+    bool locked_only;
+    struct text after_id; /* absent: from the start */
+    size_t limit;
+    bool with_state; /* else `state` is empty text where there is one, absent where there is none */
+};
+
+struct entity_page {
+    const struct entity_record *items; /* ascending by id, as bytes */
+    size_t count;
+    bool has_more;
+};
+
 /* How many a query finds, by state. */
 struct store_counts {
     uint64_t of[RUN_TERMINATED + 1];
@@ -111,7 +128,7 @@ struct ownership {
 };
 
 struct store_ops {
-    unsigned version; /* 2; fields are only ever appended */
+    unsigned version; /* 3; fields are only ever appended */
 
     void (*close)(struct store *);
 
@@ -156,7 +173,9 @@ struct store_ops {
      *   the others     PD_E_NOT_FOUND when there is no instance, and PD_E_STATE when it has ended
      *                  (RAISE, TERMINATE, SUSPEND, RESUME), has not ended (PURGE), or has not
      *                  failed (REWIND)
-     * The kinds for children and tasks are always taken. */
+     *   PURGE of an entity, CANCEL_SIGNAL
+     *                  PD_E_NOT_FOUND when there is no entity, and no message that makes one waits
+     * The kinds for children and tasks, and the others for entities, are always taken. */
     pd_status (*accept)(struct store *, const struct message *, size_t count, pd_error *);
 
     /* Messages of a partition with number > after, in order, at most max. */
@@ -200,6 +219,15 @@ struct store_ops {
      * none. Lives until the store is closed, or a larger one asked for: which begins as the smaller
      * one was. Called as commit is. May be NULL. */
     struct board (*board)(struct store *, size_t size);
+
+    /* By id, or by row when id is absent. Rows are of instances or of entities, never of both.
+     * Its inbox: load_inbox; backlog is not told here. */
+    pd_status (*load_entity)(struct store *, struct text id, uint64_t row, struct arena *,
+                             struct entity_record *ret, bool *ret_found, pd_error *);
+
+    /* With the backlog of each. */
+    pd_status (*query_entities)(struct store *, const struct entity_query *, struct arena *,
+                                struct entity_page *ret, pd_error *);
 };
 
 struct store {

@@ -383,6 +383,8 @@ void contents_apply(struct contents *contents, const struct batch *batch)
         case MUTATION_TIMER_REMOVE: remove_timer(contents, batch->partition, m); break;
         case MUTATION_STATUS_SET: set_status(contents, m); break;
         case MUTATION_MAILBOX_PUT: contents_post(contents, m->message); break;
+        case MUTATION_ENTITY_PUT:
+        case MUTATION_ENTITY_DELETE: unreachable_state("not yet");
         case MUTATION_PROGRESS_PUT: put_progress(contents, m); break;
         case MUTATION_PROGRESS_REMOVE: remove_progress(contents, m); break;
         case MUTATION_MAILBOX_REMOVE:

@@ -192,6 +192,8 @@ static pd_status apply_one(struct group *group, const struct mutation *mutation,
                            (uint64_t)(int64_t)mutation->id, 0);
     case MUTATION_INSTANCE_INSERT:
     case MUTATION_HISTORY_APPEND:
+    case MUTATION_ENTITY_PUT:
+    case MUTATION_ENTITY_DELETE:
     case MUTATION_TIMER_PUT: break;
     }
     unreachable_state("a gathered mutation among those that come one by one");
@@ -264,6 +266,8 @@ static pd_status gather(struct group *group, const struct mutation *mutation,
         assert_that(mutation->message->partition < partition_count);
         feed_add(&group->later, mutation);
         break;
+    case MUTATION_ENTITY_PUT:
+    case MUTATION_ENTITY_DELETE:
     case MUTATION_INSTANCE_UPDATE:
     case MUTATION_STATUS_SET:
     case MUTATION_INBOX_PUT:
