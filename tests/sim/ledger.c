@@ -362,6 +362,8 @@ static void apply_to_row(struct ledger *ledger, struct ledger_row *row,
     case MUTATION_PROGRESS_REMOVE: progress_remove(row, mutation->id); break;
     case MUTATION_MAILBOX_REMOVE:
     case MUTATION_MAILBOX_PUT: break;
+    case MUTATION_ENTITY_PUT:
+    case MUTATION_ENTITY_DELETE: sim_fail(ledger->sim, "an entity, and nobody asked for one");
     }
 }
 

@@ -199,6 +199,10 @@ static bool has_effect(const struct ledger *ledger, const struct ledger_due *due
     case MESSAGE_RESUME:
     case MESSAGE_REWIND:
     case MESSAGE_ADOPT: return true; /* calls_check_mail */
+    case MESSAGE_OPERATION:
+    case MESSAGE_UNLOCK:
+    case MESSAGE_ANSWER:
+    case MESSAGE_CANCEL_SIGNAL: break;
     }
     return false;
 }

@@ -66,6 +66,12 @@ static bool is_same(const struct action *action, const struct event *event, bool
         return event->kind == EVENT_EXECUTION_COMPLETED && action->outcome == event->outcome &&
                failure_equal(action->failure, event->failure) &&
                text_equal(action->payload, event->payload);
+    case ACTION_CALL_ENTITY:
+    case ACTION_SIGNAL_ENTITY:
+    case ACTION_CANCEL_SIGNAL:
+    case ACTION_LOCK:
+    case ACTION_UNLOCK:
+    case ACTION_START:
     case ACTION_CONTINUE_AS_NEW: break;
     }
     return false;
