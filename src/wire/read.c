@@ -3,7 +3,8 @@
  * Messages -> structs, along their shapes; HistoryEvent -> struct event.
  *
  *   H1  What is not on the wire is what proto3 means by that: eventId and taskScheduledId 0, an
- *       empty string; but a kind that has no taskScheduledId reads as EVENT_NO_ID.
+ *       empty string; but a kind that has no taskScheduledId reads as EVENT_NO_ID. Our own "ref"
+ *       has a presence: without it, as others write an answer, it is EVENT_NO_ID too, not step 0.
  *   H2  Times beyond what a time_us can hold saturate; what is finer than a microsecond is cut off
  *       (and still in `raw`).
  *   H3  A known field with another wire type than ours is skipped like an unknown one; of a field
@@ -160,7 +161,46 @@ static bool read_tags(uint32_t number, struct text message, struct text *ret, st
     return true;
 }
 
-/* A field of the table. SHAPE_TAGS is not read here, because its entries belong together. */
+/* All entries of the repeated string `number` of a message that is not malformed. Whether they are
+ * ids of entities is not looked into beyond what makes the set a set. */
+static bool read_lock_set(uint32_t number, struct text message, struct text *ret,
+                          struct arena *arena, struct wire_trouble *trouble)
+{
+    struct proto_reader reader = proto_reader_of(message);
+    struct proto_field field;
+    size_t count = 0;
+    size_t size = 0;
+    while (proto_next(&reader, &field) == PROTO_FIELD) {
+        if (field.number != number || field.type != PROTO_BYTES) {
+            continue;
+        }
+        struct text id = field.bytes;
+        if (id.size == 0 || id.at[0] != '@' || memchr(id.at, '\n', id.size) != NULL) {
+            *trouble = (struct wire_trouble){ (const uint8_t *)id.at, "no entity can be locked" };
+            return false;
+        }
+        if (++count > LIMIT_LOCK_SET) {
+            *trouble = (struct wire_trouble){ (const uint8_t *)id.at, "too many locks" };
+            return false;
+        }
+        size += id.size + 1;
+    }
+    if (count == 0) {
+        return true;
+    }
+    char *at = arena_alloc_raw(arena, size);
+    *ret = text_make(at, size);
+    for (reader = proto_reader_of(message); proto_next(&reader, &field) == PROTO_FIELD;) {
+        if (field.number == number && field.type == PROTO_BYTES) {
+            memcpy(at, field.bytes.at, field.bytes.size);
+            at += field.bytes.size;
+            *at++ = '\n';
+        }
+    }
+    return true;
+}
+
+/* A field of the table that is no list. */
 __attribute__((always_inline)) static inline bool read_field(const struct shape_field *shape,
                                                              const struct proto_field *field,
                                                              void *base, struct arena *arena,
@@ -178,8 +218,8 @@ __attribute__((always_inline)) static inline bool read_field(const struct shape_
     case SHAPE_ENCODED:
         *(struct text *)member = field->bytes;
         return wire_decode_failure(field->bytes, arena, trouble) != NULL;
-    case SHAPE_TAGS: break;
-    case SHAPE_ID: *(int32_t *)member = (int32_t)(uint32_t)field->value; return true;
+    case SHAPE_ID:
+    case SHAPE_STEP: *(int32_t *)member = (int32_t)(uint32_t)field->value; return true;
     case SHAPE_NUMBER: *(int64_t *)member = (int64_t)field->value; return true;
     case SHAPE_FLAG: *(bool *)member = field->value != 0; return true;
     case SHAPE_STATUS:
@@ -199,6 +239,14 @@ __attribute__((always_inline)) static inline bool read_field(const struct shape_
     case SHAPE_PARENT:
         *(bool *)member = true;
         return wire_read_fields(wire_parent_shape, field->bytes, base, arena, trouble);
+    case SHAPE_SENDER: {
+        struct event_extra *extra = base;
+        extra->has_parent = true;
+        extra->parent_id = read_wrapped(field->bytes, &bad);
+        return text_is_present(extra->parent_id) || wire_is_malformed(trouble, bad);
+    }
+    case SHAPE_TAGS:
+    case SHAPE_LOCK_SET: break;
     }
     unreachable_state("a field type outside of the enumeration");
 }
@@ -214,6 +262,8 @@ static void set_defaults(const struct shape_field *fields, void *base)
             *(enum run_state *)member = RUN_RUNNING;
         } else if (fields->type == SHAPE_ID) {
             *(int32_t *)member = 0;
+        } else if (fields->type == SHAPE_STEP) {
+            *(int32_t *)member = EVENT_NO_ID;
         }
     }
 }
@@ -228,7 +278,7 @@ static inline const struct shape_field *find_field(const struct shape_field *fie
     return fields->tag != 0 ? fields : NULL;
 }
 
-/* All fields of the table but tags. *ret_others: how many other fields there are. */
+/* All fields of the table but lists. *ret_others: how many other fields there are. */
 __attribute__((always_inline)) static inline bool
 read_known(const struct shape_field *fields, struct text message, void *base, struct arena *arena,
            struct wire_trouble *trouble, size_t *ret_others)
@@ -241,7 +291,7 @@ read_known(const struct shape_field *fields, struct text message, void *base, st
     trouble->at = reader.at;
     while ((answer = proto_next(&reader, &field)) == PROTO_FIELD) {
         const struct shape_field *known = find_field(fields, &field);
-        if (known == NULL || known->type == SHAPE_TAGS) {
+        if (known == NULL || known->type >= SHAPE_TAGS) {
             ++*ret_others;
         } else if (!read_field(known, &field, base, arena, trouble)) {
             return false;
@@ -258,14 +308,16 @@ bool wire_read_fields(const struct shape_field *fields, struct text message, voi
     if (!read_known(fields, message, base, arena, trouble, &others)) {
         return false;
     }
-    for (; others != 0 && fields->tag != 0; fields++) {
-        struct text *tags = (void *)((char *)base + fields->offset);
-        if (fields->type == SHAPE_TAGS &&
-            !read_tags(fields->tag >> 3, message, tags, arena, trouble)) {
-            return false;
+    bool is_read = true;
+    for (; others != 0 && is_read && fields->tag != 0; fields++) {
+        struct text *list = (void *)((char *)base + fields->offset);
+        if (fields->type == SHAPE_TAGS) {
+            is_read = read_tags(fields->tag >> 3, message, list, arena, trouble);
+        } else if (fields->type == SHAPE_LOCK_SET) {
+            is_read = read_lock_set(fields->tag >> 3, message, list, arena, trouble);
         }
     }
-    return true;
+    return is_read;
 }
 
 /* Of a message that is not malformed, what it has of extras; none: *ret stays as it is. */

@@ -95,9 +95,56 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
         NULL },
     [EVENT_EXECUTION_SUSPENDED] = { FIELDS(EVENT(1, WRAPPED, payload)), NULL },
     [EVENT_EXECUTION_RESUMED] = { FIELDS(EVENT(1, WRAPPED, payload)), NULL },
+    [EVENT_ENTITY_SIGNALED] = {
+        FIELDS(EVENT(1, STRING, request_id)
+               EVENT(2, STRING, name)
+               EVENT(3, TIME_SET, fire_at)
+               EVENT(4, WRAPPED, payload)
+               EVENT(5, WRAPPED, instance_id)),
+        FIELDS(EXTRA(100, SENDER, has_parent)
+               EXTRA(101, WRAPPED, parent_execution_id)) },
+    [EVENT_ENTITY_CALLED] = {
+        FIELDS(EVENT(1, STRING, request_id)
+               EVENT(2, STRING, name)
+               EVENT(3, TIME_SET, fire_at)
+               EVENT(4, WRAPPED, payload)
+               EVENT(7, WRAPPED, instance_id)),
+        FIELDS(EXTRA(5, SENDER, has_parent)
+               EXTRA(6, WRAPPED, parent_execution_id)) },
+    [EVENT_ENTITY_COMPLETED] = {
+        FIELDS(EVENT(1, STRING, request_id)
+               EVENT(2, WRAPPED, payload)
+               EVENT(100, STEP, ref)),
+        NULL },
+    [EVENT_ENTITY_FAILED] = {
+        FIELDS(EVENT(1, STRING, request_id)
+               EVENT(2, FAILURE, failure)
+               EVENT(100, STEP, ref)),
+        NULL },
+    [EVENT_LOCK_REQUESTED] = {
+        FIELDS(EVENT(1, STRING, request_id)),
+        FIELDS(EXTRA(2, LOCK_SET, lock_set)
+               EXTRA(3, ID, position)
+               EXTRA(4, SENDER, has_parent)
+               EXTRA(100, WRAPPED, parent_execution_id)) },
+    [EVENT_LOCK_GRANTED] = {
+        FIELDS(EVENT(1, STRING, request_id)
+               EVENT(100, STEP, ref)),
+        NULL },
+    [EVENT_UNLOCK_SENT] = {
+        FIELDS(EVENT(1, STRING, request_id)
+               EVENT(3, WRAPPED, instance_id)),
+        FIELDS(EXTRA(2, SENDER, has_parent)
+               EXTRA(100, WRAPPED, parent_execution_id)
+               EXTRA(101, LOCK_SET, lock_set)
+               EXTRA(102, ID, position)) },
     [EVENT_EXECUTION_REWOUND] = { FIELDS(EVENT(1, WRAPPED, payload)), NULL },
     [EVENT_STEP_CANCELLED] = { FIELDS(EVENT(1, ID, ref)), NULL },
     [EVENT_CHANGE_MARKED] = { FIELDS(EVENT(1, STRING, name)), NULL },
+    [EVENT_SIGNAL_CANCELLED] = {
+        FIELDS(EVENT(1, STRING, request_id)
+               EVENT(2, WRAPPED, instance_id)),
+        NULL },
 };
 
 const struct shape_field wire_failure_shape[] = {

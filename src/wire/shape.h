@@ -28,8 +28,8 @@ enum shape_type {
     SHAPE_STRING,   /* struct text; string: left out when empty, so never absent */
     SHAPE_WRAPPED,  /* struct text; StringValue: absent is not empty */
     SHAPE_ENCODED,  /* struct text; a TaskFailureDetails that is bytes already, or absent */
-    SHAPE_TAGS,     /* struct text, packed as base/tags.h says; map<string, string> */
     SHAPE_ID,       /* int32_t; int32 */
+    SHAPE_STEP,     /* int32_t; optional int32: left out when EVENT_NO_ID, so 0 is written */
     SHAPE_NUMBER,   /* int64_t; int64 */
     SHAPE_FLAG,     /* bool; bool */
     SHAPE_STATUS,   /* enum run_state; OrchestrationStatus */
@@ -38,6 +38,10 @@ enum shape_type {
     SHAPE_FAILURE,  /* const struct failure *; TaskFailureDetails */
     SHAPE_INSTANCE, /* two texts, id and execution id; OrchestrationInstance */
     SHAPE_PARENT,   /* has_parent of struct event_extra, and the rest; ParentInstanceInfo */
+    SHAPE_SENDER,   /* likewise, of the rest only parent_id; StringValue */
+    /* From here on lists: their entries belong together. */
+    SHAPE_TAGS,     /* struct text, packed as base/tags.h says; map<string, string> */
+    SHAPE_LOCK_SET, /* struct text, as core/lock_set.h says; repeated string */
 };
 
 /* Wire types, so that a table can be made of constants. */
@@ -45,8 +49,8 @@ enum {
     WIRE_OF_STRING = 2,
     WIRE_OF_WRAPPED = 2,
     WIRE_OF_ENCODED = 2,
-    WIRE_OF_TAGS = 2,
     WIRE_OF_ID = 0,
+    WIRE_OF_STEP = 0,
     WIRE_OF_NUMBER = 0,
     WIRE_OF_FLAG = 0,
     WIRE_OF_STATUS = 0,
@@ -55,6 +59,9 @@ enum {
     WIRE_OF_FAILURE = 2,
     WIRE_OF_INSTANCE = 2,
     WIRE_OF_PARENT = 2,
+    WIRE_OF_SENDER = 2,
+    WIRE_OF_TAGS = 2,
+    WIRE_OF_LOCK_SET = 2,
 };
 
 struct shape_field {
@@ -69,7 +76,7 @@ struct shape {
     const struct shape_field *extras; /* of struct event_extra; NULL: the kind has none */
 };
 
-enum { SHAPE_COUNT = EVENT_CHANGE_MARKED + 1 };
+enum { SHAPE_COUNT = EVENT_SIGNAL_CANCELLED + 1 };
 extern const struct shape wire_shapes[SHAPE_COUNT];
 
 extern const struct shape_field wire_failure_shape[];  /* of struct failure, but for its causes */

@@ -122,6 +122,39 @@ static uint8_t *put_tags(uint8_t *at, unsigned field_tag, struct text tags)
     return at;
 }
 
+/* The next id of a lock set. */
+static bool next_lock(struct text set, size_t *cursor, struct text *ret)
+{
+    if (*cursor >= set.size) {
+        return false;
+    }
+    const char *at = set.at + *cursor;
+    const char *end = memchr(at, '\n', set.size - *cursor);
+    assert_that(end != NULL);
+    *ret = text_make(at, (size_t)(end - at));
+    *cursor += ret->size + 1;
+    return true;
+}
+
+static size_t size_of_lock_set(size_t field_tag_size, struct text set)
+{
+    size_t size = 0;
+    struct text id;
+    for (size_t cursor = 0; next_lock(set, &cursor, &id);) {
+        size += field_tag_size + proto_size_bytes(id.size);
+    }
+    return size;
+}
+
+static uint8_t *put_lock_set(uint8_t *at, unsigned field_tag, struct text set)
+{
+    struct text id;
+    for (size_t cursor = 0; next_lock(set, &cursor, &id);) {
+        at = proto_put_text(proto_put_varint(at, field_tag), id);
+    }
+    return at;
+}
+
 /* ---- fields ---- */
 
 /* Inlined twice: into what writes an event, which is done for each step of each instance, and into
@@ -135,6 +168,13 @@ static uint8_t *put_inner(uint8_t *at, unsigned tag, const struct shape_field *f
     at = proto_put_varint(at, tag);
     at = proto_put_varint(at, wire_size_fields(fields, base));
     return wire_put_fields(at, fields, base);
+}
+
+/* SHAPE_SENDER: of the struct that the table is of. */
+static inline struct text sender_of(const void *base)
+{
+    const struct event_extra *extra = base;
+    return extra->parent_id;
 }
 
 WALK size_t size_of_field(const struct shape_field *field, const void *base)
@@ -154,10 +194,13 @@ WALK size_t size_of_field(const struct shape_field *field, const void *base)
         const struct text *t = member;
         return text_is_present(*t) ? tag + proto_size_bytes(t->size) : 0;
     }
-    case SHAPE_TAGS: return size_of_tags(tag, *(const struct text *)member);
     case SHAPE_ID: {
         const int32_t *id = member;
         return *id != 0 ? tag + proto_size_varint(proto_of_int32(*id)) : 0;
+    }
+    case SHAPE_STEP: {
+        const int32_t *step = member;
+        return *step != EVENT_NO_ID ? tag + proto_size_varint(proto_of_int32(*step)) : 0;
     }
     case SHAPE_NUMBER: {
         const int64_t *number = member;
@@ -180,6 +223,10 @@ WALK size_t size_of_field(const struct shape_field *field, const void *base)
         return *(const bool *)member
                    ? tag + proto_size_bytes(wire_size_fields(wire_parent_shape, base))
                    : 0;
+    case SHAPE_SENDER:
+        return *(const bool *)member ? tag + proto_size_bytes(size_of_wrapped(sender_of(base))) : 0;
+    case SHAPE_TAGS: return size_of_tags(tag, *(const struct text *)member);
+    case SHAPE_LOCK_SET: return size_of_lock_set(tag, *(const struct text *)member);
     }
     unreachable_state("a field type outside of the enumeration");
 }
@@ -201,10 +248,13 @@ WALK uint8_t *put_field(uint8_t *at, const struct shape_field *field, const void
         const struct text *t = member;
         return text_is_present(*t) ? proto_put_text(proto_put_varint(at, tag), *t) : at;
     }
-    case SHAPE_TAGS: return put_tags(at, tag, *(const struct text *)member);
     case SHAPE_ID: {
         const int32_t *id = member;
         return *id != 0 ? proto_put_int32(proto_put_varint(at, tag), *id) : at;
+    }
+    case SHAPE_STEP: {
+        const int32_t *step = member;
+        return *step != EVENT_NO_ID ? proto_put_int32(proto_put_varint(at, tag), *step) : at;
     }
     case SHAPE_NUMBER: {
         const int64_t *n = member;
@@ -233,6 +283,10 @@ WALK uint8_t *put_field(uint8_t *at, const struct shape_field *field, const void
     case SHAPE_INSTANCE: return put_inner(at, tag, wire_instance_shape, member);
     case SHAPE_PARENT:
         return *(const bool *)member ? put_inner(at, tag, wire_parent_shape, base) : at;
+    case SHAPE_SENDER:
+        return *(const bool *)member ? put_wrapped(proto_put_varint(at, tag), sender_of(base)) : at;
+    case SHAPE_TAGS: return put_tags(at, tag, *(const struct text *)member);
+    case SHAPE_LOCK_SET: return put_lock_set(at, tag, *(const struct text *)member);
     }
     unreachable_state("a field type outside of the enumeration");
 }

@@ -63,6 +63,21 @@ static void check_tags(struct text tags, struct arena *arena)
     must(text_equal(tags, again));
 }
 
+/* A set that can be walked: each entry begins as an id of an entity does, and ends. */
+static void check_lock_set(struct text set)
+{
+    size_t count = 0;
+    must(!text_is_present(set) || set.size != 0);
+    for (size_t i = 0; i < set.size; i++) {
+        must(set.at[i] == '@');
+        const char *end = memchr(set.at + i, '\n', set.size - i);
+        must(end != NULL);
+        i = (size_t)(end - set.at);
+        count++;
+    }
+    must(count <= LIMIT_LOCK_SET);
+}
+
 static void check_event(const struct event *event, struct text chunk, struct arena *arena)
 {
     must(text_is_present(event->raw));
@@ -82,6 +97,7 @@ static void check_event(const struct event *event, struct text chunk, struct are
         must_lie_inside(event->extra->parent_name, chunk);
         must_lie_inside(event->extra->parent_version, chunk);
         check_tags(event->extra->tags, arena);
+        check_lock_set(event->extra->lock_set);
     }
 }
 

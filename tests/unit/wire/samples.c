@@ -49,6 +49,15 @@ static const struct event_extra tagged = { .tags = TEXT_INIT("\x1e"
                                                              "b\x1f"
                                                              "2\x1e"),
                                            .retry_of = INT32_MAX };
+static const struct event_extra from_order = { .has_parent = true,
+                                               .parent_id = TEXT_INIT("order-1"),
+                                               .parent_execution_id = TEXT_INIT("e1") };
+static const struct event_extra of_locks = { .lock_set = TEXT_INIT("@account@1\n@b@\n@b@x@y\n") };
+static const struct event_extra at_second_lock = { .has_parent = true,
+                                                   .parent_id = TEXT_INIT("order-1"),
+                                                   .parent_execution_id = TEXT_INIT("e1"),
+                                                   .lock_set = TEXT_INIT("@a@1\n@a@2\n"),
+                                                   .position = 1 };
 static const struct failure nameless = { .type = TEXT_INIT(""), .message = TEXT_INIT("") };
 
 const struct sample samples[] = {
@@ -290,6 +299,137 @@ const struct sample samples[] = {
         .at = AT,
         .name = TEXT_INIT("fix-42") },
       "0a2308ffffffffffffffffff01120b0880f2d6ca06108094ef3aaa06080a066669782d3432" },
+    { "entity_signaled",
+      { .kind = EVENT_ENTITY_SIGNALED,
+        .id = 3,
+        .ref = NO_ID,
+        .at = AT,
+        .fire_at = AT + INT64_C(3600000000),
+        .name = TEXT_INIT("add"),
+        .payload = TEXT_INIT("1"),
+        .instance_id = TEXT_INIT("@counter@x"),
+        .request_id = TEXT_INIT("6ba7b810-9dad-51d1-80b4-00c04fd430c8") },
+      "0a5d0803120b0880f2d6ca06108094ef3aba014b0a2436626137623831302d396461642d353164312d383062342d"
+      "30306330346664343330633812036164641a0b08908ed7ca06108094ef3a22030a01312a0c0a0a40636f756e7465"
+      "724078" },
+    { "entity_signaled_by_an_owner",
+      { .kind = EVENT_ENTITY_SIGNALED,
+        .id = NO_ID,
+        .ref = NO_ID,
+        .at = AT,
+        .name = TEXT_INIT("Add"),
+        .payload = TEXT_INIT(""),
+        .request_id = TEXT_INIT("r1"),
+        .extra = &from_order },
+      "0a3908ffffffffffffffffff01120b0880f2d6ca06108094ef3aba011e0a02723112034164642200a206090a076f"
+      "726465722d31aa06040a026531" },
+    { "entity_called",
+      { .kind = EVENT_ENTITY_CALLED,
+        .id = 4,
+        .ref = NO_ID,
+        .at = AT,
+        .name = TEXT_INIT("get"),
+        .instance_id = TEXT_INIT("@counter@"),
+        .request_id = TEXT_INIT("6ba7b810-9dad-51d1-80b4-00c04fd430c8") },
+      "0a4a0804120b0880f2d6ca06108094ef3ac201380a2436626137623831302d396461642d353164312d383062342d"
+      "30306330346664343330633812036765743a0b0a0940636f756e74657240" },
+    { "entity_called_by_an_order",
+      { .kind = EVENT_ENTITY_CALLED,
+        .id = 4,
+        .ref = NO_ID,
+        .at = AT,
+        .name = TEXT_INIT("get"),
+        .payload = TEXT_INIT("{}"),
+        .request_id = TEXT_INIT("r1"),
+        .extra = &from_order },
+      "0a320804120b0880f2d6ca06108094ef3ac201200a027231120367657422040a027b7d2a090a076f726465722d31"
+      "32040a026531" },
+    { "entity_completed",
+      { .kind = EVENT_ENTITY_COMPLETED,
+        .id = NO_ID,
+        .ref = 4,
+        .at = AT,
+        .payload = TEXT_INIT("5"),
+        .request_id = TEXT_INIT("6ba7b810-9dad-51d1-80b4-00c04fd430c8") },
+      "0a4908ffffffffffffffffff01120b0880f2d6ca06108094ef3aca012e0a2436626137623831302d396461642d35"
+      "3164312d383062342d30306330346664343330633812030a0135a00604" },
+    { "entity_completed_step_0",
+      { .kind = EVENT_ENTITY_COMPLETED,
+        .id = NO_ID,
+        .ref = 0,
+        .at = AT,
+        .request_id = TEXT_INIT("r1") },
+      "0a2208ffffffffffffffffff01120b0880f2d6ca06108094ef3aca01070a027231a00600" },
+    { "entity_completed_elsewhere",
+      { .kind = EVENT_ENTITY_COMPLETED,
+        .id = NO_ID,
+        .ref = NO_ID,
+        .at = AT,
+        .payload = TEXT_INIT(""),
+        .request_id = TEXT_INIT("r1") },
+      "0a2108ffffffffffffffffff01120b0880f2d6ca06108094ef3aca01060a0272311200" },
+    { "entity_failed",
+      { .kind = EVENT_ENTITY_FAILED,
+        .id = NO_ID,
+        .ref = 300,
+        .at = AT,
+        .request_id = TEXT_INIT("r1"),
+        .failure = &failed },
+      "0a4708ffffffffffffffffff01120b0880f2d6ca06108094ef3ad2012c0a02723112220a084465636c696e656412"
+      "086e6f206d6f6e6579220c0a02496f12046469736b2801a006ac02" },
+    { "lock_requested",
+      { .kind = EVENT_LOCK_REQUESTED,
+        .id = 5,
+        .ref = NO_ID,
+        .at = AT,
+        .request_id = TEXT_INIT("6ba7b810-9dad-51d1-80b4-00c04fd430c8"),
+        .extra = &of_locks },
+      "0a510805120b0880f2d6ca06108094ef3ada013f0a2436626137623831302d396461642d353164312d383062342d"
+      "303063303466643433306338120a406163636f756e74403112034062401206406240784079" },
+    { "lock_requested_on_its_way",
+      { .kind = EVENT_LOCK_REQUESTED,
+        .id = 5,
+        .ref = NO_ID,
+        .at = AT,
+        .request_id = TEXT_INIT("s1"),
+        .extra = &at_second_lock },
+      "0a360805120b0880f2d6ca06108094ef3ada01240a027331120440614031120440614032180122090a076f726465"
+      "722d31a206040a026531" },
+    { "lock_granted",
+      { .kind = EVENT_LOCK_GRANTED,
+        .id = NO_ID,
+        .ref = 5,
+        .at = AT,
+        .request_id = TEXT_INIT("6ba7b810-9dad-51d1-80b4-00c04fd430c8") },
+      "0a4408ffffffffffffffffff01120b0880f2d6ca06108094ef3ae201290a2436626137623831302d396461642d35"
+      "3164312d383062342d303063303466643433306338a00605" },
+    { "unlock_sent",
+      { .kind = EVENT_UNLOCK_SENT,
+        .id = 6,
+        .ref = NO_ID,
+        .at = AT,
+        .instance_id = TEXT_INIT("@account@1"),
+        .request_id = TEXT_INIT("6ba7b810-9dad-51d1-80b4-00c04fd430c8") },
+      "0a460806120b0880f2d6ca06108094ef3aea01340a2436626137623831302d396461642d353164312d383062342d"
+      "3030633034666434333063381a0c0a0a406163636f756e744031" },
+    { "unlock_sent_after_a_request",
+      { .kind = EVENT_UNLOCK_SENT,
+        .id = NO_ID,
+        .ref = NO_ID,
+        .at = AT,
+        .request_id = TEXT_INIT("s1"),
+        .extra = &at_second_lock },
+      "0a4208ffffffffffffffffff01120b0880f2d6ca06108094ef3aea01270a02733112090a076f726465722d31a206"
+      "040a026531aa060440614031aa060440614032b00601" },
+    { "signal_cancelled",
+      { .kind = EVENT_SIGNAL_CANCELLED,
+        .id = NO_ID,
+        .ref = NO_ID,
+        .at = AT,
+        .instance_id = TEXT_INIT("@counter@x"),
+        .request_id = TEXT_INIT("6ba7b810-9dad-51d1-80b4-00c04fd430c8") },
+      "0a4f08ffffffffffffffffff01120b0880f2d6ca06108094ef3ab206340a2436626137623831302d396461642d35"
+      "3164312d383062342d303063303466643433306338120c0a0a40636f756e7465724078" },
 };
 
 const size_t sample_count = sizeof(samples) / sizeof(samples[0]);
@@ -421,15 +561,20 @@ static bool same_extra(const struct event_extra *a, const struct event_extra *b)
            a->parent_step == b->parent_step && same_string(a->parent_id, b->parent_id) &&
            text_equal(a->parent_execution_id, b->parent_execution_id) &&
            text_equal(a->parent_name, b->parent_name) &&
-           text_equal(a->parent_version, b->parent_version);
+           text_equal(a->parent_version, b->parent_version) &&
+           text_equal(a->lock_set, b->lock_set) && a->position == b->position;
 }
 
 bool sample_is_same(const struct event *a, const struct event *b)
 {
+    /* To which entity: a message leaves it out. */
+    bool is_wrapped = a->kind == EVENT_UNLOCK_SENT || a->kind == EVENT_SIGNAL_CANCELLED ||
+                      a->kind == EVENT_ENTITY_SIGNALED || a->kind == EVENT_ENTITY_CALLED;
     return a->kind == b->kind && a->id == b->id && a->ref == b->ref && a->at == b->at &&
            a->fire_at == b->fire_at && same_string(a->name, b->name) &&
            text_equal(a->version, b->version) && text_equal(a->payload, b->payload) &&
-           same_string(a->instance_id, b->instance_id) &&
+           (is_wrapped ? text_equal(a->instance_id, b->instance_id)
+                       : same_string(a->instance_id, b->instance_id)) &&
            text_equal(a->execution_id, b->execution_id) && a->outcome == b->outcome &&
            same_failure(a->failure, b->failure) && same_extra(a->extra, b->extra);
 }

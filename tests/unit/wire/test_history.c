@@ -308,16 +308,150 @@ static void extras_of_a_kind_that_has_none_are_not_written(void **state)
 static void extras_of_nothing_are_no_bytes(void **state)
 {
     (void)state;
-    const struct event_extra nothing = { .parent_step = 3, .parent_name = TEXT("no parent") };
+    const struct event_extra nothing = { .parent_step = 3,
+                                         .parent_id = TEXT("no sender"),
+                                         .parent_name = TEXT("no parent") };
     static const enum event_kind kinds[] = { EVENT_EXECUTION_STARTED, EVENT_EXECUTION_TERMINATED,
-                                             EVENT_TASK_SCHEDULED, EVENT_TASK_FAILED,
-                                             EVENT_CHILD_CREATED };
+                                             EVENT_TASK_SCHEDULED,    EVENT_TASK_FAILED,
+                                             EVENT_CHILD_CREATED,     EVENT_ENTITY_CALLED,
+                                             EVENT_ENTITY_SIGNALED,   EVENT_LOCK_REQUESTED,
+                                             EVENT_UNLOCK_SENT };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         struct event event = { .kind = kinds[i] };
         struct text plain = write_one(&event);
         event.extra = &nothing;
         assert_bytes(write_one(&event), plain, event_kind_name(kinds[i]));
     }
+}
+
+/* ---- entities ---- */
+
+static void an_answer_that_names_no_step_is_not_one_to_step_0(void **state)
+{
+    (void)state;
+    /* EntityOperationCompleted, EntityOperationFailed, EntityLockGranted: without a ref, as other
+     * backends write them; with 0; with -1, which is none; with 5 */
+    static const char *const kinds[] = { "ca01", "d201", "e201" };
+    for (size_t i = 0; i < 3; i++) {
+        static const struct {
+            const char *size, *body;
+            int32_t ref;
+        } cases[] = {
+            { "0a05 1200", "00", EVENT_NO_ID },
+            { "0a08 1200", "03 a00600", 0 },
+            { "0a11 1200", "0c a006ffffffffffffffffff01", EVENT_NO_ID },
+            { "0a08 1200", "03 a00605", 5 },
+        };
+        for (size_t j = 0; j < sizeof(cases) / sizeof(cases[0]); j++) {
+            struct event event =
+                read_one(arena_printf(&arena, "%s %s %s", cases[j].size, kinds[i], cases[j].body));
+            assert_int_equal(event.ref, cases[j].ref);
+            event.raw = TEXT_ABSENT;
+            assert_int_equal(read_ok(write_one(&event)).at[0].ref, cases[j].ref);
+        }
+    }
+}
+
+static void a_call_in_a_history_has_no_sender_and_in_a_message_no_target(void **state)
+{
+    (void)state;
+    struct event event = read_one(sample_find("entity_called")->hex);
+    assert_null(event.extra);
+    assert_true(text_equal(event.instance_id, TEXT("@counter@")));
+    event = read_one(sample_find("entity_called_by_an_order")->hex);
+    assert_false(text_is_present(event.instance_id));
+    assert_true(event.extra->has_parent);
+    /* EntityOperationCalled with a parentExecutionId alone, which says nothing of a sender */
+    assert_false(read_one("0a0c 1200 c20107 32050a03 6530 31").extra->has_parent);
+    /* with a parentInstanceId that is there and empty */
+    event = read_one("0a07 1200 c201022a00");
+    assert_true(event.extra->has_parent);
+    assert_true(text_equal(event.extra->parent_id, TEXT("")));
+    assert_false(text_is_present(event.extra->parent_execution_id));
+}
+
+static void fields_of_a_newer_version_survive_in_each_kind(void **state)
+{
+    (void)state;
+    static const struct text field_999 = TEXT_INIT("\xba\x3e\x03new");
+    for (size_t i = 0; i < sample_count; i++) {
+        struct text raw = read_one(samples[i].hex).raw;
+        char *at = arena_alloc_raw(&arena, raw.size + field_999.size);
+        memcpy(at, raw.at, raw.size);
+        memcpy(at + raw.size, field_999.at, field_999.size);
+        struct event longer = { .raw = text_make(at, raw.size + field_999.size) };
+        struct text chunk = write_one(&longer);
+        struct wire_events events = read_ok(chunk);
+        assert_true(sample_is_same(&events.at[0], &samples[i].event));
+        assert_bytes(write_one(&events.at[0]), chunk, samples[i].name);
+    }
+    /* And in the message of a kind: of an EntityOperationCompleted. */
+    struct event event = read_one("0a0e 1200 ca0109 ba3e036e6577 a00605");
+    assert_int_equal(event.ref, 5);
+    assert_bytes(write_one(&event), sample_bytes(&arena, "0a0e1200ca0109ba3e036e6577a00605"),
+                 "a completion");
+}
+
+/* An EntityLockRequested for @a@ and what else is given. */
+static pd_status read_lock(const char *id_hex, unsigned size, struct wire_events *events,
+                           pd_error *err)
+{
+    const char *hex = arena_printf(&arena, "0a%02x 1200 da01%02x 1203406140 12%02x %s", 12 + size,
+                                   7 + size, size, id_hex);
+    *events = (struct wire_events){ NULL, 0, 0 };
+    return wire_read_events(sample_bytes(&arena, hex), &arena, events, err);
+}
+
+static void what_is_no_entity_cannot_get_into_a_lock_set(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *hex;
+        unsigned size;
+    } bad[] = {
+        { "", 0 },         /* nothing */
+        { "61", 1 },       /* an instance: a */
+        { "400a4062", 4 }, /* @, then a line feed, then @b */
+        { "4061400a", 4 }, /* @a@, with one at the end */
+        { "0a", 1 },
+    };
+    struct wire_events events;
+    pd_error err;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(read_lock(bad[i].hex, bad[i].size, &events, &err), PD_E_CORRUPT);
+        assert_non_null(strstr(err.text, "no entity can be locked"));
+        assert_int_equal(events.count, 0);
+    }
+    assert_int_equal(read_lock("406240", 3, &events, &err), PD_OK);
+    assert_true(text_equal(events.at[0].extra->lock_set, TEXT("@a@\n@b@\n")));
+}
+
+static pd_status read_many_locks(size_t count, struct wire_events *events, pd_error *err)
+{
+    struct buffer set;
+    buffer_init(&set);
+    for (size_t i = 0; i < count; i++) {
+        buffer_add_text(&set, text_of(arena_printf(&arena, "@a@%zu\n", i)));
+    }
+    const struct event_extra extra = { .lock_set = buffer_text(&set), .position = INT32_MAX };
+    struct event event = { .kind = EVENT_UNLOCK_SENT, .extra = &extra };
+    pd_status status = wire_read_events(write_one(&event), &arena, events, err);
+    if (status == PD_OK) {
+        assert_true(text_equal(events->at[0].extra->lock_set, extra.lock_set));
+        assert_int_equal(events->at[0].extra->position, INT32_MAX);
+    }
+    buffer_done(&set);
+    return status;
+}
+
+static void lock_sets_up_to_a_bound_are_read_and_one_more_is_corrupt(void **state)
+{
+    (void)state;
+    struct wire_events events = { NULL, 0, 0 };
+    pd_error err;
+    assert_int_equal(read_many_locks(LIMIT_LOCK_SET, &events, &err), PD_OK);
+    assert_int_equal(read_many_locks(LIMIT_LOCK_SET + 1, &events, &err), PD_E_CORRUPT);
+    assert_non_null(strstr(err.text, "too many locks"));
 }
 
 static void a_start_of_1970_is_a_start_at_once(void **state)
@@ -419,6 +553,9 @@ static void damage_in_what_few_events_have_is_told_with_its_place(void **state)
         { "0a0a 1200 1a06 2a04 2202 0a05", "at byte 10 of 12" }, /* its instance's id */
         { "0a08 1200 1a04 4a02 0a05", "at byte 8 of 10" },       /* a tag's key */
         { "0a0a 1200 3206 a20603 0a0541", "at byte 9 of 12" },   /* progress */
+        { "0a09 1200 c20104 2a02 0a05", "at byte 9 of 11" },     /* who calls */
+        { "0a0a 1200 da0105 2203 0a0341", "at byte 9 of 12" },   /* who locks */
+        { "0a08 1200 da0103 120141", "at byte 9 of 10" },        /* an entity */
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct wire_events events = { NULL, 0, 0 };
@@ -488,6 +625,11 @@ int main(void)
         TEST(unknown_fields_alone_make_no_extras),
         TEST(extras_of_a_kind_that_has_none_are_not_written),
         TEST(extras_of_nothing_are_no_bytes),
+        TEST(an_answer_that_names_no_step_is_not_one_to_step_0),
+        TEST(a_call_in_a_history_has_no_sender_and_in_a_message_no_target),
+        TEST(fields_of_a_newer_version_survive_in_each_kind),
+        TEST(what_is_no_entity_cannot_get_into_a_lock_set),
+        TEST(lock_sets_up_to_a_bound_are_read_and_one_more_is_corrupt),
         TEST(a_start_of_1970_is_a_start_at_once),
         TEST(a_parent_without_an_instance_is_one_without_a_name),
         TEST(tags_are_sorted_and_of_a_key_that_comes_twice_the_last_counts),
