@@ -1352,9 +1352,10 @@ static inline pd_slot pd_slot_value(pd_value *p) { return (pd_slot){ 'v', p }; }
 /* An entity, one function for each operation; `table` is an array of pd_operation. Both forms of an
  * entity have rules: PD_ENTITY_TABLE("session", operations, .keep = { 3600000 }), and
  * PD_ENTITY_RULES("session", function, .keep = { 3600000 }). */
-#define PD_ENTITY_TABLE(name_, table, ...) { (name_), PD_ENTITY_FUNCTION, NULL,                   \
-    &(const pd_entity_rules){ .operations = (table),                                              \
-        .operation_count = sizeof(table) / sizeof((table)[0]), __VA_ARGS__ } }
+#define PD_ENTITY_TABLE(name_, ...) { (name_), PD_ENTITY_FUNCTION, NULL,                          \
+    &(const pd_entity_rules){ .operations = PD_FIRST(__VA_ARGS__),                                \
+        .operation_count = sizeof(PD_FIRST(__VA_ARGS__)) / sizeof(PD_FIRST(__VA_ARGS__)[0]),      \
+        PD_REST(__VA_ARGS__) } }
 #define PD_ENTITY_RULES(name_, function, ...) { (name_), _Generic((function),                     \
     pd_entity_fn *: PD_ENTITY_FUNCTION), (pd_any_fn *)(function),                                 \
     &(const pd_entity_rules){ __VA_ARGS__ } }
