@@ -141,3 +141,25 @@ void letter_child_ended(struct core *core, time_us at, const struct instance_rec
     }
     letter_send(core, MESSAGE_CHILD_ENDED, record->parent_id, record->parent_execution_id, &event);
 }
+
+/* ---- between orchestrations and entities ---- */
+
+void core_refuse_operation(struct core *core, time_us now, const struct event *operation,
+                           const struct failure *failure)
+{
+    const struct event_extra *sender = operation->extra;
+    if (operation->kind == EVENT_ENTITY_SIGNALED) {
+        core_drop_letter(core);
+        return;
+    }
+    assert_that(sender != NULL && sender->has_parent);
+    struct event failed = {
+        .kind = EVENT_ENTITY_FAILED,
+        .id = EVENT_NO_ID,
+        .ref = operation->id,
+        .at = now,
+        .request_id = operation->request_id,
+        .failure = failure,
+    };
+    letter_send(core, MESSAGE_ANSWER, sender->parent_id, sender->parent_execution_id, &failed);
+}
