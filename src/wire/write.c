@@ -122,6 +122,9 @@ static uint8_t *put_tags(uint8_t *at, unsigned field_tag, struct text tags)
     return at;
 }
 
+/* What few events have stays out of what is inlined for all of them. */
+#define SELDOM __attribute__((noinline)) static
+
 /* The next id of a lock set. */
 static bool next_lock(struct text set, size_t *cursor, struct text *ret)
 {
@@ -136,7 +139,7 @@ static bool next_lock(struct text set, size_t *cursor, struct text *ret)
     return true;
 }
 
-static size_t size_of_lock_set(size_t field_tag_size, struct text set)
+SELDOM size_t size_of_lock_set(size_t field_tag_size, struct text set)
 {
     size_t size = 0;
     struct text id;
@@ -146,13 +149,23 @@ static size_t size_of_lock_set(size_t field_tag_size, struct text set)
     return size;
 }
 
-static uint8_t *put_lock_set(uint8_t *at, unsigned field_tag, struct text set)
+SELDOM uint8_t *put_lock_set(uint8_t *at, unsigned field_tag, struct text set)
 {
     struct text id;
     for (size_t cursor = 0; next_lock(set, &cursor, &id);) {
         at = proto_put_text(proto_put_varint(at, field_tag), id);
     }
     return at;
+}
+
+SELDOM size_t size_of_sender(size_t tag, const struct event_extra *extra)
+{
+    return extra->has_parent ? tag + proto_size_bytes(size_of_wrapped(extra->parent_id)) : 0;
+}
+
+SELDOM uint8_t *put_sender(uint8_t *at, unsigned tag, const struct event_extra *extra)
+{
+    return extra->has_parent ? put_wrapped(proto_put_varint(at, tag), extra->parent_id) : at;
 }
 
 /* ---- fields ---- */
@@ -168,13 +181,6 @@ static uint8_t *put_inner(uint8_t *at, unsigned tag, const struct shape_field *f
     at = proto_put_varint(at, tag);
     at = proto_put_varint(at, wire_size_fields(fields, base));
     return wire_put_fields(at, fields, base);
-}
-
-/* SHAPE_SENDER: of the struct that the table is of. */
-static inline struct text sender_of(const void *base)
-{
-    const struct event_extra *extra = base;
-    return extra->parent_id;
 }
 
 WALK size_t size_of_field(const struct shape_field *field, const void *base)
@@ -223,8 +229,7 @@ WALK size_t size_of_field(const struct shape_field *field, const void *base)
         return *(const bool *)member
                    ? tag + proto_size_bytes(wire_size_fields(wire_parent_shape, base))
                    : 0;
-    case SHAPE_SENDER:
-        return *(const bool *)member ? tag + proto_size_bytes(size_of_wrapped(sender_of(base))) : 0;
+    case SHAPE_SENDER: return size_of_sender(tag, base);
     case SHAPE_TAGS: return size_of_tags(tag, *(const struct text *)member);
     case SHAPE_LOCK_SET: return size_of_lock_set(tag, *(const struct text *)member);
     }
@@ -283,8 +288,7 @@ WALK uint8_t *put_field(uint8_t *at, const struct shape_field *field, const void
     case SHAPE_INSTANCE: return put_inner(at, tag, wire_instance_shape, member);
     case SHAPE_PARENT:
         return *(const bool *)member ? put_inner(at, tag, wire_parent_shape, base) : at;
-    case SHAPE_SENDER:
-        return *(const bool *)member ? put_wrapped(proto_put_varint(at, tag), sender_of(base)) : at;
+    case SHAPE_SENDER: return put_sender(at, tag, base);
     case SHAPE_TAGS: return put_tags(at, tag, *(const struct text *)member);
     case SHAPE_LOCK_SET: return put_lock_set(at, tag, *(const struct text *)member);
     }
