@@ -41,6 +41,11 @@ struct pd_worker {
     atomic_bool is_stopping;      /* set under hub->mutex */
 };
 
+/* Messages that were mailed from here, and how many of them are known to have been taken. */
+struct mailed {
+    atomic_ullong sent, taken;
+};
+
 struct pd_hub {
     uint32_t magic;
     struct store *store;
@@ -51,9 +56,8 @@ struct pd_hub {
     pd_worker *worker; /* NULL: this process runs no engine here */
     bool is_worker_starting;
     atomic_bool is_closing;
-    /* Starts (and archives) that were mailed from here, and how many of them are known to have been
-     * taken: see mail_may_hold_ours. */
-    atomic_ullong starts_mailed, starts_taken;
+    struct mailed starts; /* and archives: see mail_may_hold_ours */
+    struct mailed operations;
 };
 
 /* ---- calls ---------------------------------------------------------------------------------- */
@@ -107,6 +111,12 @@ pd_status api_choose_id_of(const pd_id *wanted, const char *where, struct chosen
                            pd_error *err);
 void api_write_id(pd_id *ret, struct text id);
 
+/* An entity that is given, as its id is kept: "@name@key", folded, in the arena. */
+pd_status api_check_entity(pd_entity_id entity, struct arena *arena, const char *where,
+                           struct text *ret, pd_error *err);
+/* Likewise as one text. */
+pd_status api_check_entity_id(struct text id, struct arena *arena, struct text *ret, pd_error *err);
+
 /* Appends the JSON text of an input. PD_E_INVALID, PD_E_LIMIT. */
 pd_status api_check_payload(const pd_hub *hub, struct buffer *buffer, pd_value value,
                             const char *where, pd_error *err);
@@ -124,6 +134,19 @@ pd_status api_tell(const struct call *call, const struct letter *letters, size_t
  * waits there. */
 pd_status api_tell_one(const struct call *call, const struct letter *letter, pd_error *err);
 
+/* As api_tell, for MESSAGE_OPERATION: behind those of ours that still lie in the mailbox. */
+pd_status api_operate(const struct call *call, const struct letter *letters, size_t count,
+                      pd_status *statuses, pd_error *err);
+
+/* pd_hub_purge of an entity. */
+pd_status api_purge_entity_id(pd_hub *hub, const char *id, pd_error *err);
+
+/* The orchestration that calls an entity for a client: the author room has it. */
+#define API_CALL_NAME "perdure.call"
+
+/* An event that is made now; the rest of it is the caller's to fill in. */
+struct event api_event(enum event_kind kind, struct text payload);
+
 /* ---- mailbox -------------------------------------------------------------------------------- */
 
 /* Through the mailbox; otherwise as api_start and api_tell. */
@@ -132,11 +155,21 @@ pd_status mail_starts(pd_hub *hub, const struct start_command *commands, size_t 
 pd_status mail_letters(pd_hub *hub, const struct letter *letters, size_t count, pd_status *statuses,
                        pd_error *err);
 
+/* Of these kinds of messages. */
+bool mail_is_start(enum message_kind kind); /* will be an instance */
+bool mail_is_operation(enum message_kind kind);
+
 /* Somebody was promised here what may still wait in the mailbox, although we run the engine. */
-bool mail_may_hold_ours(const pd_hub *hub);
+bool mail_may_hold_ours(const struct mailed *mailed);
 
 /* Looks whether it does; when it does not, nobody needs to look again. */
-pd_status mail_holds_starts(pd_hub *hub, bool *ret, pd_error *err);
+pd_status mail_holds(pd_hub *hub, struct mailed *mailed, bool (*is_meant)(enum message_kind),
+                     bool *ret, pd_error *err);
+
+/* Does a message of the kind to this entity wait in the mailbox? request_id: of its event; absent:
+ * any. */
+pd_status mail_holds_for(pd_hub *hub, enum message_kind kind, struct text id,
+                         struct text request_id, bool *ret, pd_error *err);
 
 /* A start of this id that waits in the mailbox, as the record of a pending instance. */
 pd_status mail_find_start(pd_hub *hub, struct text id, struct arena *arena,
@@ -168,6 +201,9 @@ pd_status mail_count(pd_hub *hub, const struct store_query *query, struct mail_c
                      pd_error *err);
 pd_status mail_is_unmoved(pd_hub *hub, const struct mail_count *since, bool *ret, pd_error *err);
 
+/* How many operations of an entity wait there. */
+pd_status mail_count_operations(pd_hub *hub, struct text id, struct mail_count *ret, pd_error *err);
+
 /* ---- looking -------------------------------------------------------------------------------- */
 
 /* What earlier looks of the same call have seen; begins zeroed. */
@@ -180,6 +216,13 @@ struct sighting {
 pd_status api_look(const struct call *call, struct text id, struct sighting *sighting,
                    struct arena *arena, struct instance_record *ret, const char *where,
                    pd_error *err);
+
+/* Waits for its end: pd_hub_wait. */
+pd_instance *api_wait(struct call *call, struct text id, pd_duration timeout, pd_error *err);
+
+/* The first and the last microsecond that a time of a query means; 0: open. */
+time_us api_first_of(pd_time t);
+time_us api_last_of(pd_time t);
 
 /* What a query asks for, without its pages; limit 0. Needles live in the arena. */
 pd_status api_read_query(const pd_query *query, struct arena *arena, struct store_query *ret,
@@ -197,11 +240,41 @@ pd_status api_instance_init_in(pd_instance *instance, struct arena *arena,
 void api_instance_done_in(pd_instance *instance);
 pd_instance *api_instance_at(pd_instance *first, size_t index);
 
+/* A payload that is handed out: text, and a value that is read when it is first asked for, once, by
+ * whichever thread comes first. Several may share a lazy, which holds the values. */
+struct lazy {
+    pthread_mutex_t mutex;
+    struct arena arena;
+};
+struct payload {
+    const char *json; /* ends in NUL */
+    size_t size;
+    atomic_bool is_parsed;
+    pd_value value;
+};
+void lazy_init(struct lazy *lazy);
+void lazy_done(struct lazy *lazy);
+/* Copies the text; absent becomes "null". False: no memory. */
+bool payload_init(struct payload *payload, struct arena *arena, struct text json);
+pd_value payload_value(struct lazy *lazy, struct payload *payload);
+
+/* Page tokens: lower-case hexadecimal digits. Moves *at behind the digits; false: others are
+ * there. */
+bool api_read_hex(const char **at, size_t digits, uint64_t *ret);
+
 /* Copies with a NUL behind it; false: no memory. Absent becomes NULL. */
 bool api_copy_string(struct arena *arena, struct text t, const char **ret);
 
 /* NULL when there is no memory. */
 const pd_failure *api_copy_failure(struct arena *arena, const struct failure *failure);
+
+/* An entity; the texts live in the arena, which the lazy goes with. `with_state`: the record has it,
+ * not only whether there is one. PD_E_NOMEM. */
+struct pd_entity_view;
+size_t api_entity_view_size(void);
+pd_status api_entity_view_init(pd_entity_view *view, struct arena *arena, struct lazy *lazy,
+                               const struct entity_record *record, bool with_state, pd_error *err);
+pd_entity_view *api_entity_view_at(pd_entity_view *first, size_t index);
 
 /* ---- replaying instead (replay_instead.c) --------------------------------------------------- */
 

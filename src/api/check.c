@@ -5,6 +5,9 @@
 #include "api/api_priv.h"
 #include "json/json.h"
 
+/* Of a name or a key; more cannot be in the limit of characters. */
+enum { ENTITY_BYTES_MAX = 4 * LIMIT_INSTANCE_ID };
+
 pd_status api_check_name(struct text name, const char *where, const char *what, pd_error *err)
 {
     if (name.size == 0) {
@@ -28,6 +31,49 @@ pd_status api_check_id(const char *id, const char *where, struct text *ret, pd_e
     }
     *ret = text_of(id);
     return instance_id_check(*ret, err);
+}
+
+pd_status api_check_entity_id(struct text id, struct arena *arena, struct text *ret, pd_error *err)
+{
+    pd_status status = entity_id_check(id, err);
+    if (status == PD_OK) {
+        char *copy = arena_copy(arena, id.at, id.size);
+        entity_id_fold(copy, id.size);
+        *ret = text_make(copy, id.size);
+    }
+    return status;
+}
+
+pd_status api_check_entity(pd_entity_id entity, struct arena *arena, const char *where,
+                           struct text *ret, pd_error *err)
+{
+    struct text name = text_of(entity.name);
+    struct text key = text_of(entity.key);
+    if (!text_is_present(name) || !text_is_present(key)) {
+        return error_set(err, PD_E_INVALID, false, where, "no %s of the entity was given",
+                         text_is_present(name) ? "key (which may be \"\")" : "name");
+    }
+    if (memchr(name.at, '@', name.size) != NULL) {
+        return error_set(err, PD_E_INVALID, false, where,
+                         "the name of an entity, '%.*s', may not hold '@'", TEXT_ARGS(name));
+    }
+    if (name.size > ENTITY_BYTES_MAX || key.size > ENTITY_BYTES_MAX) {
+        return error_set(err, PD_E_INVALID, false, where,
+                         "name and key of an entity of %zu bytes are over the limit of %d "
+                         "characters",
+                         name.size + key.size, LIMIT_INSTANCE_ID - 2);
+    }
+    size_t size = name.size + key.size + 2;
+    char *id = arena_alloc_raw(arena, size);
+    id[0] = id[1 + name.size] = '@';
+    memcpy(id + 1, name.at, name.size);
+    memcpy(id + 2 + name.size, key.at, key.size);
+    *ret = text_make(id, size);
+    pd_status status = entity_id_check(*ret, err);
+    if (status == PD_OK) {
+        entity_id_fold(id, size);
+    }
+    return status;
 }
 
 pd_status api_choose_id(const char *wanted, struct chosen_id *ret, pd_error *err)

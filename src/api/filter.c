@@ -12,7 +12,12 @@
 
 enum { COUNTS_MAX = 4 };
 
-static time_us end_of(pd_time t)
+time_us api_first_of(pd_time t)
+{
+    return time_of_public(t);
+}
+
+time_us api_last_of(pd_time t)
 {
     return t.ms != 0 ? time_add(time_of_public(t), TIME_MS - 1) : 0;
 }
@@ -52,10 +57,10 @@ pd_status api_read_query(const pd_query *query, struct arena *arena, struct stor
         .version = text_of(query->version),
         .parent_id = text_of(query->parent_id),
         .roots_only = query->roots_only,
-        .created_from = time_of_public(query->created_from),
-        .created_to = end_of(query->created_to),
-        .ended_from = time_of_public(query->ended_from),
-        .ended_to = end_of(query->ended_to),
+        .created_from = api_first_of(query->created_from),
+        .created_to = api_last_of(query->created_to),
+        .ended_from = api_first_of(query->ended_from),
+        .ended_to = api_last_of(query->ended_to),
     };
     return query->tag != NULL ? read_tag(query->tag, arena, &ret->tag, where, err) : PD_OK;
 }

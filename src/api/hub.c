@@ -104,7 +104,7 @@ pd_status call_begin(struct call *call, pd_hub *hub, const char *where, pd_error
     if (author_is_inside()) {
         /* It would wait for its own partition, for ever. */
         return error_set(err, PD_E_STATE, false, where,
-                         "orchestrators cannot use a hub; do it in an activity");
+                         "orchestrators and entities cannot use a hub; do it in an activity");
     }
     call->hub = hub;
     pthread_mutex_lock(&hub->mutex);

@@ -11,23 +11,13 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "base/tags.h"
-#include "json/json.h"
 #include "wire/wire.h"
 
 enum { INSTANCE_MAGIC = 0x696e7374 };
-enum { COPY_UNCHECKED_MAX = 1024 };
 
-/* A payload, and what changes behind the const: its value. */
-struct payload {
-    const char *json;
-    size_t size;
-    atomic_bool is_parsed;
-    pd_value value;
-};
-
-struct lazy {
-    pthread_mutex_t mutex;
-    struct arena arena; /* of the values */
+/* What changes behind the const (I2). */
+struct payloads {
+    struct lazy lazy;
     struct payload output, status;
 };
 
@@ -43,28 +33,9 @@ struct pd_instance {
     const pd_failure *failure;
     const struct tag_string *tags; /* keys ascend */
     size_t tag_count;
-    struct lazy *lazy;
+    struct payloads *payloads;
     struct arena *own; /* NULL: it belongs to a page */
 };
-
-bool api_copy_string(struct arena *arena, struct text t, const char **ret)
-{
-    if (!text_is_present(t)) {
-        *ret = NULL;
-        return true;
-    }
-    if (t.size <= COPY_UNCHECKED_MAX) {
-        *ret = arena_copy(arena, t.at, t.size);
-        return true;
-    }
-    char *copy = arena_try_alloc(arena, t.size + 1);
-    if (copy == NULL) {
-        return false;
-    }
-    memcpy(copy, t.at, t.size);
-    *ret = copy;
-    return true;
-}
 
 /* NULL: no memory. Both ways of it are bounded where failures are read (wire.h). */
 static pd_failure *copy_one(struct arena *arena, const struct failure *failure)
@@ -130,29 +101,18 @@ static bool init_tags(pd_instance *i, struct arena *arena, struct text tags)
     return true;
 }
 
-static bool init_payload(struct payload *payload, struct arena *arena, struct text json)
-{
-    payload->size = json.size;
-    return api_copy_string(arena, json, &payload->json);
-}
-
-static struct text or_null(struct text json)
-{
-    return text_is_present(json) ? json : TEXT("null");
-}
-
 static bool init_texts(pd_instance *i, struct arena *arena, const struct instance_record *record)
 {
     bool has_output = record->state == RUN_COMPLETED || record->state == RUN_TERMINATED;
-    struct text output = or_null(has_output ? record->output : TEXT_ABSENT);
+    struct text input = text_is_present(record->input) ? record->input : TEXT("null");
     return api_copy_string(arena, record->id, &i->id) &&
            api_copy_string(arena, record->execution_id, &i->execution_id) &&
            api_copy_string(arena, record->name, &i->name) &&
            api_copy_string(arena, record->version, &i->version) &&
-           api_copy_string(arena, or_null(record->input), &i->input) &&
+           api_copy_string(arena, input, &i->input) &&
            api_copy_string(arena, record->parent_id, &i->parent_id) &&
-           init_payload(&i->lazy->output, arena, output) &&
-           init_payload(&i->lazy->status, arena, or_null(record->custom_status)) &&
+           payload_init(&i->payloads->output, arena, has_output ? record->output : TEXT_ABSENT) &&
+           payload_init(&i->payloads->status, arena, record->custom_status) &&
            init_tags(i, arena, record->tags);
 }
 
@@ -166,7 +126,7 @@ pd_status api_instance_init_in(pd_instance *i, struct arena *arena,
         .updated_at = record->updated_at,
         .ended_at = record->ended_at,
         .starts_at = record->starts_at,
-        .lazy = arena_alloc(arena, sizeof(*i->lazy)),
+        .payloads = arena_alloc(arena, sizeof(*i->payloads)),
     };
     pd_status status = init_texts(i, arena, record) ? PD_OK : no_memory(err);
     bool is_quarantined = record->state == RUN_SUSPENDED && text_is_present(record->failure);
@@ -174,7 +134,7 @@ pd_status api_instance_init_in(pd_instance *i, struct arena *arena,
         status = init_failure(i, arena, record->failure, err);
     }
     if (status == PD_OK) { /* api_instance_done_in is for those that succeeded */
-        pthread_mutex_init(&i->lazy->mutex, NULL);
+        lazy_init(&i->payloads->lazy);
     }
     return status;
 }
@@ -182,8 +142,7 @@ pd_status api_instance_init_in(pd_instance *i, struct arena *arena,
 void api_instance_done_in(pd_instance *i)
 {
     OBJECT_CHECK(i, INSTANCE_MAGIC);
-    arena_done(&i->lazy->arena);
-    pthread_mutex_destroy(&i->lazy->mutex);
+    lazy_done(&i->payloads->lazy);
 }
 
 size_t api_instance_size(void)
@@ -282,47 +241,22 @@ const char *pd_instance_input_json(const pd_instance *i)
 
 const char *pd_instance_output_json(const pd_instance *i)
 {
-    return checked(i)->lazy->output.json;
+    return checked(i)->payloads->output.json;
 }
 
 const char *pd_instance_status_json(const pd_instance *i)
 {
-    return checked(i)->lazy->status.json;
-}
-
-/* What other programs stored need not be JSON that we can read: that is null as a value, and still
- * there as text. */
-static void parse(struct lazy *lazy, struct payload *payload)
-{
-    pd_error unwanted;
-    pthread_mutex_lock(&lazy->mutex);
-    if (!atomic_load_explicit(&payload->is_parsed, memory_order_relaxed)) {
-        pd_value value = PD_NULL;
-        if (json_parse(&lazy->arena, text_make(payload->json, payload->size), &value, &unwanted) ==
-            PD_OK) {
-            payload->value = value;
-        }
-        atomic_store_explicit(&payload->is_parsed, true, memory_order_release);
-    }
-    pthread_mutex_unlock(&lazy->mutex);
-}
-
-static pd_value value_of(struct lazy *lazy, struct payload *payload)
-{
-    if (!atomic_load_explicit(&payload->is_parsed, memory_order_acquire)) {
-        parse(lazy, payload);
-    }
-    return payload->value;
+    return checked(i)->payloads->status.json;
 }
 
 pd_value pd_instance_output(const pd_instance *i)
 {
-    return value_of(checked(i)->lazy, &i->lazy->output);
+    return payload_value(&checked(i)->payloads->lazy, &i->payloads->output);
 }
 
 pd_value pd_instance_status(const pd_instance *i)
 {
-    return value_of(checked(i)->lazy, &i->lazy->status);
+    return payload_value(&checked(i)->payloads->lazy, &i->payloads->status);
 }
 
 const pd_failure *pd_instance_failure(const pd_instance *i)

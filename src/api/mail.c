@@ -68,11 +68,14 @@ static bool send_some(struct post *post, const struct message *messages, size_t 
     pd_status status = store->ops->accept(store, messages, count, reason);
     if (status == PD_OK) {
         uint64_t starts = 0;
+        uint64_t operations = 0;
         for (size_t i = 0; i < count; i++) {
             post->statuses[from + i] = PD_OK;
-            starts += messages[i].kind == MESSAGE_START || messages[i].kind == MESSAGE_ADOPT;
+            starts += mail_is_start(messages[i].kind);
+            operations += mail_is_operation(messages[i].kind);
         }
-        atomic_fetch_add(&post->hub->starts_mailed, starts);
+        atomic_fetch_add(&post->hub->starts.sent, starts);
+        atomic_fetch_add(&post->hub->operations.sent, operations);
         return true;
     }
     if (is_about_one(status) && count > 1) { /* M2 */

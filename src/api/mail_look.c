@@ -57,6 +57,16 @@ static pd_status walk_step(struct walk *walk, const struct message **ret, pd_err
     return PD_OK;
 }
 
+bool mail_is_start(enum message_kind kind)
+{
+    return kind == MESSAGE_START || kind == MESSAGE_CHILD_START || kind == MESSAGE_ADOPT;
+}
+
+bool mail_is_operation(enum message_kind kind)
+{
+    return kind == MESSAGE_OPERATION;
+}
+
 /* ---- what a message will be ----------------------------------------------------------------- */
 
 static pd_status record_of_start(const struct message *message, struct arena *arena,
@@ -119,12 +129,6 @@ static pd_status record_of_archive(const struct message *message, struct arena *
     return status;
 }
 
-static bool will_be_instance(const struct message *message)
-{
-    return message->kind == MESSAGE_START || message->kind == MESSAGE_CHILD_START ||
-           message->kind == MESSAGE_ADOPT;
-}
-
 static pd_status record_of(const struct message *message, struct arena *arena,
                            struct instance_record *ret, pd_error *err)
 {
@@ -158,24 +162,25 @@ static bool is_asked_for(const struct store_query *query, const struct instance_
 
 /* ---- questions ------------------------------------------------------------------------------ */
 
-bool mail_may_hold_ours(const pd_hub *hub)
+bool mail_may_hold_ours(const struct mailed *mailed)
 {
-    return atomic_load(&hub->starts_mailed) != atomic_load(&hub->starts_taken);
+    return atomic_load(&mailed->sent) != atomic_load(&mailed->taken);
 }
 
-pd_status mail_holds_starts(pd_hub *hub, bool *ret, pd_error *err)
+pd_status mail_holds(pd_hub *hub, struct mailed *mailed, bool (*is_meant)(enum message_kind),
+                     bool *ret, pd_error *err)
 {
     struct walk walk;
     const struct message *message;
-    unsigned long long mailed = atomic_load(&hub->starts_mailed); /* of which all are there now */
+    unsigned long long sent = atomic_load(&mailed->sent); /* of which all are there now */
     walk_init(&walk, hub, (struct mail_place){ 0, 0 }, hub->store->partition_count);
     pd_status status = walk_step(&walk, &message, err);
-    while (status == PD_OK && message != NULL && !will_be_instance(message)) {
+    while (status == PD_OK && message != NULL && !is_meant(message->kind)) {
         status = walk_step(&walk, &message, err);
     }
     *ret = status == PD_OK && message != NULL;
     if (status == PD_OK && message == NULL) {
-        atomic_store(&hub->starts_taken, mailed);
+        atomic_store(&mailed->taken, sent);
     }
     arena_done(&walk.arena);
     return status;
@@ -191,7 +196,7 @@ pd_status mail_find_start(pd_hub *hub, struct text id, struct arena *arena,
     *ret_found = false;
     pd_status status = walk_step(&walk, &message, err);
     while (status == PD_OK && message != NULL) { /* to the end: the last one replaces the others */
-        if (will_be_instance(message) && text_equal(message->instance_id, id)) {
+        if (mail_is_start(message->kind) && text_equal(message->instance_id, id)) {
             status = record_of(message, arena, ret, err);
             *ret_found = status == PD_OK;
         }
@@ -209,7 +214,7 @@ static pd_status look_at(struct walk *walk, const struct message *message,
 {
     struct instance_record record;
     *ret = false;
-    if (!will_be_instance(message)) {
+    if (!mail_is_start(message->kind)) {
         return PD_OK;
     }
     pd_status status = record_of(message, &walk->arena, &record, err);
@@ -281,5 +286,58 @@ pd_status mail_is_unmoved(pd_hub *hub, const struct mail_count *since, bool *ret
         }
     }
     arena_done(&arena);
+    return status;
+}
+
+/* ---- of entities ---------------------------------------------------------------------------- */
+
+/* All messages to an entity lie in one partition. */
+static void walk_to(struct walk *walk, pd_hub *hub, struct text id)
+{
+    unsigned partition = partition_of(id, hub->store->partition_count);
+    walk_init(walk, hub, (struct mail_place){ partition, 0 }, partition + 1);
+}
+
+/* Read into the memory of the walk. One that cannot be read is none that we sent. */
+static bool has_request_id(struct walk *walk, const struct message *message, struct text wanted)
+{
+    struct wire_events events = { NULL, 0, 0 };
+    pd_error unwanted;
+    return !text_is_present(wanted) ||
+           (wire_read_events(message->bytes, &walk->arena, &events, &unwanted) == PD_OK &&
+            events.count == 1 && text_equal(events.at[0].request_id, wanted));
+}
+
+pd_status mail_holds_for(pd_hub *hub, enum message_kind kind, struct text id,
+                         struct text request_id, bool *ret, pd_error *err)
+{
+    struct walk walk;
+    const struct message *message;
+    walk_to(&walk, hub, id);
+    *ret = false;
+    pd_status status = walk_step(&walk, &message, err);
+    while (status == PD_OK && message != NULL && !*ret) {
+        *ret = message->kind == kind && text_equal(message->instance_id, id) &&
+               has_request_id(&walk, message, request_id);
+        status = walk_step(&walk, &message, err);
+    }
+    arena_done(&walk.arena);
+    return status;
+}
+
+pd_status mail_count_operations(pd_hub *hub, struct text id, struct mail_count *ret, pd_error *err)
+{
+    struct walk walk;
+    const struct message *message;
+    walk_to(&walk, hub, id);
+    *ret = (struct mail_count){ .pending = 0 };
+    pd_status status = walk_step(&walk, &message, err);
+    while (status == PD_OK && message != NULL) {
+        uint64_t *first = &ret->first[message->partition];
+        *first = *first != 0 ? *first : message->number;
+        ret->pending += message->kind == MESSAGE_OPERATION && text_equal(message->instance_id, id);
+        status = walk_step(&walk, &message, err);
+    }
+    arena_done(&walk.arena);
     return status;
 }

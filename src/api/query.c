@@ -59,8 +59,7 @@ static void token_write(char token[TOKEN_SIZE + 1], const struct place *place)
              place->mail.partition & 0xff, (unsigned long long)place->mail.number, check_of(place));
 }
 
-/* Moves *at behind the digits. */
-static bool read_hex(const char **at, size_t digits, uint64_t *ret)
+bool api_read_hex(const char **at, size_t digits, uint64_t *ret)
 {
     *ret = 0;
     for (size_t i = 0; i < digits; i++, (*at)++) {
@@ -78,9 +77,11 @@ static pd_status token_read(const char *token, struct place *ret, pd_error *err)
     const char *at = token + 1;
     uint64_t partition = 0;
     uint64_t check = 0;
-    if (strlen(token) != TOKEN_SIZE || token[0] != '1' || !read_hex(&at, ROW_DIGITS, &ret->row) ||
-        !read_hex(&at, PARTITION_DIGITS, &partition) ||
-        !read_hex(&at, NUMBER_DIGITS, &ret->mail.number) || !read_hex(&at, CHECK_DIGITS, &check)) {
+    if (strlen(token) != TOKEN_SIZE || token[0] != '1' ||
+        !api_read_hex(&at, ROW_DIGITS, &ret->row) ||
+        !api_read_hex(&at, PARTITION_DIGITS, &partition) ||
+        !api_read_hex(&at, NUMBER_DIGITS, &ret->mail.number) ||
+        !api_read_hex(&at, CHECK_DIGITS, &check)) {
         partition = UINT64_MAX;
     }
     ret->mail.partition = (unsigned)partition;

@@ -53,8 +53,8 @@ static pd_status one_waits(const struct call *call, const struct start_command *
 {
     pd_status status = PD_OK;
     *ret = false;
-    if (mail_may_hold_ours(call->hub)) {
-        status = mail_holds_starts(call->hub, ret, err);
+    if (mail_may_hold_ours(&call->hub->starts)) {
+        status = mail_holds(call->hub, &call->hub->starts, mail_is_start, ret, err);
     }
     if (status != PD_OK || !*ret) {
         return status;

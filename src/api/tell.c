@@ -22,7 +22,7 @@ static bool mailbox_may_know_more(const struct call *call, enum message_kind kin
 {
     bool needs_ended = kind == MESSAGE_PURGE || kind == MESSAGE_REWIND;
     return status == PD_E_NOT_FOUND ||
-           (status == PD_E_STATE && !needs_ended && mail_may_hold_ours(call->hub));
+           (status == PD_E_STATE && !needs_ended && mail_may_hold_ours(&call->hub->starts));
 }
 
 pd_status api_tell_one(const struct call *call, const struct letter *letter, pd_error *err)
@@ -35,8 +35,7 @@ pd_status api_tell_one(const struct call *call, const struct letter *letter, pd_
     return status;
 }
 
-/* An event that is made now; the rest of it is the caller's to fill in. */
-static struct event event_now(enum event_kind kind, struct text payload)
+struct event api_event(enum event_kind kind, struct text payload)
 {
     return (struct event){
         .kind = kind,
@@ -70,7 +69,7 @@ pd_status pd_hub_raise_event_(pd_hub *hub, const char *id, const char *name, pd_
         status = api_check_payload(hub, &payload, v, where, err);
     }
     if (status == PD_OK) {
-        struct event event = event_now(EVENT_EVENT_RAISED, buffer_text(&payload));
+        struct event event = api_event(EVENT_EVENT_RAISED, buffer_text(&payload));
         event.name = text_of(name);
         letter.event = &event;
         status = api_tell_one(&call, &letter, err);
@@ -108,7 +107,7 @@ static pd_status manage(pd_hub *hub, const struct order *order, const char *id, 
     if (status == PD_OK) {
         const struct event_extra extra = { .recurses = order->recurses };
         struct event event =
-            event_now(order->event, reason != NULL ? buffer_text(&payload) : TEXT_ABSENT);
+            api_event(order->event, reason != NULL ? buffer_text(&payload) : TEXT_ABSENT);
         event.extra = &extra;
         letter.event = order->event != EVENT_UNKNOWN ? &event : NULL;
         status = api_tell_one(&call, &letter, err);
@@ -166,5 +165,8 @@ pd_status pd_hub_rewind(pd_hub *hub, const char *id, const char *reason, pd_erro
 pd_status pd_hub_purge(pd_hub *hub, const char *id, pd_error *err)
 {
     static const struct order order = { "hub: purge", MESSAGE_PURGE, EVENT_UNKNOWN, false };
+    if (entity_id_is(text_of(id))) {
+        return api_purge_entity_id(hub, id, err);
+    }
     return manage(hub, &order, id, NULL, err);
 }

@@ -82,8 +82,7 @@ static pd_status wait_without_engine(struct wait *wait, bool *ret_ended, pd_erro
     return store->ops->wait(store, left < SLICE_MS ? left : SLICE_MS, err);
 }
 
-static pd_instance *wait_for_end(struct call *call, struct text id, pd_duration timeout,
-                                 pd_error *err)
+pd_instance *api_wait(struct call *call, struct text id, pd_duration timeout, pd_error *err)
 {
     struct wait wait = {
         .call = call,
@@ -125,7 +124,7 @@ pd_instance *pd_hub_wait(pd_hub *hub, const char *id, pd_duration timeout, pd_er
     pd_instance *instance = NULL;
     err = error_or(err, &unwanted);
     if (begin(&call, hub, id, where_wait, err) == PD_OK) {
-        instance = wait_for_end(&call, text_of(id), timeout, err);
+        instance = api_wait(&call, text_of(id), timeout, err);
     }
     call_end(&call);
     return instance;

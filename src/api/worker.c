@@ -38,6 +38,10 @@ static pd_status check_options(const pd_worker_options *options, pd_error *err)
         return error_set(err, PD_E_INVALID, false, where,
                          "a negative time to keep ended instances");
     }
+    if (options->keep_entities.ms < 0) {
+        return error_set(err, PD_E_INVALID, false, where,
+                         "a negative time to keep entities; 0 keeps them for ever");
+    }
     if ((unsigned)options->version_match > PD_VERSION_SAME_OR_OLDER) {
         return refused("the value of version_match", err);
     }
@@ -91,6 +95,28 @@ static pd_status read_environment(pd_guard guard, struct author_options *ret, pd
     return PD_OK;
 }
 
+/* How long entities are kept: by name, where a row says so (negative: for ever, which is 0 here), and
+ * the others. The table was checked by the author. */
+static void read_keeps(const pd_function *program, size_t n, pd_duration others,
+                       struct arena *arena, struct engine_options *ret)
+{
+    struct entity_keep *keeps = arena_alloc(arena, (n + 1) * sizeof *keeps);
+    size_t count = 0;
+    keeps[count++].keep_ms = others.ms;
+    for (size_t i = 0; i < n; i++) {
+        const pd_entity_rules *rules = program[i].rules;
+        if (program[i].kind == PD_ENTITY_FUNCTION && rules != NULL && rules->keep.ms != 0) {
+            struct text name = text_of(program[i].name);
+            char *id = arena_printf(arena, "@%s@", program[i].name);
+            entity_id_fold(id, name.size + 2);
+            keeps[count].name = text_make(id + 1, name.size);
+            keeps[count++].keep_ms = rules->keep.ms > 0 ? rules->keep.ms : 0;
+        }
+    }
+    ret->entity_keeps = keeps;
+    ret->entity_keep_count = count;
+}
+
 static bool worker_init(pd_worker *worker, const pd_function *program, size_t n,
                         const pd_worker_options *options, pd_error *err)
 {
@@ -120,13 +146,19 @@ static bool worker_init(pd_worker *worker, const pd_function *program, size_t n,
             [RUN_FAILED] = options->keep_failed.ms,
             [RUN_TERMINATED] = options->keep_terminated.ms,
         },
+        .keeps_empty_entities = options->keeps_empty_entities,
+        .passing_name = TEXT(API_CALL_NAME),
     };
     worker->drain_ms = options->drain_max.ms != 0 ? options->drain_max.ms : DRAIN_MAX_MS;
     worker->author = author_new(program, n, &authors, err);
     if (worker->author == NULL) {
         return false;
     }
+    struct arena arena;
+    arena_init(&arena);
+    read_keeps(program, n, options->keep_entities, &arena, &engines);
     worker->engine = engine_start(store, worker->author, &engines, err);
+    arena_done(&arena);
     if (worker->engine == NULL) {
         author_free(worker->author);
         return false;
