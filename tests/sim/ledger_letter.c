@@ -281,6 +281,15 @@ static bool is_perhaps(const struct ledger_due *due)
     return due->kind == MESSAGE_CHILD_ENSURE && due->event == NULL;
 }
 
+/* A child that ended before: its end may have come in with what made its parent stop it, and be in
+ * no inbox; then nobody stops it. */
+static bool is_needless(const struct ledger *ledger, const struct ledger_due *due)
+{
+    const struct ledger_row *row = ledger_find(ledger, due->id);
+    return due->kind == MESSAGE_TERMINATE && row != NULL && row->ended != 0 &&
+           row->ended_last < ledger->commits;
+}
+
 void ledger_check_letters(struct ledger *ledger, const struct batch *const *batches, size_t count)
 {
     static size_t last[64][64]; /* of one thread; large */
@@ -294,7 +303,7 @@ void ledger_check_letters(struct ledger *ledger, const struct batch *const *batc
             goes_home[due->from] = goes_home[due->from] || to == due->from;
             continue;
         }
-        if (is_perhaps(due)) {
+        if (is_perhaps(due) || is_needless(ledger, due)) {
             continue;
         }
         bool is_local = !is_said || due->kind == MESSAGE_TERMINATE || to == due->from;
