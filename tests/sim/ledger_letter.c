@@ -128,17 +128,25 @@ static bool is_hidden(const struct ledger *ledger, struct text id)
     return false;
 }
 
+/* One of this step of this parent; of those that were purged there may be several. NULL: no
+ * (further) one. */
 static struct ledger_row *child_of(const struct ledger *ledger, const struct ledger_due *due,
-                                   unsigned ends)
+                                   size_t *cursor)
 {
-    for (size_t i = 0; i < ledger->row_count; i++) {
-        struct ledger_row *row = ledger->rows[i];
+    while (*cursor < ledger->row_count) {
+        struct ledger_row *row = ledger->rows[(*cursor)++];
         if (text_equal(row->parent_execution_id, due->execution_id) &&
-            row->parent_step == due->step && (ends == 0 || (row->ends & ends) != 0)) {
+            row->parent_step == due->step) {
             return row;
         }
     }
     return NULL;
+}
+
+static bool has_child(const struct ledger *ledger, const struct ledger_due *due)
+{
+    size_t cursor = 0;
+    return child_of(ledger, due, &cursor) != NULL;
 }
 
 /* A step that ended: whoever asked waits no more. */
@@ -170,9 +178,14 @@ static bool has_ended_so(const struct ledger *ledger, const struct ledger_due *d
 {
     const struct event *event = due->event;
     bool has_failed = event->kind == EVENT_CHILD_FAILED;
-    const struct ledger_row *row = child_of(
-        ledger, due, has_failed ? 1u << RUN_FAILED | 1u << RUN_TERMINATED : 1u << RUN_COMPLETED);
-    return row != NULL && (has_failed || text_equal(row->output, event->payload));
+    unsigned ends = has_failed ? 1u << RUN_FAILED | 1u << RUN_TERMINATED : 1u << RUN_COMPLETED;
+    const struct ledger_row *row;
+    for (size_t cursor = 0; (row = child_of(ledger, due, &cursor)) != NULL;) {
+        if ((row->ends & ends) != 0 && (has_failed || text_equal(row->output, event->payload))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool has_effect(const struct ledger *ledger, const struct ledger_due *due)
@@ -189,7 +202,7 @@ static bool has_effect(const struct ledger *ledger, const struct ledger_due *due
                 !text_equal(row->parent_execution_id, due->execution_id));
     case MESSAGE_PURGE: return row == NULL || ledger_is_alive(row) || is_hidden(ledger, due->id);
     case MESSAGE_CHILD_START:
-        return child_of(ledger, due, 0) != NULL || is_hidden(ledger, due->id) ||
+        return has_child(ledger, due) || is_hidden(ledger, due->id) ||
                (ledger_is_alive(row) && is_refused(ledger, due));
     case MESSAGE_CHILD_ENDED:
     case MESSAGE_TASK_ENDED: return is_heard(ledger, due) || is_hidden(ledger, due->id);
