@@ -77,7 +77,7 @@ static void take_task(struct taking *t, const struct event *event)
     if (is_unwanted) {
         sim_disturb(t->sim, row->id);
     }
-    sim_check(t->sim, row->is_rewound || !is_unwanted,
+    sim_check(t->sim, row->is_rewound || row->is_fork || !is_unwanted,
               "'%.*s': a result of step %d, though it was told that nobody wants it",
               TEXT_ARGS(row->id), event->ref);
     sim_check(t->sim, !is_timeout || !sim_has_paid(t->sim, row->execution_id, event->ref),
