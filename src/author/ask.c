@@ -39,31 +39,28 @@ void task_take_step(pd_orchestration *run, pd_task *task)
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-struct text ask_checked_name(pd_orchestration *run, const char *call, const char *what,
-                             const char *name)
+struct text ask_checked_name(pd_mem *m, const char *call, const char *what, const char *name)
 {
     if (name == NULL) {
-        run_raise(run, "Misuse", true, "%s: the %s is NULL", call, what);
+        mem_raise(m, "Misuse", "%s: the %s is NULL", call, what);
     }
     size_t size = strnlen(name, LIMIT_NAME + 1);
     struct text t = text_make(name, size);
     if (size == 0 || size > LIMIT_NAME || !text_is_utf8(t)) {
-        run_raise(run, "Misuse", true, "%s: the %s must be 1 to %d bytes of UTF-8", call, what,
-                  LIMIT_NAME);
+        mem_raise(m, "Misuse", "%s: the %s must be 1 to %d bytes of UTF-8", call, what, LIMIT_NAME);
     }
     return t;
 }
 
-const char *ask_function_name(pd_orchestration *run, pd_ref ref, pd_function_kind kind,
-                              bool *is_known)
+const char *ask_function_name(pd_mem *m, struct author *author, const char *call, pd_ref ref,
+                              pd_function_kind kind, bool *is_known)
 {
     bool is_activity = kind == PD_ACTIVITY;
-    const char *call = is_activity ? "pd_call_activity" : "pd_call_child";
     *is_known = true;
     if (ref.run_ != NULL) {
-        const char *name = author_name_of(&run->shard->author->base, ref.run_, kind);
+        const char *name = author_name_of(&author->base, ref.run_, kind);
         if (name == NULL) {
-            run_raise(run, is_activity ? "ActivityNotFound" : "OrchestratorNotFound", true,
+            mem_raise(m, is_activity ? "ActivityNotFound" : "OrchestratorNotFound",
                       "%s: a function that is not in the program; add PD_FUNCTION(\"Name\", "
                       "function) to the table that pd_worker_start is given",
                       call);
@@ -71,13 +68,13 @@ const char *ask_function_name(pd_orchestration *run, pd_ref ref, pd_function_kin
         return name;
     }
     struct text name = ask_checked_name(
-        run, call, is_activity ? "name of the activity" : "name of the orchestrator", ref.name_);
-    const pd_function *function = author_find(run->shard->author, name, kind);
+        m, call, is_activity ? "name of the activity" : "name of the orchestrator", ref.name_);
+    const pd_function *function = author_find(author, name, kind);
     if (function != NULL) {
         return function->name;
     }
     *is_known = false;
-    return text_copy(&run->arena, name).at;
+    return text_copy(m->arena, name).at;
 }
 
 /* ---- activities ------------------------------------------------------------------------------ */
@@ -88,8 +85,8 @@ static void add_schedule(pd_orchestration *run, const char *name, bool is_known,
     pd_error err;
     struct text input = TEXT("null"), version = TEXT_ABSENT;
     if (call != NULL && call->version != NULL) {
-        version = text_copy(run->turn_arena,
-                            ask_checked_name(run, "pd_call_activity", "version", call->version));
+        version = text_copy(run->turn_arena, ask_checked_name(&run->mem, "pd_call_activity",
+                                                              "version", call->version));
     } else if (run->about != NULL) {
         version = text_copy(run->turn_arena, run->about->version);
     }
@@ -119,7 +116,8 @@ pd_task *pd_start_activity_(pd_orchestration *o, pd_ref activity, const pd_activ
                            ? author_name_of(&o->shard->author->base, activity.run_, PD_ACTIVITY)
                            : NULL;
     if (name == NULL) { /* by name, or a mistake */
-        name = ask_function_name(o, activity, PD_ACTIVITY, &is_known);
+        name = ask_function_name(&o->mem, o->shard->author, "pd_call_activity", activity,
+                                 PD_ACTIVITY, &is_known);
     }
     if (__builtin_expect(has_options(call), 0)) {
         return attempt_start_activity(o, name, call);
@@ -200,7 +198,7 @@ void pd_send_event_(pd_orchestration *o, const char *id, const char *name, pd_va
     pd_error err;
     struct text payload;
     run_check(o);
-    struct text checked = ask_checked_name(o, "pd_send_event", "name of the event", name);
+    struct text checked = ask_checked_name(&o->mem, "pd_send_event", "name of the event", name);
     if (instance_id_check(text_of(id), &err) != PD_OK) {
         run_raise(o, "Misuse", true, "pd_send_event: %s", err.text);
     }
@@ -224,7 +222,10 @@ void pd_send_event_(pd_orchestration *o, const char *id, const char *name, pd_va
 
 static const char *noun(const pd_task *task)
 {
-    static const char *const nouns[] = { "activity", "child", "the timer", "event" };
+    static const char *const nouns[] = {
+        [TASK_ACTIVITY] = "activity",     [TASK_CHILD] = "child",     [TASK_CALL] = "operation",
+        [TASK_LOCK] = "critical section", [TASK_TIMER] = "the timer", [TASK_EVENT] = "event",
+    };
     return nouns[task->kind];
 }
 

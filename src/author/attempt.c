@@ -143,8 +143,8 @@ pd_task *attempt_start_activity(pd_orchestration *run, const char *name,
     r->limits.run_ms = checked_limit(run, "run_max", call->run_max);
     r->limits.beat_ms = checked_limit(run, "beat_max", call->beat_max);
     if (call->version != NULL) {
-        r->version = text_copy(&run->arena,
-                               ask_checked_name(run, "pd_call_activity", "version", call->version));
+        r->version = text_copy(
+            &run->arena, ask_checked_name(&run->mem, "pd_call_activity", "version", call->version));
     } else if (run->about != NULL) {
         r->version = run->about->version;
     }
@@ -162,7 +162,7 @@ static struct text child_version(pd_orchestration *run, const char *version)
     if (version[0] == '\0') {
         return TEXT_ABSENT;
     }
-    return text_copy(&run->arena, ask_checked_name(run, "pd_call_child", "version", version));
+    return text_copy(&run->arena, ask_checked_name(&run->mem, "pd_call_child", "version", version));
 }
 
 static struct text child_id(pd_orchestration *run, const char *id)
@@ -183,7 +183,9 @@ pd_task *pd_start_child_(pd_orchestration *o, pd_ref orchestrator, const pd_chil
     bool is_known;
     run_check(o);
     const pd_child_call *c = call != NULL ? call : &plain;
-    const char *name = ask_function_name(o, orchestrator, PD_ORCHESTRATOR, &is_known);
+    const char *name = ask_function_name(&o->mem, o->shard->author, "pd_call_child", orchestrator,
+                                         PD_ORCHESTRATOR, &is_known);
+    critical_child(o, name);
     pd_task *task = request_new(o, TASK_CHILD, name, c->input, c->tags, c->retry);
     struct request *r = task->request;
     r->version = child_version(o, c->version);
@@ -228,7 +230,7 @@ static bool judge(pd_orchestration *run, const struct request *r, const pd_failu
     struct judging judging = { r, failure, false };
     struct co *paused = run->co;
     assert_that(run_inside() == NULL);
-    run->co = run_stack(run, judge_main, &judging);
+    run->co = shard_stack(run->shard, run, judge_main, &judging);
     run_judged = run;
     bool is_paused = co_resume(run->co);
     run_judged = NULL;

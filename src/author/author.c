@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The author: which orchestrations are in memory, and the runner's four operations.
+ * The author: which orchestrations are in memory, and the runner's operations.
  *
  * Each partition has a shard of its own, touched only by that partition's thread: no locks. A shard
  * opens (makes its pool of stacks) with its first turn and closes with forget_all.
@@ -21,7 +21,7 @@ enum { KEPT_DEFAULT = 10000, IDLE_STACKS_MIN = 64, IDLE_STACKS_MAX = 4096 };
 enum { ASLEEP_SHARE = 16, ASLEEP_MIN = 64 }; /* K2 */
 enum { SCRATCH_MAX = 1024 * 1024 };          /* larger buffers are given back after the turn */
 
-static struct author *author_of(const struct runner *runner)
+struct author *author_of(const struct runner *runner)
 {
     union {
         const struct runner *in;
@@ -30,83 +30,6 @@ static struct author *author_of(const struct runner *runner)
     struct author *author = CONTAINER_OF(it.out, struct author, base);
     OBJECT_CHECK(author, AUTHOR_MAGIC);
     return author;
-}
-
-/* ---- the program ----------------------------------------------------------------------------- */
-
-static pd_status program_check(const pd_function *function, size_t i, const struct map *names,
-                               pd_error *err)
-{
-    static const char where[] = "program";
-    if (function->name == NULL || function->name[0] == '\0') {
-        return error_set(err, PD_E_INVALID, false, where, "row %zu has no name", i);
-    }
-    struct text name = text_of(function->name);
-    if (name.size > LIMIT_NAME || !text_is_utf8(name)) {
-        return error_set(err, PD_E_INVALID, false, where,
-                         "the name of row %zu must be 1 to %d bytes of UTF-8", i, LIMIT_NAME);
-    }
-    if (function->run == NULL) {
-        return error_set(err, PD_E_INVALID, false, where, "'%s' has no function", function->name);
-    }
-    if (function->kind != PD_ORCHESTRATOR && function->kind != PD_ACTIVITY &&
-        function->kind != PD_TRANSACTION_) {
-        return error_set(err, PD_E_INVALID, false, where,
-                         "'%s' is neither an orchestrator nor an activity; use PD_FUNCTION",
-                         function->name);
-    }
-    if (map_find(names, name) != NULL) {
-        return error_set(err, PD_E_INVALID, false, where, "the name '%s' is there twice",
-                         function->name);
-    }
-    return PD_OK;
-}
-
-/* The maps hold pointers that are not const; this is the row again, as it was given. */
-union row {
-    const pd_function *function;
-    void *value;
-};
-
-static uint64_t code_key(pd_any_fn *run, pd_function_kind kind)
-{
-    return ((uint64_t)(uintptr_t)run << 1) ^ (kind == PD_ORCHESTRATOR ? 0 : 1);
-}
-
-static pd_status program_add(struct author *author, const pd_function *program, size_t n,
-                             pd_error *err)
-{
-    if (program == NULL && n > 0) {
-        return error_set(err, PD_E_INVALID, false, "program", "there is no table of functions");
-    }
-    for (size_t i = 0; i < n; i++) {
-        union row row = { &program[i] };
-        pd_status status = program_check(&program[i], i, &author->names, err);
-        if (status != PD_OK) {
-            return status;
-        }
-        map_put(&author->names, text_of(program[i].name), row.value);
-        uint64_t key = code_key(program[i].run, program[i].kind);
-        if (map64_find(&author->by_code, key) == NULL) {
-            map64_put(&author->by_code, key, row.value);
-        }
-    }
-    return PD_OK;
-}
-
-const pd_function *author_find(const struct author *author, struct text name, pd_function_kind kind)
-{
-    const pd_function *function = map_find(&author->names, name);
-    return function != NULL && (function->kind == PD_ORCHESTRATOR) == (kind == PD_ORCHESTRATOR)
-               ? function
-               : NULL;
-}
-
-const char *author_name_of(const struct runner *runner, pd_any_fn *run, pd_function_kind kind)
-{
-    const struct author *author = author_of(runner);
-    const pd_function *function = map64_find(&author->by_code, code_key(run, kind));
-    return function != NULL ? function->name : NULL;
 }
 
 /* ---- shards ---------------------------------------------------------------------------------- */
@@ -174,6 +97,8 @@ static void shard_close(struct shard *shard)
         run_free(CONTAINER_OF(node, pd_orchestration, node));
     }
     shard->spare_count = 0;
+    entity_free(shard->entity);
+    shard->entity = NULL;
     co_pool_free(shard->pool);
     shard->pool = NULL;
     /* Only a thread itself can give up its signal stack. */
@@ -190,6 +115,20 @@ bool shard_evict_one(struct shard *shard, const pd_orchestration *but)
         count(&shard->evictions);
     }
     return is_found;
+}
+
+struct co *shard_stack(struct shard *shard, const pd_orchestration *but,
+                       void (*main)(struct co *, void *), void *argument)
+{
+    for (;;) {
+        struct co *co = co_new(shard->pool, main, argument);
+        if (co != NULL) {
+            return co;
+        }
+        if (!shard_evict_one(shard, but)) {
+            mem_exhausted(co_pool_stack_size(shard->pool));
+        }
+    }
 }
 
 /* A stack in memory pays when it is used again soon. One that waits for an activity will be; one
@@ -268,16 +207,22 @@ static void add_completion(pd_orchestration *run)
     }
 }
 
+/* Many actions are not kept until the runner is called again. */
+static void let_actions_go(struct shard *shard, struct arena *arena)
+{
+    if (shard->action_room * sizeof *shard->actions > SCRATCH_MAX) {
+        arena_defer(arena, mem_free, shard->actions);
+        shard->actions = NULL;
+        shard->action_count = shard->action_room = 0;
+    }
+}
+
 static void give_actions(pd_orchestration *run, struct turn_result *ret)
 {
     struct shard *shard = run->shard;
     run->length += shard->action_count; /* each is one event */
     *ret = (struct turn_result){ .actions = shard->actions, .action_count = shard->action_count };
-    if (shard->action_room * sizeof *shard->actions > SCRATCH_MAX) { /* is not kept */
-        arena_defer(run->turn_arena, mem_free, shard->actions);
-        shard->actions = NULL;
-        shard->action_count = shard->action_room = 0;
-    }
+    let_actions_go(shard, run->turn_arena);
     if (!run->is_divergent) {
         ret->custom_status = shard->custom_status;
     }
@@ -380,6 +325,24 @@ static enum runner_answer author_turn(struct runner *runner, const struct turn *
     return RUNNER_DONE;
 }
 
+static enum runner_answer author_entity(struct runner *runner, const struct turn *turn,
+                                        struct arena *arena, struct entity_result *ret)
+{
+    struct author *author = author_of(runner);
+    assert_that(turn->partition < author->shard_count && turn_is_of_entity(turn));
+    struct shard *shard = &author->shards[turn->partition];
+    if (shard->pool == NULL) {
+        shard_open(shard);
+    }
+    shard->action_count = 0;
+    entity_batch(shard, turn, arena, ret);
+    ret->actions = shard->actions;
+    ret->action_count = shard->action_count;
+    let_actions_go(shard, arena);
+    shard_trim(shard);
+    return RUNNER_DONE;
+}
+
 static void author_forget(struct runner *runner, unsigned partition, uint64_t row)
 {
     struct author *author = author_of(runner);
@@ -456,13 +419,14 @@ static void author_activity(struct runner *runner, const struct activity *activi
 }
 
 static const struct runner_ops author_ops = {
-    .version = 2,
+    .version = 3,
     .turn = author_turn,
     .forget = author_forget,
     .forget_all = author_forget_all,
     .expect = author_expect,
     .trim = author_trim,
     .activity = author_activity,
+    .entity = author_entity,
 };
 
 /* ---- the author ------------------------------------------------------------------------------ */
@@ -504,13 +468,11 @@ struct runner *author_new(const pd_function *program, size_t n,
     static const struct author_options defaults = { .partition_count = 1 };
     struct author *author = OBJECT_NEW(struct author, AUTHOR_MAGIC);
     author->base.ops = &author_ops;
-    map_init(&author->names);
-    map64_init(&author->by_code);
+    program_init(&author->program);
     if (options_take(author, options != NULL ? options : &defaults, err) != PD_OK ||
-        program_add(author, program, n, err) != PD_OK ||
+        program_add(&author->program, program, n, err) != PD_OK ||
         (author->guard != GUARD_OFF && guard_install(err) != PD_OK)) {
-        map_done(&author->names);
-        map64_done(&author->by_code);
+        program_done(&author->program);
         OBJECT_FREE(author, AUTHOR_MAGIC);
         return NULL;
     }
@@ -552,8 +514,7 @@ void author_free(struct runner *runner)
         guard_remove();
     }
     mem_free(author->shards);
-    map_done(&author->names);
-    map64_done(&author->by_code);
+    program_done(&author->program);
     OBJECT_FREE(author, AUTHOR_MAGIC);
 }
 

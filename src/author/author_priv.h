@@ -56,7 +56,8 @@ struct outcome {
 struct pd_mem {
     struct arena *arena;
     struct buffer *scratch; /* JSON is written here first */
-    pd_orchestration *run;  /* NULL: an activity */
+    pd_orchestration *run;  /* whose it is; */
+    pd_entity *entity;      /* both NULL: an activity's */
     void *user;
     size_t payload_max; /* bytes of JSON */
     struct outcome *outcomes;
@@ -64,9 +65,13 @@ struct pd_mem {
     const pd_failure *broken;   /* a call that cannot answer was refused: pd_ok will not do */
 };
 
-/* What to do when a call cannot be done: leaves the orchestrator; in an activity records it. */
+/* What to do when a call cannot be done: leaves the orchestrator or operation; in an activity
+ * records it. */
 __attribute__((format(printf, 3, 4))) void mem_refuse(pd_mem *m, const char *type,
                                                       const char *format, ...);
+/* Likewise, and not an activity's; the failure is final. */
+_Noreturn __attribute__((format(printf, 3, 4))) void mem_raise(pd_mem *m, const char *type,
+                                                               const char *format, ...);
 
 /* The value as JSON of at most payload_max bytes: in scratch, until something else is written; or
  * in the arena. False with err. */
@@ -99,7 +104,7 @@ const struct failure *failure_to_core(struct arena *arena, const pd_failure *fai
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
-enum task_kind { TASK_ACTIVITY, TASK_CHILD, TASK_TIMER, TASK_EVENT };
+enum task_kind { TASK_ACTIVITY, TASK_CHILD, TASK_CALL, TASK_LOCK, TASK_TIMER, TASK_EVENT };
 enum task_state { TASK_OPEN, TASK_SUCCEEDED, TASK_FAILED };
 
 struct request;
@@ -123,12 +128,13 @@ struct pd_task {
     };
     const pd_failure *failure;
     struct request *request; /* attempt.c; NULL: a plain one, which is not tried again */
+    const char *entity;      /* TASK_CALL: its id */
 };
 
-/* An activity or a child: the run is in use again soon. */
+/* Somebody works on it: the run is in use again soon. */
 static inline bool task_awaits_work(const pd_task *task)
 {
-    return task->awaits <= TASK_CHILD;
+    return task->awaits <= TASK_LOCK;
 }
 
 /* An event that came and that nobody has taken yet. */
@@ -150,6 +156,7 @@ struct shard;
 struct author;
 struct known;
 struct chance;
+struct section;
 
 /* What its EXECUTION_STARTED says beyond the usual. */
 struct about {
@@ -178,7 +185,7 @@ struct pd_orchestration {
     time_us now;
     pd_task **steps; /* NULL: a step that nothing is heard of, such as an event that was sent */
     size_t step_count, step_room;
-    size_t open_work;         /* activities and children that have not ended */
+    size_t open_work;         /* tasks that somebody works on, and that have not ended */
     size_t waits_for;         /* tasks still to end before the code goes on; 0: it is not waiting */
     pd_task *lent;            /* tasks whose payload is still the event's */
     uint64_t length;          /* number of the event that was delivered last */
@@ -196,7 +203,8 @@ struct pd_orchestration {
     const struct about *about;     /* NULL: nothing that the turn does not say */
     const char *execution_id;      /* NULL until asked for */
     struct mark *marks;
-    struct chance *chance; /* chance.c */
+    struct chance *chance;   /* chance.c */
+    struct section *section; /* critical.c; NULL: the code is in none */
 };
 
 /* The run whose user code is on this thread's stack now (A1). */
@@ -205,7 +213,16 @@ extern _Thread_local pd_orchestration *run_current __attribute__((tls_model("ini
  * its own, which is in run->co meanwhile, so that leaving it is leaving the orchestration. */
 extern _Thread_local pd_orchestration *run_judged __attribute__((tls_model("initial-exec")));
 
-/* Whose code, of whichever kind, this thread runs; NULL: none. */
+/* The entity whose operation is on this thread's stack now; run_current is NULL then. */
+extern _Thread_local pd_entity *entity_current __attribute__((tls_model("initial-exec")));
+
+/* It belongs to the function that this thread runs, of whichever kind. */
+static inline bool mem_is_ours(const pd_mem *m)
+{
+    return m->run == run_current && m->entity == entity_current;
+}
+
+/* Whose code, of whichever kind of orchestrator's, this thread runs; NULL: none. */
 static inline pd_orchestration *run_inside(void)
 {
     return run_current != NULL ? run_current : run_judged;
@@ -216,19 +233,18 @@ void run_drop(pd_orchestration *run); /* runs the defers; leaves the shard's map
 void run_free(pd_orchestration *run); /* a spare one */
 void run_begin(pd_orchestration *run, const struct event *event);
 void run_resume(pd_orchestration *run);
-void run_end(pd_orchestration *run, const pd_failure *failure); /* not from user code */
+void run_end(pd_orchestration *run, const pd_failure *failure);     /* not from user code */
+void run_deliver(pd_orchestration *run, const struct event *event); /* deliver.c */
 void run_task_ended(pd_orchestration *run, pd_task *task, enum task_state state);
 void run_keep_lent(pd_orchestration *run);
-/* A stack, if need be that of the run longest unused. */
-struct co *run_stack(pd_orchestration *run, void (*main)(struct co *, void *), void *argument);
 
 /* From user code: these do not come back. */
 _Noreturn void run_leave(pd_orchestration *run, const pd_failure *failure);
 _Noreturn __attribute__((format(printf, 4, 5))) void
 run_raise(pd_orchestration *run, const char *type, bool is_final, const char *format, ...);
 
-/* A context or task that is not the running orchestration's own: it leaves; no orchestration runs
- * on this thread: the process stops with a report, as nothing can be left. */
+/* A context or task that is not the running function's own: that is left; no orchestration and no
+ * operation runs on this thread: the process stops with a report, as nothing can be left. */
 _Noreturn void run_misused(const char *what);
 
 static inline void run_check(const pd_orchestration *run)
@@ -247,10 +263,10 @@ struct known {
     uint64_t number;
 };
 
-/* A step that history has cancelled. */
+/* A step or signal that history has cancelled. */
 struct cancel {
-    int32_t step;
-    uint64_t number; /* of the StepCancelled; 0: the code has cancelled it too */
+    const struct event *event;
+    uint64_t number; /* of the event; 0: the code has cancelled it too */
 };
 
 enum { ACTION_TAKEN = -2 }; /* an action's id: history has it, nothing is left to do */
@@ -273,9 +289,32 @@ void check_asked(struct check *check, pd_orchestration *run);
  * come back then. */
 enum step_answer { STEP_NEW, STEP_KNOWN, STEP_DIFFERS };
 enum step_answer replay_step(pd_orchestration *run, enum event_kind kind, const char *name);
+/* Likewise of what entities are told, which is compared too. name absent: the kind has none. */
+enum step_answer replay_step_to(pd_orchestration *run, enum event_kind kind, struct text name,
+                                struct text target);
+/* Of the step that was STEP_KNOWN, before it is taken. */
+struct text replay_request_id(const pd_orchestration *run);
 
-/* From user code, which cancels this step: true when history has that already. */
+/* From user code, which cancels this step, or this signal: true when history has that already. */
 bool replay_knows_cancel(pd_orchestration *run, int32_t step);
+bool replay_knows_cancelled_signal(pd_orchestration *run, struct text entity,
+                                   struct text request_id);
+/* What history cancels in the turn, and the code has not cancelled; NULL: nothing. */
+const struct cancel *replay_open_cancel(const struct shard *shard);
+
+/* ---- describing differences ------------------------------------------------------------------ */
+
+/* EVENT_UNKNOWN: of the end. */
+enum event_kind action_event_kind(const struct action *action);
+/* The entity, the lock set, or whom else it is for. */
+struct text action_target(const struct action *action);
+struct text event_target(const struct event *event);
+/* "TaskScheduled 'A' (event 3)"; NULL: of an unknown kind. */
+const char *describe_event(struct arena *arena, const struct event *event, uint64_t number);
+/* "activity 'B'" */
+const char *describe_asked(struct arena *arena, enum event_kind kind, struct text name,
+                           struct text target);
+const char *describe_lock_set(struct arena *arena, struct text set); /* "@a@1, @b@2 and 7 more" */
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
@@ -284,14 +323,26 @@ pd_task *task_new(pd_orchestration *run, enum task_kind kind, const char *name);
 void task_take_step(pd_orchestration *run, pd_task *task);
 
 /* A name or version that came from user code, checked. */
-struct text ask_checked_name(pd_orchestration *run, const char *call, const char *what,
-                             const char *name);
+struct text ask_checked_name(pd_mem *m, const char *call, const char *what, const char *name);
 /* The name of an activity or orchestrator. A name of the program lives as long as the author;
- * others (is_known false) live as long as the run. */
-const char *ask_function_name(pd_orchestration *run, pd_ref ref, pd_function_kind kind,
-                              bool *is_known);
+ * others (is_known false) live as long as the memory. */
+const char *ask_function_name(pd_mem *m, struct author *author, const char *call, pd_ref ref,
+                              pd_function_kind kind, bool *is_known);
 /* The next step of the task is a timer. */
 void ask_timer(pd_orchestration *run, pd_task *task, time_us fire_at);
+
+/* ---- entities, critical sections ------------------------------------------------------------- */
+
+/* The id of an entity that user code names, checked, in lower case, and in the arena. */
+struct text ask_entity_id(pd_mem *m, struct arena *arena, const char *call, pd_entity_id id);
+/* Of the step that is asked for now: history's, or a new one. */
+struct text ask_request_id(pd_orchestration *run, enum step_answer answer);
+
+/* The rules inside a critical section; what breaks them is left with "Misuse". */
+void critical_child(pd_orchestration *run, const char *name);
+void critical_signal(pd_orchestration *run, struct text entity);
+/* Where to note the task of the call; NULL: outside of a section. */
+pd_task **critical_call(pd_orchestration *run, struct text entity);
 
 /* ---- attempts -------------------------------------------------------------------------------- */
 
@@ -334,6 +385,9 @@ struct shard {
     struct list spare; /* empty runs, to be used again */
     size_t spare_count;
     struct buffer scratch;
+    pd_entity *entity;    /* runs the operations of all entities; NULL: there were none */
+    struct random random; /* for ids of what entities send */
+    bool is_seeded;
 
     /* Of the turn being run. */
     const struct turn *turn;
@@ -349,7 +403,9 @@ struct shard {
     struct known *known;    /* of the turn being replayed, by step, from known_base on */
     struct cancel *cancels; /* likewise */
     size_t known_base, known_room, cancel_count, cancel_room, cancel_at, cancels_open;
-    size_t ahead_at;     /* action behind the one that history caught up with last */
+    size_t ahead_at; /* action behind the one that history caught up with last */
+    size_t
+        ahead_signals;   /* actions that cancel a signal, and that history has not caught up with */
     bool has_taken;      /* it did with any */
     uint64_t differs_at; /* the run is divergent: number of the first event that does not fit */
     struct check *check; /* looks on; NULL: nobody does */
@@ -357,11 +413,18 @@ struct shard {
     atomic_uint_fast64_t replays, evictions, resident;
 };
 
+/* The table of functions, and those of our own; program.c. */
+struct program {
+    struct map names;     /* name to row */
+    struct map entities;  /* name in lower case to row */
+    struct map64 by_code; /* function to its first row */
+    struct arena folded;  /* names in lower case */
+};
+
 struct author {
     uint32_t magic;
     struct runner base;
-    struct map names;     /* name to row */
-    struct map64 by_code; /* function to its first row */
+    struct program program;
     void *user;
     size_t stack_size, runs_max, asleep_max; /* the last two of one shard */
     size_t payload_max;
@@ -377,12 +440,34 @@ struct author {
 void shard_open(struct shard *shard); /* its pool is NULL */
 struct action *shard_add_action(struct shard *shard);
 bool shard_evict_one(struct shard *shard, const pd_orchestration *but);
-/* Of kind PD_ACTIVITY also a transactional one. NULL: the program has none of that name. */
+/* A stack, if need be that of the run longest unused, but not of this one. */
+struct co *shard_stack(struct shard *shard, const pd_orchestration *but,
+                       void (*main)(struct co *, void *), void *argument);
+
+struct author *author_of(const struct runner *runner);
+/* Of kind PD_ACTIVITY also a transactional one; of an entity the name is in lower case. NULL: there
+ * is none of that name. */
 const pd_function *author_find(const struct author *author, struct text name,
                                pd_function_kind kind);
 
+/* Equal but for the case of ASCII letters. */
+bool text_is_like(struct text a, struct text b);
+
+void program_init(struct program *program);
+pd_status program_add(struct program *program, const pd_function *table, size_t n, pd_error *err);
+void program_done(struct program *program);
+
+/* builtin.c: functions that every program has, as rows for program_add; *ret_count of them. */
+const pd_function *builtin_functions(size_t *ret_count);
+
 void activity_run(const struct author *author, const struct activity *activity,
                   struct activity_host *host, struct arena *arena, struct activity_result *ret);
+
+/* Runs the operations of the turn; entity.c. */
+void entity_batch(struct shard *shard, const struct turn *turn, struct arena *arena,
+                  struct entity_result *ret);
+void entity_free(pd_entity *entity); /* NULL is fine */
+_Noreturn void entity_leave(pd_entity *entity, const pd_failure *failure);
 
 /* One line "[instance name] text" on stderr, whatever the text holds. */
 __attribute__((format(printf, 3, 0))) void log_line(struct text instance, const char *name,

@@ -80,28 +80,6 @@ void check_event(struct check *check, const struct event *event, uint64_t number
     }
 }
 
-static const char *asked(pd_orchestration *run, const struct action *action)
-{
-    const char *what = "something";
-    switch (action->kind) {
-    case ACTION_SCHEDULE_TASK: what = "activity"; break;
-    case ACTION_START_CHILD: what = "child"; break;
-    case ACTION_SEND_EVENT: what = "the sending of event"; break;
-    case ACTION_CREATE_TIMER: return "a timer";
-    case ACTION_CALL_ENTITY: what = "the operation"; break;
-    case ACTION_SIGNAL_ENTITY: what = "the signal"; break;
-    case ACTION_LOCK: return "a critical section";
-    case ACTION_UNLOCK: return "the end of a critical section";
-    case ACTION_CANCEL_SIGNAL: return "the cancelling of a signal";
-    case ACTION_START:
-    case ACTION_CANCEL: return "its cancelling";
-    case ACTION_MARK_CHANGE: return "a mark of a change";
-    case ACTION_COMPLETE:
-    case ACTION_CONTINUE_AS_NEW: break;
-    }
-    return arena_printf(&run->arena, "%s '%.*s'", what, TEXT_ARGS(action->name));
-}
-
 /* The first action that history has not caught up with. */
 static const struct action *first_ahead(const struct shard *shard)
 {
@@ -128,7 +106,9 @@ void check_asked(struct check *check, pd_orchestration *run)
         differ(run, next < check->end_number ? next : check->end_number,
                failure_new(&run->arena, "NonDeterminism", true, NULL,
                            "step %d: history has no such step, the code asked for %s",
-                           (int)first->id, asked(run, first)));
+                           (int)first->id,
+                           describe_asked(&run->arena, action_event_kind(first), first->name,
+                                          action_target(first))));
     }
 }
 
@@ -152,17 +132,6 @@ static const char *how_ended(const struct outcome *outcome)
     return "has ended";
 }
 
-/* A step that history has cancelled, and the code, which has ended, has not. */
-static const struct cancel *not_cancelled(const struct shard *shard)
-{
-    for (size_t i = 0; i < shard->cancel_count; i++) {
-        if (shard->cancels[i].number != 0) {
-            return &shard->cancels[i];
-        }
-    }
-    return NULL;
-}
-
 bool check_is_end(struct check *check, pd_orchestration *run)
 {
     check_asked(check, run);
@@ -172,17 +141,18 @@ bool check_is_end(struct check *check, pd_orchestration *run)
     if (!check->is_last || run->step_count < run->known_count) {
         return false; /* replay.c says what history has instead */
     }
-    const struct cancel *step = not_cancelled(run->shard);
+    const struct cancel *open = replay_open_cancel(run->shard);
     if (check->end == NULL) {
         differ(run, check->end_number,
                failure_new(&run->arena, "NonDeterminism", true, run->outcome->failure,
                            "history goes on behind OrchestratorCompleted (event %llu), the code %s",
                            (unsigned long long)check->end_number, how_ended(run->outcome)));
-    } else if (step != NULL) {
-        differ(run, step->number,
+    } else if (open != NULL) {
+        differ(run, open->number,
                failure_new(&run->arena, "NonDeterminism", true, run->outcome->failure,
-                           "history has StepCancelled (event %llu), the code %s without",
-                           (unsigned long long)step->number, how_ended(run->outcome)));
+                           "history has %s, the code %s without",
+                           describe_event(&run->arena, open->event, open->number),
+                           how_ended(run->outcome)));
     } else if (!is_same_end(run->outcome, check->end)) { /* C2 */
         differ(run, check->end_number,
                failure_new(&run->arena, "NonDeterminism", true, run->outcome->failure,

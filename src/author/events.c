@@ -86,7 +86,7 @@ static bool take(struct event_queue *queue, struct text *ret)
 
 static pd_task *expect(pd_orchestration *run, const char *call, const char *name)
 {
-    struct text checked = ask_checked_name(run, call, "name of the event", name);
+    struct text checked = ask_checked_name(&run->mem, call, "name of the event", name);
     struct event_queue *queue = find_queue(run, checked);
     pd_task *task = task_new(run, TASK_EVENT, text_copy(&run->arena, checked).at);
     if (take(queue, &task->payload)) {

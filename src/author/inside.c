@@ -89,7 +89,7 @@ void pd_set_status_(pd_orchestration *o, pd_value v)
 bool pd_changed(pd_orchestration *o, const char *name)
 {
     run_check(o);
-    struct text checked = ask_checked_name(o, "pd_changed", "name of the change", name);
+    struct text checked = ask_checked_name(&o->mem, "pd_changed", "name of the change", name);
     for (const struct mark *mark = o->marks; mark != NULL; mark = mark->next) {
         if (text_equal(mark->name, checked)) {
             return mark->answer;

@@ -2,8 +2,8 @@
  *
  * The memory behind a function, and how functions end.
  *
- * Orchestrators and activities share these calls; they differ in what happens when one cannot be
- * done. In an orchestrator the function is left. In an activity the call answers NULL and records
+ * All kinds of functions share these calls; they differ in what happens when one cannot be done. An
+ * orchestrator or an operation of an entity is left. In an activity the call answers NULL and records
  * the failure for PD_FAILED; and after a call that has no answer to give (pd_list_add and the
  * like), pd_ok fails too, so that nothing incomplete is taken for a result.
  *
@@ -12,15 +12,33 @@
 
 #include "author/author_priv.h"
 
+_Noreturn static void leave(pd_mem *m, const pd_failure *failure)
+{
+    if (m->run != NULL) {
+        run_leave(m->run, failure);
+    }
+    assert_that(m->entity != NULL);
+    entity_leave(m->entity, failure);
+}
+
 void mem_refuse(pd_mem *m, const char *type, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     m->recorded = failure_vnew(m->arena, type, true, NULL, format, args);
     va_end(args);
-    if (m->run != NULL) {
-        run_leave(m->run, m->recorded);
+    if (m->run != NULL || m->entity != NULL) {
+        leave(m, m->recorded);
     }
+}
+
+_Noreturn void mem_raise(pd_mem *m, const char *type, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const pd_failure *failure = failure_vnew(m->arena, type, true, NULL, format, args);
+    va_end(args);
+    leave(m, failure);
 }
 
 /* Inline for the plain path: a frame less is a line of each run's stack that is not touched. */
@@ -187,8 +205,8 @@ pd_result pd_continue_as_new_(pd_orchestration *o, const pd_continue_call *call)
     if (call != NULL) {
         outcome->drops_events = call->drops_events;
         if (call->version != NULL) {
-            outcome->version = text_copy(
-                &o->arena, ask_checked_name(o, "pd_continue_as_new", "version", call->version));
+            outcome->version = text_copy(&o->arena, ask_checked_name(&o->mem, "pd_continue_as_new",
+                                                                     "version", call->version));
         }
     }
     return (pd_result){ OUTCOME_NEW, outcome };

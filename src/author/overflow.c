@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Stack overflow: one line that says which orchestrator, before the process dies of it.
+ * Stack overflow: one line that says which orchestrator or entity, before the process dies of it.
  *
- * An orchestrator that overruns its stack hits the guard below it, which is a segmentation fault
+ * One that overruns its stack hits the guard below it, which is a segmentation fault
  * like any other; a core file does not tell a C programmer that the stack was small by choice. The
  * handler here only says so. It never tries to go on.
  *
@@ -19,7 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "author/author_priv.h"
+#include "author/entity.h"
 
 enum { SIGNAL_STACK_SIZE = 64 * 1024 };
 
@@ -67,11 +67,15 @@ static void pass_on(int signal_number, siginfo_t *info, void *context)
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
     const pd_orchestration *run = run_inside();
-    if (run != NULL && info->si_code > 0 && co_guard_hit(run->shard->pool, info->si_addr)) {
-        say("perdure: the orchestrator '");
-        say(run->name);
+    const pd_entity *entity = entity_current;
+    const struct co_pool *pool = run != NULL      ? run->shard->pool
+                                 : entity != NULL ? entity->shard->pool
+                                                  : NULL;
+    if (pool != NULL && info->si_code > 0 && co_guard_hit(pool, info->si_addr)) {
+        say(run != NULL ? "perdure: the orchestrator '" : "perdure: the entity '");
+        say(run != NULL ? run->name : entity->function->name);
         say("' overflowed its stack of ");
-        say_number(co_pool_stack_size(run->shard->pool) / 1024);
+        say_number(co_pool_stack_size(pool) / 1024);
         say(" KiB; raise pd_worker_options.stack_size\n");
     }
     pass_on(signal_number, info, context);

@@ -189,6 +189,11 @@ void pd_read_orchestration(pd_orchestration *o, pd_value v, size_t n, const pd_s
     (void)read_in(&o->mem, v, n, slots);
 }
 
+void pd_read_entity(pd_entity *e, pd_value v, size_t n, const pd_slot *slots)
+{
+    (void)read_in(pd_mem_of_entity(e), v, n, slots);
+}
+
 bool pd_read_activity(pd_activity *a, pd_value v, size_t n, const pd_slot *slots)
 {
     return read_in(pd_mem_of_activity(a), v, n, slots);

@@ -6,7 +6,8 @@
  * (then the answer is already there, or will come) or does not (then it becomes an action).
  *
  *   R1  Step numbers are dense: 0, 1, 2, ... in the order the code asked.
- *   R2  A step that history knows has the same kind and name as the one asked now; when the replay
+ *   R2  A step that history knows has the same kind and name as the one asked now, and the same
+ *       entities; when the replay
  *       of a past turn is over, the code has asked for every step that history has up to there, and
  *       cancelled what history has cancelled, and nothing else; and the code does not end while
  *       history goes on. Otherwise the code has changed, or is not deterministic: the instance
@@ -27,7 +28,7 @@
  * which are lent until the replaying turn is over, like those of the turn. So while a past turn is
  * replayed, the steps that it recorded are known, and those before were compared already.
  *
- * No I/O, no clock. */
+ * Delivering itself is in deliver.c. No I/O, no clock. */
 #include "author/author_priv.h"
 
 /* ---- what history knows ---------------------------------------------------------------------- */
@@ -36,7 +37,9 @@ static bool is_step(const struct event *event)
 {
     enum event_kind kind = event->kind;
     return (kind == EVENT_TASK_SCHEDULED || kind == EVENT_TIMER_CREATED ||
-            kind == EVENT_CHILD_CREATED || kind == EVENT_EVENT_SENT) &&
+            kind == EVENT_CHILD_CREATED || kind == EVENT_EVENT_SENT ||
+            kind == EVENT_ENTITY_CALLED || kind == EVENT_ENTITY_SIGNALED ||
+            kind == EVENT_LOCK_REQUESTED || kind == EVENT_UNLOCK_SENT) &&
            event->id >= 0;
 }
 
@@ -77,19 +80,9 @@ static void learn_mark(pd_orchestration *run, struct text name)
     run->marks = mark;
 }
 
-/* "TaskScheduled 'A' (event 3)" */
 static const char *describe(pd_orchestration *run, const struct known *known)
 {
-    if (known->event == NULL) {
-        return "an event that this version does not know";
-    }
-    if (text_is_present(known->event->name)) {
-        return arena_printf(&run->arena, "%s '%.*s' (event %llu)",
-                            event_kind_name(known->event->kind), TEXT_ARGS(known->event->name),
-                            (unsigned long long)known->number);
-    }
-    return arena_printf(&run->arena, "%s (event %llu)", event_kind_name(known->event->kind),
-                        (unsigned long long)known->number);
+    return describe_event(&run->arena, known->event, known->number);
 }
 
 /* at: number of the first event that does not fit. From user code it does not come back. */
@@ -101,16 +94,6 @@ static void diverge(pd_orchestration *run, uint64_t at, const pd_failure *failur
         run_leave(run, failure);
     }
     run_end(run, failure);
-}
-
-/* "activity 'B'" */
-static const char *describe_asked(pd_orchestration *run, enum event_kind kind, const char *name)
-{
-    const char *noun = kind == EVENT_TASK_SCHEDULED  ? "activity"
-                       : kind == EVENT_CHILD_CREATED ? "child"
-                                                     : "the sending of event";
-    return kind == EVENT_TIMER_CREATED ? "a timer"
-                                       : arena_printf(&run->arena, "%s '%s'", noun, name);
 }
 
 /* ---- the steps of one past turn -------------------------------------------------------------- */
@@ -131,49 +114,68 @@ static struct action *find_ahead(struct shard *shard, int32_t step, bool is_canc
     return NULL;
 }
 
-static enum event_kind kind_of(const struct action *action)
-{
-    switch (action->kind) {
-    case ACTION_SCHEDULE_TASK: return EVENT_TASK_SCHEDULED;
-    case ACTION_CREATE_TIMER: return EVENT_TIMER_CREATED;
-    case ACTION_START_CHILD: return EVENT_CHILD_CREATED;
-    case ACTION_SEND_EVENT: return EVENT_EVENT_SENT;
-    case ACTION_CALL_ENTITY: return EVENT_ENTITY_CALLED;
-    case ACTION_SIGNAL_ENTITY: return EVENT_ENTITY_SIGNALED;
-    case ACTION_LOCK: return EVENT_LOCK_REQUESTED;
-    case ACTION_UNLOCK: return EVENT_UNLOCK_SENT;
-    case ACTION_CANCEL_SIGNAL:
-    case ACTION_START:
-    case ACTION_CANCEL:
-    case ACTION_MARK_CHANGE:
-    case ACTION_COMPLETE:
-    case ACTION_CONTINUE_AS_NEW: break;
-    }
-    return EVENT_UNKNOWN;
-}
-
 static void differ_in_step(pd_orchestration *run, size_t step, const struct known *known,
-                           enum event_kind kind, const char *name)
+                           const char *asked)
 {
     diverge(run, known->number,
             failure_new(&run->arena, "NonDeterminism", true, NULL,
                         "step %zu: history has %s, the code asked for %s", step,
-                        describe(run, known), describe_asked(run, kind, name)));
+                        describe(run, known), asked));
 }
 
-/* Kind and name are those that history has. */
-static bool is_same_step(const struct event *event, enum event_kind kind, struct text name)
+/* Kind and name are those that history has, and the entities are. */
+static bool is_same_step(const struct event *event, enum event_kind kind, struct text name,
+                         struct text target)
 {
-    return event != NULL && event->kind == kind &&
-           (kind == EVENT_TIMER_CREATED || text_equal(event->name, name));
+    if (event == NULL || event->kind != kind) {
+        return false;
+    }
+    bool is_to_entity = kind >= EVENT_ENTITY_SIGNALED && kind <= EVENT_UNLOCK_SENT;
+    bool has_name =
+        kind != EVENT_TIMER_CREATED && kind != EVENT_LOCK_REQUESTED && kind != EVENT_UNLOCK_SENT;
+    return (!has_name || text_equal(event->name, name)) &&
+           (!is_to_entity || text_equal(event_target(event), target));
+}
+
+static const char *describe_action(pd_orchestration *run, const struct action *action)
+{
+    return describe_asked(&run->arena, action_event_kind(action), action->name,
+                          action_target(action));
 }
 
 static void differ_ahead(pd_orchestration *run, const struct action *action,
                          const struct known *known)
 {
-    struct text name = text_copy(&run->arena, action->name);
-    differ_in_step(run, (size_t)action->id, known, kind_of(action),
-                   text_is_present(name) ? name.at : "");
+    differ_in_step(run, (size_t)action->id, known, describe_action(run, action));
+}
+
+/* History has this event; no signal may be left that the code has cancelled before it, which an
+ * action before `end` says. */
+static void check_signals_ahead(pd_orchestration *run, const struct action *end,
+                                const struct event *event, uint64_t number)
+{
+    struct shard *shard = run->shard;
+    for (const struct action *action = shard->actions; shard->ahead_signals > 0 && action < end;
+         action++) {
+        if (action->kind == ACTION_CANCEL_SIGNAL && action->id != ACTION_TAKEN) {
+            diverge(run, number,
+                    failure_new(&run->arena, "NonDeterminism", true, NULL,
+                                "history has %s, the code asked for %s before",
+                                describe_event(&run->arena, event, number),
+                                describe_action(run, action)));
+            return;
+        }
+    }
+}
+
+static void take_ahead(pd_orchestration *run, struct action *action, const struct event *event,
+                       uint64_t number)
+{
+    struct shard *shard = run->shard;
+    check_signals_ahead(run, action, event, number);
+    action->id = ACTION_TAKEN;
+    shard->has_taken = true;
+    shard->ahead_signals -= action->kind == ACTION_CANCEL_SIGNAL;
 }
 
 /* History has a step now that the code asked for in an earlier turn. */
@@ -184,12 +186,11 @@ static void catch_up(pd_orchestration *run, const struct event *event, uint64_t 
     if (action == NULL) {
         return; /* it comes twice */
     }
-    if (!is_same_step(event, kind_of(action), action->name)) {
+    if (!is_same_step(event, action_event_kind(action), action->name, action_target(action))) {
         differ_ahead(run, action, &known);
         return;
     }
-    action->id = ACTION_TAKEN;
-    run->shard->has_taken = true;
+    take_ahead(run, action, event, number);
     run->known_count = (size_t)event->id + 1;
 }
 
@@ -203,22 +204,43 @@ static void differ_in_gap(pd_orchestration *run)
     }
 }
 
-static void learn_cancel(pd_orchestration *run, int32_t step, uint64_t number)
+static bool is_signal(const struct event *event, struct text entity, struct text request_id)
+{
+    return event->kind == EVENT_SIGNAL_CANCELLED && text_equal(event->request_id, request_id) &&
+           text_equal(event->instance_id, entity);
+}
+
+static struct action *find_ahead_signal(struct shard *shard, const struct event *event)
+{
+    for (size_t i = 0; shard->ahead_signals > 0 && i < shard->action_count; i++) {
+        struct action *action = &shard->actions[i];
+        if (action->kind == ACTION_CANCEL_SIGNAL && action->id != ACTION_TAKEN &&
+            is_signal(event, action->instance_id, action->request_id)) {
+            return action;
+        }
+    }
+    return NULL;
+}
+
+/* Of a step, or of a signal. */
+static void learn_cancel(pd_orchestration *run, const struct event *event, uint64_t number)
 {
     struct shard *shard = run->shard;
-    struct action *action = find_ahead(shard, step, true);
+    struct action *action = event->kind == EVENT_STEP_CANCELLED
+                                ? find_ahead(shard, event->ref, true)
+                                : find_ahead_signal(shard, event);
     if (action != NULL) {
-        action->id = ACTION_TAKEN;
-        shard->has_taken = true;
+        take_ahead(run, action, event, number);
         return;
     }
+    check_signals_ahead(run, shard->actions + shard->action_count, event, number);
     if (shard->cancel_count == shard->cancel_room) {
         size_t room = shard->cancel_room != 0 ? shard->cancel_room * 2 : 16;
         shard->cancels = mem_grow(shard->cancels, shard->cancel_room * sizeof *shard->cancels,
                                   room * sizeof *shard->cancels);
         shard->cancel_room = room;
     }
-    shard->cancels[shard->cancel_count++] = (struct cancel){ step, number };
+    shard->cancels[shard->cancel_count++] = (struct cancel){ event, number };
     shard->cancels_open++;
 }
 
@@ -238,10 +260,12 @@ static void learn(pd_orchestration *run, const struct turn_events *turn, uint64_
                 catch_up(run, event, number + i);
             } else if (step - shard->known_base < turn->count) { /* R1 */
                 *known_at(run, step) = (struct known){ event, number + i };
+                check_signals_ahead(run, shard->actions + shard->action_count, event, number + i);
             }
-        } else if (event->kind == EVENT_STEP_CANCELLED && event->ref >= 0 &&
-                   (size_t)event->ref < run->known_count) {
-            learn_cancel(run, event->ref, number + i);
+        } else if ((event->kind == EVENT_STEP_CANCELLED && event->ref >= 0 &&
+                    (size_t)event->ref < run->known_count) ||
+                   event->kind == EVENT_SIGNAL_CANCELLED) {
+            learn_cancel(run, event, number + i);
         } else if (event->kind == EVENT_CHANGE_MARKED) {
             learn_mark(run, event->name);
         }
@@ -266,18 +290,32 @@ static bool find_step(pd_orchestration *run, size_t at, uint64_t number, size_t 
     return false;
 }
 
-enum step_answer replay_step(pd_orchestration *run, enum event_kind kind, const char *name)
+enum step_answer replay_step_to(pd_orchestration *run, enum event_kind kind, struct text name,
+                                struct text target)
 {
     size_t step = run->step_count;
     if (step >= run->known_count) {
         return STEP_NEW;
     }
     const struct known *known = &run->shard->known[step - run->shard->known_base];
-    if (is_same_step(known->event, kind, text_of(name))) {
+    if (is_same_step(known->event, kind, name, target)) {
         return STEP_KNOWN;
     }
-    differ_in_step(run, step, known, kind, name);
+    differ_in_step(run, step, known, describe_asked(&run->arena, kind, name, target));
     return STEP_DIFFERS;
+}
+
+enum step_answer replay_step(pd_orchestration *run, enum event_kind kind, const char *name)
+{
+    return run->step_count >= run->known_count
+               ? STEP_NEW
+               : replay_step_to(run, kind, text_of(name), TEXT_ABSENT);
+}
+
+struct text replay_request_id(const pd_orchestration *run)
+{
+    const struct shard *shard = run->shard;
+    return shard->known[run->step_count - shard->known_base].event->request_id;
 }
 
 /* History goes on without the cancelling that the code asks for. */
@@ -291,110 +329,56 @@ static void differ_in_cancel(pd_orchestration *run, int32_t step)
                         (int)step, describe(run, &known)));
 }
 
-bool replay_knows_cancel(pd_orchestration *run, int32_t step)
+/* The code cancels what this event of history has; false: it has none. */
+static bool take_cancel(struct shard *shard, int32_t step, struct text entity,
+                        struct text request_id)
 {
-    struct shard *shard = run->shard;
-    if (!run->is_replaying || (size_t)step >= run->known_count) {
-        return false;
-    }
     for (size_t i = 0; i < shard->cancel_count; i++) { /* mostly the one behind the last */
         size_t at = (shard->cancel_at + i) % shard->cancel_count;
         struct cancel *cancel = &shard->cancels[at];
-        if (cancel->step == step && cancel->number != 0) {
+        bool is_it =
+            step >= 0 ? cancel->event->ref == step : is_signal(cancel->event, entity, request_id);
+        if (is_it && cancel->number != 0) {
             cancel->number = 0;
             shard->cancel_at = at + 1;
             shard->cancels_open--;
             return true;
         }
     }
-    differ_in_cancel(run, step);
     return false;
 }
 
-/* ---- delivering ------------------------------------------------------------------------------ */
-
-static pd_task *open_step(pd_orchestration *run, int32_t ref, enum task_kind awaits)
+bool replay_knows_cancel(pd_orchestration *run, int32_t step)
 {
-    if (ref < 0 || (size_t)ref >= run->step_count) {
-        return NULL;
+    if (!run->is_replaying || (size_t)step >= run->known_count) {
+        return false;
     }
-    pd_task *task = run->steps[ref];
-    return task != NULL && task->step == ref && task->awaits == awaits && task->state == TASK_OPEN
-               ? task
-               : NULL;
+    if (!take_cancel(run->shard, step, TEXT_ABSENT, TEXT_ABSENT)) {
+        differ_in_cancel(run, step);
+        return false;
+    }
+    return true;
 }
 
-static void deliver_failure(pd_orchestration *run, const struct event *event, enum task_kind awaits)
+bool replay_knows_cancelled_signal(pd_orchestration *run, struct text entity,
+                                   struct text request_id)
 {
-    static const struct failure unknown = { TEXT_INIT("Unknown"), TEXT_INIT(""), NULL, NULL,
-                                            false };
-    pd_task *task = open_step(run, event->ref, awaits);
-    if (task == NULL) {
-        return; /* R3 */
+    if (!run->is_replaying) {
+        return false;
     }
-    const pd_failure *failure =
-        failure_of_core(&run->arena, event->failure != NULL ? event->failure : &unknown);
-    struct text progress = event->extra != NULL ? event->extra->progress : TEXT_ABSENT;
-    if (task->request == NULL || !attempt_follows(run, task, failure, progress)) {
-        task->failure = failure;
-        run_task_ended(run, task, TASK_FAILED);
-    }
+    bool is_known = take_cancel(run->shard, EVENT_NO_ID, entity, request_id);
+    run->shard->ahead_signals += !is_known;
+    return is_known;
 }
 
-static void deliver_completion(pd_orchestration *run, const struct event *event,
-                               enum task_kind awaits)
+const struct cancel *replay_open_cancel(const struct shard *shard)
 {
-    pd_task *task = open_step(run, event->ref, awaits);
-    if (task == NULL) {
-        return; /* R3 */
-    }
-    if (task->kind != awaits) { /* the delay before the next attempt is over */
-        attempt_ask(run, task);
-        return;
-    }
-    if (awaits != TASK_TIMER) {
-        task->payload = event->payload;
-    }
-    run_task_ended(run, task, TASK_SUCCEEDED);
-}
-
-static void deliver(pd_orchestration *run, const struct event *event)
-{
-    switch (event->kind) {
-    case EVENT_EXECUTION_STARTED:
-        if (!run->is_begun) {
-            run_begin(run, event);
+    for (size_t i = 0; i < shard->cancel_count && shard->cancels_open > 0; i++) {
+        if (shard->cancels[i].number != 0) {
+            return &shard->cancels[i];
         }
-        break;
-    case EVENT_TASK_COMPLETED: deliver_completion(run, event, TASK_ACTIVITY); break;
-    case EVENT_TASK_FAILED: deliver_failure(run, event, TASK_ACTIVITY); break;
-    case EVENT_CHILD_COMPLETED: deliver_completion(run, event, TASK_CHILD); break;
-    case EVENT_CHILD_FAILED: deliver_failure(run, event, TASK_CHILD); break;
-    case EVENT_TIMER_FIRED: deliver_completion(run, event, TASK_TIMER); break;
-    case EVENT_EVENT_RAISED: events_deliver(run, event->name, event->payload); break;
-    case EVENT_ORCHESTRATOR_STARTED: run->now = event->at; break;
-    case EVENT_STEP_CANCELLED:
-    case EVENT_TASK_SCHEDULED:
-    case EVENT_TIMER_CREATED:
-    case EVENT_CHILD_CREATED:
-    case EVENT_EVENT_SENT:
-    case EVENT_UNKNOWN:
-    case EVENT_EXECUTION_COMPLETED:
-    case EVENT_EXECUTION_TERMINATED:
-    case EVENT_ORCHESTRATOR_COMPLETED:
-    case EVENT_EXECUTION_SUSPENDED:
-    case EVENT_EXECUTION_RESUMED:
-    case EVENT_EXECUTION_REWOUND:
-    case EVENT_ENTITY_SIGNALED:
-    case EVENT_ENTITY_CALLED:
-    case EVENT_ENTITY_COMPLETED:
-    case EVENT_ENTITY_FAILED:
-    case EVENT_LOCK_REQUESTED:
-    case EVENT_LOCK_GRANTED:
-    case EVENT_UNLOCK_SENT:
-    case EVENT_SIGNAL_CANCELLED:
-    case EVENT_CHANGE_MARKED: break;
     }
+    return NULL;
 }
 
 /* ---- a past turn is over --------------------------------------------------------------------- */
@@ -412,16 +396,14 @@ static void check_turn(pd_orchestration *run)
                             describe(run, known)));
         return;
     }
-    for (size_t i = 0; i < shard->cancel_count && shard->cancels_open > 0; i++) {
-        const struct cancel *cancel = &shard->cancels[i];
-        if (cancel->number != 0) {
-            diverge(run, cancel->number,
-                    failure_new(&run->arena, "NonDeterminism", true, NULL,
-                                "step %d: history has StepCancelled (event %llu), the code has "
-                                "not cancelled it",
-                                (int)cancel->step, (unsigned long long)cancel->number));
-            return;
-        }
+    const struct cancel *open = replay_open_cancel(shard);
+    if (open != NULL) {
+        int32_t ref = open->event->ref;
+        const char *of_step = ref >= 0 ? arena_printf(&run->arena, "step %d: ", (int)ref) : "";
+        diverge(run, open->number,
+                failure_new(&run->arena, "NonDeterminism", true, NULL,
+                            "%shistory has %s, the code has not cancelled it", of_step,
+                            describe_event(&run->arena, open->event, open->number)));
     }
 }
 
@@ -468,7 +450,7 @@ static void replay_past_turn(pd_orchestration *run, const struct turn_events *tu
             check_event(check, &turn->events[i], number + i);
         }
         run->length = number + i;
-        deliver(run, &turn->events[i]);
+        run_deliver(run, &turn->events[i]);
     }
     if (!run->is_ended) {
         check_turn(run);
@@ -529,6 +511,7 @@ bool replay_past(pd_orchestration *run, struct past *past)
     shard->past_at = shard->ahead_at = 0;
     shard->next_number = 1;
     shard->has_taken = false;
+    shard->ahead_signals = 0;
     run->known_count = 0;
     run->is_replaying = true;
     while (shard->past_at < past->turn_count && !run->is_ended) {
@@ -561,6 +544,6 @@ void replay_turn(pd_orchestration *run, const struct turn *turn)
     run->length += turn->number > 1; /* OrchestratorCompleted of the turn before */
     for (shard->delivered = 0; shard->delivered < turn->event_count && !run->is_ended;) {
         run->length++;
-        deliver(run, &turn->events[shard->delivered++]);
+        run_deliver(run, &turn->events[shard->delivered++]);
     }
 }

@@ -20,7 +20,7 @@ _Thread_local pd_orchestration *run_judged __attribute__((tls_model("initial-exe
 
 bool author_is_inside(void)
 {
-    return run_inside() != NULL;
+    return run_inside() != NULL || entity_current != NULL;
 }
 
 enum {
@@ -125,20 +125,6 @@ void run_resume(pd_orchestration *run)
     assert_that(is_paused != run->is_ended);
 }
 
-struct co *run_stack(pd_orchestration *run, void (*main)(struct co *, void *), void *argument)
-{
-    struct shard *shard = run->shard;
-    for (;;) {
-        struct co *co = co_new(shard->pool, main, argument);
-        if (co != NULL) {
-            return co;
-        }
-        if (!shard_evict_one(shard, run)) {
-            mem_exhausted(co_pool_stack_size(shard->pool));
-        }
-    }
-}
-
 /* What the beginning says beyond the usual; NULL: nothing. The ids under which a history began are
  * not those of the instance when that is a fork. */
 static const struct about *about_of(pd_orchestration *run, const struct event *event)
@@ -209,7 +195,7 @@ void run_begin(pd_orchestration *run, const struct event *event)
         return;
     }
     run->about = about_of(run, event);
-    run->co = run_stack(run, run_main, run);
+    run->co = shard_stack(run->shard, run, run_main, run);
     run_resume(run);
 }
 
@@ -249,9 +235,12 @@ _Noreturn void run_misused(const char *what)
             "pd_retry.handles: it may look at the failure, and call nothing of Perdure's that "
             "takes an orchestration or a task");
     }
+    if (entity_current != NULL) {
+        mem_raise(pd_mem_of_entity(entity_current), "Misuse", "%s", what);
+    }
     (void)fprintf(stderr,
                   "perdure: %s, on a thread that runs no orchestration; what takes a "
-                  "pd_orchestration may be called by that orchestrator only\n",
+                  "pd_orchestration or pd_entity may be called by that function only\n",
                   what);
     abort();
 }

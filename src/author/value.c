@@ -190,7 +190,7 @@ static bool list_grow(pd_list *list)
 void pd_list_add_(pd_list *list, pd_value v)
 {
     pd_value kept;
-    if (list == NULL || list->mem->run != run_current) {
+    if (list == NULL || !mem_is_ours(list->mem)) {
         run_misused("pd_list_add: the list is NULL, or not of this function");
     }
     if (!keep_in(list->mem, v, &kept, "pd_list_add") ||
@@ -296,7 +296,7 @@ static void dict_append(struct dict_body *body, const char *key, pd_value kept)
 void pd_dict_set_(pd_dict *dict, const char *key, pd_value v)
 {
     pd_value kept;
-    if (dict == NULL || dict->body->mem->run != run_current) {
+    if (dict == NULL || !mem_is_ours(dict->body->mem)) {
         run_misused("pd_dict_set: the dict is NULL, or not of this function");
     }
     struct dict_body *body = dict->body;

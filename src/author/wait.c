@@ -62,6 +62,10 @@ static const char *describe(pd_orchestration *run, const pd_task *task)
         return arena_printf(&run->arena, "activity '%s' (step %d)", task->name, task->step);
     case TASK_CHILD:
         return arena_printf(&run->arena, "child '%s' (step %d)", task->name, task->step);
+    case TASK_CALL:
+        return arena_printf(&run->arena, "operation '%s' of %s (step %d)", task->name, task->entity,
+                            task->step);
+    case TASK_LOCK: return arena_printf(&run->arena, "the critical section (step %d)", task->step);
     case TASK_TIMER: return arena_printf(&run->arena, "the timer (step %d)", task->step);
     case TASK_EVENT: return arena_printf(&run->arena, "event '%s'", task->name);
     }

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Functions that every program has, under names that begin with "perdure.": written like anybody
+ * else's, with the public header.
+ *
+ * perdure.call  calls an operation of an entity for somebody who is no orchestration, and ends as
+ *               that did: pd_hub_call_entity. Its input: {"entity": "@name@key", "op": "add",
+ *               "input": ...} */
+#include <perdure.h>
+#include <string.h>
+
+#include "author/author_priv.h"
+
+static pd_result call_entity(pd_orchestration *o, pd_value request)
+{
+    const char *id, *op;
+    pd_value input = PD_NULL;
+    pd_read(o, request, "entity", &id, "op", &op, "input?", &input);
+    const char *key = id[0] == '@' ? strchr(id + 1, '@') : NULL;
+    if (key == NULL) {
+        return pd_fail_final(o, "BadInput", "'%s' is no ID of an entity, \"@name@key\"", id);
+    }
+    pd_entity_id entity = PD_ENTITY(pd_format(o, "%.*s", (int)(key - id - 1), id + 1), key + 1);
+    pd_task *call = pd_start_entity(o, entity, op, input);
+    return pd_wait(o, call) ? pd_ok(o, pd_task_value(call))
+                            : pd_fail_with(o, pd_task_failure(call));
+}
+
+static const pd_function functions[] = { PD_FUNCTION("perdure.call", call_entity) };
+
+const pd_function *builtin_functions(size_t *ret_count)
+{
+    *ret_count = sizeof functions / sizeof functions[0];
+    return functions;
+}
