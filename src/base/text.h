@@ -56,6 +56,14 @@ static inline bool text_equal(struct text a, struct text b)
            (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
 }
 
+/* As bytes: below 0, 0 or above, as memcmp has it; absent is as empty. */
+static inline int text_compare(struct text a, struct text b)
+{
+    size_t common = a.size < b.size ? a.size : b.size;
+    int order = common != 0 ? memcmp(a.at, b.at, common) : 0;
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
 /* Everything begins with the empty and with the absent prefix. */
 bool text_has_prefix(struct text t, struct text prefix);
 

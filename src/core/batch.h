@@ -70,8 +70,10 @@ enum mutation_kind {
     MUTATION_MAILBOX_PUT,     /* message: its number is given by the store */
     MUTATION_PROGRESS_PUT,    /* row, id, bytes = JSON: takes the place of an earlier one */
     MUTATION_PROGRESS_REMOVE, /* row, id; not an error when it is not there */
-    MUTATION_ENTITY_PUT,      /* entity: all fields, whether there was one of the row or not.
-                            keeps_state: but for its state, which stays as it is */
+    /* entity: all fields, whether there was one of the row or not; id and row belong together for
+     * good. The first of a row comes before what is of it. keeps_state: but for its state, which
+     * stays as it is. */
+    MUTATION_ENTITY_PUT,
     MUTATION_ENTITY_DELETE,   /* row: the entity with all that is of it, if there is one */
 };
 

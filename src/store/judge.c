@@ -5,10 +5,42 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "core/core.h"
 
-bool judge_makes_instance(enum message_kind kind)
+bool judge_takes_all(enum message_kind kind)
 {
-    return kind == MESSAGE_START || kind == MESSAGE_ADOPT || kind == MESSAGE_CHILD_START;
+    switch (kind) {
+    case MESSAGE_START:
+    case MESSAGE_RAISE:
+    case MESSAGE_TERMINATE:
+    case MESSAGE_SUSPEND:
+    case MESSAGE_RESUME:
+    case MESSAGE_REWIND:
+    case MESSAGE_PURGE:
+    case MESSAGE_ADOPT:
+    case MESSAGE_CANCEL_SIGNAL: return false;
+    case MESSAGE_CHILD_START:
+    case MESSAGE_CHILD_ENSURE:
+    case MESSAGE_CHILD_ENDED:
+    case MESSAGE_TASK_ENDED:
+    case MESSAGE_OPERATION:
+    case MESSAGE_UNLOCK:
+    case MESSAGE_ANSWER: break;
+    }
+    return true;
+}
+
+bool judge_asks_entity(const struct message *message)
+{
+    return message->kind == MESSAGE_CANCEL_SIGNAL ||
+           (entity_id_is(message->instance_id) && message->kind != MESSAGE_START &&
+            message->kind != MESSAGE_ADOPT);
+}
+
+bool judge_makes(enum message_kind kind)
+{
+    return kind == MESSAGE_START || kind == MESSAGE_ADOPT || kind == MESSAGE_CHILD_START ||
+           kind == MESSAGE_OPERATION;
 }
 
 struct judgement {
@@ -31,9 +63,9 @@ static pd_status taken(const struct judgement *j)
                      TEXT_ARGS(j->message->instance_id), state_of(j->addressee));
 }
 
-static pd_status missing(const struct judgement *j)
+static pd_status missing(const struct judgement *j, const char *what)
 {
-    return error_set(j->err, PD_E_NOT_FOUND, false, j->where, "there is no instance '%.*s'",
+    return error_set(j->err, PD_E_NOT_FOUND, false, j->where, "there is no %s '%.*s'", what,
                      TEXT_ARGS(j->message->instance_id));
 }
 
@@ -42,6 +74,15 @@ static pd_status wrong(const struct judgement *j, const char *doing)
     return error_set(j->err, PD_E_STATE, false, j->where,
                      "instance '%.*s' is %s, which does not allow %s",
                      TEXT_ARGS(j->message->instance_id), state_of(j->addressee), doing);
+}
+
+static pd_status of_entity(const struct judgement *j)
+{
+    bool is_for_entities =
+        j->message->kind == MESSAGE_PURGE || j->message->kind == MESSAGE_CANCEL_SIGNAL;
+    bool is_there = j->addressee->exists || j->addressee->waits;
+    return is_for_entities && is_there ? PD_OK
+                                       : missing(j, is_for_entities ? "entity" : "instance");
 }
 
 static const char *doing(enum message_kind kind)
@@ -72,6 +113,12 @@ pd_status judge_message(const struct message *message, const struct addressee *a
 {
     struct judgement j = { message, addressee, where, err };
     bool exists = addressee->exists, waits = addressee->waits;
+    if (judge_takes_all(message->kind)) {
+        return PD_OK;
+    }
+    if (judge_asks_entity(message)) {
+        return of_entity(&j);
+    }
     bool has_ended = exists && !waits && run_state_is_final(addressee->state);
     bool is_fit = false;
     enum run_state state = waits ? RUN_PENDING : addressee->state;
@@ -86,17 +133,17 @@ pd_status judge_message(const struct message *message, const struct addressee *a
     case MESSAGE_RESUME: is_fit = !has_ended; break;
     case MESSAGE_REWIND: is_fit = has_ended && addressee->state == RUN_FAILED; break;
     case MESSAGE_PURGE: is_fit = has_ended; break;
+    case MESSAGE_CANCEL_SIGNAL:
     case MESSAGE_CHILD_START:
     case MESSAGE_CHILD_ENSURE:
     case MESSAGE_CHILD_ENDED:
     case MESSAGE_OPERATION:
     case MESSAGE_UNLOCK:
     case MESSAGE_ANSWER:
-    case MESSAGE_CANCEL_SIGNAL:
-    case MESSAGE_TASK_ENDED: return PD_OK;
+    case MESSAGE_TASK_ENDED: break;
     }
     if (!exists && !waits) {
-        return missing(&j);
+        return missing(&j, "instance");
     }
     return is_fit ? PD_OK : wrong(&j, doing(message->kind));
 }

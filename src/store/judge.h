@@ -7,14 +7,19 @@
 
 #include "store/store.h"
 
-/* What is known of the instance that a message is for. */
+/* What is known of the instance or entity that a message is for. */
 struct addressee {
     bool exists;
-    enum run_state state; /* when it exists */
-    bool waits;           /* a message that makes it (judge_makes_instance) is in the mailbox */
+    enum run_state state; /* of an instance that exists */
+    bool waits;           /* a message that makes it (judge_makes) is in the mailbox */
 };
 
-bool judge_makes_instance(enum message_kind kind);
+/* It is taken whatever there is: nobody needs to look. */
+bool judge_takes_all(enum message_kind kind);
+/* Of the rest: whether there is an entity is what counts, not whether there is an instance. */
+bool judge_asks_entity(const struct message *message);
+/* A message of this kind makes the instance or entity that it is for. */
+bool judge_makes(enum message_kind kind);
 
 /* PD_OK; PD_E_EXISTS, PD_E_NOT_FOUND or PD_E_STATE with the reason. */
 pd_status judge_message(const struct message *message, const struct addressee *addressee,

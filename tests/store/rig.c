@@ -227,6 +227,31 @@ void make_child(struct instance_record *record, const char *parent)
                         "shape\x1f\x1e");
 }
 
+struct entity_record *entity_of(struct batch *batch, uint64_t row, const char *id)
+{
+    struct entity_record *entity = arena_alloc(&batch->arena, sizeof *entity);
+    *entity = (struct entity_record){
+        .row = row,
+        .partition = batch->partition,
+        .id = text_of(arena_printf(&batch->arena, "%s", id)),
+        .updated_at = WORLD_NOW + (time_us)row,
+        .state = TEXT("{\"n\":1}"),
+    };
+    return entity;
+}
+
+struct mutation *put_entity(struct batch *batch, const struct entity_record *entity)
+{
+    struct mutation *mutation = batch_add(batch, MUTATION_ENTITY_PUT, entity->row);
+    mutation->entity = entity;
+    return mutation;
+}
+
+uint64_t make_entity(struct world *world, struct batch *batch, const char *id)
+{
+    return put_entity(batch, entity_of(batch, next_row(world, batch->partition), id))->row;
+}
+
 pd_status commit(struct world *world, struct batch *batch)
 {
     const struct batch *const batches[] = { batch };
@@ -295,6 +320,19 @@ void assert_same_record(const struct instance_record *got, const struct instance
     assert_text(got->custom_status, expected->custom_status);
 }
 
+void assert_same_entity(const struct entity_record *got, const struct entity_record *expected)
+{
+    assert_int_equal(got->row, expected->row);
+    assert_int_equal(got->partition, expected->partition);
+    assert_int_equal(got->is_busy, expected->is_busy);
+    assert_int_equal(got->updated_at, expected->updated_at);
+    assert_text(got->id, expected->id);
+    assert_text(got->state, expected->state);
+    assert_text(got->lock_owner, expected->lock_owner);
+    assert_text(got->lock_execution, expected->lock_execution);
+    assert_text(got->lock_section, expected->lock_section);
+}
+
 void assert_same_message(const struct message *got, const struct message *expected)
 {
     assert_int_equal(got->kind, expected->kind);
@@ -311,6 +349,22 @@ bool find(struct world *world, const char *id, struct instance_record *ret)
     assert_ok(world, world->store->ops->load_instance(world->store, text_of(id), 0, &world->arena,
                                                       ret, &found, &world->err));
     return found;
+}
+
+bool find_entity(struct world *world, const char *id, struct entity_record *ret)
+{
+    bool found = false;
+    assert_ok(world, world->store->ops->load_entity(world->store, text_of(id), 0, &world->arena,
+                                                    ret, &found, &world->err));
+    return found;
+}
+
+struct entity_page entities(struct world *world, const struct entity_query *what)
+{
+    struct entity_page page;
+    assert_ok(world, world->store->ops->query_entities(world->store, what, &world->arena, &page,
+                                                       &world->err));
+    return page;
 }
 
 struct history_rows history(struct world *world, uint64_t row, uint64_t from)
@@ -385,6 +439,7 @@ int run_suite(const struct provider *provider, const struct CMUnitTest *own, siz
                    { conformance_life, conformance_life_count },
                    { conformance_query, conformance_query_count },
                    { conformance_mail, conformance_mail_count },
+                   { conformance_entity, conformance_entity_count },
                    { own, own_count } };
     struct CMUnitTest *tests = NULL;
     size_t count = 0;

@@ -68,6 +68,12 @@ void make_child(struct instance_record *record, const char *parent);
 void numbered(struct batch *batch, enum mutation_kind kind, uint64_t row, uint64_t number,
               struct text bytes);
 
+/* An entity with state, idle and not locked. */
+struct entity_record *entity_of(struct batch *batch, uint64_t row, const char *id);
+struct mutation *put_entity(struct batch *batch, const struct entity_record *entity);
+/* The same of the partition's next row; answers it. */
+uint64_t make_entity(struct world *world, struct batch *batch, const char *id);
+
 pd_status commit(struct world *world, struct batch *batch); /* frees it */
 void commit_ok(struct world *world, struct batch *batch);
 
@@ -80,6 +86,10 @@ void assert_same_message(const struct message *got, const struct message *expect
 void assert_same_record(const struct instance_record *got, const struct instance_record *expected);
 
 bool find(struct world *world, const char *id, struct instance_record *ret);
+/* But for the backlog. */
+void assert_same_entity(const struct entity_record *got, const struct entity_record *expected);
+bool find_entity(struct world *world, const char *id, struct entity_record *ret);
+struct entity_page entities(struct world *world, const struct entity_query *query);
 struct history_rows history(struct world *world, uint64_t row, uint64_t from);
 struct inbox_rows inbox(struct world *world, uint64_t row);
 struct busy_page busy(struct world *world, unsigned partition, uint64_t after, size_t max);
@@ -93,9 +103,9 @@ struct message message_of(enum message_kind kind, unsigned partition, const char
 
 /* The tests that every provider passes. */
 extern const struct CMUnitTest conformance[], conformance_life[], conformance_query[],
-    conformance_mail[];
+    conformance_mail[], conformance_entity[];
 extern const size_t conformance_count, conformance_life_count, conformance_query_count,
-    conformance_mail_count;
+    conformance_mail_count, conformance_entity_count;
 
 /* Runs them, and the provider's own, as one group. */
 int run_suite(const struct provider *provider, const struct CMUnitTest *own, size_t own_count);

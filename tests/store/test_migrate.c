@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Files of earlier versions, in the SQLite provider: version1.sql is one as its library made it.
- * What it holds is there after it was opened, what is new can be kept in it, and from then on it
+ * Files of earlier versions, in the SQLite provider: version1.sql and version2.sql are such as their
+ * libraries made them. What one holds is there after it was opened, what is new can be kept in it, and from then on it
  * cannot be told from a file that was made by this version. */
 #include "rig.h"
 
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/core.h"
+#include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
 
 static const char *path_in(const struct world *world, const char *name)
@@ -61,13 +62,15 @@ static void assert_answer(const struct world *world, const char *name, const cha
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-static void make_version_1(struct world *world, const char *name)
+static void make_version(struct world *world, int version, const char *name)
 {
-    static char sql[1 << 16];
-    FILE *file = fopen(PERDURE_SOURCE_DIR "/tests/store/version1.sql", "rb");
+    static char sql[1 << 16], path[400];
+    (void)snprintf(path, sizeof path, PERDURE_SOURCE_DIR "/tests/store/version%d.sql", version);
+    FILE *file = fopen(path, "rb");
     assert_non_null(file);
     size_t size = fread(sql, 1, sizeof sql - 1, file);
     assert_in_range(size, 10000, sizeof sql - 2);
+    sql[size] = 0;
     (void)fclose(file);
     sqlite3 *db = open_plain(world, name);
     assert_int_equal(
@@ -80,9 +83,9 @@ static void make_version_1(struct world *world, const char *name)
 }
 
 /* The world then is the migrated file. */
-static void enter_version_1(struct world *world)
+static void enter_version(struct world *world, int version)
 {
-    make_version_1(world, "hub1.db");
+    make_version(world, version, "hub1.db");
     store_close(world->store);
     world->crashes = 1;
     world->store = store_sqlite_open(path_in(world, "hub1.db"), 7, NULL, &world->err);
@@ -104,10 +107,18 @@ static struct ownership own(struct world *world, unsigned partition)
 
 #define T0 INT64_C(1772368496000001)
 
+/* As it says of itself, so that it need not be written here again at each version. */
+static void assert_is_of_this_version(struct world *world, const char *name)
+{
+    char expected[16];
+    (void)snprintf(expected, sizeof expected, "%d\n", SCHEMA_VERSION);
+    assert_answer(world, name, "PRAGMA user_version", expected);
+}
+
 static void all_that_a_version_1_file_holds_is_there_after_migrating(void **state)
 {
     struct world *world = *state;
-    enter_version_1(world);
+    enter_version(world, 1);
     struct instance_record done, runs, failed;
     assert_true(find(world, "done", &done));
     assert_true(find(world, "runs", &runs));
@@ -149,7 +160,7 @@ static void all_that_a_version_1_file_holds_is_there_after_migrating(void **stat
 static void numbers_go_on_where_version_1_ended(void **state)
 {
     struct world *world = *state;
-    enter_version_1(world);
+    enter_version(world, 1);
     struct ownership zero = own(world, 0), one = own(world, 1);
     assert_int_equal(zero.epoch, 2);
     assert_int_equal(zero.row_next, 6);
@@ -165,7 +176,7 @@ static void numbers_go_on_where_version_1_ended(void **state)
 static void what_is_new_can_be_kept_in_a_migrated_file(void **state)
 {
     struct world *world = *state;
-    enter_version_1(world);
+    enter_version(world, 1);
     (void)own(world, 0);
     struct batch *batch = batch_for(world, 0);
     struct instance_record *child = record_of(batch, world->rows[0], "child");
@@ -191,13 +202,83 @@ static void what_is_new_can_be_kept_in_a_migrated_file(void **state)
                   "child runs {\"colour\":\"red\",\"shape\":\"\"}\n");
 }
 
-static void a_migrated_file_is_like_a_new_one(void **state)
+/* What version 1 had too is where it was; then what came with version 2. */
+static void all_that_a_version_2_file_holds_is_there_after_migrating(void **state)
 {
     struct world *world = *state;
+    enter_version(world, 2);
+    struct instance_record got, expected = {
+        .row = 6,
+        .id = TEXT("child"),
+        .execution_id = TEXT("execution-child"),
+        .name = TEXT("Greet"),
+        .version = TEXT("1.0"),
+        .input = TEXT("{\"city\":\"Tokyo\"}"),
+        .state = RUN_PENDING,
+        .created_at = T0,
+        .updated_at = T0 + 1000000,
+    };
+    make_child(&expected, "runs");
+    expected.parent_execution_id = TEXT("execution-runs");
+    expected.starts_at = T0 + 5000;
+    assert_true(find(world, "child", &got));
+    assert_same_record(&got, &expected);
+    assert_true(find(world, "done", &got));
+    assert_int_equal(history(world, got.row, 0).turns[0].size, 140);
+    assert_int_equal(inbox(world, 4).arrivals[0], 5);
+    assert_int_equal(busy(world, 0, 0, 10).rows[0], 4);
+    assert_text(progress(world, 4).items[0].bytes, TEXT("{\"at\":50}"));
+    struct timer_page timers = due(world, 0, 0, INT64_MAX, 10);
+    assert_int_equal(timers.count, 2);
+    assert_int_equal(timers.items[0].id, -1);
+    assert_int_equal(timers.items[1].due, INT64_C(1804000000000000));
+    struct message_page zero = mail(world, 0, 0), one = mail(world, 1, 0);
+    struct message ended = message_of(MESSAGE_CHILD_ENDED, 0, "runs", "end of it");
+    struct message start = message_of(MESSAGE_START, 1, "waits", "start of it");
+    struct message purge = message_of(MESSAGE_PURGE, 1, "failed", "");
+    ended.execution_id = TEXT("execution-runs");
+    start.flags = 8;
+    purge.bytes = TEXT_ABSENT;
+    assert_int_equal(zero.count, 2);
+    assert_int_equal(zero.items[0].kind, MESSAGE_RAISE);
+    assert_same_message(&zero.items[1], &ended);
+    assert_int_equal(one.count, 2);
+    assert_same_message(&one.items[0], &start);
+    assert_same_message(&one.items[1], &purge);
+    assert_int_equal(own(world, 0).row_next, 8);
+    assert_int_equal(own(world, 1).row_next, 3);
+}
+
+static void entities_can_be_kept_in_a_migrated_file(void **state)
+{
+    struct world *world = *state;
+    struct entity_record got;
+    enter_version(world, 2);
+    uint64_t row = own(world, 0).row_next;
+    struct batch *batch = batch_for(world, 0);
+    struct message signal = message_of(MESSAGE_OPERATION, 0, "@counter@x", "a signal");
+    struct message cancel = message_of(MESSAGE_CANCEL_SIGNAL, 0, "@counter@y", "forget it");
+    put_entity(batch, entity_of(batch, row, "@counter@x"));
+    numbered(batch, MUTATION_INBOX_PUT, row, 1, TEXT("an operation"));
+    commit_ok(world, batch);
+    assert_ok(world, world->store->ops->accept(world->store, &signal, 1, &world->err));
+    assert_same_message(&mail(world, 0, 2).items[0], &signal);
+    assert_int_equal(world->store->ops->accept(world->store, &cancel, 1, &world->err),
+                     PD_E_NOT_FOUND);
+    assert_true(find_entity(world, "@counter@x", &got));
+    assert_int_equal(got.row, row);
+    assert_int_equal(inbox(world, row).count, 1);
+    assert_answer(world, "hub1.db",
+                  "SELECT entity_id||' '||name||' '||key||' '||backlog FROM perdure_entities",
+                  "@counter@x counter x 1\n");
+}
+
+static void assert_migrated_is_like_new(struct world *world, int version)
+{
     static const char all[] = "SELECT type||' '||name||' '||tbl_name||' '||ifnull(sql,'')"
                               " FROM sqlite_schema ORDER BY type,name";
     sqlite3 *fresh = open_plain(world, "hub0.db");
-    enter_version_1(world);
+    enter_version(world, version);
     sqlite3 *migrated = open_plain(world, "hub1.db");
     char *expected = ask(fresh, all), *got = ask(migrated, all);
     assert_string_equal(got, expected);
@@ -211,7 +292,7 @@ static void a_migrated_file_is_like_a_new_one(void **state)
     free(got);
     assert_int_equal(sqlite3_close(fresh), SQLITE_OK);
     assert_int_equal(sqlite3_close(migrated), SQLITE_OK);
-    assert_answer(world, "hub1.db", "PRAGMA user_version", "2\n");
+    assert_is_of_this_version(world, "hub1.db");
     assert_answer(world, "hub1.db", "PRAGMA integrity_check", "ok\n");
     assert_answer(world, "hub1.db",
                   "SELECT event_type||' '||ifnull(result,'-') FROM perdure_history"
@@ -220,11 +301,21 @@ static void a_migrated_file_is_like_a_new_one(void **state)
                   "OrchestratorCompleted -\n");
 }
 
+static void a_file_migrated_from_version_1_is_like_a_new_one(void **state)
+{
+    assert_migrated_is_like_new(*state, 1);
+}
+
+static void a_file_migrated_from_version_2_is_like_a_new_one(void **state)
+{
+    assert_migrated_is_like_new(*state, 2);
+}
+
 /* A process of the version before may run the engine: it would not know what is in the file. */
 static void a_file_whose_engine_runs_is_not_migrated_under_it(void **state)
 {
     struct world *world = *state;
-    make_version_1(world, "old.db");
+    make_version(world, 1, "old.db");
     FILE *lock = fopen(path_in(world, "old.db-lock"), "w");
     assert_non_null(lock);
     (void)fputs("process 77 on host elsewhere since long ago\n", lock);
@@ -241,7 +332,7 @@ static void a_file_whose_engine_runs_is_not_migrated_under_it(void **state)
     struct ownership ownership;
     assert_ok(world, store->ops->own(store, 0, WORLD_NOW, &ownership, &world->err));
     store_close(store);
-    assert_answer(world, "old.db", "PRAGMA user_version", "2\n");
+    assert_is_of_this_version(world, "old.db");
 }
 
 static void an_engine_does_not_start_on_a_file_migrated_since_it_was_opened(void **state)
@@ -252,11 +343,15 @@ static void an_engine_does_not_start_on_a_file_migrated_since_it_was_opened(void
     for (unsigned i = 0; i < WORLD_PARTITIONS; i++) {
         world->store->ops->disown(world->store, i);
     }
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=3", NULL, NULL, NULL), SQLITE_OK);
+    char sql[40], text[60];
+    (void)snprintf(sql, sizeof sql, "PRAGMA user_version=%d", SCHEMA_VERSION + 1);
+    (void)snprintf(text, sizeof text, "was made version %d by a newer library", SCHEMA_VERSION + 1);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(world->store->ops->own(world->store, 0, WORLD_NOW, &ownership, &world->err),
                      PD_E_STATE);
-    assert_non_null(strstr(world->err.text, "was made version 3 by a newer library"));
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=2", NULL, NULL, NULL), SQLITE_OK);
+    assert_non_null(strstr(world->err.text, text));
+    (void)snprintf(sql, sizeof sql, "PRAGMA user_version=%d", SCHEMA_VERSION);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     world_own(world);
     assert_int_equal(world->epochs[0], 2);
@@ -267,7 +362,7 @@ static void several_processes_may_migrate_a_file_at_once(void **state)
     struct world *world = *state;
     enum { MAKERS = 4 };
     pid_t children[MAKERS];
-    make_version_1(world, "race.db");
+    make_version(world, 1, "race.db");
     for (int i = 0; i < MAKERS; i++) {
         children[i] = fork();
         if (children[i] == 0) {
@@ -300,7 +395,10 @@ int main(void)
         TEST(all_that_a_version_1_file_holds_is_there_after_migrating),
         TEST(numbers_go_on_where_version_1_ended),
         TEST(what_is_new_can_be_kept_in_a_migrated_file),
-        TEST(a_migrated_file_is_like_a_new_one),
+        TEST(all_that_a_version_2_file_holds_is_there_after_migrating),
+        TEST(entities_can_be_kept_in_a_migrated_file),
+        TEST(a_file_migrated_from_version_1_is_like_a_new_one),
+        TEST(a_file_migrated_from_version_2_is_like_a_new_one),
         TEST(a_file_whose_engine_runs_is_not_migrated_under_it),
         TEST(an_engine_does_not_start_on_a_file_migrated_since_it_was_opened),
         TEST(several_processes_may_migrate_a_file_at_once),

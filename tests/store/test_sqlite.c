@@ -149,7 +149,7 @@ static void a_newer_version_is_refused_and_untouched(void **state)
     execute(world, "new.db", "PRAGMA journal_mode=DELETE; PRAGMA user_version=7");
     assert_int_equal(unlink(path_in(world, "new.db-lock")), 0);
     assert_refused(world, "new.db", PD_E_STATE,
-                   "new.db' is version 7, this library reads up to 2; upgrade the library");
+                   "new.db' is version 7, this library reads up to 3; upgrade the library");
 }
 
 static void an_empty_file_becomes_a_store(void **state)

@@ -47,10 +47,18 @@ static void *grow(void *items, size_t count, size_t *room, size_t size)
     return items;
 }
 
+/* Instance or entity. */
+static struct mem_instance *either_at(const struct contents *contents, uint64_t row)
+{
+    struct mem_instance *instance = contents_at(contents, row);
+    assert_that(instance != NULL);
+    return instance;
+}
+
 static struct mem_instance *instance_at(const struct contents *contents, uint64_t row)
 {
-    struct mem_instance *instance = map64_find(&contents->by_row, row);
-    assert_that(instance != NULL);
+    struct mem_instance *instance = either_at(contents, row);
+    assert_that(!instance->is_entity);
     return instance;
 }
 
@@ -70,12 +78,28 @@ size_t contents_row_above(const struct contents *contents, uint64_t after)
 
 /* ---- instances ------------------------------------------------------------------------------- */
 
+static void enter(struct contents *contents, struct mem_instance *instance)
+{
+    const struct instance_record *kept = &instance->record; /* or an entity's: alike so far */
+    assert_that(kept->row != 0 && kept->row % contents->partition_count == kept->partition);
+    assert_that(map_find(&contents->by_id, kept->id) == NULL);
+    map_put(&contents->by_id, kept->id, instance);
+    map64_put(&contents->by_row, kept->row, instance);
+    size_t at = contents_row_above(contents, kept->row);
+    contents->rows = grow(contents->rows, contents->row_count, &contents->row_room,
+                          sizeof(struct mem_instance *));
+    memmove(&contents->rows[at + 1], &contents->rows[at],
+            (contents->row_count - at) * sizeof(struct mem_instance *));
+    contents->rows[at] = instance;
+    contents->row_count++;
+    struct mem_partition *home = &contents->partitions[kept->partition];
+    home->row_high = kept->row > home->row_high ? kept->row : home->row_high;
+}
+
 static void insert_instance(struct contents *contents, unsigned partition,
                             const struct instance_record *record)
 {
-    assert_that(record->row != 0 && record->row % contents->partition_count == partition);
-    assert_that(map_find(&contents->by_id, record->id) == NULL);
-    assert_that(map64_find(&contents->by_row, record->row) == NULL);
+    assert_that(contents_at(contents, record->row) == NULL);
     struct mem_instance *instance = mem_alloc(sizeof *instance);
     struct instance_record *kept = &instance->record;
     *kept = *record;
@@ -91,17 +115,7 @@ static void insert_instance(struct contents *contents, unsigned partition,
     kept->tags = keep(record->tags);
     kept->parent_id = keep(record->parent_id);
     kept->parent_execution_id = keep(record->parent_execution_id);
-    map_put(&contents->by_id, kept->id, instance);
-    map64_put(&contents->by_row, kept->row, instance);
-    size_t at = contents_row_above(contents, kept->row);
-    contents->rows = grow(contents->rows, contents->row_count, &contents->row_room,
-                          sizeof(struct mem_instance *));
-    memmove(&contents->rows[at + 1], &contents->rows[at],
-            (contents->row_count - at) * sizeof(struct mem_instance *));
-    contents->rows[at] = instance;
-    contents->row_count++;
-    struct mem_partition *home = &contents->partitions[partition];
-    home->row_high = kept->row > home->row_high ? kept->row : home->row_high;
+    enter(contents, instance);
 }
 
 static void update_instance(struct instance_record *kept, const struct instance_record *record)
@@ -146,9 +160,8 @@ static void set_status(struct contents *contents, const struct mutation *mutatio
     kept->updated_at = mutation->due > kept->updated_at ? mutation->due : kept->updated_at;
 }
 
-static void free_instance(struct contents *contents, struct mem_instance *instance)
+static void free_record(struct instance_record *record)
 {
-    struct instance_record *record = &instance->record;
     struct text *const texts[] = { &record->id,
                                    &record->execution_id,
                                    &record->name,
@@ -163,6 +176,25 @@ static void free_instance(struct contents *contents, struct mem_instance *instan
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         drop(texts[i]);
     }
+}
+
+static void free_entity(struct entity_record *entity)
+{
+    drop(&entity->id);
+    drop(&entity->state);
+    drop(&entity->lock_owner);
+    drop(&entity->lock_execution);
+    drop(&entity->lock_section);
+}
+
+static void free_instance(struct contents *contents, struct mem_instance *instance)
+{
+    unsigned partition = instance->record.partition;
+    if (instance->is_entity) {
+        free_entity(&instance->entity);
+    } else {
+        free_record(&instance->record);
+    }
     forget_history(instance);
     forget_progress(instance);
     for (size_t i = 0; i < instance->inbox_count; i++) {
@@ -171,7 +203,7 @@ static void free_instance(struct contents *contents, struct mem_instance *instan
     while (instance->timers != NULL) {
         struct timer_node *timer = instance->timers;
         instance->timers = timer->next;
-        timers_remove(&contents->partitions[record->partition].timers, timer);
+        timers_remove(&contents->partitions[partition].timers, timer);
         mem_free(timer);
     }
     mem_free(instance->turns);
@@ -182,7 +214,7 @@ static void free_instance(struct contents *contents, struct mem_instance *instan
 
 static void delete_instance(struct contents *contents, uint64_t row)
 {
-    struct mem_instance *instance = map64_find(&contents->by_row, row);
+    struct mem_instance *instance = contents_at(contents, row);
     if (instance == NULL) {
         return;
     }
@@ -195,7 +227,35 @@ static void delete_instance(struct contents *contents, uint64_t row)
     free_instance(contents, instance);
 }
 
-/* ---- what belongs to an instance ------------------------------------------------------------- */
+/* ---- entities -------------------------------------------------------------------------------- */
+
+static void put_entity(struct contents *contents, unsigned partition,
+                       const struct mutation *mutation)
+{
+    const struct entity_record *entity = mutation->entity;
+    struct mem_instance *instance = contents_at(contents, entity->row);
+    assert_that(mutation->row == entity->row);
+    if (instance == NULL) {
+        instance = mem_alloc(sizeof *instance);
+        instance->is_entity = true;
+        instance->entity.row = entity->row;
+        instance->entity.partition = partition;
+        instance->entity.id = keep(entity->id);
+        enter(contents, instance);
+    }
+    struct entity_record *kept = &instance->entity;
+    assert_that(instance->is_entity && text_equal(kept->id, entity->id));
+    kept->is_busy = entity->is_busy;
+    kept->updated_at = entity->updated_at;
+    replace(&kept->lock_owner, entity->lock_owner);
+    replace(&kept->lock_execution, entity->lock_execution);
+    replace(&kept->lock_section, entity->lock_section);
+    if (!mutation->keeps_state) {
+        replace(&kept->state, entity->state);
+    }
+}
+
+/* ---- what belongs to an instance or entity --------------------------------------------------- */
 
 static void append_history(struct contents *contents, const struct mutation *mutation)
 {
@@ -208,7 +268,7 @@ static void append_history(struct contents *contents, const struct mutation *mut
 
 static void put_inbox(struct contents *contents, const struct mutation *mutation)
 {
-    struct mem_instance *instance = instance_at(contents, mutation->row);
+    struct mem_instance *instance = either_at(contents, mutation->row);
     size_t at = instance->inbox_count;
     instance->inbox = grow(instance->inbox, at, &instance->inbox_room, sizeof *instance->inbox);
     while (at != 0 && instance->inbox[at - 1].arrival > mutation->number) {
@@ -222,19 +282,23 @@ static void put_inbox(struct contents *contents, const struct mutation *mutation
 
 static void remove_inbox(struct contents *contents, const struct mutation *mutation)
 {
-    struct mem_instance *instance = map64_find(&contents->by_row, mutation->row);
+    struct mem_instance *instance = contents_at(contents, mutation->row);
     if (instance == NULL) {
         return;
     }
-    size_t gone = 0;
-    while (gone < instance->inbox_count && instance->inbox[gone].arrival <= mutation->number) {
-        drop(&instance->inbox[gone++].event);
+    size_t from = 0;
+    while (from < instance->inbox_count && instance->inbox[from].arrival < mutation->first) {
+        from++;
     }
-    instance->inbox_count -= gone;
-    if (gone != 0 && instance->inbox_count != 0) {
-        memmove(instance->inbox, instance->inbox + gone,
-                instance->inbox_count * sizeof *instance->inbox);
+    size_t to = from;
+    while (to < instance->inbox_count && instance->inbox[to].arrival <= mutation->number) {
+        drop(&instance->inbox[to++].event);
     }
+    if (to != from && to != instance->inbox_count) {
+        memmove(instance->inbox + from, instance->inbox + to,
+                (instance->inbox_count - to) * sizeof *instance->inbox);
+    }
+    instance->inbox_count -= to - from;
 }
 
 static void put_progress(struct contents *contents, const struct mutation *mutation)
@@ -258,7 +322,7 @@ static void put_progress(struct contents *contents, const struct mutation *mutat
 
 static void remove_progress(struct contents *contents, const struct mutation *mutation)
 {
-    struct mem_instance *instance = map64_find(&contents->by_row, mutation->row);
+    struct mem_instance *instance = contents_at(contents, mutation->row);
     size_t count = instance != NULL ? instance->progress_count : 0;
     for (size_t i = 0; i < count; i++) {
         if (instance->progress[i].id == mutation->id) {
@@ -273,7 +337,7 @@ static void remove_progress(struct contents *contents, const struct mutation *mu
 
 static struct timer_node **find_timer(struct contents *contents, const struct mutation *mutation)
 {
-    struct mem_instance *instance = map64_find(&contents->by_row, mutation->row);
+    struct mem_instance *instance = contents_at(contents, mutation->row);
     if (instance == NULL) {
         return NULL;
     }
@@ -300,7 +364,7 @@ static void remove_timer(struct contents *contents, unsigned partition,
 static void put_timer(struct contents *contents, unsigned partition,
                       const struct mutation *mutation)
 {
-    struct mem_instance *instance = instance_at(contents, mutation->row);
+    struct mem_instance *instance = either_at(contents, mutation->row);
     struct mem_partition *home = &contents->partitions[partition];
     remove_timer(contents, partition, mutation);
     struct timer_node *timer = mem_alloc(sizeof *timer);
@@ -340,7 +404,7 @@ bool contents_waits(const struct contents *contents, struct text id)
 {
     for (unsigned i = 0; i < contents->partition_count; i++) {
         for (const struct mem_message *m = contents->partitions[i].mailbox; m; m = m->next) {
-            if (judge_makes_instance(m->message.kind) && text_equal(m->message.instance_id, id)) {
+            if (judge_makes(m->message.kind) && text_equal(m->message.instance_id, id)) {
                 return true;
             }
         }
@@ -383,8 +447,8 @@ void contents_apply(struct contents *contents, const struct batch *batch)
         case MUTATION_TIMER_REMOVE: remove_timer(contents, batch->partition, m); break;
         case MUTATION_STATUS_SET: set_status(contents, m); break;
         case MUTATION_MAILBOX_PUT: contents_post(contents, m->message); break;
-        case MUTATION_ENTITY_PUT:
-        case MUTATION_ENTITY_DELETE: unreachable_state("not yet");
+        case MUTATION_ENTITY_PUT: put_entity(contents, batch->partition, m); break;
+        case MUTATION_ENTITY_DELETE: delete_instance(contents, m->row); break;
         case MUTATION_PROGRESS_PUT: put_progress(contents, m); break;
         case MUTATION_PROGRESS_REMOVE: remove_progress(contents, m); break;
         case MUTATION_MAILBOX_REMOVE:
@@ -394,10 +458,33 @@ void contents_apply(struct contents *contents, const struct batch *batch)
     }
 }
 
+struct mem_instance *contents_at(const struct contents *contents, uint64_t row)
+{
+    return map64_find(&contents->by_row, row);
+}
+
+static struct mem_instance *find(const struct contents *contents, struct text id, uint64_t row,
+                                 bool is_entity)
+{
+    struct mem_instance *found =
+        text_is_present(id) ? map_find(&contents->by_id, id) : contents_at(contents, row);
+    return found != NULL && found->is_entity == is_entity ? found : NULL;
+}
+
 struct mem_instance *contents_find(const struct contents *contents, struct text id, uint64_t row)
 {
-    return text_is_present(id) ? map_find(&contents->by_id, id)
-                               : map64_find(&contents->by_row, row);
+    return find(contents, id, row, false);
+}
+
+struct mem_instance *contents_find_entity(const struct contents *contents, struct text id,
+                                          uint64_t row)
+{
+    return find(contents, id, row, true);
+}
+
+bool contents_is_busy(const struct mem_instance *instance)
+{
+    return instance->is_entity ? instance->entity.is_busy : instance->record.is_busy;
 }
 
 void contents_init(struct contents *contents, unsigned partition_count)

@@ -16,8 +16,13 @@ struct mem_inbox_item {
     struct text event;
 };
 
+/* An instance or an entity: what is of a row. */
 struct mem_instance {
-    struct instance_record record; /* its text is owned */
+    union { /* both begin with row, partition and id; text is owned */
+        struct instance_record record;
+        struct entity_record entity;
+    };
+    bool is_entity;
     struct text *turns;
     size_t turn_count, turn_room;
     struct mem_inbox_item *inbox;
@@ -53,14 +58,20 @@ void contents_done(struct contents *contents);
 /* The epoch was checked before: nothing here can fail. */
 void contents_apply(struct contents *contents, const struct batch *batch);
 
+/* By id, or by row when it is absent; NULL when what is there is of the other sort. */
 struct mem_instance *contents_find(const struct contents *contents, struct text id, uint64_t row);
+struct mem_instance *contents_find_entity(const struct contents *contents, struct text id,
+                                          uint64_t row);
+/* Instance or entity. */
+struct mem_instance *contents_at(const struct contents *contents, uint64_t row);
+bool contents_is_busy(const struct mem_instance *instance);
 
 /* The place of the first row above `after` in contents->rows. */
 size_t contents_row_above(const struct contents *contents, uint64_t after);
 
 void contents_post(struct contents *contents, const struct message *message);
 
-/* A message that makes an instance of this id is in a mailbox. */
+/* A message that makes an instance or entity of this id is in a mailbox. */
 bool contents_waits(const struct contents *contents, struct text id);
 
 #endif

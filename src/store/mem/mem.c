@@ -137,7 +137,7 @@ static pd_status mem_commit(struct store *base, const struct batch *const *batch
 static bool waits_before(const struct message *messages, size_t count, struct text id)
 {
     for (size_t i = 0; i < count; i++) {
-        if (judge_makes_instance(messages[i].kind) && text_equal(messages[i].instance_id, id)) {
+        if (judge_makes(messages[i].kind) && text_equal(messages[i].instance_id, id)) {
             return true;
         }
     }
@@ -156,10 +156,15 @@ static pd_status mem_accept(struct store *base, const struct message *messages, 
     for (size_t i = 0; i < count && status == PD_OK; i++) {
         assert_that(messages[i].partition < base->partition_count);
         struct text id = messages[i].instance_id;
-        const struct mem_instance *instance = map_find(&contents->by_id, id);
+        if (judge_takes_all(messages[i].kind)) {
+            continue;
+        }
+        bool asks_entity = judge_asks_entity(&messages[i]);
+        const struct mem_instance *instance =
+            asks_entity ? contents_find_entity(contents, id, 0) : contents_find(contents, id, 0);
         struct addressee addressee = {
             .exists = instance != NULL,
-            .state = instance != NULL ? instance->record.state : RUN_PENDING,
+            .state = instance != NULL && !asks_entity ? instance->record.state : RUN_PENDING,
             .waits = contents_waits(contents, id) || waits_before(messages, i, id),
         };
         status = judge_message(&messages[i], &addressee, "mem: accept", err);
@@ -268,7 +273,7 @@ static struct board mem_board(struct store *base, size_t size)
 }
 
 static const struct store_ops mem_ops = {
-    .version = 2,
+    .version = 3,
     .close = mem_close,
     .own = mem_own,
     .disown = mem_disown,
@@ -286,6 +291,8 @@ static const struct store_ops mem_ops = {
     .count = mem_count,
     .load_progress = mem_load_progress,
     .board = mem_board,
+    .load_entity = mem_load_entity,
+    .query_entities = mem_query_entities,
 };
 
 /* With the hub's lock, or before anyone else knows the hub. */

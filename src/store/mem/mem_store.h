@@ -58,5 +58,9 @@ pd_status mem_count(struct store *store, const struct store_query *query, struct
                     pd_error *err);
 pd_status mem_load_progress(struct store *store, uint64_t row, struct arena *arena,
                             struct progress_rows *ret, pd_error *err);
+pd_status mem_load_entity(struct store *store, struct text id, uint64_t row, struct arena *arena,
+                          struct entity_record *ret, bool *ret_found, pd_error *err);
+pd_status mem_query_entities(struct store *store, const struct entity_query *query,
+                             struct arena *arena, struct entity_page *ret, pd_error *err);
 
 #endif

@@ -72,7 +72,7 @@ pd_status mem_load_inbox(struct store *base, uint64_t row, struct arena *arena,
     if (contents == NULL) {
         return err->status;
     }
-    const struct mem_instance *instance = contents_find(contents, TEXT_ABSENT, row);
+    const struct mem_instance *instance = contents_at(contents, row);
     size_t count = instance != NULL ? instance->inbox_count : 0;
     struct text *events = arena_alloc(arena, count * sizeof *events);
     uint64_t *arrivals = arena_alloc(arena, count * sizeof *arrivals);
@@ -111,10 +111,10 @@ pd_status mem_scan_busy(struct store *base, unsigned partition, uint64_t after, 
     size_t count = 0, room = 0;
     for (size_t i = contents_row_above(contents, after); i < contents->row_count && count < max;
          i++) {
-        const struct instance_record *record = &contents->rows[i]->record;
-        if (record->is_busy && record->partition == partition) {
+        const struct mem_instance *instance = contents->rows[i];
+        if (contents_is_busy(instance) && instance->record.partition == partition) {
             rows = grow(arena, rows, count, &room, sizeof *rows);
-            rows[count++] = record->row;
+            rows[count++] = instance->record.row;
         }
     }
     *ret = (struct busy_page){ .rows = rows, .count = count };
@@ -181,7 +181,7 @@ pd_status mem_query(struct store *base, const struct store_query *query, struct 
     for (size_t i = contents_row_above(contents, query->after_row);
          i < contents->row_count && !page.has_more; i++) {
         const struct instance_record *record = &contents->rows[i]->record;
-        if (!fits(record, query)) {
+        if (contents->rows[i]->is_entity || !fits(record, query)) {
             continue;
         }
         page.has_more = page.count == query->limit;
@@ -207,11 +207,116 @@ pd_status mem_count(struct store *base, const struct store_query *query, struct 
     *ret = (struct store_counts){ 0 };
     for (size_t i = 0; i < contents->row_count; i++) {
         const struct instance_record *record = &contents->rows[i]->record;
-        ret->of[record->state] += fits(record, query);
+        if (!contents->rows[i]->is_entity) {
+            ret->of[record->state] += fits(record, query);
+        }
     }
     mem_leave(store);
     return PD_OK;
 }
+
+/* ---- entities -------------------------------------------------------------------------------- */
+
+static struct entity_record copy_entity(const struct mem_instance *instance, struct arena *arena,
+                                        bool with_state)
+{
+    struct entity_record copy = instance->entity;
+    copy.id = text_copy(arena, copy.id);
+    copy.lock_owner = text_copy(arena, copy.lock_owner);
+    copy.lock_execution = text_copy(arena, copy.lock_execution);
+    copy.lock_section = text_copy(arena, copy.lock_section);
+    if (with_state) {
+        copy.state = text_copy(arena, copy.state);
+    } else if (text_is_present(copy.state)) {
+        copy.state = TEXT("");
+    }
+    return copy;
+}
+
+pd_status mem_load_entity(struct store *base, struct text id, uint64_t row, struct arena *arena,
+                          struct entity_record *ret, bool *ret_found, pd_error *err)
+{
+    struct mem_store *store = mem_store_of(base);
+    struct contents *contents = mem_enter(store, err);
+    if (contents == NULL) {
+        return err->status;
+    }
+    const struct mem_instance *found = contents_find_entity(contents, id, row);
+    *ret_found = found != NULL;
+    if (found != NULL) {
+        *ret = copy_entity(found, arena, true);
+    }
+    mem_leave(store);
+    return PD_OK;
+}
+
+static bool entity_fits(const struct entity_record *entity, const struct entity_query *query)
+{
+    return text_has_prefix(entity->id, query->id_prefix) &&
+           (!text_is_present(query->after_id) || text_compare(entity->id, query->after_id) > 0) &&
+           is_within(entity->updated_at, query->changed_from, query->changed_to) &&
+           (query->with_empty || text_is_present(entity->state)) &&
+           (!query->locked_only || text_is_present(entity->lock_owner));
+}
+
+/* The least by id of those that fit, one more than the limit: which says that there is more. */
+static const struct mem_instance **least(const struct contents *contents,
+                                         const struct entity_query *query, struct arena *arena,
+                                         size_t *ret_count)
+{
+    const struct mem_instance **found = NULL;
+    size_t count = 0, room = 0;
+    for (size_t i = 0; i < contents->row_count; i++) {
+        const struct mem_instance *instance = contents->rows[i];
+        struct text id = instance->record.id;
+        if (!instance->is_entity || !entity_fits(&instance->entity, query)) {
+            continue;
+        }
+        size_t low = 0, high = count;
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+            if (text_compare(found[middle]->entity.id, id) > 0) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        if (low > query->limit) {
+            continue;
+        }
+        found = grow(arena, found, count, &room, sizeof(struct mem_instance *));
+        size_t behind = count <= query->limit ? count - low : count - 1 - low;
+        memmove(&found[low + 1], &found[low], behind * sizeof(struct mem_instance *));
+        found[low] = instance;
+        count += count <= query->limit;
+    }
+    *ret_count = count;
+    return found;
+}
+
+pd_status mem_query_entities(struct store *base, const struct entity_query *query,
+                             struct arena *arena, struct entity_page *ret, pd_error *err)
+{
+    struct mem_store *store = mem_store_of(base);
+    struct contents *contents = mem_enter(store, err);
+    if (contents == NULL) {
+        return err->status;
+    }
+    size_t count = 0;
+    const struct mem_instance **found = least(contents, query, arena, &count);
+    bool has_more = count > query->limit;
+    count -= has_more;
+    struct entity_record *items = arena_alloc(arena, count * sizeof *items);
+    for (size_t i = 0; i < count; i++) {
+        items[i] = copy_entity(found[i], arena, query->with_state);
+        items[i].backlog = found[i]->inbox_count;
+    }
+    *ret = (struct entity_page){ .items = items, .count = count, .has_more = has_more };
+    mem_leave(store);
+    return PD_OK;
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 pd_status mem_load_progress(struct store *base, uint64_t row, struct arena *arena,
                             struct progress_rows *ret, pd_error *err)

@@ -8,8 +8,10 @@
  *
  * Gathering moves mutations past each other, so:
  *
- *   G1  A group ends at a deletion or renewal of an instance, at a timer set that may have been
- *       removed in the same group, and at the end of a batch.
+ *   G1  A group ends at a deletion of an instance or entity, a renewal of an instance, at a timer
+ *       set that may have been removed in the same group, at an entity put with its state that may
+ *       have been put without it (what keeps its state is written after the others), and at the
+ *       end of a batch.
  *   G2  Within a group what was gathered is written first, then the rest in its order. No mutation
  *       of the first kind rests on one of the second in the same group: that is what G1 sees to. */
 #include "base/assert.h"
@@ -19,36 +21,39 @@
 
 static const char where[] = "sqlite: commit";
 
-enum { REMOVED_BITS = 1024 };
+enum { MARK_BITS = 8192 };
 
 struct group {
     struct connection *connection;
-    struct feed later;                   /* used as a list */
-    uint64_t removed[REMOVED_BITS / 64]; /* timers removed in this group, by hash: may err to yes */
-    bool has_removed, has_extra;
+    struct feed later; /* used as a list */
+    /* Of this group, by hash, and so may err to yes: timers removed, entities put without their
+     * state. */
+    uint64_t marks[MARK_BITS / 64];
+    bool has_marks, has_extra, has_kept;
     uint64_t row_high, timer_high;
     pd_error *err;
 };
 
-static unsigned timer_bit(const struct mutation *mutation)
+/* The id is 0 in what is no timer's. */
+static unsigned mark_of(const struct mutation *mutation)
 {
     uint64_t hash = (mutation->row * 31 + (uint32_t)mutation->id) * UINT64_C(0x9e3779b97f4a7c15);
-    return (unsigned)(hash >> 54);
+    return (unsigned)(hash >> 51);
 }
 
-_Static_assert(REMOVED_BITS == 1 << (64 - 54), "timer_bit names every bit");
+_Static_assert(MARK_BITS == 1 << (64 - 51), "mark_of names every bit");
 
-static void set_removed(struct group *group, const struct mutation *mutation)
+static void set_mark(struct group *group, const struct mutation *mutation)
 {
-    unsigned bit = timer_bit(mutation);
-    group->removed[bit / 64] |= UINT64_C(1) << bit % 64;
-    group->has_removed = true;
+    unsigned bit = mark_of(mutation);
+    group->marks[bit / 64] |= UINT64_C(1) << bit % 64;
+    group->has_marks = true;
 }
 
-static bool may_be_removed(const struct group *group, const struct mutation *mutation)
+static bool may_be_marked(const struct group *group, const struct mutation *mutation)
 {
-    unsigned bit = timer_bit(mutation);
-    return group->has_removed && (group->removed[bit / 64] >> bit % 64 & 1) != 0;
+    unsigned bit = mark_of(mutation);
+    return group->has_marks && (group->marks[bit / 64] >> bit % 64 & 1) != 0;
 }
 
 static sqlite3_stmt *statement_of(struct group *group, enum statement which)
@@ -124,6 +129,13 @@ static pd_status delete_instance(struct group *group, uint64_t row)
     return run_for_row(group, all, sizeof all / sizeof all[0], row);
 }
 
+static pd_status delete_entity(struct group *group, uint64_t row)
+{
+    static const enum statement all[] = { STATEMENT_INBOX_DELETE, STATEMENT_TIMER_DELETE,
+                                          STATEMENT_BUSY_REMOVE, STATEMENT_ENTITY_DELETE };
+    return run_for_row(group, all, sizeof all / sizeof all[0], row);
+}
+
 static pd_status renew_instance(struct group *group, const struct mutation *mutation)
 {
     static const enum statement all[] = { STATEMENT_HISTORY_DELETE, STATEMENT_PROGRESS_DELETE };
@@ -178,7 +190,9 @@ static pd_status apply_one(struct group *group, const struct mutation *mutation,
     case MUTATION_STATUS_SET: return set_status(group, mutation);
     case MUTATION_INBOX_PUT: return put_inbox(group, mutation);
     case MUTATION_INBOX_REMOVE:
-        return run_numbers(group, STATEMENT_INBOX_REMOVE, mutation->row, mutation->number, 0);
+        return run_numbers(group, STATEMENT_INBOX_REMOVE, mutation->row, mutation->first,
+                           mutation->number);
+    case MUTATION_ENTITY_DELETE: return delete_entity(group, mutation->row);
     case MUTATION_TIMER_REMOVE:
         return run_numbers(group, STATEMENT_TIMER_REMOVE, mutation->row,
                            (uint64_t)(int64_t)mutation->id, (uint64_t)mutation->due);
@@ -193,7 +207,6 @@ static pd_status apply_one(struct group *group, const struct mutation *mutation,
     case MUTATION_INSTANCE_INSERT:
     case MUTATION_HISTORY_APPEND:
     case MUTATION_ENTITY_PUT:
-    case MUTATION_ENTITY_DELETE:
     case MUTATION_TIMER_PUT: break;
     }
     unreachable_state("a gathered mutation among those that come one by one");
@@ -204,6 +217,32 @@ static pd_status apply_one(struct group *group, const struct mutation *mutation,
 static pd_status write_feed(struct group *group, const struct feed *feed, enum statement which)
 {
     return feed->count == 0 ? PD_OK : connection_do(group->connection, which, where, group->err);
+}
+
+static pd_status write_entities(struct group *group)
+{
+    const struct feed *feed = &group->connection->entities;
+    pd_status status = write_feed(group, feed, STATEMENT_ENTITY_FEED);
+    if (status == PD_OK && group->has_kept) {
+        status = write_feed(group, feed, STATEMENT_ENTITY_KEEP_FEED);
+    }
+    if (status == PD_OK) {
+        status = write_feed(group, feed, STATEMENT_ENTITY_BUSY_FEED);
+    }
+    return status != PD_OK ? status : write_feed(group, feed, STATEMENT_ENTITY_IDLE_FEED);
+}
+
+static void clear(struct group *group)
+{
+    struct connection *connection = group->connection;
+    connection->instances.count = connection->entities.count = 0;
+    connection->histories.count = connection->timers.count = 0;
+    group->later.count = 0;
+    group->has_extra = group->has_kept = false;
+    if (group->has_marks) {
+        memset(group->marks, 0, sizeof group->marks);
+        group->has_marks = false;
+    }
 }
 
 static pd_status flush(struct group *group, const struct batch *batch)
@@ -224,17 +263,14 @@ static pd_status flush(struct group *group, const struct batch *batch)
     if (status == PD_OK) {
         status = write_feed(group, &connection->timers, STATEMENT_TIMER_FEED);
     }
+    if (status == PD_OK) {
+        status = write_entities(group);
+    }
     for (size_t i = 0; i < group->later.count && status == PD_OK; i++) {
         status = apply_one(group, group->later.items[i], batch);
     }
     group->timer_high += connection->timers.count;
-    connection->instances.count = connection->histories.count = connection->timers.count = 0;
-    group->later.count = 0;
-    group->has_extra = false;
-    if (group->has_removed) {
-        memset(group->removed, 0, sizeof group->removed);
-        group->has_removed = false;
-    }
+    clear(group);
     return status;
 }
 
@@ -253,21 +289,31 @@ static pd_status gather(struct group *group, const struct mutation *mutation,
         break;
     case MUTATION_HISTORY_APPEND: feed_add(&connection->histories, mutation); break;
     case MUTATION_TIMER_PUT:
-        if (may_be_removed(group, mutation)) {
+        if (may_be_marked(group, mutation)) {
             status = flush(group, batch);
         }
         feed_add(&connection->timers, mutation);
         break;
+    case MUTATION_ENTITY_PUT:
+        assert_that(mutation->row == mutation->entity->row && mutation->row != 0);
+        assert_that(mutation->row % partition_count == batch->partition);
+        if (mutation->keeps_state) {
+            set_mark(group, mutation);
+            group->has_kept = true;
+        } else if (may_be_marked(group, mutation)) {
+            status = flush(group, batch);
+        }
+        feed_add(&connection->entities, mutation);
+        group->row_high = mutation->row > group->row_high ? mutation->row : group->row_high;
+        break;
     case MUTATION_TIMER_REMOVE:
-        set_removed(group, mutation);
+        set_mark(group, mutation);
         feed_add(&group->later, mutation);
         break;
     case MUTATION_MAILBOX_PUT:
         assert_that(mutation->message->partition < partition_count);
         feed_add(&group->later, mutation);
         break;
-    case MUTATION_ENTITY_PUT:
-    case MUTATION_ENTITY_DELETE:
     case MUTATION_INSTANCE_UPDATE:
     case MUTATION_STATUS_SET:
     case MUTATION_INBOX_PUT:
@@ -277,6 +323,7 @@ static pd_status gather(struct group *group, const struct mutation *mutation,
     case MUTATION_MAILBOX_REMOVE: feed_add(&group->later, mutation); break;
     case MUTATION_INSTANCE_RENEW:
     case MUTATION_INSTANCE_DELETE:
+    case MUTATION_ENTITY_DELETE:
         feed_add(&group->later, mutation);
         status = flush(group, batch);
         break;
@@ -354,7 +401,7 @@ pd_status sqlite_commit(struct store *base, const struct batch *const *batches, 
         return err->status;
     }
     struct group group = { .connection = connection, .err = err };
-    connection->instances.count = connection->histories.count = connection->timers.count = 0;
+    clear(&group);
     pd_status status = apply_all(&group, batches, count, base->partition_count);
     feed_done(&group.later);
     if (status == PD_OK) {

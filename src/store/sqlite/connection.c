@@ -134,6 +134,7 @@ struct connection *connection_open(const char *path, const char *name, const cha
     (void)sqlite3_db_config(connection->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 512, 256);
     (void)sqlite3_db_config(connection->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (feed_register(connection->db, "feed_instance", &connection->instances) != SQLITE_OK ||
+        feed_register(connection->db, "feed_entity", &connection->entities) != SQLITE_OK ||
         feed_register(connection->db, "feed_history", &connection->histories) != SQLITE_OK ||
         feed_register(connection->db, "feed_timer", &connection->timers) != SQLITE_OK ||
         sqlite3_exec(connection->db, settings, NULL, NULL, NULL) != SQLITE_OK) {
@@ -160,6 +161,7 @@ void connection_close(struct connection *connection)
     (void)sqlite3_finalize(connection->query);
     (void)sqlite3_close_v2(connection->db);
     feed_done(&connection->instances);
+    feed_done(&connection->entities);
     feed_done(&connection->histories);
     feed_done(&connection->timers);
     OBJECT_FREE(connection, CONNECTION_MAGIC);

@@ -44,7 +44,15 @@ struct feed_cursor {
     X(parent_id, "parent_id")                     \
     X(parent_execution_id, "parent_execution_id") \
     X(tags, "tags")                               \
-    X(has_extra, "has_extra")
+    X(has_extra, "has_extra")                     \
+    X(entity_id, "entity_id")                     \
+    X(entity_updated_at, "entity_updated_at")     \
+    X(entity_is_busy, "entity_is_busy")           \
+    X(lock_owner, "lock_owner")                   \
+    X(lock_execution, "lock_execution")           \
+    X(lock_section, "lock_section")               \
+    X(entity_state, "entity_state")               \
+    X(keeps_state, "keeps_state")
 
 enum feed_column {
 #define X(column, sql) COLUMN_##column,
@@ -172,6 +180,7 @@ static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     const struct feed *feed = CONTAINER_OF(base->pVtab, struct feed_table, base)->feed;
     const struct mutation *mutation = feed->items[at];
     const struct instance_record *instance = mutation->instance;
+    const struct entity_record *entity = mutation->entity;
     switch ((enum feed_column)(number - 1)) {
     case COLUMN_row: sqlite3_result_int64(context, (int64_t)mutation->row); break;
     case COLUMN_number: sqlite3_result_int64(context, (int64_t)mutation->number); break;
@@ -199,6 +208,14 @@ static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     case COLUMN_parent_execution_id: give_text(context, instance->parent_execution_id); break;
     case COLUMN_tags: give_text(context, instance->tags); break;
     case COLUMN_has_extra: sqlite3_result_int(context, feed_has_extra(instance)); break;
+    case COLUMN_entity_id: give_text(context, entity->id); break;
+    case COLUMN_entity_updated_at: sqlite3_result_int64(context, entity->updated_at); break;
+    case COLUMN_entity_is_busy: sqlite3_result_int(context, entity->is_busy); break;
+    case COLUMN_lock_owner: give_text(context, entity->lock_owner); break;
+    case COLUMN_lock_execution: give_text(context, entity->lock_execution); break;
+    case COLUMN_lock_section: give_text(context, entity->lock_section); break;
+    case COLUMN_entity_state: give_text(context, entity->state); break;
+    case COLUMN_keeps_state: sqlite3_result_int(context, mutation->keeps_state); break;
     }
     return SQLITE_OK;
 }

@@ -37,6 +37,16 @@ static pd_status judge(struct connection *connection, const struct message *mess
     pd_status status = PD_OK;
     int64_t state = 0, one = 0;
     struct addressee addressee = { 0 };
+    if (judge_takes_all(message->kind)) {
+        return PD_OK;
+    }
+    if (judge_asks_entity(message)) {
+        struct text id = message->instance_id;
+        addressee.exists = ask(connection, STATEMENT_ENTITY_HAS, id, &one, &status, err);
+        addressee.waits = status == PD_OK && !addressee.exists &&
+                          ask(connection, STATEMENT_MAILBOX_HAS_OPERATION, id, &one, &status, err);
+        return status != PD_OK ? status : judge_message(message, &addressee, where, err);
+    }
     addressee.exists =
         ask(connection, STATEMENT_STATE_BY_ID, message->instance_id, &state, &status, err);
     addressee.state = (enum run_state)state;

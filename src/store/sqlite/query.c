@@ -118,26 +118,11 @@ static sqlite3_stmt *statement_of(struct connection *connection, unsigned shape,
     return connection->query;
 }
 
-/* The least text above every text that begins with the prefix; absent when there is none. */
-static struct text after_prefix(struct arena *arena, struct text prefix)
-{
-    size_t size = prefix.size;
-    while (size != 0 && (uint8_t)prefix.at[size - 1] == 0xff) {
-        size--;
-    }
-    if (size == 0) {
-        return TEXT_ABSENT;
-    }
-    char *copy = arena_copy(arena, prefix.at, size);
-    copy[size - 1] = (char)((uint8_t)copy[size - 1] + 1);
-    return text_make(copy, size);
-}
-
 /* A number that the shape does not have is refused by SQLite, and not missed. */
 static bool start(struct reading *reading, struct store *base, const struct store_query *query,
                   unsigned gives, struct arena *arena, pd_error *err)
 {
-    struct text above = after_prefix(arena, query->id_prefix);
+    struct text above = reading_after_prefix(arena, query->id_prefix);
     if (!reading_open(reading, base, arena, err)) {
         return false;
     }

@@ -90,6 +90,20 @@ void *reading_grow(struct arena *arena, void *items, size_t count, size_t *room,
     return bigger;
 }
 
+struct text reading_after_prefix(struct arena *arena, struct text prefix)
+{
+    size_t size = prefix.size;
+    while (size != 0 && (uint8_t)prefix.at[size - 1] == 0xff) {
+        size--;
+    }
+    if (size == 0) {
+        return TEXT_ABSENT;
+    }
+    char *copy = arena_copy(arena, prefix.at, size);
+    copy[size - 1] = (char)((uint8_t)copy[size - 1] + 1);
+    return text_make(copy, size);
+}
+
 /* ---- instances ------------------------------------------------------------------------------- */
 
 struct instance_record reading_record(struct reading *reading, bool with_payloads)
@@ -312,7 +326,7 @@ pd_status sqlite_receive(struct store *base, unsigned partition, uint64_t after,
     while (reading_next(&reading)) {
         uint64_t number = reading_number(&reading, 0);
         int kind = sqlite3_column_int(reading.statement, 1);
-        if (kind < (int)MESSAGE_START || kind > (int)MESSAGE_TASK_ENDED) {
+        if (kind < (int)MESSAGE_START || kind > (int)MESSAGE_CANCEL_SIGNAL) {
             reading.status = error_set(err, PD_E_CORRUPT, false, where,
                                        "message %llu of partition %u is of kind %d, which is none",
                                        (unsigned long long)number, partition, kind);

@@ -39,4 +39,7 @@ struct instance_record reading_record(struct reading *reading, bool with_payload
 /* Makes room for one more in an array that lives in an arena. */
 void *reading_grow(struct arena *arena, void *items, size_t count, size_t *room, size_t size);
 
+/* The least text above every text that begins with the prefix; absent when there is none. */
+struct text reading_after_prefix(struct arena *arena, struct text prefix);
+
 #endif

@@ -105,19 +105,40 @@ static const char *const migration_2[] = {
     NULL
 };
 
-static const char *const *const migrations[SCHEMA_VERSION] = { migration_1, migration_2 };
+static const char *const migration_3[] = {
+    /* Rows are of instances or of entities: busy, inbox and timer are shared by both. Since this
+     * version new names begin as those do that are not for others: a file may have an `entity` of
+     * its user's. */
+    "CREATE TABLE perdure_entity("
+    " row INTEGER PRIMARY KEY,"
+    " id TEXT NOT NULL,"
+    " updated_at INTEGER NOT NULL,"
+    " lock_owner TEXT,"
+    " lock_execution TEXT,"
+    " lock_section TEXT,"
+    " state TEXT);"
+    "CREATE UNIQUE INDEX perdure_entity_id ON perdure_entity(id);",
+    NULL
+};
+
+static const char *const *const migrations[SCHEMA_VERSION] = { migration_1, migration_2,
+                                                               migration_3 };
 
 static const char *const ours[] = {
-    "partition",        "instance",  "instance_extra", "busy",
-    "history",          "progress",  "inbox",          "timer",
-    "mailbox",          "byte",      "instance_id",    "instance_parent",
-    "history_instance", "timer_due", "mailbox_start",  "perdure_instances",
-    "perdure_history",
+    "partition",       "instance",
+    "instance_extra",  "busy",
+    "history",         "progress",
+    "inbox",           "timer",
+    "mailbox",         "byte",
+    "timer_due",       "instance_id",
+    "instance_parent", "history_instance",
+    "mailbox_start",
 };
 
 bool schema_is_ours(const char *name)
 {
-    bool is_ours = false;
+    static const char prefix[] = "perdure_"; /* of all the others, also of versions to come */
+    bool is_ours = name != NULL && sqlite3_strnicmp(name, prefix, (int)sizeof prefix - 1) == 0;
     for (size_t i = 0; name != NULL && i < sizeof ours / sizeof ours[0] && !is_ours; i++) {
         is_ours = sqlite3_stricmp(name, ours[i]) == 0;
     }

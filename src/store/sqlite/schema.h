@@ -18,10 +18,12 @@ struct connection;
 
 /* Messages that make an instance: as the index of them has it, so that it is used. */
 #define SCHEMA_IS_START "kind IN(1,8,9)"
+/* Messages that make an entity. */
+#define SCHEMA_IS_OPERATION "kind=13"
 
 enum {
     SCHEMA_APPLICATION_ID = 0x50657264, /* "Perd" */
-    SCHEMA_VERSION = 2,
+    SCHEMA_VERSION = 3,
 };
 
 /* Looks at the file without touching it: PD_OK when it is missing, empty, or ours of a version we
@@ -43,7 +45,7 @@ pd_status schema_look(struct connection *connection, unsigned *ret_partitions, p
 extern const char *const schema_views[];
 extern const char schema_views_gone[];
 
-/* A table, index or view of ours, whatever the case of its letters. */
+/* A table, index or view of ours or of a version to come, whatever the case of its letters. */
 bool schema_is_ours(const char *name);
 
 #endif

@@ -202,7 +202,7 @@ static void sqlite_trim(struct store *base)
 }
 
 static const struct store_ops sqlite_ops = {
-    .version = 2,
+    .version = 3,
     .close = sqlite_close,
     .own = sqlite_own,
     .disown = sqlite_disown,
@@ -223,6 +223,8 @@ static const struct store_ops sqlite_ops = {
     .load_progress = sqlite_load_progress,
     .transact = sqlite_transact,
     .board = sqlite_board,
+    .load_entity = sqlite_load_entity,
+    .query_entities = sqlite_query_entities,
 };
 
 /* From the root, as connections are opened again later, when the process may be elsewhere. It also

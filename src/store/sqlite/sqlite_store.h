@@ -90,6 +90,12 @@ pd_status sqlite_query(struct store *store, const struct store_query *query, str
 pd_status sqlite_count(struct store *store, const struct store_query *query,
                        struct store_counts *ret, pd_error *err);
 
+/* entity.c */
+pd_status sqlite_load_entity(struct store *store, struct text id, uint64_t row, struct arena *arena,
+                             struct entity_record *ret, bool *ret_found, pd_error *err);
+pd_status sqlite_query_entities(struct store *store, const struct entity_query *query,
+                                struct arena *arena, struct entity_page *ret, pd_error *err);
+
 /* mailbox.c */
 pd_status sqlite_accept(struct store *store, const struct message *messages, size_t count,
                         pd_error *err);

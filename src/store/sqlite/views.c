@@ -121,7 +121,11 @@
     "'{\"'||replace(replace(trim(replace(replace(tags,'\\','\\\\'),'\"','\\\"'),char(30)),"       \
     "char(31),'\":\"'),char(30),'\",\"')||'\"}'"
 
-const char schema_views_gone[] = "DROP VIEW IF EXISTS perdure_history;"
+/* "@name@key" */
+#define NAME_END "instr(substr(id,2),'@')"
+
+const char schema_views_gone[] = "DROP VIEW IF EXISTS perdure_entities;"
+                                 "DROP VIEW IF EXISTS perdure_history;"
                                  "DROP VIEW IF EXISTS perdure_instances;"
                                  "DROP TABLE IF EXISTS byte;";
 
@@ -140,6 +144,13 @@ const char *const schema_views[] = {
     "input,output,custom_status," TAGS_AS_JSON " AS tags,parent_id,"
     "execution_id,instance.row AS row"
     " FROM instance LEFT JOIN instance_extra AS extra ON extra.row=instance.row;",
+
+    "CREATE VIEW perdure_entities AS SELECT id AS entity_id,"
+    "substr(id,2," NAME_END "-1) AS name,substr(id," NAME_END "+2) AS key,"
+    TIME_OF("updated_at") " AS changed_at,"
+    "EXISTS(SELECT 1 FROM busy WHERE busy.row=e.row) AS is_busy,"
+    "(SELECT count(*) FROM inbox WHERE inbox.instance=e.row) AS backlog,"
+    "lock_owner AS locked_by,state,row FROM perdure_entity AS e;",
 
     "CREATE VIEW perdure_history AS SELECT i.id AS instance_id,"
     "row_number() OVER (PARTITION BY i.id ORDER BY h.turn,j.key) AS number,"

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Entities, read.
+ *
+ *   Y1  A query goes through the index of ids, from where its page begins to where its prefix ends,
+ *       and sorts nothing. What a window of time, or being locked, leaves out is passed on the way:
+ *       no index of these is kept, as each put would pay for it (docs/decisions/0011).
+ *   Y2  State is the last column, and a query that does not give it does not read it either:
+ *       typeof looks at the head of a row only. */
+#include <limits.h>
+
+#include "store/sqlite/reading.h"
+
+/* Of ENTITY_COLUMNS, and the state behind them. */
+static struct entity_record record_of(struct reading *reading)
+{
+    struct entity_record record = {
+        .row = reading_number(reading, 0),
+        .id = reading_text(reading, 1),
+        .updated_at = sqlite3_column_int64(reading->statement, 2),
+        .is_busy = sqlite3_column_int(reading->statement, 3) != 0,
+        .lock_owner = reading_text(reading, 4),
+        .lock_execution = reading_text(reading, 5),
+        .lock_section = reading_text(reading, 6),
+        .state = reading_text(reading, 7),
+    };
+    record.partition = (unsigned)(record.row % reading->store->base.partition_count);
+    return record;
+}
+
+pd_status sqlite_load_entity(struct store *base, struct text id, uint64_t row, struct arena *arena,
+                             struct entity_record *ret, bool *ret_found, pd_error *err)
+{
+    struct reading reading;
+    struct entity_record record = { 0 };
+    bool by_id = text_is_present(id);
+    if (!reading_start(&reading, base, by_id ? STATEMENT_ENTITY_BY_ID : STATEMENT_ENTITY_BY_ROW,
+                       arena, err)) {
+        return reading.status;
+    }
+    if (by_id) {
+        connection_bind_text(reading.statement, 1, id);
+    } else {
+        connection_bind_number(reading.statement, 1, row);
+    }
+    bool found = reading_next(&reading);
+    if (found) {
+        record = record_of(&reading);
+    }
+    pd_status status = reading_stop(&reading);
+    if (status == PD_OK) {
+        *ret_found = found;
+        if (found) {
+            *ret = record;
+        }
+    }
+    return status;
+}
+
+static void bind(sqlite3_stmt *s, const struct entity_query *query, struct arena *arena)
+{
+    struct text above = reading_after_prefix(arena, query->id_prefix);
+    struct text from = text_is_present(query->id_prefix) ? query->id_prefix : TEXT("");
+    bool goes_on = text_is_present(query->after_id) && text_compare(query->after_id, from) >= 0;
+    size_t limit = query->limit < INT_MAX ? query->limit : INT_MAX;
+    connection_bind_text(s, 1, goes_on ? query->after_id : from);
+    (void)sqlite3_bind_int(s, 2, !goes_on);
+    if (text_is_present(above)) {
+        connection_bind_text(s, 3, above);
+    } else {
+        (void)sqlite3_bind_zeroblob(s, 3, 0); /* above all text */
+    }
+    (void)sqlite3_bind_int64(s, 4, query->changed_from != 0 ? query->changed_from : INT64_MIN);
+    (void)sqlite3_bind_int64(s, 5, query->changed_to != 0 ? query->changed_to : INT64_MAX);
+    (void)sqlite3_bind_int(s, 6, query->with_empty);
+    (void)sqlite3_bind_int(s, 7, query->locked_only);
+    (void)sqlite3_bind_int(s, 8, query->with_state);
+    connection_bind_number(s, 9, limit + 1);
+}
+
+pd_status sqlite_query_entities(struct store *base, const struct entity_query *query,
+                                struct arena *arena, struct entity_page *ret, pd_error *err)
+{
+    struct reading reading;
+    struct entity_page page = { 0 };
+    struct entity_record *items = NULL;
+    size_t room = 0;
+    if (!reading_start(&reading, base, STATEMENT_ENTITY_LIST, arena, err)) {
+        return reading.status;
+    }
+    bind(reading.statement, query, arena);
+    while (reading_next(&reading)) {
+        page.has_more = page.count == query->limit;
+        if (page.has_more) {
+            break;
+        }
+        items = reading_grow(arena, items, page.count, &room, sizeof *items);
+        items[page.count] = record_of(&reading);
+        items[page.count++].backlog = (size_t)reading_number(&reading, 8);
+    }
+    page.items = items;
+    pd_status status = reading_stop(&reading);
+    if (status == PD_OK) {
+        *ret = page;
+    }
+    return status;
+}
