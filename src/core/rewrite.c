@@ -21,7 +21,8 @@
 
 static bool is_failure(const struct event *event)
 {
-    return event->kind == EVENT_TASK_FAILED || event->kind == EVENT_CHILD_FAILED;
+    return event->kind == EVENT_TASK_FAILED || event->kind == EVENT_CHILD_FAILED ||
+           event->kind == EVENT_ENTITY_FAILED;
 }
 
 /* The step that a retry policy answered with this one; EVENT_NO_ID: the code itself asked. */
@@ -199,6 +200,15 @@ pd_status rewrite_rewind(const struct instance_record *record, const struct turn
     put_rewound(&wait, rewound);
     ret->waiting = wait.at;
     ret->waiting_count = wait.count;
+    /* Also the history as it is: a lock that was asked for in a turn that is undone may still be
+     * granted, and would be taken for the one that is asked for then. */
+    struct adoption lived = { .turns = turns, .turn_count = turn_count };
+    if (rewrite_open_section(ret) != NULL || rewrite_open_section(&lived) != NULL) {
+        return error_set(err, PD_E_STATE, false, "core: rewind",
+                         "the instance '%.*s' failed inside a critical section, or on its way into "
+                         "one or out of it: it does not have these locks any more",
+                         TEXT_ARGS(record->id));
+    }
     return PD_OK;
 }
 
@@ -412,6 +422,11 @@ pd_status rewrite_fork(const struct instance_record *record, const struct turn_e
         .waiting = wait.at,
         .waiting_count = wait.count,
     };
+    if (rewrite_open_section(ret) != NULL) {
+        return error_set(err, PD_E_INVALID, false, "core: fork",
+                         "up to there '%.*s' is inside a critical section, whose locks are its own",
+                         TEXT_ARGS(record->id));
+    }
     rename_children(ret, arena);
     return PD_OK;
 }

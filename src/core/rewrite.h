@@ -12,7 +12,10 @@
  *   R1  A turn that stays and was not changed is the caller's own array of events.
  *   R2  All that stays can be replayed by code that did not change.
  *   R3  Time and memory are linear in the number of events, but for the children of a fork, which
- *       are looked up. */
+ *       are looked up.
+ *
+ * Entities: a call is cut and asked for again as an activity is. Locks cannot be had again, so
+ * nothing goes on from inside a critical section. R4: rewrite_section.c. */
 #ifndef CORE_REWRITE_H
 #define CORE_REWRITE_H
 
@@ -22,8 +25,8 @@
  *
  * The turn in which it failed is undone, and with it those before it in which the code asked for
  * nothing: it was waiting for others still (a fan-out). What had come in in these turns waits
- * again, but for failures of activities and children: they are taken out, so that these steps are
- * open and asked for again. Where a retry policy went on in such a turn, its new attempts and their
+ * again, but for failures of activities, children and calls: they are taken out, so that these
+ * steps are open and asked for again. Where a retry policy went on in such a turn, its new attempts and their
  * timers stay, and so do the failures that they answer. A failure that the code has answered with a
  * step of its own (a compensation), or that came before one, stays too, because history could not
  * be replayed without it. The execution id stays, so keys of activities do. What the last turn sent
@@ -31,7 +34,9 @@
  *
  *   rewound   EXECUTION_REWOUND, becomes the first event that waits, behind EXECUTION_STARTED and
  *             earlier ones of its kind that stand there
- *   returns   PD_OK; PD_E_STATE when the history does not end with a failure */
+ *   returns   PD_OK; PD_E_STATE when the history does not end with a failure, or it failed inside a
+ *             critical section, or in the turn in which it left or entered one: its locks were
+ *             given back, and what stays would be inside */
 pd_status rewrite_rewind(const struct instance_record *record, const struct turn_events *turns,
                          size_t turn_count, const struct event *rewound, struct arena *arena,
                          struct adoption *ret, pd_error *err);
@@ -49,7 +54,8 @@ pd_status rewrite_rewind(const struct instance_record *record, const struct turn
  *             the source and was in no turn yet is the source's alone; without any turn that
  *             leaves the start, as the record has it
  *   record    of the source; id and execution_id of the new one are given
- *   returns   PD_OK; PD_E_INVALID when there is no such event */
+ *   returns   PD_OK; PD_E_INVALID when there is no such event, or what stays ends inside a critical
+ *             section: the locks are the source's */
 pd_status rewrite_fork(const struct instance_record *record, const struct turn_events *turns,
                        size_t turn_count, uint64_t number, struct text id, struct text execution_id,
                        struct arena *arena, struct adoption *ret, pd_error *err);
@@ -58,10 +64,15 @@ pd_status rewrite_fork(const struct instance_record *record, const struct turn_e
 void rewrite_split(const struct event *events, size_t count, struct arena *arena,
                    const struct turn_events **ret, size_t *ret_count);
 
+/* The LOCK_REQUESTED of the critical section that it is inside of, or waits to get into, when it has
+ * lived so far; NULL: none. */
+const struct event *rewrite_open_section(const struct adoption *adoption);
+
 /* Is this a history that an instance can go on from, or have ended with? What comes from outside
  * (an archive) may be anything. Turns begin with ORCHESTRATOR_STARTED and the first then with
  * EXECUTION_STARTED, or that one waits; steps have ascending numbers; an execution ends at most
- * once, at the end, and does so exactly when the record says so; what waits can come in.
+ * once, at the end, and does so exactly when the record says so; what waits can come in; one that
+ * has not ended is in no critical section.
  *
  *   returns   PD_OK, or PD_E_CORRUPT with the sentence */
 pd_status rewrite_check(const struct adoption *adoption, pd_error *err);

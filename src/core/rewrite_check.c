@@ -14,7 +14,8 @@
 static bool is_step(const struct event *event)
 {
     return event->kind == EVENT_TASK_SCHEDULED || event->kind == EVENT_TIMER_CREATED ||
-           event->kind == EVENT_CHILD_CREATED;
+           event->kind == EVENT_CHILD_CREATED || event->kind == EVENT_ENTITY_CALLED ||
+           event->kind == EVENT_LOCK_REQUESTED;
 }
 
 /* Of all steps, in order, until `take` says no. */
@@ -95,6 +96,27 @@ static bool has_negative_limit(const struct event *event)
            (extra->limits.start_ms < 0 || extra->limits.run_ms < 0 || extra->limits.beat_ms < 0);
 }
 
+/* As entities are known: with no capitals in the name. */
+static bool is_entity(struct text id)
+{
+    pd_error unused;
+    if (entity_id_check(id, &unused) != PD_OK) {
+        return false;
+    }
+    size_t i = 1;
+    while (id.at[i] != '@' && (id.at[i] < 'A' || id.at[i] > 'Z')) {
+        i++;
+    }
+    return id.at[i] == '@';
+}
+
+/* Of a LOCK_REQUESTED; another event has nothing to lock. */
+static bool locks_nothing(const struct event *event)
+{
+    return event->kind == EVENT_LOCK_REQUESTED &&
+           (event->extra == NULL || event->extra->lock_set.size == 0);
+}
+
 /* NULL, or what is wrong with the event. */
 static const char *flaw_of_event(const struct event *event, size_t turn, size_t at)
 {
@@ -118,6 +140,12 @@ static const char *flaw_of_event(const struct event *event, size_t turn, size_t 
         (instance_id_check(event->instance_id, &unused) != PD_OK ||
          !text_is_present(event->name))) {
         return "a child has no proper id, or no name";
+    }
+    if (event->kind == EVENT_ENTITY_CALLED && !is_entity(event->instance_id)) {
+        return "an entity that was called has no proper id";
+    }
+    if (locks_nothing(event)) {
+        return "a critical section locks nothing";
     }
     return NULL;
 }
@@ -212,6 +240,10 @@ pd_status rewrite_check(const struct adoption *adoption, pd_error *err)
     if (flaw == NULL && !are_dense(adoption)) {
         flaw = "steps are missing before another one";
     }
+    if (flaw == NULL && !run_state_is_final(adoption->record->state) &&
+        rewrite_open_section(adoption) != NULL) {
+        flaw = "it is inside a critical section, whose locks stay where they are";
+    }
     return flaw == NULL ? PD_OK
                         : error_set(err, PD_E_CORRUPT, false, "core: history",
                                     "the history of '%.*s' does not hold together: %s (turn %zu)",
@@ -233,6 +265,11 @@ static const char *flaw_of_image(const struct instance_image *image)
     const struct event *start = has_turns ? &image->history[1] : &image->inbox[0];
     if (start->kind != EVENT_EXECUTION_STARTED) {
         return "it begins with something else than its start";
+    }
+    for (size_t i = 0; i < image->history_count; i++) {
+        if (locks_nothing(&image->history[i])) {
+            return "a critical section locks nothing";
+        }
     }
     for (size_t i = 0; i < image->inbox_count; i++) {
         if (event_role(image->inbox[i].kind) != ROLE_INPUT) {

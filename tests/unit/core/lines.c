@@ -14,21 +14,28 @@
 struct spelling {
     const char *text;
     enum event_kind kind;
-    enum { PLAIN, STEP, REF } number;
+    enum { PLAIN, STEP, REF, UNLOCK } number;
 };
 
 /* The longer of two that begin alike comes first. */
 static const struct spelling spellings[] = {
+    { "a+", EVENT_ENTITY_COMPLETED, REF },
+    { "a-", EVENT_ENTITY_FAILED, REF },
     { "c+", EVENT_CHILD_COMPLETED, REF },
     { "c-", EVENT_CHILD_FAILED, REF },
     { "+", EVENT_TASK_COMPLETED, REF },
     { "-", EVENT_TASK_FAILED, REF },
     { "f", EVENT_TIMER_FIRED, REF },
+    { "g", EVENT_LOCK_GRANTED, REF },
     { "X", EVENT_STEP_CANCELLED, REF },
     { "T", EVENT_TASK_SCHEDULED, STEP },
     { "Z", EVENT_TIMER_CREATED, STEP },
     { "C", EVENT_CHILD_CREATED, STEP },
     { "E", EVENT_EVENT_SENT, STEP },
+    { "A", EVENT_ENTITY_CALLED, STEP },
+    { "N", EVENT_ENTITY_SIGNALED, STEP },
+    { "L", EVENT_LOCK_REQUESTED, STEP },
+    { "U", EVENT_UNLOCK_SENT, UNLOCK },
     { "S", EVENT_EXECUTION_STARTED, PLAIN },
     { "e", EVENT_EVENT_RAISED, PLAIN },
     { "s", EVENT_EXECUTION_SUSPENDED, PLAIN },
@@ -38,6 +45,7 @@ static const struct spelling spellings[] = {
     { "Q", EVENT_EXECUTION_TERMINATED, PLAIN },
     { "F", EVENT_EXECUTION_COMPLETED, PLAIN },
     { "K", EVENT_EXECUTION_COMPLETED, PLAIN },
+    { "n", EVENT_SIGNAL_CANCELLED, PLAIN },
     { "D", EVENT_ORCHESTRATOR_COMPLETED, PLAIN },
     { "?", EVENT_UNKNOWN, PLAIN },
 };
@@ -51,6 +59,20 @@ static const struct spelling *spelling_of(const char *word)
     }
     fail_msg("a history says '%s'", word);
     return NULL;
+}
+
+static const struct event_extra both_accounts = { .lock_set =
+                                                      TEXT_INIT("@account@x\n@account@y\n") };
+
+/* What an event to entities says of them. */
+static void address(struct lines *lines, struct event *event, long number, char entity)
+{
+    event->request_id = text_of(arena_printf(&lines->arena, "%ld", number));
+    if (event->kind == EVENT_LOCK_REQUESTED) {
+        event->extra = &both_accounts;
+    } else if (event->kind == EVENT_UNLOCK_SENT || event->kind == EVENT_ENTITY_CALLED) {
+        event->instance_id = entity == 'y' ? TEXT("@account@y") : TEXT("@account@x");
+    }
 }
 
 static struct event event_of(struct lines *lines, const char *word, time_us at)
@@ -75,6 +97,7 @@ static struct event event_of(struct lines *lines, const char *word, time_us at)
     if (event.kind == EVENT_EXECUTION_COMPLETED) {
         event.outcome = *word == 'F' ? RUN_FAILED : RUN_COMPLETED;
     }
+    address(lines, &event, number, *rest);
     if (event.kind == EVENT_CHILD_CREATED) {
         event.name = TEXT("Child");
         event.instance_id = text_of(arena_printf(&lines->arena, "old-%ld", number));
@@ -149,7 +172,10 @@ static void show(const struct lines *lines, struct buffer *out, const struct eve
                   event->kind == EVENT_EXECUTION_COMPLETED && event->outcome == RUN_COMPLETED
                       ? "K"
                       : spelling->text);
-    if (spelling->number != PLAIN) {
+    if (spelling->number == UNLOCK) {
+        buffer_printf(out, "%.*s%c", TEXT_ARGS(event->request_id),
+                      event->instance_id.at[event->instance_id.size - 1]);
+    } else if (spelling->number != PLAIN) {
         buffer_printf(out, "%d", spelling->number == STEP ? event->id : event->ref);
     }
     if (event->extra != NULL && event->extra->retry_of != 0) {

@@ -12,6 +12,11 @@
  *   e          an event came          D                OrchestratorCompleted, stored
  *   s  r       suspended, resumed     ?                a kind of a newer version
  *   R          rewound; R! the one of this rewind
+ *   A1  N1     an entity called, signaled: step 1
+ *   a+1 a-1    that call has (not) been answered; a-1 also: the locks of step 1 cannot be had
+ *   L1  g1     a critical section asked for, with @account@x and @account@y; the locks are there
+ *   U1x U1y    of the section of step 1, one of the two is unlocked
+ *   n          a signal cancelled
  */
 #ifndef TESTS_UNIT_CORE_LINES_H
 #define TESTS_UNIT_CORE_LINES_H

@@ -156,6 +156,42 @@ static void open_children_get_ids_of_the_fork_s_own(void **state)
     assert_ptr_equal(made->turns[1].events, lines->turns[1].events);
 }
 
+/* 1, 2 S, 3 L0, 4 T1, 5; 6, 7 +1, 8 g0, 9 A2, 10; 11, 12 a+2, 13 U0x, 14 U0y, 15 A3, 16 N4, 17;
+ * 18, 19 a-3, 20 F */
+static const char section_line[] = "S L0 T1 | +1 g0 A2 | a+2 U0x U0y A3 N4 | a-3 F";
+
+static void an_open_call_and_a_failure_of_one_are_part_of_the_life_up_to_there(void **state)
+{
+    forks(state, section_line, 18, "S L0 T1 | +1 g0 A2 | a+2 U0x U0y A3 N4 ||");
+    forks(state, section_line, 20, "S L0 T1 | +1 g0 A2 | a+2 U0x U0y A3 N4 || a-3");
+    forks(state, section_line, 0, "S L0 T1 | +1 g0 A2 | a+2 U0x U0y A3 N4 || a-3");
+    /* Called, signaled and cancelled as it was in the source. */
+    forks(state, "S A0 N1 n | a+0 K", 7, "S A0 N1 n ||");
+}
+
+static void before_a_section_was_asked_for_there_is_none(void **state)
+{
+    for (uint64_t number = 1; number <= 5; number++) {
+        forks(state, section_line, number, "|| S");
+    }
+}
+
+static void nothing_is_forked_inside_a_critical_section(void **state)
+{
+    struct lines *lines = *state;
+    lines_read(lines, section_line);
+    for (uint64_t number = 6; number <= 17; number++) {
+        assert_int_equal(fork_it(lines, number), PD_E_INVALID);
+        assert_non_null(strstr(lines->err.text, "'source' is inside a critical section"));
+    }
+    lines_read(lines, "S L0 | g0 A1");
+    assert_int_equal(fork_it(lines, 0), PD_E_INVALID);
+    lines_read(lines, "S L0 | g0 A1 | a-1 F");
+    assert_int_equal(fork_it(lines, 0), PD_E_INVALID);
+    /* What waits says that it cannot have them. */
+    forks(state, "S L0 | a-0 F", 0, "S L0 || a-0");
+}
+
 /* ---- histories of any size ---- */
 
 /* Seconds of processor time. Linear takes some hundredths; quadratic would take minutes. */
@@ -198,6 +234,31 @@ static void a_history_of_100_000_turns_is_rewound_and_forked_in_linear_time(void
     assert_int_equal(fork_it(lines, TURNS + 4), PD_OK); /* all of one turn's children are open */
     assert_int_equal(lines->made.turn_count, 1);
     assert_true(text_equal(lines_child_id(lines, 0, TURNS + 1), TEXT("y:1869f")));
+    assert_true(seconds_since(from) < 5);
+}
+
+/* Each asks for two locks, which it gives back later; as they might follow each other for years. */
+static void a_history_of_50_000_critical_sections_is_rewound_and_forked_in_linear_time(void **state)
+{
+    enum { SECTIONS = 50000 };
+    struct lines *lines = *state;
+    struct buffer line = { 0 };
+    buffer_printf(&line, "S");
+    for (int i = 0; i < SECTIONS; i++) {
+        buffer_printf(&line, " L%d | g%d U%dx U%dy", i, i, i, i);
+    }
+    buffer_printf(&line, " T%d | -%d F", SECTIONS, SECTIONS);
+    buffer_add_byte(&line, 0);
+    lines_read(lines, (const char *)line.at);
+    buffer_done(&line);
+
+    clock_t from = clock();
+    assert_int_equal(rewrite_rewind(&lines->record, lines->turns, lines->turn_count,
+                                    &lines->rewound, &lines->arena, &lines->made, &lines->err),
+                     PD_OK);
+    assert_int_equal(lines->made.turn_count, SECTIONS + 1);
+    assert_int_equal(rewrite_check(&lines->made, &lines->err), PD_OK);
+    assert_int_equal(fork_it(lines, 0), PD_OK);
     assert_true(seconds_since(from) < 5);
 }
 
@@ -253,6 +314,10 @@ static void histories_of_ours_hold_together(void **state)
         "S K D",
         "|| S e",
         "S T0 T2 T1 | ? +9 c-7 X8 f6", /* completions of nothing do no harm */
+        "S A0 N1 L2 | a-0 g2 U2x U2y n",
+        "S A0 T1 | +1 g1 a+1 U7x U7y || a+7 g8 a-0", /* likewise unlocks */
+        "S L0 || a-0",
+        "S L0 | g0 L1 F", /* how it ended is its own affair */
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         assert_int_equal(check(*state, lines[i]), PD_OK);
@@ -281,6 +346,16 @@ static void a_history_that_does_not_hold_together_is_refused(void **state)
         { "S T0 F | +0", "otherwise than the instance" },
         { "S F T0", "after its end" },
         { "S F || e", "has ended" },
+        { "S A0 T0", "two steps" },
+        { "S L1 | a-1 L1", "two steps" },
+        { "S A-1", "no number" },
+        { "S A9", "steps are missing" },
+        { "S T0 || A1", "cannot come in" },
+        { "S T0 || U0x", "cannot come in" },
+        { "S L0", "inside a critical section" },
+        { "S L0 || g0", "inside a critical section" },
+        { "S L0 | g0 U0x A1 || a+1", "inside a critical section" },
+        { "S L0 L1 | g0 g1 U0x U0y U1x U1y", "inside a critical section" },
     };
     struct lines *lines = *state;
     for (size_t i = 0; i < sizeof flaws / sizeof *flaws; i++) {
@@ -350,6 +425,50 @@ static void a_child_without_a_proper_id_or_name_is_refused(void **state)
     expect_corrupt(lines, "child");
 }
 
+static void an_entity_without_a_proper_id_cannot_be_called(void **state)
+{
+    static const char *const bad[] = { "account", "@account", "@@x", "@a/b@x", "@Account@x", "" };
+    struct lines *lines = *state;
+    check(lines, "S A0");
+    struct event events[3];
+    memcpy(events, lines->turns[0].events, sizeof events);
+    struct turn_events turn = { events, 3 };
+    lines->made.turns = &turn;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        events[2].instance_id = text_of(bad[i]);
+        expect_corrupt(lines, "an entity that was called");
+    }
+    events[2].instance_id = TEXT_ABSENT; /* as in a message */
+    expect_corrupt(lines, "an entity that was called");
+    events[2].instance_id = TEXT("@a@Big@KEY");
+    assert_int_equal(rewrite_check(&lines->made, &lines->err), PD_OK);
+}
+
+static void a_critical_section_of_nothing_is_refused_wherever_it_comes_from(void **state)
+{
+    struct lines *lines = *state;
+    const struct event_extra nothing = { .position = 1 };
+    check(lines, "S L0 | U0x F");
+    struct event events[3];
+    memcpy(events, lines->turns[0].events, sizeof events);
+    struct turn_events turns[2] = { { events, 3 }, lines->turns[1] };
+    lines->made.turns = turns;
+    assert_int_equal(rewrite_check(&lines->made, &lines->err), PD_OK);
+    events[2].extra = NULL;
+    expect_corrupt(lines, "locks nothing");
+    events[2].extra = &nothing;
+    expect_corrupt(lines, "locks nothing");
+    /* Nor does whoever does not check before fall over it. */
+    lines->turns = turns;
+    assert_int_equal(fork_it(lines, 0), PD_OK);
+    struct instance_image image = {
+        .record = &lines->record, .history = events, .history_count = 3, .turn_count = 1
+    };
+    lines->record.state = RUN_RUNNING;
+    assert_int_equal(rewrite_check_image(&image, &lines->err), PD_E_CORRUPT);
+    assert_non_null(strstr(lines->err.text, "locks nothing"));
+}
+
 static void a_turn_without_events_or_with_two_beginnings_is_refused(void **state)
 {
     struct lines *lines = *state;
@@ -382,12 +501,18 @@ int main(void)
         TEST(one_without_a_turn_forks_as_it_was_started),
         TEST(a_fork_is_another_instance_that_has_not_ended_and_nobody_s_child),
         TEST(open_children_get_ids_of_the_fork_s_own),
+        TEST(an_open_call_and_a_failure_of_one_are_part_of_the_life_up_to_there),
+        TEST(before_a_section_was_asked_for_there_is_none),
+        TEST(nothing_is_forked_inside_a_critical_section),
+        TEST(a_history_of_50_000_critical_sections_is_rewound_and_forked_in_linear_time),
         TEST(a_history_of_100_000_turns_is_rewound_and_forked_in_linear_time),
         TEST(a_history_is_split_where_turns_begin),
         TEST(histories_of_ours_hold_together),
         TEST(a_history_that_does_not_hold_together_is_refused),
         TEST(a_record_that_does_not_fit_its_history_is_refused),
         TEST(a_child_without_a_proper_id_or_name_is_refused),
+        TEST(an_entity_without_a_proper_id_cannot_be_called),
+        TEST(a_critical_section_of_nothing_is_refused_wherever_it_comes_from),
         TEST(a_turn_without_events_or_with_two_beginnings_is_refused),
     };
     return cmocka_run_group_tests_name("rewrite, fork", tests, NULL, NULL);

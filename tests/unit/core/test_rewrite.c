@@ -89,7 +89,7 @@ static void a_failure_that_the_code_answered_with_a_step_stays(void **state)
 
 static void a_failure_after_which_the_code_asked_for_anything_stays(void **state)
 {
-    static const char *const kinds[] = { "T9", "Z9", "C9", "E9", "X1", "M", "?" };
+    static const char *const kinds[] = { "T9", "Z9", "C9", "E9", "A9", "N9", "n", "X1", "M", "?" };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct lines *lines = *state;
         const char *turns = arena_printf(&lines->arena, "S T0 T1 T2 T3 | -0 | +3 %s", kinds[i]);
@@ -169,6 +169,58 @@ static void a_retry_that_answers_nothing_in_its_turn_counts_as_asked_by_the_code
 {
     rewinds(state, "S T0 T1 | -0 | e Z2~0 | f2 | -1 F", "S T0 T1 | -0 | e Z2~0 || R! f2");
     rewinds(state, "S T0 T1 T2 | -0 -1 Z3~1 Z4~0 | -2 F", "S T0 T1 T2 | -0 -1 Z3~1 Z4~0 || R!");
+}
+
+/* ---- rewind: entities ---- */
+
+static void a_call_that_failed_is_open_again_as_an_activity_is(void **state)
+{
+    rewinds(state, "S A0 | a-0 F", "S A0 || R!");
+    rewinds(state, "S A0 T1 A2 | a+2 | -1 a-0 F", "S A0 T1 A2 || R! a+2");
+    rewinds(state, "S A0 | a-0 T1 | -1 F", "S A0 | a-0 T1 || R!");
+}
+
+static void signals_stay_sent_but_for_those_of_the_failing_turn(void **state)
+{
+    rewinds(state, "S N0 n T1 | -1 N2 n F", "S N0 n T1 || R!");
+    rewinds(state, "S T0 T1 | -0 N2 | -1 F", "S T0 T1 | -0 N2 || R!");
+}
+
+static void a_critical_section_that_was_left_before_stays_behind(void **state)
+{
+    rewinds(state, "S L0 | g0 A1 | a+1 U0x U0y T2 | -2 F", "S L0 | g0 A1 | a+1 U0x U0y T2 || R!");
+    /* Twice, and in any order of the unlocks; and one whose locks could not be had. */
+    rewinds(state, "S L0 | g0 U0y U0x L3 | g3 U3x U3y T4 | -4 F",
+            "S L0 | g0 U0y U0x L3 | g3 U3x U3y T4 || R!");
+    rewinds(state, "S L0 | a-0 T1 | -1 F", "S L0 | a-0 T1 || R!");
+}
+
+static void refuses_in_a_section(void **state, const char *before)
+{
+    struct lines *lines = *state;
+    lines_read(lines, before);
+    assert_int_equal(rewind_it(lines), PD_E_STATE);
+    assert_non_null(strstr(lines->err.text, "'source' failed inside a critical section"));
+}
+
+static void one_that_failed_inside_a_critical_section_cannot_be_rewound(void **state)
+{
+    refuses_in_a_section(state, "S L0 | g0 A1 | a-1 F");
+    refuses_in_a_section(state, "S L0 | g0 T1 T2 | -1 | -2 F");
+    /* Not all of it was unlocked; one was unlocked twice; or it was another section's. */
+    refuses_in_a_section(state, "S L0 | g0 U0x T1 | -1 F");
+    refuses_in_a_section(state, "S L0 | g0 U0x U0x T1 | -1 F");
+    refuses_in_a_section(state, "S L0 | g0 U7x U7y T1 | -1 F");
+    refuses_in_a_section(state, "S T0 | +0 L1 | g1 e F");
+}
+
+static void one_that_failed_on_its_way_into_a_section_or_out_of_it_cannot_be_rewound(void **state)
+{
+    refuses_in_a_section(state, "S L0 | e F");   /* it was waiting */
+    refuses_in_a_section(state, "S L0 F");       /* the grant may be on its way still */
+    refuses_in_a_section(state, "S L0 | a-0 F"); /* the locks could not be had */
+    refuses_in_a_section(state, "S L0 | g0 A1 | a+1 U0x U0y F");
+    refuses_in_a_section(state, "S L0 | g0 A1 | a+1 U0x L2 U0y T3 | -3 F"); /* one in another */
 }
 
 /* ---- rewind: again, and not at all ---- */
@@ -256,6 +308,11 @@ int main(void)
         TEST(retries_of_the_failing_turn_are_forgotten_with_it),
         TEST(a_step_of_the_code_beside_retries_keeps_the_turn_whole),
         TEST(a_retry_that_answers_nothing_in_its_turn_counts_as_asked_by_the_code),
+        TEST(a_call_that_failed_is_open_again_as_an_activity_is),
+        TEST(signals_stay_sent_but_for_those_of_the_failing_turn),
+        TEST(a_critical_section_that_was_left_before_stays_behind),
+        TEST(one_that_failed_inside_a_critical_section_cannot_be_rewound),
+        TEST(one_that_failed_on_its_way_into_a_section_or_out_of_it_cannot_be_rewound),
         TEST(one_that_was_rewound_and_failed_again_is_rewound_again),
         TEST(only_one_that_failed_can_be_rewound),
         TEST(a_turn_whose_end_was_stored_is_undone_like_any_other),

@@ -2,8 +2,9 @@
  *
  * Rewinds and forks of random programs: what is kept can be replayed, and leads on.
  *
- * A program is a list of operations of an orchestrator: ask for a task, a child, a timer, a task
- * that is tried again; wait for all, for any, for an event; cancel; fail when something has failed.
+ * A program is a list of operations of an orchestrator: ask for a task, a child, a timer, a call of
+ * an entity, a task that is tried again; wait for all, for any, for an event; cancel; enter a
+ * critical section and leave it; fail when something has failed.
  * A small machine runs it, as deterministic as user code has to be, and is given results in random
  * order, some of them failures, several in one turn. When the program has failed its history is
  * rewound (and again, when it has failed again), and
@@ -14,7 +15,11 @@
  *   - a program that only waits for all, and so fails because of others only, completes when
  *     nothing fails any more
  *
- * Forks, at every event, hold the first of these, too. PERDURE_REWRITE_SEED=n tests one seed.
+ * A rewind is refused only for what has to do with locks: then the program failed inside a section,
+ * or entered or left one in the turn in which it failed.
+ *
+ * Forks, at every event, hold the first of these, too, and are refused exactly where a machine that
+ * has replayed the turns before is inside a section, or on its way into one. PERDURE_REWRITE_SEED=n tests one seed.
  */
 /* clang-format off: cmocka needs these four before it */
 #include <setjmp.h>
@@ -39,6 +44,8 @@ enum op {
     OP_RETRIED_TASK, /* three attempts, with a delay or without */
     OP_CHILD,
     OP_TIMER,
+    OP_CALL,
+    OP_SIGNAL,
     OP_SEND,
     OP_MARK,
     OP_ALL, /* fails when one of them has */
@@ -48,6 +55,8 @@ enum op {
     OP_IGNORE,  /* waits for one more end, whatever it was */
     OP_EVENT,
     OP_CANCEL, /* the first that is open */
+    OP_LOCK,
+    OP_UNLOCK,
     OP_COUNT,
 };
 
@@ -88,6 +97,8 @@ struct machine {
     size_t ended, ended_before; /* ends seen; when the present op began */
     bool waits;                 /* it has begun */
     size_t raised;
+    int32_t section; /* the step that asked for the locks; EVENT_NO_ID: none */
+    bool is_locked;
     bool has_started, has_failed, has_completed;
     struct event *asked; /* of this turn */
     size_t asked_count;
@@ -108,6 +119,8 @@ static void ask(struct machine *machine, enum event_kind kind, int32_t id, int32
     if (kind == EVENT_CHILD_CREATED) {
         event->name = TEXT("Child");
         event->instance_id = TEXT("theirs");
+    } else if (kind == EVENT_ENTITY_CALLED) {
+        event->instance_id = TEXT("@account@x");
     }
 }
 
@@ -170,6 +183,36 @@ static void cancel_first(struct machine *machine)
     }
 }
 
+static struct text section_id(const struct machine *machine)
+{
+    return text_of(arena_printf(machine->arena, "section %d", (int)machine->section));
+}
+
+/* False: it has to wait. One that is in a section already goes on. */
+static bool lock(struct machine *machine)
+{
+    static const struct event_extra both = { .lock_set = TEXT_INIT("@account@x\n@account@y\n") };
+    if (machine->section == EVENT_NO_ID) {
+        machine->section = machine->steps++;
+        ask(machine, EVENT_LOCK_REQUESTED, machine->section, EVENT_NO_ID, EVENT_NO_ID);
+        machine->asked[machine->asked_count - 1].request_id = section_id(machine);
+        machine->asked[machine->asked_count - 1].extra = &both;
+    }
+    return machine->is_locked;
+}
+
+static void unlock(struct machine *machine)
+{
+    static const struct text ids[] = { TEXT_INIT("@account@x"), TEXT_INIT("@account@y") };
+    for (size_t i = 0; machine->section != EVENT_NO_ID && i < 2; i++) {
+        ask(machine, EVENT_UNLOCK_SENT, machine->steps++, EVENT_NO_ID, EVENT_NO_ID);
+        machine->asked[machine->asked_count - 1].request_id = section_id(machine);
+        machine->asked[machine->asked_count - 1].instance_id = ids[i];
+    }
+    machine->section = EVENT_NO_ID;
+    machine->is_locked = false;
+}
+
 /* False: it has to wait, or has ended. */
 static bool do_op(struct machine *machine)
 {
@@ -180,6 +223,10 @@ static bool do_op(struct machine *machine)
     case OP_RETRIED_TASK: begin_call(machine, EVENT_TASK_SCHEDULED, 3); break;
     case OP_CHILD: begin_call(machine, EVENT_CHILD_CREATED, 2); break;
     case OP_TIMER: begin_call(machine, EVENT_TIMER_CREATED, 1); break;
+    case OP_CALL: begin_call(machine, EVENT_ENTITY_CALLED, 1); break;
+    case OP_SIGNAL:
+        ask(machine, EVENT_ENTITY_SIGNALED, machine->steps++, EVENT_NO_ID, EVENT_NO_ID);
+        break;
     case OP_SEND: ask(machine, EVENT_EVENT_SENT, machine->steps++, EVENT_NO_ID, EVENT_NO_ID); break;
     case OP_MARK: ask(machine, EVENT_CHANGE_MARKED, EVENT_NO_ID, EVENT_NO_ID, EVENT_NO_ID); break;
     case OP_ALL:
@@ -216,12 +263,24 @@ static bool do_op(struct machine *machine)
         machine->raised--;
         break;
     case OP_CANCEL: cancel_first(machine); break;
+    case OP_LOCK:
+        if (!lock(machine)) {
+            return false;
+        }
+        break;
+    case OP_UNLOCK: unlock(machine); break;
     case OP_COUNT: fail();
     }
     machine->waits = false;
     machine->at++;
     machine->has_completed = !machine->has_failed && machine->at == machine->program->count;
     return !machine->has_failed && !machine->has_completed;
+}
+
+static bool is_failure(const struct event *event)
+{
+    return event->kind == EVENT_TASK_FAILED || event->kind == EVENT_CHILD_FAILED ||
+           event->kind == EVENT_ENTITY_FAILED;
 }
 
 static struct call *find_call(struct machine *machine, const struct event *event)
@@ -237,7 +296,13 @@ static struct call *find_call(struct machine *machine, const struct event *event
 static void deliver_end(struct machine *machine, const struct event *event)
 {
     struct call *call = find_call(machine, event);
-    bool has_failed = event->kind == EVENT_TASK_FAILED || event->kind == EVENT_CHILD_FAILED;
+    bool has_failed = is_failure(event);
+    if (event->ref == machine->section) {
+        machine->is_locked = !has_failed;
+        machine->has_failed = has_failed;
+        machine->section = has_failed ? EVENT_NO_ID : machine->section;
+        return;
+    }
     if (call == NULL) {
         return; /* cancelled */
     }
@@ -281,7 +346,9 @@ struct world {
 
 static void machine_init(struct machine *machine, struct world *world)
 {
-    *machine = (struct machine){ .program = &world->program, .arena = &world->arena };
+    *machine = (struct machine){ .program = &world->program,
+                                 .arena = &world->arena,
+                                 .section = EVENT_NO_ID };
     machine->asked = arena_alloc(&world->arena, TURN_EVENTS * sizeof *machine->asked);
 }
 
@@ -320,7 +387,8 @@ struct open_steps {
 static void fold(struct open_steps *open, const struct event *event)
 {
     if (event->kind == EVENT_TASK_SCHEDULED || event->kind == EVENT_CHILD_CREATED ||
-        event->kind == EVENT_TIMER_CREATED) {
+        event->kind == EVENT_TIMER_CREATED || event->kind == EVENT_ENTITY_CALLED ||
+        event->kind == EVENT_LOCK_REQUESTED) {
         assert_true(event->id < 512 && open->at[event->id] == NULL);
         open->at[event->id] = event;
         open->count++;
@@ -349,10 +417,18 @@ static struct event end_of_step(struct world *world, const struct event *asked)
 {
     bool fails = !world->never_fails && random_chance(&world->random, 1, 2);
     struct event event = { .id = EVENT_NO_ID, .ref = asked->id };
-    event.kind = asked->kind == EVENT_TIMER_CREATED ? EVENT_TIMER_FIRED
-                 : asked->kind == EVENT_CHILD_CREATED
-                     ? (fails ? EVENT_CHILD_FAILED : EVENT_CHILD_COMPLETED)
-                     : (fails ? EVENT_TASK_FAILED : EVENT_TASK_COMPLETED);
+    if (asked->kind == EVENT_TIMER_CREATED) {
+        event.kind = EVENT_TIMER_FIRED;
+    } else if (asked->kind == EVENT_CHILD_CREATED) {
+        event.kind = fails ? EVENT_CHILD_FAILED : EVENT_CHILD_COMPLETED;
+    } else if (asked->kind == EVENT_ENTITY_CALLED) {
+        event.kind = fails ? EVENT_ENTITY_FAILED : EVENT_ENTITY_COMPLETED;
+    } else if (asked->kind == EVENT_LOCK_REQUESTED) {
+        bool cannot = fails && random_chance(&world->random, 1, 6);
+        event.kind = cannot ? EVENT_ENTITY_FAILED : EVENT_LOCK_GRANTED;
+    } else {
+        event.kind = fails ? EVENT_TASK_FAILED : EVENT_TASK_COMPLETED;
+    }
     return event;
 }
 
@@ -419,7 +495,8 @@ static void replay(struct world *world, const struct adoption *adoption)
         assert_false(machine->has_failed || machine->has_completed);
     }
     struct open_steps open = open_after(adoption->turns, adoption->turn_count, NULL, 0);
-    assert_int_equal(open.count, count_open(machine));
+    assert_int_equal(open.count, count_open(machine) +
+                                     (machine->section != EVENT_NO_ID && !machine->is_locked));
     for (size_t i = 0; i < machine->call_count; i++) {
         assert_true(machine->calls[i].state != OPEN || open.at[machine->calls[i].step] != NULL);
     }
@@ -450,8 +527,9 @@ static void check_successes(const struct world *world, const struct adoption *ad
     for (size_t i = 0; i < world->turn_count; i++) {
         for (size_t j = 0; j < world->turns[i].count; j++) {
             const struct event *event = &world->turns[i].events[j];
-            bool is_success =
-                event->kind == EVENT_TASK_COMPLETED || event->kind == EVENT_CHILD_COMPLETED;
+            bool is_success = event->kind == EVENT_TASK_COMPLETED ||
+                              event->kind == EVENT_CHILD_COMPLETED ||
+                              event->kind == EVENT_ENTITY_COMPLETED;
             if (!is_success || !stays[event->ref]) {
                 continue;
             }
@@ -477,7 +555,23 @@ static struct instance_record record_of(enum run_state state)
     };
 }
 
-static void rewind_world(struct world *world)
+/* The turn asked for locks, gave some back, or heard that there are none. */
+static bool is_about_locks(const struct world *world, const struct turn_events *turn)
+{
+    struct open_steps open = open_after(world->turns, world->turn_count - 1, NULL, 0);
+    for (size_t i = 0; i < turn->count; i++) {
+        const struct event *event = &turn->events[i];
+        if (event->kind == EVENT_LOCK_REQUESTED || event->kind == EVENT_UNLOCK_SENT ||
+            (event->kind == EVENT_ENTITY_FAILED && open.at[event->ref] != NULL &&
+             open.at[event->ref]->kind == EVENT_LOCK_REQUESTED)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False: it may not be rewound. */
+static bool rewind_world(struct world *world)
 {
     struct instance_record record = record_of(RUN_FAILED);
     struct event rewound = { .kind = EVENT_EXECUTION_REWOUND,
@@ -485,19 +579,42 @@ static void rewind_world(struct world *world)
                              .ref = EVENT_NO_ID };
     struct adoption adoption;
     pd_error err;
-    assert_int_equal(rewrite_rewind(&record, world->turns, world->turn_count, &rewound,
-                                    &world->arena, &adoption, &err),
-                     PD_OK);
+    bool is_inside = world->machine.section != EVENT_NO_ID;
+    pd_status status = rewrite_rewind(&record, world->turns, world->turn_count, &rewound,
+                                      &world->arena, &adoption, &err);
+    if (status == PD_E_STATE) {
+        assert_true(is_inside || is_about_locks(world, &world->turns[world->turn_count - 1]));
+        return false;
+    }
+    assert_int_equal(status, PD_OK);
+    assert_false(is_inside);
     assert_int_equal(rewrite_check(&adoption, &err), PD_OK);
     replay(world, &adoption);
+    assert_int_equal(world->machine.section, EVENT_NO_ID);
     check_successes(world, &adoption);
     for (size_t i = 0; i < adoption.waiting_count; i++) {
-        assert_int_not_equal(adoption.waiting[i].kind, EVENT_TASK_FAILED);
-        assert_int_not_equal(adoption.waiting[i].kind, EVENT_CHILD_FAILED);
+        assert_false(is_failure(&adoption.waiting[i]));
     }
     memmove(world->turns, adoption.turns, adoption.turn_count * sizeof *world->turns);
     world->turn_count = adoption.turn_count;
     live(world, adoption.waiting, adoption.waiting_count);
+    return true;
+}
+
+/* A machine that has lived the turns before the event is inside a section. */
+static bool is_inside(struct world *world, uint64_t number)
+{
+    struct adoption lived = { .turns = world->turns };
+    uint64_t shown = 0;
+    if (number == 0) {
+        lived.turn_count = world->turn_count - 1;
+    }
+    while (number != 0 && lived.turn_count < world->turn_count &&
+           shown + world->turns[lived.turn_count].count + 1 < number) {
+        shown += world->turns[lived.turn_count++].count + 1;
+    }
+    replay(world, &lived);
+    return world->machine.section != EVENT_NO_ID;
 }
 
 /* At every event, and at none. The machine is not the world's afterwards. */
@@ -507,15 +624,23 @@ static void fork_world(struct world *world)
     struct instance_record record = record_of(has_failed ? RUN_FAILED : RUN_COMPLETED);
     struct adoption adoption;
     pd_error err;
-    uint64_t number = 0;
-    for (;; number++) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < world->turn_count; i++) {
+        count += world->turns[i].count + 1;
+    }
+    for (uint64_t number = 0; number <= count; number++) {
         pd_status status = rewrite_fork(&record, world->turns, world->turn_count, number,
                                         TEXT("forked"), TEXT("y"), &world->arena, &adoption, &err);
         if (status != PD_OK) {
-            break;
+            assert_int_equal(status, PD_E_INVALID);
+            assert_true(is_inside(world, number));
+            continue;
         }
         assert_int_equal(rewrite_check(&adoption, &err), PD_OK);
         replay(world, &adoption);
+        struct event denied = { .kind = EVENT_ENTITY_FAILED, .ref = world->machine.section };
+        assert_true(denied.ref == EVENT_NO_ID ||
+                    is_there(&denied, adoption.waiting, adoption.waiting_count));
         struct open_steps open = open_after(adoption.turns, adoption.turn_count, adoption.waiting,
                                             adoption.waiting_count);
         for (size_t i = 0; i < adoption.turn_count; i++) {
@@ -528,10 +653,9 @@ static void fork_world(struct world *world)
             }
         }
     }
-    assert_true(number > world->turn_count);
 }
 
-static void run_seed(uint64_t seed, size_t *ret_rewound, size_t *ret_completed)
+static void run_seed(uint64_t seed, size_t *ret_rewound, size_t *ret_refused, size_t *ret_completed)
 {
     struct world *world = calloc(1, sizeof *world);
     random_seed(&world->random, seed);
@@ -540,11 +664,13 @@ static void run_seed(uint64_t seed, size_t *ret_rewound, size_t *ret_completed)
     struct event start = { .kind = EVENT_EXECUTION_STARTED, .id = EVENT_NO_ID, .ref = EVENT_NO_ID };
     live(world, &start, 1);
     live_to_the_end(world);
-    for (int life = 0; life < LIVES && world->machine.has_failed; life++) {
+    bool may_go_on = true;
+    for (int life = 0; life < LIVES && world->machine.has_failed && may_go_on; life++) {
         world->never_fails = life == LIVES - 1;
-        rewind_world(world);
+        may_go_on = rewind_world(world);
         live_to_the_end(world);
-        ++*ret_rewound;
+        *ret_rewound += may_go_on;
+        *ret_refused += !may_go_on;
     }
     if (world->machine.has_completed) {
         ++*ret_completed;
@@ -560,17 +686,19 @@ static void random_programs_go_on_after_rewinds_and_in_forks(void **state)
     (void)state;
     const char *only = getenv("PERDURE_REWRITE_SEED");
     size_t rewound = 0;
+    size_t refused = 0;
     size_t completed = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         uint64_t this_seed = only != NULL ? strtoull(only, NULL, 10) : seed;
         print_message("seed %d\r",
                       (int)this_seed); /* the last one printed is the one that failed */
-        run_seed(this_seed, &rewound, &completed);
+        run_seed(this_seed, &rewound, &refused, &completed);
         if (only != NULL) {
             return;
         }
     }
     /* Most programs fail at first, and most of those are helped. */
+    assert_in_range(refused, SEEDS / 50, SEEDS / 2);
     assert_true(rewound > SEEDS / 2);
     assert_true(completed > SEEDS / 2);
 }
