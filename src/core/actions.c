@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "core/core_priv.h"
+#include "core/entity.h"
 
 void core_write_event(struct core *core, const struct event *event)
 {
@@ -53,7 +54,8 @@ static void send_event(struct core *core, const struct event *event)
 static void cancel(struct core *core, struct instance *instance, const struct event *event)
 {
     struct step step;
-    if (!steps_get(&instance->steps, event->ref, &step)) {
+    if (!steps_get(&instance->steps, event->ref, &step) || step.kind == STEP_LOCK ||
+        step.kind == STEP_SECTION) {
         return;
     }
     steps_close(&instance->steps, step.id, step.kind, &step);
@@ -67,9 +69,9 @@ static void cancel(struct core *core, struct instance *instance, const struct ev
         letter_terminate_child(core, instance, step.child, TEXT("\"cancelled by its parent\""));
         mem_free(step.child);
         break;
-    case STEP_CALL:
+    case STEP_CALL: break; /* its answer is dropped */
     case STEP_LOCK:
-    case STEP_SECTION: unreachable_state("not yet");
+    case STEP_SECTION: unreachable_state("cannot be cancelled");
     case STEP_DEAD: unreachable_state("steps_get finds living ones");
     }
 }
@@ -127,8 +129,8 @@ void action_carry_out(struct core *core, time_us now, struct instance *instance,
     case ACTION_SIGNAL_ENTITY:
     case ACTION_CANCEL_SIGNAL:
     case ACTION_LOCK:
-    case ACTION_UNLOCK:
-    case ACTION_START: unreachable_state("not yet");
+    case ACTION_UNLOCK: entity_ask(core, instance, action, &event); break;
+    case ACTION_START: unreachable_state("core_takes_result refuses it");
     case ACTION_CONTINUE_AS_NEW: unreachable_state("seen to above");
     }
     core_write_event(core, &event);

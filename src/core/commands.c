@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "core/core_priv.h"
+#include "core/entity.h"
 
 static pd_status has_ended(const char *where, const struct instance *instance, pd_error *err)
 {
@@ -124,10 +125,42 @@ bool core_complete_child(struct core *core, time_us now, struct instance *parent
     return true;
 }
 
+bool core_complete_call(struct core *core, time_us now, struct instance *instance,
+                        struct text execution_id, const struct event *answer)
+{
+    instance_check(instance);
+    bool is_grant = answer->kind == EVENT_LOCK_GRANTED;
+    assert_that(is_grant || answer->kind == EVENT_ENTITY_COMPLETED ||
+                answer->kind == EVENT_ENTITY_FAILED);
+    struct step step;
+    if (!text_equal(instance->execution_id, execution_id) ||
+        !(is_grant ? steps_grant(&instance->steps, answer->ref)
+                   : steps_close(&instance->steps, answer->ref, STEP_CALL, &step))) {
+        core->counters.dropped_completions++;
+        return false;
+    }
+    struct event event = {
+        .kind = answer->kind,
+        .id = EVENT_NO_ID,
+        .ref = answer->ref,
+        .at = instance_tick(instance, now),
+        .payload = answer->payload,
+        .request_id = answer->request_id,
+        .failure = answer->failure,
+    };
+    core_deliver(core, instance, waiting_event_must(&core->waiting, &event));
+    return true;
+}
+
 bool core_fire_timer(struct core *core, time_us now, struct instance *instance, int32_t id,
                      time_us due)
 {
     instance_check(instance);
+    if (instance->entity != NULL) {
+        bool fires = delayed_fire(core, now, instance, id, due);
+        core->counters.dropped_completions += !fires;
+        return fires;
+    }
     if (id == EVENT_NO_ID && instance->starts_at != 0 && instance->starts_at == due) {
         instance->starts_at = 0;
         instance->holds &= (uint8_t)~HOLD_TIME;

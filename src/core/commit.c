@@ -16,6 +16,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "core/core_priv.h"
+#include "core/entity.h"
 
 void core_fill_record(struct core *core, struct instance *instance, struct instance_record *record)
 {
@@ -92,17 +93,22 @@ static void say_record(struct core *core, struct instance *instance)
     instance->output = instance->failure = TEXT_ABSENT;
 }
 
+void core_say_event(struct core *core, struct instance *instance, struct waiting_event *waiting,
+                    uint64_t arrival)
+{
+    buffer_reset(&core->scratch);
+    core->codec->event(&core->scratch, &waiting->event);
+    waiting->arrival = arrival;
+    struct mutation *mutation = batch_add(core_open_batch(core), MUTATION_INBOX_PUT, instance->row);
+    mutation->number = arrival;
+    mutation->bytes = core_keep_scratch(core, 0);
+}
+
 static void say_waiting(struct core *core, struct instance *instance)
 {
     struct waiting_event *event = instance->events.unrecorded;
     for (; event != NULL; event = event->next) {
-        buffer_reset(&core->scratch);
-        core->codec->event(&core->scratch, &event->event);
-        event->arrival = ++instance->arrival_last;
-        struct mutation *mutation =
-            batch_add(core_open_batch(core), MUTATION_INBOX_PUT, instance->row);
-        mutation->number = event->arrival;
-        mutation->bytes = core_keep_scratch(core, 0);
+        core_say_event(core, instance, event, ++instance->arrival_last);
     }
     instance->events.unrecorded = NULL;
 }
@@ -161,7 +167,9 @@ struct batch *core_cut(struct core *core)
     while ((instance = pop(&core->touched)) != NULL) {
         list_push_back(&flight->instances, &instance->durability);
         instance_check(instance);
-        if (!instance->is_replaced) { /* else its row is gone in this very batch */
+        if (instance->entity != NULL) {
+            entity_say(core, instance);
+        } else if (!instance->is_replaced) { /* else its row is gone in this very batch */
             say_record(core, instance);
             say_waiting(core, instance);
         }

@@ -92,6 +92,7 @@ static const struct event_extra *put_extra(struct room *room, const struct event
     to->parent_execution_id = put(room, extra->parent_execution_id);
     to->parent_name = put(room, extra->parent_name);
     to->parent_version = put(room, extra->parent_version);
+    to->lock_set = put(room, extra->lock_set);
     return copy;
 }
 

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/object.h"
 #include "core/core_priv.h"
+#include "core/entity.h"
 
 enum { CORE_MAGIC = 0x636f7265 };
 
@@ -49,6 +50,8 @@ struct core *core_new(const struct core_options *options)
     list_init(&core->touched);
     list_init(&core->idle);
     list_init(&core->asleep);
+    list_init(&core->entities);
+    core->keeps_empty = options->keeps_empty;
     list_init(&core->ready);
     list_init(&core->postponed);
     core->flight_last = &core->flight_first;
@@ -173,7 +176,12 @@ void core_unlist(struct core *core, struct instance *instance)
 {
     if (list_is_linked(&instance->durability)) {
         list_remove(&instance->durability);
-        core->asleep_count -= instance->is_asleep;
+        if (instance->is_asleep && instance->entity != NULL) {
+            core->entity_count--;
+            core->entity_bytes -= instance->entity->state_size;
+        } else {
+            core->asleep_count -= instance->is_asleep;
+        }
         instance->is_asleep = false;
     }
 }
@@ -195,6 +203,12 @@ void core_settle(struct core *core, struct instance *instance)
         return;
     }
     instance->is_asleep = !instance_is_busy(instance);
+    if (instance->is_asleep && instance->entity != NULL) {
+        core->entity_count++;
+        core->entity_bytes += instance->entity->state_size;
+        list_push_back(&core->entities, &instance->durability);
+        return;
+    }
     core->asleep_count += instance->is_asleep;
     list_push_back(instance->is_asleep ? &core->asleep : &core->idle, &instance->durability);
 }
@@ -218,6 +232,7 @@ void core_leave(struct core *core, struct instance *instance)
 
 void core_deliver(struct core *core, struct instance *instance, struct waiting_event *event)
 {
+    assert_that(instance->entity == NULL);
     waiting_events_add(&instance->events, event);
     core_touch(core, instance);
     turn_want(core, instance);

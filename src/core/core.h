@@ -131,7 +131,9 @@ bool instance_is_entity(const struct instance *instance);
  * LIMIT_ENTITIES_RESIDENT and LIMIT_ENTITY_BYTES_RESIDENT), then any (they first) until at most
  * `keep` remain. Returns how many went. */
 size_t core_evict(struct core *core, size_t keep, size_t keep_asleep);
-size_t core_asleep_count(const struct core *core);
+/* Would it let any go? */
+bool core_is_crowded(const struct core *core, size_t keep, size_t keep_asleep);
+size_t core_asleep_count(const struct core *core); /* no entities */
 size_t core_resident_count(const struct core *core);
 
 /* ---- commands ---------------------------------------------------------------------------------

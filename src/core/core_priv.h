@@ -8,7 +8,8 @@
  *   P1  in `touched`: the open batch says, or will say at the cut, something about it.
  *   P2  in a flight's list: its last mutation is in that batch, which was cut and is not committed.
  *   P3  in `idle` (it is busy: an activity will answer) or `asleep` (only time or an event can
- *       wake it): all of it is durable and it waits for nothing of ours; core_evict may let it go.
+ *       wake it; `entities`: likewise, of entities): all of it is durable and it waits for nothing
+ *       of ours; core_evict may let it go.
  *   P4  in none: all of it is durable, but it has an open turn (a void one, too) or waits for one.
  *
  * Its place in line for a turn is the `waiting` node: in `ready`, in `postponed`, or in none. */
@@ -46,12 +47,10 @@ enum step_kind {
     STEP_SECTION, /* one that holds them; closed when all of them have been given back */
 };
 
-/* What is to be given back: entity.h's other side. */
+/* What is to be given back: sections.c. */
 struct section {
-    uint32_t left; /* entities of the set that have not been unlocked */
-    size_t id_size;
-    size_t set_size;
-    char bytes[]; /* its id, the lock set in order */
+    size_t id_size, set_size;
+    char bytes[]; /* its id; those of the lock set that have not been unlocked, in order */
 };
 
 struct step {
@@ -71,6 +70,7 @@ struct steps {
     uint32_t used, room; /* entries; dead ones among the used */
     uint32_t dead;
     uint32_t tasks;    /* living ones that are STEP_TASK */
+    uint32_t sections; /* ... STEP_LOCK or STEP_SECTION */
     struct step *many; /* NULL: they are in `few` */
     struct step few[STEPS_INLINE];
 };
@@ -82,7 +82,11 @@ void steps_open(struct steps *steps, struct step step);
 void steps_open_child(struct steps *steps, int32_t id, struct text child);
 bool steps_get(const struct steps *steps, int32_t id, struct step *ret); /* of any kind */
 bool steps_find(const struct steps *steps, int32_t id, enum step_kind kind, struct step *ret);
-/* Of a child, its id is the caller's to free from then on. */
+/* STEP_LOCK; the section is the step's from then on. */
+void steps_open_lock(struct steps *steps, int32_t id, struct section *section);
+/* A STEP_LOCK is a STEP_SECTION from now on. False: there is none. */
+bool steps_grant(struct steps *steps, int32_t id);
+/* Of a child, its id is the caller's to free from then on; of a section, that. */
 bool steps_close(struct steps *steps, int32_t id, enum step_kind kind, struct step *ret);
 
 static inline const struct step *steps_at(const struct steps *steps)
@@ -102,13 +106,15 @@ struct waiting_event {
     struct waiting_event *next;
     uint64_t arrival; /* its number in the inbox; 0: no batch has recorded it */
     size_t size;      /* of the block */
+    bool overtakes;   /* said to an entity by the owner of its lock: stands before the line */
+    int32_t timer;    /* of an entity's signal that waits for its time */
     struct event event;
 };
 
 struct waiting_events {
     struct waiting_event *first, *last;
     size_t count;
-    struct waiting_event *unrecorded; /* the first with arrival 0; all behind it have none either */
+    struct waiting_event *unrecorded; /* the first with arrival 0 */
 };
 
 /* NULL: no memory. The second where nobody can be told: ends the process instead. */
@@ -119,6 +125,9 @@ void waiting_events_add(struct waiting_events *events, struct waiting_event *eve
  * 0: none has. */
 struct waiting_event *waiting_events_detach(struct waiting_events *events, size_t n,
                                             uint64_t *ret_arrival);
+/* Takes one out; `before` is the one in front of it, NULL: it is the first. */
+void waiting_events_take(struct waiting_events *events, struct waiting_event *before,
+                         struct waiting_event *event);
 void waiting_event_free_all(struct shelf *shelf, struct waiting_event *chain);
 /* Frees the first n; returns what detaching gives. */
 uint64_t waiting_events_drop(struct shelf *shelf, struct waiting_events *events, size_t n);
@@ -190,6 +199,7 @@ enum hold {
 };
 
 struct turn_slot;
+struct entity;
 
 struct instance {
     uint32_t magic;
@@ -198,10 +208,11 @@ struct instance {
     bool stored_busy;
     bool is_changed; /* the store is to hear how it stands, though these two be as they were */
     bool is_postponed;
-    bool is_asleep;   /* in that list */
-    bool is_replaced; /* purged, or ended and another has its id: known by its row only */
-    bool has_begun;   /* a turn was taken, in this execution or in one before */
-    uint8_t holds;    /* why it takes no turn (C9): a set of enum hold */
+    bool is_asleep;        /* in that list */
+    bool is_replaced;      /* purged, or ended and another has its id: known by its row only */
+    bool has_begun;        /* a turn was taken, in this execution or in one before */
+    uint8_t holds;         /* why it takes no turn (C9): a set of enum hold */
+    struct entity *entity; /* in the same block; NULL: it is an orchestration */
     uint64_t row;
     uint64_t turn_count;   /* turns that have ended, of this execution */
     uint64_t turn_batch;   /* the batch that holds the last of them; 0: it came from the store */
@@ -232,6 +243,7 @@ struct identity {
 };
 
 struct instance *instance_new(uint64_t row, const struct identity *identity); /* or NULL */
+struct instance *instance_new_entity(uint64_t row, struct text id);           /* likewise */
 void instance_free(struct shelf *waiting, struct instance *instance);
 void instance_expect(const struct instance *instance);  /* into the caches: soon needed */
 void instance_check(const struct instance *instance);   /* what must hold between commands */
@@ -279,6 +291,11 @@ struct turn_slot {
 
 void turn_slot_free(struct shelf *waiting, struct turn_slot *slot);
 
+/* Whose turn it is. */
+struct instance *turn_instance(struct core *core, const struct turn *turn);
+/* The turn is over. */
+void turn_close(struct core *core, struct instance *instance);
+
 /* Puts an instance that has events, no open turn, and is not on hold in line for one. Does nothing
  * otherwise. */
 void turn_want(struct core *core, struct instance *instance);
@@ -315,6 +332,8 @@ void timers_init(struct timer_window *window);
 void timers_done(struct timer_window *window);
 /* Step EVENT_NO_ID is the start of the instance. */
 void timers_set(struct core *core, struct instance *instance, int32_t id, time_us due);
+/* Likewise, but the store hears of it later, before the cut. */
+void timers_await(struct core *core, struct instance *instance, int32_t id, time_us due);
 void timers_unset(struct core *core, struct instance *instance, int32_t id, time_us due);
 void timers_committed(struct timer_window *window, uint64_t batch);
 
@@ -336,13 +355,16 @@ struct core {
     size_t activity_room;
     struct map by_id; /* the key is the instance's own id */
     struct map64 by_row;
-    struct shelf activities, waiting;  /* blocks to be used again */
-    struct batch *spare;               /* NULL, or one to be used again */
-    struct batch *open;                /* NULL: nothing has happened since the last cut */
-    uint64_t batch_number;             /* of the open batch, or of the next one */
-    uint64_t batch_committed;          /* the last that is durable */
-    struct list touched, idle, asleep; /* P1, P3 */
-    size_t asleep_count;
+    struct shelf activities, waiting; /* blocks to be used again */
+    struct batch *spare;              /* NULL, or one to be used again */
+    struct batch *open;               /* NULL: nothing has happened since the last cut */
+    uint64_t batch_number;            /* of the open batch, or of the next one */
+    uint64_t batch_committed;         /* the last that is durable */
+    bool keeps_empty;
+    struct list touched, idle, asleep;          /* P1, P3 */
+    struct list entities;                       /* P3: those that are asleep */
+    size_t asleep_count, entity_count;          /* in these two lists */
+    size_t entity_bytes;                        /* of the states of the latter */
     struct flight *flight_first, **flight_last; /* P2: oldest first */
     struct list ready, postponed;
     struct turn_slot *slots; /* free ones */
@@ -372,6 +394,9 @@ void core_leave(struct core *core, struct instance *instance);
 void core_deliver(struct core *core, struct instance *instance, struct waiting_event *event);
 /* How it stands now, in a record of the open batch: commit.c. */
 void core_fill_record(struct core *core, struct instance *instance, struct instance_record *record);
+/* It is in the inbox from now on. */
+void core_say_event(struct core *core, struct instance *instance, struct waiting_event *waiting,
+                    uint64_t arrival);
 /* Completes the record of its INSERT or RENEW in the open batch, if there is one. */
 void core_close_record(struct core *core, struct instance *instance);
 /* A record of the open batch with what does not change; completed at the cut. */
@@ -386,8 +411,8 @@ struct text core_keep_scratch(struct core *core, size_t offset);
 /* ---- letters: letters.c ---- */
 
 /* Copies what it is given. */
-void letter_send(struct core *core, enum message_kind kind, struct text instance_id,
-                 struct text execution_id, const struct event *event);
+struct letter *letter_send(struct core *core, enum message_kind kind, struct text instance_id,
+                           struct text execution_id, const struct event *event);
 /* To the child of a CHILD_CREATED: MESSAGE_CHILD_START or MESSAGE_CHILD_ENSURE. */
 void letter_start_child(struct core *core, enum message_kind kind, const struct instance *parent,
                         const struct event *created);
@@ -417,5 +442,10 @@ struct instance *resident_make(const struct instance_record *record, uint64_t tu
                                const struct event *start);
 /* Opens and closes steps as the event says. */
 void resident_fold(struct instance *instance, const struct event *event);
+
+/* ---- ids: ids.c ---- */
+
+/* 128 bits as a GUID. */
+void request_id_format(uint64_t high, uint64_t low, char ret[REQUEST_ID_SIZE]);
 
 #endif

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * Instance ids: which are acceptable, and which partition one lives in.
+ * Ids of instances and entities: which are acceptable, and which partition one lives in.
  *
  *   I1  '@' at the front is for entities; / \ # ? would need quoting in URLs; control characters
  *       (C0, DEL, C1) break logs and terminals.
  *   I2  The partition is XXH64(id, seed 0) modulo the number of partitions, for ever: that hash is
  *       specified and frozen, has published test vectors, and can be computed in any language.
+ *   I3  The request id of a step is made of the same hash of the execution id, with the step for a
+ *       seed; for ever too: a replay must find what the first run asked for.
  */
 #ifndef XXH_INLINE_ALL
 #define XXH_INLINE_ALL
 #endif
+#include <string.h>
 #include <xxhash.h>
 
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/limits.h"
-#include "core/core.h"
+#include "core/core_priv.h"
 
-static const char where[] = "core: instance id";
+static const char where_instance[] = "core: instance id";
+static const char where_entity[] = "core: entity id";
 
 static size_t count_characters(struct text utf8)
 {
@@ -38,23 +42,20 @@ static bool is_forbidden(struct text id, size_t i)
     return c == 0xc2 && (unsigned char)id.at[i + 1] < 0xa0; /* U+0080 to U+009F */
 }
 
-pd_status instance_id_check(struct text id, pd_error *err)
+/* What ids of both kinds have to be; `what` is "an instance id". */
+static pd_status check(const char *where, const char *what, struct text id, pd_error *err)
 {
     if (id.size == 0) {
-        return error_set(err, PD_E_INVALID, false, where, "an instance id may not be empty");
+        return error_set(err, PD_E_INVALID, false, where, "%s may not be empty", what);
     }
     if (!text_is_utf8(id)) {
-        return error_set(err, PD_E_INVALID, false, where, "an instance id must be valid UTF-8");
+        return error_set(err, PD_E_INVALID, false, where, "%s must be valid UTF-8", what);
     }
     size_t count = count_characters(id);
     if (count > LIMIT_INSTANCE_ID) {
         return error_set(err, PD_E_INVALID, false, where,
-                         "an instance id of %zu characters is over the limit of %d", count,
+                         "%s of %zu characters is over the limit of %d", what, count,
                          LIMIT_INSTANCE_ID);
-    }
-    if (id.at[0] == '@') {
-        return error_set(err, PD_E_INVALID, false, where,
-                         "'%.*s' begins with '@', which is kept for entities", TEXT_ARGS(id));
     }
     for (size_t i = 0; i < id.size; i++) {
         if (is_forbidden(id, i)) {
@@ -65,6 +66,69 @@ pd_status instance_id_check(struct text id, pd_error *err)
         }
     }
     return PD_OK;
+}
+
+pd_status instance_id_check(struct text id, pd_error *err)
+{
+    pd_status status = check(where_instance, "an instance id", id, err);
+    if (status == PD_OK && id.at[0] == '@') {
+        return error_set(err, PD_E_INVALID, false, where_instance,
+                         "'%.*s' begins with '@', which is kept for entities", TEXT_ARGS(id));
+    }
+    return status;
+}
+
+/* Of the '@' that ends the name; 0: there is none. */
+static size_t name_end(const char *id, size_t size)
+{
+    const char *end = size > 1 && id[0] == '@' ? memchr(id + 1, '@', size - 1) : NULL;
+    return end != NULL ? (size_t)(end - id) : 0;
+}
+
+pd_status entity_id_check(struct text id, pd_error *err)
+{
+    pd_status status = check(where_entity, "the id of an entity", id, err);
+    if (status == PD_OK && name_end(id.at, id.size) <= 1) {
+        return error_set(err, PD_E_INVALID, false, where_entity,
+                         "'%.*s' is not the id of an entity, which is \"@name@key\"",
+                         TEXT_ARGS(id));
+    }
+    return status;
+}
+
+void entity_id_fold(char *id, size_t size)
+{
+    size_t end = name_end(id, size);
+    for (size_t i = 1; i < end; i++) {
+        if (id[i] >= 'A' && id[i] <= 'Z') {
+            id[i] = (char)(id[i] - 'A' + 'a');
+        }
+    }
+}
+
+void request_id_of_step(struct text execution_id, int32_t step, char ret[REQUEST_ID_SIZE])
+{
+    uint64_t seed = (uint64_t)(uint32_t)step << 1;
+    uint64_t high = XXH64(execution_id.at, execution_id.size, seed);
+    uint64_t low = XXH64(execution_id.at, execution_id.size, seed + 1);
+    request_id_format(high, low, ret);
+}
+
+void request_id_format(uint64_t high, uint64_t low, char ret[REQUEST_ID_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    /* Version 8, which says no more than that it is neither of a time nor of a machine. */
+    high = (high & ~UINT64_C(0xf000)) | UINT64_C(0x8000);
+    low = (low & ~(UINT64_C(3) << 62)) | UINT64_C(1) << 63;
+    char *at = ret;
+    for (int i = 0; i < 32; i++) {
+        uint64_t half = i < 16 ? high : low;
+        if (i == 8 || i == 12 || i == 16 || i == 20) {
+            *at++ = '-';
+        }
+        *at++ = digits[half >> (60 - i % 16 * 4) & 15];
+    }
+    *at = 0;
 }
 
 unsigned partition_of(struct text id, unsigned count)

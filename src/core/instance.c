@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "base/object.h"
 #include "core/core_priv.h"
+#include "core/entity.h"
 
 enum { INSTANCE_MAGIC = 0x696e7374 };
 
@@ -83,6 +84,23 @@ struct instance *instance_new(uint64_t row, const struct identity *identity)
     return instance;
 }
 
+struct instance *instance_new_entity(uint64_t row, struct text id)
+{
+    struct instance *instance =
+        mem_try_alloc(sizeof *instance + sizeof *instance->entity + id.size + 1);
+    if (instance == NULL) {
+        return NULL;
+    }
+    instance->magic = INSTANCE_MAGIC;
+    instance->row = row;
+    steps_init(&instance->steps);
+    instance->entity = (struct entity *)(void *)(instance + 1);
+    map64_init(&instance->entity->delayed);
+    char *at = (char *)(instance->entity + 1);
+    instance->id = put(&at, id);
+    return instance;
+}
+
 void instance_free(struct shelf *waiting, struct instance *instance)
 {
     OBJECT_CHECK(instance, INSTANCE_MAGIC);
@@ -93,6 +111,9 @@ void instance_free(struct shelf *waiting, struct instance *instance)
     mem_free(instance->quarantine);
     if (instance->turn != NULL) {
         turn_slot_free(waiting, instance->turn);
+    }
+    if (instance->entity != NULL) {
+        entity_free(waiting, instance->entity);
     }
     OBJECT_FREE(instance, INSTANCE_MAGIC);
 }
@@ -189,6 +210,9 @@ void instance_check(const struct instance *instance)
     assert_that((events->count == 0) == (events->first == NULL));
     assert_that(instance->steps.tasks <= steps_count(&instance->steps));
     assert_that(!instance->is_postponed || in_line);
+    if (instance->entity != NULL) {
+        entity_check(instance);
+    }
     if (instance->state == RUN_RUNNING && instance->holds == 0 && instance->has_begun) {
         /* Who has events is in line for a turn, or has one; nobody else is. */
         assert_that(in_line + (instance->turn != NULL) == (events->count != 0));
@@ -218,6 +242,8 @@ void instance_forsake(struct core *core, struct instance *instance)
     for (uint32_t i = 0; i < instance->steps.used; i++) {
         if (steps[i].kind == STEP_TIMER) {
             timers_unset(core, instance, steps[i].id, steps[i].due);
+        } else if (steps[i].kind == STEP_LOCK || steps[i].kind == STEP_SECTION) {
+            section_forsake(core, instance, &steps[i]);
         }
     }
     steps_done(&instance->steps);
@@ -448,7 +474,7 @@ void instance_apply(struct core *core, struct instance *instance, enum instance_
 {
     enum instance_transition at;
     bool is_legal = instance_transition_find(instance->state, event, &at);
-    assert_that(is_legal);
+    assert_that(is_legal && instance->entity == NULL);
     instance->state = transitions[at].to;
     transitions[at].does(core, instance);
     core->transitions[at]++;

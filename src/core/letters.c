@@ -13,8 +13,8 @@
 #include "base/memory.h"
 #include "core/core_priv.h"
 
-void letter_send(struct core *core, enum message_kind kind, struct text instance_id,
-                 struct text execution_id, const struct event *event)
+struct letter *letter_send(struct core *core, enum message_kind kind, struct text instance_id,
+                           struct text execution_id, const struct event *event)
 {
     struct arena *arena = &core_open_batch(core)->arena;
     struct letter *letter = arena_alloc(arena, sizeof *letter);
@@ -24,6 +24,7 @@ void letter_send(struct core *core, enum message_kind kind, struct text instance
     letter->event = event_copy(arena, event);
     *core->letter_last = letter;
     core->letter_last = &letter->next;
+    return letter;
 }
 
 const struct letter *core_next_letter(struct core *core)

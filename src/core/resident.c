@@ -3,7 +3,8 @@
  * Coming into memory, and leaving it while unfinished.
  *
  * An instance comes in by folding its history: every TASK_SCHEDULED, TIMER_CREATED and
- * CHILD_CREATED opens a step, every completion and cancellation closes one, the latest time stands.
+ * CHILD_CREATED opens a step, every completion and cancellation closes one, the latest time stands;
+ * so do calls of entities and critical sections.
  * Then its inbox, whose events count as delivered: their steps are closed, and a turn waits for it,
  * unless it is on hold. So it stands exactly as it stood after the last batch that said anything of
  * it (C2), whichever process that was.
@@ -12,8 +13,10 @@
  * history written by a newer version must not stop an older one from reading.
  */
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "core/core_priv.h"
+#include "core/entity.h"
 
 static void close_step(struct instance *instance, int32_t id, enum step_kind kind)
 {
@@ -46,9 +49,24 @@ void resident_fold(struct instance *instance, const struct event *event)
     case EVENT_CHILD_COMPLETED:
     case EVENT_CHILD_FAILED: close_step(instance, event->ref, STEP_CHILD); break;
     case EVENT_STEP_CANCELLED:
-        if (steps_get(&instance->steps, event->ref, &step)) {
+        if (steps_get(&instance->steps, event->ref, &step) && step.kind != STEP_LOCK &&
+            step.kind != STEP_SECTION) {
             close_step(instance, event->ref, step.kind);
         }
+        break;
+    case EVENT_ENTITY_CALLED:
+        steps_open(&instance->steps, (struct step){ .id = event->id, .kind = STEP_CALL });
+        break;
+    case EVENT_ENTITY_COMPLETED:
+    case EVENT_ENTITY_FAILED: close_step(instance, event->ref, STEP_CALL); break;
+    case EVENT_LOCK_REQUESTED:
+        steps_open_lock(&instance->steps, event->id,
+                        section_new(event->request_id,
+                                    event->extra != NULL ? event->extra->lock_set : TEXT_ABSENT));
+        break;
+    case EVENT_LOCK_GRANTED: (void)steps_grant(&instance->steps, event->ref); break;
+    case EVENT_UNLOCK_SENT:
+        (void)section_release(&instance->steps, event->request_id, event->instance_id);
         break;
     case EVENT_UNKNOWN:
     case EVENT_EXECUTION_STARTED:
@@ -62,12 +80,6 @@ void resident_fold(struct instance *instance, const struct event *event)
     case EVENT_EXECUTION_RESUMED:
     case EVENT_EXECUTION_REWOUND:
     case EVENT_ENTITY_SIGNALED:
-    case EVENT_ENTITY_CALLED:
-    case EVENT_ENTITY_COMPLETED:
-    case EVENT_ENTITY_FAILED:
-    case EVENT_LOCK_REQUESTED:
-    case EVENT_LOCK_GRANTED:
-    case EVENT_UNLOCK_SENT:
     case EVENT_SIGNAL_CANCELLED:
     case EVENT_CHANGE_MARKED: break;
     }
@@ -209,17 +221,33 @@ static bool let_go(struct core *core, struct list *list)
     return true;
 }
 
+static bool has_many_entities(const struct core *core)
+{
+    return core->entity_count > LIMIT_ENTITIES_RESIDENT ||
+           core->entity_bytes > LIMIT_ENTITY_BYTES_RESIDENT;
+}
+
 size_t core_evict(struct core *core, size_t keep, size_t keep_asleep)
 {
     size_t count = 0;
     while (core->asleep_count > keep_asleep && let_go(core, &core->asleep)) {
         count++;
     }
+    while (has_many_entities(core) && let_go(core, &core->entities)) {
+        count++;
+    }
     while (core_resident_count(core) > keep &&
-           (let_go(core, &core->asleep) || let_go(core, &core->idle))) {
+           (let_go(core, &core->asleep) || let_go(core, &core->entities) ||
+            let_go(core, &core->idle))) {
         count++;
     }
     return count;
+}
+
+bool core_is_crowded(const struct core *core, size_t keep, size_t keep_asleep)
+{
+    return core_resident_count(core) > keep || core->asleep_count > keep_asleep ||
+           has_many_entities(core);
 }
 
 size_t core_asleep_count(const struct core *core)

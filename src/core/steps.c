@@ -90,6 +90,8 @@ void steps_done(struct steps *steps)
     for (uint32_t i = 0; i < steps->used; i++) {
         if (at[i].kind == STEP_CHILD) {
             mem_free(at[i].child);
+        } else if (at[i].kind == STEP_LOCK || at[i].kind == STEP_SECTION) {
+            mem_free(at[i].section);
         }
     }
     mem_free(steps->many);
@@ -121,6 +123,7 @@ void steps_open(struct steps *steps, struct step step)
     at[place] = step;
     steps->used++;
     steps->tasks += step.kind == STEP_TASK;
+    steps->sections += step.kind == STEP_LOCK || step.kind == STEP_SECTION;
 }
 
 void steps_open_child(struct steps *steps, int32_t id, struct text child)
@@ -128,6 +131,11 @@ void steps_open_child(struct steps *steps, int32_t id, struct text child)
     struct step step = { .id = id, .kind = STEP_CHILD, .child = mem_alloc(child.size + 1) };
     memcpy(step.child, child.at, child.size);
     steps_open(steps, step);
+}
+
+void steps_open_lock(struct steps *steps, int32_t id, struct section *section)
+{
+    steps_open(steps, (struct step){ .id = id, .kind = STEP_LOCK, .section = section });
 }
 
 bool steps_get(const struct steps *steps, int32_t id, struct step *ret)
@@ -162,6 +170,16 @@ bool steps_find(const struct steps *steps, int32_t id, enum step_kind kind, stru
     return true;
 }
 
+bool steps_grant(struct steps *steps, int32_t id)
+{
+    uint32_t place;
+    if (!find(steps, id, STEP_LOCK, &place)) {
+        return false;
+    }
+    entries(steps)[place].kind = STEP_SECTION;
+    return true;
+}
+
 bool steps_close(struct steps *steps, int32_t id, enum step_kind kind, struct step *ret)
 {
     uint32_t place;
@@ -171,6 +189,7 @@ bool steps_close(struct steps *steps, int32_t id, enum step_kind kind, struct st
     struct step *at = entries(steps);
     *ret = at[place];
     steps->tasks -= kind == STEP_TASK;
+    steps->sections -= kind == STEP_LOCK || kind == STEP_SECTION;
     at[place].kind = STEP_DEAD;
     steps->dead++;
     if (steps->dead > steps->used / 2) {

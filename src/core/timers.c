@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "core/core_priv.h"
+#include "core/entity.h"
 
 static const uint64_t order_set_here = UINT64_C(1) << 62;
 
@@ -55,10 +56,15 @@ void timers_done(struct timer_window *window)
 
 void timers_set(struct core *core, struct instance *instance, int32_t id, time_us due)
 {
-    struct timer_window *window = &core->timers;
     struct mutation *mutation = batch_add(core_open_batch(core), MUTATION_TIMER_PUT, instance->row);
     mutation->due = due;
     mutation->id = id;
+    timers_await(core, instance, id, due);
+}
+
+void timers_await(struct core *core, struct instance *instance, int32_t id, time_us due)
+{
+    struct timer_window *window = &core->timers;
     uint64_t order = order_set_here + window->set++;
     if (due <= window->horizon) {
         push(window, order, instance->row, id, due);
@@ -121,6 +127,9 @@ static bool is_stale(struct core *core, const struct heap_item *item)
     struct step step;
     if (instance == NULL) {
         return false;
+    }
+    if (instance->entity != NULL) {
+        return !delayed_awaits(instance, id, item->key);
     }
     if (id == EVENT_NO_ID) {
         return instance->starts_at != item->key;

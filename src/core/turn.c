@@ -21,6 +21,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "core/core_priv.h"
+#include "core/entity.h"
 
 /* A slot with more room than this does not keep it: one huge turn is not a habit. */
 enum { SLOT_EVENTS_KEPT = 256, SLOT_EVENTS_MIN = 8 };
@@ -55,8 +56,7 @@ void turn_slot_free(struct shelf *waiting, struct turn_slot *slot)
     mem_free(slot);
 }
 
-/* The turn is over. */
-static void close_turn(struct core *core, struct instance *instance)
+void turn_close(struct core *core, struct instance *instance)
 {
     struct turn_slot *slot = instance->turn;
     instance->turn = NULL;
@@ -165,7 +165,7 @@ bool core_next_turn(struct core *core, time_us now, const struct turn **ret)
     slot->instance = instance;
     slot->turn = (struct turn){
         .row = instance->row,
-        .number = instance->turn_count + 1,
+        .number = instance->entity == NULL ? instance->turn_count + 1 : 0,
         .partition = core->partition,
         .instance_id = instance->id,
         .execution_id = instance->execution_id,
@@ -173,6 +173,9 @@ bool core_next_turn(struct core *core, time_us now, const struct turn **ret)
         .event_count = count + 1,
         .is_past_durable = is_past_durable(core, instance),
     };
+    if (instance->entity != NULL) {
+        slot->turn.state = entity_state(instance->entity);
+    }
     instance->turn = slot;
     instance_check(instance);
     *ret = &slot->turn;
@@ -181,7 +184,7 @@ bool core_next_turn(struct core *core, time_us now, const struct turn **ret)
 
 /* ---- ending ---- */
 
-static struct instance *instance_of(struct core *core, const struct turn *turn)
+struct instance *turn_instance(struct core *core, const struct turn *turn)
 {
     /* The turn is the one handed out, so it lies in its slot: no need to look the row up. */
     const char *at = (const char *)turn - offsetof(struct turn_slot, turn);
@@ -199,7 +202,7 @@ static bool drop_void(struct core *core, struct instance *instance)
     if (!instance->turn->is_void) {
         return false;
     }
-    close_turn(core, instance);
+    turn_close(core, instance);
     core_settle(core, instance);
     return true;
 }
@@ -257,12 +260,13 @@ static void end_execution(struct core *core, time_us now, struct instance *insta
 static bool asks_for_step(const struct action *action)
 {
     return action->kind == ACTION_SCHEDULE_TASK || action->kind == ACTION_CREATE_TIMER ||
-           action->kind == ACTION_START_CHILD;
+           action->kind == ACTION_START_CHILD || action->kind == ACTION_CALL_ENTITY ||
+           action->kind == ACTION_LOCK;
 }
 
 bool core_takes_result(struct core *core, const struct turn *turn, const struct turn_result *result)
 {
-    const struct instance *instance = instance_of(core, turn);
+    const struct instance *instance = turn_instance(core, turn);
     int32_t before = EVENT_NO_ID;
     for (size_t i = 0; i < result->action_count; i++) {
         const struct action *action = &result->actions[i];
@@ -272,6 +276,10 @@ bool core_takes_result(struct core *core, const struct turn *turn, const struct 
             }
             before = action->id;
         }
+        if (action->kind == ACTION_START ||
+            (action->kind == ACTION_LOCK && !section_may_lock(action->extra))) {
+            return false;
+        }
     }
     return true;
 }
@@ -279,7 +287,7 @@ bool core_takes_result(struct core *core, const struct turn *turn, const struct 
 void core_end_turn(struct core *core, time_us now, const struct turn *turn,
                    const struct turn_result *result)
 {
-    struct instance *instance = instance_of(core, turn);
+    struct instance *instance = turn_instance(core, turn);
     if (drop_void(core, instance)) {
         return;
     }
@@ -295,7 +303,7 @@ void core_end_turn(struct core *core, time_us now, const struct turn *turn,
     if (!instance->has_begun) {
         instance_apply(core, instance, INSTANCE_STARTED);
     }
-    close_turn(core, instance);
+    turn_close(core, instance);
     instance_consume(core, instance, consumed);
     if (end != NULL) {
         end_execution(core, now, instance, end);
@@ -306,11 +314,11 @@ void core_end_turn(struct core *core, time_us now, const struct turn *turn,
 
 void core_postpone_turn(struct core *core, const struct turn *turn)
 {
-    struct instance *instance = instance_of(core, turn);
+    struct instance *instance = turn_instance(core, turn);
     if (drop_void(core, instance)) {
         return;
     }
-    close_turn(core, instance);
+    turn_close(core, instance);
     if (is_past_durable(core, instance)) {
         turn_want(core, instance);
     } else if (instance->holds == 0) {
@@ -323,11 +331,11 @@ void core_postpone_turn(struct core *core, const struct turn *turn)
 
 void core_leave_turn(struct core *core, const struct turn *turn)
 {
-    struct instance *instance = instance_of(core, turn);
+    struct instance *instance = turn_instance(core, turn);
     if (drop_void(core, instance)) {
         return;
     }
-    close_turn(core, instance);
+    turn_close(core, instance);
     instance->holds |= HOLD_LEFT;
     instance_check(instance);
     core_settle(core, instance);

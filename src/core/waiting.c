@@ -6,7 +6,8 @@
  * nothing but forgetting it, and a cut in the meantime finds them here.
  *
  *   W1  Numbers in the inbox are given at the cut, in order; so those that have one are a prefix,
- *       and `unrecorded` is the first behind it.
+ *       and `unrecorded` is the first behind it. An entity's events may have been recorded while
+ *       they stood in line, and come behind some that have not: line.c.
  *   W2  All text of an event, its failure and its extra are in the event's block: copy.c.
  */
 #include "base/assert.h"
@@ -23,6 +24,7 @@ struct waiting_event *waiting_event_new(struct shelf *shelf, const struct event 
     waiting->next = NULL;
     waiting->arrival = 0;
     waiting->size = size;
+    waiting->overtakes = false;
     event_copy_into(&waiting->event, waiting + 1, event);
     return waiting;
 }
@@ -49,7 +51,16 @@ void waiting_events_add(struct waiting_events *events, struct waiting_event *eve
     if (event->arrival == 0 && events->unrecorded == NULL) {
         events->unrecorded = event;
     }
-    assert_that(event->arrival == 0 || events->unrecorded == NULL);
+}
+
+/* Before it leaves its place. */
+static void pass_unrecorded(struct waiting_events *events, const struct waiting_event *leaves)
+{
+    if (events->unrecorded == leaves) {
+        do {
+            events->unrecorded = events->unrecorded->next;
+        } while (events->unrecorded != NULL && events->unrecorded->arrival != 0);
+    }
 }
 
 struct waiting_event *waiting_events_detach(struct waiting_events *events, size_t n,
@@ -65,9 +76,7 @@ struct waiting_event *waiting_events_detach(struct waiting_events *events, size_
         if (last->arrival != 0) {
             *ret_arrival = last->arrival;
         }
-        if (events->unrecorded == last) {
-            events->unrecorded = last->next;
-        }
+        pass_unrecorded(events, last);
     }
     if (last != NULL) {
         last->next = NULL;
@@ -77,6 +86,22 @@ struct waiting_event *waiting_events_detach(struct waiting_events *events, size_
         events->last = NULL;
     }
     return chain;
+}
+
+void waiting_events_take(struct waiting_events *events, struct waiting_event *before,
+                         struct waiting_event *event)
+{
+    pass_unrecorded(events, event);
+    if (before != NULL) {
+        before->next = event->next;
+    } else {
+        events->first = event->next;
+    }
+    if (events->last == event) {
+        events->last = before;
+    }
+    event->next = NULL;
+    events->count--;
 }
 
 void waiting_event_free_all(struct shelf *shelf, struct waiting_event *chain)

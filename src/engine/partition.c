@@ -214,8 +214,7 @@ bool partition_run(struct partition *partition, time_us now)
     more = (partition->retry_at == 0 && residency_recover(partition, now)) || more;
     more = (partition->retry_at == 0 && run_letters(partition, now)) || more;
     size_t most = partition->options.residents_max;
-    if (core_resident_count(partition->core) > most ||
-        core_asleep_count(partition->core) > most / ASLEEP_SHARE) {
+    if (core_is_crowded(partition->core, most, most / ASLEEP_SHARE)) {
         /* An eighth at a time, so that a full house does not evict at every step. */
         partition_evict(partition, most - most / 8);
     }

@@ -63,6 +63,10 @@ void rig_end_turn(struct rig *rig, const struct turn *turn)
 {
     uint64_t row = turn->row;
     const struct instance *instance = core_find_row(rig->core, row);
+    if (turn_is_of_entity(turn)) {
+        rig_end_entity_turn(rig, turn);
+        return;
+    }
     if (instance->turn->is_void) { /* the runner would have been told to forget it */
         log_turn(rig, turn, "void");
         core_end_turn(rig->core, rig->now, turn, &(struct turn_result){ 0 });
@@ -128,6 +132,7 @@ static void own(struct rig *rig)
         .row_next = row_next,
         .seed = rig->epoch,
         .codec = &rig_codec,
+        .keeps_empty = rig->keeps_empty,
     };
     rig->core = core_new(&options);
     rig->model.batch_last = 0;
@@ -181,6 +186,9 @@ void rig_done(struct rig *rig)
 static struct instance *admit(struct rig *rig, const struct model_row *row, bool redispatch)
 {
     size_t count;
+    if (row->entity != NULL) {
+        return rig_admit_entity(rig, row);
+    }
     const struct event **past = model_history(&rig->model, row, &count);
     struct event *history = arena_alloc(&rig->scratch, count * sizeof *history);
     for (size_t i = 0; i < count; i++) {

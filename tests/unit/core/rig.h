@@ -47,7 +47,8 @@ struct model_timer {
 };
 
 struct model_row {
-    struct instance_record record;
+    struct instance_record record;      /* of an entity: row, id and is_busy */
+    const struct entity_record *entity; /* NULL: an instance */
     bool is_deleted;
     struct text *turns;
     size_t turn_count;
@@ -73,6 +74,11 @@ struct model {
 };
 
 void model_done(struct model *model); /* and the codec's events */
+/* Room for one more in an array of the arena. */
+void *model_one_more(struct model *model, void *at, size_t count, size_t size);
+/* rig_entities.c */
+void model_entity_put(struct model *model, const struct mutation *m);
+void model_check_entity(struct model *model, const struct model_row *row);
 void model_apply(struct model *model, const struct batch *batch);
 struct model_row *model_find(const struct model *model, struct text id); /* NULL: none */
 struct model_row *model_find_row(const struct model *model, uint64_t row);
@@ -98,6 +104,13 @@ void tally_event(struct tally *tally, const struct event *event);
 /* What the program asks for, given all that has happened to it. In the arena. */
 struct turn_result run_program(struct tally *tally, const struct turn *turn, struct arena *arena);
 
+/* An operation as a test says it. */
+struct said {
+    const char *to, *op, *payload;
+    const char *request_id; /* NULL: one that the rig makes */
+    time_us at;             /* not before; 0: at once */
+};
+
 struct rig {
     struct core *core;
     struct model model;
@@ -111,6 +124,9 @@ struct rig {
     unsigned started;
     bool is_forgetful;  /* the runner forgets everything after each turn */
     bool posts;         /* letters go through the mailbox */
+    bool keeps_empty;   /* entities; from the next owner on */
+    size_t most;        /* operations in a turn; 0: all */
+    unsigned signals;   /* request ids given */
     uint64_t received;  /* mailbox position */
     uint64_t taken[32]; /* how often each transition was, before memory was lost */
     const char *leaves; /* the runner leaves first turns of this version; NULL: none */
@@ -160,6 +176,26 @@ void rig_crash(struct rig *rig);        /* memory is lost; a new owner recovers 
 /* Hands out the first activity waiting, which is freed by rig_complete_activity. */
 struct activity *rig_take_activity(struct rig *rig);
 bool rig_complete_activity(struct rig *rig, struct activity *activity, const char *payload);
+
+/* ---- entities: rig_entities.c ---- */
+
+struct instance *rig_admit_entity(struct rig *rig, const struct model_row *row);
+/* Runs its operations; ends the turn. */
+void rig_end_entity_turn(struct rig *rig, const struct turn *turn);
+/* Letters of entities' kinds; false: another. */
+bool rig_deliver_entity(struct rig *rig, const struct letter *letter);
+/* A client's signal. */
+void rig_say(struct rig *rig, const struct said *said);
+void rig_signal(struct rig *rig, const char *to, const char *op, const char *payload);
+/* The entity, made when there is none. */
+struct instance *rig_entity(struct rig *rig, const char *id);
+bool rig_cancel_signal(struct rig *rig, const char *id, const char *request_id);
+pd_status rig_purge_entity(struct rig *rig, const char *id, time_us unchanged_since);
+/* Whoever owns it. */
+void rig_unlock(struct rig *rig, const char *id, const char *section);
+/* Its state as it is now; "-": none. Lives as long as the rig. */
+const char *rig_state(struct rig *rig, const char *id);
+const char *rig_owner(struct rig *rig, const char *id); /* of its lock; "-": none */
 
 /* ---- for tests ---- */
 

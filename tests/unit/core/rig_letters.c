@@ -78,6 +78,9 @@ static void deliver(struct rig *rig, const struct letter *letter)
         start_child(rig, letter);
         return;
     }
+    if (rig_deliver_entity(rig, letter)) {
+        return;
+    }
     struct instance *instance = rig_find(rig, letter->instance_id);
     if (instance == NULL) {
         core_drop_letter(rig->core);
@@ -101,6 +104,10 @@ static void deliver(struct rig *rig, const struct letter *letter)
     case MESSAGE_ADOPT:
     case MESSAGE_CHILD_START:
     case MESSAGE_CHILD_ENSURE:
+    case MESSAGE_OPERATION:
+    case MESSAGE_UNLOCK:
+    case MESSAGE_ANSWER:
+    case MESSAGE_CANCEL_SIGNAL:
     case MESSAGE_TASK_ENDED: fail_msg("a letter of kind %d", (int)letter->kind);
     }
 }

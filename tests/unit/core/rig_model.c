@@ -64,9 +64,9 @@ static void forget_events(void)
 
 /* ---- the model ---- */
 
-/* Room for one more in an array of the arena. */
-static void *one_more(struct arena *arena, void *at, size_t count, size_t size)
+void *model_one_more(struct model *model, void *at, size_t count, size_t size)
 {
+    struct arena *arena = &model->arena;
     if ((count & (count - 1)) != 0) {
         return at; /* room doubles at powers of two */
     }
@@ -124,7 +124,7 @@ static void insert(struct model *model, const struct instance_record *record)
     row->record.custom_status = text_copy(arena, record->custom_status);
     row->record.output = text_copy(arena, record->output);
     row->record.failure = text_copy(arena, record->failure);
-    model->rows = one_more(arena, model->rows, model->row_count, sizeof *model->rows);
+    model->rows = model_one_more(model, model->rows, model->row_count, sizeof *model->rows);
     model->rows[model->row_count++] = row;
 }
 
@@ -174,11 +174,15 @@ static void inbox_put(struct model *model, const struct mutation *m)
 {
     struct model_row *row = row_of(model, m->row);
     size_t count = row->inbox_count;
-    assert_true(count == 0 || row->inbox[count - 1].arrival < m->number);
     assert_true(m->number > 0);
     struct model_event *grown = arena_alloc(&model->arena, (count + 1) * sizeof *grown);
     if (count != 0) {
         memcpy(grown, row->inbox, count * sizeof *grown);
+    }
+    while (count != 0 && grown[count - 1].arrival >= m->number) {
+        assert_true(row->entity != NULL && grown[count - 1].arrival != m->number);
+        grown[count] = grown[count - 1];
+        count--;
     }
     grown[count] = (struct model_event){ m->number, text_copy(&model->arena, m->bytes) };
     row->inbox = grown;
@@ -189,20 +193,22 @@ static void inbox_put(struct model *model, const struct mutation *m)
 static void inbox_remove(struct model *model, const struct mutation *m)
 {
     struct model_row *row = row_of(model, m->row);
-    size_t gone = 0;
-    while (gone < row->inbox_count && row->inbox[gone].arrival <= m->number) {
-        gone++;
+    size_t kept = 0;
+    for (size_t i = 0; i < row->inbox_count; i++) {
+        if (row->inbox[i].arrival < m->first || row->inbox[i].arrival > m->number) {
+            row->inbox[kept++] = row->inbox[i];
+        }
     }
-    assert_true(gone > 0); /* core knows what is there */
-    row->inbox += gone;
-    row->inbox_count -= gone;
+    assert_true(kept < row->inbox_count); /* core knows what is there */
+    assert_true(row->entity == NULL || row->inbox_count - kept == m->number - m->first + 1);
+    row->inbox_count = kept;
 }
 
 static void append(struct model *model, const struct mutation *m)
 {
     struct model_row *row = row_of(model, m->row);
     assert_int_equal(m->number, row->turn_count + 1);
-    row->turns = one_more(&model->arena, row->turns, row->turn_count, sizeof *row->turns);
+    row->turns = model_one_more(model, row->turns, row->turn_count, sizeof *row->turns);
     row->turns[row->turn_count++] = text_copy(&model->arena, m->bytes);
     model->history_events += m->bytes.size / sizeof(uint32_t);
 }
@@ -245,7 +251,7 @@ static void progress_put(struct model *model, const struct mutation *m)
     struct progress *progress = find_progress(row, m->id);
     if (progress == NULL) {
         row->progress =
-            one_more(&model->arena, row->progress, row->progress_count, sizeof *row->progress);
+            model_one_more(model, row->progress, row->progress_count, sizeof *row->progress);
         progress = &row->progress[row->progress_count++];
     }
     *progress = (struct progress){ m->id, text_copy(&model->arena, m->bytes) };
@@ -267,7 +273,7 @@ static void mailbox_put(struct model *model, const struct message *message)
     copy->instance_id = text_copy(&model->arena, message->instance_id);
     copy->execution_id = text_copy(&model->arena, message->execution_id);
     copy->bytes = text_copy(&model->arena, message->bytes);
-    model->mail = one_more(&model->arena, model->mail, model->mail_count, sizeof *model->mail);
+    model->mail = model_one_more(model, model->mail, model->mail_count, sizeof *model->mail);
     model->mail[model->mail_count++] = copy;
 }
 
@@ -294,7 +300,10 @@ static void apply(struct model *model, const struct mutation *m)
     case MUTATION_PROGRESS_PUT: progress_put(model, m); break;
     case MUTATION_PROGRESS_REMOVE: progress_remove(model, m); break;
     case MUTATION_MAILBOX_PUT: mailbox_put(model, m->message); break;
+    case MUTATION_ENTITY_PUT: model_entity_put(model, m); break;
     case MUTATION_INSTANCE_DELETE:
+    case MUTATION_ENTITY_DELETE:
+        assert_int_equal(row_of(model, m->row)->entity != NULL, m->kind == MUTATION_ENTITY_DELETE);
         row_of(model, m->row)->is_deleted = true;
         timer_remove(model, m->row, 0, 0);
         break;
@@ -359,6 +368,10 @@ static void check_row(struct model *model, const struct model_row *row)
 {
     static uint8_t steps[MODEL_STEPS];
     bool starts_later = false;
+    if (row->entity != NULL) {
+        model_check_entity(model, row);
+        return;
+    }
     if (run_state_is_final(row->record.state)) {
         assert_false(row->record.is_busy);
         assert_int_equal(row->inbox_count, 0);

@@ -21,6 +21,8 @@
  *   task              timer:SECONDS       child:ID:PROGRAM[:INPUT]     send:ID:EVENT
  *   task:PROGRESS     cancel:STEP         change:NAME          status:JSON
  *   end  end:JSON     fail:TYPE
+ *   call:ENTITY:OP[:PAYLOAD]         signal:ENTITY:OP[:PAYLOAD]     forget:ENTITY:REQUEST
+ *   later:SECONDS:ENTITY:OP[:PAYLOAD]   lock:SECTION:ENTITY,ENTITY...   unlock:SECTION:ENTITY
  *   new  new:EVENT    continues as new, with the turns that follow for a script; keeps an event
  * After the last of its turns it asks for nothing.
  */
@@ -53,12 +55,18 @@ void tally_event(struct tally *tally, const struct event *event)
     case EVENT_TASK_FAILED: tally->failed++; break;
     case EVENT_TIMER_FIRED: tally->fired++; break;
     case EVENT_EVENT_RAISED: tally->raised++; break;
-    case EVENT_CHILD_COMPLETED: tally->completed++; break;
-    case EVENT_CHILD_FAILED: tally->failed++; break;
+    case EVENT_CHILD_COMPLETED:
+    case EVENT_ENTITY_COMPLETED: tally->completed++; break;
+    case EVENT_CHILD_FAILED:
+    case EVENT_ENTITY_FAILED: tally->failed++; break;
     case EVENT_TASK_SCHEDULED:
     case EVENT_TIMER_CREATED:
     case EVENT_CHILD_CREATED:
     case EVENT_EVENT_SENT:
+    case EVENT_ENTITY_CALLED:
+    case EVENT_ENTITY_SIGNALED:
+    case EVENT_LOCK_REQUESTED:
+    case EVENT_UNLOCK_SENT:
         tally->steps++;
         break; /* in a past; what is asked for now counts itself */
     case EVENT_EXECUTION_SUSPENDED:
@@ -66,6 +74,8 @@ void tally_event(struct tally *tally, const struct event *event)
     case EVENT_EXECUTION_REWOUND:
     case EVENT_STEP_CANCELLED:
     case EVENT_CHANGE_MARKED:
+    case EVENT_LOCK_GRANTED:
+    case EVENT_SIGNAL_CANCELLED:
     case EVENT_EXECUTION_COMPLETED:
     case EVENT_EXECUTION_TERMINATED:
     case EVENT_ORCHESTRATOR_COMPLETED:
@@ -269,6 +279,58 @@ static void ask_failure_of(struct asking *asking, struct tally *tally, const cha
     action->failure = failure;
 }
 
+/* What is said to an entity: NAME:ENTITY:... */
+static struct action *ask_entity(struct asking *asking, struct tally *tally, enum action_kind kind,
+                                 const char **at)
+{
+    struct action *action = ask(asking, tally, kind);
+    action->instance_id = text_of(next_part(asking, at));
+    action->name = text_of(next_part(asking, at));
+    action->payload = **at != 0 ? text_of(next_part(asking, at)) : TEXT_ABSENT;
+    action->request_id = text_of(arena_printf(asking->arena, "r%d", action->id));
+    return action;
+}
+
+static void ask_lock(struct asking *asking, struct tally *tally, const char *at)
+{
+    struct event_extra *extra = arena_alloc(asking->arena, sizeof *extra);
+    struct action *action = ask(asking, tally, ACTION_LOCK);
+    action->request_id = text_of(next_part(asking, &at));
+    char *set = arena_printf(asking->arena, "%s,", at);
+    for (char *comma = set; (comma = strchr(comma, ',')) != NULL;) {
+        *comma = '\n';
+    }
+    extra->lock_set = text_of(set);
+    action->extra = extra;
+}
+
+static bool ask_of_entities(struct asking *asking, struct tally *tally, const char *word)
+{
+    const char *at;
+    if ((at = argument(word, "call")) != NULL) {
+        ask_entity(asking, tally, ACTION_CALL_ENTITY, &at);
+    } else if ((at = argument(word, "signal")) != NULL) {
+        ask_entity(asking, tally, ACTION_SIGNAL_ENTITY, &at);
+    } else if ((at = argument(word, "later")) != NULL) {
+        time_us in = strtol(next_part(asking, &at), NULL, 10) * TIME_SECOND;
+        ask_entity(asking, tally, ACTION_SIGNAL_ENTITY, &at)->fire_at = tally->now + in;
+    } else if ((at = argument(word, "forget")) != NULL) {
+        struct action *action = &asking->actions[asking->count++];
+        *action = (struct action){ .kind = ACTION_CANCEL_SIGNAL };
+        action->instance_id = text_of(next_part(asking, &at));
+        action->request_id = text_of(next_part(asking, &at));
+    } else if ((at = argument(word, "lock")) != NULL) {
+        ask_lock(asking, tally, at);
+    } else if ((at = argument(word, "unlock")) != NULL) {
+        struct action *action = ask(asking, tally, ACTION_UNLOCK);
+        action->request_id = text_of(next_part(asking, &at));
+        action->instance_id = text_of(next_part(asking, &at));
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* Words that ask for steps. */
 static bool ask_step(struct asking *asking, struct tally *tally, const char *word)
 {
@@ -288,7 +350,7 @@ static bool ask_step(struct asking *asking, struct tally *tally, const char *wor
         action->instance_id = text_of(next_part(asking, &at));
         action->name = text_of(next_part(asking, &at));
     } else {
-        return false;
+        return ask_of_entities(asking, tally, word);
     }
     return true;
 }

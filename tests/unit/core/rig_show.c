@@ -5,6 +5,8 @@
 #include <inttypes.h>
 
 #include "base/tags.h"
+#include "core/entity.h"
+#include "core/lock_set.h"
 #include "rig.h"
 
 const char *show_state(enum run_state state)
@@ -16,10 +18,11 @@ const char *show_state(enum run_state state)
 
 const char *show_message_kind(enum message_kind kind)
 {
-    static const char *const names[] = { "",          "start",       "raise",        "terminate",
-                                         "suspend",   "resume",      "rewind",       "purge",
-                                         "adopt",     "child start", "child ensure", "child ended",
-                                         "task ended" };
+    static const char *const names[] = {
+        "",           "start",     "raise",  "terminate",   "suspend",      "resume",
+        "rewind",     "purge",     "adopt",  "child start", "child ensure", "child ended",
+        "task ended", "operation", "unlock", "answer",      "cancel signal"
+    };
     return names[kind];
 }
 
@@ -57,6 +60,32 @@ static void show_extra(struct buffer *out, const struct event_extra *extra)
     }
 }
 
+static bool is_about_entity(enum event_kind kind)
+{
+    return (kind >= EVENT_ENTITY_SIGNALED && kind <= EVENT_UNLOCK_SENT) ||
+           kind == EVENT_SIGNAL_CANCELLED;
+}
+
+static void show_request(struct buffer *out, const struct event *event)
+{
+    if (is_about_entity(event->kind)) {
+        show_text(out, " ", event->request_id);
+    }
+}
+
+/* Ids of a set are shown with commas. */
+static void show_set(struct buffer *out, const struct event_extra *extra)
+{
+    struct text id;
+    const char *before = " of ";
+    for (size_t cursor = 0; lock_set_next(extra->lock_set, &cursor, &id); before = ", ") {
+        show_text(out, before, id);
+    }
+    if (text_is_present(extra->lock_set) && extra->has_parent) {
+        buffer_printf(out, ", at number %" PRId32, extra->position);
+    }
+}
+
 void show_event(struct buffer *out, const struct event *event)
 {
     show_time(out, event->at);
@@ -67,6 +96,7 @@ void show_event(struct buffer *out, const struct event *event)
     if (event->ref != EVENT_NO_ID) {
         buffer_printf(out, " of step %" PRId32, event->ref);
     }
+    show_request(out, event);
     show_text(out, " ", event->name);
     show_text(out, " ", event->payload);
     if (event->kind == EVENT_EXECUTION_COMPLETED) {
@@ -80,10 +110,15 @@ void show_event(struct buffer *out, const struct event *event)
         buffer_add_text(out, TEXT(" due "));
         show_time(out, event->fire_at);
     }
-    if (event->kind == EVENT_CHILD_CREATED || event->kind == EVENT_EVENT_SENT) {
+    if (event->kind == EVENT_CHILD_CREATED || event->kind == EVENT_EVENT_SENT ||
+        is_about_entity(event->kind)) {
         show_text(out, " for ", event->instance_id);
     }
-    if (event->extra != NULL) {
+    if (event->extra != NULL && is_about_entity(event->kind)) {
+        show_set(out, event->extra);
+        show_text(out, ", from ", event->extra->parent_id);
+        show_text(out, " execution ", event->extra->parent_execution_id);
+    } else if (event->extra != NULL) {
         show_extra(out, event->extra);
     }
 }
@@ -123,6 +158,37 @@ static void show_record(struct buffer *out, const struct mutation *m)
     buffer_add_text(out, TEXT("\n"));
 }
 
+static void show_entity(struct buffer *out, const struct mutation *m)
+{
+    const struct entity_record *entity = m->entity;
+    buffer_printf(out, "      entity row %" PRIu64 " '%.*s'%s, changed ", entity->row,
+                  TEXT_ARGS(entity->id), entity->is_busy ? " busy" : "");
+    show_time(out, entity->updated_at);
+    if (m->keeps_state) {
+        buffer_add_text(out, TEXT(", state as it was"));
+    } else {
+        show_text(out, ", state ", entity->state);
+    }
+    show_text(out, ", locked by ", entity->lock_owner);
+    show_text(out, " execution ", entity->lock_execution);
+    show_text(out, " section ", entity->lock_section);
+    buffer_add_text(out, TEXT("\n"));
+}
+
+/* Numbers of entities' inboxes tell where an event stands. */
+static void show_arrival(struct buffer *out, uint64_t arrival)
+{
+    bool is_delayed = arrival > ARRIVAL_DELAYED;
+    bool overtakes = !is_delayed && arrival > ARRIVAL_OVERTAKES;
+    buffer_printf(out, "%s%" PRIu64,
+                  is_delayed  ? "delayed "
+                  : overtakes ? "overtaking "
+                              : "",
+                  is_delayed  ? arrival - ARRIVAL_DELAYED
+                  : overtakes ? arrival - ARRIVAL_OVERTAKES
+                              : arrival);
+}
+
 static void show_mutation(struct buffer *out, struct arena *scratch, const struct mutation *m)
 {
     switch (m->kind) {
@@ -146,6 +212,7 @@ static void show_mutation(struct buffer *out, struct arena *scratch, const struc
         show_events(out, scratch, m->message->bytes);
         break;
     case MUTATION_INSTANCE_DELETE:
+    case MUTATION_ENTITY_DELETE:
         buffer_printf(out, "      delete row %" PRIu64 "\n", m->row);
         break;
     case MUTATION_HISTORY_APPEND:
@@ -153,12 +220,19 @@ static void show_mutation(struct buffer *out, struct arena *scratch, const struc
         show_events(out, scratch, m->bytes);
         break;
     case MUTATION_INBOX_PUT:
-        buffer_printf(out, "      inbox row %" PRIu64 " arrival %" PRIu64 "\n", m->row, m->number);
+        buffer_printf(out, "      inbox row %" PRIu64 " arrival ", m->row);
+        show_arrival(out, m->number);
+        buffer_add_text(out, TEXT("\n"));
         show_events(out, scratch, m->bytes);
         break;
     case MUTATION_INBOX_REMOVE:
-        buffer_printf(out, "      inbox row %" PRIu64 " remove to %" PRIu64 "\n", m->row,
-                      m->number);
+        buffer_printf(out, "      inbox row %" PRIu64 " remove ", m->row);
+        if (m->first != 0 && m->first != m->number) {
+            show_arrival(out, m->first);
+        }
+        buffer_add_text(out, m->first == m->number ? TEXT("") : TEXT("to "));
+        show_arrival(out, m->number);
+        buffer_add_text(out, TEXT("\n"));
         break;
     case MUTATION_TIMER_PUT:
     case MUTATION_TIMER_REMOVE:
@@ -167,6 +241,7 @@ static void show_mutation(struct buffer *out, struct arena *scratch, const struc
         show_time(out, m->due);
         buffer_add_text(out, TEXT("\n"));
         break;
+    case MUTATION_ENTITY_PUT: show_entity(out, m); break;
     case MUTATION_MAILBOX_REMOVE:
         buffer_printf(out, "      mailbox remove to %" PRIu64 "\n", m->number);
         break;

@@ -116,6 +116,27 @@ static bool do_word(struct telling *telling, const char *word)
     return true;
 }
 
+/* What is said to entities. */
+static bool do_entity(struct telling *telling, char *const *w)
+{
+    struct rig *rig = &telling->rig;
+    if (strcmp(w[0], "signal") == 0) {
+        rig_signal(rig, w[1], w[2], w[3]);
+    } else if (strcmp(w[0], "signal-at") == 0) {
+        time_us at = strtol(w[1], NULL, 10) * TIME_MS;
+        rig_say(rig, &(struct said){ .to = w[2], .op = w[3], .payload = w[4], .at = at });
+    } else if (strcmp(w[0], "cancel-signal") == 0) {
+        tell_accepted(telling, rig_cancel_signal(rig, w[1], w[2]));
+    } else if (strcmp(w[0], "unlock") == 0) {
+        rig_unlock(rig, w[1], w[2]);
+    } else if (strcmp(w[0], "purge-entity") == 0) {
+        tell_status(telling, rig_purge_entity(rig, w[1], 0));
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void start(struct telling *telling, char *const *w, time_us at, unsigned replaces)
 {
     char execution_id[16];
@@ -165,7 +186,10 @@ static size_t count_words(const char *line)
             return 3;
         }
     }
-    return strncmp(line, "fail ", 5) == 0 || strncmp(line, "later ", 6) == 0 ? 5 : 4;
+    return strncmp(line, "fail ", 5) == 0 || strncmp(line, "later ", 6) == 0 ||
+                   strncmp(line, "signal-at ", 10) == 0
+               ? 5
+               : 4;
 }
 
 static void do_command(struct telling *telling, char *line)
@@ -177,7 +201,7 @@ static void do_command(struct telling *telling, char *line)
     }
     size_t count = split(line, count_words(line), w);
     assert_true(count >= 2);
-    if (do_order(telling, w)) {
+    if (do_order(telling, w) || do_entity(telling, w)) {
         return;
     }
     if (strcmp(w[0], "at") == 0) {

@@ -20,6 +20,11 @@
  *   > purge ID
  *   > rewind ID [REASON]              one that failed, and is stored so
  *   > fork ID EVENT NEW_ID            from what is stored; 0: all of it
+ *   > signal ENTITY OP [PAYLOAD]      from a client
+ *   > signal-at MS ENTITY OP [PAYLOAD]   not before that time
+ *   > cancel-signal ENTITY REQUEST
+ *   > unlock ENTITY SECTION           whoever owns it
+ *   > purge-entity ENTITY
  *   > fire                            timers that are due
  *   > horizon MS                      timers up to there come into memory
  *   > run                             all turns there are, and letters
