@@ -1097,13 +1097,13 @@ typedef struct pd_history_event {
     int         step;        /* the step that this completes; -1 for what completes none */
     const char *kind;        /* "TaskScheduled", "TimerFired", ... */
     const char *name;        /* NULL where the kind has none; likewise below */
-    const char *target_id;   /* the child, or whom the event was sent to */
-    const char *input_json;
+    const char *target_id;   /* the child, or whom the event or operation was sent to */
+    const char *input_json;  /* of EntityLockRequested: an array of the entities' IDs */
     const char *result_json;
     const char *status;      /* "Completed", "Failed" or "Terminated" on ExecutionCompleted */
     const pd_failure *failure;
-    pd_time     fire_at;     /* TimerCreated, TimerFired, ExecutionStarted: when it is due; 0: at
-                                once, or nothing that is due */
+    pd_time     fire_at;     /* of timers, ExecutionStarted, EntityOperationSignaled: when it is
+                                due; 0: at once, or nothing that is due */
 } pd_history_event;
 
 /* The history of the instance's present execution, oldest first. A turn begins with

@@ -9,6 +9,8 @@
  */
 #include "api/api_priv.h"
 #include "base/buffer.h"
+#include "core/lock_set.h"
+#include "json/json.h"
 #include "wire/wire.h"
 
 enum { HISTORY_MAGIC = 0x68697374 };
@@ -61,6 +63,37 @@ static const char **payload_column(enum event_kind kind, pd_history_event *row)
     return NULL;
 }
 
+/* Whom it was said to: a child, an instance, an entity. */
+static struct text target_of(const struct event *event)
+{
+    bool has_target = event->kind == EVENT_CHILD_CREATED || event->kind == EVENT_EVENT_SENT ||
+                      event->kind == EVENT_ENTITY_SIGNALED || event->kind == EVENT_ENTITY_CALLED ||
+                      event->kind == EVENT_UNLOCK_SENT || event->kind == EVENT_SIGNAL_CANCELLED;
+    return has_target ? event->instance_id : TEXT_ABSENT;
+}
+
+/* The entities of a critical section, as an array of texts. */
+static bool show_locks(pd_history *history, struct text lock_set, const char **ret)
+{
+    size_t count = lock_set_count(lock_set);
+    pd_value *items = arena_alloc(&history->arena, count * sizeof *items);
+    size_t cursor = 0;
+    struct text id;
+    for (size_t i = 0; lock_set_next(lock_set, &cursor, &id); i++) {
+        items[i] = (pd_value){ .kind_ = PD_IS_TEXT,
+                               .count_ = (uint32_t)id.size,
+                               .as_.text = text_copy(&history->arena, id).at };
+    }
+    pd_value ids = { .kind_ = PD_IS_ARRAY, .count_ = (uint32_t)count, .as_.items = items };
+    struct buffer json;
+    pd_error err;
+    buffer_init(&json);
+    bool is_written = json_write(&json, ids, &err) == PD_OK &&
+                      api_copy_string(&history->arena, buffer_text(&json), ret);
+    buffer_done(&json);
+    return is_written;
+}
+
 static bool fill(pd_history *history, const struct event *event, pd_history_event *row)
 {
     *row = (pd_history_event){
@@ -79,10 +112,12 @@ static bool fill(pd_history *history, const struct event *event, pd_history_even
     if (event->failure != NULL) {
         row->failure = api_copy_failure(&history->arena, event->failure);
     }
-    bool has_target = event->kind == EVENT_CHILD_CREATED || event->kind == EVENT_EVENT_SENT;
-    struct text target = has_target ? event->instance_id : TEXT_ABSENT;
+    if (event->kind == EVENT_LOCK_REQUESTED && event->extra != NULL &&
+        !show_locks(history, event->extra->lock_set, &row->input_json)) {
+        return false;
+    }
     return api_copy_string(&history->arena, event->name, &row->name) &&
-           api_copy_string(&history->arena, target, &row->target_id) &&
+           api_copy_string(&history->arena, target_of(event), &row->target_id) &&
            (payload == NULL || api_copy_string(&history->arena, event->payload, payload)) &&
            (event->failure == NULL || row->failure != NULL);
 }

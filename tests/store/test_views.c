@@ -207,6 +207,54 @@ static void events_of_children_and_of_what_is_done_to_an_instance_are_shown(void
                   "TaskFailed|-1|-|-|-|Boom: loud|-|5|-|-\n");
 }
 
+static void events_of_entities_are_shown(void **state)
+{
+    struct world *world = *state;
+    const struct failure failure = { .type = TEXT("Boom"), .message = TEXT("loud") };
+    const struct event_extra sender = { .has_parent = true,
+                                        .parent_id = TEXT("the sender"),
+                                        .parent_execution_id = TEXT("its execution"),
+                                        .lock_set = TEXT("@a@1\n@b@say \"x\"\n"),
+                                        .position = 1 };
+    static const enum event_kind kinds[] = { EVENT_ORCHESTRATOR_STARTED, EVENT_ENTITY_SIGNALED,
+                                             EVENT_ENTITY_SIGNALED,      EVENT_ENTITY_CALLED,
+                                             EVENT_LOCK_REQUESTED,       EVENT_UNLOCK_SENT,
+                                             EVENT_SIGNAL_CANCELLED,     EVENT_ENTITY_COMPLETED,
+                                             EVENT_ENTITY_COMPLETED,     EVENT_ENTITY_FAILED,
+                                             EVENT_LOCK_GRANTED };
+    enum { COUNT = sizeof kinds / sizeof kinds[0] };
+    struct event events[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        events[i] = event_of(kinds[i], T0 + (time_us)i);
+        events[i].request_id = TEXT("6ba7b810-9dad-51d1-80b4-00c04fd430c8");
+        events[i].name = TEXT("add");
+        events[i].payload = TEXT("\"said\"");
+        events[i].instance_id = TEXT("@counter@x");
+        events[i].extra = &sender;
+        events[i].failure = &failure;
+        events[i].id = i < 6 ? (int32_t)i : EVENT_NO_ID;
+    }
+    events[2].fire_at = T0 + 3000000;
+    events[7].ref = 0;
+    events[9].ref = 200;
+    events[10].ref = 4;
+    keep_turns(world, "caller", 1, events, (size_t[]){ COUNT });
+    assert_answer(world,
+                  "SELECT event_type,event_id,name,version,input,result,status,task_id,"
+                  "substr(fire_at,18),target_id FROM perdure_history WHERE instance_id='caller'"
+                  " AND event_type NOT LIKE 'Orchestrator%' ORDER BY number",
+                  "EntityOperationSignaled|1|add|-|\"said\"|-|-|-|-|@counter@x\n"
+                  "EntityOperationSignaled|2|add|-|\"said\"|-|-|-|59.000001Z|@counter@x\n"
+                  "EntityOperationCalled|3|add|-|\"said\"|-|-|-|-|@counter@x\n"
+                  "EntityLockRequested|4|-|-|[\"@a@1\",\"@b@say \\\"x\\\"\"]|-|-|-|-|-\n"
+                  "EntityUnlockSent|5|-|-|-|-|-|-|-|@counter@x\n"
+                  "EntitySignalCancelled|-1|-|-|-|-|-|-|-|@counter@x\n"
+                  "EntityOperationCompleted|-1|-|-|-|\"said\"|-|0|-|-\n"
+                  "EntityOperationCompleted|-1|-|-|-|\"said\"|-|-|-|-\n"
+                  "EntityOperationFailed|-1|-|-|-|Boom: loud|-|200|-|-\n"
+                  "EntityLockGranted|-1|-|-|-|-|-|4|-|-\n");
+}
+
 static void tags_are_shown_as_an_object_whatever_is_in_them(void **state)
 {
     struct world *world = *state;
@@ -366,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         VIEW(every_kind_of_event_is_shown),
         VIEW(events_of_children_and_of_what_is_done_to_an_instance_are_shown),
+        VIEW(events_of_entities_are_shown),
         VIEW(tags_are_shown_as_an_object_whatever_is_in_them),
         VIEW(an_empty_payload_is_shown_otherwise_than_none),
         VIEW(payloads_of_every_length_of_length_are_shown_whole),

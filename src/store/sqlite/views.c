@@ -49,6 +49,8 @@
 #define FIELD_IN(numbers) "kind*1000+field IN(" numbers ")"
 #define KIND PICK("kind=0 AND field>2", "field")
 
+#define LOCKS "json_group_array(" TEXT_HERE ") FILTER (WHERE " FIELD_IN("27002") ")"
+
 #define TIME(seconds, micros)                                                                    \
     "strftime('%Y-%m-%dT%H:%M:%S'," seconds ",'unixepoch')||printf('.%06dZ'," micros ")"
 #define MICROS(column) "((" column "%1000000)+1000000)%1000000"
@@ -59,7 +61,7 @@
     WALK("f", "SELECT at AS e,0 AS kind,at,at+value AS stop FROM c WHERE found AND tag=10") ","  \
     WALK("p", "SELECT e,tag>>3 AS kind,at,at+value AS stop FROM f WHERE found AND tag&7=2") ","  \
     WALK("q", "SELECT e,1000+kind AS kind,at,at+value AS stop FROM p WHERE found"                \
-              " AND kind*1000+(tag>>3) IN(3006,4003,8002,11002,26002,12001,13001)")
+              " AND kind*1000+(tag>>3) IN(3006,4003,8002,11002,26002,12001,13001,23003)")
 
 /* Order: kind, id, seconds, nanos, name, version, input, result, type and message of a failure,
  * status, task, seconds and nanos of the time to fire, target. */
@@ -70,17 +72,20 @@
     "ifnull(" PICK("kind=2 AND field=2", "value") ",0),"                                         \
     PICK(FIELD_IN("3001,6001,9002,16002,17001,23002,24002,101001"), TEXT_HERE) ","                \
     PICK(FIELD_IN("3002,6002,9003"), WRAPPED) ","                                                \
+    "CASE WHEN " KIND "=27 THEN " LOCKS " ELSE "                                                 \
     PICK(FIELD_IN("3003,5001,6003,9004,16003,17002,20001,21001,22001,23004,24004,30001"),        \
-         WRAPPED) ","                                                                            \
+         WRAPPED) " END,"                                                                        \
     PICK(FIELD_IN("4002,7002,10002,25002"), WRAPPED) ","                                         \
     PICK("kind IN(1004,1008,1011,1026) AND field=1", TEXT_HERE) ","                              \
     PICK("kind IN(1004,1008,1011,1026) AND field=2", TEXT_HERE) ","                              \
     "CASE WHEN " KIND "=4 THEN ifnull(" PICK("kind=4 AND field=1", "value") ",0) END,"           \
     "CASE WHEN " KIND " IN(7,8,10,11,13,100) THEN ifnull("                                       \
-    PICK(FIELD_IN("7001,8001,10001,11001,13002,100001"), "value") ",0) END,"                     \
-    PICK("kind IN(1003,1012,1013) AND field=1", "value") ","                                     \
-    PICK("kind IN(1003,1012,1013) AND field=2", "value") ","                                     \
-    PICK(FIELD_IN("9001,16001"), TEXT_HERE) ")"
+    PICK(FIELD_IN("7001,8001,10001,11001,13002,100001"), "value") ",0) ELSE "                    \
+    PICK(FIELD_IN("25100,26100,28100"), "value") " END,"                                         \
+    PICK("kind IN(1003,1012,1013,1023) AND field=1", "value") ","                                \
+    PICK("kind IN(1003,1012,1013,1023) AND field=2", "value") ","                                \
+    "ifnull(" PICK(FIELD_IN("9001,16001"), TEXT_HERE) ","                                        \
+    PICK(FIELD_IN("23005,24007,29003,102002"), WRAPPED) "))"
 
 #define LEAVES                                                                                   \
     ",leaf(e,kind,field,value,at) AS ("                                                          \
@@ -112,8 +117,13 @@
     " WHEN 13 THEN 'TimerFired' WHEN 14 THEN 'OrchestratorStarted'"                              \
     " WHEN 15 THEN 'OrchestratorCompleted' WHEN 16 THEN 'EventSent' WHEN 17 THEN 'EventRaised'"  \
     " WHEN 20 THEN 'ContinueAsNew' WHEN 21 THEN 'ExecutionSuspended'"                            \
-    " WHEN 22 THEN 'ExecutionResumed' WHEN 30 THEN 'ExecutionRewound'"                           \
-    " WHEN 100 THEN 'StepCancelled' WHEN 101 THEN 'ChangeMarked' ELSE 'Event'||" AT(0) " END"
+    " WHEN 22 THEN 'ExecutionResumed' WHEN 23 THEN 'EntityOperationSignaled'"                    \
+    " WHEN 24 THEN 'EntityOperationCalled' WHEN 25 THEN 'EntityOperationCompleted'"              \
+    " WHEN 26 THEN 'EntityOperationFailed' WHEN 27 THEN 'EntityLockRequested'"                   \
+    " WHEN 28 THEN 'EntityLockGranted' WHEN 29 THEN 'EntityUnlockSent'"                          \
+    " WHEN 30 THEN 'ExecutionRewound' WHEN 100 THEN 'StepCancelled'"                             \
+    " WHEN 101 THEN 'ChangeMarked' WHEN 102 THEN 'EntitySignalCancelled'"                        \
+    " ELSE 'Event'||" AT(0) " END"
 
 /* Packed tags (base/tags.h) as an object: they hold no control characters but their own, which
  * become what JSON has between keys and values. */
