@@ -77,6 +77,7 @@ struct options {
     int64_t event;          /* 0: none given */
     const char *from;       /* histories */
     int roots_only, recursive, every, dry_run, yes, once, make_id;
+    int with_state, with_empty; /* of entities */
     const char *store;
     int64_t concurrent, threads, repeat, chunk;
     pd_duration duration; /* 0: none given */
@@ -237,6 +238,14 @@ int cmd_purge(struct invocation *in);
 int cmd_export(struct invocation *in);
 int cmd_import(struct invocation *in);
 int cmd_replay(struct invocation *in);
+int cmd_entity_list(struct invocation *in);
+int cmd_entity_show(struct invocation *in);
+int cmd_entity_state(struct invocation *in);
+int cmd_entity_call(struct invocation *in);
+int cmd_entity_signal(struct invocation *in);
+int cmd_entity_cancel(struct invocation *in);
+int cmd_entity_delete(struct invocation *in);
+int cmd_entity_clean(struct invocation *in);
 int cmd_version(struct invocation *in);
 int cmd_help(struct invocation *in);
 int bench_hello5(struct invocation *in);
@@ -246,6 +255,8 @@ int bench_fanout(struct invocation *in);
 int bench_timers(struct invocation *in);
 int bench_events(struct invocation *in);
 int bench_replay(struct invocation *in);
+int bench_entity(struct invocation *in);
+int bench_lock(struct invocation *in);
 int bench_help(struct invocation *in);
 
 /* Waits for each and prints them; shared by `wait` and `start --wait`. */

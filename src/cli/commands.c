@@ -3,242 +3,7 @@
  * The table of commands: the only definition of what `perdure` understands. parse.c reads words by
  * it, help.c prints it, suggestions for mistyped words come from it, and tests run through it.
  */
-#include "cli.h"
-
-#define AT(field) offsetof(struct options, field)
-#define NO_MORE                                \
-    {                                          \
-        NULL, 0, OPTION_FLAG, NULL, NULL, 0, 0 \
-    }
-
-const struct option_row options_of_all[] = {
-    { "hub", 'H', OPTION_TEXT, "URL",
-      "the task hub: sqlite:FILE (PERDURE_HUB, or sqlite:perdure.db)", AT(hub), 0 },
-    { "output", 'o', OPTION_FORMAT, "FORMAT", "table, plain, json, jsonl, csv, id or none",
-      AT(format), 0 },
-    { "headers", 0, OPTION_FLAG, NULL, "a first line of names, in plain too", AT(headers),
-      WHEN_ALWAYS },
-    { "no-headers", 0, OPTION_FLAG, NULL, "no first line of names", AT(headers), WHEN_NEVER },
-    { "color", 0, OPTION_WHEN, "WHEN", "auto, always or never (NO_COLOR is honoured)", AT(color),
-      0 },
-    { "quiet", 'q', OPTION_FLAG, NULL, "no remarks on stderr, errors only", AT(quiet), 1 },
-    { "help", 'h', OPTION_FLAG, NULL, "this text", AT(help), 1 },
-    NO_MORE,
-};
-
-static const struct option_row none[] = { NO_MORE };
-
-static const struct option_row start_options[] = {
-    { "id", 0, OPTION_TEXT, "ID", "the instance id; one is made unless given", AT(id), 0 },
-    { "input", 'i', OPTION_TEXT, "JSON", "the input: JSON, @FILE, or - for stdin", AT(input), 0 },
-    { "input-text", 0, OPTION_TEXT, "TEXT", "the input as a plain text", AT(input_text), 0 },
-    { "version", 0, OPTION_TEXT, "V", "recorded with the instance", AT(version), 0 },
-    { "wait", 'w', OPTION_FLAG, NULL, "wait for its end; the exit code tells how it ended",
-      AT(wait), 1 },
-    { "timeout", 0, OPTION_DURATION, "TIME", "with --wait: no longer than 500ms, 30s, 5m, 2h",
-      AT(timeout), 0 },
-    { "at", 0, OPTION_FUTURE, "TIME", "not before then: 2026-01-31T10:00:00Z, or 2h from now",
-      AT(at), 0 },
-    { "tag", 0, OPTION_WORDS, "K=V", "a tag; may be given many times", AT(tags), 0 },
-    { "if-exists", 0, OPTION_REUSE, "WHAT",
-      "replace-ended (default), fail, skip, replace-failed or replace", AT(reuse), 0 },
-    { "count", 0, OPTION_COUNT, "N", "start N of them", AT(count), 0 },
-    { "id-template", 0, OPTION_TEXT, "TEXT", "with --count: their ids, {n} becomes 1 to N",
-      AT(id_template), 0 },
-    NO_MORE,
-};
-
-/* Which instances: what a pd_query asks. */
-#define FILTERS                                                                               \
-    { "status",                                                                               \
-      's',                                                                                    \
-      OPTION_STATES,                                                                          \
-      "S,...",                                                                                \
-      "pending, running, suspended, completed, failed or terminated",                         \
-      AT(states),                                                                             \
-      0 },                                                                                    \
-        { "name", 'n', OPTION_TEXT, "NAME", "only of this orchestrator", AT(name), 0 },       \
-        { "prefix", 0, OPTION_TEXT, "TEXT", "only ids that begin so", AT(prefix), 0 },        \
-        { "tag", 0, OPTION_WORDS, "K=V", "only with this tag", AT(tags), 0 },                 \
-        { "of-version", 0, OPTION_TEXT, "V", "only of this version", AT(of_version), 0 },     \
-        { "parent", 0, OPTION_TEXT, "ID", "only children of this instance", AT(parent), 0 },  \
-        { "roots", 0, OPTION_FLAG, NULL, "only those without a parent", AT(roots_only), 1 },  \
-        { "since",                                                                            \
-          0,                                                                                  \
-          OPTION_TIME,                                                                        \
-          "TIME",                                                                             \
-          "created then or later: 2026-01-31T10:00:00Z, or 2h ago",                           \
-          AT(since),                                                                          \
-          0 },                                                                                \
-        { "until", 0, OPTION_TIME, "TIME", "created then or earlier", AT(until), 0 },         \
-        { "ended-since", 0, OPTION_TIME, "TIME", "ended then or later", AT(ended_since), 0 }, \
-    {                                                                                         \
-        "ended-until", 0, OPTION_TIME, "TIME", "ended then or earlier", AT(ended_until), 0    \
-    }
-
-static const struct option_row list_options[] = {
-    FILTERS,
-    { "limit", 'l', OPTION_COUNT, "N", "at most N (50 on a terminal, else all)", AT(limit), 0 },
-    NO_MORE,
-};
-
-/* count, export */
-static const struct option_row filter_options[] = { FILTERS, NO_MORE };
-
-static const struct option_row history_options[] = {
-    { "from", 'f', OPTION_TEXT, "SOURCE",
-      "an archive, a folder of them (*.pda), or the URL of a hub", AT(from), 0 },
-    { "id", 0, OPTION_TEXT, "PREFIX", "only instances whose ids begin so", AT(id), 0 },
-    { "break-at", 0, OPTION_COUNT, "N", "in gdb, stop before this event of each instance",
-      AT(event), 0 },
-    NO_MORE,
-};
-
-static const struct option_row purge_options[] = {
-    FILTERS,
-    { "older-than", 0, OPTION_DURATION, "TIME", "ended longer ago than 12h, 30d", AT(older_than),
-      0 },
-    { "all", 0, OPTION_FLAG, NULL, "everything that has ended", AT(every), 1 },
-    { "recursive", 'r', OPTION_FLAG, NULL, "with descendants that have ended", AT(recursive), 1 },
-    { "dry-run", 0, OPTION_FLAG, NULL, "only say how many", AT(dry_run), 1 },
-    { "yes", 'y', OPTION_FLAG, NULL, "do not ask; only who is at a terminal is asked", AT(yes), 1 },
-    { "timeout", 't', OPTION_DURATION, "TIME", "stop after so long; the same command goes on",
-      AT(timeout), 0 },
-    NO_MORE,
-};
-
-#define REASON                                                                            \
-    {                                                                                     \
-        "reason", 'r', OPTION_TEXT, "TEXT", "why; recorded in the history", AT(reason), 0 \
-    }
-
-static const struct option_row order_options[] = { REASON, NO_MORE };
-
-static const struct option_row terminate_options[] = {
-    REASON,
-    { "recursive", 0, OPTION_FLAG, NULL, "children that it waits for, too", AT(recursive), 1 },
-    NO_MORE,
-};
-
-#define NEW_ID                                                                      \
-    {                                                                               \
-        "new-id", 0, OPTION_TEXT, "ID", "the id of the new instance", AT(new_id), 0 \
-    }
-
-static const struct option_row restart_options[] = {
-    NEW_ID,
-    { "new", 0, OPTION_FLAG, NULL, "under an id that is made", AT(make_id), 1 },
-    NO_MORE,
-};
-
-static const struct option_row fork_options[] = {
-    { "event", 'e', OPTION_COUNT, "N", "the first event that the new one does not have", AT(event),
-      0 },
-    NEW_ID,
-    NO_MORE,
-};
-
-static const struct option_row watch_options[] = {
-    { "timeout", 't', OPTION_DURATION, "TIME", "no longer than this: 500ms, 30s, 5m, 2h",
-      AT(timeout), 0 },
-    { "once", 0, OPTION_FLAG, NULL, "look once", AT(once), 1 },
-    NO_MORE,
-};
-
-static const struct option_row show_options[] = {
-    { "input", 0, OPTION_FLAG, NULL, "the bare input", AT(show_input), 1 },
-    { "output", 0, OPTION_FLAG, NULL, "the bare output; the format is -o here", AT(show_output),
-      1 },
-    { "failure", 0, OPTION_FLAG, NULL, "the bare failure", AT(show_failure), 1 },
-    { "all", 'a', OPTION_FLAG, NULL, "uncut, with input, output and failure", AT(show_all), 1 },
-    NO_MORE,
-};
-
-static const struct option_row wait_options[] = {
-    { "timeout", 't', OPTION_DURATION, "TIME", "no longer than this for all: 500ms, 30s, 5m, 2h",
-      AT(timeout), 0 },
-    { "exit-status", 0, OPTION_FLAG, NULL, "8 when one failed, 9 when one was terminated",
-      AT(exit_status), 1 },
-    NO_MORE,
-};
-
-static const struct option_row raise_options[] = {
-    { "data", 'd', OPTION_TEXT, "JSON", "what comes with it: JSON, @FILE, or - for stdin", AT(data),
-      0 },
-    NO_MORE,
-};
-
-#define BENCH_STORE                                                                          \
-    {                                                                                        \
-        "store", 0, OPTION_TEXT, "FILE", "a new store here, and kept; else a temporary one", \
-            AT(store), 0                                                                     \
-    }
-#define BENCH_REPEAT                                                                       \
-    {                                                                                      \
-        "repeat", 0, OPTION_COUNT, "N", "N runs in a row; prints the last over the first", \
-            AT(repeat), 0                                                                  \
-    }
-#define BENCH_THREADS                                                                              \
-    {                                                                                              \
-        "threads", 0, OPTION_COUNT, "N", "that run activities (one per processor)", AT(threads), 0 \
-    }
-
-static const struct option_row hello5_options[] = {
-    { "count", 0, OPTION_COUNT, "N", "orchestrations; else as many as --duration allows", AT(count),
-      0 },
-    { "duration", 0, OPTION_DURATION, "TIME", "of the engine, without the raw run (10s)",
-      AT(duration), 0 },
-    { "concurrent", 0, OPTION_COUNT, "N", "orchestrations in flight (5000)", AT(concurrent), 0 },
-    { "chunk", 0, OPTION_COUNT, "N", "started by one call (250)", AT(chunk), 0 },
-    BENCH_THREADS,
-    BENCH_STORE,
-    BENCH_REPEAT,
-    NO_MORE,
-};
-
-static const struct option_row latency_options[] = {
-    { "count", 0, OPTION_COUNT, "N", "chains, one after the other (300)", AT(count), 0 },
-    BENCH_STORE,
-    BENCH_REPEAT,
-    NO_MORE,
-};
-
-static const struct option_row sleepers_options[] = {
-    { "count", 0, OPTION_COUNT, "N", "instances that sleep (100000)", AT(count), 0 },
-    BENCH_STORE,
-    BENCH_REPEAT,
-    NO_MORE,
-};
-
-static const struct option_row fanout_options[] = {
-    { "count", 0, OPTION_COUNT, "N", "activities of the large one (100000); the small has a tenth",
-      AT(count), 0 },
-    BENCH_THREADS,
-    BENCH_STORE,
-    BENCH_REPEAT,
-    NO_MORE,
-};
-
-static const struct option_row timers_options[] = {
-    { "count", 0, OPTION_COUNT, "N", "timers, 100 an instance (1000000)", AT(count), 0 },
-    BENCH_STORE,
-    BENCH_REPEAT,
-    NO_MORE,
-};
-
-static const struct option_row events_options[] = {
-    { "count", 0, OPTION_COUNT, "N", "events, one after the other (1000)", AT(count), 0 },
-    BENCH_STORE,
-    BENCH_REPEAT,
-    NO_MORE,
-};
-
-static const struct option_row replay_options[] = {
-    { "count", 0, OPTION_COUNT, "N", "events of the longest history (1000000)", AT(count), 0 },
-    BENCH_STORE,
-    BENCH_REPEAT,
-    NO_MORE,
-};
+#include "option_rows.h"
 
 #define START                                                                                     \
     "Starts an instance of the orchestrator NAME, which need not be known here: any process that" \
@@ -294,7 +59,8 @@ static const struct option_row replay_options[] = {
     "instance\n"                                                                                   \
     "with the number of the event, what history has and what the code asked for. Ends with 0 "     \
     "when\n"                                                                                       \
-    "there is none, with 11 when there is one: so it can be a check before a new edition is\n"     \
+    "there is no_options, with 11 when there is one: so it can be a check before a new edition "   \
+    "is\n"                                                                                         \
     "deployed. PD_REPLAY_FROM in the environment does the same without this command."
 #define HELLO5                                                                                    \
     "Keeps 5,000 orchestrations in flight, each calling five activities one after the other,\n"   \
@@ -329,6 +95,39 @@ static const struct option_row replay_options[] = {
     "over the same rows: a SELECT and a bare walk over every field, which keeps nothing, and\n" \
     "pd_hub_fetch_history, which decodes the events and hands them out. linear compares the\n"  \
     "rates of the shortest and the longest."
+
+#define ENTITY                                                                                  \
+    "ENTITY is @name@key, as `perdure entity list -o id` prints it; the first '@' may be left " \
+    "out."
+#define ENTITY_LIST                                                                             \
+    "Entities by name and key: when they were changed last, how many operations wait, and who " \
+    "has\nlocked them."
+#define ENTITY_CALL                                                                               \
+    "Runs one operation and prints what it answers, as JSON. Needs a process that runs a worker " \
+    "on\nthis hub. Ends with 8 when the operation failed, with 7 when it was not answered in "    \
+    "time:\nit may be run later. " ENTITY
+#define ENTITY_SIGNAL                                                                            \
+    "Sends an operation, and does not wait until it is run. When the command ends with 0 it is " \
+    "on\n"                                                                                       \
+    "stable storage, and is run once. Prints its id, for `perdure entity cancel`. Makes the\n"   \
+    "entity when there is none. " ENTITY
+#define ENTITY_DELETE                                                                             \
+    "Forgets the state of each and the signals that wait for their time, whatever its function\n" \
+    "says; `perdure entity signal ENTITY delete` asks the function. " ENTITY
+#define ENTITY_CLEAN                                                                           \
+    "Forgets entities without state that nothing waits for, and gives back locks whose owner " \
+    "has\n"                                                                                    \
+    "ended. Prints how many of both."
+#define BENCH_ENTITY                                                                             \
+    "N signals to one entity, a counter, and N to 10,000 of them: how many take effect in a "    \
+    "second,\n"                                                                                  \
+    "beside raw inserts of events of the same size into SQLite, one row each, 500 to a commit. " \
+    "The\n"                                                                                      \
+    "counters are read at the end."
+#define BENCH_LOCK                                                                               \
+    "Transfers between two of 1,000 accounts, each in a critical section of both: how many end " \
+    "in a\n"                                                                                     \
+    "second, and how long one takes. The sum of all accounts is checked at the end."
 
 const struct command commands[] = {
     { "start",
@@ -368,7 +167,7 @@ const struct command commands[] = {
       "show what an instance did, event by event",
       HISTORY,
       { "perdure history order-7", "perdure history order-7 -o jsonl | grep TaskFailed" },
-      none,
+      no_options,
       1,
       1,
       cmd_history },
@@ -471,7 +270,7 @@ const struct command commands[] = {
       "add the instances of an archive to a hub",
       IMPORT,
       { "perdure import --hub sqlite:copy.db all.pda" },
-      none,
+      no_options,
       1,
       1,
       cmd_import },
@@ -500,7 +299,7 @@ const struct command commands[] = {
       "show an instance with its children",
       NULL,
       { "perdure tree order-7" },
-      none,
+      no_options,
       1,
       1,
       cmd_tree },
@@ -513,6 +312,81 @@ const struct command commands[] = {
       1,
       -1,
       cmd_watch },
+    { "entity list",
+      "[NAME]",
+      "list entities",
+      ENTITY_LIST,
+      { "perdure entity list", "perdure entity list counter --state",
+        "perdure entity list --since 1h -o id" },
+      entity_list_options,
+      0,
+      1,
+      cmd_entity_list },
+    { "entity show",
+      "ENTITY",
+      "show an entity",
+      ENTITY,
+      { "perdure entity show @counter@main" },
+      no_options,
+      1,
+      1,
+      cmd_entity_show },
+    { "entity state",
+      "ENTITY",
+      "print an entity's state",
+      ENTITY,
+      { "perdure entity state @counter@main" },
+      no_options,
+      1,
+      1,
+      cmd_entity_state },
+    { "entity call",
+      "ENTITY OPERATION",
+      "run an operation and print its answer",
+      ENTITY_CALL,
+      { "perdure entity call @counter@main add --input 5" },
+      entity_call_options,
+      2,
+      2,
+      cmd_entity_call },
+    { "entity signal",
+      "ENTITY OPERATION",
+      "send an operation",
+      ENTITY_SIGNAL,
+      { "perdure entity signal @counter@main add --input 5",
+        "perdure entity signal @counter@main reset --at 2h" },
+      entity_signal_options,
+      2,
+      2,
+      cmd_entity_signal },
+    { "entity cancel",
+      "ENTITY SIGNAL",
+      "forget a signal that has not been run",
+      ENTITY,
+      { "perdure entity cancel @counter@main 0c5a1fd2-64f3-4b5c-9d53-3a1f5c5b4a2e" },
+      no_options,
+      2,
+      2,
+      cmd_entity_cancel },
+    { "entity delete",
+      "ENTITY...",
+      "forget entities",
+      ENTITY_DELETE,
+      { "perdure entity delete @counter@main",
+        "perdure entity list counter -o id | perdure entity delete -" },
+      no_options,
+      1,
+      -1,
+      cmd_entity_delete },
+    { "entity clean",
+      "",
+      "remove empty entities, release orphaned locks",
+      ENTITY_CLEAN,
+      { "perdure entity clean" },
+      no_options,
+      0,
+      0,
+      cmd_entity_clean },
     { "bench hello5",
       "",
       "throughput, beside raw SQLite inserts",
@@ -577,12 +451,30 @@ const struct command commands[] = {
       0,
       0,
       bench_replay },
+    { "bench entity",
+      "",
+      "signals to one entity, and to ten thousand",
+      BENCH_ENTITY,
+      { "perdure bench entity", "perdure bench entity --count 200000 -o json" },
+      entity_bench_options,
+      0,
+      0,
+      bench_entity },
+    { "bench lock",
+      "",
+      "transfers between two locked accounts",
+      BENCH_LOCK,
+      { "perdure bench lock" },
+      lock_bench_options,
+      0,
+      0,
+      bench_lock },
     { "bench help",
       "",
       "what the benchmarks measure",
       NULL,
       { "perdure bench help" },
-      none,
+      no_options,
       0,
       0,
       bench_help },
@@ -591,7 +483,7 @@ const struct command commands[] = {
       "print the version",
       NULL,
       { "perdure version -o json" },
-      none,
+      no_options,
       0,
       0,
       cmd_version },
@@ -600,7 +492,7 @@ const struct command commands[] = {
       "print help",
       NULL,
       { "perdure help start", "perdure help bench" },
-      none,
+      no_options,
       0,
       2,
       cmd_help },
