@@ -61,7 +61,31 @@ static pd_result needy(pd_orchestration *o, pd_value file)
     return pd_ok(o, pd_call_activity(o, "Need", file));
 }
 
+static pd_result counter(pd_entity *e, pd_value input)
+{
+    int64_t n = pd_int(pd_state(e));
+    if (pd_op_is(e, "add"))
+        n += pd_int(input);
+    else if (pd_op_is(e, "delete"))
+        return pd_delete_state(e), pd_ok(e, PD_NULL);
+    else if (!pd_op_is(e, "get"))
+        return pd_fail(e, "UnknownOperation", "a counter cannot '%s'", pd_op(e));
+    pd_set_state(e, n);
+    return pd_ok(e, n);
+}
+
+/* Holds the counter that is named, until it is told to let go. */
+static pd_result hold(pd_orchestration *o, pd_value key)
+{
+    PD_LOCKED(o, PD_ENTITY("counter", pd_text(key))) {
+        pd_call_entity(o, PD_ENTITY("counter", pd_text(key)), "add", 100);
+        (void)pd_wait_event(o, "LetGo");
+    }
+    return pd_ok(o, PD_NULL);
+}
+
 static const pd_function program[] = {
+    PD_FUNCTION("Hold", hold),   PD_FUNCTION("counter", counter),
     PD_FUNCTION("Greet", greet), PD_FUNCTION("Echo", echo),   PD_FUNCTION("Fail", fail),
     PD_FUNCTION("Ask", ask),     PD_FUNCTION("Nap", nap),     PD_FUNCTION("Family", family),
     PD_FUNCTION("Need", need),   PD_FUNCTION("Needy", needy),
