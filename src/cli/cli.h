@@ -79,7 +79,7 @@ struct options {
     int roots_only, recursive, every, dry_run, yes, once, make_id;
     int with_state, with_empty; /* of entities */
     const char *store;
-    int64_t concurrent, threads, repeat, chunk;
+    int64_t concurrent, threads, repeat, chunk, entities;
     pd_duration duration; /* 0: none given */
 };
 

@@ -268,6 +268,7 @@ const struct option_row entity_signal_options[] = {
 
 const struct option_row entity_bench_options[] = {
     { "count", 0, OPTION_COUNT, "N", "signals to one entity, and to many (1000000)", AT(count), 0 },
+    { "entities", 0, OPTION_COUNT, "N", "how many the many are (10000)", AT(entities), 0 },
     { "chunk", 0, OPTION_COUNT, "N", "sent by one call (1000)", AT(chunk), 0 },
     { "threads", 0, OPTION_COUNT, "N", "that send (4)", AT(threads), 0 },
     BENCH_STORE,
