@@ -27,7 +27,7 @@ bool instance_is_entity(const struct instance *instance)
     return instance->entity != NULL;
 }
 
-void entity_free(struct shelf *waiting, struct entity *entity)
+void entity_done(struct shelf *waiting, struct entity *entity)
 {
     struct waiting_event *event;
     waiting_events_drop(waiting, &entity->line, entity->line.count);

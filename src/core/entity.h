@@ -47,7 +47,7 @@ static inline struct text entity_state(const struct entity *entity)
 
 /* ---- one entity: entity.c ---- */
 
-void entity_free(struct shelf *waiting, struct entity *entity);
+void entity_done(struct shelf *waiting, struct entity *entity);
 void entity_check(const struct instance *instance);            /* what must hold between commands */
 void entity_say(struct core *core, struct instance *instance); /* at the cut */
 /* No state, no lock, and nothing that waits: it does not exist. */

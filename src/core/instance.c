@@ -113,7 +113,7 @@ void instance_free(struct shelf *waiting, struct instance *instance)
         turn_slot_free(waiting, instance->turn);
     }
     if (instance->entity != NULL) {
-        entity_free(waiting, instance->entity);
+        entity_done(waiting, instance->entity);
     }
     OBJECT_FREE(instance, INSTANCE_MAGIC);
 }
