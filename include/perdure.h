@@ -788,8 +788,8 @@ PD_API PD_MUST_USE pd_status pd_hub_raise_event_(pd_hub *hub, const char *id, co
  *             had answered with another step, such as a retry or a compensation, stays as it is.
  *             The execution ID stays, and with it the keys of activities. Not possible when it
  *             failed inside a critical section, whose locks were given back
- * purge       forgets an ended instance and its history; see pd_hub_purge_all for many. Of the ID of
- *             an entity, "@name@key": as pd_hub_purge_entity */
+ * purge       forgets an ended instance and its history; see pd_hub_purge_all for many. With the ID
+ *             of an entity, "@name@key", as pd_hub_purge_entity */
 PD_API PD_MUST_USE pd_status pd_hub_terminate(pd_hub *hub, const char *id, const char *reason,
                                               bool recursive, pd_error *err);
 PD_API PD_MUST_USE pd_status pd_hub_suspend(pd_hub *hub, const char *id, const char *reason,
