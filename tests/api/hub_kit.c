@@ -192,17 +192,17 @@ static void fail_with(const char *what, const pd_error *err)
     fail_msg("%s: %s: %s", what, err->where, err->text);
 }
 
-static int open_hub(void **state, bool is_file)
+static int open_hub(void **state, bool is_file, const char *settings)
 {
     struct kit *kit = calloc(1, sizeof(*kit));
     assert_non_null(kit);
-    snprintf(kit->url, sizeof(kit->url), "memory:");
+    snprintf(kit->url, sizeof(kit->url), "memory:%s", settings);
     if (is_file) {
         const char *temporary = getenv("TMPDIR");
         snprintf(kit->folder, sizeof(kit->folder), "%s/pd-hub-XXXXXX",
                  temporary != NULL && strlen(temporary) < 40 ? temporary : "/tmp");
         assert_non_null(mkdtemp(kit->folder));
-        snprintf(kit->url, sizeof(kit->url), "sqlite:%s/hub.db", kit->folder);
+        snprintf(kit->url, sizeof(kit->url), "sqlite:%s/hub.db%s", kit->folder, settings);
     }
     pd_error err;
     kit->hub = pd_hub_open(kit->url, &err);
@@ -212,12 +212,22 @@ static int open_hub(void **state, bool is_file)
 
 int kit_open_memory(void **state)
 {
-    return open_hub(state, false);
+    return open_hub(state, false, "");
 }
 
 int kit_open_file(void **state)
 {
-    return open_hub(state, true);
+    return open_hub(state, true, "");
+}
+
+int kit_open_memory_3(void **state)
+{
+    return open_hub(state, false, "?partitions=3");
+}
+
+int kit_open_file_3(void **state)
+{
+    return open_hub(state, true, "?partitions=3");
 }
 
 static void remove_folder(const char *path)

@@ -31,6 +31,8 @@ struct kit {
 
 int kit_open_memory(void **state);
 int kit_open_file(void **state);
+int kit_open_memory_3(void **state); /* three partitions */
+int kit_open_file_3(void **state);
 int kit_close(void **state);
 
 /* The worker, started or stopped. Its program is below. */
@@ -84,6 +86,13 @@ extern const size_t kit_program_size;
     { #name " [memory]", name, kit_open_memory, kit_close, NULL }, \
     {                                                              \
 #name " [sqlite]", name, kit_open_file, kit_close, NULL    \
+    }
+
+/* Likewise, and each with three partitions. */
+#define HUB_TEST_4(name)                                                                \
+    HUB_TEST(name), { #name " [memory, 3]", name, kit_open_memory_3, kit_close, NULL }, \
+    {                                                                                   \
+#name " [sqlite, 3]", name, kit_open_file_3, kit_close, NULL                    \
     }
 
 #endif

@@ -1,80 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * Two processes and one file: one runs the engine, the other starts, raises, waits and reads.
- *
- * The child is the engine's process. It is forked before the parent opens the file, since what
- * SQLite holds must not be carried over a fork, and is told what to do by closing a pipe.
  */
-#include "hub_kit.h"
+#include "process_kit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-struct engine {
-    pid_t process;
-    int until; /* closed by us: it stops */
-    int ready; /* a byte comes when its worker runs, or "x" when it could not start */
-};
-
-static int engine_main(const char *url, int until, int ready)
-{
-    pd_error err;
-    pd_hub *hub = pd_hub_open(url, &err);
-    pd_worker *worker =
-        hub != NULL ? pd_worker_start(hub, kit_program, kit_program_size, NULL, &err) : NULL;
-    char word = worker != NULL ? 'r' : 'x';
-    char end;
-    if (write(ready, &word, 1) != 1) {
-        return 2;
-    }
-    (void)!read(until, &end, 1);
-    pd_worker_stop(worker);
-    pd_hub_close(hub);
-    return worker != NULL ? 0 : 1;
-}
-
-static struct engine engine_begin(const char *url)
-{
-    int until[2], ready[2];
-    char word = 0;
-    assert_int_equal(pipe(until), 0);
-    assert_int_equal(pipe(ready), 0);
-    fflush(NULL);
-    pid_t process = fork();
-    assert_true(process >= 0);
-    if (process == 0) {
-        close(until[1]);
-        close(ready[0]);
-        _exit(engine_main(url, until[0], ready[1]));
-    }
-    close(until[0]);
-    close(ready[1]);
-    assert_int_equal(read(ready[0], &word, 1), 1);
-    assert_int_equal(word, 'r');
-    return (struct engine){ process, until[1], ready[0] };
-}
-
-static void engine_end(struct engine *engine)
-{
-    int result = -1;
-    close(engine->until);
-    assert_int_equal(waitpid(engine->process, &result, 0), engine->process);
-    assert_int_equal(result, 0);
-    close(engine->ready);
-}
-
-/* Closes the kit's hub for the fork, and opens it again after. */
 static struct engine begin(struct kit *kit)
 {
-    pd_error err;
-    pd_hub_close(kit->hub);
-    kit->hub = NULL;
-    struct engine engine = engine_begin(kit->url);
-    kit->hub = pd_hub_open(kit->url, &err);
-    assert_non_null(kit->hub);
-    return engine;
+    return engine_begin(kit, kit_program, kit_program_size);
 }
 
 static void another_process_runs_what_this_one_starts(void **state)
