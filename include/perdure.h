@@ -841,7 +841,8 @@ PD_API PD_MUST_USE pd_status pd_hub_cancel_signal(pd_hub *hub, pd_entity_id enti
 
 /* Calls an entity and waits for its answer. An engine has to run, here or elsewhere. It is an
  * orchestration of the name "perdure.call" that makes the call and is forgotten when it was
- * answered; until then it can be seen, and it survives the process that asked.
+ * answered; until then it can be seen, and it survives the process that asked. The input may be 63
+ * deep: it is part of that orchestration's.
  *
  *   timeout   from now; as pd_hub_wait
  *   returns   how the operation ended: pd_instance_state is PD_RUN_COMPLETED with its value in

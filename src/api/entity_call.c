@@ -12,26 +12,24 @@
 
 static const char where[] = "hub: call entity";
 
-static pd_status write_text(struct buffer *buffer, const char *before, const char *text,
-                            pd_error *err)
-{
-    buffer_add_text(buffer, text_of(before));
-    return json_write(buffer, pd_of_text(text), err);
-}
-
-/* {"entity":"@name@key","op":"add","input":...} The limit of a payload is the operation's. */
-static pd_status write_input(const pd_hub *hub, struct buffer *buffer, struct text id,
+/* {"entity":"@name@key","op":"add","input":...} The limit of a payload is that of the operation's
+ * input; that of depth is the whole's, which is one deeper. */
+static pd_status write_input(const pd_hub *hub, struct buffer *buffer, const char *id,
                              const char *op, pd_value input, pd_error *err)
 {
-    pd_status status = write_text(buffer, "{\"entity\":", id.at, err);
+    pd_literal rest = PD_OBJ("entity", id, "op", op, "input", PD_NULL);
+    pd_literal all = PD_OBJ("entity", id, "op", op, "input", input);
+    pd_status status = json_write(buffer, PD_VAL(rest), err);
+    size_t around = buffer->size - strlen("null");
+    buffer_reset(buffer);
     if (status == PD_OK) {
-        status = write_text(buffer, ",\"op\":", op, err);
+        status = json_write(buffer, PD_VAL(all), err);
     }
-    if (status == PD_OK) {
-        buffer_add_text(buffer, TEXT(",\"input\":"));
-        status = api_check_payload(hub, buffer, input, where, err);
+    if (status == PD_OK && buffer->size - around > hub->payload_max) {
+        status = error_set(err, PD_E_LIMIT, false, where,
+                           "a payload of %zu bytes of JSON is over the limit of %zu",
+                           buffer->size - around, hub->payload_max);
     }
-    buffer_add_byte(buffer, '}');
     return status;
 }
 
@@ -97,7 +95,7 @@ pd_instance *pd_hub_call_entity_(pd_hub *hub, pd_entity_id entity, const char *o
     if (call_begin(&call, hub, where, err) == PD_OK &&
         api_check_entity(entity, &arena, where, &id, err) == PD_OK &&
         api_check_name(text_of(op), where, "name of the operation", err) == PD_OK &&
-        write_input(hub, &payload, text_copy(&arena, id), op, input, err) == PD_OK) {
+        write_input(hub, &payload, text_copy(&arena, id).at, op, input, err) == PD_OK) {
         instance = call_checked(&call, id, buffer_text(&payload), timeout, err);
     }
     buffer_done(&payload);

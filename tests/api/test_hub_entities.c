@@ -397,28 +397,35 @@ static void a_call_that_is_not_answered_in_time_names_who_waits(void **state)
     ent_assert_state(kit, COUNTER("late"), "4");
 }
 
-static void a_clients_call_carries_the_deepest_and_the_largest_payload(void **state)
+static void a_clients_call_carries_63_levels_and_the_largest_payload(void **state)
 {
     struct kit *kit = *state;
+    enum { LARGEST = 16 * 1024 * 1024 };
     pd_error err;
     ent_work(kit, NULL);
-    char deep[2 * 64 + 1] = "";
-    for (int i = 0; i < 64; i++) {
+    char deep[2 * 63 + 1] = "";
+    for (int i = 0; i < 63; i++) {
         deep[i] = '[';
-        deep[64 + i] = ']';
+        deep[63 + i] = ']';
     }
     pd_document *d = pd_document_parse(deep, &err);
     assert_non_null(d);
     ent_assert_call(kit, COUNTER("deep"), "set", pd_document_value(d), deep);
+    pd_value deeper = PD_ARR(pd_document_value(d)).value_;
+    assert_null(pd_hub_call_entity(kit->hub, COUNTER("deep"), "set", deeper, pd_seconds(1), &err));
+    assert_int_equal(err.status, PD_E_LIMIT);
+    ent_signal(kit, COUNTER("deep"), "set", deeper); /* which is not inside anything */
     pd_document_free(d);
-    char *largest = repeated("x", 16 * 1024 * 1024 - 2);
-    pd_instance *i =
-        pd_hub_call_entity(kit->hub, COUNTER("large"), "set", largest, pd_seconds(30), &err);
+    char *text = repeated("x", LARGEST - 1);
+    assert_null(pd_hub_call_entity(kit->hub, COUNTER("l"), "set", text, pd_seconds(1), &err));
+    assert_int_equal(err.status, PD_E_LIMIT);
+    text[LARGEST - 2] = '\0'; /* and two quotes */
+    pd_instance *i = pd_hub_call_entity(kit->hub, COUNTER("l"), "set", text, pd_seconds(30), &err);
     assert_non_null(i);
     assert_int_equal(pd_instance_state(i), PD_RUN_COMPLETED);
-    assert_int_equal(strlen(pd_instance_output_json(i)), 16 * 1024 * 1024);
+    assert_int_equal(strlen(pd_instance_output_json(i)), LARGEST);
     pd_instance_free(i);
-    free(largest);
+    free(text);
 }
 
 int main(void)
@@ -444,7 +451,7 @@ int main(void)
         HUB_TEST_4(operations_of_one_entity_never_overlap),
         HUB_TEST_4(a_clients_call_is_forgotten_when_it_was_answered),
         HUB_TEST(a_call_that_is_not_answered_in_time_names_who_waits),
-        HUB_TEST(a_clients_call_carries_the_deepest_and_the_largest_payload),
+        HUB_TEST(a_clients_call_carries_63_levels_and_the_largest_payload),
     };
     return cmocka_run_group_tests_name("hub/entities", tests, NULL, NULL);
 }
