@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define COUNTER(key) PD_ENTITY("Counter", (key))
 #define LOG(key) PD_ENTITY("Log", (key))
