@@ -17,7 +17,7 @@
 #include "bench.h"
 
 enum { COUNT_DEFAULT = 1000000, CHUNK_DEFAULT = 1000, SENDERS_DEFAULT = 4, SENDERS_MAX = 64 };
-enum { MANY_DEFAULT = 10000, SENT_BY_ONE = 100, KEY_SIZE = 16 };
+enum { MANY_DEFAULT = 10000, SENT_BY_ONE = 100, KEY_SIZE = 32 };
 #define RAW_NS INT64_C(1500000000)
 
 static pd_result counter(pd_entity *e, pd_value input)

@@ -76,7 +76,7 @@ int cmd_entity_signal(struct invocation *in)
         !payload_read("input", o->input, &document, &value, &code)) {
         return code;
     }
-    PD_AUTO(pd_hub) hub = hub_open(in, false, &code);
+    PD_AUTO(pd_hub) hub = hub_open(in, true, &code);
     if (hub == NULL) {
         return code;
     }

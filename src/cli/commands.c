@@ -101,33 +101,40 @@
     "out."
 #define ENTITY_LIST                                                                             \
     "Entities by name and key: when they were changed last, how many operations wait, and who " \
-    "has\nlocked them."
-#define ENTITY_CALL                                                                               \
-    "Runs one operation and prints what it answers, as JSON. Needs a process that runs a worker " \
-    "on\nthis hub. Ends with 8 when the operation failed, with 7 when it was not answered in "    \
-    "time:\nit may be run later. " ENTITY
+    "has\n"                                                                                     \
+    "locked them."
+#define ENTITY_CALL                                                                                \
+    "Runs one operation and prints what it answers, as JSON. Needs a process that runs a worker\n" \
+    "on this hub. Ends with 8 when the operation failed, with 7 when it was not answered in "      \
+    "time:\n"                                                                                      \
+    "it may be run later.\n" ENTITY
 #define ENTITY_SIGNAL                                                                            \
     "Sends an operation, and does not wait until it is run. When the command ends with 0 it is " \
     "on\n"                                                                                       \
-    "stable storage, and is run once. Prints its id, for `perdure entity cancel`. Makes the\n"   \
-    "entity when there is none. " ENTITY
+    "stable storage, and is run once. Prints its id, for `perdure entity cancel`. Makes the "    \
+    "entity,\n"                                                                                  \
+    "and the hub, when there is none.\n" ENTITY
 #define ENTITY_DELETE                                                                             \
     "Forgets the state of each and the signals that wait for their time, whatever its function\n" \
-    "says; `perdure entity signal ENTITY delete` asks the function. " ENTITY
+    "says; `perdure entity signal ENTITY delete` asks the function.\n" ENTITY
 #define ENTITY_CLEAN                                                                           \
     "Forgets entities without state that nothing waits for, and gives back locks whose owner " \
     "has\n"                                                                                    \
     "ended. Prints how many of both."
-#define BENCH_ENTITY                                                                             \
-    "N signals to one entity, a counter, and N to 10,000 of them: how many take effect in a "    \
-    "second,\n"                                                                                  \
-    "beside raw inserts of events of the same size into SQLite, one row each, 500 to a commit. " \
-    "The\n"                                                                                      \
-    "counters are read at the end."
+#define BENCH_ENTITY                                                                           \
+    "N signals to one entity, a counter, and N to many of them: how many take effect in a "    \
+    "second,\n"                                                                                \
+    "beside raw inserts into SQLite of the events of such signals, one row each, 500 to a "    \
+    "commit;\n"                                                                                \
+    "and how much more memory is in use when all have come to rest. Every counter is read at " \
+    "the\n"                                                                                    \
+    "end."
 #define BENCH_LOCK                                                                               \
     "Transfers between two of 1,000 accounts, each in a critical section of both: how many end " \
-    "in a\n"                                                                                     \
-    "second, and how long one takes. The sum of all accounts is checked at the end."
+    "in\n"                                                                                       \
+    "a second, and how long one takes, also when it is alone. The sum of all accounts is "       \
+    "checked\n"                                                                                  \
+    "at the end."
 
 const struct command commands[] = {
     { "start",
