@@ -118,7 +118,7 @@ static const struct outcome *answer(pd_entity *e)
 static size_t bytes_of(const pd_entity *e)
 {
     const struct shard *shard = e->shard;
-    size_t bytes = e->outcome->payload.size;
+    size_t bytes = e->event->kind == EVENT_ENTITY_CALLED ? e->outcome->payload.size : 0;
     for (size_t i = e->actions_before; i < shard->action_count; i++) {
         bytes += shard->actions[i].payload.size;
     }

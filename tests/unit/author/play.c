@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/core.h"
+
 enum { ROW = 7 };
 
 struct author_options play_options;
@@ -114,6 +116,24 @@ struct failure *play_child_fail(struct play *play, int step, const char *type, c
     return failure;
 }
 
+void play_answer(struct play *play, int step, const char *json)
+{
+    play_complete(play, step, json);
+    play->coming[play->coming_count - 1].kind = EVENT_ENTITY_COMPLETED;
+}
+
+struct failure *play_answer_fail(struct play *play, int step, const char *type, const char *message)
+{
+    struct failure *failure = play_fail(play, step, type, message);
+    play->coming[play->coming_count - 1].kind = EVENT_ENTITY_FAILED;
+    return failure;
+}
+
+void play_grant(struct play *play, int step)
+{
+    play_coming(play, EVENT_LOCK_GRANTED)->ref = step;
+}
+
 enum event_kind play_kind(const struct play *play, int step)
 {
     for (size_t i = 0; i < play->history_count; i++) {
@@ -197,10 +217,81 @@ static void write_end(struct buffer *to, const struct action *action)
     }
 }
 
+/* The step that made the request; EVENT_NO_ID: none did. */
+static int32_t step_of_request(const struct play *play, struct text request_id)
+{
+    for (size_t i = 0; i < play->history_count; i++) {
+        if (play->history[i].id >= 0 && play->history[i].kind != EVENT_UNLOCK_SENT &&
+            text_equal(play->history[i].request_id, request_id)) {
+            return play->history[i].id;
+        }
+    }
+    return EVENT_NO_ID;
+}
+
+/* A request has the id of its step. */
+static void check_request_id(const struct play *play, const struct action *action)
+{
+    char execution_id[16], id[REQUEST_ID_SIZE];
+    (void)snprintf(execution_id, sizeof execution_id, "e%d", play->execution);
+    request_id_of_step(text_of(execution_id), action->id, id);
+    assert_true(text_equal(action->request_id, text_of(id)));
+}
+
+static void write_operation(struct play *play, const struct action *action)
+{
+    struct buffer *to = &play->transcript;
+    check_request_id(play, action);
+    buffer_printf(to, "  %d %s ", action->id,
+                  action->kind == ACTION_CALL_ENTITY ? "calls" : "signals");
+    add(to, "", action->name);
+    add(to, " ", action->payload);
+    add(to, " of ", action->instance_id);
+    if (action->fire_at != 0) {
+        buffer_printf(to, " at %lld", (long long)action->fire_at);
+    }
+}
+
+static void write_lock(struct play *play, const struct action *action)
+{
+    struct buffer *to = &play->transcript;
+    if (action->kind == ACTION_LOCK) {
+        check_request_id(play, action);
+        buffer_printf(to, "  %d locks", action->id);
+        struct text set = action->extra->lock_set;
+        for (size_t i = 0; i < set.size; i++) {
+            bool is_first = i == 0 || set.at[i - 1] == '\n';
+            buffer_printf(to, "%s", is_first ? " " : "");
+            buffer_add(to, &set.at[i], set.at[i] != '\n');
+        }
+        return;
+    }
+    bool is_unlock = action->kind == ACTION_UNLOCK;
+    assert_true(is_unlock ? action->id >= 0 : action->id == EVENT_NO_ID);
+    if (is_unlock) {
+        buffer_printf(to, "  %d unlocks ", action->id);
+    } else {
+        buffer_printf(to, "  cancels a signal to ");
+    }
+    add(to, "", action->instance_id);
+    int32_t step = step_of_request(play, action->request_id);
+    if (step >= 0) {
+        buffer_printf(to, " of step %d", step);
+    } else {
+        add(to, " of ", action->request_id);
+    }
+}
+
 static void write_action(struct play *play, const struct action *action)
 {
     struct buffer *to = &play->transcript;
     switch (action->kind) {
+    case ACTION_CALL_ENTITY:
+    case ACTION_SIGNAL_ENTITY: write_operation(play, action); break;
+    case ACTION_LOCK:
+    case ACTION_UNLOCK:
+    case ACTION_CANCEL_SIGNAL: write_lock(play, action); break;
+    case ACTION_START: fail_msg("an orchestration starts children only"); break;
     case ACTION_SCHEDULE_TASK:
     case ACTION_START_CHILD:
         buffer_printf(to, "  %d %s", action->id,
@@ -237,6 +328,12 @@ static enum event_kind kind_of(const struct action *action)
     case ACTION_START_CHILD: return EVENT_CHILD_CREATED;
     case ACTION_CREATE_TIMER: return EVENT_TIMER_CREATED;
     case ACTION_SEND_EVENT: return EVENT_EVENT_SENT;
+    case ACTION_CALL_ENTITY: return EVENT_ENTITY_CALLED;
+    case ACTION_SIGNAL_ENTITY: return EVENT_ENTITY_SIGNALED;
+    case ACTION_LOCK: return EVENT_LOCK_REQUESTED;
+    case ACTION_UNLOCK: return EVENT_UNLOCK_SENT;
+    case ACTION_CANCEL_SIGNAL: return EVENT_SIGNAL_CANCELLED;
+    case ACTION_START:
     case ACTION_CANCEL: return EVENT_STEP_CANCELLED;
     case ACTION_MARK_CHANGE: return EVENT_CHANGE_MARKED;
     case ACTION_COMPLETE:
@@ -282,10 +379,17 @@ static void record_action(struct play *play, const struct action *action)
     event->name = text_copy(&play->arena, action->name);
     event->payload = text_copy(&play->arena, action->payload);
     event->fire_at = action->fire_at;
+    event->instance_id = text_copy(&play->arena, action->instance_id);
+    event->request_id = text_copy(&play->arena, action->request_id);
+    if (kind == EVENT_LOCK_REQUESTED) {
+        struct event_extra *extra = arena_alloc(&play->arena, sizeof *extra);
+        extra->lock_set = text_copy(&play->arena, action->extra->lock_set);
+        event->extra = extra;
+    }
     if (kind == EVENT_STEP_CANCELLED) {
         assert_true(action->id >= 0 && (size_t)action->id < play->step_count);
         event->ref = action->id;
-    } else if (kind != EVENT_CHANGE_MARKED) {
+    } else if (kind != EVENT_CHANGE_MARKED && kind != EVENT_SIGNAL_CANCELLED) {
         assert_int_equal(action->id, play->step_count); /* R1 */
         event->id = action->id;
         play->step_count++;
@@ -342,6 +446,7 @@ static const struct event_extra *lend_extra(struct lent **all, const struct even
     lend_text(all, &copy->tags);
     lend_text(all, &copy->progress);
     lend_text(all, &copy->parent_id);
+    lend_text(all, &copy->lock_set);
     return copy;
 }
 
@@ -353,6 +458,7 @@ static const struct event *lend(struct lent **all, const struct event *events, s
         lend_text(all, &copies[i].version);
         lend_text(all, &copies[i].payload);
         lend_text(all, &copies[i].instance_id);
+        lend_text(all, &copies[i].request_id);
         copies[i].failure = lend_failure(all, copies[i].failure);
         copies[i].extra = lend_extra(all, copies[i].extra);
     }

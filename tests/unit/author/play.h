@@ -72,6 +72,10 @@ struct failure *play_fail(struct play *play, int step, const char *type, const c
 void play_child_complete(struct play *play, int step, const char *json);
 struct failure *play_child_fail(struct play *play, int step, const char *type, const char *message);
 void play_fire(struct play *play, int step);
+void play_answer(struct play *play, int step, const char *json); /* of an entity */
+struct failure *play_answer_fail(struct play *play, int step, const char *type,
+                                 const char *message);
+void play_grant(struct play *play, int step); /* all locks are held */
 void play_raise(struct play *play, const char *name, const char *json);
 struct event *play_coming(struct play *play, enum event_kind kind);
 

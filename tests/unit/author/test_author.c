@@ -3,6 +3,7 @@
  * The runner: what it checks, what it keeps and lets go, and what goes with a run. */
 #include "play.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int released;
@@ -46,6 +47,89 @@ static void refused(const pd_function *rows, size_t n, const struct author_optio
     assert_string_equal(err.text, text);
 }
 
+static pd_result operate(pd_entity *e, pd_value input)
+{
+    return pd_ok(e, input);
+}
+
+static void entities_of_a_program_are_checked(void **state)
+{
+    static const pd_operation nameless[] = { { "a", operate }, { NULL, operate } };
+    static const pd_operation no_code[] = { { "a", NULL } };
+    static const pd_operation twice[] = { { "Add", operate },
+                                          { "b", operate },
+                                          { "aDD", operate } };
+    static const pd_entity_rules none = { .operations = twice, .operation_count = 0 };
+    static const pd_entity_rules no_table = { .operations = NULL, .operation_count = 1 };
+    static const pd_entity_rules fine = { .operations = twice, .operation_count = 2 };
+    char name[LIMIT_NAME + 1], text[sizeof((pd_error *)NULL)->text];
+    (void)state;
+    const pd_function a[] = { PD_ENTITY_TABLE("E", nameless) };
+    refused(PD_PROGRAM(a), NULL,
+            "the name of operation 1 of entity 'E' must be 1 to 256 bytes of UTF-8");
+    const pd_function b[] = { PD_ENTITY_TABLE("E", no_code) };
+    refused(PD_PROGRAM(b), NULL, "operation 'a' of entity 'E' has no function");
+    const pd_function c[] = { PD_ENTITY_TABLE("E", twice) };
+    refused(PD_PROGRAM(c), NULL, "entity 'E' has the operation 'aDD' twice (case does not count)");
+    const pd_function d[] = { { "E", PD_ENTITY_FUNCTION, NULL, NULL } };
+    refused(PD_PROGRAM(d), NULL, "entity 'E' has neither a function nor operations");
+    const pd_function e[] = { { "E", PD_ENTITY_FUNCTION, NULL, &none } };
+    refused(PD_PROGRAM(e), NULL, "entity 'E' has neither a function nor operations");
+    const pd_function f[] = { { "E", PD_ENTITY_FUNCTION, NULL, &no_table } };
+    refused(PD_PROGRAM(f), NULL, "entity 'E' has neither a function nor operations");
+    const pd_function g[] = { PD_ENTITY_RULES("E", operate, .operations = twice) };
+    refused(PD_PROGRAM(g), NULL,
+            "entity 'E' has both a function and operations; use PD_ENTITY_TABLE for one function "
+            "each");
+    const pd_function h[] = { { "A", PD_ACTIVITY, (pd_any_fn *)nothing, &fine } };
+    refused(PD_PROGRAM(h), NULL, "'A' has the rules of an entity, and is none");
+    const pd_function i[] = { PD_FUNCTION("Counter", operate), PD_FUNCTION("A", nothing),
+                              PD_FUNCTION("cOUNTER", operate) };
+    refused(PD_PROGRAM(i), NULL,
+            "the name 'cOUNTER' is there twice (of entities, case does not count)");
+    const pd_function j[] = { PD_FUNCTION("A", nothing), PD_FUNCTION("A", operate) };
+    refused(PD_PROGRAM(j), NULL, "the name 'A' is there twice (of entities, case does not count)");
+    static const char *const names[] = { "a@b", "@", "a/b", "a\nb", "#", "a\\", "q?" };
+    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+        const pd_function row[] = { PD_FUNCTION(names[k], operate) };
+        (void)snprintf(text, sizeof text,
+                       "'%s' cannot be the name of an entity: as an ID, '@name@key', it would be "
+                       "too long or hold one of @ / \\ # ? or a control character",
+                       names[k]);
+        refused(PD_PROGRAM(row), NULL, text);
+    }
+    memset(name, 'n', sizeof name);
+    name[LIMIT_INSTANCE_ID - 2] = '\0'; /* with both '@' that is all */
+    const pd_function longest[] = { PD_FUNCTION(name, operate) };
+    struct runner *runner = author_new(PD_PROGRAM(longest), NULL, NULL);
+    assert_non_null(runner);
+    author_free(runner);
+    name[LIMIT_INSTANCE_ID - 2] = 'n';
+    name[LIMIT_INSTANCE_ID - 1] = '\0';
+    pd_error err;
+    assert_null(author_new(PD_PROGRAM(longest), NULL, &err));
+    assert_int_equal(err.status, PD_E_INVALID);
+}
+
+static void names_of_perdure_are_kept(void **state)
+{
+    (void)state;
+    const pd_function a[] = { PD_FUNCTION("perdure.call", holder) };
+    refused(PD_PROGRAM(a), NULL,
+            "'perdure.call': names that begin with 'perdure.' are kept for Perdure itself");
+    const pd_function b[] = { PD_FUNCTION("A", nothing), PD_FUNCTION("perdure.", nothing) };
+    refused(PD_PROGRAM(b), NULL,
+            "'perdure.': names that begin with 'perdure.' are kept for Perdure itself");
+    const pd_function c[] = { PD_FUNCTION("Perdure.x", operate) };
+    refused(PD_PROGRAM(c), NULL,
+            "'Perdure.x': names that begin with 'perdure.' are kept for Perdure itself");
+    const pd_function d[] = { PD_FUNCTION("perdure", holder),
+                              PD_FUNCTION("my.perdure.x", nothing) };
+    struct runner *runner = author_new(PD_PROGRAM(d), NULL, NULL);
+    assert_non_null(runner);
+    author_free(runner);
+}
+
 static void a_program_is_checked_row_by_row(void **state)
 {
     char long_name[LIMIT_NAME + 2];
@@ -61,11 +145,11 @@ static void a_program_is_checked_row_by_row(void **state)
     refused(PD_PROGRAM(too_long), NULL, "the name of row 0 must be 1 to 256 bytes of UTF-8");
     struct author_options versioned = { .version = long_name };
     refused(PD_PROGRAM(program), &versioned, "the version must be at most 256 bytes of UTF-8");
-    const pd_function no_code[] = { { "A", PD_ACTIVITY, NULL } };
+    const pd_function no_code[] = { { "A", PD_ACTIVITY, NULL, NULL } };
     refused(PD_PROGRAM(no_code), NULL, "'A' has no function");
-    const pd_function no_kind[] = { { "A", (pd_function_kind)0, (pd_any_fn *)holder } };
+    const pd_function no_kind[] = { { "A", (pd_function_kind)0, (pd_any_fn *)holder, NULL } };
     refused(PD_PROGRAM(no_kind), NULL,
-            "'A' is neither an orchestrator nor an activity; use PD_FUNCTION");
+            "'A' is neither an orchestrator nor an activity nor an entity; use PD_FUNCTION");
     const pd_function twice[] = { PD_FUNCTION("A", holder), PD_FUNCTION("A", nothing) };
     refused(PD_PROGRAM(twice), NULL, "the name 'A' is there twice");
     struct author_options small = { .stack_size = LIMIT_STACK_MIN - 1 };
@@ -321,6 +405,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_is_checked_row_by_row),
+        cmocka_unit_test(entities_of_a_program_are_checked),
+        cmocka_unit_test(names_of_perdure_are_kept),
         cmocka_unit_test(a_function_has_its_first_name_by_its_kind),
         cmocka_unit_test(the_run_longest_without_a_turn_is_evicted),
         cmocka_unit_test(of_runs_that_only_sleep_few_are_kept),
