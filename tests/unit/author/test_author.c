@@ -89,7 +89,7 @@ static void entities_of_a_program_are_checked(void **state)
             "the name 'cOUNTER' is there twice (of entities, case does not count)");
     const pd_function j[] = { PD_FUNCTION("A", nothing), PD_FUNCTION("A", operate) };
     refused(PD_PROGRAM(j), NULL, "the name 'A' is there twice (of entities, case does not count)");
-    static const char *const names[] = { "a@b", "@", "a/b", "a\nb", "#", "a\\", "q?" };
+    static const char *const names[] = { "a@b", "@", "a/b", "#", "a\\", "q?" };
     for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
         const pd_function row[] = { PD_FUNCTION(names[k], operate) };
         (void)snprintf(text, sizeof text,
