@@ -7,7 +7,7 @@
  * kind says, by a command of core. What the store's `accept` refuses in the state that it sees is
  * refused here in the state that is true, by the same rules and in the same words (store/judge.h).
  *
- * Letters between parents and children, and results of transactional activities, are never refused:
+ * Letters between parents and children, answers, and results of transactional activities, are never refused:
  * what cannot be done is told to the parent as its child's failure, and what nobody waits for is
  * dropped.
  *
@@ -61,6 +61,9 @@ pd_status deliver_start(struct partition *partition, time_us now,
 {
     struct start_command start = *command;
     struct standing found = { 0 };
+    if (entity_id_is(start.id)) {
+        return instance_id_check(start.id, err);
+    }
     pd_status status = start.is_fresh ? PD_OK : residency_find(partition, start.id, &found, err);
     return status == PD_OK ? start_over(partition, now, &found, &start, err) : status;
 }
@@ -309,7 +312,8 @@ static pd_status tell(struct delivery *d)
     unreachable_state("a letter of another kind");
 }
 
-/* What a parent, or an instance whose activity wrote its result itself, waits for. */
+/* What a parent, a caller of an entity, or an instance whose activity wrote its result itself, waits
+ * for. */
 static void complete(struct delivery *d)
 {
     struct core *core = d->partition->core;
@@ -322,6 +326,8 @@ static void complete(struct delivery *d)
         core_drop_letter(core);
     } else if (letter->kind == MESSAGE_CHILD_ENDED) {
         (void)core_complete_child(core, d->now, d->found.instance, letter->execution_id, event);
+    } else if (letter->kind == MESSAGE_ANSWER) {
+        (void)core_complete_call(core, d->now, d->found.instance, letter->execution_id, event);
     } else {
         struct activity_result result = { .payload = event->payload, .failure = event->failure };
         (void)core_complete_activity(core, d->now, d->found.instance, letter->execution_id,
@@ -354,13 +360,13 @@ static pd_status act(struct delivery *d)
     case MESSAGE_CHILD_START:
     case MESSAGE_CHILD_ENSURE: return make_child(d);
     case MESSAGE_CHILD_ENDED:
+    case MESSAGE_ANSWER:
     case MESSAGE_TASK_ENDED: complete(d); return PD_OK;
     case MESSAGE_OPERATION:
     case MESSAGE_UNLOCK:
-    case MESSAGE_ANSWER:
-    case MESSAGE_CANCEL_SIGNAL: return PD_OK; /* not yet */
+    case MESSAGE_CANCEL_SIGNAL: break; /* entities.c */
     }
-    unreachable_state("a letter of no kind");
+    unreachable_state("a letter of no kind, or to an entity");
 }
 
 static bool is_about_child(enum message_kind kind)
@@ -368,13 +374,33 @@ static bool is_about_child(enum message_kind kind)
     return kind == MESSAGE_CHILD_START || kind == MESSAGE_CHILD_ENSURE;
 }
 
+static bool makes_instance(enum message_kind kind)
+{
+    return kind == MESSAGE_START || kind == MESSAGE_ADOPT || is_about_child(kind);
+}
+
+/* No instance has the id of an entity. */
+static pd_status find(struct delivery *d)
+{
+    struct text id = d->letter->instance_id;
+    if (!entity_id_is(id)) {
+        return residency_find(d->partition, id, &d->found, d->err);
+    }
+    return makes_instance(d->letter->kind) ? instance_id_check(id, d->err) : PD_OK;
+}
+
 pd_status deliver(struct partition *partition, time_us now, const struct letter *letter,
                   bool *ret_waits, pd_error *err)
 {
+    *ret_waits = false;
+    if (entities_are_meant(letter)) {
+        return entities_deliver(partition, now, letter, err);
+    }
     struct delivery d = { .partition = partition, .now = now, .letter = letter, .err = err };
-    pd_status status = residency_find(partition, letter->instance_id, &d.found, err);
-    if (status == PD_E_CORRUPT && is_about_child(letter->kind)) {
-        fail_child(&d, TEXT("CorruptHistory"), err->text);
+    pd_status status = find(&d);
+    bool is_nobody = status == PD_E_CORRUPT || status == PD_E_INVALID;
+    if (is_nobody && is_about_child(letter->kind)) {
+        fail_child(&d, status == PD_E_CORRUPT ? TEXT("CorruptHistory") : TEXT("Misuse"), err->text);
         status = PD_OK;
     } else if (status == PD_OK) {
         status = check(&d);

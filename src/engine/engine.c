@@ -116,7 +116,7 @@ static bool start_threads(struct engine *engine, struct runner *runner,
         started = started && pump_start(&engine->pumps[i], engine);
     }
     engine->has_mailbox = started && thread_start(&engine->mailbox, mailbox_body, engine);
-    return janitor_start(&engine->janitor, engine, options->keep_ms) && engine->has_mailbox;
+    return janitor_start(&engine->janitor, engine, options) && engine->has_mailbox;
 }
 
 static bool own_all(struct engine *engine, struct runner *runner,
@@ -132,6 +132,7 @@ static bool own_all(struct engine *engine, struct runner *runner,
             .number = i,
             .seed = new_seed(&each),
             .residents_max = residents / engine->pump_count + 1,
+            .keeps_empty = options->keeps_empty_entities,
         };
         partitions[i] = partition_new(&each, clock_now(), err);
         if (partitions[i] == NULL) {

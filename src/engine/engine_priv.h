@@ -216,11 +216,14 @@ void calls_init(struct calls *calls);
 void calls_close(struct calls *calls); /* lets none in any more, and waits for those inside */
 void calls_done(struct calls *calls);
 
-/* ---- janitor.c: forgets what ended long ago -------------------------------------------------- */
+/* ---- janitor.c: forgets what is not wanted any more ------------------------------------------ */
+
+struct errand;
 
 struct janitor {
     struct engine *engine;
-    int64_t keep_ms[RUN_TERMINATED + 1]; /* as in engine_options */
+    struct arena arena;
+    struct errand *errands; /* in the arena */
     pthread_mutex_t mutex;
     pthread_cond_t stop;
     bool is_stopping;
@@ -229,7 +232,8 @@ struct janitor {
 };
 
 /* False: there is something to forget, and no thread to do it. */
-bool janitor_start(struct janitor *janitor, struct engine *engine, const int64_t *keep_ms);
+bool janitor_start(struct janitor *janitor, struct engine *engine,
+                   const struct engine_options *options);
 void janitor_stop(struct janitor *janitor);
 
 /* ---- engine.c -------------------------------------------------------------------------------- */

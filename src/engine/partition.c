@@ -27,6 +27,7 @@ static pd_status begin(struct partition *partition, time_us now, pd_error *err)
         .seed = partition->options.seed ^ owned.epoch * UINT64_C(0x9e3779b97f4a7c15),
         .codec = &wire_codec,
         .activity_room = command_done_size,
+        .keeps_empty = partition->options.keeps_empty,
     };
     partition->core = core_new(&options);
     partition->recovered_row = 0;

@@ -34,8 +34,8 @@
  *   P8  The runner is told of every row that ends, is replaced or begins anew other than by a turn
  *       that it ran to that end.
  *   P9  What was running each of the last so many times that the process died is not run: a step
- *       fails when recovery would dispatch it, an instance is suspended before its turn
- *       (board.h). */
+ *       fails when recovery would dispatch it, an instance is suspended before its turn, the
+ *       operations that an entity's turn holds fail (board.h). */
 #ifndef ENGINE_PARTITION_H
 #define ENGINE_PARTITION_H
 
@@ -58,6 +58,7 @@ struct partition_options {
     uint64_t seed; /* of ids that core makes */
     size_t residents_max;
     size_t slice_max; /* of turns, timers, messages, rows at a time; 0: as many as usual */
+    bool keeps_empty; /* as in core_options */
 };
 
 /* One commit's worth: a batch, and the commands that are answered when it is durable. */

@@ -5,6 +5,7 @@
  *     partition.c    beginning, going on, cutting, beginning again
  *     apply.c        commands of threads
  *     deliver.c      one letter, from wherever, to its instance
+ *     entities.c     likewise to an entity
  *     post.c         letters on their way: from core, and out of the mailbox
  *     turns.c        turns, and whom the runner forgets
  *     suspect.c      what ended the process again and again
@@ -104,9 +105,13 @@ struct standing {
 
 pd_status residency_find(struct partition *partition, struct text id, struct standing *ret,
                          pd_error *err);
-/* NULL and PD_OK: there is none, or it has ended. */
+/* Of an instance or an entity. NULL and PD_OK: there is none, or it has ended. */
 pd_status residency_find_row(struct partition *partition, uint64_t row, struct instance **ret,
                              pd_error *err);
+
+/* NULL and PD_OK: there is none. The id is an entity's. */
+pd_status residency_find_entity(struct partition *partition, struct text id, struct instance **ret,
+                                pd_error *err);
 
 /* All that the store has of an instance, read, in the turn arena. */
 struct stored_instance {
@@ -142,6 +147,16 @@ pd_status deliver_start(struct partition *partition, time_us now,
                         const struct start_command *command, pd_error *err);
 bool deliver_is_refusal(pd_status status);
 
+/* ---- entities.c ---- */
+
+/* Is it said to entities only, or to one by its id? PURGE is said to both. */
+bool entities_are_meant(const struct letter *letter);
+/* As deliver; it never waits. */
+pd_status entities_deliver(struct partition *partition, time_us now, const struct letter *letter,
+                           pd_error *err);
+/* Has the event what core needs of one that stands in line (OPERATION), or of an UNLOCK_SENT? */
+bool entities_take(const struct event *event);
+
 /* ---- post.c ---- */
 
 /* All letters that core has made (P6). False: the store is in trouble. */
@@ -164,6 +179,9 @@ void apply_forget_claims(struct partition *partition);
 bool turns_run(struct partition *partition, time_us now);
 /* P8 */
 void turns_forget(struct partition *partition, uint64_t row);
+/* The first so many operations of an entity's turn, with it over. */
+void turns_fail_operations(struct partition *partition, const struct turn *turn, size_t count,
+                           const struct failure *failure);
 
 /* ---- suspect.c ---- */
 

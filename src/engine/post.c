@@ -105,14 +105,13 @@ static bool fits(enum message_kind kind, const struct event *event)
         return event->kind == EVENT_CHILD_COMPLETED || event->kind == EVENT_CHILD_FAILED;
     case MESSAGE_TASK_ENDED:
         return event->kind == EVENT_TASK_COMPLETED || event->kind == EVENT_TASK_FAILED;
-    case MESSAGE_OPERATION:
-        return event->kind == EVENT_ENTITY_SIGNALED || event->kind == EVENT_ENTITY_CALLED ||
-               event->kind == EVENT_LOCK_REQUESTED;
-    case MESSAGE_UNLOCK: return event->kind == EVENT_UNLOCK_SENT;
+    case MESSAGE_OPERATION: return event->kind != EVENT_UNLOCK_SENT && entities_take(event);
+    case MESSAGE_UNLOCK: return event->kind == EVENT_UNLOCK_SENT && entities_take(event);
     case MESSAGE_ANSWER:
         return event->kind == EVENT_ENTITY_COMPLETED || event->kind == EVENT_ENTITY_FAILED ||
                event->kind == EVENT_LOCK_GRANTED;
-    case MESSAGE_CANCEL_SIGNAL: return event->kind == EVENT_SIGNAL_CANCELLED;
+    case MESSAGE_CANCEL_SIGNAL:
+        return event->kind == EVENT_SIGNAL_CANCELLED && text_is_present(event->request_id);
     case MESSAGE_PURGE:
     case MESSAGE_ADOPT: break; /* have no event */
     }

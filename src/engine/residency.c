@@ -4,7 +4,10 @@
  *
  * An instance is loaded on demand, by id or by row: its record, its history (folded by core, then
  * forgotten) and its inbox. What is loaded is as of the last commit; that is the truth, because an
- * instance with anything not durable is resident already (C1) and is never looked for here. */
+ * instance with anything not durable is resident already (C1) and is never looked for here.
+ *
+ * Likewise an entity, of which the store has a record and an inbox. What is wrong with these is
+ * found out here: core relies on what it is given. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "core/rewrite.h"
@@ -98,6 +101,83 @@ static pd_status admit(struct partition *partition, const struct instance_record
     return PD_OK;
 }
 
+/* ---- entities -------------------------------------------------------------------------------- */
+
+static bool is_record_sound(const struct entity_record *record)
+{
+    pd_error err;
+    bool is_locked = text_is_present(record->lock_section);
+    return entity_id_check(record->id, &err) == PD_OK &&
+           text_is_present(record->lock_owner) == is_locked &&
+           text_is_present(record->lock_execution) == is_locked;
+}
+
+static bool is_inbox_sound(const struct entity_image *image)
+{
+    for (size_t i = 0; i < image->inbox_count; i++) {
+        const struct event *event = &image->inbox[i];
+        bool is_later = i == 0 || image->arrivals[i] > image->arrivals[i - 1];
+        if (!is_later || event->kind == EVENT_UNLOCK_SENT || !entities_take(event)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static pd_status admit_entity(struct partition *partition, const struct entity_record *record,
+                              struct instance **ret, pd_error *err)
+{
+    struct store *store = partition->options.store;
+    struct arena *arena = &partition->turn;
+    struct inbox_rows inbox = { 0 };
+    struct wire_events waiting = { 0 };
+    pd_status status = store->ops->load_inbox(store, record->row, arena, &inbox, err);
+    status = status != PD_OK ? status : read_rows(inbox.events, inbox.count, arena, &waiting, err);
+    if (status != PD_OK) {
+        return status;
+    }
+    struct entity_image image = {
+        .record = record,
+        .inbox = waiting.at,
+        .arrivals = inbox.arrivals,
+        .inbox_count = inbox.count,
+    };
+    if (waiting.count != inbox.count || !is_record_sound(record) || !is_inbox_sound(&image)) {
+        return error_set(err, PD_E_CORRUPT, false, "engine: load",
+                         "what is stored of entity '%.*s' is damaged", TEXT_ARGS(record->id));
+    }
+    partition->counters.loads++;
+    *ret = core_admit_entity(partition->core, &image);
+    return PD_OK;
+}
+
+/* As find. */
+static pd_status find_entity(struct partition *partition, struct text id, uint64_t row,
+                             struct instance **ret, pd_error *err)
+{
+    struct store *store = partition->options.store;
+    struct entity_record record;
+    bool found = false;
+    arena_reset(&partition->turn);
+    pd_status status =
+        store->ops->load_entity(store, id, row, &partition->turn, &record, &found, err);
+    if (status != PD_OK || !found || core_find_row(partition->core, record.row) != NULL) {
+        return status;
+    }
+    status = admit_entity(partition, &record, ret, err);
+    arena_reset(&partition->turn);
+    return status;
+}
+
+pd_status residency_find_entity(struct partition *partition, struct text id, struct instance **ret,
+                                pd_error *err)
+{
+    *ret = core_find(partition->core, id);
+    return *ret != NULL ? PD_OK : find_entity(partition, id, 0, ret, err);
+}
+
+/* ---- instances ------------------------------------------------------------------------------- */
+
 static pd_status find(struct partition *partition, struct text id, uint64_t row,
                       struct standing *ret, pd_error *err)
 {
@@ -145,6 +225,9 @@ pd_status residency_find_row(struct partition *partition, uint64_t row, struct i
     }
     struct standing found = { 0 };
     pd_status status = find(partition, TEXT_ABSENT, row, &found, err);
+    if (status == PD_OK && found.row == 0) {
+        return find_entity(partition, TEXT_ABSENT, row, ret, err);
+    }
     *ret = status == PD_OK ? found.instance : NULL;
     return status;
 }

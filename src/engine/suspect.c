@@ -4,7 +4,8 @@
  *
  * Who it is says the board. What becomes of it is said here: an activity's step fails, for good,
  * and the code that waits for it can go on; an orchestration is suspended, with the reason as its
- * failure, until somebody resumes it. Both lose their count, as they are not run any more. */
+ * failure, until somebody resumes it; the operations that an entity's turn holds fail, all of them,
+ * as nobody knows which it was. All lose their count, as they are not run any more. */
 #include <stdio.h>
 
 #include "engine/partition_priv.h"
@@ -29,7 +30,15 @@ bool suspect_turn(struct partition *partition, const struct turn *turn)
         return false;
     }
     char message[MESSAGE_SIZE], reason[MESSAGE_SIZE + 2];
-    struct failure failure = quarantined(partition, "the orchestrator", message);
+    bool is_entity = turn_is_of_entity(turn);
+    struct failure failure =
+        quarantined(partition, is_entity ? "the entity" : "the orchestrator", message);
+    if (is_entity) {
+        arena_reset(&partition->turn);
+        turns_fail_operations(partition, turn, turn->event_count - 1, &failure);
+        board_absolve(board, row, EVENT_NO_ID);
+        return true;
+    }
     (void)snprintf(reason, sizeof reason, "\"%s\"", message);
     core_postpone_turn(partition->core, turn);
     pd_error err;

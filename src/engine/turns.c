@@ -3,7 +3,8 @@
  * Turns: from core to the runner, and back.
  *
  * The runner keeps what it likes of an instance between its turns, and drops it when one of them
- * ends it. What ends in another way, or begins anew, it cannot see: then it is told (P8). */
+ * ends it. What ends in another way, or begins anew, it cannot see: then it is told (P8). Of an
+ * entity it keeps nothing: each batch of operations is given the state. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -85,6 +86,86 @@ static pd_status ask_again(struct partition *partition, const struct turn *turn,
     return status;
 }
 
+/* ---- entities -------------------------------------------------------------------------------- */
+
+void turns_fail_operations(struct partition *partition, const struct turn *turn, size_t count,
+                           const struct failure *failure)
+{
+    struct arena *arena = &partition->turn;
+    struct operation_result *results = arena_alloc(arena, count * sizeof *results);
+    for (size_t i = 0; i < count; i++) {
+        results[i].failure = failure;
+    }
+    struct entity_result result = { .results = results,
+                                    .result_count = count,
+                                    .keeps_state = true };
+    core_end_entity_turn(partition->core, partition->now, turn, &result);
+}
+
+/* LIMIT_TURN_ACTION_BYTES */
+static bool is_batch_too_large(const struct entity_result *result)
+{
+    size_t bytes = result->keeps_state ? 0 : result->state.size;
+    for (size_t i = 0; i < result->action_count; i++) {
+        bytes += result->actions[i].payload.size;
+    }
+    for (size_t i = 0; i < result->result_count; i++) {
+        bytes += result->results[i].payload.size;
+    }
+    return bytes > LIMIT_TURN_ACTION_BYTES;
+}
+
+/* A runner of before there were entities has none. */
+static enum runner_answer ask_entity(struct partition *partition, const struct turn *turn,
+                                     struct entity_result *ret)
+{
+    struct runner *runner = partition->options.runner;
+    if (runner->ops->version < 3) {
+        return RUNNER_LEAVES;
+    }
+    board_begin(partition->slot, turn->row, EVENT_NO_ID);
+    enum runner_answer answer = runner->ops->entity(runner, turn, &partition->turn, ret);
+    board_end(partition->slot);
+    return answer;
+}
+
+/* T5. What its operations ask for beyond what can be kept fails them: it would be tried for ever. */
+static void run_batch(struct partition *partition, time_us now, const struct turn *turn)
+{
+    static const struct failure too_large = {
+        .type = TEXT_INIT("Misuse"),
+        .message = TEXT_INIT("the operations of one batch answer, and ask for, more than 512 MiB"),
+        .is_final = true,
+    };
+    static const struct failure senseless = {
+        .type = TEXT_INIT("Misuse"),
+        .message = TEXT_INIT("the worker's answer is none to these operations"),
+        .is_final = true,
+    };
+    struct entity_result result = { 0 };
+    uint64_t row = turn->row;
+    arena_reset(&partition->turn);
+    enum runner_answer answer = ask_entity(partition, turn, &result);
+    assert_that(answer != RUNNER_NEEDS_HISTORY);
+    if (answer == RUNNER_LEAVES) {
+        core_leave_turn(partition->core, turn);
+        return;
+    }
+    if (!core_takes_entity_result(partition->core, turn, &result)) {
+        partition->counters.corrupt++;
+        turns_fail_operations(partition, turn, turn->event_count - 1, &senseless);
+    } else if (is_batch_too_large(&result)) {
+        turns_fail_operations(partition, turn, result.result_count, &too_large);
+    } else {
+        core_end_entity_turn(partition->core, now, turn, &result);
+    }
+    if (is_suspicious(partition)) {
+        suspect_absolve(partition, row);
+    }
+}
+
+/* ---- orchestrations -------------------------------------------------------------------------- */
+
 /* False: the store is in trouble. */
 static bool run_turn(struct partition *partition, time_us now, const struct turn *turn)
 {
@@ -153,8 +234,12 @@ bool turns_run(struct partition *partition, time_us now)
         if (!core_next_turn(partition->core, now, &turn)) {
             return false;
         }
-        bool is_kept = is_suspicious(partition) && suspect_turn(partition, turn);
-        if (!is_kept && !run_turn(partition, now, turn)) {
+        if (is_suspicious(partition) && suspect_turn(partition, turn)) {
+            continue;
+        }
+        if (turn_is_of_entity(turn)) {
+            run_batch(partition, now, turn);
+        } else if (!run_turn(partition, now, turn)) {
             return false;
         }
     }

@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "chain_play.h"
 #include "core/core.h"
 
 static struct chain_runner *runner_of(struct runner *base)
@@ -19,18 +20,7 @@ static struct chain_runner *runner_of(struct runner *base)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-/* One turn of one orchestrator. */
-struct play {
-    struct chain_runner *runner;
-    const struct turn *turn;
-    struct past *past;
-    struct arena *arena;
-    struct turn_result *ret;
-    struct text rest; /* of the id, behind "x:" */
-    bool is_over;
-};
-
-static struct action *add(struct play *play, enum action_kind kind, int32_t id)
+struct action *play_add(struct play *play, enum action_kind kind, int32_t id)
 {
     struct turn_result *ret = play->ret;
     struct action *actions = arena_alloc(play->arena, (ret->action_count + 1) * sizeof *actions);
@@ -44,18 +34,17 @@ static struct action *add(struct play *play, enum action_kind kind, int32_t id)
     return action;
 }
 
-static void complete(struct play *play, int32_t id, struct text payload)
+void play_complete(struct play *play, int32_t id, struct text payload)
 {
-    struct action *action = add(play, ACTION_COMPLETE, id);
+    struct action *action = play_add(play, ACTION_COMPLETE, id);
     action->outcome = RUN_COMPLETED;
     action->payload = text_copy(play->arena, payload); /* T4 */
     play->is_over = true;
 }
 
-/* A failure without causes, which outlives the event. */
-static void fail(struct play *play, int32_t id, const struct failure *why)
+void play_fail(struct play *play, int32_t id, const struct failure *why)
 {
-    struct action *action = add(play, ACTION_COMPLETE, id);
+    struct action *action = play_add(play, ACTION_COMPLETE, id);
     struct failure *failure = arena_alloc(play->arena, sizeof *failure);
     failure->type = text_copy(play->arena, why->type);
     failure->message = text_copy(play->arena, why->message);
@@ -68,7 +57,7 @@ static void ask(struct play *play, int32_t id)
 {
     struct event_extra *extra = arena_alloc(play->arena, sizeof *extra);
     extra->limits = play->runner->limits;
-    struct action *action = add(play, ACTION_SCHEDULE_TASK, id);
+    struct action *action = play_add(play, ACTION_SCHEDULE_TASK, id);
     action->name = TEXT("Step");
     action->payload = TEXT("null");
     action->extra = extra;
@@ -78,7 +67,7 @@ static void ask_for_too_much(struct play *play)
 {
     static char large[16 * 1024 * 1024];
     for (int32_t i = 0; i < 40; i++) {
-        struct action *action = add(play, ACTION_SCHEDULE_TASK, i);
+        struct action *action = play_add(play, ACTION_SCHEDULE_TASK, i);
         action->name = TEXT("Step");
         action->payload = text_make(large, sizeof large);
     }
@@ -88,22 +77,22 @@ static void send_three(struct play *play)
 {
     static const struct text numbers[] = { TEXT_INIT("1"), TEXT_INIT("2"), TEXT_INIT("3") };
     for (int32_t i = 0; i < 3; i++) {
-        struct action *action = add(play, ACTION_SEND_EVENT, i);
+        struct action *action = play_add(play, ACTION_SEND_EVENT, i);
         action->instance_id = play->rest;
         action->name = TEXT("Go");
         action->payload = numbers[i];
     }
-    complete(play, 3, TEXT("\"sent\""));
+    play_complete(play, 3, TEXT("\"sent\""));
 }
 
 static void renew(struct play *play, struct text input)
 {
     int left = input.size > 0 ? input.at[0] - '0' : 0;
     if (left == 0) {
-        complete(play, 0, TEXT("\"round and round\""));
+        play_complete(play, 0, TEXT("\"round and round\""));
         return;
     }
-    struct action *action = add(play, ACTION_CONTINUE_AS_NEW, 0);
+    struct action *action = play_add(play, ACTION_CONTINUE_AS_NEW, 0);
     action->payload = text_of(arena_printf(play->arena, "%d", left - 1));
     play->is_over = true;
 }
@@ -112,9 +101,9 @@ static void start(struct play *play, const struct event *event)
 {
     switch (play->turn->instance_id.at[0]) {
     case 'L': ask_for_too_much(play); break;
-    case 'T': add(play, ACTION_CREATE_TIMER, 0)->fire_at = event->at + TIME_SECOND; break;
+    case 'T': play_add(play, ACTION_CREATE_TIMER, 0)->fire_at = event->at + TIME_SECOND; break;
     case 'C': {
-        struct action *action = add(play, ACTION_START_CHILD, 0);
+        struct action *action = play_add(play, ACTION_START_CHILD, 0);
         action->name = TEXT("child");
         action->instance_id = play->rest;
         action->payload = TEXT("1");
@@ -122,7 +111,7 @@ static void start(struct play *play, const struct event *event)
     }
     case 'S': send_three(play); break;
     case 'N': renew(play, event->payload); break;
-    case 'Z': add(play, ACTION_CREATE_TIMER, 0)->fire_at = event->at; break;
+    case 'Z': play_add(play, ACTION_CREATE_TIMER, 0)->fire_at = event->at; break;
     case 'E':
     case 'R': break;
     default: ask(play, 0); break;
@@ -167,13 +156,13 @@ static void hear(struct play *play, const struct event *event)
     struct text all = raised_so_far(play, event, &count);
     char program = play->turn->instance_id.at[0];
     if (program == 'E') {
-        complete(play, 0, event->payload);
+        play_complete(play, 0, event->payload);
     } else if (program == 'R' && count == 3) {
-        complete(play, 0, all);
+        play_complete(play, 0, all);
     } else if (program == 'X' && count == 1) {
-        add(play, ACTION_CANCEL, 0);
+        play_add(play, ACTION_CANCEL, 0);
     } else if (program == 'X' && count == 2) {
-        complete(play, 1, TEXT("\"cancelled\""));
+        play_complete(play, 1, TEXT("\"cancelled\""));
     }
 }
 
@@ -181,11 +170,11 @@ static void end_task(struct play *play, const struct event *event)
 {
     char program = play->turn->instance_id.at[0];
     if (event->kind == EVENT_TASK_FAILED) {
-        fail(play, event->ref + 1, event->failure);
+        play_fail(play, event->ref + 1, event->failure);
     } else if (event->ref + 1 < program - '0' && program <= '9') {
         ask(play, event->ref + 1);
     } else {
-        complete(play, event->ref + 1, TEXT("\"end of chain\""));
+        play_complete(play, event->ref + 1, TEXT("\"end of chain\""));
     }
 }
 
@@ -195,13 +184,13 @@ static void follow(struct play *play, const struct event *event)
     case EVENT_EXECUTION_STARTED: start(play, event); break;
     case EVENT_TASK_COMPLETED:
     case EVENT_TASK_FAILED: end_task(play, event); break;
-    case EVENT_CHILD_COMPLETED: complete(play, 1, event->payload); break;
-    case EVENT_CHILD_FAILED: fail(play, 1, event->failure); break;
+    case EVENT_CHILD_COMPLETED: play_complete(play, 1, event->payload); break;
+    case EVENT_CHILD_FAILED: play_fail(play, 1, event->failure); break;
     case EVENT_TIMER_FIRED:
         if (play->turn->instance_id.at[0] == 'Z') {
             abort();
         }
-        complete(play, 1, TEXT("\"slept\""));
+        play_complete(play, 1, TEXT("\"slept\""));
         break;
     case EVENT_EVENT_RAISED: hear(play, event); break;
     case EVENT_UNKNOWN:
@@ -217,7 +206,15 @@ static void follow(struct play *play, const struct event *event)
     case EVENT_EXECUTION_RESUMED:
     case EVENT_EXECUTION_REWOUND:
     case EVENT_STEP_CANCELLED:
-    case EVENT_CHANGE_MARKED: break;
+    case EVENT_CHANGE_MARKED:
+    case EVENT_ENTITY_SIGNALED: /* chain_entities.c */
+    case EVENT_ENTITY_CALLED:
+    case EVENT_ENTITY_COMPLETED:
+    case EVENT_ENTITY_FAILED:
+    case EVENT_LOCK_REQUESTED:
+    case EVENT_LOCK_GRANTED:
+    case EVENT_UNLOCK_SENT:
+    case EVENT_SIGNAL_CANCELLED: break;
     }
 }
 
@@ -246,8 +243,9 @@ static enum runner_answer turn(struct runner *base, const struct turn *turn, str
     if (turn->instance_id.size > 2) {
         play.rest = text_make(turn->instance_id.at + 2, turn->instance_id.size - 2);
     }
+    bool has_entities = play_is_with_entities(&play);
     for (size_t i = 0; i < turn->event_count && !play.is_over; i++) {
-        follow(&play, &turn->events[i]);
+        (has_entities ? play_follow_with_entities : follow)(&play, &turn->events[i]);
     }
     return RUNNER_DONE;
 }
@@ -343,11 +341,12 @@ static void activity(struct runner *base, const struct activity *activity,
 void chain_runner_init(struct chain_runner *runner)
 {
     static const struct runner_ops ops = {
-        .version = 2,
+        .version = 3,
         .turn = turn,
         .forget = forget,
         .forget_all = forget_all,
         .activity = activity,
+        .entity = chain_entity,
     };
     *runner = (struct chain_runner){ .base = { .ops = &ops } };
 }

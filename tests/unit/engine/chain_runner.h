@@ -15,6 +15,17 @@
  *   V        is left to another worker
  *   Z        asks for a timer that is due, and ends the process when it fires
  *
+ *   A:e      calls entity e: "add" 1, or the operation that its input names; ends as that does
+ *   G:e      signals "note" 1 to 9 to entity e, and completes
+ *   Q:e,f    locks entities e and f, calls "add" 1 of each, unlocks them, and completes
+ *   H:e,f    locks them; completes at an event, and before that unlocks them unless it says 0
+ *
+ * Entities, by operation: "add" (the state is a number), "note" (digits are put behind the state),
+ * "fail", "die", "delete", "large" (asks for too much), "tell" (signals "add" 1 to the entity that
+ * the input names), "later" (likewise to itself, a second ahead), "start" (an orchestration), and
+ * what does nothing. All answer the state. Those named "left" are left to another worker, those
+ * named "wrong" answer what is no answer.
+ *
  * When `is_forgetful` holds, it wants its past at every later turn (T2), though it remembers
  * nothing anyway. Activities answer "done", or do what the runner is told to do with them. */
 #ifndef CHAIN_RUNNER_H
@@ -29,6 +40,8 @@ struct chain_runner {
     bool is_forgetful;
     struct task_limits limits; /* of activities that are asked for */
     _Atomic int activities_begun, activities_run, turns, forgets;
+    _Atomic int operations, batches, grants;
+    int batch_max;             /* operations of an entity run in one turn; 0: all */
     _Atomic int to_fail;       /* so many activities fail */
     _Atomic bool is_gate_shut; /* activities wait until it opens (for all, or so many) ... */
     _Atomic int gate_opens_for;

@@ -156,6 +156,27 @@ static pd_status query(struct store *store, const struct store_query *query, str
     return real->ops->query(real, query, arena, ret, err);
 }
 
+static pd_status load_entity(struct store *store, struct text id, uint64_t row, struct arena *arena,
+                             struct entity_record *ret, bool *ret_found, pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    pd_status status = is_to_fail(&flaky(store)->loads_to_fail)
+                           ? fail(err)
+                           : real->ops->load_entity(real, id, row, arena, ret, ret_found, err);
+    if (status == PD_OK && *ret_found && flaky(store)->damages_entities) {
+        ret->lock_owner = TEXT("somebody"); /* in no critical section */
+        ret->lock_section = TEXT_ABSENT;
+    }
+    return status;
+}
+
+static pd_status query_entities(struct store *store, const struct entity_query *query,
+                                struct arena *arena, struct entity_page *ret, pd_error *err)
+{
+    struct store *real = flaky(store)->real;
+    return real->ops->query_entities(real, query, arena, ret, err);
+}
+
 static struct board board(struct store *store, size_t size)
 {
     struct store *real = flaky(store)->real;
@@ -209,7 +230,7 @@ static void wake(struct store *store)
 void flaky_store_open(struct flaky_store *store, const char *url)
 {
     static const struct store_ops ops = {
-        .version = 2,
+        .version = 3,
         .own = own,
         .disown = disown,
         .commit = commit,
@@ -227,6 +248,8 @@ void flaky_store_open(struct flaky_store *store, const char *url)
         .query = query,
         .board = board,
         .transact = transact,
+        .load_entity = load_entity,
+        .query_entities = query_entities,
     };
     pd_error err;
     *store = (struct flaky_store){ .base = { .ops = &ops } };

@@ -20,6 +20,7 @@ struct flaky_store {
     _Atomic int commits_to_lie;  /* so many next ones are made, and say they failed */
     _Atomic int loads_to_fail;
     _Atomic int owns_to_fail;
+    _Atomic bool damages_entities; /* that are loaded */
     _Atomic int transacts_to_fail; /* before anything is done */
     _Atomic int transacts_to_lie;  /* they are made, and say they failed */
     _Atomic int commits;           /* that succeeded */

@@ -76,6 +76,38 @@ void house_terminate(struct house *house, const char *id)
     tell(house, MESSAGE_TERMINATE, EVENT_EXECUTION_TERMINATED, id);
 }
 
+void house_signal(struct house *house, const char *entity, const char *operation, const char *input)
+{
+    pd_error err;
+    struct event event = { .kind = EVENT_ENTITY_SIGNALED,
+                           .id = EVENT_NO_ID,
+                           .ref = EVENT_NO_ID,
+                           .name = text_of(operation),
+                           .payload = text_of(input),
+                           .request_id = TEXT("7") };
+    struct letter letter = { .kind = MESSAGE_OPERATION,
+                             .instance_id = text_of(entity),
+                             .event = &event };
+    assert_int_equal(engine_tell(house->engine, &letter, 1, NULL, &err), PD_OK);
+}
+
+bool house_has_entity(struct house *house, const char *id, char ret_state[64])
+{
+    struct arena arena;
+    struct entity_record record;
+    bool found = false;
+    pd_error err;
+    struct store *store = house->store.real;
+    arena_init(&arena);
+    assert_int_equal(store->ops->load_entity(store, text_of(id), 0, &arena, &record, &found, &err),
+                     PD_OK);
+    if (found && ret_state != NULL) {
+        (void)snprintf(ret_state, 64, "%.*s", TEXT_ARGS(record.state));
+    }
+    arena_done(&arena);
+    return found;
+}
+
 bool house_look(struct house *house, const char *id, struct house_look *ret)
 {
     struct arena arena;

@@ -29,6 +29,11 @@ void house_start(struct house *house, const char *id);
 void house_raise(struct house *house, const char *id);
 void house_terminate(struct house *house, const char *id);
 
+void house_signal(struct house *house, const char *entity, const char *operation,
+                  const char *input);
+/* Has the store the entity? Its state, at most 63 bytes. */
+bool house_has_entity(struct house *house, const char *id, char ret_state[64]);
+
 struct house_look {
     enum run_state state;
     uint64_t row;

@@ -282,6 +282,71 @@ struct hub_look hub_look(struct hub *hub, const char *id)
     return look;
 }
 
+/* ---- entities -------------------------------------------------------------------------------- */
+
+void hub_ask_signal(struct hub *hub, struct hub_call *call, const char *id, const char *operation,
+                    const char *input, const char *request_id, time_us fire_at)
+{
+    *call = (struct hub_call){ 0 };
+    call->event = (struct event){ .kind = EVENT_ENTITY_SIGNALED,
+                                  .id = EVENT_NO_ID,
+                                  .ref = EVENT_NO_ID,
+                                  .name = text_of(operation),
+                                  .payload = text_of(input),
+                                  .request_id = text_of(request_id != NULL ? request_id : "7"),
+                                  .fire_at = fire_at };
+    call->letter = (struct letter){ .kind = MESSAGE_OPERATION,
+                                    .instance_id = text_of(id),
+                                    .event = &call->event };
+    ask(hub, call);
+}
+
+pd_status hub_signal(struct hub *hub, const char *id, const char *operation, const char *input)
+{
+    struct hub_call call;
+    hub_ask_signal(hub, &call, id, operation, input, NULL, 0);
+    return settle_call(hub, &call);
+}
+
+struct hub_entity hub_look_entity(struct hub *hub, const char *id)
+{
+    struct hub_entity look = { 0 };
+    struct entity_record record;
+    struct inbox_rows inbox;
+    struct arena arena;
+    pd_error err;
+    struct store *store = hub->store.real;
+    arena_init(&arena);
+    pd_status status =
+        store->ops->load_entity(store, text_of(id), 0, &arena, &record, &look.exists, &err);
+    assert_that(status == PD_OK);
+    if (look.exists) {
+        status = store->ops->load_inbox(store, record.row, &arena, &inbox, &err);
+        assert_that(status == PD_OK);
+        look.row = record.row;
+        look.updated_at = record.updated_at;
+        look.backlog = inbox.count;
+        look.has_state = text_is_present(record.state);
+        (void)snprintf(look.state, sizeof look.state, "%.*s", TEXT_ARGS(record.state));
+        (void)snprintf(look.locked_by, sizeof look.locked_by, "%.*s", TEXT_ARGS(record.lock_owner));
+    }
+    arena_done(&arena);
+    return look;
+}
+
+void hub_assert_entity(struct hub *hub, const char *id, const char *state)
+{
+    struct hub_entity look = hub_look_entity(hub, id);
+    assert_int_equal(look.exists, state != NULL);
+    assert_string_equal(look.locked_by, "");
+    assert_int_equal(look.backlog, 0);
+    if (state != NULL) {
+        assert_string_equal(look.state, state);
+    }
+}
+
+/* ---- instances ------------------------------------------------------------------------------- */
+
 void hub_assert_completed(struct hub *hub, const char *id, const char *output)
 {
     struct hub_look look = hub_look(hub, id);

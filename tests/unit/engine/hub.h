@@ -75,6 +75,24 @@ struct hub_look {
 };
 struct hub_look hub_look(struct hub *hub, const char *id);
 
+/* Signals an entity; settles. */
+pd_status hub_signal(struct hub *hub, const char *id, const char *operation, const char *input);
+/* In two steps. request_id NULL: some. fire_at 0: at once. */
+void hub_ask_signal(struct hub *hub, struct hub_call *call, const char *id, const char *operation,
+                    const char *input, const char *request_id, time_us fire_at);
+
+/* As the store has it. Text in static memory. */
+struct hub_entity {
+    bool exists, has_state;
+    uint64_t row;
+    time_us updated_at;
+    size_t backlog;
+    char state[64], locked_by[64];
+};
+struct hub_entity hub_look_entity(struct hub *hub, const char *id);
+void hub_assert_entity(struct hub *hub, const char *id,
+                       const char *state); /* NULL: there is none */
+
 void hub_assert_state(struct hub *hub, const char *id, enum run_state state);
 void hub_assert_completed(struct hub *hub, const char *id, const char *output);
 

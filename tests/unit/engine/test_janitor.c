@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "house.h"
+#include "hub.h"
 
 static uint64_t count(struct house *house, enum run_state state)
 {
@@ -106,6 +107,128 @@ static void an_engine_that_forgets_stops_at_once(void **state)
     assert_in_range(ended.tv_sec - began.tv_sec, 0, 5); /* a sweep is due in a minute */
 }
 
+/* Of a name that no time is said for, all others that nothing has changed; and only those. */
+static void entities_that_nothing_changes_are_forgotten_each_name_after_its_time(void **state)
+{
+    (void)state;
+    enum { COUNT = 700 };
+    static const struct entity_keep keeps[] = {
+        { .name = TEXT_INIT("short"), .keep_ms = 400 },
+        { .name = TEXT_INIT("long"), .keep_ms = 3600000 },
+        { .name = TEXT_INIT("ever"), .keep_ms = 0 },
+        { .keep_ms = 500 },
+    };
+    struct engine_options options = { .entity_keeps = keeps, .entity_keep_count = 4 };
+    struct house house;
+    char id[40];
+    house_open(&house, &options);
+    house_start(&house, "H:@short@locked"); /* until an event comes */
+    house_wait_for(&house.runner.grants, 1);
+    for (int i = 0; i < COUNT; i++) { /* more than a page */
+        (void)snprintf(id, sizeof id, "@%s@%d", i % 2 == 0 ? "short" : "other", i);
+        house_signal(&house, id, "add", "1");
+    }
+    house_signal(&house, "@short@locked2", "add", "1");
+    house_signal(&house, "@long@a", "add", "1");
+    house_signal(&house, "@ever@a", "add", "1");
+    house_signal(&house, "@other@a", "add", "1");
+    house_signal(&house, "@shorter@a", "add", "1");
+    struct entity_query query = { .limit = 10, .with_empty = true };
+    struct entity_page page = { .has_more = true };
+    struct arena arena;
+    pd_error err;
+    arena_init(&arena);
+    for (int i = 0; i < PATIENCE_MS && (page.has_more || page.count != 3); i++) {
+        usleep(1000);
+        arena_reset(&arena);
+        assert_int_equal(
+            house.store.real->ops->query_entities(house.store.real, &query, &arena, &page, &err),
+            PD_OK);
+    }
+    assert_int_equal(page.count, 3);
+    arena_done(&arena);
+    assert_true(house_has_entity(&house, "@long@a", NULL));
+    assert_true(house_has_entity(&house, "@ever@a", NULL));
+    assert_true(house_has_entity(&house, "@short@locked", NULL));
+    usleep(700000);
+    assert_true(house_has_entity(&house, "@short@locked", NULL));
+    house_raise(&house, "H:@short@locked");
+    house_assert_completes(&house, "H:@short@locked", "\"unlocked\"");
+    house_close(&house);
+}
+
+static void an_entity_that_something_changes_again_and_again_is_kept(void **state)
+{
+    (void)state;
+    static const struct entity_keep keep = { .keep_ms = 600 };
+    struct engine_options options = { .entity_keeps = &keep, .entity_keep_count = 1 };
+    struct house house;
+    char sum[64] = "";
+    house_open(&house, &options);
+    for (int i = 0; i < 60; i++) {
+        house_signal(&house, "@sum@a", "add", "1");
+        usleep(20000);
+    }
+    assert_true(house_has_entity(&house, "@sum@a", sum));
+    assert_string_equal(sum, "60");
+    house_close(&house);
+}
+
+static void an_entity_without_state_is_kept_until_it_is_purged_when_that_was_asked_for(void **state)
+{
+    (void)state;
+    struct engine_options options = { .keeps_empty_entities = true };
+    struct house house;
+    char sum[64] = "-";
+    pd_error err;
+    struct letter purge = { .kind = MESSAGE_PURGE, .instance_id = TEXT("@sum@a") };
+    house_open(&house, &options);
+    house_signal(&house, "@sum@a", "add", "1");
+    house_signal(&house, "@sum@a", "delete", "1");
+    assert_true(house_has_entity(&house, "@sum@a", sum));
+    assert_string_equal(sum, "");
+    house_crash(&house);
+    assert_int_equal(engine_tell(house.engine, &purge, 1, NULL, &err), PD_OK);
+    assert_false(house_has_entity(&house, "@sum@a", NULL));
+    assert_int_equal(engine_tell(house.engine, &purge, 1, NULL, &err), PD_E_NOT_FOUND);
+    house_close(&house);
+}
+
+/* Partitions whose time is long ago leave some of each. */
+static void what_was_made_in_passing_is_forgotten_an_hour_after_its_end(void **state)
+{
+    (void)state;
+    struct hub hub;
+    pd_error err;
+    struct engine_options options = { .passing_name = TEXT("Go") };
+    struct engine_options other = { .passing_name = TEXT("Gone") };
+    hub_open(&hub, 2);
+    assert_int_equal(hub_start(&hub, "N:ended", "0"), PD_OK);
+    assert_int_equal(hub_start(&hub, "E:runs", "0"), PD_OK);
+    hub.runner.to_fail = 1;
+    assert_int_equal(hub_start(&hub, "F:failed", "0"), PD_OK);
+    for (unsigned i = 0; i < hub.count; i++) {
+        partition_free(hub.partitions[i]);
+        hub.partitions[i] = NULL;
+    }
+    struct engine *engine = engine_start(&hub.store.base, &hub.runner.base, &other, &err);
+    usleep(100000);
+    engine_stop(engine, PATIENCE_MS);
+    assert_true(hub_look(&hub, "N:ended").exists);
+    engine = engine_start(&hub.store.base, &hub.runner.base, &options, &err);
+    for (int i = 0; i < PATIENCE_MS && hub_look(&hub, "F:failed").exists; i++) {
+        usleep(1000);
+    }
+    assert_false(hub_look(&hub, "N:ended").exists);
+    assert_false(hub_look(&hub, "F:failed").exists);
+    assert_true(hub_look(&hub, "E:runs").exists);
+    struct start_command command = { .id = TEXT("N:new"), .name = TEXT("Go"), .input = TEXT("0") };
+    assert_int_equal(engine_start_instances(engine, &command, 1, NULL, &err), PD_OK);
+    engine_stop(engine, PATIENCE_MS);
+    assert_true(hub_look(&hub, "N:new").exists); /* not an hour ago */
+    hub_close(&hub);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +236,11 @@ int main(void)
         cmocka_unit_test(what_ended_under_an_earlier_engine_is_forgotten_too),
         cmocka_unit_test(nothing_is_forgotten_unless_it_is_asked_for),
         cmocka_unit_test(an_engine_that_forgets_stops_at_once),
+        cmocka_unit_test(entities_that_nothing_changes_are_forgotten_each_name_after_its_time),
+        cmocka_unit_test(an_entity_that_something_changes_again_and_again_is_kept),
+        cmocka_unit_test(
+            an_entity_without_state_is_kept_until_it_is_purged_when_that_was_asked_for),
+        cmocka_unit_test(what_was_made_in_passing_is_forgotten_an_hour_after_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
