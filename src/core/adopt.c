@@ -7,6 +7,10 @@
  * forsaken: so all of it is asked for (again), in the same batch. What waits was delivered to a
  * life that is over, and is delivered anew, with times behind all that was lived before (C6).
  *
+ * A call of an entity is said again, with the same step and request id: when the first one is still
+ * in line there, the operation is done twice, as an activity may be. No step is a critical section
+ * (rewrite_check).
+ *
  *   A1  A rewound instance keeps its row and takes the place of its former self, should that still
  *       be known: the store may have its end before core hears so. From no other place can its
  *       history have come, so this batch says nothing of it.
@@ -15,6 +19,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "core/core_priv.h"
+#include "core/entity.h"
 #include "core/rewrite.h"
 
 /* ---- its place ---- */
@@ -97,6 +102,10 @@ static void ask_again(struct core *core, struct instance *instance, const struct
         timers_set(core, instance, event->id, event->fire_at);
     } else if (event->kind == EVENT_CHILD_CREATED && step.kind == STEP_CHILD) {
         letter_start_child(core, MESSAGE_CHILD_ENSURE, instance, event);
+    } else if (event->kind == EVENT_ENTITY_CALLED && step.kind == STEP_CALL) {
+        struct event called = *event;
+        called.instance_id = entity_id_folded(core, event->instance_id); /* others may not have */
+        entity_call(core, instance, &called);
     }
 }
 

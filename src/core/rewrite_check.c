@@ -96,20 +96,6 @@ static bool has_negative_limit(const struct event *event)
            (extra->limits.start_ms < 0 || extra->limits.run_ms < 0 || extra->limits.beat_ms < 0);
 }
 
-/* As entities are known: with no capitals in the name. */
-static bool is_entity(struct text id)
-{
-    pd_error unused;
-    if (entity_id_check(id, &unused) != PD_OK) {
-        return false;
-    }
-    size_t i = 1;
-    while (id.at[i] != '@' && (id.at[i] < 'A' || id.at[i] > 'Z')) {
-        i++;
-    }
-    return id.at[i] == '@';
-}
-
 /* Of a LOCK_REQUESTED; another event has nothing to lock. */
 static bool locks_nothing(const struct event *event)
 {
@@ -140,9 +126,6 @@ static const char *flaw_of_event(const struct event *event, size_t turn, size_t 
         (instance_id_check(event->instance_id, &unused) != PD_OK ||
          !text_is_present(event->name))) {
         return "a child has no proper id, or no name";
-    }
-    if (event->kind == EVENT_ENTITY_CALLED && !is_entity(event->instance_id)) {
-        return "an entity that was called has no proper id";
     }
     if (locks_nothing(event)) {
         return "a critical section locks nothing";

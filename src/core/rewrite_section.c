@@ -3,9 +3,10 @@
  * Critical sections in a history: the one that it leaves open.
  *
  * A section is open from its LOCK_REQUESTED until there is an UNLOCK_SENT for each of its entities,
- * or an ENTITY_FAILED instead of the locks. Whether they were granted does not matter: the request
- * was on its way, and what it had locked was locked for that execution at that time. Nobody else
- * can have these locks, nor can it itself once they were given back.
+ * or an ENTITY_FAILED instead of the locks. An unlocking before LOCK_GRANTED had no effect
+ * (sections.c, G1). Nobody else can have these locks, nor can it itself once they were given back.
+ *
+ * This says what folding the events into open steps would say, in linear time whatever they are.
  *
  *   R4  One section at a time: whoever is in one may not ask for another. A history that says
  *       otherwise never gets out of the second.
@@ -23,6 +24,7 @@ struct scan {
     const struct event *open; /* the LOCK_REQUESTED; NULL: none */
     size_t left;              /* of its entities, those that are locked */
     uint64_t unlocked[WORDS];
+    bool is_granted;
     bool is_stuck; /* R4, or more locks than there can be */
 };
 
@@ -32,6 +34,7 @@ static void begin(struct scan *scan, const struct event *request)
     scan->is_stuck = scan->open != NULL || count > LIMIT_LOCK_SET;
     scan->open = scan->is_stuck || count != 0 ? request : NULL;
     scan->left = count;
+    scan->is_granted = false;
     memset(scan->unlocked, 0, sizeof scan->unlocked);
 }
 
@@ -61,10 +64,13 @@ static void look_at(struct scan *scan, const struct event *event)
         begin(scan, event);
     } else if (scan->open == NULL) {
         return;
-    } else if (event->kind == EVENT_UNLOCK_SENT &&
+    } else if (event->kind == EVENT_LOCK_GRANTED && event->ref == scan->open->id) {
+        scan->is_granted = true;
+    } else if (event->kind == EVENT_UNLOCK_SENT && scan->is_granted &&
                text_equal(event->request_id, scan->open->request_id)) {
         unlock(scan, event->instance_id);
-    } else if (event->kind == EVENT_ENTITY_FAILED && event->ref == scan->open->id) {
+    } else if (event->kind == EVENT_ENTITY_FAILED && !scan->is_granted &&
+               event->ref == scan->open->id) {
         scan->open = NULL;
     }
 }

@@ -150,7 +150,7 @@ static void tell(struct core *core, enum message_kind kind, const struct event *
 {
     struct event message = *event;
     struct text entity = event->instance_id;
-    message.instance_id = TEXT_ABSENT;
+    message.instance_id = message.raw = TEXT_ABSENT;
     message.extra = extra;
     letter_send(core, kind, entity, TEXT_ABSENT, &message);
 }
@@ -177,11 +177,10 @@ static void refuse(struct core *core, const struct instance *instance, const str
 
 /* ---- what is asked for ---- */
 
-static void call(struct core *core, struct instance *instance, const struct event *event)
+void entity_call(struct core *core, const struct instance *instance, const struct event *event)
 {
     pd_error err;
     struct event_extra extra = entity_sender(instance);
-    steps_open(&instance->steps, (struct step){ .id = event->id, .kind = STEP_CALL });
     if (entity_id_check(event->instance_id, &err) == PD_OK) {
         tell(core, MESSAGE_OPERATION, event, &extra);
     } else {
@@ -232,7 +231,8 @@ void entity_ask(struct core *core, struct instance *instance, const struct actio
     switch (action->kind) {
     case ACTION_CALL_ENTITY:
         event->kind = EVENT_ENTITY_CALLED;
-        call(core, instance, event);
+        steps_open(&instance->steps, (struct step){ .id = event->id, .kind = STEP_CALL });
+        entity_call(core, instance, event);
         break;
     case ACTION_SIGNAL_ENTITY:
         event->kind = EVENT_ENTITY_SIGNALED;

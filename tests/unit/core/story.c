@@ -40,7 +40,7 @@ static void tell_status(struct telling *telling, pd_status status)
         buffer_printf(telling->out, "    refused: %s\n",
                       status == PD_E_EXISTS      ? "it exists"
                       : status == PD_E_STATE     ? "not in its state"
-                      : status == PD_E_INVALID   ? "it has no such event"
+                      : status == PD_E_INVALID   ? "not there"
                       : status == PD_E_NOT_FOUND ? "no such instance that has not ended"
                                                  : "?");
     }

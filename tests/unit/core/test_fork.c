@@ -355,6 +355,9 @@ static void a_history_that_does_not_hold_together_is_refused(void **state)
         { "S L0", "inside a critical section" },
         { "S L0 || g0", "inside a critical section" },
         { "S L0 | g0 U0x A1 || a+1", "inside a critical section" },
+        { "S L0 U0x U0y", "inside a critical section" }, /* too early */
+        { "S L0 | U0x U0y || g0", "inside a critical section" },
+        { "S L0 | g0 || a-0", "inside a critical section" },
         { "S L0 L1 | g0 g1 U0x U0y U1x U1y", "inside a critical section" },
     };
     struct lines *lines = *state;
@@ -425,25 +428,6 @@ static void a_child_without_a_proper_id_or_name_is_refused(void **state)
     expect_corrupt(lines, "child");
 }
 
-static void an_entity_without_a_proper_id_cannot_be_called(void **state)
-{
-    static const char *const bad[] = { "account", "@account", "@@x", "@a/b@x", "@Account@x", "" };
-    struct lines *lines = *state;
-    check(lines, "S A0");
-    struct event events[3];
-    memcpy(events, lines->turns[0].events, sizeof events);
-    struct turn_events turn = { events, 3 };
-    lines->made.turns = &turn;
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        events[2].instance_id = text_of(bad[i]);
-        expect_corrupt(lines, "an entity that was called");
-    }
-    events[2].instance_id = TEXT_ABSENT; /* as in a message */
-    expect_corrupt(lines, "an entity that was called");
-    events[2].instance_id = TEXT("@a@Big@KEY");
-    assert_int_equal(rewrite_check(&lines->made, &lines->err), PD_OK);
-}
-
 static void a_critical_section_of_nothing_is_refused_wherever_it_comes_from(void **state)
 {
     struct lines *lines = *state;
@@ -511,7 +495,6 @@ int main(void)
         TEST(a_history_that_does_not_hold_together_is_refused),
         TEST(a_record_that_does_not_fit_its_history_is_refused),
         TEST(a_child_without_a_proper_id_or_name_is_refused),
-        TEST(an_entity_without_a_proper_id_cannot_be_called),
         TEST(a_critical_section_of_nothing_is_refused_wherever_it_comes_from),
         TEST(a_turn_without_events_or_with_two_beginnings_is_refused),
     };
