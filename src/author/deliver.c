@@ -64,7 +64,10 @@ void run_deliver(pd_orchestration *run, const struct event *event)
     case EVENT_CHILD_COMPLETED: deliver_completion(run, event, TASK_CHILD); break;
     case EVENT_CHILD_FAILED: deliver_failure(run, event, TASK_CHILD); break;
     case EVENT_ENTITY_COMPLETED: deliver_completion(run, event, TASK_CALL); break;
-    case EVENT_ENTITY_FAILED: deliver_failure(run, event, TASK_CALL); break;
+    case EVENT_ENTITY_FAILED: /* of a call, or of locks that cannot be had */
+        deliver_failure(run, event, TASK_LOCK);
+        deliver_failure(run, event, TASK_CALL);
+        break;
     case EVENT_LOCK_GRANTED: deliver_completion(run, event, TASK_LOCK); break;
     case EVENT_TIMER_FIRED: deliver_completion(run, event, TASK_TIMER); break;
     case EVENT_EVENT_RAISED: events_deliver(run, event->name, event->payload); break;

@@ -125,17 +125,30 @@ bool core_complete_child(struct core *core, time_us now, struct instance *parent
     return true;
 }
 
+/* False: nobody waits for it. Of locks that cannot be had, those that are had on the way of the
+ * request are given back (K4). */
+static bool close_asked(struct core *core, struct instance *instance, const struct event *answer)
+{
+    struct steps *steps = &instance->steps;
+    struct step step;
+    if (answer->kind == EVENT_LOCK_GRANTED) {
+        return steps_grant(steps, answer->ref);
+    }
+    if (answer->kind == EVENT_ENTITY_FAILED && steps_close(steps, answer->ref, STEP_LOCK, &step)) {
+        section_forsake(core, instance, &step);
+        mem_free(step.section);
+        return true;
+    }
+    return steps_close(steps, answer->ref, STEP_CALL, &step);
+}
+
 bool core_complete_call(struct core *core, time_us now, struct instance *instance,
                         struct text execution_id, const struct event *answer)
 {
     instance_check(instance);
-    bool is_grant = answer->kind == EVENT_LOCK_GRANTED;
-    assert_that(is_grant || answer->kind == EVENT_ENTITY_COMPLETED ||
+    assert_that(answer->kind == EVENT_LOCK_GRANTED || answer->kind == EVENT_ENTITY_COMPLETED ||
                 answer->kind == EVENT_ENTITY_FAILED);
-    struct step step;
-    if (!text_equal(instance->execution_id, execution_id) ||
-        !(is_grant ? steps_grant(&instance->steps, answer->ref)
-                   : steps_close(&instance->steps, answer->ref, STEP_CALL, &step))) {
+    if (!text_equal(instance->execution_id, execution_id) || !close_asked(core, instance, answer)) {
         core->counters.dropped_completions++;
         return false;
     }

@@ -21,8 +21,13 @@
 static void close_step(struct instance *instance, int32_t id, enum step_kind kind)
 {
     struct step step;
-    if (steps_close(&instance->steps, id, kind, &step) && kind == STEP_CHILD) {
+    if (!steps_close(&instance->steps, id, kind, &step)) {
+        return;
+    }
+    if (kind == STEP_CHILD) {
         mem_free(step.child);
+    } else if (kind == STEP_LOCK) {
+        mem_free(step.section);
     }
 }
 
@@ -57,8 +62,11 @@ void resident_fold(struct instance *instance, const struct event *event)
     case EVENT_ENTITY_CALLED:
         steps_open(&instance->steps, (struct step){ .id = event->id, .kind = STEP_CALL });
         break;
-    case EVENT_ENTITY_COMPLETED:
-    case EVENT_ENTITY_FAILED: close_step(instance, event->ref, STEP_CALL); break;
+    case EVENT_ENTITY_FAILED:
+        close_step(instance, event->ref, STEP_LOCK); /* or, as it may be: */
+        close_step(instance, event->ref, STEP_CALL);
+        break;
+    case EVENT_ENTITY_COMPLETED: close_step(instance, event->ref, STEP_CALL); break;
     case EVENT_LOCK_REQUESTED:
         steps_open_lock(&instance->steps, event->id,
                         section_new(event->request_id,
@@ -221,10 +229,16 @@ static bool let_go(struct core *core, struct list *list)
     return true;
 }
 
-static bool has_many_entities(const struct core *core)
+/* Those that wait for nothing have a share of their own. */
+static bool has_many_entities(const struct core *core, size_t keep)
 {
-    return core->entity_count > LIMIT_ENTITIES_RESIDENT ||
-           core->entity_bytes > LIMIT_ENTITY_BYTES_RESIDENT;
+    size_t most = keep < LIMIT_ENTITIES_RESIDENT ? keep : LIMIT_ENTITIES_RESIDENT;
+    return core->entity_count > most || core->entity_bytes > LIMIT_ENTITY_BYTES_RESIDENT;
+}
+
+static bool has_many_others(const struct core *core, size_t keep)
+{
+    return core_resident_count(core) - core->entity_count > keep;
 }
 
 size_t core_evict(struct core *core, size_t keep, size_t keep_asleep)
@@ -233,12 +247,11 @@ size_t core_evict(struct core *core, size_t keep, size_t keep_asleep)
     while (core->asleep_count > keep_asleep && let_go(core, &core->asleep)) {
         count++;
     }
-    while (has_many_entities(core) && let_go(core, &core->entities)) {
+    while (has_many_entities(core, keep) && let_go(core, &core->entities)) {
         count++;
     }
-    while (core_resident_count(core) > keep &&
-           (let_go(core, &core->asleep) || let_go(core, &core->entities) ||
-            let_go(core, &core->idle))) {
+    while (has_many_others(core, keep) &&
+           (let_go(core, &core->asleep) || let_go(core, &core->idle))) {
         count++;
     }
     return count;
@@ -246,8 +259,8 @@ size_t core_evict(struct core *core, size_t keep, size_t keep_asleep)
 
 bool core_is_crowded(const struct core *core, size_t keep, size_t keep_asleep)
 {
-    return core_resident_count(core) > keep || core->asleep_count > keep_asleep ||
-           has_many_entities(core);
+    return has_many_others(core, keep) || core->asleep_count > keep_asleep ||
+           has_many_entities(core, keep);
 }
 
 size_t core_asleep_count(const struct core *core)
