@@ -86,8 +86,9 @@
 /* Entities of one critical section. Its request has to travel to each, and carries all of them. */
 #define LIMIT_LOCK_SET 256
 
-/* Of a partition's residents: entities that wait for nothing, and bytes of their states. They come
- * back with one read of the store; a stream of signals to so many finds all of them here. */
+/* In a partition's memory: entities that wait for nothing, however many residents it may have, and
+ * bytes of their states. They come back with one read of the store; a stream of signals to so many
+ * finds all of them here. */
 #define LIMIT_ENTITIES_RESIDENT 25000
 #define LIMIT_ENTITY_BYTES_RESIDENT (64 * 1024 * 1024)
 

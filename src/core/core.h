@@ -127,9 +127,9 @@ struct instance *core_make_entity(struct core *core, struct text id);
 bool instance_is_entity(const struct instance *instance);
 
 /* Drops residents that C1 allows to go, those longest unused first: those that only time or an
- * event can wake until at most `keep_asleep` of them remain (entities: until their share is kept,
- * LIMIT_ENTITIES_RESIDENT and LIMIT_ENTITY_BYTES_RESIDENT), then any (they first) until at most
- * `keep` remain. Returns how many went. */
+ * event can wake until at most `keep_asleep` of them remain, then any (they first) until at most
+ * `keep` remain. Entities that wait for nothing are counted apart: until as many remain as `keep`,
+ * LIMIT_ENTITIES_RESIDENT and LIMIT_ENTITY_BYTES_RESIDENT allow. Returns how many went. */
 size_t core_evict(struct core *core, size_t keep, size_t keep_asleep);
 /* Would it let any go? */
 bool core_is_crowded(const struct core *core, size_t keep, size_t keep_asleep);

@@ -27,7 +27,7 @@ struct entity_keep {
 
 struct engine_options {
     unsigned activity_threads;              /* 0: one per processor */
-    size_t residents_max;                   /* instances in memory; 0: 100,000 */
+    size_t residents_max;                   /* in memory; 0: 20,000; of entities as many more */
     unsigned crashes_max;                   /* then what ran each time is quarantined; 0: 3 */
     int64_t keep_ms[RUN_TERMINATED + 1];    /* by final state: forgotten so long after; 0: never */
     const struct entity_keep *entity_keeps; /* borrowed until engine_start returns */
