@@ -105,8 +105,10 @@ void check_asked(struct check *check, pd_orchestration *run)
                sizeof next);
         differ(run, next < check->end_number ? next : check->end_number,
                failure_new(&run->arena, "NonDeterminism", true, NULL,
-                           "step %d: history has no such step, the code asked for %s",
-                           (int)first->id,
+                           "%shistory has no such %s, the code asked for %s",
+                           first->id >= 0 ? arena_printf(&run->arena, "step %d: ", (int)first->id)
+                                          : "",
+                           first->id >= 0 ? "step" : "event",
                            describe_asked(&run->arena, action_event_kind(first), first->name,
                                           action_target(first))));
     }

@@ -57,24 +57,25 @@ const char *describe_lock_set(struct arena *arena, struct text set)
 struct wording {
     enum event_kind kind;
     const char *asked;
-    bool has_name, has_target;
+    bool has_name;
+    const char *of; /* its target; NULL: it has none that counts */
 };
 
 /* NULL: none of what an orchestrator asks for. */
 static const struct wording *wording_of(enum event_kind kind)
 {
     static const struct wording all[] = {
-        { EVENT_TASK_SCHEDULED, "activity", true, false },
-        { EVENT_CHILD_CREATED, "child", true, false },
-        { EVENT_EVENT_SENT, "the sending of event", true, false },
-        { EVENT_TIMER_CREATED, "a timer", false, false },
-        { EVENT_ENTITY_CALLED, "the call", true, true },
-        { EVENT_ENTITY_SIGNALED, "the signal", true, true },
-        { EVENT_LOCK_REQUESTED, "the locking", false, true },
-        { EVENT_UNLOCK_SENT, "the unlocking", false, true },
-        { EVENT_SIGNAL_CANCELLED, "the cancelling of a signal", false, true },
-        { EVENT_STEP_CANCELLED, "its cancelling", false, false },
-        { EVENT_CHANGE_MARKED, "a mark of a change", false, false },
+        { EVENT_TASK_SCHEDULED, "activity", true, NULL },
+        { EVENT_CHILD_CREATED, "child", true, NULL },
+        { EVENT_EVENT_SENT, "the sending of event", true, NULL },
+        { EVENT_TIMER_CREATED, "a timer", false, NULL },
+        { EVENT_ENTITY_CALLED, "the call", true, " of " },
+        { EVENT_ENTITY_SIGNALED, "the signal", true, " to " },
+        { EVENT_LOCK_REQUESTED, "the locking", false, " of " },
+        { EVENT_UNLOCK_SENT, "the unlocking", false, " of " },
+        { EVENT_SIGNAL_CANCELLED, "the cancelling of a signal", false, " to " },
+        { EVENT_STEP_CANCELLED, "its cancelling", false, NULL },
+        { EVENT_CHANGE_MARKED, "a mark of a change", false, NULL },
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         if (all[i].kind == kind) {
@@ -89,16 +90,14 @@ static const char *details(struct arena *arena, enum event_kind kind, struct tex
                            struct text target)
 {
     const struct wording *wording = wording_of(kind);
-    bool has_target = wording != NULL && wording->has_target;
-    const char *of = "";
-    if (has_target && kind == EVENT_LOCK_REQUESTED) {
-        of = describe_lock_set(arena, target);
-    } else if (has_target) {
-        of = arena_printf(arena, "%.*s", TEXT_ARGS(target));
+    const char *of = wording != NULL && wording->of != NULL ? wording->of : "", *whom = "";
+    if (*of != '\0') {
+        whom = kind == EVENT_LOCK_REQUESTED ? describe_lock_set(arena, target)
+                                            : arena_printf(arena, "%.*s", TEXT_ARGS(target));
     }
     bool has_name = text_is_present(name);
     return arena_printf(arena, "%s%.*s%s%s%s", has_name ? " '" : "", TEXT_ARGS(name),
-                        has_name ? "'" : "", has_target ? " of " : "", of);
+                        has_name ? "'" : "", of, whom);
 }
 
 const char *describe_event(struct arena *arena, const struct event *event, uint64_t number)
