@@ -251,7 +251,8 @@ __attribute__((always_inline)) static inline bool read_field(const struct shape_
     unreachable_state("a field type outside of the enumeration");
 }
 
-/* What fields are when they are not on the wire, where that is not zero. */
+/* What fields are when they are not on the wire, where that is not zero. SHAPE_STEP: `ref` is
+ * EVENT_NO_ID already, as of all kinds that say nothing of it. */
 static void set_defaults(const struct shape_field *fields, void *base)
 {
     for (; fields->tag != 0; fields++) {
@@ -262,8 +263,6 @@ static void set_defaults(const struct shape_field *fields, void *base)
             *(enum run_state *)member = RUN_RUNNING;
         } else if (fields->type == SHAPE_ID) {
             *(int32_t *)member = 0;
-        } else if (fields->type == SHAPE_STEP) {
-            *(int32_t *)member = EVENT_NO_ID;
         }
     }
 }

@@ -202,119 +202,6 @@ static void what_is_open_is_asked_for_and_nothing_else(void **state)
     assert_int_equal(rig_fire(rig), 1);
 }
 
-/* Two calls, the second of which has an answer. Whoever wrote it does not fold names. */
-static const struct event calls[] = {
-    { .kind = EVENT_ORCHESTRATOR_STARTED, NOBODY, .at = 11 },
-    { .kind = EVENT_EXECUTION_STARTED, NOBODY, .at = 10, .name = TEXT_INIT("told") },
-    { .kind = EVENT_ENTITY_CALLED,
-      STEP(0),
-      .at = 12,
-      .name = TEXT_INIT("Add"),
-      .payload = TEXT_INIT("5"),
-      .instance_id = TEXT_INIT("@Counter@X"),
-      .request_id = TEXT_INIT("r"),
-      .raw = TEXT_INIT("as it was") },
-    { .kind = EVENT_ENTITY_CALLED,
-      STEP(1),
-      .at = 13,
-      .name = TEXT_INIT("get"),
-      .instance_id = TEXT_INIT("@counter@y") },
-};
-static const struct event answer_1 = { .kind = EVENT_ENTITY_COMPLETED, END_OF(1), .at = 14 };
-
-static void an_open_call_is_said_to_its_entity_again_by_the_one_that_goes_on(void **state)
-{
-    struct rig *rig = *state;
-    struct given given;
-    struct turn_events turn = { calls, 4 };
-    struct adoption *adoption = with_two_turns(&given);
-    adoption->turns = &turn;
-    adoption->turn_count = 1;
-    adoption->waiting = &answer_1;
-    assert_int_equal(rig_adopt(rig, adoption), PD_OK);
-    const struct letter *letter = core_next_letter(rig->core);
-    assert_int_equal(letter->kind, MESSAGE_OPERATION);
-    assert_true(text_equal(letter->instance_id, TEXT("@counter@X")));
-    assert_false(text_is_present(letter->execution_id));
-    const struct event *call = letter->event;
-    assert_int_equal(call->kind, EVENT_ENTITY_CALLED);
-    assert_int_equal(call->id, 0);
-    assert_true(text_equal(call->name, TEXT("Add")));
-    assert_true(text_equal(call->payload, TEXT("5")));
-    assert_true(text_equal(call->request_id, TEXT("r")));
-    assert_true(call->extra->has_parent);
-    assert_true(text_equal(call->extra->parent_id, TEXT("new")));
-    assert_true(text_equal(call->extra->parent_execution_id, TEXT("x")));
-    /* Not as history has it, which says to whom instead of from whom. */
-    assert_false(text_is_present(call->raw));
-    assert_false(text_is_present(call->instance_id));
-    assert_null(core_next_letter(rig->core));
-
-    struct instance *instance = core_find(rig->core, TEXT("new"));
-    struct event answer = { .kind = EVENT_ENTITY_COMPLETED, END_OF(0) };
-    assert_false(core_complete_call(rig->core, 20, instance, TEXT("s"), &answer));
-    assert_true(core_complete_call(rig->core, 20, instance, TEXT("x"), &answer));
-    assert_false(core_complete_call(rig->core, 20, instance, TEXT("x"), &answer));
-}
-
-static void a_call_to_what_cannot_be_an_entity_fails_again(void **state)
-{
-    struct rig *rig = *state;
-    struct given given;
-    struct event events[3] = { calls[0], calls[1], calls[2] };
-    struct turn_events turn = { events, 3 };
-    struct adoption *adoption = with_two_turns(&given);
-    events[2].instance_id = TEXT("counter");
-    adoption->turns = &turn;
-    adoption->turn_count = 1;
-    adoption->waiting_count = 0;
-    assert_int_equal(rig_adopt(rig, adoption), PD_OK);
-    const struct letter *letter = core_next_letter(rig->core);
-    assert_int_equal(letter->kind, MESSAGE_ANSWER);
-    assert_true(text_equal(letter->instance_id, TEXT("new")));
-    assert_true(text_equal(letter->execution_id, TEXT("x")));
-    assert_int_equal(letter->event->kind, EVENT_ENTITY_FAILED);
-    assert_int_equal(letter->event->ref, 0);
-}
-
-/* Asked for, granted, left: nothing of it is asked for or given back again. */
-static void a_critical_section_that_was_left_is_none_of_its_own(void **state)
-{
-    static const struct event_extra both = { .lock_set = TEXT_INIT("@a@\n@b@\n") };
-    static const struct event asked[] = {
-        { .kind = EVENT_ORCHESTRATOR_STARTED, NOBODY, .at = 11 },
-        { .kind = EVENT_EXECUTION_STARTED, NOBODY, .at = 10, .name = TEXT_INIT("told") },
-        { .kind = EVENT_LOCK_REQUESTED, STEP(0), .request_id = TEXT_INIT("s"), .extra = &both },
-    };
-    static const struct event left[] = {
-        { .kind = EVENT_ORCHESTRATOR_STARTED, NOBODY, .at = 21 },
-        { .kind = EVENT_LOCK_GRANTED, END_OF(0), .at = 20 },
-        { .kind = EVENT_UNLOCK_SENT,
-          STEP(1),
-          .request_id = TEXT_INIT("s"),
-          .instance_id = TEXT_INIT("@a@") },
-        { .kind = EVENT_UNLOCK_SENT,
-          STEP(2),
-          .request_id = TEXT_INIT("s"),
-          .instance_id = TEXT_INIT("@b@") },
-    };
-    const struct turn_events lived[] = { { asked, 3 }, { left, 4 } };
-    struct rig *rig = *state;
-    struct given given;
-    struct adoption *adoption = with_two_turns(&given);
-    adoption->turns = lived;
-    adoption->waiting_count = 0;
-    adoption->turn_count = 1;
-    assert_int_equal(rig_adopt(rig, adoption), PD_E_CORRUPT);
-    assert_null(core_find(rig->core, TEXT("new")));
-    adoption->turn_count = 2;
-    assert_int_equal(rig_adopt(rig, adoption), PD_OK);
-    struct instance *instance = core_find(rig->core, TEXT("new"));
-    assert_int_equal(steps_count(&instance->steps), 0);
-    assert_int_equal(rig_terminate(rig, "new", NULL, false), PD_OK);
-    assert_null(core_next_letter(rig->core));
-}
-
 static void what_waits_is_delivered_with_a_time_of_its_own(void **state)
 {
     struct rig *rig = *state;
@@ -731,9 +618,6 @@ int main(void)
         TEST(turns_become_history_as_they_are),
         TEST(the_record_is_stored_with_all_it_has),
         TEST(what_is_open_is_asked_for_and_nothing_else),
-        TEST(an_open_call_is_said_to_its_entity_again_by_the_one_that_goes_on),
-        TEST(a_call_to_what_cannot_be_an_entity_fails_again),
-        TEST(a_critical_section_that_was_left_is_none_of_its_own),
         TEST(what_waits_is_delivered_with_a_time_of_its_own),
         TEST(answers_that_wait_close_their_steps),
         TEST(one_that_waits_for_nothing_of_ours_sleeps),

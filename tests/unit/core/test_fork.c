@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/buffer.h"
+#include "base/limits.h"
 #include "lines.h"
 
 /* ---- fork ---- */
@@ -190,6 +191,34 @@ static void nothing_is_forked_inside_a_critical_section(void **state)
     assert_int_equal(fork_it(lines, 0), PD_E_INVALID);
     /* What waits says that it cannot have them. */
     forks(state, "S L0 | a-0 F", 0, "S L0 || a-0");
+}
+
+/* It asks for so many locks, and gives all of them back. */
+static const struct event *open_after(struct lines *lines, size_t count)
+{
+    struct event *events = arena_alloc(&lines->arena, (count + 2) * sizeof *events);
+    struct event_extra extra = { .position = 0 };
+    struct buffer set = { 0 };
+    events[0] = (struct event){ .kind = EVENT_LOCK_REQUESTED, .id = 0, .extra = &extra };
+    events[1] = (struct event){ .kind = EVENT_LOCK_GRANTED, .id = EVENT_NO_ID, .ref = 0 };
+    for (size_t i = 0; i < count; i++) {
+        const char *id = arena_printf(&lines->arena, "@account@%zu", i);
+        buffer_printf(&set, "%s\n", id);
+        events[2 + i] = (struct event){ .kind = EVENT_UNLOCK_SENT, .instance_id = text_of(id) };
+    }
+    extra.lock_set = buffer_text(&set);
+    struct turn_events turn = { events, count + 2 };
+    const struct event *open =
+        rewrite_open_section(&(struct adoption){ .turns = &turn, .turn_count = 1 });
+    buffer_done(&set);
+    return open;
+}
+
+static void a_section_of_as_many_locks_as_may_be_is_left_and_one_of_more_never(void **state)
+{
+    struct lines *lines = *state;
+    assert_null(open_after(lines, LIMIT_LOCK_SET));
+    assert_non_null(open_after(lines, LIMIT_LOCK_SET + 1));
 }
 
 /* ---- histories of any size ---- */
@@ -488,6 +517,7 @@ int main(void)
         TEST(an_open_call_and_a_failure_of_one_are_part_of_the_life_up_to_there),
         TEST(before_a_section_was_asked_for_there_is_none),
         TEST(nothing_is_forked_inside_a_critical_section),
+        TEST(a_section_of_as_many_locks_as_may_be_is_left_and_one_of_more_never),
         TEST(a_history_of_50_000_critical_sections_is_rewound_and_forked_in_linear_time),
         TEST(a_history_of_100_000_turns_is_rewound_and_forked_in_linear_time),
         TEST(a_history_is_split_where_turns_begin),

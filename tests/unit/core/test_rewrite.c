@@ -212,6 +212,9 @@ static void one_that_failed_inside_a_critical_section_cannot_be_rewound(void **s
     refuses_in_a_section(state, "S L0 | g0 U0x U0x T1 | -1 F");
     refuses_in_a_section(state, "S L0 | g0 U7x U7y T1 | -1 F");
     refuses_in_a_section(state, "S T0 | +0 L1 | g1 e F");
+    /* Neither the grant nor the failure is this one's. */
+    refuses_in_a_section(state, "S L0 | g7 U0x U0y T1 | -1 F");
+    refuses_in_a_section(state, "S A0 L1 | a-0 T2 | -2 F");
 }
 
 static void one_that_failed_on_its_way_into_a_section_or_out_of_it_cannot_be_rewound(void **state)

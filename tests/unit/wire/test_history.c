@@ -422,6 +422,9 @@ static void what_is_no_entity_cannot_get_into_a_lock_set(void **state)
         assert_non_null(strstr(err.text, "no entity can be locked"));
         assert_int_equal(events.count, 0);
     }
+    /* Nothing, and behind it what could be taken for the '@': a field 8. */
+    struct text chunk = sample_bytes(&arena, "0a09 1200 da0104 1200 4001");
+    assert_int_equal(wire_read_events(chunk, &arena, &events, &err), PD_E_CORRUPT);
     assert_int_equal(read_lock("406240", 3, &events, &err), PD_OK);
     assert_true(text_equal(events.at[0].extra->lock_set, TEXT("@a@\n@b@\n")));
 }
