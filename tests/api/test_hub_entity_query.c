@@ -408,7 +408,7 @@ static int query_number(struct kit *kit, const char *sql)
 static void an_entity_without_anything_leaves_no_row(void **state)
 {
     struct kit *kit = *state;
-    static const char *const tables[] = { "entity", "inbox", "timer", "busy", "mailbox" };
+    static const char *const tables[] = { "perdure_entity", "inbox", "timer", "busy", "mailbox" };
     pd_error err;
     ent_work(kit, NULL);
     for (int i = 0; i < 50; i++) {
@@ -420,7 +420,7 @@ static void an_entity_without_anything_leaves_no_row(void **state)
     }
     kit_start(kit, "Hold", PD_VAL(PD_OBJ("name", "Counter", "key", "h")), "h", NULL);
     ent_await_lock(kit, COUNTER("h"), "h");
-    assert_int_equal(query_number(kit, "SELECT count(*) FROM entity"), 1);
+    assert_int_equal(query_number(kit, "SELECT count(*) FROM perdure_entity"), 1);
     kit_raise(kit, "h", "go", PD_NULL);
     pd_instance_free(kit_wait(kit, "h"));
     kit_expect(pd_hub_purge_entity(kit->hub, COUNTER("h"), &err), PD_OK, &err, "purge");
@@ -541,9 +541,10 @@ static void cleaning_gives_back_locks_whose_owner_is_gone(void **state)
     kit_start(kit, "Echo", PD_VAL(1), "done", NULL);
     pd_instance_free(kit_wait(kit, "done"));
     kit_rest(kit);
-    query_number(kit, "UPDATE entity SET lock_owner = 'nobody' WHERE id = '@counter@missing'");
-    query_number(kit, "UPDATE entity SET lock_owner = 'done' WHERE id = '@counter@ended'");
-    query_number(kit, "UPDATE entity SET lock_execution = 'e' WHERE id = '@counter@other'");
+    query_number(kit,
+                 "UPDATE perdure_entity SET lock_owner = 'nobody' WHERE id = '@counter@missing'");
+    query_number(kit, "UPDATE perdure_entity SET lock_owner = 'done' WHERE id = '@counter@ended'");
+    query_number(kit, "UPDATE perdure_entity SET lock_execution = 'e' WHERE id = '@counter@other'");
     ent_signal(kit, COUNTER("missing"), "add", PD_VAL(5));
     ent_work(kit, NULL);
     kit_expect(pd_hub_clean_entities(kit->hub, &cleaned, &err), PD_OK, &err, "clean");

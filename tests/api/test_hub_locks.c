@@ -411,11 +411,17 @@ static void what_failed_inside_is_not_rewound_and_what_is_inside_is_not_forked(v
     ent_await_status(kit, "a", "\"held\"");
     assert_int_equal(pd_hub_fork(kit->hub, "a", 0, &fork, &err), PD_E_INVALID);
     assert_true(strlen(err.text) > 0);
+    assert_int_equal(pd_hub_fork(kit->hub, "failed", 0, &fork, &err), PD_E_INVALID);
+
+    kit_start(kit, "Leaves", PD_VAL("on"), "left", NULL); /* stands in line behind a */
+    kit_raise(kit, "left", "go", PD_NULL);
     kit_raise(kit, "a", "go", PD_NULL);
-    pd_instance_free(kit_wait(kit, "a"));
-    kit_expect(pd_hub_fork(kit->hub, "a", 0, &fork, &err), PD_OK, &err, "fork at the end");
-    kit_expect(pd_hub_rewind(kit->hub, "failed", NULL, &err), PD_E_STATE, &err, "again");
-    pd_instance_free(kit_wait(kit, fork.text));
+    ent_await_state(kit, COUNTER("x"), "3");
+    ent_await_lock(kit, COUNTER("y"), NULL);
+    kit_expect(pd_hub_fork(kit->hub, "left", 0, &fork, &err), PD_OK, &err, "behind the section");
+    kit_raise(kit, fork.text, "end", PD_NULL);
+    kit_assert_ends(kit, fork.text, PD_RUN_COMPLETED, "\"on\"");
+    ent_assert_state(kit, COUNTER("x"), "3"); /* what was answered is not asked again */
 }
 
 int main(void)
