@@ -10,6 +10,7 @@
  */
 #include "base/assert.h"
 #include "base/tags.h"
+#include "core/lock_set.h"
 #include "wire/wire_priv.h"
 
 /* OrchestrationStatus, in the protocol's numbers. */
@@ -125,25 +126,11 @@ static uint8_t *put_tags(uint8_t *at, unsigned field_tag, struct text tags)
 /* What few events have stays out of what is inlined for all of them. */
 #define SELDOM __attribute__((noinline)) static
 
-/* The next id of a lock set. */
-static bool next_lock(struct text set, size_t *cursor, struct text *ret)
-{
-    if (*cursor >= set.size) {
-        return false;
-    }
-    const char *at = set.at + *cursor;
-    const char *end = memchr(at, '\n', set.size - *cursor);
-    assert_that(end != NULL);
-    *ret = text_make(at, (size_t)(end - at));
-    *cursor += ret->size + 1;
-    return true;
-}
-
 SELDOM size_t size_of_lock_set(size_t field_tag_size, struct text set)
 {
     size_t size = 0;
     struct text id;
-    for (size_t cursor = 0; next_lock(set, &cursor, &id);) {
+    for (size_t cursor = 0; lock_set_next(set, &cursor, &id);) {
         size += field_tag_size + proto_size_bytes(id.size);
     }
     return size;
@@ -152,7 +139,7 @@ SELDOM size_t size_of_lock_set(size_t field_tag_size, struct text set)
 SELDOM uint8_t *put_lock_set(uint8_t *at, unsigned field_tag, struct text set)
 {
     struct text id;
-    for (size_t cursor = 0; next_lock(set, &cursor, &id);) {
+    for (size_t cursor = 0; lock_set_next(set, &cursor, &id);) {
         at = proto_put_text(proto_put_varint(at, field_tag), id);
     }
     return at;

@@ -11,7 +11,8 @@
  *
  *   clang -std=c17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -Iinclude \
  *       -Itests/unit/wire -o fuzz_history tests/unit/wire/fuzz_history.c \
- *       tests/unit/wire/sam[a-z]*.c src/wire/[a-z]*.c src/base/[a-z]*.c && \
+ *       tests/unit/wire/sam[a-z]*.c src/wire/[a-z]*.c src/base/[a-z]*.c \
+ *       src/core/lock_set.c src/core/ids.c && \
  *       ./fuzz_history -max_len=4096
  */
 #include "fuzz_history.h"
