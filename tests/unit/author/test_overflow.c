@@ -2,7 +2,7 @@
  *
  * A stack overflow is reported by name and still kills; other faults and other handlers are left
  * as they were. Each case runs in a child, as it dies. Also what pd_log writes. */
-#include "play.h"
+#include "batch.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -60,6 +60,14 @@ static pd_result judged(pd_orchestration *o, pd_value input)
     return pd_ok(o, pd_call_activity(o, "A", input, .retry = &retry));
 }
 
+static pd_result deep_entity(pd_entity *e, pd_value input)
+{
+    (void)input;
+    pd_entity_log(e, "before\n%d", 1);
+    return pd_ok(e, dig(0));
+}
+
+static const pd_function entity_program[] = { PD_FUNCTION("Deep", deep_entity) };
 static const pd_function judged_program[] = { PD_FUNCTION("Deep", judged) };
 
 static const pd_function program[] = {
@@ -119,6 +127,15 @@ static void overflows_judging(void)
     play_start(&p, "Deep", NULL);
     play_fail(&p, 0, "Down", "d");
     play_turn(&p);
+}
+
+static void overflows_operating(void)
+{
+    struct stand s;
+    default_handler();
+    stand_begin(&s, PD_PROGRAM(entity_program), "@deep@k");
+    stand_call(&s, "Op", NULL);
+    (void)stand_run(&s);
 }
 
 static void overflows_before_own_handler(void)
@@ -235,6 +252,9 @@ static void an_overflow_is_reported_by_name_and_kills(void **state)
     (void)state;
     dies(overflows, REPORT);
     dies(overflows_judging, REPORT);
+    dies(overflows_operating, "[@deep@k Op] before 1\n"
+                              "perdure: the entity 'Deep' overflowed its stack of 64 KiB; raise "
+                              "pd_worker_options.stack_size\n");
     dies(overflows_unhandled, "");
 }
 
