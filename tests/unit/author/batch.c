@@ -93,7 +93,7 @@ static void write_action(struct stand *stand, const struct action *action)
                                                        : "cancels a signal");
     add(to, " ", action->name);
     add(to, " ", action->payload);
-    add(to, action->kind == ACTION_START ? " as " : " of ", action->instance_id);
+    add(to, action->kind == ACTION_START ? " as " : " to ", action->instance_id);
     add(to, " version ", action->version);
     if (action->fire_at != 0) {
         buffer_printf(to, " at %lld", (long long)action->fire_at);

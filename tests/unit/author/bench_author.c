@@ -6,11 +6,13 @@
  *
  * Plays HelloCities of five activities with turns made by hand, many instances at a time: each is
  * begun, its five answers come one turn each, and it ends. The same again with every turn replayed,
- * then one replay of a long history, and activities alone. Prints nanoseconds of processor time.
+ * then one replay of a long history, activities alone, and operations of an entity in batches, half
+ * of them calls. Prints nanoseconds of processor time.
  * Not a test: nothing fails. */
 #include <perdure.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "author/author.h"
@@ -189,6 +191,71 @@ static double bench_activities(int rounds)
     return (double)took / ((double)rounds * AT_A_TIME);
 }
 
+/* ---- entities -------------------------------------------------------------------------------- */
+
+static pd_result counter(pd_entity *e, pd_value input)
+{
+    int64_t n = pd_int(pd_state(e));
+    if (pd_op_is(e, "add"))
+        n += pd_int(input);
+    else if (!pd_op_is(e, "get"))
+        return pd_fail(e, "UnknownOperation", "a counter cannot '%s'", pd_op(e));
+    pd_set_state(e, n);
+    return pd_ok(e, n);
+}
+
+static pd_result add_points(pd_entity *e, pd_value input)
+{
+    pd_value state = pd_state(e);
+    pd_set_state(e, PD_OBJ("name", pd_get(state, "name"), "points",
+                           pd_int(pd_get(state, "points")) + pd_int(input), "tags",
+                           pd_get(state, "tags")));
+    return pd_ok(e, PD_NULL);
+}
+
+static const pd_operation player_operations[] = { { "get", counter }, { "add", add_points } };
+static const pd_function entities[] = { PD_FUNCTION("Counter", counter),
+                                        PD_ENTITY_TABLE("Player", player_operations) };
+
+/* Batches of so many operations each: nanoseconds for each operation. */
+static double bench_operations(int rounds, const char *id, const char *state, size_t batch)
+{
+    enum { MOST = 100 };
+    pd_error err;
+    struct event events[1 + MOST] = { { .kind = EVENT_ORCHESTRATOR_STARTED, .at = 1000 } };
+    struct runner *runner = author_new(PD_PROGRAM(entities), NULL, &err);
+    struct arena arena;
+    struct turn t = { .row = 1, .events = events, .event_count = 1 + batch };
+    t.instance_id = text_of(id);
+    size_t batches = (size_t)rounds * 10 * MOST / batch;
+    for (size_t i = 1; i <= batch; i++) {
+        events[i] =
+            (struct event){ .kind = i % 2 == 0 ? EVENT_ENTITY_CALLED : EVENT_ENTITY_SIGNALED,
+                            .name = TEXT("add"),
+                            .payload = TEXT("1") };
+    }
+    arena_init(&arena);
+    int64_t began = now_ns();
+    char kept[256];
+    t.state = text_of(state);
+    for (size_t i = 0; i < batches; i++) {
+        struct entity_result result;
+        (void)runner->ops->entity(runner, &t, &arena, &result);
+        if (result.result_count != batch || result.results[0].failure != NULL ||
+            result.keeps_state) {
+            (void)fprintf(stderr, "a batch went wrong\n");
+            exit(1);
+        }
+        memcpy(kept, result.state.at, result.state.size);
+        t.state = text_make(kept, result.state.size);
+        arena_reset(&arena);
+    }
+    int64_t took = now_ns() - began;
+    arena_done(&arena);
+    author_free(runner);
+    return (double)took / (double)(batches * batch);
+}
+
 int main(int argc, char **argv)
 {
     int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 200;
@@ -199,5 +266,11 @@ int main(int argc, char **argv)
     printf("replayed event, 10 k  %7.1f ns\n", bench_long_replay(3333));
     printf("replayed event, 1 M   %7.1f ns\n", bench_long_replay(333333));
     printf("activity              %7.0f ns\n", bench_activities(rounds));
+    printf("operation, batch of 1   %5.0f ns\n", bench_operations(rounds, "@counter@1", "0", 1));
+    printf("operation, batch of 100 %5.0f ns\n", bench_operations(rounds, "@counter@1", "0", 100));
+    static const char player[] = "{\"name\":\"Ann\",\"points\":0,\"tags\":[\"a\",\"b\"]}";
+    printf("of an object, of 1      %5.0f ns\n", bench_operations(rounds, "@player@1", player, 1));
+    printf("of an object, of 100    %5.0f ns\n",
+           bench_operations(rounds, "@player@1", player, 100));
     return 0;
 }

@@ -246,7 +246,7 @@ static void write_operation(struct play *play, const struct action *action)
                   action->kind == ACTION_CALL_ENTITY ? "calls" : "signals");
     add(to, "", action->name);
     add(to, " ", action->payload);
-    add(to, " of ", action->instance_id);
+    add(to, action->kind == ACTION_CALL_ENTITY ? " of " : " to ", action->instance_id);
     if (action->fire_at != 0) {
         buffer_printf(to, " at %lld", (long long)action->fire_at);
     }

@@ -332,9 +332,9 @@ static void signals_are_steps_of_which_nothing_is_heard(void **state)
     request_id_of_step(TEXT("e1"), 0, first);
     request_id_of_step(TEXT("e1"), 1, later);
     (void)snprintf(expected, sizeof expected,
-                   "turn 1\n  0 signals add 1 of @counter@x\n"
-                   "  1 signals add 2 of @counter@y@Z at 61000000\n"
-                   "  2 signals add 3 of @counter@x\n"
+                   "turn 1\n  0 signals add 1 to @counter@x\n"
+                   "  1 signals add 2 to @counter@y@Z at 61000000\n"
+                   "  2 signals add 3 to @counter@x\n"
                    "  3 timer 2000001\n"
                    "turn 2\n  cancels a signal to @counter@y@Z of step 1\n"
                    "  cancels a signal to @counter@y@Z of another's\n"
@@ -402,16 +402,16 @@ static void the_same_entities_are_locked_again_in_the_same_order(void **state)
     (void)state;
     plays(script_again, "turn 1\n  0 locks @account@a @account@b\n"
                         "turn 2\n  1 calls x 1 of @account@a\n  2 calls x 1 of @account@b\n"
-                        "turn 3\n  3 signals x 1 of @log@\n  4 calls y 1 of @account@a\n"
+                        "turn 3\n  3 signals x 1 to @log@\n  4 calls y 1 of @account@a\n"
                         "turn 4\n  5 unlocks @account@a of step 0\n"
                         "  6 unlocks @account@b of step 0\n"
-                        "  7 signals x 16 of @account@a\n"
+                        "  7 signals x 16 to @account@a\n"
                         "  8 locks @account@a @account@b\n"
                         "turn 5\n  9 calls x 1 of @account@a\n  10 calls x 1 of @account@b\n"
-                        "turn 6\n  11 signals x 1 of @log@\n  12 calls y 1 of @account@a\n"
+                        "turn 6\n  11 signals x 1 to @log@\n  12 calls y 1 of @account@a\n"
                         "turn 7\n  13 unlocks @account@a of step 8\n"
                         "  14 unlocks @account@b of step 8\n"
-                        "  15 signals x 35 of @account@a\n"
+                        "  15 signals x 35 to @account@a\n"
                         "  16 child Child 1 as e1:0010\n"
                         "turn 8\n  17 completed null\n");
 }

@@ -233,12 +233,12 @@ static void all_else_is_fine_inside(void **state)
              "turn 1\n  0 child Child 0 as e1:0000\n  1 calls get 0 of @account@a\n"
              "  2 locks @account@a\n"
              "turn 2\n  3 timer 3000006\n  4 sends E 1 to other\n"
-             "  5 signals add 1 of @account@b\n  6 X 1\n"
+             "  5 signals add 1 to @account@b\n  6 X 1\n"
              "turn 3\n  7 calls get 1 of @account@a\n  cancels 7\n"
              "  8 calls get 2 of @account@a\n"
              "turn 4\n"
              "turn 5\n  9 unlocks @account@a of step 2\n"
-             "turn 6\n  10 signals add 1 of @account@a\n"
+             "turn 6\n  10 signals add 1 to @account@a\n"
              "  11 child Child 1 as e1:000b\n"
              "turn 7\n  12 completed null\n");
 }

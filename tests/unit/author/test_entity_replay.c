@@ -190,7 +190,7 @@ static void calls_and_locks_may_be_ahead_too(void **state)
     exchange(&p, cancels_and_calls);
     play_raise(&p, "Other", "2");
     play_turn(&p);
-    assert_string_equal(play_transcript(&p), "turn 2\n  0 signals add 1 of @counter@a\n"
+    assert_string_equal(play_transcript(&p), "turn 2\n  0 signals add 1 to @counter@a\n"
                                              "  cancels a signal to @counter@a of step 0\n"
                                              "  1 calls get 1 of @counter@a\n");
     exchange(&p, cancels_and_calls);

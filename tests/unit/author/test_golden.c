@@ -40,6 +40,18 @@ static void fires(struct play *p, int step)
     play_fire(p, step);
 }
 
+static void answers(struct play *p, int step, const char *json)
+{
+    say(p, "the entity answers step %d with %s", step, json);
+    play_answer(p, step, json);
+}
+
+static void grants(struct play *p, int step)
+{
+    say(p, "all locks of step %d are held", step);
+    play_grant(p, step);
+}
+
 static void raises(struct play *p, const char *name, const char *json)
 {
     say(p, "event %s comes: %s", name, json);
@@ -191,13 +203,86 @@ static void script_changed(struct play *p)
     play_turn(p);
 }
 
+/* ---- two accounts ---------------------------------------------------------------------------- */
+
+#define ACCOUNT(key) PD_ENTITY("Account", key)
+
+static pd_result transfer(pd_orchestration *o, pd_value input)
+{
+    const char *from, *to;
+    int amount;
+    pd_read(o, input, "from", &from, "to", &to, "amount", &amount);
+    PD_LOCKED(o, ACCOUNT(from), ACCOUNT(to)) {
+        if (pd_int(pd_call_entity(o, ACCOUNT(from), "get", PD_NULL)) < amount)
+            return pd_fail(o, "NotEnough", "%s has too little", from);
+        pd_task *taken = pd_start_entity(o, ACCOUNT(from), "add", -amount);
+        pd_task *given = pd_start_entity(o, ACCOUNT(to), "add", amount);
+        pd_await_all(o, PD_TASKS(taken, given));
+    }
+    pd_signal_entity(o, PD_ENTITY("Log", ""), "transferred", amount);
+    return pd_ok(o, PD_TRUE);
+}
+
+static void script_transfer(struct play *p)
+{
+    play_start(p, "Transfer", "{\"from\":\"b\",\"to\":\"a\",\"amount\":3}");
+    say(p, "somebody else holds @account@b; later:");
+    grants(p, 0);
+    play_turn(p);
+    answers(p, 1, "5");
+    play_turn(p);
+    answers(p, 3, "3");
+    play_turn(p);
+    answers(p, 2, "2");
+    play_turn(p);
+}
+
+static void script_transfer_too_little(struct play *p)
+{
+    play_start(p, "Transfer", "{\"from\":\"b\",\"to\":\"a\",\"amount\":3}");
+    grants(p, 0);
+    play_turn(p);
+    answers(p, 1, "2");
+    play_turn(p);
+}
+
+static void script_transfer_fails(struct play *p)
+{
+    play_start(p, "Transfer", "{\"from\":\"b\",\"to\":\"a\",\"amount\":3}");
+    grants(p, 0);
+    play_turn(p);
+    say(p, "the entity fails step 1");
+    play_answer_fail(p, 1, "OperationNotFound", "entity 'Account' has no operation 'get'");
+    play_turn(p);
+}
+
+/* ---- a reminder ------------------------------------------------------------------------------ */
+
+static pd_result reminds(pd_orchestration *o, pd_value input)
+{
+    pd_entity_id inbox = PD_ENTITY("Inbox", "ann");
+    pd_signal_entity(o, inbox, "add", input);
+    const char *reminder =
+        pd_signal_entity(o, inbox, "remind", input, .at = pd_after(pd_now(o), pd_hours(24)));
+    if (!pd_wait_event_for(o, "Read", pd_hours(1), NULL))
+        return pd_ok(o, "will be reminded");
+    pd_cancel_signal(o, inbox, reminder);
+    return pd_ok(o, "has read it");
+}
+
+static void script_reminds(struct play *p)
+{
+    play_start(p, "Reminds", "\"lunch\"");
+    raises(p, "read", "null");
+    play_turn(p);
+}
+
 /* ---- the pages ------------------------------------------------------------------------------- */
 
 static const pd_function program[] = {
-    PD_FUNCTION("SideBySide", side_by_side),
-    PD_FUNCTION("AllCauses", all_causes),
-    PD_FUNCTION("Patient", patient),
-    PD_FUNCTION("Rounds", rounds),
+    PD_FUNCTION("SideBySide", side_by_side), PD_FUNCTION("AllCauses", all_causes),
+    PD_FUNCTION("Patient", patient),         PD_FUNCTION("Rounds", rounds),
+    PD_FUNCTION("Transfer", transfer),       PD_FUNCTION("Reminds", reminds),
 };
 
 struct story {
@@ -218,6 +303,17 @@ static const struct story stories[] = {
       PD_PROGRAM(program), script_patient },
     { "author_executions.txt", "# A loop by continue-as-new: events are kept, the version is new.",
       PD_PROGRAM(program), script_rounds },
+    { "author_transfer.txt",
+      "# Two accounts change together: both are locked, in one order, whoever pays whom.",
+      PD_PROGRAM(program), script_transfer },
+    { "author_transfer_too_little.txt",
+      "# The code returns from inside of the critical section, which gives the locks back.",
+      PD_PROGRAM(program), script_transfer_too_little },
+    { "author_transfer_fails.txt",
+      "# A failing call leaves the function: the end gives the locks back, no step does.",
+      PD_PROGRAM(program), script_transfer_fails },
+    { "author_reminder.txt", "# A signal for tomorrow is cancelled when it is not needed.",
+      PD_PROGRAM(program), script_reminds },
     { "author_changed.txt",
       "# Code changes while it waits: what was passed stays as it was, what comes is new.",
       PD_PROGRAM(program_after), script_changed },

@@ -357,10 +357,10 @@ static void signals_and_starts_go_out_with_the_batch(void **state)
     stand_signal(&s, "send", "[1]");
     const char *told = stand_run(&s);
     const char *first = "signal send\n"
-                        "  signals Add [1] of @counter@b@C\n"
-                        "  signals add null of @counter@ at 5000000000\n"
-                        "  signals add null of @counter@past\n"
-                        "  cancels a signal of @counter@\n";
+                        "  signals Add [1] to @counter@b@C\n"
+                        "  signals add null to @counter@ at 5000000000\n"
+                        "  signals add null to @counter@past\n"
+                        "  cancels a signal to @counter@\n";
     assert_string_equal(told, first);
     stand_call(&s, "start", "{\"n\":1}");
     told = stand_run(&s);
@@ -421,7 +421,7 @@ static void what_a_failing_operation_sent_is_taken_back(void **state)
                                  "call b failed BadInput: expected an object with the key 'key', "
                                  "got a whole number\n"
                                  "call c -> 0\ncall d failed No: nothing of it\n"
-                                 "  signals add {\"key\":\"k\"} of @counter@b\n"));
+                                 "  signals add {\"key\":\"k\"} to @counter@b\n"));
     assert_null(strstr(actions + 2, "  signals"));
     stand_end(&s);
 }
