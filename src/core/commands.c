@@ -134,10 +134,9 @@ static bool close_asked(struct core *core, struct instance *instance, const stru
     if (answer->kind == EVENT_LOCK_GRANTED) {
         return steps_grant(steps, answer->ref);
     }
-    if (answer->kind == EVENT_ENTITY_FAILED && steps_close(steps, answer->ref, STEP_LOCK, &step)) {
+    if (answer->kind == EVENT_ENTITY_FAILED && steps_find(steps, answer->ref, STEP_LOCK, &step)) {
         section_forsake(core, instance, &step);
-        mem_free(step.section);
-        return true;
+        return steps_close_section(steps, answer->ref, STEP_LOCK);
     }
     return steps_close(steps, answer->ref, STEP_CALL, &step);
 }

@@ -122,7 +122,9 @@ struct entity_image {
 };
 /* As core_admit. */
 struct instance *core_admit_entity(struct core *core, const struct entity_image *image);
-/* One that is neither resident nor in the store: resident from now on, with nothing in it. */
+/* One that is neither resident nor in the store: resident from now on, with nothing in it. Nothing
+ * of it is written before something is said to it; when nothing is left of it, its row goes, but it
+ * may stay resident. */
 struct instance *core_make_entity(struct core *core, struct text id);
 bool instance_is_entity(const struct instance *instance);
 
@@ -234,18 +236,21 @@ bool core_complete_call(struct core *core, time_us now, struct instance *instanc
  *
  * All of these take a resident that is an entity. */
 
-/* Stands in line from now on (K2): ENTITY_SIGNALED, ENTITY_CALLED, LOCK_REQUESTED. PD_E_NOMEM. */
+/* Stands in line from now on (K2): ENTITY_SIGNALED, ENTITY_CALLED, LOCK_REQUESTED. PD_E_NOMEM. A
+ * call or request that does not say whose it is, or that is for another entity, is dropped and
+ * counted. */
 pd_status core_operate(struct core *core, time_us now, struct instance *entity,
                        const struct event *operation, pd_error *err);
 /* UNLOCK_SENT. Of a critical section that does not hold it and has no request in line: nothing
- * changes. extra: of this owner only; NULL: whoever it is. */
+ * changes. extra: of this owner only; NULL: whoever holds it, requests stay. */
 void core_unlock(struct core *core, time_us now, struct instance *entity,
                  const struct event *unlock);
 /* A signal that has not been run, and is in no open turn, is not run. False: there is none of this
  * request id. Of several, those of one sender having chosen the same, the first. */
 bool core_cancel_signal(struct core *core, struct instance *entity, struct text request_id);
 /* MESSAGE_PURGE. With an open turn: what it answers still counts, and then the state goes.
- * unchanged_since not 0: PD_E_STATE when it was changed since, is locked, or something waits. */
+ * unchanged_since not 0: PD_E_STATE when it was changed since, is locked, or something waits.
+ * PD_E_NOT_FOUND: it is resident, but there is nothing in it and the store has none. */
 pd_status core_purge_entity(struct core *core, time_us now, struct instance *entity,
                             time_us unchanged_since, pd_error *err);
 

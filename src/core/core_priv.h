@@ -86,7 +86,9 @@ bool steps_find(const struct steps *steps, int32_t id, enum step_kind kind, stru
 void steps_open_lock(struct steps *steps, int32_t id, struct section *section);
 /* A STEP_LOCK is a STEP_SECTION from now on. False: there is none. */
 bool steps_grant(struct steps *steps, int32_t id);
-/* Of a child, its id is the caller's to free from then on; of a section, that. */
+/* STEP_LOCK or STEP_SECTION; its section is freed. */
+bool steps_close_section(struct steps *steps, int32_t id, enum step_kind kind);
+/* Of a child, its id is the caller's to free from then on. */
 bool steps_close(struct steps *steps, int32_t id, enum step_kind kind, struct step *ret);
 
 static inline const struct step *steps_at(const struct steps *steps)
@@ -114,7 +116,7 @@ struct waiting_event {
 struct waiting_events {
     struct waiting_event *first, *last;
     size_t count;
-    struct waiting_event *unrecorded; /* the first with arrival 0 */
+    struct waiting_event *unrecorded; /* all before it have a number in the inbox */
 };
 
 /* NULL: no memory. The second where nobody can be told: ends the process instead. */

@@ -77,6 +77,11 @@ void entity_check(const struct instance *instance)
     const struct waiting_events *line = &entity->line;
     assert_that(instance->state == RUN_RUNNING && steps_count(&instance->steps) == 0);
     assert_that(instance->notes == NULL && instance->turn_count == 0);
+    bool has_events = instance->events.count != 0;
+    bool in_line = list_is_linked(&instance->waiting);
+    assert_that(has_events == (instance->events.first != NULL));
+    assert_that(!instance->is_postponed || in_line);
+    assert_that(instance->holds == 0 ? in_line + (instance->turn != NULL) == has_events : !in_line);
     assert_that((line->count == 0) == (line->first == NULL));
     assert_that(entity->named <= line->count);
     /* Nothing stands in line that could go on (K2). */
@@ -156,13 +161,14 @@ static void put_record(struct core *core, const struct instance *instance, bool 
     struct arena *arena = &batch->arena;
     struct entity_record *record = arena_alloc(arena, sizeof *record);
     bool keeps_state = entity->is_stored && !entity->has_new_state;
+    bool has_state = !keeps_state && !entity->is_to_be_purged;
     *record = (struct entity_record){
         .row = instance->row,
         .partition = core->partition,
         .id = text_copy(arena, instance->id),
         .is_busy = is_busy,
         .updated_at = entity->changed_at,
-        .state = keeps_state ? TEXT_ABSENT : text_copy(arena, entity_state(entity)),
+        .state = has_state ? text_copy(arena, entity_state(entity)) : TEXT_ABSENT,
         .lock_owner = text_copy(arena, entity->owner),
         .lock_execution = text_copy(arena, entity->execution),
         .lock_section = text_copy(arena, entity->section),
@@ -212,12 +218,19 @@ void entity_say(struct core *core, struct instance *instance)
 
 /* ---- purging ---- */
 
-void entity_purge_now(struct instance *instance)
+static void purge_state(struct instance *instance)
 {
     struct entity *entity = instance->entity;
     entity_set_state(instance, TEXT_ABSENT);
     entity->is_to_be_purged = false;
     entity->is_kept = false;
+}
+
+void entity_turn_closed(struct instance *instance)
+{
+    if (instance->entity->is_to_be_purged) {
+        purge_state(instance);
+    }
 }
 
 static pd_status is_unchanged(const struct instance *instance, time_us since, pd_error *err)
@@ -247,9 +260,9 @@ pd_status core_purge_entity(struct core *core, time_us now, struct instance *ins
     entity_note_change(core, instance, now);
     delayed_drop_all(core, instance);
     if (instance->turn != NULL) {
-        entity->is_to_be_purged = true;
+        entity->is_to_be_purged = entity->has_new_state = true;
     } else {
-        entity_purge_now(instance);
+        purge_state(instance);
     }
     instance_check(instance);
     return PD_OK;

@@ -19,13 +19,16 @@
 #define ARRIVAL_OVERTAKES (UINT64_C(1) << 61)
 #define ARRIVAL_DELAYED (UINT64_C(1) << 62)
 
+/* Called where orchestrations pass by, which should not carry the code along. */
+#define APART __attribute__((noinline))
+
 struct entity {
     char *state; /* on the heap; NULL: none */
     size_t state_size, state_room;
     bool is_stored;       /* the store has it, as the batches cut so far leave it */
     bool has_new_state;   /* since the last cut */
     bool is_kept;         /* though it is empty: until it is purged */
-    bool is_to_be_purged; /* when the open turn ends */
+    bool is_to_be_purged; /* its state, when the open turn is over; in the store at once */
     time_us changed_at;
     struct text owner, execution, section; /* of its lock: one block; owner.at NULL: not locked */
     struct waiting_events line;
@@ -47,9 +50,9 @@ static inline struct text entity_state(const struct entity *entity)
 
 /* ---- one entity: entity.c ---- */
 
-void entity_done(struct shelf *waiting, struct entity *entity);
-void entity_check(const struct instance *instance);            /* what must hold between commands */
-void entity_say(struct core *core, struct instance *instance); /* at the cut */
+APART void entity_done(struct shelf *waiting, struct entity *entity);
+APART void entity_check(const struct instance *instance); /* what must hold between commands */
+APART void entity_say(struct core *core, struct instance *instance); /* at the cut */
 /* No state, no lock, and nothing that waits: it does not exist. */
 bool entity_is_empty(const struct instance *instance);
 void entity_set_state(struct instance *instance, struct text state); /* of no bytes: none */
@@ -57,8 +60,7 @@ void entity_set_state(struct instance *instance, struct text state); /* of no by
 void entity_note_change(struct core *core, struct instance *instance, time_us now);
 /* The first n of its events are done. */
 void entity_consume(struct core *core, struct instance *instance, size_t n);
-/* Its state goes. */
-void entity_purge_now(struct instance *instance);
+APART void entity_turn_closed(struct instance *instance); /* ended, or given back */
 
 /* ---- its line: line.c ---- */
 
@@ -83,9 +85,9 @@ void entity_forget_arrivals(struct core *core, const struct instance *instance, 
 /* ---- signals that wait for their time: delayed.c ---- */
 
 void delayed_add(struct core *core, struct instance *instance, struct waiting_event *waiting);
-bool delayed_awaits(const struct instance *instance, int32_t id, time_us due);
-bool delayed_fire(struct core *core, time_us now, struct instance *instance, int32_t id,
-                  time_us due);
+APART bool delayed_awaits(const struct instance *instance, int32_t id, time_us due);
+APART bool delayed_fire(struct core *core, time_us now, struct instance *instance, int32_t id,
+                        time_us due);
 bool delayed_cancel(struct core *core, struct instance *instance, struct text request_id);
 void delayed_drop_all(struct core *core, struct instance *instance);
 void delayed_say(struct core *core, struct instance *instance); /* at the cut */
@@ -96,17 +98,18 @@ void delayed_admit(struct entity *entity, struct waiting_event *waiting);
 /* The sender, as messages have it. */
 struct event_extra entity_sender(const struct instance *instance);
 /* Sees to what the action asks for, and completes the event that records it. */
-void entity_ask(struct core *core, struct instance *instance, const struct action *action,
-                struct event *event);
+APART void entity_ask(struct core *core, struct instance *instance, const struct action *action,
+                      struct event *event);
 /* Says an ENTITY_CALLED of history, whose step is open, to the entity: for the first time or again. */
 void entity_call(struct core *core, const struct instance *instance, const struct event *event);
 /* May the set be asked for? */
-bool section_may_lock(const struct event_extra *extra);
-struct section *section_new(struct text id, struct text set);
+APART bool section_may_lock(const struct event_extra *extra);
+APART struct section *section_new(struct text id, struct text set);
 /* An entity of it is unlocked. False: there is no such section that holds it. */
-bool section_release(struct steps *steps, struct text section, struct text entity);
+APART bool section_release(struct steps *steps, struct text section, struct text entity);
 /* All that it holds, or waits for, is given back. */
-void section_forsake(struct core *core, const struct instance *instance, const struct step *step);
+APART void section_forsake(struct core *core, const struct instance *instance,
+                           const struct step *step);
 /* An id as it is kept. */
 struct text entity_id_folded(struct core *core, struct text id);
 

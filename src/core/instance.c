@@ -205,14 +205,15 @@ __attribute__((noinline)) static void check_unusual(const struct instance *insta
 void instance_check(const struct instance *instance)
 {
     OBJECT_CHECK(instance, INSTANCE_MAGIC);
+    if (instance->entity != NULL) {
+        entity_check(instance);
+        return;
+    }
     const struct waiting_events *events = &instance->events;
     bool in_line = list_is_linked(&instance->waiting);
     assert_that((events->count == 0) == (events->first == NULL));
     assert_that(instance->steps.tasks <= steps_count(&instance->steps));
     assert_that(!instance->is_postponed || in_line);
-    if (instance->entity != NULL) {
-        entity_check(instance);
-    }
     if (instance->state == RUN_RUNNING && instance->holds == 0 && instance->has_begun) {
         /* Who has events is in line for a turn, or has one; nobody else is. */
         assert_that(in_line + (instance->turn != NULL) == (events->count != 0));

@@ -23,10 +23,16 @@
 
 /* ---- in and out ---- */
 
-/* A message of somebody who says who it is, and no request. */
+/* Does it say who says it? */
+static bool has_sender(const struct event *message)
+{
+    return message->extra != NULL && message->extra->has_parent;
+}
+
+/* Likewise, and it is no request. */
 static bool is_named(const struct event *event)
 {
-    return event->kind != EVENT_LOCK_REQUESTED && event->extra != NULL && event->extra->has_parent;
+    return event->kind != EVENT_LOCK_REQUESTED && has_sender(event);
 }
 
 void line_add(struct entity *entity, struct waiting_event *waiting)
@@ -226,7 +232,7 @@ static bool is_sound(const struct instance *instance, const struct event *operat
     if (operation->kind == EVENT_ENTITY_SIGNALED) {
         return true;
     }
-    if (extra == NULL || !extra->has_parent || !text_is_present(extra->parent_id)) {
+    if (!has_sender(operation) || !text_is_present(extra->parent_id)) {
         return false;
     }
     return operation->kind == EVENT_ENTITY_CALLED ||
@@ -266,11 +272,9 @@ pd_status core_operate(struct core *core, time_us now, struct instance *instance
 static bool is_of_section(const struct event *message, struct text section, struct text owner,
                           struct text execution)
 {
-    const struct event_extra *extra = message->extra;
     return text_equal(message->request_id, section) &&
-           (extra == NULL || !extra->has_parent ||
-            (text_equal(extra->parent_id, owner) &&
-             text_equal(extra->parent_execution_id, execution)));
+           (!has_sender(message) || (text_equal(message->extra->parent_id, owner) &&
+                                     text_equal(message->extra->parent_execution_id, execution)));
 }
 
 /* False: none stands in line. */
@@ -304,7 +308,7 @@ void core_unlock(struct core *core, time_us now, struct instance *instance,
         unlock(entity);
         entity_note_change(core, instance, now);
         core->counters.unlocks++;
-    } else {
+    } else if (has_sender(unlocked)) { /* else its owner would wait for ever */
         is_in_line = drop_request(core, instance, unlocked);
     }
     if (!is_in_line && unlocked->extra != NULL && text_is_present(unlocked->extra->lock_set)) {

@@ -139,9 +139,6 @@ void core_end_entity_turn(struct core *core, time_us now, const struct turn *tur
     core->counters.turns++;
     core->counters.operations += result->result_count;
     entity->is_kept = core->keeps_empty;
-    if (entity->is_to_be_purged) {
-        entity_purge_now(instance);
-    }
     size_t done = result->result_count;
     turn_close(core, instance);
     entity_consume(core, instance, done);

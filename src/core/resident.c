@@ -21,13 +21,8 @@
 static void close_step(struct instance *instance, int32_t id, enum step_kind kind)
 {
     struct step step;
-    if (!steps_close(&instance->steps, id, kind, &step)) {
-        return;
-    }
-    if (kind == STEP_CHILD) {
+    if (steps_close(&instance->steps, id, kind, &step) && kind == STEP_CHILD) {
         mem_free(step.child);
-    } else if (kind == STEP_LOCK) {
-        mem_free(step.section);
     }
 }
 
@@ -63,8 +58,9 @@ void resident_fold(struct instance *instance, const struct event *event)
         steps_open(&instance->steps, (struct step){ .id = event->id, .kind = STEP_CALL });
         break;
     case EVENT_ENTITY_FAILED:
-        close_step(instance, event->ref, STEP_LOCK); /* or, as it may be: */
-        close_step(instance, event->ref, STEP_CALL);
+        if (!steps_close_section(&instance->steps, event->ref, STEP_LOCK)) {
+            close_step(instance, event->ref, STEP_CALL);
+        }
         break;
     case EVENT_ENTITY_COMPLETED: close_step(instance, event->ref, STEP_CALL); break;
     case EVENT_LOCK_REQUESTED:

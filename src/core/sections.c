@@ -100,8 +100,7 @@ bool section_release(struct steps *steps, struct text section, struct text entit
         if (step.kind == STEP_SECTION && text_equal(id_of(step.section), section) &&
             remove_from(step.section, entity)) {
             if (step.section->set_size == 0) {
-                steps_close(steps, step.id, STEP_SECTION, &step);
-                mem_free(step.section);
+                (void)steps_close_section(steps, step.id, STEP_SECTION);
             }
             return true;
         }
@@ -189,8 +188,8 @@ void entity_call(struct core *core, const struct instance *instance, const struc
 }
 
 /* Signals, and their cancellations. */
-static void signal(struct core *core, struct instance *instance, enum message_kind kind,
-                   const struct event *event)
+static void send_signal(struct core *core, struct instance *instance, enum message_kind kind,
+                        const struct event *event)
 {
     pd_error err;
     struct event_extra extra = entity_sender(instance);
@@ -237,12 +236,12 @@ void entity_ask(struct core *core, struct instance *instance, const struct actio
     case ACTION_SIGNAL_ENTITY:
         event->kind = EVENT_ENTITY_SIGNALED;
         event->fire_at = action->fire_at;
-        signal(core, instance, MESSAGE_OPERATION, event);
+        send_signal(core, instance, MESSAGE_OPERATION, event);
         break;
     case ACTION_CANCEL_SIGNAL:
         event->kind = EVENT_SIGNAL_CANCELLED;
         event->id = EVENT_NO_ID;
-        signal(core, instance, MESSAGE_CANCEL_SIGNAL, event);
+        send_signal(core, instance, MESSAGE_CANCEL_SIGNAL, event);
         break;
     case ACTION_LOCK:
         event->kind = EVENT_LOCK_REQUESTED;

@@ -123,7 +123,6 @@ void steps_open(struct steps *steps, struct step step)
     at[place] = step;
     steps->used++;
     steps->tasks += step.kind == STEP_TASK;
-    steps->sections += step.kind == STEP_LOCK || step.kind == STEP_SECTION;
 }
 
 void steps_open_child(struct steps *steps, int32_t id, struct text child)
@@ -136,6 +135,7 @@ void steps_open_child(struct steps *steps, int32_t id, struct text child)
 void steps_open_lock(struct steps *steps, int32_t id, struct section *section)
 {
     steps_open(steps, (struct step){ .id = id, .kind = STEP_LOCK, .section = section });
+    steps->sections++;
 }
 
 bool steps_get(const struct steps *steps, int32_t id, struct step *ret)
@@ -180,6 +180,19 @@ bool steps_grant(struct steps *steps, int32_t id)
     return true;
 }
 
+bool steps_close_section(struct steps *steps, int32_t id, enum step_kind kind)
+{
+    struct step step;
+    assert_that(kind == STEP_LOCK || kind == STEP_SECTION);
+    if (!steps_close(steps, id, kind, &step)) {
+        return false;
+    }
+    assert_that(steps->sections != 0);
+    steps->sections--;
+    mem_free(step.section);
+    return true;
+}
+
 bool steps_close(struct steps *steps, int32_t id, enum step_kind kind, struct step *ret)
 {
     uint32_t place;
@@ -189,7 +202,6 @@ bool steps_close(struct steps *steps, int32_t id, enum step_kind kind, struct st
     struct step *at = entries(steps);
     *ret = at[place];
     steps->tasks -= kind == STEP_TASK;
-    steps->sections -= kind == STEP_LOCK || kind == STEP_SECTION;
     at[place].kind = STEP_DEAD;
     steps->dead++;
     if (steps->dead > steps->used / 2) {

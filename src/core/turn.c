@@ -71,6 +71,9 @@ void turn_close(struct core *core, struct instance *instance)
     }
     slot->next = core->slots;
     core->slots = slot;
+    if (instance->entity != NULL) {
+        entity_turn_closed(instance);
+    }
 }
 
 void turn_void(struct core *core, struct instance *instance)

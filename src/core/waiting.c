@@ -6,8 +6,8 @@
  * nothing but forgetting it, and a cut in the meantime finds them here.
  *
  *   W1  Numbers in the inbox are given at the cut, in order; so those that have one are a prefix,
- *       and `unrecorded` is the first behind it. An entity's events may have been recorded while
- *       they stood in line, and come behind some that have not: line.c.
+ *       and `unrecorded` is the first behind it. Of an entity, some behind that may have one,
+ *       given when they stood in line: line.c.
  *   W2  All text of an event, its failure and its extra are in the event's block: copy.c.
  */
 #include "base/assert.h"
@@ -53,16 +53,6 @@ void waiting_events_add(struct waiting_events *events, struct waiting_event *eve
     }
 }
 
-/* Before it leaves its place. */
-static void pass_unrecorded(struct waiting_events *events, const struct waiting_event *leaves)
-{
-    if (events->unrecorded == leaves) {
-        do {
-            events->unrecorded = events->unrecorded->next;
-        } while (events->unrecorded != NULL && events->unrecorded->arrival != 0);
-    }
-}
-
 struct waiting_event *waiting_events_detach(struct waiting_events *events, size_t n,
                                             uint64_t *ret_arrival)
 {
@@ -76,7 +66,9 @@ struct waiting_event *waiting_events_detach(struct waiting_events *events, size_
         if (last->arrival != 0) {
             *ret_arrival = last->arrival;
         }
-        pass_unrecorded(events, last);
+        if (events->unrecorded == last) {
+            events->unrecorded = last->next;
+        }
     }
     if (last != NULL) {
         last->next = NULL;
@@ -91,7 +83,9 @@ struct waiting_event *waiting_events_detach(struct waiting_events *events, size_
 void waiting_events_take(struct waiting_events *events, struct waiting_event *before,
                          struct waiting_event *event)
 {
-    pass_unrecorded(events, event);
+    if (events->unrecorded == event) {
+        events->unrecorded = event->next;
+    }
     if (before != NULL) {
         before->next = event->next;
     } else {

@@ -9,6 +9,9 @@
  * Then one instance that fans out to ten thousand activities, and to ten times as many, whose
  * results come in scattered order and a hundred a turn: the time for each must not grow.
  *
+ * Then signals to entities: all to one, and spread over ten thousand; calls, which are answered;
+ * and critical sections over two.
+ *
  *   bench_core [INSTANCES AT ONCE] [ROUNDS]
  */
 #include <inttypes.h>
@@ -17,6 +20,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/limits.h"
 #include "base/memory.h"
 #include "core/core.h"
 
@@ -159,6 +163,134 @@ static void fan_out(int32_t width)
     core_free(core);
 }
 
+/* ---- entities ---- */
+
+/* Each operation makes another state, of the same size. */
+static void run_operations(struct core *core, time_us now)
+{
+    static struct operation_result results[LIMIT_TURN_EVENTS];
+    static unsigned count;
+    const struct turn *turn;
+    while (core_next_turn(core, now, &turn)) {
+        char state[16];
+        int size = snprintf(state, sizeof state, "%010u", ++count);
+        struct entity_result result = {
+            .results = results,
+            .result_count = turn->event_count - 1,
+            .state = text_make(state, (size_t)size),
+        };
+        if (!core_takes_entity_result(core, turn, &result)) {
+            abort();
+        }
+        core_end_entity_turn(core, now, turn, &result);
+    }
+}
+
+static void settle(struct core *core)
+{
+    struct batch *batch = core_cut(core);
+    if (batch != NULL) {
+        core_committed(core, batch);
+        core_reuse(core, batch);
+    }
+}
+
+static struct instance *entity_at(struct core *core, int number)
+{
+    char id[32];
+    int size = snprintf(id, sizeof id, "@counter@%06d", number);
+    struct instance *entity = core_find(core, text_make(id, (size_t)size));
+    return entity != NULL ? entity : core_make_entity(core, text_make(id, (size_t)size));
+}
+
+/* A thousand in a batch. */
+static void signals(int entities, bool are_calls)
+{
+    enum { ROUNDS = 2000, AT_ONCE = 1000 };
+    struct core_options options = { .partition_count = 1, .row_next = 1, .codec = &codec };
+    struct core *core = core_new(&options);
+    struct event_extra extra = { .has_parent = true };
+    extra.parent_id = TEXT("somebody");
+    extra.parent_execution_id = TEXT("0123456789abcdef0123456789abcdef");
+    struct event event = { .kind = are_calls ? EVENT_ENTITY_CALLED : EVENT_ENTITY_SIGNALED };
+    event.name = TEXT("add");
+    event.payload = TEXT("1");
+    event.request_id = TEXT("01234567-89ab-8def-8123-456789abcdef");
+    event.extra = are_calls ? &extra : NULL;
+    pd_error err;
+    int next = 0;
+    double begin = seconds();
+    for (time_us now = 1; now <= ROUNDS; now++) {
+        for (int i = 0; i < AT_ONCE; i++) {
+            next = next + 1 < entities ? next + 1 : 0;
+            if (core_operate(core, now, entity_at(core, next), &event, &err) != PD_OK) {
+                abort();
+            }
+        }
+        run_operations(core, now);
+        while (core_next_letter(core) != NULL) {}
+        settle(core);
+    }
+    double took = seconds() - begin;
+    double count = (double)core_counters(core).operations;
+    printf("%s of %d entities: %.0f ns each, %.0f a second\n", are_calls ? "calls" : "signals",
+           entities, took * 1e9 / count, count / took);
+    core_free(core);
+}
+
+static void deliver(struct core *core, time_us now)
+{
+    const struct letter *letter;
+    pd_error err;
+    while ((letter = core_next_letter(core)) != NULL) {
+        struct instance *entity = core_find(core, letter->instance_id);
+        if (letter->kind == MESSAGE_OPERATION) {
+            if (core_operate(core, now, entity, letter->event, &err) != PD_OK) {
+                abort();
+            }
+        } else if (letter->kind == MESSAGE_UNLOCK) {
+            core_unlock(core, now, entity, letter->event);
+        }
+    }
+}
+
+/* A hundred in a batch: two locks, their grant, two unlockings. */
+static void sections(void)
+{
+    enum { ROUNDS = 2000, AT_ONCE = 100 };
+    struct core_options options = { .partition_count = 1, .row_next = 1, .codec = &codec };
+    struct core *core = core_new(&options);
+    struct event_extra extra = { .has_parent = true };
+    extra.parent_id = TEXT("somebody");
+    extra.parent_execution_id = TEXT("0123456789abcdef0123456789abcdef");
+    extra.lock_set = TEXT("@counter@000000\n@counter@000001\n");
+    struct event event = { .request_id = TEXT("01234567-89ab-8def-8123-456789abcdef") };
+    event.extra = &extra;
+    pd_error err;
+    double begin = seconds();
+    struct instance *first = entity_at(core, 0);
+    (void)entity_at(core, 1);
+    for (time_us now = 1; now <= ROUNDS; now++) {
+        for (int i = 0; i < AT_ONCE; i++) {
+            event.kind = EVENT_LOCK_REQUESTED;
+            if (core_operate(core, now, first, &event, &err) != PD_OK) {
+                abort();
+            }
+            deliver(core, now);
+            event.kind = EVENT_UNLOCK_SENT;
+            core_unlock(core, now, first, &event);
+            deliver(core, now);
+        }
+        settle(core);
+    }
+    double took = seconds() - begin;
+    if (core_counters(core).unlocks != 2 * ROUNDS * AT_ONCE) {
+        abort();
+    }
+    printf("sections over two entities: %.0f ns each\n", took * 1e9 / (ROUNDS * AT_ONCE));
+    core_free(core);
+}
+
 int main(int argc, char **argv)
 {
     int instances = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 1000;
@@ -183,5 +315,9 @@ int main(int argc, char **argv)
     core_free(core);
     fan_out(10000);
     fan_out(100000);
+    signals(1, false);
+    signals(10000, false);
+    signals(1, true);
+    sections();
     return 0;
 }
