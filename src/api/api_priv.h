@@ -268,7 +268,7 @@ bool api_copy_string(struct arena *arena, struct text t, const char **ret);
 /* NULL when there is no memory. */
 const pd_failure *api_copy_failure(struct arena *arena, const struct failure *failure);
 
-/* An entity; the texts live in the arena, which the lazy goes with. `with_state`: the record has it,
+/* An entity; its texts live in the arena, values in the lazy. `with_state`: the record has the state,
  * not only whether there is one. PD_E_NOMEM. */
 struct pd_entity_view;
 size_t api_entity_view_size(void);

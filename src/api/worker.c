@@ -95,8 +95,8 @@ static pd_status read_environment(pd_guard guard, struct author_options *ret, pd
     return PD_OK;
 }
 
-/* How long entities are kept: by name, where a row says so (negative: for ever, which is 0 here), and
- * the others. The table was checked by the author. */
+/* How long entities are kept: by name, where a row says so (negative: for ever, which is 0 here),
+ * and the others. The table was checked by the author. */
 static void read_keeps(const pd_function *program, size_t n, pd_duration others,
                        struct arena *arena, struct engine_options *ret)
 {

@@ -8,8 +8,8 @@
  *                    ID "spoiled", and fails with "Spoiled"
  *                  Log (a table): push x; its state is the list of all that was pushed. all: the
  *                    list
- *                  Relay (a table): pass {name, key, op, input?, in_ms?}: signals it on, the answer
- *                    is the signal's ID; drop {name, key, id}: cancels one; launch {name, id?,
+ *                  Relay (a table): pass {name, key, op, input?, in_ms?}: signals it on; the answer is
+ *                    the signal's ID; drop {name, key, id}: cancels one; launch {name, id?,
  *                    input?}: starts an orchestration, the answer is its ID; echo: itself, twice
  *                  Account (a table): deposit n, withdraw n ("NotEnough" below zero), balance
  *   orchestrators  Ask {name, key, op, input?} -> the operation's value; Send {name, key, op,
