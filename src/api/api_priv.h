@@ -268,8 +268,8 @@ bool api_copy_string(struct arena *arena, struct text t, const char **ret);
 /* NULL when there is no memory. */
 const pd_failure *api_copy_failure(struct arena *arena, const struct failure *failure);
 
-/* An entity; its texts live in the arena, values in the lazy. `with_state`: the record has the state,
- * not only whether there is one. PD_E_NOMEM. */
+/* An entity; its texts live in the arena, values in the lazy. `with_state`: the record has the
+ * state, not only whether there is one. PD_E_NOMEM. */
 struct pd_entity_view;
 size_t api_entity_view_size(void);
 pd_status api_entity_view_init(pd_entity_view *view, struct arena *arena, struct lazy *lazy,

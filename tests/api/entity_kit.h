@@ -8,16 +8,17 @@
  *                    ID "spoiled", and fails with "Spoiled"
  *                  Log (a table): push x; its state is the list of all that was pushed. all: the
  *                    list
- *                  Relay (a table): pass {name, key, op, input?, in_ms?}: signals it on; the answer is
- *                    the signal's ID; drop {name, key, id}: cancels one; launch {name, id?,
- *                    input?}: starts an orchestration, the answer is its ID; echo: itself, twice
+ *                  Relay (a table): pass {name, key, op, input?, in_ms?}: signals it on; the
+ *                    answer is the signal's ID; drop {name, key, id}: cancels one; launch {name,
+ *                    id?, input?}: starts an orchestration, the answer is its ID; echo: itself,
+ *                    twice
  *                  Account (a table): deposit n, withdraw n ("NotEnough" below zero), balance
  *   orchestrators  Ask {name, key, op, input?} -> the operation's value; Send {name, key, op,
  *                    input?, in_ms?} -> the signal's ID; Echo x -> x
  *                  Hold {name, key, until?}: locks it, says so (status "held"), waits for the event
  *                    `until` ("go"), adds 1 and ends with the state: of a Counter
- *                  Transfer {from, to, amount}: between two accounts, under a lock; answers true, or
- *                    false when there is not enough */
+ *                  Transfer {from, to, amount}: between two accounts, under a lock; answers true,
+ *                    or false when there is not enough */
 #ifndef TESTS_API_ENTITY_KIT_H
 #define TESTS_API_ENTITY_KIT_H
 

@@ -76,6 +76,26 @@ static pd_result asks(pd_orchestration *o, pd_value input)
     return pd_ok(o, pd_call_activity(o, breaks, input));
 }
 
+static pd_result counts(pd_entity *e, pd_value input)
+{
+    pd_set_state(e, pd_int(pd_state(e)) + 1);
+    pd_signal_entity(e, PD_ENTITY("Nobody", "x"), "op", input);
+    return pd_op_is(e, "break") ? pd_fail(e, "Broken", "as ever") : pd_ok(e, pd_state(e));
+}
+
+/* Entities that the archives name as well. */
+static pd_result locks(pd_orchestration *o, pd_value input)
+{
+    pd_task *call = pd_start_entity(o, PD_ENTITY("Counts", "x"), "op", input);
+    pd_signal_entity(o, PD_ENTITY("Counts", "y"), "op", input);
+    PD_LOCKED(o, PD_ENTITY("Counts", "y"), PD_ENTITY("Counts", "x")) {
+        pd_call_entity(o, PD_ENTITY("Counts", "x"), "op", input);
+    }
+    pd_await(o, call);
+    pd_wait_event(o, "go");
+    return pd_ok(o, pd_call_entity(o, PD_ENTITY("Counts", "z"), "break", input));
+}
+
 static pd_result ends(pd_orchestration *o, pd_value input)
 {
     return pd_ok(o, input);
@@ -90,11 +110,19 @@ static pd_result loops(pd_orchestration *o, pd_value input)
 static const pd_function program[] = {
     PD_FUNCTION("Waits", waits), PD_FUNCTION("Asks", asks),       PD_FUNCTION("Ends", ends),
     PD_FUNCTION("Loops", loops), PD_FUNCTION("Nothing", nothing), PD_FUNCTION("Breaks", breaks),
+    PD_FUNCTION("Locks", locks), PD_FUNCTION("Counts", counts),
 };
 
 /* ---- making one ------------------------------------------------------------------------------ */
 
 #define PICK(random, array) ((array)[below((random), sizeof(array) / sizeof *(array))])
+
+static struct text some_entity(uint64_t *random)
+{
+    static const char *const ids[] = { "@counts@x", "@counts@y", "@counts@z", "@Counts@x",
+                                       "@nobody@x", "@",         "@@",        "x" };
+    return text_of(PICK(random, ids));
+}
 
 static struct text some_id(uint64_t *random)
 {
@@ -104,8 +132,8 @@ static struct text some_id(uint64_t *random)
 
 static struct text some_name(uint64_t *random)
 {
-    static const char *const names[] = { "Waits", "Asks",   "Ends", "Loops", "Nothing",
-                                         "go",    "Breaks", "GO",   "",      "Nobody" };
+    static const char *const names[] = { "Waits", "Asks",   "Ends", "Loops",  "Nothing", "Locks",
+                                         "go",    "Breaks", "GO",   "Counts", "",        "Nobody" };
     return text_of(PICK(random, names));
 }
 
@@ -165,6 +193,15 @@ static const struct event_extra *some_extra(uint64_t *random, struct arena *aren
     extra->parent_execution_id = some_execution(random);
     extra->parent_name = some_name(random);
     extra->parent_version = TEXT("");
+    static const char *const sets[] = { "@counts@x\n@counts@y\n",
+                                        "@counts@y\n@counts@x\n",
+                                        "",
+                                        "@counts@x\n@counts@x\n",
+                                        "@Counts@x\n",
+                                        "\n",
+                                        "x\n" };
+    extra->lock_set = once_in(random, 2) ? text_of(PICK(random, sets)) : TEXT_ABSENT;
+    extra->position = once_in(random, 4) ? some_step(random) : 0;
     return extra;
 }
 
@@ -207,15 +244,34 @@ static enum event_kind some_input(uint64_t *random)
     return kind;
 }
 
+static struct event some_asked_of_entity(uint64_t *random, struct arena *arena,
+                                         enum event_kind kind)
+{
+    static const char *const ids[] = { "00000000-0000-7000-8000-000000000001", "r", "", "e1" };
+    struct event event = some_event(random, arena, kind);
+    event.instance_id = some_entity(random);
+    event.request_id = once_in(random, 4) ? TEXT_ABSENT : text_of(PICK(random, ids));
+    event.extra = once_in(random, 4) ? event.extra : some_extra(random, arena);
+    return event;
+}
+
 /* Mostly what a step is, numbered as steps are, so that much of it gets past the first look. */
 static struct event some_asked(uint64_t *random, struct arena *arena, int32_t *step)
 {
     static const enum event_kind kinds[] = { EVENT_TASK_SCHEDULED, EVENT_TIMER_CREATED,
                                              EVENT_CHILD_CREATED };
-    struct event event = some_event(random, arena, PICK(random, kinds));
+    static const enum event_kind of_entities[] = {
+        EVENT_ENTITY_CALLED,  EVENT_ENTITY_CALLED, EVENT_ENTITY_SIGNALED,
+        EVENT_LOCK_REQUESTED, EVENT_UNLOCK_SENT,   EVENT_SIGNAL_CANCELLED,
+    };
+    struct event event = once_in(random, 2)
+                             ? some_asked_of_entity(random, arena, PICK(random, of_entities))
+                             : some_event(random, arena, PICK(random, kinds));
     static const char *const children[] = { "a", "b", "c", "d", "e1:0001" };
     static const char *const names[] = { "Nothing", "Ends", "Breaks", "Waits" };
-    event.instance_id = text_of(PICK(random, children));
+    if (!entity_id_is(event.instance_id)) {
+        event.instance_id = text_of(PICK(random, children));
+    }
     event.name = text_of(PICK(random, names));
     if (!once_in(random, 5)) {
         event.id = (*step)++;
@@ -280,6 +336,7 @@ static void fill_record(uint64_t *random, struct arena *arena, struct instance_r
     record->execution_id = some_execution(random);
     record->name = once_in(random, 20) ? some_name(random) : TEXT("Waits");
     record->name = once_in(random, 3) ? TEXT("Asks") : record->name;
+    record->name = once_in(random, 3) ? TEXT("Locks") : record->name;
     record->version = once_in(random, 2) ? TEXT("1") : TEXT_ABSENT;
     record->input = some_payload(random);
     record->created_at = once_in(random, 3) ? 0 : some_time(random);
@@ -396,12 +453,16 @@ static void tell(pd_hub *hub, const char *id, uint64_t *random)
     pd_error err;
     pd_id fork = { "" };
     pd_status status = PD_OK;
-    switch (below(random, 8)) {
+    pd_entity_id entity = PD_ENTITY("Counts", once_in(random, 2) ? "x" : "y");
+    switch (below(random, 12)) {
     case 0: status = pd_hub_suspend(hub, id, "why not", &err); break;
     case 1: status = pd_hub_resume(hub, id, NULL, &err); break;
     case 2: status = pd_hub_rewind(hub, id, "again", &err); break;
     case 3: status = pd_hub_fork(hub, id, (int64_t)below(random, 12), &fork, &err); break;
     case 4: status = pd_hub_restart(hub, id, NULL, &err); break;
+    case 5: status = pd_hub_signal_entity(hub, entity, "break", 1, NULL, NULL, &err); break;
+    case 6: status = pd_hub_purge_entity(hub, entity, &err); break;
+    case 7: status = pd_hub_clean_entities(hub, NULL, &err); break;
     default: status = pd_hub_raise_event(hub, id, "go", 1, &err); break;
     }
     assert_true(is_refusal(status));
@@ -445,6 +506,21 @@ static void put_away(pd_hub *hub)
     }
 }
 
+/* Nothing of an archive, nor of how its instances ended, has kept an entity from its work. */
+static void assert_entities_work(pd_hub *hub)
+{
+    static const char *const keys[] = { "x", "y", "z" };
+    for (size_t i = 0; i < 3; i++) {
+        pd_error err;
+        PD_AUTO(pd_instance)
+        answer =
+            pd_hub_call_entity(hub, PD_ENTITY("Counts", keys[i]), "op", 1, pd_seconds(20), &err);
+        if (answer == NULL || pd_instance_state(answer) != PD_RUN_COMPLETED) {
+            fail_msg("seed %llu: '%s' does not answer", (unsigned long long)seed_now, keys[i]);
+        }
+    }
+}
+
 static bool try_one(const struct place *place, uint64_t seed, bool in_file)
 {
     uint64_t random = seed_now = seed, count = 0;
@@ -474,6 +550,7 @@ static bool try_one(const struct place *place, uint64_t seed, bool in_file)
         look(hub, PICK(&random, ids));
     }
     put_away(hub);
+    assert_entities_work(hub);
     pd_worker_stop(worker);
     arena_done(&arena);
     return count > 0;
