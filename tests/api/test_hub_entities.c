@@ -102,7 +102,7 @@ static void an_orchestrator_that_names_no_entity_fails_with_a_sentence(void **st
     };
     ent_work(kit, NULL);
     for (size_t i = 0; i < 4; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof(id), "i%zu", i);
         kit_start(kit, "Ask", PD_VAL(PD_OBJ("name", names[i][0], "key", names[i][1], "op", "get")),
                   id, NULL);
@@ -138,7 +138,7 @@ static void values_that_count_as_nothing_elsewhere_are_states(void **state)
     static const char *const states[] = { "0", "\"\"", "[]", "{}", "false" };
     ent_work(kit, NULL);
     for (size_t i = 0; i < 5; i++) {
-        char key[8];
+        char key[16];
         pd_error err;
         snprintf(key, sizeof(key), "f%zu", i);
         pd_document *d = pd_document_parse(states[i], &err);

@@ -204,7 +204,7 @@ static void pages_stay_stable_while_others_come_and_go(void **state)
 {
     struct kit *kit = *state;
     pd_error err;
-    char key[8];
+    char key[16];
     ent_work(kit, NULL);
     for (int i = 0; i < 20; i += 2) {
         snprintf(key, sizeof(key), "%02d", i);
@@ -264,7 +264,7 @@ static void a_page_has_100_unless_asked_and_1000_at_most(void **state)
     enum { COUNT = 1001 };
     pd_error err;
     pd_signal *signals = calloc(COUNT, sizeof(*signals));
-    char(*keys)[8] = calloc(COUNT, sizeof(*keys));
+    char(*keys)[16] = calloc(COUNT, sizeof(*keys));
     assert_true(signals != NULL && keys != NULL);
     for (int i = 0; i < COUNT; i++) {
         snprintf(keys[i], sizeof(keys[i]), "%04d", i);
@@ -274,7 +274,7 @@ static void a_page_has_100_unless_asked_and_1000_at_most(void **state)
     assert_int_equal(ent_count(kit, (pd_entity_query){ 0 }), 0); /* no engine knows of them */
     ent_work(kit, NULL);
     for (int i = 0; i < COUNT; i++) {
-        char wanted[8];
+        char wanted[16];
         snprintf(wanted, sizeof(wanted), "%d", i + 1);
         ent_await_state(kit, COUNTER(keys[i]), wanted);
     }
@@ -412,7 +412,7 @@ static void an_entity_without_anything_leaves_no_row(void **state)
     pd_error err;
     ent_work(kit, NULL);
     for (int i = 0; i < 50; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof(key), "%d", i);
         ent_signal(kit, COUNTER(key), "set", PD_VAL(i));
         ent_signal(kit, COUNTER(key), "delete", PD_NULL);
@@ -491,7 +491,7 @@ static void entities_that_are_kept_empty_are_listed_until_cleaned(void **state)
     pd_cleaned cleaned;
     ent_work(kit, &(pd_worker_options){ .keeps_empty_entities = true });
     for (int i = 0; i < 7; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof(key), "%d", i);
         ent_assert_call(kit, COUNTER(key), "set", PD_VAL(i), NULL);
         ent_assert_call(kit, COUNTER(key), i < 5 ? "delete" : "get", PD_NULL, NULL);

@@ -169,7 +169,7 @@ static void archives_and_folders_of_them_are_as_good_as_the_hub(void **state)
 
 static void what_cannot_be_replayed_is_refused(void **state)
 {
-    static const pd_function nameless[] = { { NULL, PD_ORCHESTRATOR, NULL } };
+    static const pd_function nameless[] = { { NULL, PD_ORCHESTRATOR, NULL, NULL } };
     struct kit *kit = *state;
     pd_error err;
     struct {

@@ -150,7 +150,7 @@ static void many_are_sent_at_once_in_their_order(void **state)
     struct kit *kit = *state;
     enum { COUNT = 1000, KEYS = 5 };
     pd_error err;
-    char keys[KEYS][8];
+    char keys[KEYS][16];
     pd_signal *signals = calloc(COUNT, sizeof(*signals));
     assert_non_null(signals);
     for (int i = 0; i < COUNT; i++) {

@@ -115,7 +115,7 @@ static void money_is_conserved_whenever_the_engine_is_killed(void **state)
     for (int round = 0; round < ROUNDS; round++) {
         struct engine engine = engine_begin(kit, entity_program, entity_program_size);
         for (int i = 0; i < TRANSFERS; i++) {
-            char id[16];
+            char id[32];
             snprintf(id, sizeof(id), "%d-%d", round, i);
             start_transfer(kit, &random, id);
         }
@@ -124,7 +124,7 @@ static void money_is_conserved_whenever_the_engine_is_killed(void **state)
     }
     ent_work(kit, NULL);
     for (int n = 0; n < ROUNDS * TRANSFERS; n++) {
-        char id[16];
+        char id[32];
         snprintf(id, sizeof(id), "%d-%d", n / TRANSFERS, n % TRANSFERS);
         pd_instance *i = kit_wait(kit, id);
         assert_int_equal(pd_instance_state(i), PD_RUN_COMPLETED);
@@ -142,7 +142,7 @@ static void money_is_conserved_when_owners_are_terminated_between_their_calls(vo
     fill_accounts(kit);
     ent_work(kit, NULL);
     for (int n = 0; n < TRANSFERS; n++) {
-        char id[16];
+        char id[32];
         pd_error err;
         snprintf(id, sizeof(id), "%d", n);
         start_transfer(kit, &random, id);
@@ -178,7 +178,7 @@ static void an_aggregator_hears_each_of_many_senders_once(void **state)
         kit_start(kit, "Report", PD_VAL(LENGTH), NULL, NULL);
     }
     pd_signal signals[CLIENT + ENTITIES];
-    char keys[ENTITIES][8];
+    char keys[ENTITIES][16];
     for (int i = 0; i < CLIENT + ENTITIES; i++) {
         signals[i] = (pd_signal){ .entity = PD_ENTITY("Aggregator", "all"),
                                   .op = "add",
@@ -248,7 +248,7 @@ static void a_process_without_an_engine_calls_signals_and_looks(void **state)
     struct engine engine = engine_begin(kit, entity_program, entity_program_size);
     int64_t began = kit_now_ms();
     for (int i = 1; i <= 10; i++) {
-        char wanted[8];
+        char wanted[16];
         snprintf(wanted, sizeof(wanted), "%d", 2 * i);
         ent_signal(kit, COUNTER("p"), "add", PD_VAL(1));
         ent_assert_call(kit, COUNTER("p"), "add", PD_VAL(1), wanted);
