@@ -4,11 +4,17 @@
  * turns, committed as the engine does, beside raw inserts of their single events.
  *
  *   bench_store [--folder DIR] [--seconds S] [--concurrent N] [--batch N] [--runs N]
+ *               [--entities N] [--state BYTES]
  *
  * Each commit appends one row of history (250 bytes) to `batch` of `concurrent` instances, in
  * turn; the first turn comes with the insert of its instance, the sixth with its end. `raw` are
  * the eighteen events of such an orchestration, one row each, 500 to a commit. Prints rates and
- * CPU time per orchestration, and what a checkpoint adds to the longest commit. */
+ * CPU time per orchestration, and what a checkpoint adds to the longest commit.
+ *
+ * With --entities there are entities instead: each commit puts the next `batch` of N (so all of
+ * them when N is not more), first with a state of BYTES; then what keeps the state and changes the
+ * lock, which of every two puts one takes and the next gives back. Prints puts a second, also over
+ * raw inserts. */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,15 +32,15 @@ enum { TURNS = 6, EVENTS = 18, HISTORY_BYTES = 250 };
 struct options {
     const char *folder;
     double seconds;
-    unsigned concurrent, batch, runs;
+    unsigned concurrent, batch, runs, entities, state;
 };
 
 struct result {
     double wall, cpu, commit_max;
-    uint64_t orchestrations;
+    uint64_t orchestrations, rows;
 };
 
-static char noise[4096];
+static char noise[1 << 20];
 
 static double clock_seconds(clockid_t clock)
 {
@@ -85,6 +91,7 @@ static struct result run_raw(const struct options *options)
     }
     result.wall = clock_seconds(CLOCK_MONOTONIC) - start;
     result.cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    result.rows = rows;
     result.orchestrations = rows / EVENTS;
     (void)sqlite3_finalize(begin);
     (void)sqlite3_finalize(insert);
@@ -98,7 +105,7 @@ static struct result run_raw(const struct options *options)
 struct workload {
     struct store *store;
     struct ownership ownership;
-    uint64_t row_next, batches, orchestrations;
+    uint64_t row_next, batches, orchestrations, puts, rounds;
     unsigned at;
     struct {
         uint64_t row, turn;
@@ -175,6 +182,68 @@ static struct result run_store(struct workload *load, const struct options *opti
     return result;
 }
 
+/* ---- entities -------------------------------------------------------------------------------- */
+
+enum putting { PUTS_STATE, PUTS_LOCK };
+
+static void put_some(struct workload *load, const struct options *options, enum putting what)
+{
+    pd_error err;
+    struct batch *batch = batch_new(0, load->ownership.epoch, ++load->batches);
+    unsigned count = options->batch < options->entities ? options->batch : options->entities;
+    for (unsigned i = 0; i < count; i++) {
+        struct entity_record *entity = arena_alloc(&batch->arena, sizeof *entity);
+        uint64_t row = load->row_next + load->at;
+        char *id = arena_printf(&batch->arena, "@counter@%08llx",
+                                (unsigned long long)(row * UINT64_C(0x9e3779b9) & 0xffffffff));
+        bool is_locked = what == PUTS_LOCK && load->rounds % 2 == 0;
+        *entity = (struct entity_record){
+            .row = row,
+            .id = text_make(id, 17),
+            .updated_at = 1700000000000000 + (time_us)++load->puts,
+            .lock_owner = is_locked ? text_make(noise, 32) : TEXT_ABSENT,
+            .lock_execution = is_locked ? text_make(noise, 32) : TEXT_ABSENT,
+            .lock_section = is_locked ? text_make(noise, 36) : TEXT_ABSENT,
+            .state = text_make(noise + load->puts % 1000, options->state),
+        };
+        struct mutation *put = batch_add(batch, MUTATION_ENTITY_PUT, row);
+        put->entity = entity;
+        put->keeps_state = what == PUTS_LOCK;
+        load->at = (load->at + 1) % options->entities;
+        load->rounds += load->at == 0;
+    }
+    const struct batch *const batches[] = { batch };
+    double start = clock_seconds(CLOCK_MONOTONIC);
+    must(load->store->ops->commit(load->store, batches, 1, &err) == PD_OK, err.text);
+    load->store->ops->tend(load->store);
+    double took = clock_seconds(CLOCK_MONOTONIC) - start;
+    load->commit_max = took > load->commit_max ? took : load->commit_max;
+    batch_free(batch);
+}
+
+static void run_entities(struct workload *load, const struct options *options, enum putting what,
+                         const struct result *raw)
+{
+    while (load->rounds == 0) { /* until all of them are there */
+        put_some(load, options, PUTS_STATE);
+    }
+    uint64_t before = load->puts;
+    double start = clock_seconds(CLOCK_MONOTONIC), cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
+    load->commit_max = 0;
+    while (clock_seconds(CLOCK_MONOTONIC) - start < options->seconds) {
+        put_some(load, options, what);
+    }
+    double wall = clock_seconds(CLOCK_MONOTONIC) - start;
+    double puts = (double)(load->puts - before);
+    (void)printf("%-8s %9.0f puts/s, %5.2f of raw inserts, %6.2f us wall %6.2f us cpu each"
+                 "  longest commit %.1f ms\n",
+                 what == PUTS_LOCK ? "lock" : "state", puts / wall,
+                 puts / wall / ((double)raw->rows / raw->wall), wall / puts * 1e6,
+                 (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) / puts * 1e6,
+                 load->commit_max * 1e3);
+    (void)fflush(stdout);
+}
+
 static void print(const char *what, const struct result *result)
 {
     double count = (double)result->orchestrations;
@@ -194,7 +263,7 @@ static unsigned number_of(const char *text)
 int main(int argc, char **argv)
 {
     struct options options = {
-        .folder = "/tmp", .seconds = 5, .concurrent = 5000, .batch = 3000, .runs = 1
+        .folder = "/tmp", .seconds = 5, .concurrent = 5000, .batch = 3000, .runs = 1, .state = 20
     };
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *value = argv[i + 1];
@@ -208,6 +277,10 @@ int main(int argc, char **argv)
             options.batch = number_of(value);
         } else if (strcmp(argv[i], "--runs") == 0) {
             options.runs = number_of(value);
+        } else if (strcmp(argv[i], "--entities") == 0) {
+            options.entities = number_of(value);
+        } else if (strcmp(argv[i], "--state") == 0) {
+            options.state = number_of(value);
         } else {
             must(false, "see the head of bench_store.c for the options");
         }
@@ -228,7 +301,12 @@ int main(int argc, char **argv)
     must(load.store->ops->own(load.store, 0, 1, &load.ownership, &err) == PD_OK, err.text);
     load.row_next = load.ownership.row_next;
     load.instances = mem_alloc(options.concurrent * sizeof *load.instances);
-    for (unsigned i = 0; i < options.runs; i++) {
+    must(options.state <= sizeof noise - 1000, "--state is at most 1047576");
+    for (unsigned i = 0; i < options.runs && options.entities != 0; i++) {
+        run_entities(&load, &options, PUTS_STATE, &raw);
+        run_entities(&load, &options, PUTS_LOCK, &raw);
+    }
+    for (unsigned i = 0; i < options.runs && options.entities == 0; i++) {
         struct result result = run_store(&load, &options);
         print("store", &result);
     }

@@ -87,37 +87,58 @@ static void S4_an_entity_that_is_put_again_is_what_was_put_last(void **state)
     batch_free(batch);
 }
 
-/* Every order in which puts of both sorts may come, within one batch and in batches of their own.
+enum { PUTS = 3, ORDERS = 1 << 3 * PUTS };
+
+/* The i-th put of an entity whose puts come in this order: three bits of it say of what sort it is.
  */
-static void S4_a_put_that_keeps_the_state_changes_all_but_it_whatever_is_put_around_it(void **state)
+static void put_in_order(struct batch *batch, uint64_t row, unsigned order, unsigned i,
+                         struct entity_record *expected)
+{
+    static const struct text states[PUTS] = { { "0", 1 }, { NULL, 0 }, { "", 0 } };
+    unsigned sort = order >> 3 * i;
+    struct text before = expected->state;
+    const char *id = arena_printf(&batch->arena, "@a@%llu", (unsigned long long)row);
+    struct entity_record *entity =
+        (sort & 1) != 0 ? locked(batch, row, id) : entity_of(batch, row, id);
+    entity->is_busy = (sort & 2) != 0;
+    entity->state = states[i];
+    entity->updated_at = 10 - (time_us)i; /* the clock was set back */
+    put_entity(batch, entity)->keeps_state = (sort & 4) != 0;
+    *expected = *entity;
+    expected->state = (sort & 4) != 0 ? before : states[i];
+}
+
+static void S4_the_last_of_several_puts_counts_and_the_last_state_that_was_put(void **state)
 {
     struct world *world = *state;
-    enum { PUTS = 4, ORDERS = 1 << PUTS };
-    for (unsigned order = 0; order < 2 * ORDERS; order++) {
-        char id[32];
-        struct text expected = TEXT_ABSENT;
-        struct entity_record *last = NULL, got;
-        struct batch *batch = batch_for(world, 0);
-        uint64_t row = next_row(world, 0);
-        (void)snprintf(id, sizeof id, "@a@%u", order);
+    struct entity_record expected[ORDERS];
+    for (int apart = 0; apart < 2; apart++) { /* all puts in one batch; each in its own */
+        struct batch *batches[PUTS];
+        size_t busy_count = 0;
+        memset(expected, 0, sizeof expected);
         for (unsigned i = 0; i < PUTS; i++) {
-            bool keeps = (order >> i & 1) != 0;
-            last = i % 2 == 0 ? locked(batch, row, id) : entity_of(batch, row, id);
-            last->updated_at = (time_us)i + 1;
-            last->state = text_of(arena_printf(&world->arena, "%u", i));
-            put_entity(batch, last)->keeps_state = keeps;
-            expected = keeps ? expected : last->state;
-            if (order >= ORDERS && i == 1) {
-                commit_ok(world, batch);
-                batch = batch_for(world, 0);
-            }
+            batches[i] = batch_for(world, (unsigned)apart);
         }
-        const struct batch *const batches[] = { batch };
-        assert_ok(world, world->store->ops->commit(world->store, batches, 1, &world->err));
-        last->state = expected;
-        assert_true(find_entity(world, id, &got));
-        assert_same_entity(&got, last);
-        batch_free(batch);
+        for (unsigned order = 0; order < ORDERS; order++) {
+            uint64_t row = next_row(world, (unsigned)apart);
+            for (unsigned i = 0; i < PUTS; i++) {
+                put_in_order(batches[apart ? i : 0], row, order, i, &expected[order]);
+            }
+            busy_count += expected[order].is_busy;
+        }
+        for (unsigned i = 0; i < PUTS; i++) {
+            const struct batch *const one[] = { batches[i] };
+            assert_ok(world, world->store->ops->commit(world->store, one, 1, &world->err));
+        }
+        for (unsigned order = 0; order < ORDERS; order++) {
+            struct entity_record got;
+            assert_true(find_entity(world, expected[order].id.at, &got));
+            assert_same_entity(&got, &expected[order]);
+        }
+        assert_int_equal(busy(world, (unsigned)apart, 0, ORDERS + 1).count, busy_count);
+        for (unsigned i = 0; i < PUTS; i++) {
+            batch_free(batches[i]);
+        }
     }
 }
 
@@ -610,7 +631,7 @@ const struct CMUnitTest conformance_entity[] = {
     cmocka_unit_test(S1_an_entity_and_all_that_is_of_it_is_there_after_a_crash),
     cmocka_unit_test(S1_a_refused_batch_keeps_the_entities_of_the_others_out),
     cmocka_unit_test(S4_an_entity_that_is_put_again_is_what_was_put_last),
-    cmocka_unit_test(S4_a_put_that_keeps_the_state_changes_all_but_it_whatever_is_put_around_it),
+    cmocka_unit_test(S4_the_last_of_several_puts_counts_and_the_last_state_that_was_put),
     cmocka_unit_test(S4_a_state_of_any_size_comes_back_and_is_kept_when_only_the_lock_changes),
     cmocka_unit_test(S4_entities_and_instances_are_not_taken_for_each_other),
     cmocka_unit_test(S4_rows_of_entities_are_never_used_again),

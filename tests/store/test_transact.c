@@ -421,7 +421,7 @@ static void try_to_change_ours(sqlite3 *db)
             sqlite3_free(sql);
         }
     }
-    assert_int_equal(tables, 11);
+    assert_int_equal(tables, 12);
     (void)sqlite3_finalize(all);
     /* Nor what a version to come may have. */
     refuse(db, "CREATE TABLE %s(x)", "Perdure_new", NULL);

@@ -9,9 +9,8 @@
  * Gathering moves mutations past each other, so:
  *
  *   G1  A group ends at a deletion of an instance or entity, a renewal of an instance, at a timer
- *       set that may have been removed in the same group, at an entity put with its state that may
- *       have been put without it (what keeps its state is written after the others), and at the
- *       end of a batch.
+ *       set that may have been removed in the same group, at an entity put that may have been put
+ *       in the same group (several statements write what puts say), and at the end of a batch.
  *   G2  Within a group what was gathered is written first, then the rest in its order. No mutation
  *       of the first kind rests on one of the second in the same group: that is what G1 sees to. */
 #include "base/assert.h"
@@ -21,15 +20,25 @@
 
 static const char where[] = "sqlite: commit";
 
-enum { MARK_BITS = 8192 };
+enum { MARK_BITS = 65536 };
+
+/* Which sorts of entities a group puts. */
+enum {
+    PUTS_STATE = 1u << 0,
+    KEEPS_STATE = 1u << 1,
+    LOCKED = 1u << 2,
+    UNLOCKED = 1u << 3,
+    BUSY = 1u << 4,
+    IDLE = 1u << 5,
+};
 
 struct group {
     struct connection *connection;
     struct feed later; /* used as a list */
-    /* Of this group, by hash, and so may err to yes: timers removed, entities put without their
-     * state. */
+    /* Of this group, by hash, and so may err to yes: timers removed, entities put. */
     uint64_t marks[MARK_BITS / 64];
-    bool has_marks, has_extra, has_kept;
+    bool has_marks, has_extra;
+    unsigned entities; /* the sorts among them */
     uint64_t row_high, timer_high;
     pd_error *err;
 };
@@ -38,10 +47,10 @@ struct group {
 static unsigned mark_of(const struct mutation *mutation)
 {
     uint64_t hash = (mutation->row * 31 + (uint32_t)mutation->id) * UINT64_C(0x9e3779b97f4a7c15);
-    return (unsigned)(hash >> 51);
+    return (unsigned)(hash >> 48);
 }
 
-_Static_assert(MARK_BITS == 1 << (64 - 51), "mark_of names every bit");
+_Static_assert(MARK_BITS == 1 << (64 - 48), "mark_of names every bit");
 
 static void set_mark(struct group *group, const struct mutation *mutation)
 {
@@ -132,7 +141,8 @@ static pd_status delete_instance(struct group *group, uint64_t row)
 static pd_status delete_entity(struct group *group, uint64_t row)
 {
     static const enum statement all[] = { STATEMENT_INBOX_DELETE, STATEMENT_TIMER_DELETE,
-                                          STATEMENT_BUSY_REMOVE, STATEMENT_ENTITY_DELETE };
+                                          STATEMENT_BUSY_REMOVE, STATEMENT_LOCK_DELETE,
+                                          STATEMENT_ENTITY_DELETE };
     return run_for_row(group, all, sizeof all / sizeof all[0], row);
 }
 
@@ -219,17 +229,30 @@ static pd_status write_feed(struct group *group, const struct feed *feed, enum s
     return feed->count == 0 ? PD_OK : connection_do(group->connection, which, where, group->err);
 }
 
+static unsigned sorts_of(const struct mutation *put)
+{
+    return (put->keeps_state ? KEEPS_STATE : PUTS_STATE) |
+           (text_is_present(put->entity->lock_owner) ? LOCKED : UNLOCKED) |
+           (put->entity->is_busy ? BUSY : IDLE);
+}
+
 static pd_status write_entities(struct group *group)
 {
-    const struct feed *feed = &group->connection->entities;
-    pd_status status = write_feed(group, feed, STATEMENT_ENTITY_FEED);
-    if (status == PD_OK && group->has_kept) {
-        status = write_feed(group, feed, STATEMENT_ENTITY_KEEP_FEED);
+    static const struct {
+        unsigned sort;
+        enum statement which;
+    } all[] = {
+        { PUTS_STATE, STATEMENT_ENTITY_FEED },  { KEEPS_STATE, STATEMENT_ENTITY_KEEP_FEED },
+        { LOCKED, STATEMENT_ENTITY_LOCK_FEED }, { UNLOCKED, STATEMENT_ENTITY_UNLOCK_FEED },
+        { BUSY, STATEMENT_ENTITY_BUSY_FEED },   { IDLE, STATEMENT_ENTITY_IDLE_FEED },
+    };
+    pd_status status = PD_OK;
+    for (size_t i = 0; i < sizeof all / sizeof all[0] && status == PD_OK; i++) {
+        if ((group->entities & all[i].sort) != 0) {
+            status = connection_do(group->connection, all[i].which, where, group->err);
+        }
     }
-    if (status == PD_OK) {
-        status = write_feed(group, feed, STATEMENT_ENTITY_BUSY_FEED);
-    }
-    return status != PD_OK ? status : write_feed(group, feed, STATEMENT_ENTITY_IDLE_FEED);
+    return status;
 }
 
 static void clear(struct group *group)
@@ -238,7 +261,8 @@ static void clear(struct group *group)
     connection->instances.count = connection->entities.count = 0;
     connection->histories.count = connection->timers.count = 0;
     group->later.count = 0;
-    group->has_extra = group->has_kept = false;
+    group->has_extra = false;
+    group->entities = 0;
     if (group->has_marks) {
         memset(group->marks, 0, sizeof group->marks);
         group->has_marks = false;
@@ -297,13 +321,12 @@ static pd_status gather(struct group *group, const struct mutation *mutation,
     case MUTATION_ENTITY_PUT:
         assert_that(mutation->row == mutation->entity->row && mutation->row != 0);
         assert_that(mutation->row % partition_count == batch->partition);
-        if (mutation->keeps_state) {
-            set_mark(group, mutation);
-            group->has_kept = true;
-        } else if (may_be_marked(group, mutation)) {
+        if (may_be_marked(group, mutation)) {
             status = flush(group, batch);
         }
+        set_mark(group, mutation);
         feed_add(&connection->entities, mutation);
+        group->entities |= sorts_of(mutation);
         group->row_high = mutation->row > group->row_high ? mutation->row : group->row_high;
         break;
     case MUTATION_TIMER_REMOVE:

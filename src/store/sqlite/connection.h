@@ -28,17 +28,16 @@
 #define INSTANCE_ALL "instance LEFT JOIN instance_extra AS extra ON extra.row=instance.row"
 
 /* Columns of an entity, likewise; its state, or whether it has one, comes behind them. */
-#define ENTITY_COLUMNS                                                   \
-    "row,id,updated_at,EXISTS(SELECT 1 FROM busy WHERE busy.row=e.row)," \
-    "lock_owner,lock_execution,lock_section"
-
-#define FROM_ENTITY " FROM perdure_entity AS e"
-
-/* What a put changes. */
-#define ENTITY_CHANGES                                                       \
-    " ON CONFLICT(row) DO UPDATE SET updated_at=excluded.updated_at,"        \
-    "lock_owner=excluded.lock_owner,lock_execution=excluded.lock_execution," \
-    "lock_section=excluded.lock_section"
+#define ENTITY_COLUMNS                                                     \
+    "e.row,id,updated_at,EXISTS(SELECT 1 FROM busy WHERE busy.row=e.row)," \
+    "owner,execution_id,section"
+#define ENTITY_ALL "perdure_entity AS e LEFT JOIN perdure_lock AS l ON l.row=e.row"
+#define ENTITY_LOCKED "perdure_lock AS l CROSS JOIN perdure_entity AS e ON e.row=l.row"
+#define ENTITY_LIST(source)                                                                     \
+    "SELECT " ENTITY_COLUMNS ",CASE WHEN ?7 THEN state WHEN typeof(state)<>'null' THEN '' END," \
+    "(SELECT count(*) FROM inbox WHERE inbox.instance=e.row) FROM " source                      \
+    " WHERE id>=?1 AND (?2 OR id<>?1) AND id<?3 AND updated_at>=?4 AND updated_at<=?5"          \
+    " AND (?6 OR typeof(state)<>'null') ORDER BY id LIMIT ?8"
 
 #define STATEMENT_MAP(X)                                                                           \
     X(BEGIN_READ, "BEGIN")                                                                         \
@@ -63,16 +62,19 @@
                     " SELECT row,number,bytes FROM feed_history")                                  \
     X(TIMER_FEED, "INSERT OR REPLACE INTO timer(instance,id,due,partition,number)"                 \
                   " SELECT row,timer_id,due,partition,sequence FROM feed_timer")                   \
-    X(ENTITY_FEED,                                                                                 \
-      "INSERT INTO perdure_entity(row,id,updated_at,lock_owner,lock_execution,lock_section,"       \
-      "state)"                                                                                     \
-      " SELECT "                                                                                   \
-      "row,entity_id,entity_updated_at,lock_owner,lock_execution,lock_section,entity_state"        \
-      " FROM feed_entity WHERE NOT keeps_state" ENTITY_CHANGES ",state=excluded.state")            \
+    X(ENTITY_FEED, "INSERT INTO perdure_entity(row,id,updated_at,state)"                           \
+                   " SELECT row,entity_id,entity_updated_at,entity_state FROM feed_entity"         \
+                   " WHERE NOT keeps_state ON CONFLICT(row) DO UPDATE"                             \
+                   " SET updated_at=excluded.updated_at,state=excluded.state")                     \
     X(ENTITY_KEEP_FEED,                                                                            \
-      "INSERT INTO perdure_entity(row,id,updated_at,lock_owner,lock_execution,lock_section)"       \
-      " SELECT row,entity_id,entity_updated_at,lock_owner,lock_execution,lock_section"             \
-      " FROM feed_entity WHERE keeps_state" ENTITY_CHANGES)                                        \
+      "INSERT INTO perdure_entity(row,id,updated_at)"                                              \
+      " SELECT row,entity_id,entity_updated_at FROM feed_entity"                                   \
+      " WHERE keeps_state ON CONFLICT(row) DO UPDATE SET updated_at=excluded.updated_at")          \
+    X(ENTITY_LOCK_FEED, "INSERT OR REPLACE INTO perdure_lock(row,owner,execution_id,section)"      \
+                        " SELECT row,lock_owner,lock_execution,lock_section FROM feed_entity"      \
+                        " WHERE lock_owner IS NOT NULL")                                           \
+    X(ENTITY_UNLOCK_FEED, "DELETE FROM perdure_lock WHERE row IN("                                 \
+                          "SELECT row FROM feed_entity WHERE lock_owner IS NULL)")                 \
     X(ENTITY_BUSY_FEED,                                                                            \
       "INSERT OR IGNORE INTO busy(row) SELECT row FROM feed_entity WHERE entity_is_busy")          \
     X(ENTITY_IDLE_FEED,                                                                            \
@@ -94,6 +96,7 @@
     X(TIMER_DELETE, "DELETE FROM timer WHERE instance=?1")                                         \
     X(INBOX_PUT, "INSERT OR FAIL INTO inbox(instance,arrival,event) VALUES(?1,?2,?3)")             \
     X(INBOX_REMOVE, "DELETE FROM inbox WHERE instance=?1 AND arrival BETWEEN ?2 AND ?3")           \
+    X(LOCK_DELETE, "DELETE FROM perdure_lock WHERE row=?1")                                        \
     X(ENTITY_DELETE, "DELETE FROM perdure_entity WHERE row=?1")                                    \
     X(TIMER_REMOVE, "DELETE FROM timer WHERE instance=?1 AND id=?2 AND due=?3")                    \
     X(PROGRESS_PUT, "INSERT OR REPLACE INTO progress(instance,id,data) VALUES(?1,?2,?3)")          \
@@ -111,15 +114,11 @@
     X(MAILBOX_LIST, "SELECT number,kind,flags,instance_id,execution_id,event FROM mailbox"         \
                     " WHERE partition=?1 AND number>?2 ORDER BY number LIMIT ?3")                  \
     X(STATE_BY_ID, "SELECT state FROM instance WHERE id=?1")                                       \
-    X(ENTITY_HAS, "SELECT 1" FROM_ENTITY " WHERE id=?1")                                           \
-    X(ENTITY_BY_ID, "SELECT " ENTITY_COLUMNS ",state" FROM_ENTITY " WHERE id=?1")                  \
-    X(ENTITY_BY_ROW, "SELECT " ENTITY_COLUMNS ",state" FROM_ENTITY " WHERE row=?1")                \
-    X(ENTITY_LIST,                                                                                 \
-      "SELECT " ENTITY_COLUMNS ",CASE WHEN ?8 THEN state WHEN typeof(state)<>'null' THEN '' END,"  \
-      "(SELECT count(*) FROM inbox WHERE inbox.instance=e.row)" FROM_ENTITY                        \
-      " WHERE id>=?1 AND (?2 OR id<>?1) AND id<?3 AND updated_at>=?4 AND updated_at<=?5"           \
-      " AND (?6 OR typeof(state)<>'null') AND (NOT ?7 OR lock_owner IS NOT NULL)"                  \
-      " ORDER BY id LIMIT ?9")                                                                     \
+    X(ENTITY_HAS, "SELECT 1 FROM perdure_entity WHERE id=?1")                                      \
+    X(ENTITY_BY_ID, "SELECT " ENTITY_COLUMNS ",state FROM " ENTITY_ALL " WHERE id=?1")             \
+    X(ENTITY_BY_ROW, "SELECT " ENTITY_COLUMNS ",state FROM " ENTITY_ALL " WHERE e.row=?1")         \
+    X(ENTITY_LIST_ALL, ENTITY_LIST(ENTITY_ALL))                                                    \
+    X(ENTITY_LIST_LOCKED, ENTITY_LIST(ENTITY_LOCKED))                                              \
     X(INSTANCE_BY_ID,                                                                              \
       "SELECT " INSTANCE_COLUMNS INSTANCE_PAYLOADS " FROM " INSTANCE_ALL " WHERE id=?1")           \
     X(INSTANCE_BY_ROW,                                                                             \

@@ -3,8 +3,9 @@
  * Entities, read.
  *
  *   Y1  A query goes through the index of ids, from where its page begins to where its prefix ends,
- *       and sorts nothing. What a window of time, or being locked, leaves out is passed on the way:
- *       no index of these is kept, as each put would pay for it (docs/decisions/0011).
+ *       and sorts nothing. What a window of time leaves out is passed on the way: no index of times
+ *       is kept, as each put would pay for it (docs/decisions/0011). Of the locked, who are few, it
+ *       goes through all, and sorts them.
  *   Y2  State is the last column, and a query that does not give it does not read it either:
  *       typeof looks at the head of a row only. */
 #include <limits.h>
@@ -73,9 +74,8 @@ static void bind(sqlite3_stmt *s, const struct entity_query *query, struct arena
     (void)sqlite3_bind_int64(s, 4, query->changed_from != 0 ? query->changed_from : INT64_MIN);
     (void)sqlite3_bind_int64(s, 5, query->changed_to != 0 ? query->changed_to : INT64_MAX);
     (void)sqlite3_bind_int(s, 6, query->with_empty);
-    (void)sqlite3_bind_int(s, 7, query->locked_only);
-    (void)sqlite3_bind_int(s, 8, query->with_state);
-    connection_bind_number(s, 9, limit + 1);
+    (void)sqlite3_bind_int(s, 7, query->with_state);
+    connection_bind_number(s, 8, limit + 1);
 }
 
 pd_status sqlite_query_entities(struct store *base, const struct entity_query *query,
@@ -85,7 +85,10 @@ pd_status sqlite_query_entities(struct store *base, const struct entity_query *q
     struct entity_page page = { 0 };
     struct entity_record *items = NULL;
     size_t room = 0;
-    if (!reading_start(&reading, base, STATEMENT_ENTITY_LIST, arena, err)) {
+    if (!reading_start(&reading, base,
+                       query->locked_only ? STATEMENT_ENTITY_LIST_LOCKED
+                                          : STATEMENT_ENTITY_LIST_ALL,
+                       arena, err)) {
         return reading.status;
     }
     bind(reading.statement, query, arena);

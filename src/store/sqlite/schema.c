@@ -113,11 +113,14 @@ static const char *const migration_3[] = {
     " row INTEGER PRIMARY KEY,"
     " id TEXT NOT NULL,"
     " updated_at INTEGER NOT NULL,"
-    " lock_owner TEXT,"
-    " lock_execution TEXT,"
-    " lock_section TEXT,"
     " state TEXT);"
-    "CREATE UNIQUE INDEX perdure_entity_id ON perdure_entity(id);",
+    "CREATE UNIQUE INDEX perdure_entity_id ON perdure_entity(id);"
+    /* Apart, so that locking does not write a state again: docs/decisions/0011. */
+    "CREATE TABLE perdure_lock("
+    " row INTEGER PRIMARY KEY,"
+    " owner TEXT NOT NULL,"
+    " execution_id TEXT,"
+    " section TEXT);",
     NULL
 };
 

@@ -160,7 +160,8 @@ const char *const schema_views[] = {
     TIME_OF("updated_at") " AS changed_at,"
     "EXISTS(SELECT 1 FROM busy WHERE busy.row=e.row) AS is_busy,"
     "(SELECT count(*) FROM inbox WHERE inbox.instance=e.row) AS backlog,"
-    "lock_owner AS locked_by,state,row FROM perdure_entity AS e;",
+    "owner AS locked_by,state,e.row AS row"
+    " FROM perdure_entity AS e LEFT JOIN perdure_lock AS l ON l.row=e.row;",
 
     "CREATE VIEW perdure_history AS SELECT i.id AS instance_id,"
     "row_number() OVER (PARTITION BY i.id ORDER BY h.turn,j.key) AS number,"
