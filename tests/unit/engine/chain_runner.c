@@ -111,7 +111,7 @@ static void start(struct play *play, const struct event *event)
     }
     case 'S': send_three(play); break;
     case 'N': renew(play, event->payload); break;
-    case 'Z': play_add(play, ACTION_CREATE_TIMER, 0)->fire_at = event->at; break;
+    case 'Z': play_add(play, ACTION_CREATE_TIMER, 0)->fire_at = event->at + 100 * TIME_MS; break;
     case 'E':
     case 'R': break;
     default: ask(play, 0); break;

@@ -13,7 +13,7 @@
  *   N        continues as new with its input less one, down to 0
  *   X        asks for an activity, cancels it at the first event, completes at the second
  *   V        is left to another worker
- *   Z        asks for a timer that is due, and ends the process when it fires
+ *   Z        asks for a timer, a tenth of a second, and ends the process when it fires
  *
  *   A:e      calls entity e: "add" 1, or the operation that its input names; ends as that does
  *   G:e      signals "note" 1 to 9 to entity e, and completes

@@ -188,9 +188,8 @@ static void a_board_of_another_build_is_begun_anew(void **state)
 enum { PATIENCE_MS = 20000 };
 
 struct story {
-    const char *id;
-    enum run_state state;
-    const char *type; /* of the failure */
+    const char *id, *input;
+    enum run_state state; /* with "Quarantined" as its failure */
 };
 
 /* In a process of its own: runs the engine until the instance is in a state at which it stays. */
@@ -199,7 +198,9 @@ static void live(const char *url, const struct story *story, bool starts)
     struct chain_runner runner;
     pd_error err;
     struct engine_options options = { .activity_threads = 1 };
-    struct start_command command = { .id = text_of(story->id), .name = TEXT("x") };
+    struct start_command command = {
+        .id = text_of(story->id), .name = TEXT("x"), .input = text_of(story->input)
+    };
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
     struct store *store = store_open(url, &err);
     chain_runner_init(&runner);
@@ -247,10 +248,14 @@ static void what_kills_its_process_three_times_does_not_a_fourth_time(void **sta
 {
     (void)state;
     static const struct story stories[] = {
-        { "F:poison", RUN_FAILED, "Quarantined" },
-        { "Z:poison", RUN_SUSPENDED, "Quarantined" },
+        { "F:poison", "1", RUN_FAILED },
+        { "Z:poison", "1", RUN_SUSPENDED },
+        { "A:@poison@elsewhere", "\"die\"", RUN_FAILED },
     };
-    for (size_t s = 0; s < 2; s++) {
+    /* Else it would die before it is known that there is such an instance. */
+    assert_int_not_equal(partition_of(text_of(stories[2].id), 2),
+                         partition_of(text_of(stories[2].id + 2), 2));
+    for (size_t s = 0; s < sizeof stories / sizeof stories[0]; s++) {
         char folder[] = "/tmp/perdure-board-XXXXXX", url[64], command[64];
         assert_non_null(mkdtemp(folder));
         (void)snprintf(url, sizeof url, "sqlite:%s/hub.db?partitions=2", folder);
