@@ -141,6 +141,21 @@ static void what_waits_for_a_commit_goes_on_when_the_partition_made_it_itself(vo
     assert_in_range(took, 0, 899);
 }
 
+/* A critical section of two entities: seven turns, each of which waits for the one before. */
+static void turns_that_answer_each_other_share_a_commit(void **state)
+{
+    (void)state;
+    struct house house;
+    pd_error err;
+    open_house(&house, "memory:", 1);
+    int before = house.store.commits;
+    assert_int_equal(start(&house, "Q:@a@x,@a@y", &err), PD_OK);
+    wait_ended(&house, "Q:@a@x,@a@y");
+    assert_true(house.runner.operations == 2 && house.runner.turns > 3);
+    assert_in_range(house.store.commits - before, 1, 2);
+    close_house(&house);
+}
+
 /* ---- one at a time in the store -------------------------------------------------------------- */
 
 struct client {
@@ -306,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_waits_for_a_commit_goes_on_when_the_partition_made_it_itself),
+        cmocka_unit_test(turns_that_answer_each_other_share_a_commit),
         cmocka_unit_test(a_partition_that_begins_again_is_alone_in_the_store),
         cmocka_unit_test(activities_that_wait_for_a_thread_are_not_doubled_by_a_failed_commit),
         cmocka_unit_test(results_that_came_while_the_store_failed_are_not_asked_for_again),
