@@ -783,11 +783,13 @@ PD_API PD_MUST_USE pd_status pd_hub_raise_event_(pd_hub *hub, const char *id, co
  *             and others send waits. PD_OK also when it is suspended already
  * resume      PD_OK also when it is not suspended
  * rewind      a failed instance goes on from before its failure: activities and children that
- *             failed are tried once more (children by being rewound themselves), those that
- *             succeeded are not; code that failed by itself is run again. A failure that the code
- *             had answered with another step, such as a retry or a compensation, stays as it is.
- *             The execution ID stays, and with it the keys of activities. Not possible when it
- *             failed inside a critical section, whose locks were given back
+ *             failed are tried once more (children by being rewound themselves, or from their
+ *             beginning where that is not possible), calls of entities too; those that succeeded
+ *             are not; code that failed by itself is run again. A failure that the code had
+ *             answered with another step, such as a retry or a compensation, stays as it is. The
+ *             execution ID stays, and with it the keys of activities. Not possible when it failed
+ *             inside a critical section, or in the turn in which it left one: the locks were given
+ *             back
  * purge       forgets an ended instance and its history; see pd_hub_purge_all for many. With the ID
  *             of an entity, "@name@key", as pd_hub_purge_entity */
 PD_API PD_MUST_USE pd_status pd_hub_terminate(pd_hub *hub, const char *id, const char *reason,
