@@ -49,6 +49,8 @@ enum step_kind {
 
 /* What is to be given back: sections.c. */
 struct section {
+    struct section *next; /* of those that are open */
+    int32_t step;
     size_t id_size, set_size;
     char bytes[]; /* its id; those of the lock set that have not been unlocked, in order */
 };
@@ -69,9 +71,9 @@ enum { STEPS_INLINE = 4 };
 struct steps {
     uint32_t used, room; /* entries; dead ones among the used */
     uint32_t dead;
-    uint32_t tasks;    /* living ones that are STEP_TASK */
-    uint32_t sections; /* ... STEP_LOCK or STEP_SECTION */
-    struct step *many; /* NULL: they are in `few` */
+    uint32_t tasks;           /* living ones that are STEP_TASK */
+    struct section *sections; /* of those that are STEP_LOCK or STEP_SECTION: one, or none */
+    struct step *many;        /* NULL: they are in `few` */
     struct step few[STEPS_INLINE];
 };
 

@@ -94,13 +94,12 @@ static bool remove_from(struct section *section, struct text entity)
 
 bool section_release(struct steps *steps, struct text section, struct text entity)
 {
-    const struct step *at = steps_at(steps);
-    for (uint32_t i = 0; i < steps->used && steps->sections != 0; i++) {
-        struct step step = at[i];
-        if (step.kind == STEP_SECTION && text_equal(id_of(step.section), section) &&
-            remove_from(step.section, entity)) {
-            if (step.section->set_size == 0) {
-                (void)steps_close_section(steps, step.id, STEP_SECTION);
+    struct step step;
+    for (struct section *open = steps->sections; open != NULL; open = open->next) {
+        if (text_equal(id_of(open), section) &&
+            steps_find(steps, open->step, STEP_SECTION, &step) && remove_from(open, entity)) {
+            if (open->set_size == 0) {
+                (void)steps_close_section(steps, open->step, STEP_SECTION);
             }
             return true;
         }
@@ -193,7 +192,7 @@ static void send_signal(struct core *core, struct instance *instance, enum messa
 {
     pd_error err;
     struct event_extra extra = entity_sender(instance);
-    bool may_own = kind == MESSAGE_OPERATION && instance->steps.sections != 0;
+    bool may_own = kind == MESSAGE_OPERATION && instance->steps.sections != NULL;
     if (entity_id_check(event->instance_id, &err) == PD_OK) {
         tell(core, kind, event, may_own ? &extra : NULL);
     } else {

@@ -135,7 +135,9 @@ void steps_open_child(struct steps *steps, int32_t id, struct text child)
 void steps_open_lock(struct steps *steps, int32_t id, struct section *section)
 {
     steps_open(steps, (struct step){ .id = id, .kind = STEP_LOCK, .section = section });
-    steps->sections++;
+    section->step = id;
+    section->next = steps->sections;
+    steps->sections = section;
 }
 
 bool steps_get(const struct steps *steps, int32_t id, struct step *ret)
@@ -187,8 +189,11 @@ bool steps_close_section(struct steps *steps, int32_t id, enum step_kind kind)
     if (!steps_close(steps, id, kind, &step)) {
         return false;
     }
-    assert_that(steps->sections != 0);
-    steps->sections--;
+    struct section **at = &steps->sections;
+    while (*at != step.section) {
+        at = &(*at)->next;
+    }
+    *at = step.section->next;
     mem_free(step.section);
     return true;
 }

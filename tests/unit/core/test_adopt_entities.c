@@ -3,6 +3,8 @@
  * Instances that come with a history in which they spoke with entities: core_adopt. How it looks
  * from outside is in the stories core_entity_rewind and core_entity_fork.
  */
+#include <time.h>
+
 #include "core/core_priv.h"
 #include "rig.h"
 
@@ -124,6 +126,37 @@ static void a_critical_section_that_was_left_is_none_of_its_own(void **state)
     assert_null(core_next_letter(rig->core));
 }
 
+/* As no code would have it, and a stranger might. Quadratic would take a minute. */
+static void unlockings_of_nothing_beside_many_open_steps_are_folded_in_linear_time(void **state)
+{
+    enum { MANY = 200000 };
+    static const struct event_extra one = { .lock_set = TEXT_INIT("@a@\n") };
+    struct rig *rig = *state;
+    struct event *events = arena_alloc(&rig->scratch, (2 * MANY + 6) * sizeof *events);
+    size_t count = 0;
+    events[count++] = calls[0];
+    events[count++] = calls[1];
+    for (int32_t i = 0; i < MANY; i++) {
+        events[count++] =
+            (struct event){ .kind = EVENT_TIMER_CREATED, STEP(i), .fire_at = TIME_NEVER - 1 };
+    }
+    events[count++] = (struct event){
+        .kind = EVENT_LOCK_REQUESTED, STEP(MANY), .request_id = TEXT("s"), .extra = &one
+    };
+    events[count++] = (struct event){ .kind = EVENT_LOCK_GRANTED, END_OF(MANY) };
+    for (int32_t i = 0; i <= MANY; i++) {
+        events[count++] = (struct event){ .kind = EVENT_UNLOCK_SENT,
+                                          NOBODY,
+                                          .request_id = i < MANY ? TEXT("t") : TEXT("s"),
+                                          .instance_id = TEXT("@a@") };
+    }
+    const struct turn_events turn = { events, count };
+    clock_t from = clock();
+    assert_int_equal(adopt(rig, &turn, 1, NULL), PD_OK);
+    assert_true((double)(clock() - from) / CLOCKS_PER_SEC < 5);
+    assert_int_equal(steps_count(&core_find(rig->core, TEXT("new"))->steps), MANY);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -132,6 +165,7 @@ int main(void)
         TEST(an_open_call_is_said_to_its_entity_again_by_the_one_that_goes_on),
         TEST(a_call_to_what_cannot_be_an_entity_fails_again),
         TEST(a_critical_section_that_was_left_is_none_of_its_own),
+        TEST(unlockings_of_nothing_beside_many_open_steps_are_folded_in_linear_time),
     };
     return cmocka_run_group_tests_name("adopt, entities", tests, NULL, NULL);
 }
