@@ -259,7 +259,7 @@ static void script_again(struct play *p)
 static pd_result by_hand(pd_orchestration *o, pd_value input)
 {
     const pd_entity_id ids[] = { ACCOUNT("a") };
-    pd_lock lock = pd_lock_(o, ids, 1), copy = lock, none = { 0 };
+    pd_lock lock = pd_lock_(o, ids, 1), copy = lock, late = lock, none = { 0 };
     pd_call_activity(o, "A", input);
     pd_unlock_(&lock);
     pd_unlock_(&lock);
@@ -267,7 +267,7 @@ static pd_result by_hand(pd_orchestration *o, pd_value input)
     pd_unlock_(&none);
     pd_unlock_(NULL);
     pd_lock second = pd_lock_(o, ids, 1);
-    pd_unlock_(&copy); /* not the second */
+    pd_unlock_(&late); /* not the second */
     pd_call_activity(o, "B", input);
     pd_unlock_(&second);
     return pd_ok(o, PD_NULL);

@@ -289,6 +289,10 @@ static void lists_and_deletions_are_undone_as_well(void **state)
                         "call forget failed No: after deleting\ncall add -> 2\n"
                         "call setNan failed BadPayload: pd_set_state: JSON has no NaN\n"
                         "state [1,2,[{\"k\":null}]]\n");
+    stand_call(&s, "add", "4");
+    stand_call(&s, "add", "true"); /* the last thing that is written is not the state */
+    assert_string_equal(stand_run(&s), "call add -> 3\ncall add failed Refused: no\n"
+                                       "state [1,2,[{\"k\":null}],4]\n");
     stand_call(&s, "setNan", "1");
     stand_call(&s, "forget", "\"No\"");
     assert_string_equal(stand_run(&s),
