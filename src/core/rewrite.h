@@ -26,11 +26,11 @@
  * The turn in which it failed is undone, and with it those before it in which the code asked for
  * nothing: it was waiting for others still (a fan-out). What had come in in these turns waits
  * again, but for failures of activities, children and calls: they are taken out, so that these
- * steps are open and asked for again. Where a retry policy went on in such a turn, its new attempts and their
- * timers stay, and so do the failures that they answer. A failure that the code has answered with a
- * step of its own (a compensation), or that came before one, stays too, because history could not
- * be replayed without it. The execution id stays, so keys of activities do. What the last turn sent
- * is sent again when the code sends it again.
+ * steps are open and asked for again. Where a retry policy went on in such a turn, its new attempts
+ * and their timers stay, and so do the failures that they answer. A failure that the code has
+ * answered with a step of its own (a compensation), or that came before one, stays too, because
+ * history could not be replayed without it. The execution id stays, so keys of activities do. What
+ * the last turn sent (events, signals) is sent again when the code sends it again.
  *
  *   rewound   EXECUTION_REWOUND, becomes the first event that waits, behind EXECUTION_STARTED and
  *             earlier ones of its kind that stand there
@@ -64,8 +64,8 @@ pd_status rewrite_fork(const struct instance_record *record, const struct turn_e
 void rewrite_split(const struct event *events, size_t count, struct arena *arena,
                    const struct turn_events **ret, size_t *ret_count);
 
-/* The LOCK_REQUESTED of the critical section that it is inside of, or waits to get into, when it has
- * lived so far; NULL: none. */
+/* The LOCK_REQUESTED of the critical section that it is inside of, or waits to get into, when it
+ * has lived so far; NULL: none. */
 const struct event *rewrite_open_section(const struct adoption *adoption);
 
 /* Is this a history that an instance can go on from, or have ended with? What comes from outside

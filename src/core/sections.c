@@ -9,8 +9,8 @@
  *
  *   G1  An unlocking for a section that has not been granted, or has given the entity back, is
  *       written in history and has no effect.
- *   G2  The set of a section is in order and of ids that are ids: whatever asks otherwise is refused
- *       before (core_takes_result).
+ *   G2  The set of a section is in order and of ids that are ids: whatever asks otherwise is
+ *       refused before (core_takes_result).
  */
 #include <string.h>
 

@@ -19,7 +19,9 @@
  * or entered or left one in the turn in which it failed.
  *
  * Forks, at every event, hold the first of these, too, and are refused exactly where a machine that
- * has replayed the turns before is inside a section, or on its way into one. PERDURE_REWRITE_SEED=n tests one seed.
+ * has replayed the turns before is inside a section, or on its way into one.
+ *
+ * PERDURE_REWRITE_SEED=n tests one seed.
  */
 /* clang-format off: cmocka needs these four before it */
 #include <setjmp.h>

@@ -22,7 +22,8 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${CC:-gcc}" -std=c17 -D_GNU_SOURCE -g -Isrc -Iinclude -o "$work/oracle" \
-    $here/oracle/oracle.c $here/samples.c $here/same.c "$build/internal/libperdure_objects.a" -lpthread -lm
+    $here/oracle/oracle.c $here/samples.c $here/same.c \
+    "$build/internal/libperdure_objects.a" -lpthread -lm
 
 failed=0
 complain() {
