@@ -43,9 +43,6 @@ static bool has_place_in_set(const struct event *event)
 
 bool entities_take(const struct event *event)
 {
-    if (!text_is_present(event->request_id)) {
-        return false;
-    }
     if (event->kind == EVENT_ENTITY_CALLED) {
         return has_sender(event);
     }

@@ -110,8 +110,7 @@ static bool fits(enum message_kind kind, const struct event *event)
     case MESSAGE_ANSWER:
         return event->kind == EVENT_ENTITY_COMPLETED || event->kind == EVENT_ENTITY_FAILED ||
                event->kind == EVENT_LOCK_GRANTED;
-    case MESSAGE_CANCEL_SIGNAL:
-        return event->kind == EVENT_SIGNAL_CANCELLED && text_is_present(event->request_id);
+    case MESSAGE_CANCEL_SIGNAL: return event->kind == EVENT_SIGNAL_CANCELLED;
     case MESSAGE_PURGE:
     case MESSAGE_ADOPT: break; /* have no event */
     }

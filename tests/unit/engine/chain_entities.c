@@ -165,12 +165,13 @@ static struct action *act(struct batch_play *play, enum action_kind kind, struct
     return action;
 }
 
-static void ask_for_too_much(struct batch_play *play)
+static struct text ask_for_much(struct batch_play *play, int times)
 {
     static char large[16 * 1024 * 1024];
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < times; i++) {
         act(play, ACTION_SIGNAL_ENTITY, TEXT("@a@"))->payload = text_make(large, sizeof large);
     }
+    return text_make(large, sizeof large);
 }
 
 static void operate(struct batch_play *play, const struct event *event,
@@ -192,7 +193,11 @@ static void operate(struct batch_play *play, const struct event *event,
     } else if (text_equal(name, TEXT("delete"))) {
         play->state = TEXT_ABSENT;
     } else if (text_equal(name, TEXT("large"))) {
-        ask_for_too_much(play);
+        (void)ask_for_much(play, 40);
+    } else if (text_equal(name, TEXT("brim"))) {
+        play->state = TEXT("0");
+        ret->payload = ask_for_much(play, 31); /* with this: 512 MiB */
+        return;
     } else if (text_equal(name, TEXT("tell"))) {
         act(play, ACTION_SIGNAL_ENTITY, inside(event->payload));
     } else if (text_equal(name, TEXT("later"))) {

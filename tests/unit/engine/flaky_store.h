@@ -20,14 +20,14 @@ struct flaky_store {
     _Atomic int commits_to_lie;  /* so many next ones are made, and say they failed */
     _Atomic int loads_to_fail;
     _Atomic int owns_to_fail;
-    _Atomic bool damages_entities; /* that are loaded */
-    _Atomic int transacts_to_fail; /* before anything is done */
-    _Atomic int transacts_to_lie;  /* they are made, and say they failed */
-    _Atomic int commits;           /* that succeeded */
-    _Atomic int dwell_us;          /* so long commit, own and trim take at least */
-    _Atomic int inside;            /* threads in one of these three ... */
-    _Atomic int overlaps;          /* ... and how often one came in while another was there */
-    _Atomic bool is_deaf;          /* wait returns only when woken: no news of mail */
+    _Atomic bool damages_entities, damages_inboxes; /* that are loaded */
+    _Atomic int transacts_to_fail;                  /* before anything is done */
+    _Atomic int transacts_to_lie;                   /* they are made, and say they failed */
+    _Atomic int commits;                            /* that succeeded */
+    _Atomic int dwell_us;                           /* so long commit, own and trim take at least */
+    _Atomic int inside;                             /* threads in one of these three ... */
+    _Atomic int overlaps; /* ... and how often one came in while another was there */
+    _Atomic bool is_deaf; /* wait returns only when woken: no news of mail */
     _Atomic bool is_woken;
     _Atomic int database; /* as committed */
     _Atomic int transacts_begun, transacts;

@@ -198,9 +198,9 @@ static void live(const char *url, const struct story *story, bool starts)
     struct chain_runner runner;
     pd_error err;
     struct engine_options options = { .activity_threads = 1 };
-    struct start_command command = {
-        .id = text_of(story->id), .name = TEXT("x"), .input = text_of(story->input)
-    };
+    struct start_command command = { .id = text_of(story->id),
+                                     .name = TEXT("x"),
+                                     .input = text_of(story->input) };
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
     struct store *store = store_open(url, &err);
     chain_runner_init(&runner);

@@ -91,6 +91,10 @@ static void each_letter_of_a_call_has_its_own_fate(void **state)
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(portion->statuses[i], wanted[i]);
     }
+    struct start_command start = { .id = TEXT("@sum@a"), .name = TEXT("x") };
+    assert_int_equal(engine_start_instances(house.engine, &start, 1, NULL, &err), PD_E_INVALID);
+    start.is_fresh = true;
+    assert_int_equal(engine_start_instances(house.engine, &start, 1, NULL, &err), PD_E_INVALID);
     wait_state(&house, "@sum@a", "7");
     wait_state(&house, "@sum@b", "7");
     wait_state(&house, "@sum@", "7");
