@@ -117,7 +117,9 @@ check "at most two" equal 2 "$("$perdure" entity list --limit 2 -o id | wc -l)"
 check "changed since" equal 5 "$("$perdure" entity list --since 1h -o id | wc -l)"
 check "not changed before" equal 0 "$("$perdure" entity list --until 1h -o id | wc -l)"
 check "show" run 0 entity show @counter@a -o json
-known() { for key in id name key backlog state lockedBy; do json out "\$.$key"; done | tr '\n' '|'; }
+known() {
+    for key in id name key backlog state lockedBy; do json out "\$.$key"; done | tr '\n' '|'
+}
 check "has what is known" equal '@counter@a|counter|a|0|7||' "$(known)"
 check "one that is missing is not found" refused 3 "not found" entity show @counter@nobody
 check "nor its state" refused 3 "not found" entity state @counter@nobody
