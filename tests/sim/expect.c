@@ -135,10 +135,28 @@ static uint64_t ask_child(struct walk *walk, const struct leaf *leaf)
     case ENDS_BY_AWAIT:
     case ENDS_BY_AWAIT_ALL:
     case ENDS_BY_CHILD: hash = hash_failure("TaskFailed", 0); break;
+    case ENDS_BY_MISUSE: hash = hash_failure("Misuse", 0); break;
     }
     int failures = expected.ending == ENDS_WELL ? 0 : 1000;
     count_attempts(walk, leaf, &walk->asked.children, attempts_of(&leaf->retry, false, failures));
     return hash;
+}
+
+static uint64_t ask_entity(struct walk *walk, const struct errand *errand)
+{
+    walk->asked.calls++;
+    if (errand->entity == SIM_STRANGER) {
+        return hash_failure("EntityNotFound", 0);
+    }
+    if (errand->deed == DEED_NOPE) {
+        return hash_failure("OperationNotFound", 0);
+    }
+    switch (errand->how) {
+    case HOW_WELL: break;
+    case HOW_FAIL: return hash_failure("SimFail", errand->value);
+    case HOW_LEAVE: return hash_failure("BadInput", 0);
+    }
+    return hash_int(errand->value);
 }
 
 static bool does_well(struct walk *walk, const struct leaf *leaf, uint64_t hash)
@@ -151,6 +169,7 @@ static bool does_well(struct walk *walk, const struct leaf *leaf, uint64_t hash)
     case LEAF_TIMER:
     case LEAF_EVENT: return true;
     case LEAF_ACTIVITY: return !leaf->is_unknown && hash == hash_answer(leaf->number);
+    case LEAF_ENTITY: return hash == hash_int(leaf->errand.value);
     case LEAF_CHILD: break;
     }
     struct walk other = { .depth = walk->depth };
@@ -170,6 +189,7 @@ static uint64_t ask(struct walk *walk, const struct leaf *leaf, bool *ret_short)
     case LEAF_TIMER: walk->asked.timers++; break;
     case LEAF_ACTIVITY: hash = ask_activity(walk, leaf); break;
     case LEAF_CHILD: hash = ask_child(walk, leaf); break;
+    case LEAF_ENTITY: hash = ask_entity(walk, &leaf->errand); break;
     case LEAF_EVENT:
         at = walk->taken[leaf->name]++;
         *ret_short = at >= walk->raised[leaf->name].count;
@@ -247,6 +267,50 @@ static void expect_collect(struct walk *walk)
     walk->left_count = 0;
 }
 
+/* ---- entities ---- */
+
+static bool is_in_set(const struct op *op, size_t count, unsigned entity)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (op->set[i] == entity) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void expect_locked(struct walk *walk, const struct op *op)
+{
+    bool is_short;
+    walk->asked.locks++;
+    for (size_t i = 0; i < op->set_count; i++) {
+        bool is_looked_at = !is_in_set(op, i, op->set[i]) && op->set[i] != SIM_STRANGER;
+        walk->asked.calls += is_looked_at ? 2 : 0;
+    }
+    for (size_t i = 0; i < op->count; i++) {
+        const struct leaf *leaf = &op->leaves[i];
+        if (leaf->kind == LEAF_ENTITY && !is_in_set(op, op->set_count, leaf->errand.entity)) {
+            walk->asked.signals++;
+            continue;
+        }
+        uint64_t hash = ask(walk, leaf, &is_short);
+        see(walk, hash, is_short);
+    }
+    walk->asked.calls += op->is_transfer ? 2 : 0;
+    walk->asked.timers += op->is_transfer && op->leaves[0].number % 3 == 0;
+}
+
+static void expect_signal(struct walk *walk, const struct op *op)
+{
+    const struct leaf *leaf = &op->leaves[0];
+    walk->asked.signals++;
+    walk->asked.takings_back += leaf->is_cancelled;
+    if (leaf->is_cancelled && leaf->follow > 0) {
+        walk->asked.tasks++;
+        see(walk, true, false);
+    }
+}
+
 static void expect_op(struct walk *walk, const struct op *op)
 {
     bool is_short = false;
@@ -265,6 +329,8 @@ static void expect_op(struct walk *walk, const struct op *op)
         see(walk, true, false);
         break;
     case OP_SEND: walk->asked.sends++; break;
+    case OP_SIGNAL: expect_signal(walk, op); break;
+    case OP_LOCKED: expect_locked(walk, op); break;
     case OP_NOW:
     case OP_SAY:
     case OP_CHANCE:
@@ -276,6 +342,7 @@ static void expect_litter(struct walk *walk, unsigned times)
 {
     walk->asked.tasks += times;
     walk->asked.timers += times;
+    walk->asked.calls += times;
     walk->asked.children += walk->depth < DEPTH_MAX ? times : 0;
 }
 
@@ -303,6 +370,9 @@ void program_expect(const struct program *program, const struct position *positi
         expect_op(&walk, &program->ops[i]);
     }
     expect_litter(&walk, program->litters_first + program->litters_last);
+    if (program->ends_locked) {
+        expect_locked(&walk, &program->section);
+    }
     expect_awaited(&walk, program);
     *ret = (struct expectation){
         .is_possible = !walk.is_short,
@@ -312,6 +382,8 @@ void program_expect(const struct program *program, const struct position *positi
         .asked = walk.asked,
     };
     memcpy(ret->taken, walk.taken, sizeof walk.taken);
-    expect_collect(&walk);
+    if (!program->ends_locked) {
+        expect_collect(&walk);
+    }
     ret->sure_mended = walk.sure;
 }

@@ -10,34 +10,21 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "program.h"
+#include "play_priv.h"
 
-enum { LEFT_MAX = OPS_MAX * FAN_MAX };
-
-struct left {
-    pd_task *task;
-    bool is_child;
-};
-
-struct player {
-    pd_orchestration *o;
-    const struct program *program;
-    struct position at;
-    unsigned named, sent;
-    struct left left[LEFT_MAX];
-    size_t left_count;
-};
-
-static void see(struct player *player, uint64_t hash)
+void player_see(struct player *player, uint64_t hash)
 {
     player->at.sum = hash_mix(player->at.sum, hash);
 }
 
-static void see_for_sure(struct player *player, uint64_t hash)
+void player_see_for_sure(struct player *player, uint64_t hash)
 {
     player->at.sure = hash_mix(player->at.sure, hash);
-    see(player, hash);
+    player_see(player, hash);
 }
+
+#define see player_see
+#define see_for_sure player_see_for_sure
 
 /* ---- leaves ---- */
 
@@ -92,13 +79,14 @@ static pd_task *start_child(struct player *player, const struct leaf *leaf)
     return pd_start_child_(o, pd_ref_name("play"), &call);
 }
 
-static pd_task *start_leaf(struct player *player, const struct leaf *leaf)
+pd_task *player_start(struct player *player, const struct leaf *leaf)
 {
     switch (leaf->kind) {
     case LEAF_ACTIVITY: return start_activity(player, leaf, leaf->number, leaf->fails);
     case LEAF_TIMER: return pd_start_timer(player->o, pd_milliseconds(leaf->delay_ms));
     case LEAF_EVENT: return pd_expect_event(player->o, sim_event_names[leaf->name]);
     case LEAF_CHILD: return start_child(player, leaf);
+    case LEAF_ENTITY: return visit_start(player, &leaf->errand);
     }
     return NULL;
 }
@@ -196,7 +184,7 @@ static void fan(struct player *player, const struct op *op)
 {
     pd_task *tasks[FAN_MAX];
     for (size_t i = 0; i < op->count; i++) {
-        tasks[i] = start_leaf(player, &op->leaves[i]);
+        tasks[i] = player_start(player, &op->leaves[i]);
     }
     cancel(player, op, tasks);
     switch (op->join) {
@@ -233,7 +221,7 @@ static void call(struct player *player, const struct op *op)
     } else if (is_whole && leaf->kind == LEAF_EVENT) {
         see_for_sure(player, hash_value(pd_wait_event(player->o, sim_event_names[leaf->name])));
     } else {
-        pd_task *task = start_leaf(player, leaf);
+        pd_task *task = player_start(player, leaf);
         cancel(player, op, &task);
         pd_wait(player->o, task);
         see_for_sure(player, outcome(op, 0, task));
@@ -266,7 +254,12 @@ static void event_for(struct player *player, const struct op *op)
     see(player, hash_value(payload));
 }
 
-/* Its number tells whose it is, and which of his. */
+int64_t player_number(struct player *player)
+{
+    uint64_t self = hash_text(pd_execution_id(player->o)) >> 24;
+    return (int64_t)(self << 12 | ++player->sent);
+}
+
 static void send_event(struct player *player, const struct op *op)
 {
     pd_orchestration *o = player->o;
@@ -276,8 +269,7 @@ static void send_event(struct player *player, const struct op *op)
     } else if (op->receiver == SEND_PARENT) {
         to = pd_parent_id(o);
     }
-    uint64_t self = hash_text(pd_execution_id(o)) >> 24;
-    int64_t number = (int64_t)(self << 12 | ++player->sent);
+    int64_t number = player_number(player);
     pd_send_event(o, to, sim_event_aliases[op->number % SIM_NAMES], PD_OBJ("from", 2, "n", number));
 }
 
@@ -305,6 +297,8 @@ static void carry_out(struct player *player, const struct op *op)
         break;
     case OP_SEND: send_event(player, op); break;
     case OP_EVENT_FOR: event_for(player, op); break;
+    case OP_SIGNAL: visit_signal(player, op); break;
+    case OP_LOCKED: visit_locked(player, op); break;
     }
 }
 
@@ -315,14 +309,17 @@ static void litter(struct player *player)
 {
     static const struct leaf timer = { .kind = LEAF_TIMER, .delay_ms = 700 };
     struct leaf child = { .kind = LEAF_CHILD, .seed = (uint64_t)player->program->number };
-    (void)start_leaf(player, &plain);
-    (void)start_leaf(player, &timer);
+    struct leaf entity = { .kind = LEAF_ENTITY, .errand = { .value = player->program->number } };
+    (void)player_start(player, &plain);
+    (void)player_start(player, &timer);
+    (void)player_start(player, &entity);
     if (player->at.depth < DEPTH_MAX) {
-        (void)start_leaf(player, &child);
+        (void)player_start(player, &child);
     }
 }
 
-/* When that is mended, what was left is waited for. */
+/* When that is mended, what was left is waited for; not in a critical section, because a child may
+ * want it. */
 static void await_one(struct player *player, const struct program *program)
 {
     pd_retry retry;
@@ -330,7 +327,9 @@ static void await_one(struct player *player, const struct program *program)
     pd_literal input = PD_OBJ("n", program->number, "fails", PD_TRUE, "mends", PD_TRUE);
     call.input = pd_of_literal(input);
     (void)pd_call_activity_(player->o, pd_ref_name("work"), &call);
-    collect(player);
+    if (!program->ends_locked) {
+        collect(player);
+    }
 }
 
 static void await_all(struct player *player, const struct program *program)
@@ -355,7 +354,7 @@ static void await_fall(struct player *player, const struct program *program)
     collect(player);
 }
 
-static pd_result end(struct player *player)
+pd_result player_end(struct player *player)
 {
     pd_orchestration *o = player->o;
     const struct program *program = player->program;
@@ -367,6 +366,7 @@ static pd_result end(struct player *player)
     case ENDS_BY_AWAIT: await_one(player, program); break;
     case ENDS_BY_AWAIT_ALL: await_all(player, program); break;
     case ENDS_BY_CHILD: await_fall(player, program); break;
+    case ENDS_BY_MISUSE: visit_misuse(player); break;
     case CONTINUES:
     case ENDS_WELL: break;
     }
@@ -401,7 +401,7 @@ static pd_result play(pd_orchestration *o, pd_value input)
     if (program->litters_last) {
         litter(player);
     }
-    return end(player);
+    return program->ends_locked ? visit_end_locked(player) : player_end(player);
 }
 
 static pd_result fall(pd_orchestration *o, pd_value input)
@@ -410,10 +410,15 @@ static pd_result fall(pd_orchestration *o, pd_value input)
     return pd_ok(o, PD_NULL);
 }
 
+static const pd_operation account_operations[] = {
+    { "get", account_get },
+    { "take", account_take },
+    { "give", account_give },
+};
+
 const pd_function play_program[] = {
-    PD_FUNCTION("fall", fall),
-    PD_FUNCTION("play", play),
-    PD_FUNCTION("work", work),
-    PD_TRANSACTION("pay", pay),
+    PD_FUNCTION("fall", fall), PD_FUNCTION("play", play),
+    PD_FUNCTION("work", work), PD_TRANSACTION("pay", pay),
+    PD_FUNCTION("box", box),   PD_ENTITY_TABLE("account", account_operations),
 };
 const size_t play_program_count = sizeof play_program / sizeof *play_program;

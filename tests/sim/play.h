@@ -22,6 +22,10 @@ struct till {
     void (*pay)(void *owner, const char *key);
 };
 
+/* ---- box.c ---- */
+
+pd_entity_fn box;
+pd_entity_fn account_get, account_take, account_give;
 /* ---- work.c ---- */
 
 pd_activity_fn work;

@@ -11,6 +11,27 @@
 const char *const sim_event_names[SIM_NAMES] = { "go", "Approved", "a name with \"quotes\"" };
 const char *const sim_event_aliases[SIM_NAMES] = { "GO", "approved", "a NAME with \"quotes\"" };
 
+const struct sim_entity sim_entities[SIM_ENTITIES] = {
+    { "box", "BOX", "", "@box@" },
+    { "box", "Box", "b", "@box@b" },
+    { "box", "bOX", "Third@x \xc3\xa9", "@box@Third@x \xc3\xa9" },
+    { "account", "Account", "1", "@account@1" },
+    { "account", "ACCOUNT", "2", "@account@2" },
+    { "account", "accounT", "3", "@account@3" },
+    { "account", "account", "4", "@account@4" },
+    { "nobody", "NoBody", "1", "@nobody@1" },
+};
+const char *const sim_deeds[DEED_COUNT] = {
+#define X(deed, name, alias) name,
+    DEED_MAP(X)
+#undef X
+};
+const char *const sim_deed_aliases[DEED_COUNT] = {
+#define X(deed, name, alias) alias,
+    DEED_MAP(X)
+#undef X
+};
+
 /* ---- making ---- */
 
 /* On both sides of the engine's window of 300 s, and far beyond. */
@@ -25,7 +46,7 @@ enum { DELAYS = sizeof delays_ms / sizeof *delays_ms };
 /* How a program is made: what depends on where it stands. */
 struct making {
     struct random random;
-    bool is_racy;
+    bool is_racy, is_social; /* social: has to do with entities */
     unsigned depth;
 };
 
@@ -76,11 +97,39 @@ static void make_child(struct making *making, struct leaf *leaf)
     }
 }
 
+/* What is known of the answer beforehand: so only what does not depend on what others did. */
+static void make_errand(struct making *making, struct errand *errand, bool may_fail)
+{
+    static const enum deed deeds[] = { DEED_ADD,  DEED_ADD,  DEED_ADD,   DEED_ADD,
+                                       DEED_TELL, DEED_TELL, DEED_START, DEED_DELETE };
+    *errand = (struct errand){
+        .entity = (unsigned)below(making, SIM_BOXES),
+        .deed = deeds[below(making, sizeof deeds / sizeof *deeds)],
+        .value = (int64_t)below(making, 100000),
+        .to = (unsigned)below(making, SIM_BOXES),
+        .hops = (unsigned)below(making, HOPS_MAX + 1),
+        .delay_ms = chance(making, 1, 3) ? (int64_t)below(making, 2000) : 0,
+    };
+    if (errand->deed == DEED_START && making->depth > 0) {
+        errand->deed = DEED_ADD; /* or it would never end */
+    }
+    if (may_fail && chance(making, 1, 6)) {
+        errand->how = chance(making, 2, 3) ? HOW_FAIL : HOW_LEAVE;
+    }
+    if (may_fail && chance(making, 1, 16)) {
+        errand->entity = chance(making, 1, 2) ? SIM_STRANGER : SIM_BOXES;
+        errand->deed = DEED_NOPE;
+    }
+}
+
 static void make_leaf(struct making *making, struct leaf *leaf, bool may_fail)
 {
-    uint64_t kind = below(making, 11);
+    uint64_t kind = below(making, making->is_social ? 15 : 11);
     *leaf = (struct leaf){ .number = (int64_t)below(making, 100000) };
-    if (kind < 2) {
+    if (kind >= 11) {
+        leaf->kind = LEAF_ENTITY;
+        make_errand(making, &leaf->errand, may_fail);
+    } else if (kind < 2) {
         leaf->kind = LEAF_TIMER;
         leaf->delay_ms = delays_ms[below(making, DELAYS)];
     } else if (kind < 4 && making->depth == 0) {
@@ -131,6 +180,101 @@ static void make_fan(struct making *making, struct op *op)
     }
 }
 
+/* ---- entities -------------------------------------------------------------------------------- */
+
+/* Those of a client may be for anybody, and do anything. */
+static void make_signal(struct making *making, struct op *op)
+{
+    struct leaf *leaf = &op->leaves[0];
+    op->kind = OP_SIGNAL;
+    make_errand(making, &leaf->errand, true);
+    leaf->delay_ms = chance(making, 1, 2) ? delays_ms[below(making, DELAYS)] : 0;
+    leaf->is_cancelled = chance(making, 1, 4);
+    leaf->follow = leaf->is_cancelled ? (unsigned)below(making, 2) : 0; /* cancelled later */
+}
+
+static bool is_in_set(const struct op *op, unsigned entity)
+{
+    for (size_t i = 0; i < op->set_count; i++) {
+        if (op->set[i] == entity) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void make_set(struct making *making, struct op *op)
+{
+    op->set_count = 1 + (size_t)below(making, SET_MAX);
+    for (size_t i = 0; i < op->set_count; i++) {
+        op->set[i] = (unsigned)below(making, chance(making, 1, 8) ? SIM_ENTITIES : SIM_BOXES);
+    }
+    op->is_transfer = chance(making, 1, 3);
+    if (op->is_transfer) {
+        op->set_count += op->set_count < 2;
+        op->set[0] = SIM_BOXES + (unsigned)below(making, SIM_ACCOUNTS);
+        op->set[1] =
+            SIM_BOXES +
+            (op->set[0] - SIM_BOXES + 1 + (unsigned)below(making, SIM_ACCOUNTS - 1)) % SIM_ACCOUNTS;
+    }
+}
+
+/* What may be done inside: what is for an entity of the set is a call, else a signal. */
+static void make_inner(struct making *making, const struct op *op, struct leaf *leaf)
+{
+    static const int64_t delays[] = { 0, 1, 1000, 60000, 301000, -1 };
+    uint64_t kind = below(making, 8);
+    *leaf = (struct leaf){ .number = (int64_t)below(making, 100000) };
+    if (kind < 4) {
+        leaf->kind = LEAF_ENTITY;
+        make_errand(making, &leaf->errand, true);
+        if (chance(making, 2, 3)) {
+            leaf->errand.entity = op->set[below(making, op->set_count)];
+            leaf->errand.deed = sim_is_box(leaf->errand.entity) ? leaf->errand.deed : DEED_NOPE;
+        }
+        bool is_late = !is_in_set(op, leaf->errand.entity) && chance(making, 1, 3);
+        leaf->delay_ms = is_late ? delays_ms[below(making, DELAYS)] : 0;
+        if (is_late && leaf->errand.deed == DEED_DELETE) {
+            leaf->errand.deed = DEED_ADD; /* it may come inside a later section, as its owner's */
+        }
+    } else if (kind == 4) {
+        leaf->kind = LEAF_TIMER;
+        leaf->delay_ms = delays[below(making, sizeof delays / sizeof *delays)];
+    } else if (kind == 5 && making->depth == 0) {
+        leaf->kind = LEAF_EVENT;
+        leaf->name = (unsigned)below(making, SIM_NAMES);
+    } else {
+        make_activity(making, leaf, true);
+    }
+}
+
+/* All at once: then no entity twice. */
+static void part(struct op *op)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        for (size_t k = 0; k < i && op->leaves[i].kind == LEAF_ENTITY; k++) {
+            if (op->leaves[k].kind == LEAF_ENTITY &&
+                op->leaves[k].errand.entity == op->leaves[i].errand.entity) {
+                op->leaves[i] = (struct leaf){ .kind = LEAF_TIMER, .delay_ms = 1 };
+            }
+        }
+    }
+}
+
+static void make_locked(struct making *making, struct op *op)
+{
+    op->kind = OP_LOCKED;
+    make_set(making, op);
+    op->join = chance(making, 1, 3) ? JOIN_ALL : JOIN_ORDER;
+    op->count = (size_t)below(making, 5);
+    for (size_t i = 0; i < op->count; i++) {
+        make_inner(making, op, &op->leaves[i]);
+    }
+    if (op->join == JOIN_ALL) {
+        part(op);
+    }
+}
+
 /* What takes no time. */
 static void make_aside(struct making *making, struct op *op)
 {
@@ -143,9 +287,13 @@ static void make_aside(struct making *making, struct op *op)
 
 static void make_op(struct making *making, struct op *op)
 {
-    uint64_t kind = below(making, 12);
+    uint64_t kind = below(making, making->is_social ? 18 : 12);
     *op = (struct op){ .kind = OP_CALL };
-    if (kind < 4) {
+    if (kind >= 15) {
+        make_locked(making, op);
+    } else if (kind >= 12) {
+        make_signal(making, op);
+    } else if (kind < 4) {
         op->count = 1;
         make_leaf(making, &op->leaves[0], true);
     } else if (kind < 7) {
@@ -170,6 +318,16 @@ static void make_ending(struct making *making, struct program *program)
     program->ending = ending < 5 ? endings[ending] : ENDS_WELL;
     program->number = (int64_t)below(making, 100000);
     program->failing = 1 + (unsigned)below(making, (1 << AWAIT_ALL_COUNT) - 1);
+    program->ends_locked = making->is_social && chance(making, 1, 4);
+    if (program->ends_locked) {
+        make_locked(making, &program->section);
+        program->misuse = (enum misuse)below(making, MISUSES);
+        program->ending = chance(making, 1, 4) ? ENDS_BY_MISUSE : program->ending;
+        if (program->ending == ENDS_BY_CHILD) {
+            program->ending = ENDS_BY_MISUSE;
+            program->misuse = MISUSE_CHILD;
+        }
+    }
 }
 
 /* Before it continues, a program that is not racy has taken all events that it asked for. */
@@ -193,6 +351,7 @@ void program_make(struct program *program, const struct position *position)
     memset(program, 0, sizeof *program);
     making.is_racy = position->depth == 0 && chance(&making, 1, 4);
     program->is_racy = making.is_racy;
+    making.is_social = chance(&making, 1, 2);
     unsigned rounds = chance(&making, 1, 4) ? 2 + (unsigned)below(&making, 2) : 1;
     random_seed(&making.random, hash_mix(position->seed, position->round));
     program->op_count = (size_t)below(&making, (position->depth == 0 ? OPS_MAX : 3) + 1);
@@ -224,6 +383,11 @@ uint64_t hash_mix(uint64_t hash, uint64_t value)
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
     x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
     return x ^ (x >> 31);
+}
+
+int64_t sim_number_after(int64_t n, uint64_t which)
+{
+    return (int64_t)(hash_mix((uint64_t)n, which) >> 11);
 }
 
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)

@@ -25,11 +25,64 @@
 
 enum { FAN_MAX = 12, OPS_MAX = 10, SIM_NAMES = 3, FOLLOW_MAX = 2, DEPTH_MAX = 2, CHANGES = 3 };
 
+/* Entities: boxes are one function, accounts a table, the stranger has none. */
+enum { SIM_BOXES = 3, SIM_ACCOUNTS = 4, SIM_STRANGER = SIM_BOXES + SIM_ACCOUNTS, SIM_ENTITIES };
+enum { SET_MAX = 4, HOPS_MAX = 2 };
+
+struct sim_entity {
+    const char *name, *alias, *key; /* the alias is the name to whoever does not mind the case */
+    const char *id;
+};
+extern const struct sim_entity sim_entities[SIM_ENTITIES];
+
+static inline bool sim_is_box(unsigned entity)
+{
+    return entity < SIM_BOXES;
+}
+
+static inline bool sim_is_account(unsigned entity)
+{
+    return entity >= SIM_BOXES && entity < SIM_STRANGER;
+}
+
+/*    deed      name      alias */
+#define DEED_MAP(X)               \
+    X(ADD, "add", "Add")          \
+    X(TELL, "tell", "TELL")       \
+    X(START, "start", "stArt")    \
+    X(DELETE, "delete", "Delete") \
+    X(LOOK, "look", "LOOK")       \
+    X(GET, "get", "GET")          \
+    X(TAKE, "take", "Take")       \
+    X(GIVE, "give", "Give")       \
+    X(NOPE, "nope", "Nope")
+
+enum deed {
+#define X(deed, name, alias) DEED_##deed,
+    DEED_MAP(X)
+#undef X
+        DEED_COUNT,
+};
+extern const char *const sim_deeds[DEED_COUNT], *const sim_deed_aliases[DEED_COUNT];
+
+enum how { HOW_WELL, HOW_FAIL, HOW_LEAVE }; /* fail: having done everything; leave: likewise */
+
+/* What is asked of an entity. */
+struct errand {
+    unsigned entity;
+    enum deed deed;
+    enum how how;
+    int64_t value;    /* it answers that; an amount of money */
+    unsigned to;      /* TELL: whom */
+    unsigned hops;    /* likewise: tells on so often */
+    int64_t delay_ms; /* likewise: after so long. What is first told has it apart */
+};
+
 /* Expected under the one name, raised under the other. */
 extern const char *const sim_event_names[SIM_NAMES];
 extern const char *const sim_event_aliases[SIM_NAMES];
 
-enum leaf_kind { LEAF_ACTIVITY, LEAF_TIMER, LEAF_EVENT, LEAF_CHILD };
+enum leaf_kind { LEAF_ACTIVITY, LEAF_TIMER, LEAF_EVENT, LEAF_CHILD, LEAF_ENTITY };
 
 /* When it is tried again; attempts_max 0: never. */
 struct policy {
@@ -44,15 +97,16 @@ struct leaf {
     enum leaf_kind kind;
     bool fails, is_final, is_unknown, has_version, pays; /* of an activity */
     bool has_limits;                                     /* of time: racy */
-    int failures;        /* so many attempts fail before one does not */
-    struct policy retry; /* of an activity or child */
-    int64_t number;      /* of an activity: decides its result */
-    int64_t delay_ms;    /* of a timer */
-    unsigned name;       /* of an event */
-    uint64_t seed;       /* of a child */
-    bool is_named;       /* a child with an id of its own choice: one that others use, when racy */
-    bool is_cancelled;   /* given up at once, when racy perhaps later */
-    unsigned follow;     /* activities that follow its end, one after another */
+    int failures;         /* so many attempts fail before one does not */
+    struct policy retry;  /* of an activity or child */
+    int64_t number;       /* of an activity: decides its result */
+    int64_t delay_ms;     /* of a timer */
+    unsigned name;        /* of an event */
+    uint64_t seed;        /* of a child */
+    bool is_named;        /* a child with an id of its own choice: one that others use, when racy */
+    bool is_cancelled;    /* given up at once, when racy perhaps later */
+    unsigned follow;      /* activities that follow its end, one after another */
+    struct errand errand; /* of an entity: called, or signalled where that is all that is allowed */
 };
 
 enum join {
@@ -73,6 +127,8 @@ enum op_kind {
     OP_CHANCE,    /* pd_random and pd_new_uuid */
     OP_SEND,      /* an event, to itself or another */
     OP_EVENT_FOR, /* an event, with a limit of time: racy */
+    OP_SIGNAL,    /* to the entity of leaves[0], perhaps later, perhaps cancelled */
+    OP_LOCKED,    /* a critical section, with the leaves inside */
 };
 
 enum receiver { SEND_SELF, SEND_SHARED, SEND_PARENT };
@@ -85,6 +141,9 @@ struct op {
     size_t count;
     struct leaf leaves[FAN_MAX];
     uint8_t order[FAN_MAX];
+    unsigned set[SET_MAX]; /* of entities; some may be in it twice */
+    size_t set_count;
+    bool is_transfer; /* of money, from the first to the second */
 };
 
 enum ending_kind {
@@ -94,8 +153,11 @@ enum ending_kind {
     ENDS_BY_AWAIT,     /* pd_await of an activity that fails, until it is mended */
     ENDS_BY_AWAIT_ALL, /* pd_await_all of some, of which those in `failing` fail */
     ENDS_BY_CHILD,     /* the same, by a child */
+    ENDS_BY_MISUSE,    /* of a critical section */
     CONTINUES,         /* as new: the next round */
 };
+
+enum misuse { MISUSE_SECTION, MISUSE_CHILD, MISUSE_CALL, MISUSE_SIGNAL, MISUSE_TWICE, MISUSES };
 
 enum { AWAIT_ALL_COUNT = 4 };
 
@@ -108,6 +170,9 @@ struct program {
     bool drops_events;                /* on the way to it: racy */
     enum ending_kind ending;
     unsigned failing;
+    bool ends_locked; /* all that is the ending is inside `section` */
+    enum misuse misuse;
+    struct op section;
     struct policy retry; /* of what is awaited in the end */
     int64_t number;      /* in the ending's message */
 };
@@ -138,6 +203,9 @@ uint64_t hash_text(const char *text);
 /* Of an array or object: begin, add the items' (or each key's text and value's), end. */
 uint64_t hash_many(uint64_t kind, size_t count);
 
+/* Of what an entity asks for when it does what has the number n. */
+int64_t sim_number_after(int64_t n, uint64_t which);
+
 /* What the activity of this number answers; the same as hash_value of work.c gives for it. */
 uint64_t hash_answer(int64_t number);
 uint64_t hash_failure(const char *type, int64_t number);
@@ -155,6 +223,7 @@ struct raised {
 /* What history says was asked for. */
 struct asked {
     size_t tasks, timers, children, cancels, sends, changes;
+    size_t calls, signals, takings_back, locks;
 };
 
 struct expectation {
