@@ -126,9 +126,10 @@ void calls_tell(struct sim *sim, struct order *order)
 
 static struct order *some_mail(struct sim *sim)
 {
-    switch (sim_below(sim, 3)) {
+    switch (sim_below(sim, 4)) {
     case 0: return orders_start(sim);
-    case 1: return orders_raise(sim, orders_some_id(sim), SENDER_MAIL);
+    case 1: return wishes_some(sim, SENDER_MAIL);
+    case 2: return orders_raise(sim, orders_some_id(sim), SENDER_MAIL);
     default: return orders_some(sim);
     }
 }
@@ -170,6 +171,7 @@ void calls_mail(struct sim *sim)
         .partition = order->partition,
         .flags = order->letter.flags,
         .instance_id = order->letter.instance_id,
+        .execution_id = order->letter.execution_id,
         .bytes = order->letter.bytes,
     };
     struct buffer bytes;
@@ -183,8 +185,14 @@ void calls_mail(struct sim *sim)
     buffer_done(&bytes);
     sim_trace(sim, "mail %d %.*s %.*s: %d", message.kind, TEXT_ARGS(message.instance_id),
               TEXT_ARGS(order->event.payload), status);
-    check_accepted(sim, order, status);
-    if (status == PD_OK) {
+    bool is_wish = entity_id_is(message.instance_id);
+    if (is_wish) {
+        wishes_accepted(sim, order, status);
+        ledger_see_mail(&sim->ledger, sim->inner);
+    } else {
+        check_accepted(sim, order, status);
+    }
+    if (status == PD_OK && !is_wish) {
         struct sent *sent = arena_alloc(&sim->arena, sizeof *sent);
         *sent = (struct sent){ sim->sent, order, sim->ledger.commits };
         sim->sent = sent;
@@ -274,7 +282,10 @@ static void check_answer(struct sim *sim, const struct call *call, size_t i)
     pd_status status = call->statuses[i];
     struct text id = order->letter.instance_id;
     sim_trace(sim, "answer: kind %d %.*s: %d", order->letter.kind, TEXT_ARGS(id), status);
-    if (status == PD_OK) {
+    bool is_said = status == PD_OK || status == PD_E_NOT_FOUND || status == PD_E_STATE;
+    if (entity_id_is(id) && is_said) {
+        wishes_answered(sim, order, call->asked, status);
+    } else if (status == PD_OK) {
         sim_check(sim, orders_are_done(sim, order, call->asked),
                   "kind %d for '%.*s' (%.*s) was acknowledged and is not durable",
                   order->letter.kind, TEXT_ARGS(id), TEXT_ARGS(order->event.payload));

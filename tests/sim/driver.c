@@ -99,6 +99,7 @@ void driver_begin(struct sim *sim)
     sim->has_clock_steps = sim_chance(sim, 1, 4);
     sim->has_late_results = sim_chance(sim, 1, 2);
     sim->has_picky_workers = sim_chance(sim, 1, 4);
+    sim->keeps_empty = sim_chance(sim, 1, 6);
     weigh(sim);
     sim->inner = store_mem_new(sim->partition_count);
     faulty_open(sim);
@@ -196,6 +197,9 @@ static void cut(struct sim *sim, struct slot *slot)
 {
     if (slot->partition != NULL && slot->work == NULL) {
         slot->work = partition_cut(slot->partition);
+        if (slot->work != NULL) {
+            spy_cut(sim, slot->work->batch->partition, slot->work->batch->number);
+        }
         slot->is_released = false;
         calls_look(sim);
     }
@@ -385,6 +389,7 @@ void driver_move(struct sim *sim)
     case MOVE_ORDER: calls_tell(sim, orders_some(sim)); break;
     case MOVE_TIMEOUT: flights_time_out(sim); break;
     case MOVE_MAIL: calls_mail(sim); break;
+    case MOVE_WISH: calls_tell(sim, wishes_some(sim, SENDER_DIRECT)); break;
     case MOVE_COMMIT: move_commit(sim); break;
     case MOVE_ACTIVITY: flights_move(sim, false); break;
     case MOVE_DELIVER: flights_move(sim, true); break;

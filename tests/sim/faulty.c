@@ -46,6 +46,11 @@ static pd_status faulty_own(struct store *store, unsigned partition, time_us now
         sim_check(sim, row->partition != partition || row->number < ret->row_next,
                   "a row number would be used again");
     }
+    for (size_t i = 0; i < sim->ledger.entity_count; i++) {
+        const struct ledger_entity *entity = sim->ledger.entities[i];
+        sim_check(sim, entity->partition != partition || entity->number < ret->row_next,
+                  "a row number of an entity would be used again");
+    }
     return status;
 }
 
@@ -67,9 +72,9 @@ static void trace_batch(struct sim *sim, const struct batch *batch)
         }
         if (sim->is_traced) {
             static const char *const names[] = {
-                "insert",     "update",    "renew",        "delete",      "status",
-                "history",    "inbox put", "inbox remove", "timer",       "no timer",
-                "mail taken", "mail",      "progress",     "no progress",
+                "insert",    "update",       "renew",  "delete",    "status",     "history",
+                "inbox put", "inbox remove", "timer",  "no timer",  "mail taken", "mail",
+                "progress",  "no progress",  "entity", "no entity",
             };
             sim_trace(sim, "    %s row %llu number %llu id %d due %lld", names[m->kind],
                       (unsigned long long)m->row, (unsigned long long)m->number, m->id,
@@ -179,6 +184,15 @@ static pd_status faulty_load_progress(struct store *store, uint64_t row, struct 
     return fails(store, err) ? err->status : inner->ops->load_progress(inner, row, arena, ret, err);
 }
 
+static pd_status faulty_load_entity(struct store *store, struct text id, uint64_t row,
+                                    struct arena *arena, struct entity_record *ret, bool *ret_found,
+                                    pd_error *err)
+{
+    struct store *inner = sim_of(store)->inner;
+    return fails(store, err) ? err->status
+                             : inner->ops->load_entity(inner, id, row, arena, ret, ret_found, err);
+}
+
 static pd_status faulty_wait(struct store *store, int64_t max_ms, pd_error *err)
 {
     (void)max_ms;
@@ -194,7 +208,7 @@ static void faulty_wake(struct store *store)
 void faulty_open(struct sim *sim)
 {
     static const struct store_ops ops = {
-        .version = 2,
+        .version = 3,
         .close = faulty_close,
         .own = faulty_own,
         .disown = faulty_disown,
@@ -210,6 +224,7 @@ void faulty_open(struct sim *sim)
         .wait = faulty_wait,
         .wake = faulty_wake,
         .load_progress = faulty_load_progress,
+        .load_entity = faulty_load_entity,
     };
     sim->faulty = (struct store){ .ops = &ops, .partition_count = sim->inner->partition_count };
 }

@@ -72,6 +72,12 @@ static time_us next_due(struct sim *sim)
             due = row->timers[k].due < due ? row->timers[k].due : due;
         }
     }
+    for (size_t i = 0; i < sim->ledger.entity_count; i++) {
+        const struct ledger_entity *entity = sim->ledger.entities[i];
+        for (size_t k = 0; k < entity->timer_count; k++) {
+            due = entity->timers[k].due < due ? entity->timers[k].due : due;
+        }
+    }
     return due;
 }
 
@@ -134,6 +140,17 @@ static bool has_mail(struct sim *sim)
     }
     arena_done(&arena);
     return found;
+}
+
+/* Of an entity, in whichever. */
+static bool has_inbox(const struct sim *sim)
+{
+    for (size_t i = 0; i < sim->ledger.entity_count; i++) {
+        if (sim->ledger.entities[i]->inbox_count > 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool is_any_down(struct sim *sim)
@@ -200,11 +217,13 @@ static void work_to_the_end(struct sim *sim)
         partition_notice_mail(sim->slots[i].partition); /* once: nobody sends any more */
     }
     settle(sim);
-    for (unsigned round = 0;
-         unfinished(sim, 0) != NULL || has_mail(sim) || is_any_down(sim) || sim->calls != NULL;
+    for (unsigned round = 0; unfinished(sim, 0) != NULL || has_mail(sim) || has_inbox(sim) ||
+                             is_any_down(sim) || sim->calls != NULL;
          round++) {
         struct ledger_row *row =
             unfinished(sim, sim_below(sim, sim_chance(sim, 1, 4) ? sim->ledger.row_count + 1 : 4));
+        sim_check(sim, round < ROUNDS_MAX || row != NULL || has_mail(sim),
+                  "an entity has an inbox for ever");
         sim_check(sim, round < ROUNDS_MAX || row != NULL, "the mail is never received");
         if (round >= ROUNDS_MAX) {
             never_ends(sim, row);
@@ -287,8 +306,11 @@ void finish(struct sim *sim)
         sim_check(sim, sim->ledger.mail[i] == NULL, "partition %u has mail, and does not", i);
     }
     calls_check_mail(sim);
+    ledger_check_deeds(&sim->ledger);
+    ledger_check_rest(&sim->ledger);
     ledger_compare(&sim->ledger, sim->inner);
     for (unsigned i = 0; i < sim->partition_count; i++) {
+        partition_evict(sim->slots[i].partition, 0);
         struct partition_counters counters = partition_counters(sim->slots[i].partition);
         sim_check(sim, counters.residents == 0 && !counters.is_down && !counters.is_recovering,
                   "partition %u at rest: %zu residents, down %d, recovering %d", i,

@@ -14,6 +14,13 @@
  *   L3  each instance after each commit: state, busy mark (C4), timers, progress and inbox fit its
  *       history, nothing is in the inbox and in history, nothing left the inbox without getting
  *       there; what another execution was owed of the events before is there, first, and in order;
+ *   L5  each operation of an entity (ledger_deed.c): it was asked for, takes effect once for each
+ *       time it was asked for, not before its time, in the order of its sender, not when it was
+ *       taken back; the state it was given is the one that those before it left, what it answers
+ *       and asks for is the model's (box_model.h);
+ *   L6  each entity after each commit (ledger_entity.c): its state is what the operations that took
+ *       effect have made, busy mark (K5), timers and inbox fit; it is locked only by who asked;
+ *       empty, it has no row;
  *   L4  each letter: in its cause's commit it is in the mailbox of its receiver, in the order
  *       of its sender, or has taken effect (C8); one that is received takes effect in that commit
  *       (S6). */
@@ -21,6 +28,7 @@
 #define SIM_LEDGER_H
 
 #include "base/base.h"
+#include "box_model.h"
 #include "core/batch.h"
 #include "store/store.h"
 #include "wire/wire.h"
@@ -41,12 +49,20 @@ struct ledger_inbox {
     const struct event *event;
 };
 
-enum ledger_kind { LEDGER_TASK, LEDGER_TIMER, LEDGER_CHILD, LEDGER_OTHER };
+enum ledger_kind {
+    LEDGER_TASK,
+    LEDGER_TIMER,
+    LEDGER_CHILD,
+    LEDGER_CALL,
+    LEDGER_LOCK, /* closed when it was granted */
+    LEDGER_OTHER,
+};
 
 struct ledger_step {
     enum ledger_kind kind;
     bool is_closed, is_cancelled;
-    size_t closed_in; /* after how many turns */
+    size_t closed_in;  /* after how many turns */
+    unsigned released; /* of a lock: which of its set have been given back */
     time_us fire_at;
     const struct event *event;
 };
@@ -115,6 +131,37 @@ struct ledger_row {
     uint64_t begun, ended, ended_last, renewed, deleted; /* in which commit; 0: not (now) */
 };
 
+/* An operation that somebody has asked of an entity, known by the number in its input. */
+struct ledger_deed {
+    struct text key, to, sender, request_id;
+    bool is_call, is_taken_back; /* taken back: somebody has asked for that */
+    time_us fire_at;             /* 0: at once */
+    uint64_t order;              /* when it was said last */
+    unsigned said, maybe, done;  /* maybe: it is not known whether it was said so often more */
+    uint64_t done_in;            /* which commit */
+    uint64_t void_since;         /* which commit: it was taken back; 0: not */
+    struct text payload, failure_type; /* its last answer */
+};
+
+/* There is one for each id that has ever been heard of. */
+struct ledger_entity {
+    struct ledger_entity *next_touched;
+    bool is_touched, is_busy;
+    struct text id;
+    unsigned partition;
+    uint64_t number; /* of its row; 0: it has none */
+    struct text state, owner, execution, section;
+    time_us updated_at;
+    struct ledger_inbox *inbox;
+    size_t inbox_count, inbox_room;
+    struct ledger_timer *timers;
+    size_t timer_count, timer_room;
+    struct box_model model;
+    unsigned purges;     /* asked for by clients, of which nothing was seen yet */
+    uint64_t purged_in;  /* since which commit signals with a time may be gone; 0: never */
+    uint64_t changed_in; /* which commit touched it last */
+};
+
 /* A letter that must have been seen to when the commit is over. */
 struct ledger_due {
     struct ledger_due *next;
@@ -122,9 +169,10 @@ struct ledger_due {
     unsigned from;    /* partition of who says it */
     bool is_received; /* it was in the mailbox */
     bool is_home;     /* posted by its own partition, to come behind what it waits for */
+    bool is_of_run;   /* said by an operation */
     struct text id, execution_id;
     int32_t step;
-    struct text key; /* of a raise */
+    struct text key; /* of a raise; of what is said to an entity */
     const struct event *event;
 };
 
@@ -151,6 +199,20 @@ struct ledger {
     struct map raised;            /* keys of every raise seen anywhere: see ledger_raise_key */
     struct map64 rewound_senders; /* numbers of SENDER_PROGRAM >> 12: these may send again */
     struct map runs;              /* "execution step" of every activity that has run */
+    struct ledger_entity **entities;
+    size_t entity_count, entity_room;
+    struct map entities_by_id;
+    struct map64 entity_rows; /* of all times, as long as the entity is it */
+    struct ledger_entity *touched_entities;
+    struct ledger_deed **deeds; /* in the order they were first heard of */
+    size_t deed_count, deed_room;
+    struct map deeds_by_key, deeds_by_request;
+    struct map lanes;    /* "sender>entity": the order of what took effect last */
+    struct map sections; /* "execution section": the LOCK_REQUESTED */
+    struct text *starts; /* inputs of what entities have started under ids that core made */
+    size_t start_count, start_room;
+    struct ledger_heard *heard; /* answers that turns took in, in this commit */
+    uint64_t said;
 };
 
 /* Who raises: in the payload. SENDER_PROGRAM: the number tells which, and which of his. */
@@ -176,6 +238,27 @@ void ledger_ran(struct ledger *ledger, const struct activity *activity);
 
 /* Everything the store says, against everything it should. */
 void ledger_compare(struct ledger *ledger, struct store *store);
+
+/* ---- entities ---- */
+
+struct ledger_entity *ledger_entity(struct ledger *ledger, struct text id); /* made if need be */
+/* Of the operation with this input; NULL: nobody has asked for it. */
+struct ledger_deed *ledger_deed_find(const struct ledger *ledger, struct text payload);
+/* Somebody asks for it (again). */
+struct ledger_saying {
+    struct text to, sender, payload, request_id;
+    bool is_call;
+    time_us fire_at;
+    bool is_sure; /* false: it may be lost on its way, or not be asked for after all */
+};
+struct ledger_deed *ledger_say(struct ledger *ledger, const struct ledger_saying *saying);
+/* It waits in the inbox of its entity. */
+bool ledger_deed_waits(const struct ledger *ledger, const struct ledger_deed *deed);
+/* It has been taken back: it must not be done any more. */
+void ledger_deed_void(struct ledger *ledger, struct ledger_deed *deed);
+/* At the end: nothing is waited for any more. */
+void ledger_check_deeds(struct ledger *ledger);
+void ledger_check_rest(struct ledger *ledger);
 
 bool ledger_read_raise(const struct event *event, int64_t *ret_sender, int64_t *ret_number);
 /* A completion of this step waits. */

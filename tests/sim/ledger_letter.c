@@ -56,9 +56,10 @@ static struct ledger_due read_message(struct ledger *ledger, const struct messag
               "a message for '%.*s' that cannot be read", TEXT_ARGS(due.id));
     due.event = &events.at[0];
     due.step = due.event->ref;
-    due.key = ledger_raise_key(ledger, due.event);
+    due.key = due.event->kind == EVENT_EVENT_RAISED ? ledger_raise_key(ledger, due.event)
+                                                    : ledger_entity_key(ledger, due.event);
     if (message->kind == MESSAGE_START) {
-        due.execution_id = due.event->execution_id;
+        due.key = due.event->payload;
     } else if (message->kind == MESSAGE_CHILD_START || message->kind == MESSAGE_CHILD_ENSURE) {
         due.execution_id = due.event->extra->parent_execution_id;
         due.step = due.event->extra->parent_step;
@@ -188,11 +189,24 @@ static bool has_ended_so(const struct ledger *ledger, const struct ledger_due *d
     return false;
 }
 
+/* By an entity, under whatever id. */
+static bool is_started(const struct ledger *ledger, struct text input)
+{
+    for (size_t i = 0; i < ledger->row_count; i++) {
+        if (ledger->rows[i]->begun == ledger->commits &&
+            text_equal(ledger->rows[i]->input, input)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool has_effect(const struct ledger *ledger, const struct ledger_due *due)
 {
     const struct ledger_row *row = ledger_find(ledger, due->id);
     switch (due->kind) {
-    case MESSAGE_START: return row != NULL || is_hidden(ledger, due->id);
+    case MESSAGE_START:
+        return row != NULL || is_hidden(ledger, due->id) || is_started(ledger, due->key);
     case MESSAGE_RAISE:
         return map_find(&ledger->raised, due->key) != NULL || !ledger_is_alive(row) ||
                is_hidden(ledger, due->id);
@@ -212,10 +226,10 @@ static bool has_effect(const struct ledger *ledger, const struct ledger_due *due
     case MESSAGE_RESUME:
     case MESSAGE_REWIND:
     case MESSAGE_ADOPT: return true; /* calls_check_mail */
+    case MESSAGE_ANSWER: return is_heard(ledger, due) || is_hidden(ledger, due->id);
     case MESSAGE_OPERATION:
     case MESSAGE_UNLOCK:
-    case MESSAGE_ANSWER:
-    case MESSAGE_CANCEL_SIGNAL: break;
+    case MESSAGE_CANCEL_SIGNAL: return ledger_entity_has(ledger, due);
     }
     return false;
 }
@@ -249,6 +263,11 @@ static struct posted *read_posted(struct ledger *ledger, const struct batch *con
 static bool is_posted(const struct posted *posted, const struct ledger_due *due)
 {
     const struct ledger_due *what = &posted->what;
+    if (due->kind == MESSAGE_START) { /* of an id that core may have made */
+        return posted->from == due->from && !posted->is_matched && what->kind == due->kind &&
+               text_equal(what->key, due->key) &&
+               (!text_is_present(due->id) || text_equal(what->id, due->id));
+    }
     return posted->from == due->from && !posted->is_matched && what->kind == due->kind &&
            text_equal(what->id, due->id) && text_equal(what->key, due->key) &&
            (due->kind == MESSAGE_RAISE || text_equal(what->execution_id, due->execution_id)) &&
@@ -264,7 +283,7 @@ static bool find_posted(struct ledger *ledger, struct posted *posted, size_t cou
         if (!is_posted(&posted[i], due)) {
             continue;
         }
-        unsigned to = partition_of(due->id, ledger->sim->partition_count);
+        unsigned to = partition_of(posted[i].what.id, ledger->sim->partition_count);
         posted[i].is_matched = true;
         sim_check(ledger->sim, posted[i].to == to, "a letter for '%.*s' in the mailbox of %u",
                   TEXT_ARGS(due->id), posted[i].to);
@@ -303,30 +322,36 @@ static bool is_needless(const struct ledger *ledger, const struct ledger_due *du
            row->ended_last < ledger->commits;
 }
 
+/* Of letters of turns and those of operations, each among themselves, the order is known. */
 void ledger_check_letters(struct ledger *ledger, const struct batch *const *batches, size_t count)
 {
-    static size_t last[64][64]; /* of one thread; large */
-    bool goes_home[64] = { false };
+    static size_t last[2][64][64]; /* of one thread; large */
+    bool goes_home[2][64] = { { false } };
     ledger->posted = read_posted(ledger, batches, count, &ledger->posted_count);
     memset(last, 0, sizeof last);
     for (const struct ledger_due *due = ledger->dues; due != NULL; due = due->next) {
         bool is_said = !due->is_received && (due->kind != MESSAGE_CHILD_ENSURE || is_perhaps(due));
         unsigned to = partition_of(due->id, ledger->sim->partition_count);
-        if (is_said && find_posted(ledger, ledger->posted, ledger->posted_count, due, last)) {
-            goes_home[due->from] = goes_home[due->from] || to == due->from;
+        if (is_said &&
+            find_posted(ledger, ledger->posted, ledger->posted_count, due, last[due->is_of_run])) {
+            goes_home[due->is_of_run][due->from] |= to == due->from;
             continue;
         }
         if (is_perhaps(due) || is_needless(ledger, due)) {
             continue;
         }
-        bool is_local = !is_said || due->kind == MESSAGE_TERMINATE || to == due->from;
+        bool is_local = !is_said || due->kind == MESSAGE_TERMINATE || to == due->from ||
+                        !text_is_present(due->id);
         sim_check(ledger->sim, is_local && has_effect(ledger, due),
                   "a letter of kind %d for '%.*s' (step %d, raise %.*s) was %s", due->kind,
                   TEXT_ARGS(due->id), due->step, TEXT_ARGS(due->key),
                   due->is_received ? "received without effect" : "lost");
+        if (due->kind == MESSAGE_CANCEL_SIGNAL) {
+            ledger_void_request(ledger, due);
+        }
         sim_check(ledger->sim,
                   !is_said || to != due->from ||
-                      (!goes_home[due->from] && !is_overtaking(ledger, due)),
+                      (!goes_home[due->is_of_run][due->from] && !is_overtaking(ledger, due)),
                   "a letter of kind %d for '%.*s' overtook one that waits (C8)", due->kind,
                   TEXT_ARGS(due->id));
     }

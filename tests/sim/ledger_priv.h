@@ -7,6 +7,8 @@
  *     ledger_raise.c  events raised: each once, and what another execution is owed
  *     ledger_letter.c letters (L4)
  *     ledger_check.c  an instance after a commit (L3)
+ *     ledger_deed.c   operations of entities (L5)
+ *     ledger_entity.c an entity after a commit (L6)
  *     ledger_store.c  the store's answers */
 #ifndef SIM_LEDGER_PRIV_H
 #define SIM_LEDGER_PRIV_H
@@ -52,6 +54,33 @@ void ledger_expect(struct ledger *ledger, const struct ledger_due *due);
 void ledger_expect_end(struct ledger *ledger, const struct ledger_row *row);
 void ledger_receive(struct ledger *ledger, unsigned partition, uint64_t number);
 void ledger_check_letters(struct ledger *ledger, const struct batch *const *batches, size_t count);
+
+/* ---- ledger_deed.c ---- */
+
+/* What a history, or a turn that left none, says to entities. A copy: it may be said again. */
+void ledger_ask(struct ledger *ledger, const struct ledger_row *row, const struct event *event,
+                bool is_copy);
+/* A turn has taken in the answer to a call. */
+void ledger_hear(struct ledger *ledger, const struct ledger_row *row, const struct event *called,
+                 const struct event *answer);
+/* All that was run in these batches, then what was heard. */
+void ledger_apply_runs(struct ledger *ledger, const struct batch *const *batches, size_t count);
+/* The cancellation has come to where the signal was. */
+void ledger_void_request(struct ledger *ledger, const struct ledger_due *cancel);
+struct text ledger_deed_key(struct arena *arena, struct text payload); /* absent: it is none */
+
+/* ---- ledger_entity.c ---- */
+
+bool ledger_is_of_entity(const struct ledger *ledger, const struct mutation *mutation);
+void ledger_apply_to_entity(struct ledger *ledger, const struct batch *batch,
+                            const struct mutation *mutation);
+void ledger_check_entity(struct ledger *ledger, struct ledger_entity *entity);
+/* Its state, as the store or a turn has it, against the model. */
+void ledger_check_state(struct ledger *ledger, struct ledger_entity *entity, struct text state,
+                        const char *where);
+/* A critical section's letters, by kind. */
+struct text ledger_entity_key(struct ledger *ledger, const struct event *event);
+bool ledger_entity_has(const struct ledger *ledger, const struct ledger_due *due);
 
 /* ---- ledger_check.c ---- */
 

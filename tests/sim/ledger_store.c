@@ -114,23 +114,80 @@ static void compare_partition(struct ledger *ledger, struct store *store, unsign
             timer_count += row->timer_count;
         }
     }
+    for (size_t i = 0; i < ledger->entity_count; i++) {
+        const struct ledger_entity *entity = ledger->entities[i];
+        busy_count += entity->partition == partition && entity->is_busy;
+        timer_count += entity->partition == partition ? entity->timer_count : 0;
+    }
     sim_check(ledger->sim, busy.count == busy_count, "%zu busy rows in the store, not %zu",
               busy.count, busy_count);
     for (size_t i = 0; i < busy.count; i++) {
         const struct ledger_row *row = map64_find(&ledger->by_number, busy.rows[i]);
-        sim_check(ledger->sim, row != NULL && row->is_busy, "row %" PRIu64 " is busy in the store",
-                  busy.rows[i]);
+        const struct ledger_entity *entity = map64_find(&ledger->entity_rows, busy.rows[i]);
+        sim_check(ledger->sim, (row != NULL && row->is_busy) || (entity != NULL && entity->is_busy),
+                  "row %" PRIu64 " is busy in the store", busy.rows[i]);
     }
     sim_check(ledger->sim, timers.count == timer_count, "%zu timers in the store, not %zu",
               timers.count, timer_count);
     for (size_t i = 0; i < timers.count; i++) {
         const struct ledger_row *row = map64_find(&ledger->by_number, timers.items[i].row);
         sim_check(ledger->sim,
-                  row != NULL && has_timer(row, timers.items[i].id, timers.items[i].due),
+                  map64_find(&ledger->entity_rows, timers.items[i].row) != NULL ||
+                      (row != NULL && has_timer(row, timers.items[i].id, timers.items[i].due)),
                   "a timer of row %" PRIu64 " in the store", timers.items[i].row);
         sim_check(ledger->sim, i == 0 || timers.items[i].due >= timers.items[i - 1].due,
                   "timers out of order in the store");
     }
+}
+
+static void compare_entity(struct ledger *ledger, struct store *store, struct ledger_entity *entity,
+                           struct arena *arena)
+{
+    struct entity_record record;
+    struct inbox_rows inbox = { 0 };
+    bool found = false;
+    pd_error err;
+    ledger_check_state(ledger, entity, entity->state, "in the ledger");
+    sim_check(ledger->sim,
+              store->ops->load_entity(store, entity->id, 0, arena, &record, &found, &err) ==
+                      PD_OK &&
+                  found == (entity->number != 0),
+              "'%.*s' is %sin the store", TEXT_ARGS(entity->id), found ? "" : "not ");
+    if (!found) {
+        return;
+    }
+    sim_check(ledger->sim,
+              record.row == entity->number && record.partition == entity->partition &&
+                  record.is_busy == entity->is_busy && record.updated_at == entity->updated_at &&
+                  text_equal(record.state, entity->state) &&
+                  text_equal(record.lock_owner, entity->owner) &&
+                  text_equal(record.lock_execution, entity->execution) &&
+                  text_equal(record.lock_section, entity->section),
+              "the store's record of '%.*s' differs", TEXT_ARGS(entity->id));
+    sim_check(ledger->sim,
+              store->ops->load_entity(store, TEXT_ABSENT, entity->number, arena, &record, &found,
+                                      &err) == PD_OK &&
+                  found && text_equal(record.id, entity->id) &&
+                  store->ops->load_inbox(store, entity->number, arena, &inbox, &err) == PD_OK &&
+                  inbox.count == entity->inbox_count,
+              "row %" PRIu64 " is not '%.*s' in the store", entity->number, TEXT_ARGS(entity->id));
+}
+
+/* All of them, by a query. */
+static void compare_entities(struct ledger *ledger, struct store *store, struct arena *arena)
+{
+    struct entity_query query = { .with_empty = true, .limit = 1000 };
+    struct entity_page page = { 0 };
+    size_t count = 0;
+    pd_error err;
+    for (size_t i = 0; i < ledger->entity_count; i++) {
+        compare_entity(ledger, store, ledger->entities[i], arena);
+        count += ledger->entities[i]->number != 0;
+    }
+    sim_check(ledger->sim,
+              store->ops->query_entities(store, &query, arena, &page, &err) == PD_OK &&
+                  page.count == count,
+              "a query finds %zu entities, not %zu", page.count, count);
 }
 
 void ledger_compare(struct ledger *ledger, struct store *store)
@@ -145,6 +202,7 @@ void ledger_compare(struct ledger *ledger, struct store *store)
             arena_reset(&arena);
         }
     }
+    compare_entities(ledger, store, &arena);
     for (unsigned i = 0; i < ledger->sim->partition_count; i++) {
         compare_partition(ledger, store, i, &arena);
     }

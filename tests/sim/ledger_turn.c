@@ -7,6 +7,7 @@
  * the fold is made: what they say was checked when they were made. */
 #include <inttypes.h>
 
+#include "core/lock_set.h"
 #include "ledger_priv.h"
 #include "sim.h"
 
@@ -125,6 +126,18 @@ static void take_child(struct taking *t, const struct event *event)
     }
 }
 
+static void take_answer(struct taking *t, const struct event *event)
+{
+    struct ledger_row *row = t->row;
+    bool is_grant = event->kind == EVENT_LOCK_GRANTED;
+    const struct ledger_step *step = open_step(t, event, is_grant ? LEDGER_LOCK : LEDGER_CALL);
+    sim_check(t->sim, text_equal(step->event->request_id, event->request_id),
+              "'%.*s': step %d is answered as another", TEXT_ARGS(row->id), event->ref);
+    if (!is_grant && !t->is_copy && !row->is_fork) {
+        ledger_hear(t->ledger, row, step->event, event);
+    }
+}
+
 static void take_raise(struct taking *t, const struct event *event)
 {
     struct ledger_row *row = t->row;
@@ -152,6 +165,9 @@ static void take_input(struct taking *t, const struct event *event, size_t at)
     case EVENT_CHILD_COMPLETED:
     case EVENT_CHILD_FAILED: take_child(t, event); break;
     case EVENT_EVENT_RAISED: take_raise(t, event); break;
+    case EVENT_ENTITY_COMPLETED:
+    case EVENT_ENTITY_FAILED:
+    case EVENT_LOCK_GRANTED: take_answer(t, event); break;
     case EVENT_EXECUTION_SUSPENDED: row->is_on_hold = true; break;
     case EVENT_EXECUTION_RESUMED: row->is_on_hold = false; break;
     case EVENT_EXECUTION_REWOUND:
@@ -212,6 +228,25 @@ static void take_cancel(struct taking *t, const struct event *event)
     step->is_closed = step->is_cancelled = true;
 }
 
+/* Of a section that was granted; an entity once, though it may be said twice. */
+static void take_unlock(struct taking *t, const struct event *event)
+{
+    struct ledger_row *row = t->row;
+    for (size_t i = 0; i < row->step_count; i++) {
+        struct ledger_step *step = &row->steps[i];
+        struct text id;
+        unsigned at = 0;
+        if (step->kind != LEDGER_LOCK || !text_equal(step->event->request_id, event->request_id)) {
+            continue;
+        }
+        for (size_t cursor = 0; lock_set_next(step->event->extra->lock_set, &cursor, &id); at++) {
+            step->released |= text_equal(id, event->instance_id) ? 1u << at : 0;
+        }
+        return;
+    }
+    sim_fail(t->sim, "'%.*s' gives back what it has not locked", TEXT_ARGS(row->id));
+}
+
 static void take_step(struct taking *t, const struct event *event)
 {
     struct ledger *ledger = t->ledger;
@@ -229,6 +264,13 @@ static void take_step(struct taking *t, const struct event *event)
         expect_child(ledger, row, t->is_copy ? MESSAGE_CHILD_ENSURE : MESSAGE_CHILD_START,
                      event->instance_id, event->id);
         break;
+    case EVENT_ENTITY_CALLED: step->kind = LEDGER_CALL; break;
+    case EVENT_LOCK_REQUESTED: step->kind = LEDGER_LOCK; break;
+    case EVENT_UNLOCK_SENT: take_unlock(t, event); /* fall through */
+    case EVENT_ENTITY_SIGNALED:
+        step->kind = LEDGER_OTHER;
+        step->is_closed = true;
+        break;
     default:
         step->kind = LEDGER_OTHER;
         step->is_closed = true;
@@ -237,6 +279,7 @@ static void take_step(struct taking *t, const struct event *event)
         }
         break;
     }
+    ledger_ask(ledger, row, event, t->is_copy);
 }
 
 /* Its children end with it. */
@@ -270,6 +313,7 @@ static void take_action(struct taking *t, const struct event *event, bool is_las
     case EVENT_EXECUTION_TERMINATED: take_stop(t, event); break;
     case EVENT_STEP_CANCELLED: take_cancel(t, event); break;
     case EVENT_CHANGE_MARKED: break;
+    case EVENT_SIGNAL_CANCELLED: ledger_ask(t->ledger, row, event, t->is_copy); break;
     default:
         sim_check(t->sim, event_role(event->kind) == ROLE_ASKED, "'%.*s': input after actions",
                   TEXT_ARGS(row->id));
@@ -368,6 +412,32 @@ void ledger_check_last_turn(struct ledger *ledger, const struct ledger_row *row,
               "'%.*s': the last turn was taken while it was suspended (C9)", TEXT_ARGS(row->id));
 }
 
+/* As history would have it. */
+static void ask_in_last_turn(struct ledger *ledger, const struct ledger_row *row,
+                             const struct action *action)
+{
+    static const enum event_kind kinds[] = {
+        [ACTION_CALL_ENTITY] = EVENT_ENTITY_CALLED,
+        [ACTION_SIGNAL_ENTITY] = EVENT_ENTITY_SIGNALED,
+        [ACTION_CANCEL_SIGNAL] = EVENT_SIGNAL_CANCELLED,
+        [ACTION_UNLOCK] = EVENT_UNLOCK_SENT,
+        [ACTION_CONTINUE_AS_NEW] = EVENT_UNKNOWN,
+    };
+    struct event event = {
+        .kind = kinds[action->kind],
+        .id = action->id,
+        .ref = EVENT_NO_ID,
+        .fire_at = action->fire_at,
+        .name = action->name,
+        .payload = action->payload,
+        .instance_id = action->instance_id,
+        .request_id = action->request_id,
+    };
+    sim_check(ledger->sim, action->kind != ACTION_LOCK, "'%.*s' locks, and does not wait",
+              TEXT_ARGS(row->id));
+    ledger_ask(ledger, row, &event, false);
+}
+
 void ledger_expect_letters(struct ledger *ledger, const struct ledger_row *row,
                            const struct spy_turn *turn)
 {
@@ -377,6 +447,8 @@ void ledger_expect_letters(struct ledger *ledger, const struct ledger_row *row,
             expect_raise(ledger, row, action->instance_id, action->name, action->payload);
         } else if (action->kind == ACTION_START_CHILD) {
             expect_child(ledger, row, MESSAGE_CHILD_START, action->instance_id, action->id);
+        } else {
+            ask_in_last_turn(ledger, row, action);
         }
     }
 }

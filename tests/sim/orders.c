@@ -93,6 +93,11 @@ struct order *orders_start(struct sim *sim)
         event->fire_at = sim->now + waits[sim_below(sim, sizeof waits / sizeof *waits)];
     }
     uint64_t seed = sim_below(sim, UINT64_C(1) << 53);
+    if (sim_chance(sim, 1, 16)) {
+        event->name = TEXT("perdure.call");
+        event->payload = wishes_call_input(sim);
+        return order;
+    }
     event->payload = text_of(arena_printf(&sim->arena, "{\"seed\":%" PRIu64 "}", seed));
     return order;
 }

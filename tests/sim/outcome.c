@@ -87,6 +87,10 @@ static struct asked count_asked(const struct life *life)
             asked.cancels += kind == EVENT_STEP_CANCELLED;
             asked.sends += kind == EVENT_EVENT_SENT;
             asked.changes += kind == EVENT_CHANGE_MARKED;
+            asked.calls += kind == EVENT_ENTITY_CALLED;
+            asked.signals += kind == EVENT_ENTITY_SIGNALED;
+            asked.takings_back += kind == EVENT_SIGNAL_CANCELLED;
+            asked.locks += kind == EVENT_LOCK_REQUESTED;
         }
     }
     return asked;
@@ -238,6 +242,13 @@ static void check_asked(struct sim *sim, const struct life *life,
               TEXT_ARGS(life->row->id), asked.tasks, asked.timers, asked.children, asked.cancels,
               asked.sends, asked.changes, e->tasks, e->timers, e->children, e->cancels, e->sends,
               e->changes);
+    sim_check(sim,
+              asked.calls == e->calls && asked.signals == e->signals &&
+                  asked.takings_back == e->takings_back && asked.locks == e->locks,
+              "'%.*s' asked entities for %zu calls, %zu signals, %zu cancellations, %zu sections; "
+              "should be %zu, %zu, %zu, %zu",
+              TEXT_ARGS(life->row->id), asked.calls, asked.signals, asked.takings_back, asked.locks,
+              e->calls, e->signals, e->takings_back, e->locks);
 }
 
 static void check_ending(struct sim *sim, const struct life *life, const struct program *program,
@@ -258,9 +269,30 @@ static void check_ending(struct sim *sim, const struct life *life, const struct 
         check_causes(sim, life, program);
         break;
     case ENDS_BY_CHILD: check_failed(sim, life, "TaskFailed", "TaskFailed"); break;
+    case ENDS_BY_MISUSE: check_failed(sim, life, "Misuse", NULL); break;
     case CONTINUES:
         sim_fail(sim, "'%.*s' ended and should have continued", TEXT_ARGS(life->row->id));
     }
+}
+
+/* It ends as the operation did. */
+static void check_called(struct sim *sim, const struct life *life)
+{
+    static const char before[] = "\"input\":";
+    const char *at = memmem(life->input.at, life->input.size, before, sizeof before - 1);
+    size_t skipped = (size_t)(at - life->input.at) + sizeof before - 1;
+    struct box_request request;
+    bool is_read = box_request_read(
+        text_make(life->input.at + skipped, life->input.size - skipped - 1), &request);
+    sim_check(sim, is_read, "an input %.*s", TEXT_ARGS(life->input));
+    if (request.how != HOW_WELL) {
+        check_failed(sim, life, "SimFail", NULL);
+        return;
+    }
+    struct text value = text_of(arena_printf(&sim->arena, "%" PRId64, request.value));
+    sim_check(sim, life->row->state == RUN_COMPLETED && text_equal(life->row->output, value),
+              "'%.*s' has called an entity, and gave %.*s", TEXT_ARGS(life->row->id),
+              TEXT_ARGS(life->row->output));
 }
 
 static void check_life(struct sim *sim, const struct life *life)
@@ -272,6 +304,10 @@ static void check_life(struct sim *sim, const struct life *life)
     }
     if (text_equal(life->name, TEXT("fall"))) {
         check_failed(sim, life, "TaskFailed", "SimFail");
+        return;
+    }
+    if (text_equal(life->name, TEXT("perdure.call"))) {
+        check_called(sim, life);
         return;
     }
     if (!text_equal(life->name, TEXT("play"))) {
@@ -294,7 +330,7 @@ static void check_life(struct sim *sim, const struct life *life)
         check_continued(sim, life, &at, &expected, &lists);
     }
     if (!program->is_racy && expected.is_complete && life->last == NULL &&
-        !is_mended(sim, life->row)) {
+        expected.ending != ENDS_BY_MISUSE && !is_mended(sim, life->row)) {
         check_asked(sim, life, &expected);
     }
 }

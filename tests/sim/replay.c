@@ -36,6 +36,24 @@ struct tale {
     const struct spy_turn *last; /* left no history; NULL: all did */
 };
 
+/* Request ids are made of the execution's own id; the order of a set is core's. */
+static bool is_same_errand(const struct action *action, const struct event *event, bool is_fork)
+{
+    static const enum event_kind kinds[] = {
+        [ACTION_CALL_ENTITY] = EVENT_ENTITY_CALLED,
+        [ACTION_SIGNAL_ENTITY] = EVENT_ENTITY_SIGNALED,
+        [ACTION_CANCEL_SIGNAL] = EVENT_SIGNAL_CANCELLED,
+        [ACTION_LOCK] = EVENT_LOCK_REQUESTED,
+        [ACTION_UNLOCK] = EVENT_UNLOCK_SENT,
+    };
+    bool is_step = action->kind != ACTION_CANCEL_SIGNAL;
+    return event->kind == kinds[action->kind] && (!is_step || action->id == event->id) &&
+           text_equal(action->instance_id, event->instance_id) &&
+           text_equal(action->name, event->name) && action->fire_at == event->fire_at &&
+           (is_fork || (text_equal(action->request_id, event->request_id) &&
+                        text_equal(action->payload, event->payload)));
+}
+
 /* The version of a child is the worker's, who was another perhaps. Ids and payloads that are made
  * of the execution's own id are other ones in what a fork has from its source. */
 static bool is_same(const struct action *action, const struct event *event, bool is_fork)
@@ -70,7 +88,7 @@ static bool is_same(const struct action *action, const struct event *event, bool
     case ACTION_SIGNAL_ENTITY:
     case ACTION_CANCEL_SIGNAL:
     case ACTION_LOCK:
-    case ACTION_UNLOCK:
+    case ACTION_UNLOCK: return is_same_errand(action, event, is_fork);
     case ACTION_START:
     case ACTION_CONTINUE_AS_NEW: break;
     }

@@ -6,7 +6,9 @@
  *     flights.c   activities: those that wait, run, beat, pay, are told to stop, are too late
  *     orders.c    what clients want of instances, made up
  *     calls.c     clients' commands and mail, and whether the answers are true
+ *     wishes.c    what clients want of entities
  *     spy.c       what turns were given and asked for
+ *     locks.c     who has locked which entities, as code sees it
  *     faulty.c    the store between them and store/mem: fails as told, tells the ledger
  *     ledger*.c   what has been committed, kept by other code than a store's; checks each commit
  *     residents.c core's memory against the ledger
@@ -40,6 +42,7 @@ enum { SIM_PARTITIONS_MAX = 4, SIM_IDS = 6 };
     X(ORDER, 6)       \
     X(TIMEOUT, 3)     \
     X(MAIL, 4)        \
+    X(WISH, 8)        \
     X(RUN, 16)        \
     X(CUT, 12)        \
     X(COMMIT, 14)     \
@@ -101,7 +104,8 @@ struct order {
     struct event event;
     struct event_extra extra;
     unsigned partition;
-    int64_t number; /* of a raise */
+    int64_t number;           /* of a raise */
+    struct ledger_deed *deed; /* for an entity: what is to be done, or taken back */
 };
 
 /* One that was accepted into a mailbox. */
@@ -128,6 +132,7 @@ struct sim {
     unsigned partition_count;
     size_t residents_max, orchestrations_max, slice_max;
     bool is_drop_mode, has_load_faults, has_clock_steps, has_late_results;
+    bool keeps_empty; /* entities without state */
 
     struct store *inner; /* store/mem */
     struct store faulty;
@@ -151,8 +156,9 @@ struct sim {
     uint64_t troubles; /* faults, crashes, resets so far: what else may excuse an error */
     enum commit_plan plan;
 
-    struct call *calls; /* not answered yet */
-    int64_t raise_number, mail_number, order_number;
+    struct held_section *held_sections; /* locks.c */
+    struct call *calls;                 /* not answered yet */
+    int64_t raise_number, mail_number, order_number, wish_number;
     uint64_t id_number;
     struct sent *sent;
     struct arena arena; /* everything of this seed that need not be given back */
@@ -217,6 +223,19 @@ struct order *orders_some(struct sim *sim);
 struct text orders_some_id(struct sim *sim);
 /* Has it taken effect, or can it not any more? */
 bool orders_are_done(struct sim *sim, const struct order *order, uint64_t asked);
+
+/* wishes.c */
+struct order *wishes_some(struct sim *sim, int64_t sender); /* NULL: none comes to mind */
+bool wishes_are_done(struct sim *sim, const struct order *order);
+/* What a client was told of it, or that a mailbox has accepted it. */
+void wishes_answered(struct sim *sim, const struct order *order, uint64_t asked, pd_status status);
+void wishes_accepted(struct sim *sim, const struct order *order, pd_status status);
+struct text wishes_call_input(struct sim *sim); /* of an instance of perdure.call */
+
+/* locks.c */
+void locks_see_turn(struct sim *sim, const struct turn *turn, const struct turn_result *result);
+void locks_see_run(struct sim *sim, const struct turn *turn, size_t count);
+void locks_reset(struct sim *sim, unsigned partition);
 
 /* calls.c */
 void calls_start(struct sim *sim);

@@ -54,6 +54,7 @@ static void copy_action(struct sim *sim, struct action *copy, const struct actio
     copy->version = text_copy(arena, action->version);
     copy->payload = text_copy(arena, action->payload);
     copy->instance_id = text_copy(arena, action->instance_id);
+    copy->request_id = text_copy(arena, action->request_id);
     copy->failure = NULL;
     copy->extra = NULL;
     copy->kept = action->kept_count > 0 ? copy_events(sim, action->kept, action->kept_count) : NULL;
@@ -79,6 +80,64 @@ static void remember(struct sim *sim, const struct turn *turn, const struct turn
     sim_put(&sim->spy.turns, key_of(sim, turn->execution_id, turn->number), kept);
 }
 
+/* ---- operations ---- */
+
+static const struct spy_answer *copy_answers(struct sim *sim, const struct entity_result *result)
+{
+    struct spy_answer *answers = arena_alloc(&sim->arena, result->result_count * sizeof *answers);
+    for (size_t i = 0; i < result->result_count; i++) {
+        const struct operation_result *one = &result->results[i];
+        answers[i].payload = text_copy(&sim->arena, one->payload);
+        if (one->failure != NULL) {
+            answers[i].failure_type = text_copy(&sim->arena, one->failure->type);
+        }
+    }
+    return answers;
+}
+
+static void remember_run(struct sim *sim, const struct turn *turn,
+                         const struct entity_result *result)
+{
+    struct spy_runs *runs = &sim->spy.runs[turn->partition];
+    struct spy_run *run = arena_alloc(&sim->arena, sizeof *run);
+    struct action *actions = arena_alloc(&sim->arena, result->action_count * sizeof *actions);
+    for (size_t i = 0; i < result->action_count; i++) {
+        copy_action(sim, &actions[i], &result->actions[i]);
+    }
+    *run = (struct spy_run){
+        .id = text_copy(&sim->arena, turn->instance_id),
+        .state = text_copy(&sim->arena, turn->state),
+        .row = turn->row,
+        .now = sim->now,
+        .at = turn->events[0].at,
+        .operations = copy_events(sim, turn->events + 1, result->result_count),
+        .count = result->result_count,
+        .answers = copy_answers(sim, result),
+        .actions = actions,
+        .action_count = result->action_count,
+    };
+    *runs->last = run;
+    runs->last = &run->next;
+}
+
+static void forget_runs(struct spy_runs *runs)
+{
+    *runs = (struct spy_runs){ .last = &runs->first };
+}
+
+void spy_cut(struct sim *sim, unsigned partition, uint64_t batch)
+{
+    struct spy_runs *runs = &sim->spy.runs[partition];
+    sim->spy.cut[partition] = (struct spy_runs){ .first = runs->first, .batch = batch };
+    forget_runs(runs);
+}
+
+const struct spy_run *spy_runs_of(const struct sim *sim, const struct batch *batch)
+{
+    const struct spy_runs *cut = &sim->spy.cut[batch->partition];
+    return cut->batch == batch->number ? cut->first : NULL;
+}
+
 /* ---- the runner ---- */
 
 static enum runner_answer spy_turn(struct runner *runner, const struct turn *turn,
@@ -90,6 +149,21 @@ static enum runner_answer spy_turn(struct runner *runner, const struct turn *tur
               answer);
     if (answer == RUNNER_DONE) {
         remember(sim, turn, ret);
+        locks_see_turn(sim, turn, ret);
+    }
+    return answer;
+}
+
+static enum runner_answer spy_entity(struct runner *runner, const struct turn *turn,
+                                     struct arena *arena, struct entity_result *ret)
+{
+    struct sim *sim = sim_of(runner);
+    enum runner_answer answer = sim->author->ops->entity(sim->author, turn, arena, ret);
+    sim_trace(sim, "  %zu operations of %.*s: %d", turn->event_count - 1,
+              TEXT_ARGS(turn->instance_id), answer);
+    if (answer == RUNNER_DONE) {
+        remember_run(sim, turn, ret);
+        locks_see_run(sim, turn, ret->result_count);
     }
     return answer;
 }
@@ -102,8 +176,10 @@ static void spy_forget(struct runner *runner, unsigned partition, uint64_t row)
 
 static void spy_forget_all(struct runner *runner, unsigned partition)
 {
-    struct runner *author = sim_of(runner)->author;
-    author->ops->forget_all(author, partition);
+    struct sim *sim = sim_of(runner);
+    sim->author->ops->forget_all(sim->author, partition);
+    forget_runs(&sim->spy.runs[partition]);
+    locks_reset(sim, partition);
 }
 
 static void spy_expect(struct runner *runner, unsigned partition, const uint64_t *rows,
@@ -122,8 +198,9 @@ static void spy_trim(struct runner *runner, unsigned partition)
 void spy_init(struct sim *sim)
 {
     static const struct runner_ops ops = {
-        .version = 2,
+        .version = 3,
         .turn = spy_turn,
+        .entity = spy_entity,
         .forget = spy_forget,
         .forget_all = spy_forget_all,
         .expect = spy_expect,
@@ -131,6 +208,9 @@ void spy_init(struct sim *sim)
     };
     sim->spy.runner.ops = &ops;
     map_init(&sim->spy.turns);
+    for (size_t i = 0; i < sizeof sim->spy.runs / sizeof *sim->spy.runs; i++) {
+        forget_runs(&sim->spy.runs[i]);
+    }
 }
 
 void spy_done(struct sim *sim)
