@@ -270,7 +270,8 @@ static bool may_be_refused(struct sim *sim, const struct call *call, const struc
     }
     bool was_final = row->ended != 0 && row->ended <= call->asked;
     switch ((int)order->letter.kind) {
-    case MESSAGE_REWIND: return !was_final || row->state != RUN_FAILED;
+    case MESSAGE_REWIND:
+        return !was_final || row->state != RUN_FAILED || ledger_has_failed_locked(row);
     case MESSAGE_PURGE: return !was_final;
     default: return has_ended_since(sim, id, call->asked) || was_final;
     }

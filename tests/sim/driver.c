@@ -50,6 +50,7 @@ bool driver_up(struct sim *sim, unsigned i)
         .seed = sim->seed * 64 + i,
         .residents_max = sim->residents_max,
         .slice_max = sim->slice_max,
+        .keeps_empty = sim->keeps_empty,
     };
     pd_error err;
     slot->partition = partition_new(&options, sim->now, &err);
@@ -99,6 +100,7 @@ void driver_begin(struct sim *sim)
     sim->has_clock_steps = sim_chance(sim, 1, 4);
     sim->has_late_results = sim_chance(sim, 1, 2);
     sim->has_picky_workers = sim_chance(sim, 1, 4);
+    sim->user.may_purge = sim_chance(sim, 1, 3);
     sim->keeps_empty = sim_chance(sim, 1, 6);
     weigh(sim);
     sim->inner = store_mem_new(sim->partition_count);
@@ -152,20 +154,31 @@ static void release(struct sim *sim, struct slot *slot)
     calls_look(sim);
 }
 
-/* One transaction for all that has been cut, as the committer does it. */
+/* One transaction for all that has been cut, as the committer does it. What has changed nothing is
+ * not in it: operations that have failed, on entities without state. */
 static void commit(struct sim *sim)
 {
     const struct batch *batches[SIM_PARTITIONS_MAX];
+    const struct batch *idle[SIM_PARTITIONS_MAX];
     size_t count = 0;
+    size_t idle_count = 0;
     for (unsigned i = 0; i < sim->partition_count; i++) {
-        struct slot *slot = &sim->slots[i];
-        if (slot->work != NULL && !slot->is_released && slot->work->batch->mutation_count > 0) {
+        const struct slot *slot = &sim->slots[i];
+        if (slot->work == NULL || slot->is_released) {
+            continue;
+        }
+        if (slot->work->batch->mutation_count > 0) {
             batches[count++] = slot->work->batch;
+        } else {
+            idle[idle_count++] = slot->work->batch;
         }
     }
     pd_error err = { 0 };
     pd_status status =
         count == 0 ? PD_OK : sim->faulty.ops->commit(&sim->faulty, batches, count, &err);
+    if (status == PD_OK && idle_count > 0) {
+        ledger_apply(&sim->ledger, idle, idle_count);
+    }
     for (unsigned i = 0; i < sim->partition_count; i++) {
         struct slot *slot = &sim->slots[i];
         if (slot->work != NULL && !slot->is_released) {

@@ -138,7 +138,9 @@ static uint64_t ask_child(struct walk *walk, const struct leaf *leaf)
     case ENDS_BY_MISUSE: hash = hash_failure("Misuse", 0); break;
     }
     int failures = expected.ending == ENDS_WELL ? 0 : 1000;
-    count_attempts(walk, leaf, &walk->asked.children, attempts_of(&leaf->retry, false, failures));
+    bool is_final = expected.ending == ENDS_BY_MISUSE;
+    count_attempts(walk, leaf, &walk->asked.children,
+                   attempts_of(&leaf->retry, is_final, failures));
     return hash;
 }
 

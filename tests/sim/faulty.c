@@ -5,6 +5,8 @@
  * A commit goes as sim->plan says; loads and scans fail now and then while faults are on. What was
  * applied is told to the ledger, which finds what should not have been. Mutations go into the trace
  * hash, so two runs of a seed that differ in a byte written are found out. */
+#include <stdio.h>
+
 #include "base/error.h"
 #include "sim.h"
 
@@ -76,9 +78,9 @@ static void trace_batch(struct sim *sim, const struct batch *batch)
                 "inbox put", "inbox remove", "timer",  "no timer",  "mail taken", "mail",
                 "progress",  "no progress",  "entity", "no entity",
             };
-            sim_trace(sim, "    %s row %llu number %llu id %d due %lld", names[m->kind],
-                      (unsigned long long)m->row, (unsigned long long)m->number, m->id,
-                      (long long)m->due);
+            printf("    %s row %llu number %llu id %d due %lld\n", names[m->kind],
+                   (unsigned long long)m->row, (unsigned long long)m->number, m->id,
+                   (long long)m->due);
         }
     }
 }

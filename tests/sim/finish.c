@@ -111,12 +111,28 @@ static void pass_time(struct sim *sim)
     sim_trace(sim, "time %" PRId64 " in the end", sim->now);
 }
 
-static struct ledger_row *unfinished(struct sim *sim, uint64_t skip)
+/* Whom events help: first those that wait for nothing else, as they may have locked what many others
+ * wait for; then those that wait for no lock. */
+enum need { NEED_EVENT, NEED_NO_LOCK, NEED_ANYTHING };
+
+static bool needs(const struct ledger_row *row, enum need need)
+{
+    bool is_waiting = false;
+    for (size_t i = 0; i < row->step_count; i++) {
+        const struct ledger_step *step = &row->steps[i];
+        is_waiting = is_waiting || (!step->is_closed && !ledger_is_answered(row, (int32_t)i) &&
+                                    (need == NEED_EVENT || step->kind == LEDGER_LOCK));
+    }
+    return need == NEED_ANYTHING || !is_waiting || row->state == RUN_SUSPENDED;
+}
+
+/* The one after so many, or the last; NULL: there is none. */
+static struct ledger_row *find_unfinished(struct sim *sim, uint64_t skip, enum need need)
 {
     struct ledger_row *last = NULL;
     for (size_t i = 0; i < sim->ledger.row_count; i++) {
         struct ledger_row *row = sim->ledger.rows[i];
-        if (ledger_is_alive(row)) {
+        if (ledger_is_alive(row) && needs(row, need)) {
             last = row;
             if (skip-- == 0) {
                 return row;
@@ -124,6 +140,13 @@ static struct ledger_row *unfinished(struct sim *sim, uint64_t skip)
         }
     }
     return last;
+}
+
+static struct ledger_row *unfinished(struct sim *sim, uint64_t skip)
+{
+    enum need need = sim_chance(sim, 2, 3) ? NEED_EVENT : NEED_NO_LOCK;
+    struct ledger_row *row = find_unfinished(sim, skip, need);
+    return row != NULL ? row : find_unfinished(sim, skip, NEED_ANYTHING);
 }
 
 static bool has_mail(struct sim *sim)
@@ -217,8 +240,8 @@ static void work_to_the_end(struct sim *sim)
         partition_notice_mail(sim->slots[i].partition); /* once: nobody sends any more */
     }
     settle(sim);
-    for (unsigned round = 0; unfinished(sim, 0) != NULL || has_mail(sim) || has_inbox(sim) ||
-                             is_any_down(sim) || sim->calls != NULL;
+    for (unsigned round = 0; find_unfinished(sim, 0, NEED_ANYTHING) != NULL || has_mail(sim) ||
+                             has_inbox(sim) || is_any_down(sim) || sim->calls != NULL;
          round++) {
         struct ledger_row *row =
             unfinished(sim, sim_below(sim, sim_chance(sim, 1, 4) ? sim->ledger.row_count + 1 : 4));

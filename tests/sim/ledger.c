@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "core/lock_set.h"
 #include "ledger_priv.h"
 #include "sim.h"
 
@@ -124,6 +125,38 @@ bool ledger_is_answered(const struct ledger_row *row, int32_t step)
         }
     }
     return false;
+}
+
+bool ledger_is_locking(const struct ledger_row *row)
+{
+    for (size_t i = 0; i < row->step_count; i++) {
+        const struct ledger_step *step = &row->steps[i];
+        if (step->kind == LEDGER_LOCK &&
+            step->released != (1u << lock_set_count(step->event->extra->lock_set)) - 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_of_retry(const struct event *event)
+{
+    return event->extra != NULL && event->extra->retry_of != 0;
+}
+
+bool ledger_has_failed_locked(const struct ledger_row *row)
+{
+    bool has_asked = false; /* in a turn before the last */
+    for (size_t t = row->turn_count; t > 0 && !has_asked; t--) {
+        const struct ledger_turn *turn = &row->turns[t - 1];
+        for (size_t k = turn->inputs; k < turn->count; k++) {
+            if (turn->events[k].kind == EVENT_UNLOCK_SENT) {
+                return true;
+            }
+            has_asked = has_asked || (t < row->turn_count && !is_of_retry(&turn->events[k]));
+        }
+    }
+    return ledger_is_locking(row);
 }
 
 const struct event *ledger_last_event(const struct ledger_turn *turns, size_t count)
@@ -271,6 +304,8 @@ static void renew(struct ledger *ledger, struct ledger_row *row,
     } else {
         sim_check(ledger->sim, row->state == RUN_FAILED, "'%.*s' is rewound and has not failed",
                   TEXT_ARGS(row->id));
+        sim_check(ledger->sim, !ledger_is_locking(row),
+                  "'%.*s' failed inside a critical section, and is rewound", TEXT_ARGS(row->id));
         ledger_owe(ledger, row, NULL);
         ledger_begin_life(ledger, row, record, NULL);
         row->ended = 0;

@@ -264,6 +264,9 @@ bool ledger_read_raise(const struct event *event, int64_t *ret_sender, int64_t *
 /* A completion of this step waits. */
 bool ledger_is_answered(const struct ledger_row *row, int32_t step);
 bool ledger_is_held(const struct ledger_row *row); /* its start waits for its time */
+/* Inside a critical section; or in one of the last turns, which a rewind would undo, it left one. */
+bool ledger_is_locking(const struct ledger_row *row);
+bool ledger_has_failed_locked(const struct ledger_row *row);
 const struct event *ledger_last_event(const struct ledger_turn *turns, size_t count);
 
 #endif

@@ -331,6 +331,7 @@ bool ledger_entity_has(const struct ledger *ledger, const struct ledger_due *due
             return true; /* a lock request: where it has gone from here is not seen */
         }
         return deed->done_in == ledger->commits || deed->is_taken_back ||
+               (deed->fire_at != 0 && entity != NULL && entity->purged_in != 0) ||
                ledger_deed_waits(ledger, deed);
     case MESSAGE_UNLOCK:
         return entity == NULL ||

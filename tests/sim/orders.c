@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "api/archive.h"
+#include "core/lock_set.h"
 #include "sim.h"
 
 /* ---- ids ---- */
@@ -125,6 +126,29 @@ static size_t count_waiting(const struct adoption *life, uint64_t number)
     return life->turn_count == 0;
 }
 
+/* What stays of it ends inside a critical section, or on the way into one. */
+static bool ends_locked(const struct adoption *life, uint64_t number)
+{
+    const struct turn_events *turns = life->turns;
+    size_t open = 0;
+    uint64_t left = number == 0 ? UINT64_MAX : number - 1;
+    for (size_t i = 0; i < life->turn_count; i++) {
+        const struct event *last = &turns[i].events[turns[i].count - 1];
+        bool is_end = number == 0 && last->kind == EVENT_EXECUTION_COMPLETED;
+        if (is_end || left <= turns[i].count) {
+            break;
+        }
+        left -= turns[i].count + 1;
+        for (size_t k = 0; k < turns[i].count; k++) {
+            const struct event *event = &turns[i].events[k];
+            open +=
+                event->kind == EVENT_LOCK_REQUESTED ? lock_set_count(event->extra->lock_set) : 0;
+            open -= event->kind == EVENT_UNLOCK_SENT;
+        }
+    }
+    return open > 0;
+}
+
 /* The life of some instance, up to some event of it, as another one's. */
 static struct order *fork_of(struct sim *sim, const struct ledger_row *row)
 {
@@ -148,11 +172,16 @@ static struct order *fork_of(struct sim *sim, const struct ledger_row *row)
         events += life.turns[i].count + 1;
     }
     uint64_t number = sim_chance(sim, 1, 3) || events == 0 ? 0 : 1 + sim_below(sim, events);
-    sim_check(sim,
-              rewrite_fork(&source.record, life.turns, life.turn_count, number,
-                           order->letter.instance_id, execution_id, arena, &adoption,
-                           &err) == PD_OK,
-              "'%.*s' cannot be forked at %" PRIu64 ": %s", TEXT_ARGS(row->id), number, err.text);
+    pd_status status =
+        rewrite_fork(&source.record, life.turns, life.turn_count, number, order->letter.instance_id,
+                     execution_id, arena, &adoption, &err);
+    bool is_locked = ends_locked(&life, number);
+    sim_check(sim, status == (is_locked ? PD_E_INVALID : PD_OK),
+              "'%.*s' can%s be forked at %" PRIu64 ": %s", TEXT_ARGS(row->id),
+              is_locked ? "" : "not", number, err.text);
+    if (is_locked) {
+        return NULL;
+    }
     sim_check(sim, adoption.waiting_count == count_waiting(&life, number),
               "of '%.*s', forked at %" PRIu64 ", %zu events wait, not %zu", TEXT_ARGS(row->id),
               number, adoption.waiting_count, count_waiting(&life, number));

@@ -13,6 +13,7 @@ extern const size_t play_program_count;
 struct sim_user {
     unsigned runs;
     int step;       /* of the activity that runs */
+    bool may_purge; /* clients may take an entity's state away, whoever has locked it */
     bool is_mended; /* what failed in the end need not any more: a rewind is worth it */
 };
 

@@ -230,7 +230,9 @@ static void make_inner(struct making *making, const struct op *op, struct leaf *
         make_errand(making, &leaf->errand, true);
         if (chance(making, 2, 3)) {
             leaf->errand.entity = op->set[below(making, op->set_count)];
-            leaf->errand.deed = sim_is_box(leaf->errand.entity) ? leaf->errand.deed : DEED_NOPE;
+            leaf->errand.deed = !sim_is_box(leaf->errand.entity) ? DEED_NOPE
+                                : leaf->errand.deed == DEED_NOPE ? DEED_ADD
+                                                                 : leaf->errand.deed;
         }
         bool is_late = !is_in_set(op, leaf->errand.entity) && chance(making, 1, 3);
         leaf->delay_ms = is_late ? delays_ms[below(making, DELAYS)] : 0;

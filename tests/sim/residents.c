@@ -6,15 +6,30 @@
  * has made of the same history. */
 #include <inttypes.h>
 
-#include "core/core_priv.h"
+#include "core/entity.h"
+#include "core/lock_set.h"
 #include "engine/partition_priv.h"
 #include "sim.h"
 
-static enum step_kind kind_of(const struct ledger_step *step)
+/* A section is open until all of its entities have been given back. */
+static bool is_section(const struct ledger_row *row, size_t at)
 {
-    return step->kind == LEDGER_TASK    ? STEP_TASK
-           : step->kind == LEDGER_TIMER ? STEP_TIMER
-                                        : STEP_CHILD;
+    const struct ledger_step *step = &row->steps[at];
+    return step->kind == LEDGER_LOCK && (step->is_closed || ledger_is_answered(row, (int32_t)at)) &&
+           step->released != (1u << lock_set_count(step->event->extra->lock_set)) - 1;
+}
+
+static enum step_kind kind_of(const struct ledger_row *row, size_t at)
+{
+    switch (row->steps[at].kind) {
+    case LEDGER_TASK: return STEP_TASK;
+    case LEDGER_TIMER: return STEP_TIMER;
+    case LEDGER_CHILD: return STEP_CHILD;
+    case LEDGER_CALL: return STEP_CALL;
+    case LEDGER_LOCK: return is_section(row, at) ? STEP_SECTION : STEP_LOCK;
+    case LEDGER_OTHER: break;
+    }
+    return STEP_DEAD;
 }
 
 static void compare_steps(struct sim *sim, const struct instance *instance,
@@ -24,9 +39,10 @@ static void compare_steps(struct sim *sim, const struct instance *instance,
     for (size_t i = 0; i < row->step_count; i++) {
         const struct ledger_step *step = &row->steps[i];
         struct step found;
-        bool is_open = !step->is_closed && !ledger_is_answered(row, (int32_t)i);
+        bool is_open =
+            (!step->is_closed && !ledger_is_answered(row, (int32_t)i)) || is_section(row, i);
         open += is_open;
-        sim_check(sim, steps_find(&instance->steps, (int32_t)i, kind_of(step), &found) == is_open,
+        sim_check(sim, steps_find(&instance->steps, (int32_t)i, kind_of(row, i), &found) == is_open,
                   "'%.*s': step %zu is %s in the store and not in core (C2)", TEXT_ARGS(row->id), i,
                   is_open ? "open" : "closed");
         sim_check(sim, !is_open || step->kind != LEDGER_TIMER || found.due == step->fire_at,
@@ -54,8 +70,56 @@ static void compare_progress(struct sim *sim, const struct instance *instance,
     sim_check(sim, count == 0, "'%.*s': more progress in core", TEXT_ARGS(row->id));
 }
 
+static bool is_kept(const struct ledger_entity *entity, const struct waiting_event *event)
+{
+    for (size_t i = 0; i < entity->inbox_count; i++) {
+        if (entity->inbox[i].arrival == event->arrival) {
+            return entity->inbox[i].event->at == event->event.at &&
+                   text_equal(entity->inbox[i].event->request_id, event->event.request_id);
+        }
+    }
+    return false;
+}
+
+static void compare_events(struct sim *sim, const struct ledger_entity *entity,
+                           const struct waiting_events *events)
+{
+    for (const struct waiting_event *event = events->first; event != NULL; event = event->next) {
+        sim_check(sim, is_kept(entity, event), "'%.*s': core has an event that is not stored",
+                  TEXT_ARGS(entity->id));
+    }
+}
+
+static void compare_entity(struct sim *sim, const struct instance *instance)
+{
+    const struct entity *in_core = instance->entity;
+    struct ledger_entity *entity = ledger_entity(&sim->ledger, instance->id);
+    size_t count = instance->events.count + in_core->line.count + map64_count(&in_core->delayed);
+    sim_check(sim,
+              entity->number == (in_core->is_stored ? instance->row : 0) &&
+                  count == entity->inbox_count &&
+                  map64_count(&in_core->delayed) == entity->timer_count,
+              "'%.*s' in core: row %" PRIu64 ", %zu events; in the store %" PRIu64 ", %zu",
+              TEXT_ARGS(entity->id), instance->row, count, entity->number, entity->inbox_count);
+    sim_check(sim,
+              text_equal(entity_state(in_core), entity->state) &&
+                  text_equal(in_core->owner, entity->owner) &&
+                  text_equal(in_core->execution, entity->execution) &&
+                  text_equal(in_core->section, entity->section) &&
+                  instance_is_busy(instance) == entity->is_busy,
+              "'%.*s' in core: state %.*s, locked by '%.*s'; in the store %.*s, '%.*s'",
+              TEXT_ARGS(entity->id), TEXT_ARGS(entity_state(in_core)), TEXT_ARGS(in_core->owner),
+              TEXT_ARGS(entity->state), TEXT_ARGS(entity->owner));
+    compare_events(sim, entity, &instance->events);
+    compare_events(sim, entity, &in_core->line);
+}
+
 static void compare(struct sim *sim, const struct instance *instance)
 {
+    if (instance_is_entity(instance)) {
+        compare_entity(sim, instance);
+        return;
+    }
     const struct ledger_row *row = map64_find(&sim->ledger.by_number, instance->row);
     sim_check(sim, row != NULL && !row->is_deleted, "row %" PRIu64 " is resident and nowhere else",
               instance->row);

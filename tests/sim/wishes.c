@@ -109,7 +109,7 @@ static struct order *some_purge(struct sim *sim)
         return NULL; /* money is not to be lost */
     }
     struct order *order = order_new(sim, MESSAGE_PURGE, EVENT_UNKNOWN, entity->id);
-    if (sim_chance(sim, 1, 2)) {
+    if (!sim->user.may_purge || sim_chance(sim, 1, 2)) {
         order->letter.execution_id =
             text_of(arena_printf(&sim->arena, "%" PRId64, entity->updated_at));
     }
