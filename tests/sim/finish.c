@@ -111,19 +111,19 @@ static void pass_time(struct sim *sim)
     sim_trace(sim, "time %" PRId64 " in the end", sim->now);
 }
 
-/* Whom events help: first those that wait for nothing else, as they may have locked what many others
- * wait for; then those that wait for no lock. */
-enum need { NEED_EVENT, NEED_NO_LOCK, NEED_ANYTHING };
+/* Whom events help: first those that have locked what others wait for; then those that wait for no
+ * lock. */
+enum need { NEED_INSIDE, NEED_NO_LOCK, NEED_ANYTHING };
 
 static bool needs(const struct ledger_row *row, enum need need)
 {
     bool is_waiting = false;
     for (size_t i = 0; i < row->step_count; i++) {
-        const struct ledger_step *step = &row->steps[i];
-        is_waiting = is_waiting || (!step->is_closed && !ledger_is_answered(row, (int32_t)i) &&
-                                    (need == NEED_EVENT || step->kind == LEDGER_LOCK));
+        is_waiting |= row->steps[i].kind == LEDGER_LOCK && !row->steps[i].is_closed &&
+                      row->state != RUN_SUSPENDED;
     }
-    return need == NEED_ANYTHING || !is_waiting || row->state == RUN_SUSPENDED;
+    return need == NEED_ANYTHING ||
+           (!is_waiting && (need != NEED_INSIDE || ledger_is_locking(row)));
 }
 
 /* The one after so many, or the last; NULL: there is none. */
@@ -144,8 +144,9 @@ static struct ledger_row *find_unfinished(struct sim *sim, uint64_t skip, enum n
 
 static struct ledger_row *unfinished(struct sim *sim, uint64_t skip)
 {
-    enum need need = sim_chance(sim, 2, 3) ? NEED_EVENT : NEED_NO_LOCK;
+    enum need need = sim_chance(sim, 2, 3) ? NEED_INSIDE : NEED_NO_LOCK;
     struct ledger_row *row = find_unfinished(sim, skip, need);
+    row = row != NULL ? row : find_unfinished(sim, skip, NEED_NO_LOCK);
     return row != NULL ? row : find_unfinished(sim, skip, NEED_ANYTHING);
 }
 

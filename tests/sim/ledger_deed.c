@@ -185,6 +185,12 @@ struct running {
     size_t actions; /* that have been accounted for */
 };
 
+/* What a sender has had done last, as it was then: it may be said again. */
+struct lane {
+    struct text key;
+    uint64_t order;
+};
+
 /* Of what has no time and was said once, that of a sender comes in the order it was said. */
 static void check_order(struct running *r, const struct ledger_deed *deed)
 {
@@ -192,14 +198,16 @@ static void check_order(struct running *r, const struct ledger_deed *deed)
     if (deed->fire_at != 0 || deed->said + deed->maybe != 1) {
         return;
     }
-    struct text lane = text_of(
+    struct lane *lane = arena_alloc(ledger->arena, sizeof *lane);
+    *lane = (struct lane){ deed->key, deed->order };
+    struct text name = text_of(
         arena_printf(ledger->arena, "%.*s>%.*s", TEXT_ARGS(deed->sender), TEXT_ARGS(deed->to)));
-    const struct ledger_deed *last = map_find(&ledger->lanes, lane);
+    const struct lane *last = map_find(&ledger->lanes, name);
     sim_check(r->sim, last == NULL || last->order < deed->order,
               "'%.*s' does %.*s after %.*s, which the same sender (%.*s) has said later",
               TEXT_ARGS(deed->to), TEXT_ARGS(deed->key),
               TEXT_ARGS(last != NULL ? last->key : TEXT_ABSENT), TEXT_ARGS(deed->sender));
-    sim_put(&ledger->lanes, lane, (void *)(uintptr_t)deed);
+    sim_put(&ledger->lanes, name, lane);
 }
 
 static struct ledger_deed *check_deed(struct running *r, const struct event *operation)

@@ -52,14 +52,16 @@ static void release(struct held_section *section, struct text entity)
 static bool is_alive(const struct sim *sim, const struct held_section *section)
 {
     const struct partition *partition = sim->slots[section->partition].partition;
-    struct instance *instance = partition != NULL && partition->core != NULL
-                                    ? core_find(partition->core, section->id)
-                                    : NULL;
+    struct core *core = partition != NULL ? partition->core : NULL;
+    struct instance *instance = core != NULL ? core_find(core, section->id) : NULL;
     if (instance != NULL) {
         return text_equal(instance_execution_id(instance), section->execution_id) &&
                !run_state_is_final(instance_state(instance));
     }
     const struct ledger_row *row = ledger_find(&sim->ledger, section->id);
+    if (row != NULL && core != NULL && core_find_row(core, row->number) != NULL) {
+        return false; /* purged, or about to be replaced */
+    }
     return ledger_is_alive(row) && text_equal(row->execution_id, section->execution_id);
 }
 

@@ -178,9 +178,9 @@ static void check_purge(struct sim *sim, const struct order *order, uint64_t ask
     sim_check(sim, status != PD_E_NOT_FOUND || !is_unchanged || entity->number == 0,
               "'%.*s' is there, and was not found to be purged", TEXT_ARGS(entity->id));
     sim_check(sim,
-              status != PD_E_STATE ||
-                  (text_is_present(order->letter.execution_id) &&
-                   !(is_unchanged && is_idle && text_equal(stamp, order->letter.execution_id))),
+              status != PD_E_STATE || (text_is_present(order->letter.execution_id) &&
+                                       !(entity->number != 0 && is_unchanged && is_idle &&
+                                         text_equal(stamp, order->letter.execution_id))),
               "'%.*s' is not purged, and should be", TEXT_ARGS(entity->id));
 }
 
