@@ -266,8 +266,11 @@ static void take_step(struct taking *t, const struct event *event)
         break;
     case EVENT_ENTITY_CALLED: step->kind = LEDGER_CALL; break;
     case EVENT_LOCK_REQUESTED: step->kind = LEDGER_LOCK; break;
-    case EVENT_UNLOCK_SENT: take_unlock(t, event); /* fall through */
+    case EVENT_UNLOCK_SENT:
     case EVENT_ENTITY_SIGNALED:
+        if (event->kind == EVENT_UNLOCK_SENT) {
+            take_unlock(t, event);
+        }
         step->kind = LEDGER_OTHER;
         step->is_closed = true;
         break;
