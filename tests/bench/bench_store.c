@@ -14,7 +14,8 @@
  * With --entities there are entities instead: each commit puts the next `batch` of N (so all of
  * them when N is not more), first with a state of BYTES; then what keeps the state and changes the
  * lock, which of every two puts one takes and the next gives back. Prints puts a second, also over
- * raw inserts. */
+ * raw inserts; and what a query takes that passes all of them and finds none, as one for what is
+ * too old does. */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,6 +245,23 @@ static void run_entities(struct workload *load, const struct options *options, e
     (void)fflush(stdout);
 }
 
+static void pass_all(struct workload *load, const struct options *options)
+{
+    pd_error err;
+    struct entity_page page;
+    struct arena arena;
+    struct entity_query old = { .changed_to = 1, .with_empty = true, .limit = 1000 };
+    arena_init(&arena);
+    double start = clock_seconds(CLOCK_MONOTONIC), cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
+    must(load->store->ops->query_entities(load->store, &old, &arena, &page, &err) == PD_OK &&
+             page.count == 0,
+         "a query for what is older than all has failed");
+    (void)printf("window   %9u entities passed, %.1f ms wall %.1f ms cpu\n", options->entities,
+                 (clock_seconds(CLOCK_MONOTONIC) - start) * 1e3,
+                 (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) * 1e3);
+    arena_done(&arena);
+}
+
 static void print(const char *what, const struct result *result)
 {
     double count = (double)result->orchestrations;
@@ -305,6 +323,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < options.runs && options.entities != 0; i++) {
         run_entities(&load, &options, PUTS_STATE, &raw);
         run_entities(&load, &options, PUTS_LOCK, &raw);
+        pass_all(&load, &options);
     }
     for (unsigned i = 0; i < options.runs && options.entities == 0; i++) {
         struct result result = run_store(&load, &options);
