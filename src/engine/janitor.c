@@ -17,7 +17,6 @@
  *       disk, at most.
  *   J3  It is stopped between two pages at the latest. */
 #include "base/arena.h"
-#include "base/buffer.h"
 #include "engine/engine_priv.h"
 
 enum { PAGE = 500, REST = 4 };
@@ -42,7 +41,6 @@ struct sweep {
     const struct errand *errand;
     time_us until;
     uint64_t after_row;
-    struct buffer after_id; /* empty: from the start */
 };
 
 /* ---- errands --------------------------------------------------------------------------------- */
@@ -149,7 +147,7 @@ static bool purge_instances(struct sweep *sweep, struct arena *arena)
     return purge(sweep, letters, page.count) && page.has_more;
 }
 
-/* True: there may be more behind after_id. */
+/* Likewise. By row: a sweep passes all entities, and most are in use. */
 static bool purge_entities(struct sweep *sweep, struct arena *arena)
 {
     struct store *store = sweep->janitor->engine->store;
@@ -157,12 +155,11 @@ static bool purge_entities(struct sweep *sweep, struct arena *arena)
     struct entity_query query = { .id_prefix = errand->id_prefix,
                                   .changed_to = sweep->until,
                                   .with_empty = true,
+                                  .by_row = true,
+                                  .after_row = sweep->after_row,
                                   .limit = PAGE };
     struct entity_page page = { 0 };
     pd_error err;
-    if (sweep->after_id.size > 0) {
-        query.after_id = buffer_text(&sweep->after_id);
-    }
     if (store->ops->query_entities(store, &query, arena, &page, &err) != PD_OK || page.count == 0) {
         return false;
     }
@@ -178,9 +175,7 @@ static bool purge_entities(struct sweep *sweep, struct arena *arena)
             };
         }
     }
-    struct text last = page.items[page.count - 1].id;
-    buffer_reset(&sweep->after_id);
-    buffer_add_text(&sweep->after_id, last);
+    sweep->after_row = page.items[page.count - 1].row;
     return purge(sweep, letters, count) && page.has_more;
 }
 
@@ -192,7 +187,6 @@ static bool run_errand(struct janitor *janitor, struct errand *errand)
                            .errand = errand,
                            .until = clock_now() - time_us_of_ms(errand->keep_ms) };
     bool has_more = true, goes_on = true;
-    buffer_init(&sweep.after_id);
     while (has_more && goes_on) {
         time_us began = clock_steady();
         arena_init(&arena);
@@ -201,7 +195,6 @@ static bool run_errand(struct janitor *janitor, struct errand *errand)
         arena_done(&arena);
         goes_on = rest(janitor, has_more ? REST * (clock_steady() - began) : 0); /* J2 */
     }
-    buffer_done(&sweep.after_id);
     errand->due = time_add(clock_steady(), errand->gap); /* J1 */
     return goes_on;
 }

@@ -99,12 +99,15 @@ struct entity_query {
     bool with_empty;                  /* also those without state: locked, waited for, or kept */
     bool locked_only;
     struct text after_id; /* absent: from the start */
+    /* In order of row, above after_row, and not of id: for who wants all, or the few that fit. */
+    bool by_row;
+    uint64_t after_row;
     size_t limit;
     bool with_state; /* else `state` is empty text where there is one, absent where there is none */
 };
 
 struct entity_page {
-    const struct entity_record *items; /* ascending by id, as bytes */
+    const struct entity_record *items; /* ascending by id, as bytes, or by row */
     size_t count;
     bool has_more;
 };

@@ -250,7 +250,9 @@ static void pass_all(struct workload *load, const struct options *options)
     pd_error err;
     struct entity_page page;
     struct arena arena;
-    struct entity_query old = { .changed_to = 1, .with_empty = true, .limit = 1000 };
+    struct entity_query old = {
+        .changed_to = 1, .with_empty = true, .limit = 1000, .by_row = true
+    };
     arena_init(&arena);
     double start = clock_seconds(CLOCK_MONOTONIC), cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     must(load->store->ops->query_entities(load->store, &old, &arena, &page, &err) == PD_OK &&

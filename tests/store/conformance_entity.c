@@ -556,6 +556,51 @@ static void S4_pages_of_entities_hold_each_of_them_once(void **state)
     assert_true(entities(world, &none).has_more);
 }
 
+/* Rows were given in another order than that of ids, and in three partitions. */
+static void S4_entities_come_in_order_of_row_when_asked_so(void **state)
+{
+    struct world *world = *state;
+    fill_for_queries(world);
+    struct entity_query what = { .by_row = true, .with_empty = true, .limit = 100 };
+    struct entity_page all = entities(world, &what);
+    assert_int_equal(all.count, IDS);
+    for (size_t i = 1; i < IDS; i++) {
+        assert_true(all.items[i].row > all.items[i - 1].row);
+    }
+    what.after_id = TEXT("@z"); /* does not count */
+    for (size_t limit = 1; limit <= IDS; limit++) {
+        size_t count = 0;
+        bool has_more = true;
+        what.limit = limit;
+        what.after_row = 0;
+        while (has_more) {
+            struct entity_page page = entities(world, &what);
+            has_more = page.has_more;
+            assert_int_equal(page.count, IDS - count < limit ? IDS - count : limit);
+            for (size_t i = 0; i < page.count; i++, count++) {
+                assert_same_entity(&page.items[i], &all.items[count]);
+                assert_int_equal(page.items[i].backlog, all.items[count].backlog);
+            }
+            what.after_row = page.items[page.count - 1].row;
+        }
+        assert_int_equal(count, IDS);
+    }
+    what = (struct entity_query){ .by_row = true, .locked_only = true, .limit = 100 };
+    struct entity_page locked_ones = entities(world, &what);
+    assert_int_equal(locked_ones.count, 3);
+    assert_true(locked_ones.items[0].row < locked_ones.items[1].row);
+    what.after_row = locked_ones.items[1].row;
+    assert_int_equal(entities(world, &what).count, 1);
+    assert_int_equal(entities(world, &what).items[0].row, locked_ones.items[2].row);
+    what = (struct entity_query){
+        .by_row = true, .id_prefix = TEXT("@a@"), .changed_from = 200, .changed_to = 300, .limit = 9
+    };
+    assert_int_equal(entities(world, &what).count, 2);
+    what.by_row = false;
+    what.after_row = UINT64_MAX / 4; /* nor this */
+    assert_entities(world, what, "1 2");
+}
+
 /* ---- accept ---------------------------------------------------------------------------------- */
 
 static pd_status say(struct world *world, enum message_kind kind, const char *id)
@@ -643,6 +688,7 @@ const struct CMUnitTest conformance_entity[] = {
     cmocka_unit_test(S4_a_query_has_states_and_empty_entities_only_when_it_asks),
     cmocka_unit_test(S4_entities_are_found_by_when_they_changed_and_whether_they_are_locked),
     cmocka_unit_test(S4_pages_of_entities_hold_each_of_them_once),
+    cmocka_unit_test(S4_entities_come_in_order_of_row_when_asked_so),
     cmocka_unit_test(what_is_said_to_entities_is_taken_whether_they_exist_or_not),
     cmocka_unit_test(purging_and_cancelling_need_an_entity_or_a_message_that_makes_one),
     cmocka_unit_test(what_only_instances_understand_is_not_found_at_an_entity),

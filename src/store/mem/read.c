@@ -250,32 +250,45 @@ pd_status mem_load_entity(struct store *base, struct text id, uint64_t row, stru
     return PD_OK;
 }
 
+/* Of two entities, as the query orders them. */
+static bool is_before(const struct mem_instance *a, const struct mem_instance *b,
+                      const struct entity_query *query)
+{
+    return query->by_row ? a->entity.row < b->entity.row
+                         : text_compare(a->entity.id, b->entity.id) < 0;
+}
+
+static bool is_behind_start(const struct entity_record *entity, const struct entity_query *query)
+{
+    return query->by_row
+               ? entity->row > query->after_row
+               : !text_is_present(query->after_id) || text_compare(entity->id, query->after_id) > 0;
+}
+
 static bool entity_fits(const struct entity_record *entity, const struct entity_query *query)
 {
-    return text_has_prefix(entity->id, query->id_prefix) &&
-           (!text_is_present(query->after_id) || text_compare(entity->id, query->after_id) > 0) &&
+    return text_has_prefix(entity->id, query->id_prefix) && is_behind_start(entity, query) &&
            is_within(entity->updated_at, query->changed_from, query->changed_to) &&
            (query->with_empty || text_is_present(entity->state)) &&
            (!query->locked_only || text_is_present(entity->lock_owner));
 }
 
-/* The least by id of those that fit, one more than the limit: which says that there is more. */
-static const struct mem_instance **least(const struct contents *contents,
-                                         const struct entity_query *query, struct arena *arena,
-                                         size_t *ret_count)
+/* The first of those that fit, one more than the limit: which says that there is more. */
+static const struct mem_instance **first_ones(const struct contents *contents,
+                                              const struct entity_query *query, struct arena *arena,
+                                              size_t *ret_count)
 {
     const struct mem_instance **found = NULL;
     size_t count = 0, room = 0;
     for (size_t i = 0; i < contents->row_count; i++) {
         const struct mem_instance *instance = contents->rows[i];
-        struct text id = instance->record.id;
         if (!instance->is_entity || !entity_fits(&instance->entity, query)) {
             continue;
         }
         size_t low = 0, high = count;
         while (low < high) {
             size_t middle = low + (high - low) / 2;
-            if (text_compare(found[middle]->entity.id, id) > 0) {
+            if (is_before(instance, found[middle], query)) {
                 high = middle;
             } else {
                 low = middle + 1;
@@ -303,7 +316,7 @@ pd_status mem_query_entities(struct store *base, const struct entity_query *quer
         return err->status;
     }
     size_t count = 0;
-    const struct mem_instance **found = least(contents, query, arena, &count);
+    const struct mem_instance **found = first_ones(contents, query, arena, &count);
     bool has_more = count > query->limit;
     count -= has_more;
     struct entity_record *items = arena_alloc(arena, count * sizeof *items);

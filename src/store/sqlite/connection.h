@@ -33,11 +33,13 @@
     "owner,execution_id,section"
 #define ENTITY_ALL "perdure_entity AS e LEFT JOIN perdure_lock AS l ON l.row=e.row"
 #define ENTITY_LOCKED "perdure_lock AS l CROSS JOIN perdure_entity AS e ON e.row=l.row"
-#define ENTITY_LIST(source)                                                                     \
-    "SELECT " ENTITY_COLUMNS ",CASE WHEN ?7 THEN state WHEN typeof(state)<>'null' THEN '' END," \
+/* The plus keeps SQLite from the index of ids. */
+#define ENTITY_LIST(source, id, order)                                                          \
+    "SELECT " ENTITY_COLUMNS ",CASE WHEN ?8 THEN state WHEN typeof(state)<>'null' THEN '' END," \
     "(SELECT count(*) FROM inbox WHERE inbox.instance=e.row) FROM " source                      \
-    " WHERE id>=?1 AND (?2 OR id<>?1) AND id<?3 AND updated_at>=?4 AND updated_at<=?5"          \
-    " AND (?6 OR typeof(state)<>'null') ORDER BY id LIMIT ?8"
+    " WHERE e.row>?3 AND " id ">=?1 AND (?2 OR id<>?1) AND " id "<?4"                           \
+    " AND updated_at>=?5 AND updated_at<=?6 AND (?7 OR typeof(state)<>'null')"                  \
+    " ORDER BY " order " LIMIT ?9"
 
 #define STATEMENT_MAP(X)                                                                           \
     X(BEGIN_READ, "BEGIN")                                                                         \
@@ -117,8 +119,10 @@
     X(ENTITY_HAS, "SELECT 1 FROM perdure_entity WHERE id=?1")                                      \
     X(ENTITY_BY_ID, "SELECT " ENTITY_COLUMNS ",state FROM " ENTITY_ALL " WHERE id=?1")             \
     X(ENTITY_BY_ROW, "SELECT " ENTITY_COLUMNS ",state FROM " ENTITY_ALL " WHERE e.row=?1")         \
-    X(ENTITY_LIST_ALL, ENTITY_LIST(ENTITY_ALL))                                                    \
-    X(ENTITY_LIST_LOCKED, ENTITY_LIST(ENTITY_LOCKED))                                              \
+    X(ENTITY_LIST_BY_ID, ENTITY_LIST(ENTITY_ALL, "id", "id"))                                      \
+    X(ENTITY_LIST_BY_ROW, ENTITY_LIST(ENTITY_ALL, "+id", "e.row"))                                 \
+    X(LOCKED_LIST_BY_ID, ENTITY_LIST(ENTITY_LOCKED, "+id", "id"))                                  \
+    X(LOCKED_LIST_BY_ROW, ENTITY_LIST(ENTITY_LOCKED, "+id", "l.row"))                              \
     X(INSTANCE_BY_ID,                                                                              \
       "SELECT " INSTANCE_COLUMNS INSTANCE_PAYLOADS " FROM " INSTANCE_ALL " WHERE id=?1")           \
     X(INSTANCE_BY_ROW,                                                                             \

@@ -3,9 +3,9 @@
  * Entities, read.
  *
  *   Y1  A query goes through the index of ids, from where its page begins to where its prefix ends,
- *       and sorts nothing. What a window of time leaves out is passed on the way: no index of times
- *       is kept, as each put would pay for it (docs/decisions/0011). Of the locked, who are few, it
- *       goes through all, and sorts them.
+ *       or through the rows, and sorts nothing. What a window of time leaves out is passed on the
+ *       way: no index of times is kept, as each put would pay for it (docs/decisions/0011). Of the
+ *       locked, who are few, it goes through all, and sorts them if it has to.
  *   Y2  State is the last column, and a query that does not give it does not read it either:
  *       typeof looks at the head of a row only. */
 #include <limits.h>
@@ -62,20 +62,22 @@ static void bind(sqlite3_stmt *s, const struct entity_query *query, struct arena
 {
     struct text above = reading_after_prefix(arena, query->id_prefix);
     struct text from = text_is_present(query->id_prefix) ? query->id_prefix : TEXT("");
-    bool goes_on = text_is_present(query->after_id) && text_compare(query->after_id, from) >= 0;
+    bool goes_on = !query->by_row && text_is_present(query->after_id) &&
+                   text_compare(query->after_id, from) >= 0;
     size_t limit = query->limit < INT_MAX ? query->limit : INT_MAX;
     connection_bind_text(s, 1, goes_on ? query->after_id : from);
     (void)sqlite3_bind_int(s, 2, !goes_on);
+    connection_bind_number(s, 3, query->by_row ? query->after_row : 0);
     if (text_is_present(above)) {
-        connection_bind_text(s, 3, above);
+        connection_bind_text(s, 4, above);
     } else {
-        (void)sqlite3_bind_zeroblob(s, 3, 0); /* above all text */
+        (void)sqlite3_bind_zeroblob(s, 4, 0); /* above all text */
     }
-    (void)sqlite3_bind_int64(s, 4, query->changed_from != 0 ? query->changed_from : INT64_MIN);
-    (void)sqlite3_bind_int64(s, 5, query->changed_to != 0 ? query->changed_to : INT64_MAX);
-    (void)sqlite3_bind_int(s, 6, query->with_empty);
-    (void)sqlite3_bind_int(s, 7, query->with_state);
-    connection_bind_number(s, 8, limit + 1);
+    (void)sqlite3_bind_int64(s, 5, query->changed_from != 0 ? query->changed_from : INT64_MIN);
+    (void)sqlite3_bind_int64(s, 6, query->changed_to != 0 ? query->changed_to : INT64_MAX);
+    (void)sqlite3_bind_int(s, 7, query->with_empty);
+    (void)sqlite3_bind_int(s, 8, query->with_state);
+    connection_bind_number(s, 9, limit + 1);
 }
 
 pd_status sqlite_query_entities(struct store *base, const struct entity_query *query,
@@ -85,10 +87,10 @@ pd_status sqlite_query_entities(struct store *base, const struct entity_query *q
     struct entity_page page = { 0 };
     struct entity_record *items = NULL;
     size_t room = 0;
-    if (!reading_start(&reading, base,
-                       query->locked_only ? STATEMENT_ENTITY_LIST_LOCKED
-                                          : STATEMENT_ENTITY_LIST_ALL,
-                       arena, err)) {
+    enum statement all = query->by_row ? STATEMENT_ENTITY_LIST_BY_ROW : STATEMENT_ENTITY_LIST_BY_ID;
+    enum statement locked =
+        query->by_row ? STATEMENT_LOCKED_LIST_BY_ROW : STATEMENT_LOCKED_LIST_BY_ID;
+    if (!reading_start(&reading, base, query->locked_only ? locked : all, arena, err)) {
         return reading.status;
     }
     bind(reading.statement, query, arena);
