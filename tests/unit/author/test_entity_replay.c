@@ -22,7 +22,12 @@
         return pd_ok(o, "done");                               \
     }
 
-static const char *signal_id; /* of step 0 */
+static char signal_id[REQUEST_ID_SIZE]; /* of step 0, as the code was told */
+
+static void keep_id(const char *id)
+{
+    (void)snprintf(signal_id, sizeof signal_id, "%s", id);
+}
 
 CODE(nothing, GO)
 CODE(calls, pd_start_entity(o, COUNTER, "add", 1); GO)
@@ -43,10 +48,10 @@ CODE(
         pd_signal_entity(o, PD_ENTITY("log", ""), "x", 0);
         GO
     })
-CODE(cancels, signal_id = pd_signal_entity(o, COUNTER, "add", 1);
+CODE(cancels, keep_id(pd_signal_entity(o, COUNTER, "add", 1));
      pd_cancel_signal(o, COUNTER, signal_id); GO)
-CODE(cancels_other, pd_signal_entity(o, COUNTER, "add", 1); pd_cancel_signal(o, OTHER, signal_id);
-     GO)
+CODE(cancels_other, keep_id(pd_signal_entity(o, COUNTER, "add", 1));
+     pd_cancel_signal(o, OTHER, signal_id); GO)
 CODE(cancels_and_calls, pd_signal_entity(o, COUNTER, "add", 1);
      pd_cancel_signal(o, COUNTER, signal_id); pd_start_entity(o, COUNTER, "get", 1); GO)
 CODE(cancels_after_go, pd_signal_entity(o, COUNTER, "add", 1);
@@ -237,9 +242,7 @@ static void a_signal_cancelled_too_early_differs(void **state)
     p = (struct play){ 0 };
     exchange(&p, cancels_after_go);
     play_start(&p, "Main", "1");
-    char id[REQUEST_ID_SIZE];
-    request_id_of_step(TEXT("e1"), 0, id);
-    signal_id = id;
+    request_id_of_step(TEXT("e1"), 0, signal_id);
     play_raise(&p, "Go", "2");
     play_turn(&p);
     exchange(&p, cancels_then_end);

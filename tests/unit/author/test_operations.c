@@ -136,8 +136,10 @@ static pd_result holds(pd_entity *e, pd_value input)
         return pd_fail(e, "Wrong", "%d were released", released);
     if (i == 1)
         return pd_fail(e, "Fails", "but what it held goes");
-    if (i == 2)
-        (void)pd_alloc(e, SIZE_MAX / 2); /* leaves */
+    if (i == 2) {
+        mem_fail_at(1);
+        (void)pd_alloc(e, 1024 * 1024); /* leaves */
+    }
     return pd_ok(e, pd_format(e, "%d", (int)i));
 }
 
@@ -491,7 +493,7 @@ static void what_an_operation_holds_goes_when_it_ends_however_it_does(void **sta
     released = 0;
     with(&s, "@notes@x");
     for (int i = 0; i < 4; i++) {
-        char json[8];
+        char json[16];
         (void)snprintf(json, sizeof json, "%d", i);
         stand_call(&s, "hold", json);
     }
