@@ -11,10 +11,11 @@
  * makes (an activity, a timer) is a step, recorded with its answer, and with the events that came,
  * in the history of its instance. After a crash, a restart or an eviction from memory the function
  * is run again from its first line, and history answers the steps it has already taken; so it must
- * ask for the same steps in the same order each time. (Compared are their kinds and the names of
- * activities, children and events sent; inputs may differ.) It may not read the clock, random
- * numbers, the environment, files or sockets, nor keep static variables that change: activities do
- * that, and pd_now answers the only question of time, pd_random and pd_new_uuid those of chance.
+ * ask for the same steps in the same order each time. (Compared are their kinds, the names of
+ * activities, children, events sent and operations, and which entities; inputs may differ.) It may
+ * not read the clock, random numbers, the environment, files or sockets, nor keep static variables
+ * that change: activities do that, and pd_now answers the only question of time, pd_random and
+ * pd_new_uuid those of chance.
  * perdure/strict.h has the compiler refuse such calls; the determinism guard finds others in tests.
  * One durable call per statement: C does not fix the order in which arguments are evaluated. With
  * PD_REPLAY=always in the environment every wait is answered by running the function again, so that
@@ -682,8 +683,9 @@ typedef struct pd_worker_options {
  *   returns   the worker; NULL with
  *             PD_E_STATE    this hub has a worker, or another process runs the engine of the file
  *                           (the text says which)
- *             PD_E_INVALID  a row without name or function, a name twice, an option that makes no
- *                           sense, or a PD_REPLAY or PD_GUARD that is none of their words
+ *             PD_E_INVALID  a row without name or function, a name twice or beginning with
+ *                           "perdure.", an option that makes no sense, or a PD_REPLAY or PD_GUARD
+ *                           that is none of their words
  *   owner     you: pd_worker_stop, or PD_AUTO; stop it before you close the hub
  *   blocks    on the disk; unfinished instances go on in the background, whatever their number */
 PD_API PD_MUST_USE pd_worker *pd_worker_start(pd_hub *hub, const pd_function *program, size_t n,

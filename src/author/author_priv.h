@@ -13,13 +13,17 @@
  *       but for what a retry policy was given to call: what a turn's events lent is copied at the
  *       end of the turn.
  *   A3  A run that has ended is dropped before its last turn returns.
+ *   A4  An operation of an entity is on a stack exactly while entity_current is its context; what
+ *       was deferred in it is run afterwards.
  *
- * Which file does what: author.c keeps runs; run.c begins, switches and ends one; replay.c feeds it
- * events and compares it with history (R1 to R5); ask.c has the durable requests, attempt.c those
- * with options, children and retries, events.c external events; wait.c the waits, inside.c what an
- * orchestrator may know of itself, chance.c its random numbers; version.c says whether a worker may
- * run it. activity.c runs activities; mem.c, value.c and read.c are what both kinds of functions
- * use; failure.c copies failures; overflow.c reports a stack overflow. */
+ * Which file does what: author.c keeps runs, program.c the table of functions, builtin.c adds ours;
+ * run.c begins, switches and ends a run; replay.c and deliver.c feed it events and compare it with
+ * history (R1 to R5), describe.c says what differs; ask.c has the durable requests, attempt.c those
+ * with options, children and retries, events.c external events; entities.c and critical.c are what
+ * it says to entities; wait.c the waits, inside.c what an orchestrator may know of itself, chance.c
+ * its random numbers; version.c says whether a worker may run it. entity.c and operation.c run
+ * entities, activity.c activities; mem.c, value.c and read.c are what all kinds of functions use;
+ * failure.c copies failures; overflow.c reports a stack overflow. */
 #ifndef AUTHOR_AUTHOR_PRIV_H
 #define AUTHOR_AUTHOR_PRIV_H
 

@@ -175,14 +175,12 @@ static struct random *random_of(pd_entity *e)
     return &shard->random;
 }
 
-/* A UUID of version 4, which is random. */
 static struct text new_request_id(pd_entity *e)
 {
-    uint64_t a = random_next(random_of(e)), b = random_next(random_of(e));
-    return text_of(arena_printf(e->turn_arena, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-                                (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
-                                (unsigned)(b >> 48 & 0x3fff) | 0x8000,
-                                (unsigned long long)(b & 0xffffffffffff)));
+    char id[REQUEST_ID_SIZE];
+    uint64_t high = random_next(random_of(e));
+    request_id_format(high, random_next(random_of(e)), id);
+    return text_copy(e->turn_arena, text_of(id));
 }
 
 /* As engine_new_id makes them: they sort by time. */

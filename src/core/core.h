@@ -383,6 +383,8 @@ static inline bool entity_id_is(struct text id)
 /* A request id that is the same for a step of an execution at every replay: a GUID as text. */
 enum { REQUEST_ID_SIZE = 37 }; /* with NUL */
 void request_id_of_step(struct text execution_id, int32_t step, char ret[REQUEST_ID_SIZE]);
+/* 128 bits as a request id, which says nothing of a few of them. */
+void request_id_format(uint64_t high, uint64_t low, char ret[REQUEST_ID_SIZE]);
 
 /* Which partition of `count` an instance lives in. Fixed for ever: stored data depends on it. */
 unsigned partition_of(struct text id, unsigned count);

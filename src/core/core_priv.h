@@ -447,9 +447,4 @@ struct instance *resident_make(const struct instance_record *record, uint64_t tu
 /* Opens and closes steps as the event says. */
 void resident_fold(struct instance *instance, const struct event *event);
 
-/* ---- ids: ids.c ---- */
-
-/* 128 bits as a GUID. */
-void request_id_format(uint64_t high, uint64_t low, char ret[REQUEST_ID_SIZE]);
-
 #endif

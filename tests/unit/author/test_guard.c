@@ -3,7 +3,7 @@
  * The determinism guard: what an orchestrator must not call is noticed, by whatever name the
  * compiler calls it; nobody else's calls are; and afterwards everything is as it was. How programs
  * are linked is tried by tests/api/test_guard.sh. */
-#include "play.h"
+#include "batch.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -328,6 +328,29 @@ static void activities_and_the_program_itself_may_call_anything(void **state)
     author_free(runner);
 }
 
+static pd_result free_entity(pd_entity *e, pd_value input)
+{
+    (void)input;
+    return pd_ok(e, pd_of_bool(random() >= 0 && getenv("PATH") != NULL && time(NULL) > 0));
+}
+
+/* It is never replayed. */
+static void operations_of_entities_are_not_watched(void **state)
+{
+    (void)state;
+    struct stand s;
+    const pd_function rows[] = { PD_FUNCTION("Free", free_entity) };
+    play_options.guard = GUARD_FAIL;
+    stand_begin(&s, PD_PROGRAM(rows), "@free@x");
+    play_options.guard = GUARD_OFF;
+    said_begin();
+    stand_call(&s, "x", NULL);
+    const char *transcript = stand_run(&s);
+    assert_string_equal(said_end(), "");
+    assert_string_equal(transcript, "call x -> true\n");
+    stand_end(&s);
+}
+
 static void what_perdure_does_for_an_orchestrator_is_not_reported(void **state)
 {
     (void)state;
@@ -454,6 +477,7 @@ int main(void)
         cmocka_unit_test(a_report_changes_nothing_about_the_call),
         cmocka_unit_test(a_place_is_reported_once),
         cmocka_unit_test(activities_and_the_program_itself_may_call_anything),
+        cmocka_unit_test(operations_of_entities_are_not_watched),
         cmocka_unit_test(what_perdure_does_for_an_orchestrator_is_not_reported),
         cmocka_unit_test(an_author_without_guard_is_left_alone_by_that_of_another),
         cmocka_unit_test(in_the_replay_of_an_instance_it_is_forbidden_as_well_and_called_that),
