@@ -150,13 +150,23 @@ static bool has_child(const struct ledger *ledger, const struct ledger_due *due)
     return child_of(ledger, due, &cursor) != NULL;
 }
 
+/* Of one that was rewound, a step of the life before may be another kind in this. */
+static bool may_end(const struct ledger_step *step, enum message_kind kind)
+{
+    switch ((int)kind) {
+    case MESSAGE_TASK_ENDED: return step->kind == LEDGER_TASK;
+    case MESSAGE_ANSWER: return step->kind == LEDGER_CALL || step->kind == LEDGER_LOCK;
+    default: return step->kind == LEDGER_CHILD;
+    }
+}
+
 /* A step that ended: whoever asked waits no more. */
 static bool is_heard(const struct ledger *ledger, const struct ledger_due *due)
 {
     const struct ledger_row *row = ledger_find(ledger, due->id);
     return !ledger_is_alive(row) || !text_equal(row->execution_id, due->execution_id) ||
            (size_t)due->step >= row->step_count || row->steps[due->step].is_closed ||
-           ledger_is_answered(row, due->step);
+           !may_end(&row->steps[due->step], due->kind) || ledger_is_answered(row, due->step);
 }
 
 /* Whoever has the id is another's child, or nobody's: the parent is told so. */
@@ -318,8 +328,8 @@ static bool is_perhaps(const struct ledger_due *due)
 static bool is_needless(const struct ledger *ledger, const struct ledger_due *due)
 {
     const struct ledger_row *row = ledger_find(ledger, due->id);
-    return due->kind == MESSAGE_TERMINATE && row != NULL && row->ended != 0 &&
-           row->ended_last < ledger->commits;
+    return due->kind == MESSAGE_TERMINATE &&
+           (row == NULL || (row->ended != 0 && row->ended_last < ledger->commits));
 }
 
 /* Of letters of turns and those of operations, each among themselves, the order is known. */
