@@ -368,6 +368,32 @@ static void a_signal_in_the_mailbox_is_taken_back_by_the_next_engine(void **stat
     ent_await_backlog(kit, COUNTER("m"), 0);
 }
 
+/* Perhaps it still lies in the mailbox, perhaps not: it is found either way. */
+static void a_signal_is_taken_back_while_an_engine_takes_the_mailbox(void **state)
+{
+    struct kit *kit = *state;
+    enum { ROUNDS = 10, OTHERS = 200 };
+    pd_error err;
+    pd_signal others[OTHERS];
+    for (int i = 0; i < OTHERS; i++) {
+        others[i] = (pd_signal){ .entity = LOG("others"), .op = "all", .input = PD_NULL };
+    }
+    for (int i = 0; i < ROUNDS; i++) {
+        pd_id id;
+        kit_expect(pd_hub_signal_many(kit->hub, others, OTHERS, &err), PD_OK, &err, "others");
+        assert_int_equal(signal_at(kit, COUNTER("c"), "add", PD_VAL(1), in_ms(2000), &id), PD_OK);
+        ent_work(kit, NULL);
+        kit_sleep_ms(i / 2);
+        kit_expect(pd_hub_cancel_signal(kit->hub, COUNTER("c"), id.text, &err), PD_OK, &err,
+                   "cancel");
+        ent_await_backlog(kit, COUNTER("c"), 0);
+        kit_rest(kit);
+    }
+    ent_work(kit, NULL);
+    kit_sleep_ms(2100);
+    assert_false(ent_exists(kit, COUNTER("c")));
+}
+
 /* Sends for tomorrow, thinks better of it, and sends for now. */
 static pd_result hesitate(pd_orchestration *o, pd_value key)
 {
@@ -424,6 +450,7 @@ int main(void)
         HUB_TEST_4(a_signal_that_waits_is_taken_back_once),
         HUB_TEST(an_entity_is_gone_when_all_that_waited_was_taken_back),
         HUB_TEST_4(a_signal_in_the_mailbox_is_taken_back_by_the_next_engine),
+        HUB_TEST_4(a_signal_is_taken_back_while_an_engine_takes_the_mailbox),
         HUB_TEST_4(orchestrators_and_entities_take_theirs_back),
     };
     return cmocka_run_group_tests_name("hub/signals", tests, NULL, NULL);
