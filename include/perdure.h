@@ -1052,8 +1052,8 @@ PD_API PD_MUST_USE pd_status pd_hub_purge_all(pd_hub *hub, const pd_query *query
  *             when its ID is taken, ended or not), and then tells how many were: children come
  *             before their parents, then as in the file
  *   returns   PD_OK; PD_E_DENIED when the file cannot be opened, PD_E_CORRUPT when it is no
- *             archive, or an instance in it is none: then nothing of it was added; otherwise as
- *             above */
+ *             archive, or an instance in it is none, or is inside a critical section, whose locks
+ *             are not in the file: then nothing of it was added; otherwise as above */
 PD_API PD_MUST_USE pd_status pd_hub_export(pd_hub *hub, const pd_query *query, const char *path,
                                            uint64_t *count, pd_error *err);
 PD_API PD_MUST_USE pd_status pd_hub_import(pd_hub *hub, const char *path, uint64_t *count,

@@ -56,6 +56,8 @@ struct archive_reader {
     FILE *file;
     const char *path; /* borrowed */
     struct buffer buffer;
+    bool
+        goes_on; /* instances are to go on somewhere, not only to be looked at; set by the caller */
 };
 
 /* PD_E_DENIED when it cannot be opened, PD_E_CORRUPT when it is no archive. Ends with

@@ -186,7 +186,7 @@ static pd_status read_length(struct archive_reader *reader, size_t *ret, bool *r
 }
 
 /* R3 */
-static pd_status check(const struct archive *archive, pd_error *err)
+static pd_status check(const struct archive *archive, bool goes_on, pd_error *err)
 {
     struct arena arena;
     struct adoption adoption;
@@ -195,7 +195,7 @@ static pd_status check(const struct archive *archive, pd_error *err)
     arena_init(&arena);
     pd_status status = archive_unpack(archive, &arena, &adoption, err);
     if (status == PD_OK) {
-        status = rewrite_check(&adoption, err);
+        status = goes_on ? rewrite_check(&adoption, err) : rewrite_check_past(&adoption, err);
     }
     if (status == PD_OK && text_is_present(record->failure)) {
         status = wire_read_failure(record->failure, &arena, &failure, err);
@@ -220,7 +220,7 @@ pd_status archive_reader_next(struct archive_reader *reader, struct arena *arena
     if (status == PD_OK && *ret_has) {
         status = wire_read_archive(buffer_text(&reader->buffer), arena, ret, err);
     }
-    return status == PD_OK && *ret_has ? check(ret, err) : status;
+    return status == PD_OK && *ret_has ? check(ret, reader->goes_on, err) : status;
 }
 
 int64_t archive_reader_tell(const struct archive_reader *reader)

@@ -218,6 +218,7 @@ pd_status pd_hub_import(pd_hub *hub, const char *path, uint64_t *count, pd_error
     if (status == PD_OK) {
         struct archive_reader reader;
         status = archive_reader_begin(&reader, path, err);
+        reader.goes_on = true;
         if (status == PD_OK) {
             status = import_all(&call, &reader, &imported, err);
         }

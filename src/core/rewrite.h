@@ -76,6 +76,8 @@ const struct event *rewrite_open_section(const struct adoption *adoption);
  *
  *   returns   PD_OK, or PD_E_CORRUPT with the sentence */
 pd_status rewrite_check(const struct adoption *adoption, pd_error *err);
+/* Likewise of one that is only to be looked at: it may be in a critical section. */
+pd_status rewrite_check_past(const struct adoption *adoption, pd_error *err);
 
 /* Likewise of what a store has of an instance that has not ended: whether core_admit can build on
  * it. Less is looked at, as core wrote it; but a file may be damaged. */

@@ -207,7 +207,15 @@ static const char *flaw_of_record(const struct adoption *adoption)
     return NULL;
 }
 
-pd_status rewrite_check(const struct adoption *adoption, pd_error *err)
+static pd_status refuse(const struct adoption *adoption, const char *flaw, size_t turn,
+                        pd_error *err)
+{
+    return error_set(err, PD_E_CORRUPT, false, "core: history",
+                     "the history of '%.*s' does not hold together: %s (turn %zu)",
+                     TEXT_ARGS(adoption->record->id), flaw, turn);
+}
+
+pd_status rewrite_check_past(const struct adoption *adoption, pd_error *err)
 {
     const char *flaw = flaw_of_record(adoption);
     size_t turn = 0;
@@ -223,14 +231,19 @@ pd_status rewrite_check(const struct adoption *adoption, pd_error *err)
     if (flaw == NULL && !are_dense(adoption)) {
         flaw = "steps are missing before another one";
     }
-    if (flaw == NULL && !run_state_is_final(adoption->record->state) &&
+    return flaw == NULL ? PD_OK : refuse(adoption, flaw, turn, err);
+}
+
+pd_status rewrite_check(const struct adoption *adoption, pd_error *err)
+{
+    pd_status status = rewrite_check_past(adoption, err);
+    if (status == PD_OK && !run_state_is_final(adoption->record->state) &&
         rewrite_open_section(adoption) != NULL) {
-        flaw = "it is inside a critical section, whose locks stay where they are";
+        status =
+            refuse(adoption, "it is inside a critical section, whose locks stay where they are",
+                   adoption->turn_count, err);
     }
-    return flaw == NULL ? PD_OK
-                        : error_set(err, PD_E_CORRUPT, false, "core: history",
-                                    "the history of '%.*s' does not hold together: %s (turn %zu)",
-                                    TEXT_ARGS(adoption->record->id), flaw, turn);
+    return status;
 }
 
 static const char *flaw_of_image(const struct instance_image *image)

@@ -424,6 +424,35 @@ static void what_failed_inside_is_not_rewound_and_what_is_inside_is_not_forked(v
     ent_assert_state(kit, COUNTER("x"), "3"); /* what was answered is not asked again */
 }
 
+static void what_is_inside_is_exported_and_replayed_and_not_imported(void **state)
+{
+    struct kit *kit = *state;
+    pd_error err;
+    pd_replay_report report;
+    uint64_t count = 0;
+    char path[160];
+    snprintf(path, sizeof(path), "%s/pd-inside.pda", kit->folder[0] != '\0' ? kit->folder : "/tmp");
+    begin(kit);
+    kit_start(kit, "Hold", PD_VAL(PD_OBJ("name", "Counter", "key", "x")), "a", NULL);
+    ent_await_status(kit, "a", "\"held\"");
+    kit_start(kit, "Hold", PD_VAL(PD_OBJ("name", "Counter", "key", "x")), "b", NULL);
+    ent_await_backlog(kit, COUNTER("x"), 1); /* waits to get in */
+    kit_expect(pd_hub_export(kit->hub, NULL, path, &count, &err), PD_OK, &err, "export");
+    assert_int_equal(count, 2);
+    pd_status status = pd_replay(kit->program, kit->program_size, path, NULL, &report, &err);
+    kit_expect(status, PD_OK, &err, "replay");
+    assert_int_equal(report.same, 2);
+    pd_hub *other = pd_hub_open("memory:", &err);
+    assert_int_equal(pd_hub_import(other, path, &count, &err), PD_E_CORRUPT);
+    assert_int_equal(count, 0);
+    assert_non_null(strstr(err.text, "critical section"));
+    pd_hub_close(other);
+    remove(path);
+    kit_raise(kit, "a", "go", PD_NULL);
+    kit_raise(kit, "b", "go", PD_NULL);
+    kit_assert_ends(kit, "b", PD_RUN_COMPLETED, "2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +468,7 @@ int main(void)
         HUB_TEST_4(a_rule_that_is_broken_leaves_with_misuse_and_gives_the_lock_back),
         HUB_TEST_4(what_a_section_allows_is_done),
         HUB_TEST_4(a_section_has_1_to_256_entities),
+        HUB_TEST(what_is_inside_is_exported_and_replayed_and_not_imported),
         HUB_TEST_4(what_failed_inside_is_not_rewound_and_what_is_inside_is_not_forked),
     };
     return cmocka_run_group_tests_name("hub/locks", tests, NULL, NULL);
