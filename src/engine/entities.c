@@ -37,8 +37,7 @@ static bool has_sender(const struct event *event)
 static bool has_place_in_set(const struct event *event)
 {
     struct text id;
-    return event->extra->position >= 0 &&
-           lock_set_at(event->extra->lock_set, (size_t)event->extra->position, &id);
+    return lock_set_at(event->extra->lock_set, (size_t)event->extra->position, &id);
 }
 
 bool entities_take(const struct event *event)

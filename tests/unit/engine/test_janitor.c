@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -175,6 +176,24 @@ static void an_entity_that_something_changes_again_and_again_is_kept(void **stat
     house_close(&house);
 }
 
+/* It is older than it may become when what waits for its time changes it. */
+static void an_entity_that_something_waits_for_is_kept(void **state)
+{
+    (void)state;
+    static const struct entity_keep keep = { .keep_ms = 300 };
+    struct engine_options options = { .entity_keeps = &keep, .entity_keep_count = 1 };
+    struct house house;
+    char sum[64] = "";
+    house_open(&house, &options);
+    house_signal(&house, "@sum@a", "later", "1"); /* in a second */
+    for (int i = 0; i < PATIENCE_MS && strcmp(sum, "1") != 0; i++) {
+        usleep(1000);
+        (void)house_has_entity(&house, "@sum@a", sum);
+    }
+    assert_string_equal(sum, "1");
+    house_close(&house);
+}
+
 static void an_entity_without_state_is_kept_until_it_is_purged_when_that_was_asked_for(void **state)
 {
     (void)state;
@@ -243,6 +262,7 @@ int main(void)
         cmocka_unit_test(an_engine_that_forgets_stops_at_once),
         cmocka_unit_test(entities_that_nothing_changes_are_forgotten_each_name_after_its_time),
         cmocka_unit_test(an_entity_that_something_changes_again_and_again_is_kept),
+        cmocka_unit_test(an_entity_that_something_waits_for_is_kept),
         cmocka_unit_test(
             an_entity_without_state_is_kept_until_it_is_purged_when_that_was_asked_for),
         cmocka_unit_test(what_was_made_in_passing_is_forgotten_an_hour_after_its_end),
