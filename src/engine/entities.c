@@ -57,6 +57,15 @@ bool entities_take(const struct event *event)
 
 /* ---- all kinds ------------------------------------------------------------------------------- */
 
+/* Also an unlocking that follows a request: it goes on from where neither is known any more. */
+static bool makes_entity(const struct letter *letter)
+{
+    const struct event *event = letter->event;
+    return letter->kind == MESSAGE_OPERATION ||
+           (letter->kind == MESSAGE_UNLOCK && event->extra != NULL &&
+            text_is_present(event->extra->lock_set));
+}
+
 static pd_status find(struct partition *partition, const struct letter *letter,
                       struct instance **ret, pd_error *err)
 {
@@ -65,7 +74,7 @@ static pd_status find(struct partition *partition, const struct letter *letter,
         return entity_id_check(id, err);
     }
     pd_status status = residency_find_entity(partition, id, ret, err);
-    if (status == PD_OK && *ret == NULL && letter->kind == MESSAGE_OPERATION) {
+    if (status == PD_OK && *ret == NULL && makes_entity(letter)) {
         status = entity_id_check(id, err);
         *ret = status == PD_OK ? core_make_entity(partition->core, id) : NULL;
     }

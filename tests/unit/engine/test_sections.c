@@ -287,6 +287,37 @@ static void a_section_is_entered_and_left_once_whatever_goes_wrong(void **state)
     }
 }
 
+/* One of the set was unlocked by somebody else, and is gone. */
+static void an_unlocking_goes_on_from_entities_that_are_not_there(void **state)
+{
+    (void)state;
+    struct hub hub;
+    char section[REQUEST_ID_SIZE];
+    hub_open(&hub, PARTITIONS);
+    assert_int_equal(hub_start(&hub, "H:@sum@b", "1"), PD_OK);
+    assert_string_equal(hub_look_entity(&hub, "@sum@b").locked_by, "H:@sum@b");
+    struct hub_look owner = hub_look(&hub, "H:@sum@b");
+    request_id_of_step(text_of(owner.execution_id), 0, section);
+    struct event_extra extra = { .has_parent = true,
+                                 .parent_id = TEXT("H:@sum@b"),
+                                 .parent_execution_id = text_of(owner.execution_id),
+                                 .lock_set = TEXT("@sum@a\n@sum@aa\n@sum@b\n") };
+    struct event unlock = { .kind = EVENT_UNLOCK_SENT,
+                            .id = EVENT_NO_ID,
+                            .ref = EVENT_NO_ID,
+                            .request_id = text_of(section),
+                            .extra = &extra };
+    struct letter letter = { .kind = MESSAGE_UNLOCK,
+                             .instance_id = TEXT("@sum@a"),
+                             .event = &unlock };
+    assert_int_equal(hub_tell_letter(&hub, &letter), PD_OK);
+    hub_settle(&hub);
+    hub_assert_entity(&hub, "@sum@a", NULL);
+    hub_assert_entity(&hub, "@sum@aa", NULL);
+    hub_assert_entity(&hub, "@sum@b", NULL);
+    hub_close(&hub);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_grant_that_comes_late_grants_nothing),
         cmocka_unit_test(locks_of_which_one_cannot_be_had_fail_and_the_others_are_given_back),
         cmocka_unit_test(a_section_is_entered_and_left_once_whatever_goes_wrong),
+        cmocka_unit_test(an_unlocking_goes_on_from_entities_that_are_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
