@@ -15,19 +15,26 @@
 #include "engine/partition_priv.h"
 #include "wire/wire.h"
 
-/* In the flags of a message: it is one of ours that came home, and in which life it went. Kinds of
- * letters that core makes have no flags of their own. */
+/* In the flags of a message: it is one of ours that came home, and in which life it went; below
+ * that stand those of the letter itself, which are a set of states. */
 #define FLAG_HOME (1u << 31)
+enum { LETTER_FLAG_BITS = 6, LETTER_FLAGS = (1 << LETTER_FLAG_BITS) - 1 };
+_Static_assert(STATES_ALL <= LETTER_FLAGS, "sets of states fit");
 
 static unsigned home_flags(const struct partition *partition)
 {
-    return FLAG_HOME | (unsigned)partition->epoch;
+    return FLAG_HOME | (unsigned)partition->epoch << LETTER_FLAG_BITS;
+}
+
+static bool is_of_this_life(const struct partition *partition, const struct message *message)
+{
+    return (message->flags & ~(unsigned)LETTER_FLAGS) == home_flags(partition);
 }
 
 static void send_home(struct partition *partition, const struct letter *letter)
 {
     struct letter home = *letter;
-    home.flags = home_flags(partition);
+    home.flags = home_flags(partition) | (letter->flags & LETTER_FLAGS);
     core_post_letter(partition->core, &home, partition->options.number);
     partition->homeward++;
 }
@@ -123,7 +130,7 @@ static bool read_message(struct partition *partition, const struct message *mess
 {
     *ret = (struct letter){
         .kind = message->kind,
-        .flags = (message->flags & FLAG_HOME) == 0 ? message->flags : 0,
+        .flags = message->flags & LETTER_FLAGS,
         .instance_id = message->instance_id,
         .execution_id = message->execution_id,
     };
@@ -189,7 +196,7 @@ bool post_receive(struct partition *partition, time_us now)
         if (receive_one(partition, now, &page.items[i]) != RECEIPT_TAKEN) {
             return false; /* it stays the first, and has_mail holds */
         }
-        partition->homeward -= page.items[i].flags == home_flags(partition);
+        partition->homeward -= is_of_this_life(partition, &page.items[i]);
         partition->received = page.items[i].number;
         core_received(partition->core, partition->received);
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "hub.h"
+#include "wire/wire.h"
 
 /* Until the store has let all partitions begin again. */
 static void mend(struct hub *hub)
@@ -255,6 +256,40 @@ static void an_entity_starts_an_orchestration_unless_its_id_is_in_use(void **sta
     hub_close(&hub);
 }
 
+/* Of a partition that begins anew, with mail in its box. */
+static void a_start_that_went_by_way_of_the_own_mailbox_replaces_what_has_ended(void **state)
+{
+    (void)state;
+    struct hub hub;
+    hub_open(&hub, 1);
+    assert_int_equal(hub_signal(&hub, "@sum@a", "start", "\"E:new\""), PD_OK);
+    assert_int_equal(hub_tell(&hub, MESSAGE_RAISE, "E:new", "8"), PD_OK);
+    hub_assert_completed(&hub, "E:new", "8");
+    for (int i = 0; i < 2; i++) {
+        struct buffer buffer;
+        pd_error err;
+        struct event event = { .kind = EVENT_ENTITY_SIGNALED,
+                               .id = EVENT_NO_ID,
+                               .ref = EVENT_NO_ID,
+                               .name = i == 0 ? TEXT("start") : TEXT("add"),
+                               .payload = i == 0 ? TEXT("\"E:new\"") : TEXT("1"),
+                               .request_id = TEXT("1") };
+        buffer_init(&buffer);
+        wire_write_event(&buffer, &event);
+        struct message message = { .kind = MESSAGE_OPERATION,
+                                   .instance_id = TEXT("@sum@a"),
+                                   .bytes = buffer_text(&buffer) };
+        struct store *store = hub.store.real;
+        assert_int_equal(store->ops->accept(store, &message, 1, &err), PD_OK);
+        buffer_done(&buffer);
+    }
+    hub.slice_max = 1;
+    hub_crash(&hub);
+    hub_settle(&hub);
+    hub_assert_state(&hub, "E:new", RUN_RUNNING);
+    hub_close(&hub);
+}
+
 /* ---- time ------------------------------------------------------------------------------------ */
 
 static pd_status cancel_signal(struct hub *hub, const char *id, const char *request_id)
@@ -466,6 +501,7 @@ int main(void)
         cmocka_unit_test(an_entity_that_cannot_be_found_just_now_is_looked_for_again),
         cmocka_unit_test(an_operation_fails_with_the_words_of_its_function),
         cmocka_unit_test(an_entity_starts_an_orchestration_unless_its_id_is_in_use),
+        cmocka_unit_test(a_start_that_went_by_way_of_the_own_mailbox_replaces_what_has_ended),
         cmocka_unit_test(a_signal_with_a_time_is_run_then_and_not_before_also_over_restarts),
         cmocka_unit_test(a_signal_that_was_taken_back_is_not_run),
         cmocka_unit_test(an_entity_wakes_itself_though_it_left_memory),
