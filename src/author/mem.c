@@ -3,9 +3,9 @@
  * The memory behind a function, and how functions end.
  *
  * All kinds of functions share these calls; they differ in what happens when one cannot be done. An
- * orchestrator or an operation of an entity is left. In an activity the call answers NULL and records
- * the failure for PD_FAILED; and after a call that has no answer to give (pd_list_add and the
- * like), pd_ok fails too, so that nothing incomplete is taken for a result.
+ * orchestrator or an operation of an entity is left. In an activity the call answers NULL and
+ * records the failure for PD_FAILED; and after a call that has no answer to give (pd_list_add and
+ * the like), pd_ok fails too, so that nothing incomplete is taken for a result.
  *
  * A result is written as JSON when it is made, so what it was made of may go. */
 #include <stdio.h>

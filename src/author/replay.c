@@ -33,14 +33,23 @@
 
 /* ---- what history knows ---------------------------------------------------------------------- */
 
-static bool is_step(const struct event *event)
+/* Sets of kinds: steps with a name that counts; those to entities; all. */
+#define KIND(kind) (UINT32_C(1) << EVENT_##kind)
+#define STEPS_NAMED                                                                        \
+    (KIND(TASK_SCHEDULED) | KIND(CHILD_CREATED) | KIND(EVENT_SENT) | KIND(ENTITY_CALLED) | \
+     KIND(ENTITY_SIGNALED))
+#define STEPS_TO_ENTITIES \
+    (KIND(ENTITY_CALLED) | KIND(ENTITY_SIGNALED) | KIND(LOCK_REQUESTED) | KIND(UNLOCK_SENT))
+#define STEPS (STEPS_NAMED | STEPS_TO_ENTITIES | KIND(TIMER_CREATED))
+
+static inline bool is_kind(enum event_kind kind, uint32_t set)
 {
-    enum event_kind kind = event->kind;
-    return (kind == EVENT_TASK_SCHEDULED || kind == EVENT_TIMER_CREATED ||
-            kind == EVENT_CHILD_CREATED || kind == EVENT_EVENT_SENT ||
-            kind == EVENT_ENTITY_CALLED || kind == EVENT_ENTITY_SIGNALED ||
-            kind == EVENT_LOCK_REQUESTED || kind == EVENT_UNLOCK_SENT) &&
-           event->id >= 0;
+    return (unsigned)kind < 32 && (set >> kind & 1) != 0;
+}
+
+static inline bool is_step(const struct event *event)
+{
+    return is_kind(event->kind, STEPS) && event->id >= 0;
 }
 
 /* The number of the first event behind a turn that begins with `number`. OrchestratorCompleted is
@@ -124,17 +133,12 @@ static void differ_in_step(pd_orchestration *run, size_t step, const struct know
 }
 
 /* Kind and name are those that history has, and the entities are. */
-static bool is_same_step(const struct event *event, enum event_kind kind, struct text name,
-                         struct text target)
+static inline bool is_same_step(const struct event *event, enum event_kind kind, struct text name,
+                                struct text target)
 {
-    if (event == NULL || event->kind != kind) {
-        return false;
-    }
-    bool is_to_entity = kind >= EVENT_ENTITY_SIGNALED && kind <= EVENT_UNLOCK_SENT;
-    bool has_name =
-        kind != EVENT_TIMER_CREATED && kind != EVENT_LOCK_REQUESTED && kind != EVENT_UNLOCK_SENT;
-    return (!has_name || text_equal(event->name, name)) &&
-           (!is_to_entity || text_equal(event_target(event), target));
+    return event != NULL && event->kind == kind &&
+           (!is_kind(kind, STEPS_NAMED) || text_equal(event->name, name)) &&
+           (!is_kind(kind, STEPS_TO_ENTITIES) || text_equal(event_target(event), target));
 }
 
 static const char *describe_action(pd_orchestration *run, const struct action *action)
@@ -149,14 +153,10 @@ static void differ_ahead(pd_orchestration *run, const struct action *action,
     differ_in_step(run, (size_t)action->id, known, describe_action(run, action));
 }
 
-/* History has this event; no signal may be left that the code has cancelled before it, which an
- * action before `end` says. */
-static void check_signals_ahead(pd_orchestration *run, const struct action *end,
+static void differ_from_signals(pd_orchestration *run, const struct action *end,
                                 const struct event *event, uint64_t number)
 {
-    struct shard *shard = run->shard;
-    for (const struct action *action = shard->actions; shard->ahead_signals > 0 && action < end;
-         action++) {
+    for (const struct action *action = run->shard->actions; action < end; action++) {
         if (action->kind == ACTION_CANCEL_SIGNAL && action->id != ACTION_TAKEN) {
             diverge(run, number,
                     failure_new(&run->arena, "NonDeterminism", true, NULL,
@@ -165,6 +165,16 @@ static void check_signals_ahead(pd_orchestration *run, const struct action *end,
                                 describe_action(run, action)));
             return;
         }
+    }
+}
+
+/* History has this event; no signal may be left that the code has cancelled before it, which an
+ * action before `end` says. */
+static inline void check_signals_ahead(pd_orchestration *run, const struct action *end,
+                                       const struct event *event, uint64_t number)
+{
+    if (__builtin_expect(run->shard->ahead_signals > 0, 0)) {
+        differ_from_signals(run, end, event, number);
     }
 }
 
@@ -290,13 +300,11 @@ static bool find_step(pd_orchestration *run, size_t at, uint64_t number, size_t 
     return false;
 }
 
-enum step_answer replay_step_to(pd_orchestration *run, enum event_kind kind, struct text name,
-                                struct text target)
+/* Inline: most kinds have no target. */
+static inline enum step_answer compare(pd_orchestration *run, enum event_kind kind,
+                                       struct text name, struct text target)
 {
     size_t step = run->step_count;
-    if (step >= run->known_count) {
-        return STEP_NEW;
-    }
     const struct known *known = &run->shard->known[step - run->shard->known_base];
     if (is_same_step(known->event, kind, name, target)) {
         return STEP_KNOWN;
@@ -305,11 +313,16 @@ enum step_answer replay_step_to(pd_orchestration *run, enum event_kind kind, str
     return STEP_DIFFERS;
 }
 
+enum step_answer replay_step_to(pd_orchestration *run, enum event_kind kind, struct text name,
+                                struct text target)
+{
+    return run->step_count < run->known_count ? compare(run, kind, name, target) : STEP_NEW;
+}
+
 enum step_answer replay_step(pd_orchestration *run, enum event_kind kind, const char *name)
 {
-    return run->step_count >= run->known_count
-               ? STEP_NEW
-               : replay_step_to(run, kind, text_of(name), TEXT_ABSENT);
+    return run->step_count < run->known_count ? compare(run, kind, text_of(name), TEXT_ABSENT)
+                                              : STEP_NEW;
 }
 
 struct text replay_request_id(const pd_orchestration *run)
