@@ -5,6 +5,7 @@
  */
 #include "entity_kit.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -428,6 +429,87 @@ static void a_clients_call_carries_63_levels_and_the_largest_payload(void **stat
     free(text);
 }
 
+struct caller {
+    struct kit *kit;
+    pthread_t thread;
+    pd_instance *answer;
+    pd_error err;
+};
+
+/* Of an entity that is locked, when it begins. */
+static void *call_locked(void *argument)
+{
+    struct caller *caller = argument;
+    caller->answer =
+        pd_hub_call_entity(caller->kit->hub, COUNTER("l"), "add", 10, pd_seconds(30), &caller->err);
+    return NULL;
+}
+
+static struct caller call_and_wait(struct kit *kit)
+{
+    struct caller caller = { .kit = kit };
+    kit_start(kit, "Hold", PD_VAL(PD_OBJ("name", "Counter", "key", "l")), "h", NULL);
+    ent_await_lock(kit, COUNTER("l"), "h");
+    return caller;
+}
+
+static void closing_the_hub_ends_a_call_that_waits(void **state)
+{
+    struct kit *kit = *state;
+    ent_work(kit, NULL);
+    struct caller caller = call_and_wait(kit);
+    assert_int_equal(pthread_create(&caller.thread, NULL, call_locked, &caller), 0);
+    ent_await_backlog(kit, COUNTER("l"), 1);
+    pd_hub_close(kit->hub); /* and stops the worker */
+    kit->hub = NULL;
+    kit->worker = NULL;
+    pthread_join(caller.thread, NULL);
+    assert_null(caller.answer);
+    assert_int_equal(caller.err.status, PD_E_CANCELLED);
+}
+
+static void a_call_is_answered_by_the_worker_that_follows(void **state)
+{
+    struct kit *kit = *state;
+    ent_work(kit, NULL);
+    struct caller caller = call_and_wait(kit);
+    assert_int_equal(pthread_create(&caller.thread, NULL, call_locked, &caller), 0);
+    ent_await_backlog(kit, COUNTER("l"), 1);
+    kit_rest(kit);
+    kit_raise(kit, "h", "go", PD_NULL);
+    ent_work(kit, NULL);
+    pthread_join(caller.thread, NULL);
+    assert_non_null(caller.answer);
+    assert_string_equal(pd_instance_output_json(caller.answer), "11");
+    pd_instance_free(caller.answer);
+}
+
+/* An activity has a thread, and may wait. */
+static pd_result asks_an_entity(pd_activity *a, pd_value input)
+{
+    pd_error err;
+    PD_AUTO(pd_instance)
+    answer = pd_hub_call_entity(pd_user(a), COUNTER("of an activity"), "add", input, pd_seconds(20),
+                                &err);
+    return answer != NULL ? pd_ok(a, pd_instance_output(answer)) : pd_fail(a, "No", "%s", err.text);
+}
+
+static pd_result has_it_asked(pd_orchestration *o, pd_value input)
+{
+    pd_value answer = pd_call_activity(o, asks_an_entity, input);
+    return pd_ok(o, answer);
+}
+
+static void an_activity_calls_as_a_client_does(void **state)
+{
+    struct kit *kit = *state;
+    static const pd_function program[] = { PD_FUNCTION("AsksAnEntity", asks_an_entity),
+                                           PD_FUNCTION("HasItAsked", has_it_asked) };
+    ent_work_with(kit, PD_PROGRAM(program), &(pd_worker_options){ .user = kit->hub });
+    kit_start(kit, "HasItAsked", PD_VAL(7), "i", NULL);
+    kit_assert_ends(kit, "i", PD_RUN_COMPLETED, "7");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +533,9 @@ int main(void)
         HUB_TEST_4(operations_of_one_entity_never_overlap),
         HUB_TEST_4(a_clients_call_is_forgotten_when_it_was_answered),
         HUB_TEST(a_call_that_is_not_answered_in_time_names_who_waits),
+        HUB_TEST(closing_the_hub_ends_a_call_that_waits),
+        HUB_TEST_4(a_call_is_answered_by_the_worker_that_follows),
+        HUB_TEST(an_activity_calls_as_a_client_does),
         HUB_TEST(a_clients_call_carries_63_levels_and_the_largest_payload),
     };
     return cmocka_run_group_tests_name("hub/entities", tests, NULL, NULL);
