@@ -7,6 +7,7 @@
 #include "entity_kit.h"
 #include "process_kit.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -239,6 +240,111 @@ static void a_section_excludes_others_while_it_waits(void **state)
     ent_assert_state(kit, COUNTER("shared"), "20");
 }
 
+/* ---- calls of many clients ------------------------------------------------------------------ */
+
+enum { CLIENTS = 6, CALLS = 25 };
+
+static void *call_often(void *argument)
+{
+    struct kit *kit = argument;
+    for (int i = 0; i < CALLS; i++) {
+        ent_assert_call(kit, COUNTER("called"), "add", PD_VAL(1), NULL);
+    }
+    return NULL;
+}
+
+static void calls_of_many_clients_are_each_answered_once(void **state)
+{
+    struct kit *kit = *state;
+    pthread_t threads[CLIENTS];
+    ent_work(kit, NULL);
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, call_often, kit), 0);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    ent_assert_state(kit, COUNTER("called"), "150");
+    assert_int_equal(kit_count(kit, (pd_query){ 0 }), 0);
+}
+
+static void a_clients_call_is_run_by_a_worker_of_any_version(void **state)
+{
+    struct kit *kit = *state;
+    ent_work(kit, &(pd_worker_options){ .version = "2", .version_match = PD_VERSION_SAME });
+    ent_assert_call(kit, COUNTER("v"), "add", PD_VAL(1), "1");
+}
+
+/* ---- replay --------------------------------------------------------------------------------- */
+
+static pd_result first_way(pd_orchestration *o, pd_value input)
+{
+    pd_signal_entity(o, COUNTER("r"), "add", input);
+    PD_LOCKED(o, COUNTER("r")) {
+        pd_call_entity(o, COUNTER("r"), "add", input);
+    }
+    return pd_ok(o, PD_NULL);
+}
+
+static pd_result other_operation(pd_orchestration *o, pd_value input)
+{
+    pd_signal_entity(o, COUNTER("r"), "set", input);
+    PD_LOCKED(o, COUNTER("r")) {
+        pd_call_entity(o, COUNTER("r"), "add", input);
+    }
+    return pd_ok(o, PD_NULL);
+}
+
+static pd_result no_lock(pd_orchestration *o, pd_value input)
+{
+    pd_signal_entity(o, COUNTER("r"), "add", input);
+    pd_call_entity(o, COUNTER("r"), "add", input);
+    return pd_ok(o, PD_NULL);
+}
+
+static pd_result call_before(pd_orchestration *o, pd_value input)
+{
+    pd_call_entity(o, COUNTER("r"), "add", input);
+    PD_LOCKED(o, COUNTER("r")) {
+        pd_call_entity(o, COUNTER("r"), "add", input);
+    }
+    return pd_ok(o, PD_NULL);
+}
+
+static void be_quiet(const pd_divergence *divergence, void *argument)
+{
+    bool *has_text = argument;
+    *has_text = strlen(divergence->text) > 0 && divergence->event > 0;
+}
+
+static void a_program_that_says_something_else_to_entities_is_found_out(void **state)
+{
+    struct kit *kit = *state;
+    static const pd_function before[] = { PD_FUNCTION("Way", first_way) };
+    static const pd_function others[][1] = { { PD_FUNCTION("Way", first_way) },
+                                             { PD_FUNCTION("Way", other_operation) },
+                                             { PD_FUNCTION("Way", no_lock) },
+                                             { PD_FUNCTION("Way", call_before) } };
+    char path[160];
+    pd_error err;
+    ent_work_with(kit, PD_PROGRAM(before), NULL);
+    kit_start(kit, "Way", PD_VAL(1), "w", NULL);
+    kit_assert_ends(kit, "w", PD_RUN_COMPLETED, "null");
+    ent_await_state(kit, COUNTER("r"), "2");
+    snprintf(path, sizeof(path), "%s/pd-way.pda", kit->folder[0] != '\0' ? kit->folder : "/tmp");
+    kit_expect(pd_hub_export(kit->hub, NULL, path, NULL, &err), PD_OK, &err, "export");
+    for (int i = 0; i < 4; i++) {
+        bool has_text = false;
+        pd_replay_report report;
+        pd_replay_options options = { .tell = be_quiet, .argument = &has_text };
+        kit_expect(pd_replay(others[i], 1, path, &options, &report, &err), PD_OK, &err, "replay");
+        assert_int_equal(report.same, i == 0 ? 1 : 0);
+        assert_int_equal(report.diverged, i == 0 ? 0 : 1);
+        assert_true(has_text == (i != 0));
+    }
+    remove(path);
+}
+
 /* ---- processes ------------------------------------------------------------------------------ */
 
 static void a_process_without_an_engine_calls_signals_and_looks(void **state)
@@ -299,6 +405,9 @@ int main(void)
         HUB_TEST_4(an_aggregator_hears_each_of_many_senders_once),
         FILE_TEST(a_signal_that_was_promised_takes_effect_once_whenever_the_engine_is_killed),
         HUB_TEST_4(a_section_excludes_others_while_it_waits),
+        HUB_TEST_4(calls_of_many_clients_are_each_answered_once),
+        HUB_TEST(a_clients_call_is_run_by_a_worker_of_any_version),
+        HUB_TEST(a_program_that_says_something_else_to_entities_is_found_out),
         FILE_TEST(a_process_without_an_engine_calls_signals_and_looks),
         FILE_TEST(a_call_survives_the_engine_that_had_begun_it),
     };
