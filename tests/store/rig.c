@@ -240,6 +240,15 @@ struct entity_record *entity_of(struct batch *batch, uint64_t row, const char *i
     return entity;
 }
 
+struct entity_record *locked(struct batch *batch, uint64_t row, const char *id)
+{
+    struct entity_record *entity = entity_of(batch, row, id);
+    entity->lock_owner = TEXT("transfer-1");
+    entity->lock_execution = TEXT("execution of it");
+    entity->lock_section = TEXT("section of it");
+    return entity;
+}
+
 struct mutation *put_entity(struct batch *batch, const struct entity_record *entity)
 {
     struct mutation *mutation = batch_add(batch, MUTATION_ENTITY_PUT, entity->row);
@@ -440,6 +449,7 @@ int run_suite(const struct provider *provider, const struct CMUnitTest *own, siz
                    { conformance_query, conformance_query_count },
                    { conformance_mail, conformance_mail_count },
                    { conformance_entity, conformance_entity_count },
+                   { conformance_entity_look, conformance_entity_look_count },
                    { own, own_count } };
     struct CMUnitTest *tests = NULL;
     size_t count = 0;

@@ -68,8 +68,9 @@ void make_child(struct instance_record *record, const char *parent);
 void numbered(struct batch *batch, enum mutation_kind kind, uint64_t row, uint64_t number,
               struct text bytes);
 
-/* An entity with state, idle and not locked. */
+/* An entity with state, idle, and not locked or locked by "transfer-1". */
 struct entity_record *entity_of(struct batch *batch, uint64_t row, const char *id);
+struct entity_record *locked(struct batch *batch, uint64_t row, const char *id); /* likewise */
 struct mutation *put_entity(struct batch *batch, const struct entity_record *entity);
 /* The same of the partition's next row; answers it. */
 uint64_t make_entity(struct world *world, struct batch *batch, const char *id);
@@ -103,9 +104,9 @@ struct message message_of(enum message_kind kind, unsigned partition, const char
 
 /* The tests that every provider passes. */
 extern const struct CMUnitTest conformance[], conformance_life[], conformance_query[],
-    conformance_mail[], conformance_entity[];
+    conformance_mail[], conformance_entity[], conformance_entity_look[];
 extern const size_t conformance_count, conformance_life_count, conformance_query_count,
-    conformance_mail_count, conformance_entity_count;
+    conformance_mail_count, conformance_entity_count, conformance_entity_look_count;
 
 /* Runs them, and the provider's own, as one group. */
 int run_suite(const struct provider *provider, const struct CMUnitTest *own, size_t own_count);
