@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fault_vfs.h"
+#include "store/sqlite/schema.h"
 
 enum { SEEDS = 2, OPERATIONS_MAX = 2000 };
 
@@ -142,13 +143,16 @@ static void S1_a_full_disk_is_said_to_be_and_the_store_goes_on_when_there_is_roo
 
 /* ---- migrating ------------------------------------------------------------------------------- */
 
-static void make_version_1(const struct work *work)
+static void make_version(const struct work *work, int version)
 {
-    static char sql[1 << 16];
+    static char sql[1 << 16], path[400];
     sqlite3 *db;
-    FILE *file = fopen(PERDURE_SOURCE_DIR "/tests/store/version1.sql", "rb");
+    (void)snprintf(path, sizeof path, PERDURE_SOURCE_DIR "/tests/store/version%d.sql", version);
+    FILE *file = fopen(path, "rb");
     assert_non_null(file);
-    assert_in_range(fread(sql, 1, sizeof sql - 1, file), 10000, sizeof sql - 2);
+    size_t size = fread(sql, 1, sizeof sql - 1, file);
+    assert_in_range(size, 10000, sizeof sql - 2);
+    sql[size] = 0;
     (void)fclose(file);
     assert_int_equal(sqlite3_open(work->path, &db), SQLITE_OK);
     assert_int_equal(
@@ -160,14 +164,14 @@ static void make_version_1(const struct work *work)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-static bool migrate_at(enum fault_kind kind, uint64_t n)
+static bool migrate_at(int version, enum fault_kind kind, uint64_t n)
 {
     struct work work;
     struct record_page page;
     struct message_page mail;
     struct store_query all = { .limit = 100, .with_payloads = true };
     begin(&work);
-    make_version_1(&work);
+    make_version(&work, version);
     fault_arm(kind, n, n);
     pd_status status = work_open(&work);
     work_close(&work);
@@ -178,8 +182,9 @@ static bool migrate_at(enum fault_kind kind, uint64_t n)
     work_must(&work, work_open(&work));
     work_must(&work, work.store->ops->query(work.store, &all, &work.arena, &page, &work.err));
     work_must(&work, work.store->ops->receive(work.store, 1, 0, 10, &work.arena, &mail, &work.err));
-    assert_int_equal(page.count, 3);
-    assert_int_equal(mail.count, 1);
+    assert_int_equal(page.count, version == 1 ? 3 : 4);
+    assert_int_equal(mail.count, version == 1 ? 1 : 2);
+    work_assert_entities(&work, 0);
     work_assert_sound(&work);
     end(&work);
     return has_come;
@@ -190,12 +195,14 @@ static void S3_a_crash_or_failure_while_migrating_loses_nothing(void **state)
     (void)state;
     static const enum fault_kind kinds[] = { FAULT_CRASH_LOSE, FAULT_CRASH_TEAR, FAULT_IO,
                                              FAULT_FULL };
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        uint64_t n = 1;
-        while (n < OPERATIONS_MAX && migrate_at(kinds[i], n)) {
-            n++;
+    for (int version = 1; version < SCHEMA_VERSION; version++) {
+        for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+            uint64_t n = 1;
+            while (n < OPERATIONS_MAX && migrate_at(version, kinds[i], n)) {
+                n++;
+            }
+            assert_in_range(n, 10, OPERATIONS_MAX - 1);
         }
-        assert_in_range(n, 10, OPERATIONS_MAX - 1);
     }
 }
 

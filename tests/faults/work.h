@@ -50,4 +50,8 @@ void work_assert_all_done(struct work *work);
 /* Counts as done what is there, which is what was acknowledged, or one more. */
 void work_take_stock(struct work *work);
 
+/* work_entities.c: what commit k does to entities, and what there is of them after m commits. */
+void work_add_entities(struct batch *batch, uint64_t k);
+void work_assert_entities(struct work *work, uint64_t m);
+
 #endif
