@@ -159,8 +159,12 @@ static enum runner_answer spy_entity(struct runner *runner, const struct turn *t
 {
     struct sim *sim = sim_of(runner);
     enum runner_answer answer = sim->author->ops->entity(sim->author, turn, arena, ret);
-    sim_trace(sim, "  %zu operations of %.*s: %d", turn->event_count - 1,
-              TEXT_ARGS(turn->instance_id), answer);
+    sim_trace(sim, "  %zu operations of %.*s: %d, %.*s", turn->event_count - 1,
+              TEXT_ARGS(turn->instance_id), answer, TEXT_ARGS(turn->state));
+    for (size_t i = 1; i < turn->event_count; i++) {
+        sim_trace(sim, "    %.*s %.*s", TEXT_ARGS(turn->events[i].name),
+                  TEXT_ARGS(turn->events[i].payload));
+    }
     if (answer == RUNNER_DONE) {
         remember_run(sim, turn, ret);
         locks_see_run(sim, turn, ret->result_count);

@@ -108,6 +108,9 @@ static struct order *some_purge(struct sim *sim)
     if (entity == NULL || sim_is_account(entity->model.entity)) {
         return NULL; /* money is not to be lost */
     }
+    if (!sim->user.may_purge && entity->updated_at == 0) {
+        return NULL; /* it has never been changed */
+    }
     struct order *order = order_new(sim, MESSAGE_PURGE, EVENT_UNKNOWN, entity->id);
     if (!sim->user.may_purge || sim_chance(sim, 1, 2)) {
         order->letter.execution_id =
