@@ -82,6 +82,8 @@ static void delete (struct ledger *ledger, struct ledger_entity *entity)
     sim_check(ledger->sim, entity->inbox_count == 0 && entity->timer_count == 0,
               "'%.*s' is deleted, and %zu events and %zu timers wait", TEXT_ARGS(entity->id),
               entity->inbox_count, entity->timer_count);
+    sim_check(ledger->sim, !ledger->sim->keeps_empty || entity->purged_in != 0,
+              "'%.*s' is deleted, and was to be kept", TEXT_ARGS(entity->id));
     sim_check(ledger->sim, map64_find(&ledger->entity_rows, entity->number) == entity,
               "'%.*s' is deleted, and is not there", TEXT_ARGS(entity->id));
     entity->number = 0;
