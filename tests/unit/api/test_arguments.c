@@ -366,7 +366,7 @@ static void every_call_may_be_made_without_an_error_to_fill(void **state)
     assert_null(pd_worker_start(hub, NULL, 0, &options, NULL));
 }
 
-static const pd_function one_function[] = { { "F", PD_ACTIVITY, (pd_any_fn *)open_hub } };
+static const pd_function one_function[] = { { "F", PD_ACTIVITY, (pd_any_fn *)open_hub, NULL } };
 
 static void worker_options_that_make_no_sense_are_refused(void **state)
 {
