@@ -43,8 +43,9 @@ struct text ask_entity_id(pd_mem *m, struct arena *arena, const char *call, pd_e
 struct text ask_request_id(pd_orchestration *run, enum step_answer answer)
 {
     char id[REQUEST_ID_SIZE];
-    if (answer == STEP_KNOWN) {
-        return text_copy(&run->arena, replay_request_id(run));
+    struct text known = answer == STEP_KNOWN ? replay_request_id(run) : TEXT_ABSENT;
+    if (text_is_present(known)) {
+        return text_copy(&run->arena, known);
     }
     request_id_of_step(run->shard->turn->execution_id, (int32_t)run->step_count, id);
     return text_copy(&run->arena, text_of(id));

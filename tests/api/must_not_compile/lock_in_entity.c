@@ -9,8 +9,7 @@ pd_result work(pd_orchestration *o, pd_value input);
 pd_result operate(pd_entity *e, pd_value input)
 {
 #ifdef MISTAKE
-    PD_LOCKED(e, PD_ENTITY("counter", "1"))
-    {
+    PD_LOCKED(e, PD_ENTITY("counter", "1")) {
         return pd_ok(e, 1);
     }
 #endif
@@ -19,8 +18,7 @@ pd_result operate(pd_entity *e, pd_value input)
 
 pd_result work(pd_orchestration *o, pd_value input)
 {
-    PD_LOCKED(o, PD_ENTITY("counter", "1"))
-    {
+    PD_LOCKED(o, PD_ENTITY("counter", "1")) {
         return pd_ok(o, 1);
     }
     return pd_ok(o, input);

@@ -324,26 +324,33 @@ static pd_result tells_ids(pd_orchestration *o, pd_value input)
     return pd_ok(o, PD_ARR(first, second));
 }
 
-static void a_signal_keeps_the_id_that_history_has(void **state)
+static void tells(struct text known, const char *told)
 {
     struct play p;
     char own[REQUEST_ID_SIZE], expected[256];
     const pd_function program[] = { PD_FUNCTION("Main", tells_ids) };
-    (void)state;
     play_begin(&p, PD_PROGRAM(program), PLAY_DROPPED);
     play_start(&p, "Main", "1");
     for (size_t i = 0; i < p.history_count; i++) {
         if (p.history[i].kind == EVENT_ENTITY_SIGNALED) {
-            p.history[i].request_id = TEXT("00000000-0000-8000-8000-000000000001");
+            p.history[i].request_id = known;
         }
     }
     play_fire(&p, 1);
     play_turn(&p);
     request_id_of_step(TEXT("e1"), 2, own);
-    (void)snprintf(expected, sizeof expected, "[\"00000000-0000-8000-8000-000000000001\",\"%s\"]\n",
-                   own);
+    (void)snprintf(expected, sizeof expected, "[\"%s\",\"%s\"]\n", told, own);
     assert_non_null(strstr(play_transcript(&p), expected));
     play_end(&p);
+}
+
+static void a_signal_keeps_the_id_that_history_has(void **state)
+{
+    char own[REQUEST_ID_SIZE];
+    (void)state;
+    tells(TEXT("00000000-0000-8000-8000-000000000001"), "00000000-0000-8000-8000-000000000001");
+    request_id_of_step(TEXT("e1"), 0, own);
+    tells(TEXT_ABSENT, own); /* of somebody who does not keep them */
 }
 
 int main(void)
