@@ -33,8 +33,9 @@ struct engine_options {
     const struct entity_keep *entity_keeps; /* borrowed until engine_start returns */
     size_t entity_keep_count;
     bool keeps_empty_entities; /* until they are purged */
-    struct text passing_name;  /* instances of this name are forgotten, however they ended, an hour
-                                  after it: whoever made them did not do it. Absent: none */
+    struct text passing_name;  /* instances of this name are forgotten, however they ended, so
+                                    long after it: whoever made them did not do it. Absent: none */
+    int64_t passing_keep_ms;   /* 0: an hour */
 };
 
 /* Owns every partition of the store (PD_E_STATE: another process does) and starts to recover in

@@ -11,8 +11,9 @@
  * since (the letter says which one is meant), refuses, which is fine.
  *
  *   J1  A sweep begins an eighth of its errand's time after the one before ended, but not sooner
- *       than after a quarter of a second, nor later than after a minute; that of what was made in
- *       passing, which there hardly ever is, in any case after an eighth.
+ *       than after a quarter of a second, nor later than after a minute. The first begins at once.
+ *       For what was made in passing, which there hardly ever is, the first begins as late as the
+ *       others would, and these always after an eighth.
  *   J2  After a page it rests four times as long as that took: a fifth of one thread, and of the
  *       disk, at most.
  *   J3  It is stopped between two pages at the latest. */
@@ -76,10 +77,13 @@ static void plan(struct janitor *janitor, const struct engine_options *options)
         add_entities(janitor, &options->entity_keeps[i]);
     }
     if (text_is_present(options->passing_name)) {
-        struct errand *errand = add(janitor, PASSING_KEEP_MS);
+        int64_t keep_ms = options->passing_keep_ms;
+        struct errand *errand = add(janitor, keep_ms != 0 ? keep_ms : PASSING_KEEP_MS);
         errand->states = STATES_ENDED;
         errand->name = text_copy(&janitor->arena, options->passing_name);
-        errand->gap = time_us_of_ms(PASSING_KEEP_MS) / 8;
+        errand->due = time_add(clock_steady(), errand->gap); /* not beside recovery */
+        time_us eighth = time_us_of_ms(errand->keep_ms) / 8;
+        errand->gap = eighth > errand->gap ? eighth : errand->gap;
     }
 }
 

@@ -55,10 +55,10 @@ struct partition_options {
     struct runner *runner;
     struct engine_board *board; /* NULL: nothing is ever suspected */
     unsigned number;
-    uint64_t seed; /* of ids that core makes */
+    uint64_t seed;        /* of ids that core makes */
     size_t residents_max; /* and of entities that wait for nothing as many more, at most */
-    size_t slice_max; /* of turns, timers, messages, rows at a time; 0: as many as usual */
-    bool keeps_empty; /* as in core_options */
+    size_t slice_max;     /* of turns, timers, messages, rows at a time; 0: as many as usual */
+    bool keeps_empty;     /* as in core_options */
 };
 
 /* One commit's worth: a batch, and the commands that are answered when it is durable. */
