@@ -287,6 +287,42 @@ static void a_section_is_entered_and_left_once_whatever_goes_wrong(void **state)
     }
 }
 
+/* In every order, some with one of them only, each begun before any has ended. */
+static void sections_that_want_the_same_entities_all_come_to_their_end(void **state)
+{
+    (void)state;
+    static const int orders[][SET] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 },
+                                       { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+    enum { SECTIONS = 6 };
+    for (int steps = 0; steps < STEPS; steps += 3) {
+        struct hub hub;
+        struct set set;
+        struct hub_call calls[SECTIONS];
+        char ids[SECTIONS][160], single[40];
+        hub_open(&hub, PARTITIONS);
+        make_set(&hub, &set);
+        for (int i = 0; i < SECTIONS; i++) {
+            (void)snprintf(ids[i], sizeof ids[i], "Q:%s,%s,%s", set.ids[orders[i][0]],
+                           set.ids[orders[i][1]], set.ids[orders[i][2]]);
+            hub_ask(&hub, &calls[i], MESSAGE_START, ids[i], "1");
+        }
+        (void)snprintf(single, sizeof single, "Q:%s", set.ids[1]);
+        step_all(&hub, PARTITIONS + steps); /* one of each, and all of them are accepted */
+        hub_crash(&hub);
+        assert_int_equal(hub_start(&hub, single, "1"), PD_OK);
+        mend(&hub);
+        for (int i = 0; i < SECTIONS; i++) {
+            assert_int_equal(hub_end_call(&calls[i]), PD_OK);
+            hub_assert_completed(&hub, ids[i], "\"unlocked\"");
+        }
+        hub_assert_completed(&hub, single, "\"unlocked\"");
+        hub_assert_entity(&hub, set.ids[0], "6");
+        hub_assert_entity(&hub, set.ids[1], "7");
+        hub_assert_entity(&hub, set.ids[2], "6");
+        hub_close(&hub);
+    }
+}
+
 /* One of the set was unlocked by somebody else, and is gone. */
 static void an_unlocking_goes_on_from_entities_that_are_not_there(void **state)
 {
@@ -327,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_grant_that_comes_late_grants_nothing),
         cmocka_unit_test(locks_of_which_one_cannot_be_had_fail_and_the_others_are_given_back),
         cmocka_unit_test(a_section_is_entered_and_left_once_whatever_goes_wrong),
+        cmocka_unit_test(sections_that_want_the_same_entities_all_come_to_their_end),
         cmocka_unit_test(an_unlocking_goes_on_from_entities_that_are_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
