@@ -229,6 +229,7 @@ static void a_signal_that_waits_for_its_time_is_taken_back(void **state)
     assert_int_equal(stored(rig, "@log@")->inbox_count, 1);
     assert_int_equal(fire_at(rig, 10 * TIME_SECOND), 1);
     has_state(rig, "b");
+    assert_int_equal(core_counters(rig->core).dropped_completions, 0); /* their timers are gone */
 }
 
 static void a_signal_that_stands_in_line_is_taken_back(void **state)
@@ -340,6 +341,43 @@ static void a_purge_takes_all_that_wait_for_their_time(void **state)
     has_state(rig, "c");
 }
 
+static void what_it_was_read_from_does_not_hold_when_its_time_has_come(void **state)
+{
+    struct rig *rig = *state;
+    const struct turn *turn;
+    struct event event = { .kind = EVENT_ENTITY_SIGNALED, .at = 1, .name = TEXT("get") };
+    event.raw = TEXT("as it was stored");
+    event.fire_at = 10 * TIME_SECOND;
+    uint64_t arrival = ARRIVAL_DELAYED + 1;
+    struct entity_record record = { .row = 1, .id = TEXT("@log@"), .updated_at = 1 };
+    struct entity_image image = { &record, &event, &arrival, 1 };
+    struct instance *log = core_admit_entity(rig->core, &image);
+    assert_true(core_fire_timer(rig->core, 10 * TIME_SECOND, log, 1, 10 * TIME_SECOND));
+    assert_true(core_next_turn(rig->core, 10 * TIME_SECOND, &turn));
+    assert_false(text_is_present(turn->events[1].raw));
+    assert_true(turn->events[1].at >= 10 * TIME_SECOND);
+}
+
+static void steps_of_timers_are_not_given_twice_though_they_run_out(void **state)
+{
+    struct rig *rig = *state;
+    say_at(rig, "a", 10);
+    say_at(rig, "b", 20);
+    rig_flush(rig);
+    struct entity *log = rig_entity(rig, "@log@")->entity;
+    log->delayed_last = log->delayed_stored = UINT64_C(1) << 31; /* the next has step 1 again */
+    say_at(rig, "c", 10);
+    const struct batch *batch = rig_cut(rig);
+    assert_int_equal(rig_count_of(batch, MUTATION_TIMER_PUT), 1);
+    assert_int_equal(rig_mutation(batch, MUTATION_TIMER_PUT)->id, 3);
+    rig_commit(rig);
+    rig_crash(rig);
+    assert_int_equal(fire_at(rig, 10 * TIME_SECOND), 2);
+    has_state(rig, "ac");
+    assert_int_equal(fire_at(rig, 20 * TIME_SECOND), 1);
+    has_state(rig, "acb");
+}
+
 static void thousands_wait_and_each_is_run(void **state)
 {
     struct rig *rig = *state;
@@ -383,6 +421,8 @@ int main(void)
         TEST(calls_are_not_taken_back_though_they_have_the_id),
         TEST(orchestrations_and_entities_take_signals_back),
         TEST(a_purge_takes_all_that_wait_for_their_time),
+        TEST(what_it_was_read_from_does_not_hold_when_its_time_has_come),
+        TEST(steps_of_timers_are_not_given_twice_though_they_run_out),
         TEST(thousands_wait_and_each_is_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,6 +254,19 @@ static void a_caller_that_does_not_say_who_it_is_is_dropped(void **state)
     assert_false(has_turn(rig));
 }
 
+static void what_an_operation_was_read_from_does_not_hold_any_more(void **state)
+{
+    struct rig *rig = *state;
+    pd_error err;
+    struct event event = { .kind = EVENT_ENTITY_SIGNALED, .name = TEXT("get") };
+    event.raw = TEXT("as it came, with the sender's time");
+    core_operate(rig->core, rig->now, rig_entity(rig, "@log@"), &event, &err);
+    const struct turn *turn = open_turn(rig);
+    assert_false(text_is_present(turn->events[1].raw));
+    assert_int_equal(turn->events[1].at, rig->now);
+    rig_end_turn(rig, turn);
+}
+
 /* ---- what operations ask for ---- */
 
 static void a_signal_to_itself_is_run_after_what_stands_in_line(void **state)
@@ -460,6 +473,7 @@ int main(void)
         TEST(an_orchestration_that_waits_for_an_answer_is_not_busy),
         TEST(names_are_folded_where_orchestrations_ask),
         TEST(a_caller_that_does_not_say_who_it_is_is_dropped),
+        TEST(what_an_operation_was_read_from_does_not_hold_any_more),
         TEST(a_signal_to_itself_is_run_after_what_stands_in_line),
         TEST(signals_of_entities_get_request_ids_of_their_own),
         TEST(an_entity_starts_orchestrations_that_are_nobodys_children),

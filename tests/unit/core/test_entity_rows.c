@@ -119,6 +119,7 @@ static void a_state_may_grow_shrink_and_lie_in_the_old_one(void **state)
         assert_int_equal(strlen(rig_state(rig, "@big@")), sizes[i]);
         assert_int_equal(strspn(rig_state(rig, "@big@"), "x"), sizes[i]);
     }
+    assert_true(rig_entity(rig, "@big@")->entity->state_room < 1000); /* it keeps no more */
     rig_flush(rig);
 }
 
@@ -180,6 +181,18 @@ static void empty_entities_stay_where_they_are_to_be_kept(void **state)
     rig_flush(rig);
     assert_null(stored(rig, "@a@"));
     assert_int_equal(rig_purge_entity(rig, "@a@", 0), PD_E_NOT_FOUND);
+}
+
+static void an_operation_behind_a_purge_brings_it_back_where_empty_ones_are_kept(void **state)
+{
+    struct rig *rig = *state;
+    rig->keeps_empty = true;
+    rig_crash(rig);
+    rig_signal(rig, "@a@", "get", NULL);
+    assert_int_equal(rig_purge_entity(rig, "@a@", 0), PD_OK);
+    rig_run(rig);
+    rig_flush(rig);
+    assert_non_null(stored(rig, "@a@"));
 }
 
 static void one_that_was_only_made_is_not_written_though_empty_ones_are_kept(void **state)
@@ -322,6 +335,7 @@ int main(void)
         TEST(an_entity_that_is_empty_leaves_no_row),
         TEST(an_entity_that_was_deleted_comes_back_in_its_row_while_it_is_known),
         TEST(empty_entities_stay_where_they_are_to_be_kept),
+        TEST(an_operation_behind_a_purge_brings_it_back_where_empty_ones_are_kept),
         TEST(one_that_was_only_made_is_not_written_though_empty_ones_are_kept),
         TEST(an_entity_comes_back_as_it_went),
         TEST(an_entity_is_not_let_go_while_anything_of_it_is_not_durable),

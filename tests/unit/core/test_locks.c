@@ -86,14 +86,31 @@ static void entities_of_a_section_are_given_back_one_by_one(void **state)
     rig_run(rig);
     is_owned(rig, "@a@1", "o");
     is_owned(rig, "@b@1", "-");
-    assert_int_equal(rig_instance(rig, "o")->steps.sections, 1);
+    assert_non_null(rig_instance(rig, "o")->steps.sections);
     assert_true(rig_complete(rig, "o", 1, "1"));
     rig_run(rig);
     is_owned(rig, "@a@1", "-");
-    assert_int_equal(rig_instance(rig, "o")->steps.sections, 0);
+    assert_null(rig_instance(rig, "o")->steps.sections);
     rig_complete(rig, "o", 3, "1");
     rig_run(rig);
     assert_int_equal(core_counters(rig->core).unlocks, 2); /* nothing was left to give back */
+}
+
+static void what_was_given_back_before_a_loss_of_memory_is_not_given_back_again(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig, "o", "script", "lock:s:@a@1,@b@1,@c@1 | unlock:s:@b@1 task");
+    rig_run(rig);
+    rig_flush(rig);
+    rig_crash(rig);
+    rig_terminate(rig, "o", NULL, false);
+    const struct letter *first = core_next_letter(rig->core);
+    const struct letter *second = core_next_letter(rig->core);
+    assert_true(text_equal(first->instance_id, TEXT("@a@1")));
+    assert_true(text_equal(second->instance_id, TEXT("@c@1")));
+    assert_false(text_is_present(second->event->extra->lock_set));
+    assert_null(core_next_letter(rig->core));
+    rig_flush(rig);
 }
 
 static void a_section_of_256_entities_is_taken_and_given_back(void **state)
@@ -350,10 +367,13 @@ static void locks_that_cannot_be_had_are_given_back_as_far_as_they_were(void **s
     struct failure failure = { .type = TEXT("Corrupt"), .message = TEXT("@b@1 cannot be read") };
     struct event answer = { .kind = EVENT_ENTITY_FAILED, .id = EVENT_NO_ID, .failure = &failure };
     assert_true(core_complete_call(rig->core, rig->now, o, o->execution_id, &answer));
-    assert_int_equal(o->steps.sections, 0);
+    assert_null(o->steps.sections);
     rig_run(rig);
     is_owned(rig, "@a@1", "-");
     assert_int_equal(rig_entity(rig, "@b@1")->entity->line.count, 0);
+    rig_flush(rig);
+    rig_crash(rig);
+    assert_null(rig_instance(rig, "o")->steps.sections);
 }
 
 static void anybody_may_unlock_for_an_owner_that_is_gone_but_takes_no_request_away(void **state)
@@ -388,8 +408,9 @@ static void cancelling_a_section_is_not_possible(void **state)
     rig_run(rig);
     is_owned(rig, "@a@1", "o");
     rig_flush(rig);
-    assert_true(rig_can_evict(rig));
-    assert_int_equal(rig_instance(rig, "o")->steps.sections, 1);
+    rig_crash(rig);
+    struct step step;
+    assert_true(steps_find(&rig_instance(rig, "o")->steps, 0, STEP_SECTION, &step));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -400,6 +421,7 @@ int main(void)
         TEST(locks_are_taken_one_after_the_other_in_one_order),
         TEST(two_sections_that_want_each_others_locks_both_end),
         TEST(entities_of_a_section_are_given_back_one_by_one),
+        TEST(what_was_given_back_before_a_loss_of_memory_is_not_given_back_again),
         TEST(a_section_of_256_entities_is_taken_and_given_back),
         TEST(sets_that_cannot_be_locked_are_not_asked_for),
         TEST(a_request_that_is_for_another_entity_is_dropped),
