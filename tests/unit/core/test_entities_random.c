@@ -123,7 +123,7 @@ static void unlock_all(char *script, size_t size, const char *set)
 static void start_some(struct trial *trial)
 {
     static const char *const ends[] = { " end", " end", " end", " fail:No", " new | end", "" };
-    char id[8];
+    char id[16];
     char set[64];
     char script[SCRIPT_BYTES];
     const char *e;
@@ -211,7 +211,7 @@ static void open_some(struct trial *trial)
 
 static void order_some(struct trial *trial)
 {
-    char id[8];
+    char id[16];
     snprintf(id, sizeof id, "o%d", (int)random_below(&trial->random, OWNERS));
     if (random_chance(&trial->random, 1, 2)) {
         rig_terminate(&trial->rig, id, "\"why\"", false);
@@ -278,7 +278,7 @@ static void drive_to_the_end(struct trial *trial)
         rig_run(rig);
         rig_flush(rig);
         for (int i = 0; round == 50 && i < OWNERS; i++) { /* those that wait for ever */
-            char id[8];
+            char id[16];
             snprintf(id, sizeof id, "o%d", i);
             rig_terminate(rig, id, NULL, false);
         }

@@ -128,7 +128,7 @@ static void sections_are_served_in_the_order_of_their_requests(void **state)
 {
     struct rig *rig = *state;
     for (int i = 0; i < 5; i++) {
-        char id[8];
+        char id[16];
         char script[128];
         snprintf(id, sizeof id, "o%d", i);
         snprintf(script, sizeof script,
