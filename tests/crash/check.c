@@ -12,24 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "crash.h"
+#include "check.h"
 
 /* ---- findings ---- */
 
 enum { PATIENCE_MS = 40000 };
-
-enum finding {
-    ACKNOWLEDGED_STARTS_COMPLETED,
-    OTHERS_WHOLE_OR_NOT_AT_ALL,
-    RESULTS_ONCE_IN_HISTORY,
-    ACTIVITIES_RAN,
-    NOTHING_RAN_UNASKED,
-    ACKNOWLEDGED_EVENTS_DELIVERED,
-    NOTHING_ELSE_IN_THE_STORE,
-    ORDERS_TOOK_EFFECT,
-    STORE_IS_SOUND,
-    FINDINGS
-};
 
 static const char *const sentences[FINDINGS] = {
     "every acknowledged start completed with the right output",
@@ -40,20 +27,16 @@ static const char *const sentences[FINDINGS] = {
     "every acknowledged event was delivered",
     "nothing else is in the store",
     "every acknowledged order took effect, and with it on children",
+    "signals take effect once, the acknowledged ones all, in the order of their sender",
+    "signals with a time are run once, not before it, and not when they were taken back",
+    "every call was answered once, and what failed has done nothing",
+    "nobody comes between what is done under locks",
+    "nothing is left of entities: no lock, line, timer, or one that is empty",
     "the file is sound",
 };
 
-struct check {
-    const struct crash_place *place;
-    pd_hub *hub;
-    struct lines tried, acked, raised, ticks[3], purges, purged, runs, asked, cancelled;
-    size_t starts, run_count, found;
-    int64_t patience_ms; /* for all waits together: a failure must not take for ever */
-    unsigned wrong[FINDINGS];
-};
-
-static void __attribute__((format(printf, 3, 4)))
-find(struct check *c, enum finding finding, const char *format, ...)
+void __attribute__((format(printf, 3, 4)))
+crash_find(struct check *c, enum finding finding, const char *format, ...)
 {
     enum { SHOWN = 5 };
     if (c->wrong[finding]++ < SHOWN) {
@@ -84,7 +67,9 @@ static pd_instance *wait_for(struct check *c, const char *id, pd_error *err)
 static bool is_step(const pd_history_event *e)
 {
     return strcmp(e->kind, "TaskScheduled") == 0 || strcmp(e->kind, "TimerCreated") == 0 ||
-           strcmp(e->kind, "SubOrchestrationInstanceCreated") == 0;
+           strcmp(e->kind, "SubOrchestrationInstanceCreated") == 0 ||
+           strcmp(e->kind, "EntityOperationCalled") == 0 ||
+           strcmp(e->kind, "EntityLockRequested") == 0;
 }
 
 /* An activity, as it leaves its trace. All attempts of a call have the key of the first. */
@@ -103,7 +88,7 @@ static void check_history(struct check *c, const char *id, const char *execution
     pd_error err;
     PD_AUTO(pd_history) history = pd_hub_fetch_history(c->hub, id, &err);
     if (history == NULL) {
-        find(c, RESULTS_ONCE_IN_HISTORY, "%s has no history: %s", id, err.text);
+        crash_find(c, RESULTS_ONCE_IN_HISTORY, "%s has no history: %s", id, err.text);
         return;
     }
     for (size_t i = 0; i < pd_history_count(history); i++) {
@@ -123,11 +108,12 @@ static void check_history(struct check *c, const char *id, const char *execution
         frame += strcmp(e->kind, "ExecutionCompleted") == 0 ? 100 : 0;
     }
     for (int i = 0; i < STEPS; i++) {
-        bool is_over = answers[i] == 1 || (answers[i] == 0 && cancels[i] == 1);
+        bool may_be_open = cancels[i] == 1 || crash_is_kind(id, "grab");
+        bool is_over = answers[i] == 1 || (answers[i] == 0 && may_be_open);
         if (asks[i] > 1 || cancels[i] > 1 || (asks[i] == 1 ? !is_over : answers[i] != 0)) {
-            find(c, RESULTS_ONCE_IN_HISTORY,
-                 "step %d of %s: asked %d times, answered %d, cancelled %d", i, id, asks[i],
-                 answers[i], cancels[i]);
+            crash_find(c, RESULTS_ONCE_IN_HISTORY,
+                       "step %d of %s: asked %d times, answered %d, cancelled %d", i, id, asks[i],
+                       answers[i], cancels[i]);
         }
         if (cancels[i] != 0) {
             key_of(key, execution, i, id);
@@ -135,8 +121,8 @@ static void check_history(struct check *c, const char *id, const char *execution
         }
     }
     if (frame != 101) {
-        find(c, RESULTS_ONCE_IN_HISTORY, "%s: begun %d times, ended %d", id, frame % 100,
-             frame / 100);
+        crash_find(c, RESULTS_ONCE_IN_HISTORY, "%s: begun %d times, ended %d", id, frame % 100,
+                   frame / 100);
     }
 }
 
@@ -147,9 +133,9 @@ static void check_child(struct check *c, const char *parent, int which, pd_run_s
     snprintf(id, sizeof id, "%s:%d", parent, which);
     PD_AUTO(pd_instance) child = wait_for(c, id, &err);
     if (child == NULL || pd_instance_state(child) != state) {
-        find(c, ORDERS_TOOK_EFFECT, "%s is %s, not %s", id,
-             child != NULL ? pd_run_state_name(pd_instance_state(child)) : err.text,
-             pd_run_state_name(state));
+        crash_find(c, ORDERS_TOOK_EFFECT, "%s is %s, not %s", id,
+                   child != NULL ? pd_run_state_name(pd_instance_state(child)) : err.text,
+                   pd_run_state_name(state));
     } else if (state == PD_RUN_COMPLETED) {
         check_history(c, id, pd_instance_execution_id(child));
     }
@@ -164,12 +150,29 @@ static void check_stopped(struct check *c, const char *id, const pd_instance *in
     PD_AUTO(pd_instance) there = pd_hub_fetch(c->hub, child, &err);
     if (pd_instance_state(instance) != PD_RUN_TERMINATED ||
         strcmp(pd_instance_output_json(instance), "\"over\"") != 0) {
-        find(c, ORDERS_TOOK_EFFECT, "%s ended as %s", id,
-             pd_run_state_name(pd_instance_state(instance)));
+        crash_find(c, ORDERS_TOOK_EFFECT, "%s ended as %s", id,
+                   pd_run_state_name(pd_instance_state(instance)));
     }
     if (there != NULL || err.status != PD_E_NOT_FOUND) {
         check_child(c, id, 0, PD_RUN_TERMINATED);
     }
+}
+
+/* However it ended, it did so as it should. */
+static void check_grab(struct check *c, enum finding finding, const char *id,
+                       const pd_instance *instance)
+{
+    pd_run_state state = pd_instance_state(instance);
+    if (state == PD_RUN_TERMINATED && crash_has_order(c->place, "try terminate", id)) {
+        return;
+    }
+    const pd_failure *failure = pd_instance_failure(instance);
+    bool is_grabbed = failure != NULL && strcmp(failure->type, "Grabbed") == 0;
+    if (state != PD_RUN_COMPLETED && !is_grabbed) {
+        crash_find(c, finding, "%s ended %s: %s", id, pd_run_state_name(state),
+                   failure != NULL ? failure->message : "");
+    }
+    check_history(c, id, pd_instance_execution_id(instance));
 }
 
 static void check_output(struct check *c, enum finding finding, const char *id,
@@ -177,6 +180,10 @@ static void check_output(struct check *c, enum finding finding, const char *id,
 {
     int64_t expected = 0;
     char output[32];
+    if (crash_is_kind(id, "grab")) {
+        check_grab(c, finding, id, instance);
+        return;
+    }
     if (!crash_expected(id, &expected)) {
         check_stopped(c, id, instance);
         return;
@@ -184,9 +191,9 @@ static void check_output(struct check *c, enum finding finding, const char *id,
     snprintf(output, sizeof output, "%" PRId64, expected);
     if (pd_instance_state(instance) != PD_RUN_COMPLETED ||
         strcmp(pd_instance_output_json(instance), output) != 0) {
-        find(c, finding, "%s ended %s with %s instead of %s", id,
-             pd_run_state_name(pd_instance_state(instance)), pd_instance_output_json(instance),
-             output);
+        crash_find(c, finding, "%s ended %s with %s instead of %s", id,
+                   pd_run_state_name(pd_instance_state(instance)),
+                   pd_instance_output_json(instance), output);
         return;
     }
     check_history(c, id, pd_instance_execution_id(instance));
@@ -197,20 +204,20 @@ static void check_output(struct check *c, enum finding finding, const char *id,
 
 static void check_start(struct check *c, const char *id)
 {
-    bool is_acked = lines_have(&c->acked, id);
+    bool is_acked = lines_have(&c->acked, id) || lines_have(&c->told, id);
     enum finding finding = is_acked ? ACKNOWLEDGED_STARTS_COMPLETED : OTHERS_WHOLE_OR_NOT_AT_ALL;
     pd_error err;
     PD_AUTO(pd_instance) instance = wait_for(c, id, &err);
     if (instance == NULL) {
         bool may_be_gone = !is_acked || lines_have(&c->purges, id);
         if (!may_be_gone || err.status != PD_E_NOT_FOUND) {
-            find(c, finding, "%s: %s", id, err.text);
+            crash_find(c, finding, "%s: %s", id, err.text);
         }
         return;
     }
     c->found++;
     if (lines_have(&c->purged, id)) {
-        find(c, ORDERS_TOOK_EFFECT, "%s was purged, and is there", id);
+        crash_find(c, ORDERS_TOOK_EFFECT, "%s was purged, and is there", id);
     }
     check_output(c, finding, id, instance);
 }
@@ -223,7 +230,7 @@ static void raise(struct check *c, const char *id, const char *name, int64_t dat
     pd_status status = pd_hub_raise_event(c->hub, id, name, data, &err);
     if (status != PD_OK && status != PD_E_STATE &&
         (status != PD_E_NOT_FOUND || lines_have(&c->acked, id))) {
-        find(c, ACKNOWLEDGED_STARTS_COMPLETED, "event for %s: %s", id, err.text);
+        crash_find(c, ACKNOWLEDGED_STARTS_COMPLETED, "event for %s: %s", id, err.text);
     }
 }
 
@@ -234,7 +241,7 @@ static void order(struct check *c, const char *word, const char *id)
     pd_status status = crash_order(c->place, c->hub, word, id, &err);
     if (status != PD_OK && status != PD_E_STATE &&
         (status != PD_E_NOT_FOUND || lines_have(&c->acked, id))) {
-        find(c, ORDERS_TOOK_EFFECT, "%s %s: %s", word, id, err.text);
+        crash_find(c, ORDERS_TOOK_EFFECT, "%s %s: %s", word, id, err.text);
     }
 }
 
@@ -281,7 +288,7 @@ static void check_events(struct check *c)
         pd_error err;
         PD_AUTO(pd_instance) done = wait_for(c, c->raised.at[i], &err);
         if (done == NULL) {
-            find(c, ACKNOWLEDGED_EVENTS_DELIVERED, "%s: %s", c->raised.at[i], err.text);
+            crash_find(c, ACKNOWLEDGED_EVENTS_DELIVERED, "%s: %s", c->raised.at[i], err.text);
         }
     }
 }
@@ -297,20 +304,24 @@ static void check_strangers(struct check *c)
                            .roots_only = true };
         PD_AUTO(pd_page) page = pd_hub_query(c->hub, &query, &err);
         if (page == NULL) {
-            find(c, NOTHING_ELSE_IN_THE_STORE, "%s", err.text);
+            crash_find(c, NOTHING_ELSE_IN_THE_STORE, "%s", err.text);
             return;
         }
         for (size_t i = 0; i < pd_page_count(page); i++, count++) {
-            const char *id = pd_instance_id_of(pd_page_at(page, i));
-            if (!lines_have(&c->tried, id)) {
-                find(c, NOTHING_ELSE_IN_THE_STORE, "%s was never started", id);
+            const pd_instance *instance = pd_page_at(page, i);
+            const char *id = pd_instance_id_of(instance);
+            if (strcmp(pd_instance_name(instance), "perdure.call") == 0) {
+                count--; /* of one that died: forgotten in an hour, see check_entities.c */
+            } else if (!lines_have(&c->tried, id)) {
+                crash_find(c, NOTHING_ELSE_IN_THE_STORE, "%s was never started", id);
             }
         }
         const char *next = pd_page_token(page);
         snprintf(token, sizeof token, "%s", next != NULL ? next : "");
     } while (*token != 0);
     if (count != c->found) {
-        find(c, NOTHING_ELSE_IN_THE_STORE, "%zu are listed, %zu were found by id", count, c->found);
+        crash_find(c, NOTHING_ELSE_IN_THE_STORE, "%zu are listed, %zu were found by id", count,
+                   c->found);
     }
 }
 
@@ -323,13 +334,13 @@ static void check_runs(struct check *c)
     for (size_t i = 0; i < c->asked.count; i++) {
         const char *key = c->asked.at[i];
         if (!lines_have(&c->runs, key) && !lines_have(&c->cancelled, key)) {
-            find(c, ACTIVITIES_RAN, "%s did not", key);
+            crash_find(c, ACTIVITIES_RAN, "%s did not", key);
         }
     }
     for (size_t i = 0; i < c->runs.count; i++) {
         const char *key = c->runs.at[i], *id = strchr(key, ' ') + 1;
         if (!lines_have(&c->asked, key) && !lines_have(&c->purges, id)) {
-            find(c, NOTHING_RAN_UNASKED, "%s", key);
+            crash_find(c, NOTHING_RAN_UNASKED, "%s", key);
         }
     }
 }
@@ -345,7 +356,7 @@ static void check_file(struct check *c)
         answer = (const char *)sqlite3_column_text(rows, 0);
     }
     if (strcmp(answer, "ok") != 0) {
-        find(c, STORE_IS_SOUND, "%s", answer);
+        crash_find(c, STORE_IS_SOUND, "%s", answer);
     }
     sqlite3_finalize(rows);
     sqlite3_close(db);
@@ -357,14 +368,16 @@ static void check_with_worker(struct check *c)
     struct crash_user user = { c->place, open(c->place->runs, O_WRONLY | O_APPEND | O_CLOEXEC) };
     PD_AUTO(pd_hub) hub = pd_hub_open(c->place->url, &err);
     if (hub == NULL) {
-        find(c, STORE_IS_SOUND, "%s", err.text);
+        crash_find(c, STORE_IS_SOUND, "%s", err.text);
         return;
     }
+    size_t count;
+    const pd_function *program = crash_program(&count);
     pd_worker_options options = { .user = &user, .crashes_max = 1000000 };
     PD_AUTO(pd_worker)
-    worker = pd_worker_start(hub, crash_program, crash_program_size, &options, &err);
+    worker = pd_worker_start(hub, program, count, &options, &err);
     if (worker == NULL) {
-        find(c, STORE_IS_SOUND, "%s", err.text);
+        crash_find(c, STORE_IS_SOUND, "%s", err.text);
         return;
     }
     c->hub = hub;
@@ -379,6 +392,7 @@ static void check_with_worker(struct check *c)
     }
     check_strangers(c);
     check_runs(c);
+    crash_check_entities(c);
     close(user.runs);
 }
 
@@ -388,6 +402,7 @@ void crash_check(const struct crash_place *place, unsigned *passed, unsigned *fa
     size_t acks = 0, raises = 0, orders = 0, all = 0;
     c.tried = lines_read(place->starts, "try ", &c.starts);
     c.acked = lines_read(place->starts, "ack ", &acks);
+    c.told = lines_read(place->starts, "told ", &all);
     c.raised = lines_read(place->raises, "ack ", &raises);
     c.ticks[0] = lines_read(place->raises, "ack1 ", &all);
     c.ticks[1] = lines_read(place->raises, "ack2 ", &all);
@@ -398,22 +413,22 @@ void crash_check(const struct crash_place *place, unsigned *passed, unsigned *fa
     check_file(&c);
     uint64_t random = 1;
     if (crash_look(place, true, &random) != 0) {
-        find(&c, STORE_IS_SOUND, "as above");
+        crash_find(&c, STORE_IS_SOUND, "as above");
     }
     printf("%zu starts, %zu acknowledged, %zu found, %zu purged; %zu events acknowledged; "
            "%zu activities, %zu runs\n",
            c.starts, acks, c.found, orders, raises, c.runs.count, c.run_count);
     if (c.found == 0 || c.raised.count == 0) {
-        find(&c, ACKNOWLEDGED_STARTS_COMPLETED, "nothing happened");
+        crash_find(&c, ACKNOWLEDGED_STARTS_COMPLETED, "nothing happened");
     }
     for (int i = 0; i < FINDINGS; i++) {
         printf("%s %s\n", c.wrong[i] == 0 ? "ok  " : "FAIL", sentences[i]);
         *passed += c.wrong[i] == 0;
         *failed += c.wrong[i] != 0;
     }
-    struct lines *sets[] = { &c.tried,  &c.acked,    &c.raised,   &c.runs,
-                             &c.asked,  &c.ticks[0], &c.ticks[1], &c.ticks[2],
-                             &c.purges, &c.purged,   &c.cancelled };
+    struct lines *sets[] = { &c.tried,  &c.acked,    &c.raised,    &c.runs,
+                             &c.asked,  &c.ticks[0], &c.ticks[1],  &c.ticks[2],
+                             &c.purges, &c.purged,   &c.cancelled, &c.told };
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
         lines_done(sets[i]);
     }

@@ -51,15 +51,18 @@ static struct lines select_lines(struct snapshot *s, const char *sql)
     return lines;
 }
 
+#define ALL_ROWS "(SELECT row FROM instance UNION ALL SELECT row FROM perdure_entity)"
+/* Numbers of the inbox: what was said by the owner of the lock, and what waits for its time. */
+#define OVERTAKES "(arrival>2305843009213693952 AND arrival<=4611686018427387904)"
+#define DELAYED "(arrival>4611686018427387904)"
+
 /* Each says what is wrong with each row that it finds. */
 static const struct {
     const char *what, *sql;
 } rules[] = {
-    { "an orphan in busy", "SELECT row FROM busy WHERE row NOT IN (SELECT row FROM instance)" },
-    { "an orphan in inbox",
-      "SELECT instance FROM inbox WHERE instance NOT IN (SELECT row FROM instance)" },
-    { "an orphan in timer",
-      "SELECT instance FROM timer WHERE instance NOT IN (SELECT row FROM instance)" },
+    { "an orphan in busy", "SELECT row FROM busy WHERE row NOT IN " ALL_ROWS },
+    { "an orphan in inbox", "SELECT instance FROM inbox WHERE instance NOT IN " ALL_ROWS },
+    { "an orphan in timer", "SELECT instance FROM timer WHERE instance NOT IN " ALL_ROWS },
     { "an orphan in progress",
       "SELECT instance FROM progress WHERE instance NOT IN (SELECT row FROM instance)" },
     { "an orphan in history",
@@ -97,6 +100,33 @@ static const struct {
     { "a parent has completed before its child",
       "SELECT c.id FROM instance c JOIN instance_extra x USING(row) JOIN instance p ON "
       "p.id=x.parent_id WHERE p.state=3 AND c.state<3" },
+    { "an entity is an instance",
+      "SELECT row FROM perdure_entity WHERE row IN (SELECT row FROM instance)" },
+    { "an entity is of no partition",
+      "SELECT row FROM perdure_entity JOIN partition ON number=row%3 WHERE row>row_high" },
+    { "an orphan in perdure_lock",
+      "SELECT row FROM perdure_lock WHERE row NOT IN (SELECT row FROM perdure_entity)" },
+    { "an entity holds nothing",
+      "SELECT id FROM perdure_entity WHERE state IS NULL AND row NOT IN (SELECT row FROM "
+      "perdure_lock) AND row NOT IN (SELECT instance FROM inbox)" },
+    { "an entity has operations to run, and recovery would not look at it",
+      "SELECT id FROM perdure_entity WHERE row NOT IN (SELECT row FROM busy) AND row IN (SELECT "
+      "instance FROM inbox WHERE " OVERTAKES " OR (NOT " DELAYED " AND instance NOT IN (SELECT row "
+      "FROM perdure_lock)))" },
+    { "an entity is busy, and has no operations",
+      "SELECT id FROM perdure_entity WHERE row IN (SELECT row FROM busy) AND row NOT IN (SELECT "
+      "instance FROM inbox WHERE NOT " DELAYED ")" },
+    { "a signal waits for its time, and has no timer",
+      "SELECT instance FROM inbox WHERE " DELAYED " AND NOT EXISTS(SELECT 1 FROM timer t WHERE "
+      "t.instance=inbox.instance AND t.id=(arrival&2147483647))" },
+    { "a timer of an entity is of no signal",
+      "SELECT instance FROM timer WHERE instance IN (SELECT row FROM perdure_entity) AND NOT "
+      "EXISTS(SELECT 1 FROM inbox i WHERE i.instance=timer.instance AND " DELAYED
+      " AND (arrival&2147483647)=timer.id)" },
+    { "a lock has outlived its owner, and no unlocking is on its way",
+      "SELECT e.id FROM perdure_lock l JOIN perdure_entity e USING(row) WHERE NOT EXISTS(SELECT 1 "
+      "FROM instance i WHERE i.id=l.owner AND i.execution_id=l.execution_id AND i.state<3) AND NOT "
+      "EXISTS(SELECT 1 FROM mailbox WHERE kind=14)" },
 };
 
 static const struct {
@@ -191,7 +221,7 @@ static void check_words(struct snapshot *s, const struct words *words)
     check_all(s, "an acknowledged start is not there", &words->starts, "SELECT id FROM instance",
               "SELECT instance_id FROM mailbox WHERE kind=1", &words->purges);
     check_all(s, "what was terminated lives", &words->terminated,
-              "SELECT id FROM instance WHERE state=5",
+              "SELECT id FROM instance WHERE state>=3",
               "SELECT instance_id FROM mailbox WHERE kind=3", NULL);
     check_all(s, "what was rewound has failed", &words->rewound,
               "SELECT id FROM instance WHERE state<>4",
@@ -224,7 +254,8 @@ static void check_history(struct snapshot *s, struct store *store, uint64_t row)
     if (status == PD_OK && is_found) {
         status = archive_unpack(&archive, &arena, &adoption, &err);
     }
-    if (status == PD_OK && is_found) {
+    /* One that is inside a critical section is whole, though it could not be imported. */
+    if (status == PD_OK && is_found && rewrite_open_section(&adoption) == NULL) {
         status = rewrite_check(&adoption, &err);
     }
     if (status != PD_OK) {

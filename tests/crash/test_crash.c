@@ -105,6 +105,7 @@ static void place_make(struct crash_place *place)
     snprintf(place->starts, sizeof place->starts, "%s/starts", place->folder);
     snprintf(place->raises, sizeof place->raises, "%s/raises", place->folder);
     snprintf(place->runs, sizeof place->runs, "%s/runs", place->folder);
+    snprintf(place->said, sizeof place->said, "%s/said", place->folder);
 }
 
 static void place_remove(const struct crash_place *place)
@@ -112,7 +113,7 @@ static void place_remove(const struct crash_place *place)
     static const char *const files[] = { "hub.db",      "hub.db-wal",  "hub.db-shm",
                                          "hub.db-lock", "hub.db-wake", "hub.db-journal",
                                          "hub.db-run",  "starts",      "raises",
-                                         "orders",      "runs" };
+                                         "orders",      "runs",        "said" };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char path[700];
         snprintf(path, sizeof path, "%s/%s", place->folder, files[i]);

@@ -15,15 +15,16 @@
 
 enum { BATCH = 12 };
 
-static const char *const kinds[] = { "chain", "fan",    "nap",  "ask",  "tree", "loop", "stop",
-                                     "retry", "cancel", "beat", "trip", "pay",  "hold", "later" };
+static const char *const kinds[] = { "chain", "fan",  "nap",  "ask",  "tree", "loop",  "stop",
+                                     "retry", "beat", "trip", "pay",  "hold", "later", "cancel",
+                                     "send",  "lock", "grab", "quiz", "wake" };
 
 static void sleep_ms(long ms)
 {
     nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
 }
 
-static int wrong(const char *what, const pd_error *err)
+int crash_wrong(const char *what, const pd_error *err)
 {
     fprintf(stderr, "crash: %s: %s (%s)\n", what, err->text, err->where);
     return 3;
@@ -56,14 +57,14 @@ static int start_some(const struct crash_place *place, pd_hub *hub, const char *
     pd_error err;
     if (many) {
         if (pd_hub_start_many(hub, kind, count, inputs, ids, &err) != PD_OK) {
-            return wrong("start many", &err);
+            return crash_wrong("start many", &err);
         }
     }
     for (size_t i = 0; i < count; i++) {
         pd_start_options options = { .id = ids[i].text };
         options.at = is_later ? soon(random) : options.at;
         if (!many && pd_hub_start(hub, kind, inputs[i], &options, NULL, &err) != PD_OK) {
-            return wrong("start", &err);
+            return crash_wrong("start", &err);
         }
         crash_note(place->starts, "ack", ids[i].text);
     }
@@ -113,14 +114,14 @@ static int order_some(const struct crash_place *place, pd_hub *hub, const char *
     pd_query query = { .states = states, .id_prefix = prefix, .page_size = 8, .roots_only = true };
     PD_AUTO(pd_page) page = pd_hub_query(hub, &query, &err);
     if (page == NULL) {
-        return wrong("query", &err);
+        return crash_wrong("query", &err);
     }
     for (size_t i = 0; i < pd_page_count(page); i++) {
         if (crash_random(random) % 2 == 0) {
             const char *id = pd_instance_id_of(pd_page_at(page, i));
             pd_status status = crash_order(place, hub, word, id, &err);
             if (!is_refusal(status)) {
-                return wrong(word, &err);
+                return crash_wrong(word, &err);
             }
         }
     }
@@ -130,7 +131,8 @@ static int order_some(const struct crash_place *place, pd_hub *hub, const char *
 static int order_any(const struct crash_place *place, pd_hub *hub, uint64_t *random)
 {
     static const unsigned lives = 1u << PD_RUN_PENDING | 1u << PD_RUN_RUNNING;
-    switch (crash_random(random) % 5) {
+    switch (crash_random(random) % 6) {
+    case 5: return order_some(place, hub, "terminate", "grab", lives, random);
     case 0: return order_some(place, hub, "terminate", "stop", lives, random);
     case 1: return order_some(place, hub, "suspend", "hold", lives, random);
     case 2: return order_some(place, hub, "resume", "hold", 1u << PD_RUN_SUSPENDED, random);
@@ -148,7 +150,7 @@ static int raise_one(const struct crash_place *place, pd_hub *hub, const char *i
         crash_note(place->raises, word, id);
     }
     /* It may have ended since: another of ours was delivered. */
-    return status == PD_OK || status == PD_E_STATE ? 0 : wrong("raise", &err);
+    return status == PD_OK || status == PD_E_STATE ? 0 : crash_wrong("raise", &err);
 }
 
 /* The three events of a loop, those that were acknowledged only once: it keeps what it cannot take
@@ -178,7 +180,7 @@ static int raise_some(const struct crash_place *place, pd_hub *hub, const char *
                        .page_size = 10 };
     PD_AUTO(pd_page) page = pd_hub_query(hub, &query, &err);
     if (page == NULL) {
-        return wrong("query", &err);
+        return crash_wrong("query", &err);
     }
     for (size_t i = 0; i < pd_page_count(page) && code == 0; i++) {
         const char *id = pd_instance_id_of(pd_page_at(page, i));
@@ -198,21 +200,28 @@ int crash_worker(const struct crash_place *place, unsigned round, uint64_t seed)
                                open(place->runs, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) };
     PD_AUTO(pd_hub) hub = pd_hub_open(place->url, &err);
     if (hub == NULL) {
-        return wrong("open", &err);
+        return crash_wrong("open", &err);
     }
+    size_t count;
+    const pd_function *program = crash_program(&count);
     pd_worker_options options = { .user = &user,
                                   .threads = 2,
                                   .orchestrations_max = 50,
                                   .crashes_max = 1000000 /* all that runs is innocent */ };
     PD_AUTO(pd_worker)
-    worker = pd_worker_start(hub, crash_program, crash_program_size, &options, &err);
+    worker = pd_worker_start(hub, program, count, &options, &err);
     if (worker == NULL) {
-        return wrong("worker", &err);
+        return crash_wrong("worker", &err);
     }
     unsigned number = 0;
+    struct crash_sayer sayer = { place, hub, .has_worker = true, .round = round, .random = seed };
+    snprintf(sayer.name, sizeof sayer.name, "worker-%u", round);
     for (;;) {
         const char *kind = kinds[crash_random(&seed) % (sizeof kinds / sizeof kinds[0])];
         int code = start_some(place, hub, kind, round, &number, &seed);
+        if (code == 0) {
+            code = crash_say(&sayer);
+        }
         if (code == 0 && crash_random(&seed) % 3 == 0) {
             code = order_any(place, hub, &seed);
         }
@@ -228,11 +237,16 @@ int crash_second(const struct crash_place *place, unsigned round, uint64_t seed)
     pd_error err;
     PD_AUTO(pd_hub) hub = pd_hub_open(place->url, &err);
     if (hub == NULL) {
-        return wrong("second open", &err);
+        return crash_wrong("second open", &err);
     }
     unsigned number = 0;
+    struct crash_sayer sayer = { place, hub, .round = round, .random = seed };
+    snprintf(sayer.name, sizeof sayer.name, "second-%u", round);
     for (;;) {
         int code = raise_some(place, hub, "ask");
+        if (code == 0) {
+            code = crash_say(&sayer);
+        }
         if (code == 0) {
             code = raise_some(place, hub, "loop");
         }
