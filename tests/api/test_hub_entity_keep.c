@@ -239,10 +239,10 @@ static void cleaning_gives_back_locks_whose_owner_is_gone(void **state)
     kit_start(kit, "Echo", PD_VAL(1), "done", NULL);
     pd_instance_free(kit_wait(kit, "done"));
     kit_rest(kit);
-    query_number(kit,
-                 "UPDATE perdure_entity SET lock_owner = 'nobody' WHERE id = '@counter@missing'");
-    query_number(kit, "UPDATE perdure_entity SET lock_owner = 'done' WHERE id = '@counter@ended'");
-    query_number(kit, "UPDATE perdure_entity SET lock_execution = 'e' WHERE id = '@counter@other'");
+#define LOCK_OF(key) " WHERE row=(SELECT row FROM perdure_entity WHERE id='@counter@" key "')"
+    query_number(kit, "UPDATE perdure_lock SET owner='nobody'" LOCK_OF("missing"));
+    query_number(kit, "UPDATE perdure_lock SET owner='done'" LOCK_OF("ended"));
+    query_number(kit, "UPDATE perdure_lock SET execution_id='e'" LOCK_OF("other"));
     ent_signal(kit, COUNTER("missing"), "add", PD_VAL(5));
     ent_work(kit, NULL);
     kit_expect(pd_hub_clean_entities(kit->hub, &cleaned, &err), PD_OK, &err, "clean");
