@@ -74,7 +74,7 @@ enum mutation_kind {
      * good. The first of a row comes before what is of it. keeps_state: but for its state, which
      * stays as it is. */
     MUTATION_ENTITY_PUT,
-    MUTATION_ENTITY_DELETE,   /* row: the entity with all that is of it, if there is one */
+    MUTATION_ENTITY_DELETE, /* row: the entity with all that is of it, if there is one */
 };
 
 /* What is said to an instance, wherever it lives: by a client, by another instance, by the end of

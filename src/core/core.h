@@ -254,9 +254,10 @@ bool core_cancel_signal(struct core *core, struct instance *entity, struct text 
 pd_status core_purge_entity(struct core *core, time_us now, struct instance *entity,
                             time_us unchanged_since, pd_error *err);
 
-/* What was said to an entity that cannot be, or cannot be read: its caller hears of the failure, and
- * who asked for locks that he does not get them (ENTITY_FAILED of the lock's step; what his request
- * has locked on its way, core_complete_call gives back: K4). A signal is dropped, and counted. */
+/* What was said to an entity that cannot be, or cannot be read: its caller hears of the failure,
+ * and who asked for locks that he does not get them (ENTITY_FAILED of the lock's step; what his
+ * request has locked on its way, core_complete_call gives back: K4). A signal is dropped, and
+ * counted. */
 void core_refuse_operation(struct core *core, time_us now, const struct event *operation,
                            const struct failure *failure);
 

@@ -7,9 +7,9 @@
  * kind says, by a command of core. What the store's `accept` refuses in the state that it sees is
  * refused here in the state that is true, by the same rules and in the same words (store/judge.h).
  *
- * Letters between parents and children, answers, and results of transactional activities, are never refused:
- * what cannot be done is told to the parent as its child's failure, and what nobody waits for is
- * dropped.
+ * Letters between parents and children, answers, and results of transactional activities, are never
+ * refused: what cannot be done is told to the parent as its child's failure, and what nobody waits
+ * for is dropped.
  *
  * To rewind an instance, or to have an ended child report again, takes its history from the store.
  * One that ended just now is not there yet: then the letter waits. */
@@ -312,8 +312,8 @@ static pd_status tell(struct delivery *d)
     unreachable_state("a letter of another kind");
 }
 
-/* What a parent, a caller of an entity, or an instance whose activity wrote its result itself, waits
- * for. */
+/* What a parent, a caller of an entity, or an instance whose activity wrote its result itself,
+ * waits for. */
 static void complete(struct delivery *d)
 {
     struct core *core = d->partition->core;

@@ -2,10 +2,10 @@
  *
  * The ledger: operations of entities (L5).
  *
- * Every input of an operation has a number of its own. Who asks for it is known from histories, from
- * turns that left none, from the operations of other entities, and from clients' orders; when it
- * takes effect, from the batches of operations that the spy has seen run, which are in the batch of
- * the store that was cut next.
+ * Every input of an operation has a number of its own. Who asks for it is known from histories,
+ * from turns that left none, from the operations of other entities, and from clients' orders; when
+ * it takes effect, from the batches of operations that the spy has seen run, which are in the batch
+ * of the store that was cut next.
  *
  * An execution that was rewound may ask again, and is done again what it asks. What a rewound
  * execution or a fork has in its history may be asked for again, if it was open: then nothing is

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Files of earlier versions, in the SQLite provider: version1.sql and version2.sql are such as their
- * libraries made them. What one holds is there after it was opened, what is new can be kept in it, and from then on it
- * cannot be told from a file that was made by this version. */
+ * Files of earlier versions, in the SQLite provider: version1.sql and version2.sql are such as
+ * their libraries made them. What one holds is there after it was opened, what is new can be kept
+ * in it, and from then on it cannot be told from a file that was made by this version. */
 #include "rig.h"
 
 #include <sqlite3.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Making what an enemy writes; see hostile_make.h. Much of it is what could be, so that it gets past
- * the first look.
+ * Making what an enemy writes; see hostile_make.h. Much of it is what could be, so that it gets
+ * past the first look.
  */
 #include "hostile_make.h"
 

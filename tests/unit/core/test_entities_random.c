@@ -7,7 +7,8 @@
  * there are, some while they hold locks or wait for them. In the end faults stop, everything is
  * driven to its end, and:
  *
- *   - a client's word is in the log once when it was durable, and not at all when it was lost; those
+ *   - a client's word is in the log once when it was durable, and not at all when it was lost;
+ *   those
  *     without a time in the order they were said, those with one not before it
  *   - what an orchestration says in a critical section stands together
  *   - one that completed has said everything

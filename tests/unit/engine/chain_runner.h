@@ -21,10 +21,10 @@
  *   H:e,f    locks them; completes at an event, and before that unlocks them unless it says 0
  *
  * Entities, by operation: "add" (the state is a number), "note" (digits are put behind the state),
- * "fail", "die", "delete", "large" (asks for too much), "brim" (by a byte), "tell" (signals "add" 1 to the entity that
- * the input names), "later" (likewise to itself, a second ahead), "start" (an orchestration), and
- * what does nothing. All answer the state. Those named "left" are left to another worker, those
- * named "wrong" answer what is no answer.
+ * "fail", "die", "delete", "large" (asks for too much), "brim" (by a byte), "tell" (signals "add" 1
+ * to the entity that the input names), "later" (likewise to itself, a second ahead), "start" (an
+ * orchestration), and what does nothing. All answer the state. Those named "left" are left to
+ * another worker, those named "wrong" answer what is no answer.
  *
  * When `is_forgetful` holds, it wants its past at every later turn (T2), though it remembers
  * nothing anyway. Activities answer "done", or do what the runner is told to do with them. */
