@@ -106,6 +106,27 @@ static void it_shows_what_is_there_also_what_comes_meanwhile(void **state)
     add(world, "c"); /* the engine has not noticed */
 }
 
+static void it_shows_entities(void **state)
+{
+    struct world *world = *state;
+    struct store *store = look(world, "hub0.db");
+    struct batch *batch = batch_for(world, 1);
+    struct entity_query all = { .with_state = true, .limit = 10 };
+    struct entity_page page;
+    struct entity_record got;
+    bool found = false;
+    uint64_t row = make_entity(world, batch, "@counter@x");
+    commit_ok(world, batch);
+    assert_ok(world, store->ops->query_entities(store, &all, &world->arena, &page, &world->err));
+    assert_int_equal(page.count, 1);
+    assert_ok(world, store->ops->load_entity(store, TEXT("@counter@x"), 0, &world->arena, &got,
+                                             &found, &world->err));
+    assert_true(found);
+    assert_int_equal(got.row, row);
+    assert_text(got.state, page.items[0].state);
+    store_close(store);
+}
+
 static void beside_an_engine_it_writes_nothing(void **state)
 {
     struct world *world = *state;
@@ -186,6 +207,7 @@ int main(void)
     cmocka_unit_test_prestate_setup_teardown(name, world_set_up, world_tear_down, initial.state)
     const struct CMUnitTest tests[] = {
         LOOK(it_shows_what_is_there_also_what_comes_meanwhile),
+        LOOK(it_shows_entities),
         LOOK(beside_an_engine_it_writes_nothing),
         LOOK(alone_it_writes_nothing_and_leaves_nothing),
         LOOK(what_is_not_there_is_not_found_and_not_made),

@@ -273,6 +273,26 @@ static void entities_can_be_kept_in_a_migrated_file(void **state)
                   "@counter@x counter x 1\n");
 }
 
+/* Names that were free in version 2. */
+static void tables_of_the_user_are_in_nobodys_way_when_a_file_is_migrated(void **state)
+{
+    struct world *world = *state;
+    make_version(world, 2, "theirs.db");
+    sqlite3 *db = open_plain(world, "theirs.db");
+    assert_int_equal(sqlite3_exec(db,
+                                  "CREATE TABLE entity(x); INSERT INTO entity VALUES('theirs');"
+                                  "CREATE TABLE entities(x); CREATE TABLE \"lock\"(x);"
+                                  "CREATE INDEX entity_id ON entities(x)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    struct store *store = store_sqlite_open(path_in(world, "theirs.db"), 1, NULL, &world->err);
+    assert_non_null(store);
+    store_close(store);
+    assert_is_of_this_version(world, "theirs.db");
+    assert_answer(world, "theirs.db", "SELECT x FROM entity", "theirs\n");
+}
+
 static void assert_migrated_is_like_new(struct world *world, int version)
 {
     static const char all[] = "SELECT type||' '||name||' '||tbl_name||' '||ifnull(sql,'')"
@@ -397,6 +417,7 @@ int main(void)
         TEST(what_is_new_can_be_kept_in_a_migrated_file),
         TEST(all_that_a_version_2_file_holds_is_there_after_migrating),
         TEST(entities_can_be_kept_in_a_migrated_file),
+        TEST(tables_of_the_user_are_in_nobodys_way_when_a_file_is_migrated),
         TEST(a_file_migrated_from_version_1_is_like_a_new_one),
         TEST(a_file_migrated_from_version_2_is_like_a_new_one),
         TEST(a_file_whose_engine_runs_is_not_migrated_under_it),

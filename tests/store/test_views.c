@@ -385,6 +385,37 @@ static void instances_are_shown_with_names_of_states_and_times(void **state)
     }
 }
 
+static void entities_are_shown_with_their_names_keys_locks_and_what_waits(void **state)
+{
+    struct world *world = *state;
+    static const char *const ids[] = { "@counter@", "@counter@A@b@", "@\xc3\xa4@1" };
+    struct batch *batch = batch_for(world, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t row = next_row(world, 1);
+        struct entity_record *entity =
+            i == 1 ? locked(batch, row, ids[i]) : entity_of(batch, row, ids[i]);
+        entity->updated_at = T0 + (time_us)i;
+        entity->state = i == 2 ? TEXT_ABSENT : entity->state;
+        entity->is_busy = i == 2;
+        put_entity(batch, entity);
+        for (unsigned k = 0; k < i; k++) {
+            numbered(batch, MUTATION_INBOX_PUT, row, k + 1, TEXT("event"));
+        }
+    }
+    commit_ok(world, batch);
+    assert_answer(world,
+                  "SELECT entity_id,name,key,changed_at,is_busy,backlog,locked_by,state"
+                  " FROM perdure_entities ORDER BY row",
+                  "@counter@|counter||2026-03-01T12:34:56.000001Z|0|0|-|{\"n\":1}\n"
+                  "@counter@A@b@|counter|A@b@|2026-03-01T12:34:56.000002Z|0|1|transfer-1|"
+                  "{\"n\":1}\n"
+                  "@\xc3\xa4@1|\xc3\xa4|1|2026-03-01T12:34:56.000003Z|1|2|-|-\n");
+    char *plan = ask(world, "EXPLAIN QUERY PLAN SELECT * FROM perdure_entities"
+                            " WHERE entity_id='@counter@'");
+    assert_non_null(strstr(plan, "SEARCH e USING INDEX perdure_entity_id"));
+    free(plan);
+}
+
 static void one_instance_is_shown_without_decoding_the_others(void **state)
 {
     struct world *world = *state;
@@ -420,6 +451,7 @@ int main(void)
         VIEW(payloads_of_every_length_of_length_are_shown_whole),
         VIEW(numbers_at_their_limits_are_shown),
         VIEW(instances_are_shown_with_names_of_states_and_times),
+        VIEW(entities_are_shown_with_their_names_keys_locks_and_what_waits),
         VIEW(one_instance_is_shown_without_decoding_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
