@@ -411,6 +411,20 @@ static int note_count(void *aux, int columns, char **values, char **names)
     return 0;
 }
 
+static void assert_counts(const struct world *world, const char *const *tables, long expected)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path_in(world, "hub0.db"), &db), SQLITE_OK);
+    for (; *tables != NULL; tables++) {
+        char sql[64];
+        long count = -1;
+        (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", *tables);
+        assert_int_equal(sqlite3_exec(db, sql, note_count, &count, NULL), SQLITE_OK);
+        assert_int_equal(count, expected);
+    }
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 /* Of the instance and of all that can be of it; whoever looks for it by its name would not see. */
 static void a_deleted_instance_leaves_no_row_in_any_table(void **state)
 {
@@ -425,25 +439,33 @@ static void a_deleted_instance_leaves_no_row_in_any_table(void **state)
     set_timer(batch, MUTATION_TIMER_PUT, row, 1, 10);
     set_progress(batch, row, 1, TEXT("1"));
     commit_ok(world, batch);
-    static const char *const tables[] = { "instance", "instance_extra", "busy", "history",
-                                          "progress", "inbox",          "timer" };
-    for (int is_deleted = 0; is_deleted < 2; is_deleted++) {
-        sqlite3 *db;
-        assert_int_equal(sqlite3_open(path_in(world, "hub0.db"), &db), SQLITE_OK);
-        for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-            char sql[64];
-            long count = -1;
-            (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", tables[i]);
-            assert_int_equal(sqlite3_exec(db, sql, note_count, &count, NULL), SQLITE_OK);
-            assert_int_equal(count, 1 - is_deleted);
-        }
-        assert_int_equal(sqlite3_close(db), SQLITE_OK);
-        if (is_deleted == 0) {
-            batch = batch_for(world, 0);
-            batch_add(batch, MUTATION_INSTANCE_DELETE, row);
-            commit_ok(world, batch);
-        }
-    }
+    static const char *const tables[] = { "instance", "instance_extra", "busy",  "history",
+                                          "progress", "inbox",          "timer", NULL };
+    assert_counts(world, tables, 1);
+    batch = batch_for(world, 0);
+    batch_add(batch, MUTATION_INSTANCE_DELETE, row);
+    commit_ok(world, batch);
+    assert_counts(world, tables, 0);
+}
+
+static void a_deleted_entity_leaves_no_row_in_any_table(void **state)
+{
+    struct world *world = *state;
+    struct batch *batch = batch_for(world, 0);
+    struct entity_record *entity = locked(batch, next_row(world, 0), "@counter@gone");
+    uint64_t row = entity->row;
+    entity->is_busy = true;
+    put_entity(batch, entity);
+    numbered(batch, MUTATION_INBOX_PUT, row, 1, TEXT("event"));
+    set_timer(batch, MUTATION_TIMER_PUT, row, 1, 10);
+    commit_ok(world, batch);
+    static const char *const tables[] = { "perdure_entity", "perdure_lock", "busy",
+                                          "inbox",          "timer",        NULL };
+    assert_counts(world, tables, 1);
+    batch = batch_for(world, 0);
+    batch_add(batch, MUTATION_ENTITY_DELETE, row);
+    commit_ok(world, batch);
+    assert_counts(world, tables, 0);
 }
 
 /* ---- the log --------------------------------------------------------------------------------- */
@@ -485,6 +507,7 @@ int main(void)
         cmocka_unit_test(starts_of_many_processes_and_commits_interleave),
         cmocka_unit_test(two_processes_may_make_the_file_at_once),
         cmocka_unit_test(a_deleted_instance_leaves_no_row_in_any_table),
+        cmocka_unit_test(a_deleted_entity_leaves_no_row_in_any_table),
         cmocka_unit_test(the_log_does_not_grow_without_end),
     };
     return run_suite(&provider_sqlite, own, sizeof own / sizeof own[0]);
