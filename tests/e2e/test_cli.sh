@@ -249,6 +249,14 @@ check "bench latency" run 0 bench latency --count 5 -o json
 check "has four turns" equal 4 "$(json out '$.turns')"
 check "bench sleepers" run 0 bench sleepers --count 500 -o json
 check "has them all" equal 500 "$(json out '$.sleepers')"
+check "bench entity" run 0 bench entity --count 2000 --entities 50 -o json
+no_key_is_there_twice() { # FILE: of one flat object
+    equal "" "$(grep -o '"[A-Za-z]*":' "$1" | sort | uniq -d)"
+}
+check "has no key twice" no_key_is_there_twice out
+check "and all of them" equal 50 "$(json out '$.entities')"
+check "bench lock" run 0 bench lock --count 20 -o json
+check "has no key twice either" no_key_is_there_twice out
 check "bench --repeat" run 0 bench latency --count 3 --repeat 2 -o json
 check "prints last over first" equal real "$(json out '$[1].lastOverFirst' |
     grep -q '^[0-9.]*$' && echo real)"
