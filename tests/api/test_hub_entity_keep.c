@@ -106,7 +106,8 @@ static int query_number(struct kit *kit, const char *sql)
 static void an_entity_without_anything_leaves_no_row(void **state)
 {
     struct kit *kit = *state;
-    static const char *const tables[] = { "perdure_entity", "inbox", "timer", "busy", "mailbox" };
+    static const char *const tables[] = { "perdure_entity", "perdure_lock", "inbox",
+                                          "timer",          "busy",         "mailbox" };
     pd_error err;
     ent_work(kit, NULL);
     for (int i = 0; i < 50; i++) {
