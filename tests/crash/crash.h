@@ -47,7 +47,7 @@ extern const pd_function crash_entities[];
 extern const size_t crash_entities_size;
 
 /* Of those of that name, one; any number names one. */
-enum { CRASH_ACCOUNTS = 10, CRASH_SUMS = 3, CRASH_OTHERS = 6 };
+enum { CRASH_ACCOUNTS = 4, CRASH_SUMS = 3, CRASH_OTHERS = 6 };
 pd_entity_id crash_entity(const char *name, int64_t number);
 
 int64_t crash_input(unsigned round, unsigned number);

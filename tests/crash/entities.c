@@ -8,7 +8,7 @@
  *   sum      is told 1, 2, 3, ... by tallies, and what flashes were lit with
  *   roll     is signed with numbers, each of which may be there once, some not before their time
  *   ticket   gives 1, 2, 3, ... to whoever calls; "refuse" does much, and fails
- *   account  a version and a balance; "put" needs the version that "get" gave
+ *   account  a version and a balance; "put" needs the version that "get" gave, "touch" makes another
  *   flash    is lit, tells a sum, and deletes itself by a signal of its own
  *   boss     starts orchestrations
  */
@@ -129,7 +129,18 @@ static pd_result account_put(pd_entity *e, pd_value input)
     pd_set_state(e, PD_ARR(version + 1, pd_at(input, 1)));
     return pd_ok(e, PD_NULL);
 }
-static const pd_operation account[] = { { "get", account_get }, { "put", account_put } };
+/* Of somebody who has not locked it. */
+static pd_result account_touch(pd_entity *e, pd_value input)
+{
+    pd_value state = pd_state(e);
+    (void)input;
+    pd_set_state(e, PD_ARR(pd_int(pd_at(state, 0)) + 1,
+                           pd_has_state(e) ? pd_int(pd_at(state, 1)) : (int64_t)BALANCE));
+    return pd_ok(e, PD_NULL);
+}
+static const pd_operation account[] = { { "get", account_get },
+                                        { "put", account_put },
+                                        { "touch", account_touch } };
 
 static pd_result flash(pd_entity *e, pd_value input)
 {
@@ -236,6 +247,7 @@ static pd_result quiz(pd_orchestration *o, pd_value number)
         pd_raise(o, "NotRefused", "an operation that fails did not");
     }
     pd_await_all(o, PD_TASKS(first, second));
+    (void)pd_call_entity(o, crash_entity("account", pd_int(number)), "touch", PD_NULL);
     pd_value third = pd_call_entity(o, id, "next", PD_NULL);
     pd_set_status(o, PD_ARR(pd_task_value(first), pd_task_value(second), third));
     return pd_ok(o, number);

@@ -6,6 +6,7 @@
  *   roll N             a signal that signs the roll with this number
  *   undo N             it is taken back; "ack" where that is certain
  *   flash N            a flash with this number
+ *   touch N            account N is touched
  *   call K NAME N      a ticket of K is asked for; "ack call K N": N was given
  *
  * with "try " before it is done, and "ack " when it was acknowledged.
@@ -18,7 +19,7 @@
 
 #include "crash.h"
 
-enum { MANY = 8 };
+enum { MANY = 8, FLOOD = 600 };
 
 static void __attribute__((format(printf, 3, 4)))
 note(const struct crash_sayer *sayer, const char *word, const char *format, ...)
@@ -49,7 +50,7 @@ static int64_t now_ms(void)
 static int send(struct crash_sayer *sayer, const pd_signal *signals, size_t count)
 {
     pd_error err;
-    if (crash_random(&sayer->random) % 2 == 0) {
+    if (count > MANY || crash_random(&sayer->random) % 2 == 0) {
         return pd_hub_signal_many(sayer->hub, signals, count, &err) == PD_OK
                    ? 0
                    : crash_wrong("signal many", &err);
@@ -63,11 +64,13 @@ static int send(struct crash_sayer *sayer, const pd_signal *signals, size_t coun
     return 0;
 }
 
+/* Now and then more than an engine takes in at once. */
 static int put(struct crash_sayer *sayer)
 {
-    pd_signal signals[MANY];
-    pd_value parts[MANY][2];
-    size_t count = 1 + crash_random(&sayer->random) % MANY;
+    static pd_signal signals[FLOOD];
+    static pd_value parts[FLOOD][2];
+    bool floods = crash_random(&sayer->random) % 8 == 0;
+    size_t count = floods ? FLOOD : 1 + crash_random(&sayer->random) % MANY;
     for (size_t i = 0; i < count; i++) {
         parts[i][0] = pd_of_text(sayer->name);
         parts[i][1] = pd_of_int(++sayer->puts);
@@ -100,6 +103,19 @@ static int light(struct crash_sayer *sayer)
         note(sayer, "ack", "flash %s", keys[i]);
     }
     return sayer->numbers - first == (int64_t)count ? code : 4;
+}
+
+static int touch(struct crash_sayer *sayer)
+{
+    pd_error err;
+    int64_t number = new_number(sayer);
+    note(sayer, "try", "touch %" PRId64, number);
+    if (pd_hub_signal_entity(sayer->hub, crash_entity("account", number), "touch", PD_NULL, NULL,
+                             NULL, &err) != PD_OK) {
+        return crash_wrong("touch", &err);
+    }
+    note(sayer, "ack", "touch %" PRId64, number);
+    return 0;
 }
 
 /* Later, and perhaps not at all. */
@@ -182,7 +198,8 @@ static int clean(struct crash_sayer *sayer)
 
 int crash_say(struct crash_sayer *sayer)
 {
-    static int (*const ways[])(struct crash_sayer *) = { put,   put,  put,  sign, sign,
-                                                         light, hire, call, clean };
+    static int (*const ways[])(struct crash_sayer *) = {
+        put, put, put, sign, sign, light, light, hire, hire, call, call, touch, touch, clean,
+    };
     return ways[crash_random(&sayer->random) % (sizeof ways / sizeof ways[0])](sayer);
 }
