@@ -408,7 +408,8 @@ static void check_accounts(struct check *c)
     struct lines touches = lines_read(c->place->said, "try touch ", &tried);
     struct lines touched = lines_read(c->place->said, "ack touch ", &acked);
     int64_t moves = count_completed(c, "lock");
-    int64_t least = 2 * moves + count_completed(c, "quiz") + (int64_t)acked;
+    int64_t least =
+        2 * moves + count_completed(c, "quiz") + count_completed(c, "send") + (int64_t)acked;
     int64_t most = least + (int64_t)(tried - acked);
     if (sum != 1000 * CRASH_ACCOUNTS || versions < least || versions > most) {
         crash_find(c, LOCKS_EXCLUDE,

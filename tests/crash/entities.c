@@ -162,6 +162,12 @@ static pd_result boss(pd_entity *e, pd_value input)
 
 /* ---- orchestrations -------------------------------------------------------------------------- */
 
+/* Without having locked it. */
+static void touch(pd_orchestration *o, int64_t number)
+{
+    (void)pd_call_entity(o, crash_entity("account", number), "touch", PD_NULL);
+}
+
 static pd_result send(pd_orchestration *o, pd_value number)
 {
     pd_entity_id to = crash_entity("tally", pd_int(number));
@@ -169,6 +175,7 @@ static pd_result send(pd_orchestration *o, pd_value number)
         pd_signal_entity(o, to, "put", PD_ARR(pd_instance_id(o), i, pd_of_bool(i == SENT)));
         if (i == SENT / 2) {
             (void)pd_call_activity(o, "Work", number);
+            touch(o, pd_int(number));
         }
     }
     return pd_ok(o, number);
@@ -199,6 +206,7 @@ static pd_result lock(pd_orchestration *o, pd_value number)
         pd_task *second = pd_start_entity(o, taker, "get", PD_NULL);
         pd_await_all(o, PD_TASKS(first, second));
         (void)pd_call_activity(o, "Work", number);
+        pd_sleep(o, pd_milliseconds(pd_int(number) % 30));
         pd_signal_entity(o, crash_entity("tally", pd_int(number)), "put",
                          PD_ARR(pd_instance_id(o), 1, PD_TRUE));
         put(o, giver, pd_task_value(first), -(pd_int(number) % 97));
@@ -247,7 +255,7 @@ static pd_result quiz(pd_orchestration *o, pd_value number)
         pd_raise(o, "NotRefused", "an operation that fails did not");
     }
     pd_await_all(o, PD_TASKS(first, second));
-    (void)pd_call_entity(o, crash_entity("account", pd_int(number)), "touch", PD_NULL);
+    touch(o, pd_int(number));
     pd_value third = pd_call_entity(o, id, "next", PD_NULL);
     pd_set_status(o, PD_ARR(pd_task_value(first), pd_task_value(second), third));
     return pd_ok(o, number);
