@@ -96,6 +96,7 @@ static void do_account(struct box_model *model, enum deed deed, const struct box
     }
     model->has_state = true;
     model->balance = balance;
+    ret->amount = deed == DEED_TAKE ? -r->value : r->value;
     ret->payload = number_text(arena, r->value);
 }
 

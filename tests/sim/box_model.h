@@ -30,6 +30,7 @@ struct box_model {
 
 struct box_result {
     struct text payload;      /* of the answer */
+    int64_t amount;           /* of money that has come to an account, or gone: negative */
     const char *failure_type; /* NULL: it succeeded */
     bool tells, takes_back, starts;
     unsigned to; /* whom it tells */

@@ -331,6 +331,7 @@ void finish(struct sim *sim)
     }
     calls_check_mail(sim);
     ledger_check_deeds(&sim->ledger);
+    ledger_check_money(&sim->ledger);
     ledger_check_rest(&sim->ledger);
     ledger_compare(&sim->ledger, sim->inner);
     for (unsigned i = 0; i < sim->partition_count; i++) {

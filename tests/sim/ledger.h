@@ -140,6 +140,7 @@ struct ledger_deed {
     unsigned said, maybe, done;  /* maybe: it is not known whether it was said so often more */
     uint64_t done_in;            /* which commit */
     uint64_t void_since;         /* which commit: it was taken back; 0: not */
+    int64_t number, amount;      /* amount: of money that came to an account, so far */
     struct text payload, failure_type; /* its last answer */
 };
 
@@ -258,6 +259,7 @@ bool ledger_deed_waits(const struct ledger *ledger, const struct ledger_deed *de
 void ledger_deed_void(struct ledger *ledger, struct ledger_deed *deed);
 /* At the end: nothing is waited for any more. */
 void ledger_check_deeds(struct ledger *ledger);
+void ledger_check_money(struct ledger *ledger);
 void ledger_check_rest(struct ledger *ledger);
 
 bool ledger_read_raise(const struct event *event, int64_t *ret_sender, int64_t *ret_number);

@@ -12,6 +12,7 @@
  * said of orders, and only the bounds are known. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/lock_set.h"
 #include "ledger_priv.h"
@@ -38,6 +39,13 @@ static struct text request_key(struct ledger *ledger, struct text to, struct tex
     return text_of(arena_printf(ledger->arena, "%.*s %.*s", TEXT_ARGS(to), TEXT_ARGS(request_id)));
 }
 
+static int64_t number_of(struct text payload)
+{
+    struct box_request request;
+    (void)box_request_read(payload, &request);
+    return request.n;
+}
+
 static struct ledger_deed *deed_new(struct ledger *ledger, struct text key,
                                     const struct ledger_saying *saying)
 {
@@ -47,6 +55,7 @@ static struct ledger_deed *deed_new(struct ledger *ledger, struct text key,
         .to = text_copy(ledger->arena, saying->to),
         .sender = text_copy(ledger->arena, saying->sender),
         .is_call = saying->is_call,
+        .number = number_of(saying->payload),
     };
     map_put(&ledger->deeds_by_key, key, deed);
     LEDGER_ROOM(ledger, ledger->deeds, ledger->deed_count, ledger->deed_room);
@@ -321,6 +330,9 @@ static void do_one(struct running *r, size_t at)
               "'%.*s' answers %.*s with %.*s%.*s, not %.*s%s", TEXT_ARGS(deed->to),
               TEXT_ARGS(deed->key), TEXT_ARGS(answer->payload), TEXT_ARGS(answer->failure_type),
               TEXT_ARGS(expected.payload), has_failed ? expected.failure_type : "");
+    if (!has_failed) {
+        deed->amount += expected.amount;
+    }
     deed->payload = answer->payload;
     deed->failure_type = answer->failure_type;
     if (!has_failed && expected.tells) {
@@ -409,6 +421,48 @@ void ledger_void_request(struct ledger *ledger, const struct ledger_due *cancel)
     if (deed != NULL) {
         ledger_deed_void(ledger, deed);
     }
+}
+
+/* ---- money ----------------------------------------------------------------------------------- */
+
+/* Who asked for it was ended by others, or lives another life of which this is no part. */
+static bool may_be_halved(const struct ledger *ledger, const struct ledger_deed *deed)
+{
+    uint64_t number = strtoull(deed->sender.at + 4, NULL, 10); /* "row 12" */
+    const struct ledger_row *row = map64_find(&ledger->by_number, number);
+    return row->is_killed || row->is_rewound || (row->ends & 1u << RUN_TERMINATED) != 0;
+}
+
+/* A transfer takes, and gives with its next number: both, if nobody has ended it in between. What
+ * accounts have is what they had, but for such halves. */
+void ledger_check_money(struct ledger *ledger)
+{
+    int64_t missing = 0;
+    int64_t balance = 0;
+    for (size_t i = 0; i < ledger->deed_count; i++) {
+        const struct ledger_deed *take = ledger->deeds[i];
+        if (take->amount >= 0) {
+            continue;
+        }
+        const struct ledger_deed *give =
+            map_find(&ledger->deeds_by_key,
+                     text_of(arena_printf(ledger->arena, "2 %" PRId64, take->number + 1)));
+        int64_t amount = take->amount + (give != NULL ? give->amount : 0);
+        sim_check(ledger->sim, amount == 0 || may_be_halved(ledger, take),
+                  "%" PRId64 " was taken from '%.*s' and given to nobody: %.*s", -amount,
+                  TEXT_ARGS(take->to), TEXT_ARGS(take->key));
+        missing += amount;
+    }
+    for (unsigned i = 0; i < SIM_ENTITIES; i++) {
+        const struct ledger_entity *account =
+            map_find(&ledger->entities_by_id, text_of(sim_entities[i].id));
+        if (sim_is_account(i)) {
+            balance += account != NULL && account->model.has_state ? account->model.balance : 100;
+        }
+    }
+    sim_check(ledger->sim, balance == 100 * SIM_ACCOUNTS + missing,
+              "the accounts have %" PRId64 " in all, and %" PRId64 " are missing", balance,
+              -missing);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
