@@ -34,9 +34,15 @@ struct ledger_deed *ledger_deed_find(const struct ledger *ledger, struct text pa
 
 /* ---- said ------------------------------------------------------------------------------------ */
 
-static struct text request_key(struct ledger *ledger, struct text to, struct text request_id)
+static struct text request_key(const struct ledger *ledger, struct text to, struct text request_id)
 {
     return text_of(arena_printf(ledger->arena, "%.*s %.*s", TEXT_ARGS(to), TEXT_ARGS(request_id)));
+}
+
+struct ledger_deed *ledger_deed_of_request(const struct ledger *ledger, struct text to,
+                                           struct text request_id)
+{
+    return map_find(&ledger->deeds_by_request, request_key(ledger, to, request_id));
 }
 
 static int64_t number_of(struct text payload)
@@ -93,8 +99,7 @@ static void expect(struct ledger *ledger, const struct ledger_due *due)
 
 static void take_back(struct ledger *ledger, struct text to, struct text request_id)
 {
-    struct ledger_deed *deed =
-        map_find(&ledger->deeds_by_request, request_key(ledger, to, request_id));
+    struct ledger_deed *deed = ledger_deed_of_request(ledger, to, request_id);
     sim_check(ledger->sim, deed != NULL, "a signal to '%.*s' is cancelled that nobody has sent",
               TEXT_ARGS(to));
     deed->is_taken_back = true;
@@ -416,8 +421,7 @@ void ledger_deed_void(struct ledger *ledger, struct ledger_deed *deed)
 
 void ledger_void_request(struct ledger *ledger, const struct ledger_due *cancel)
 {
-    struct ledger_deed *deed =
-        map_find(&ledger->deeds_by_request, request_key(ledger, cancel->id, cancel->key));
+    struct ledger_deed *deed = ledger_deed_of_request(ledger, cancel->id, cancel->key);
     if (deed != NULL) {
         ledger_deed_void(ledger, deed);
     }

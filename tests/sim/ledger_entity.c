@@ -323,6 +323,14 @@ static bool has_signal(const struct ledger_entity *entity, struct text request_i
     return false;
 }
 
+/* Somebody says that he is not whose lock it is. */
+static bool is_by_another(const struct ledger_due *due, const struct ledger_entity *entity)
+{
+    const struct event_extra *extra = due->event != NULL ? due->event->extra : NULL;
+    return extra != NULL && extra->has_parent &&
+           !text_equal(extra->parent_execution_id, entity->execution);
+}
+
 bool ledger_entity_has(const struct ledger *ledger, const struct ledger_due *due)
 {
     const struct ledger_entity *entity = map_find(&ledger->entities_by_id, due->id);
@@ -336,9 +344,12 @@ bool ledger_entity_has(const struct ledger *ledger, const struct ledger_due *due
                (deed->fire_at != 0 && entity != NULL && entity->purged_in != 0) ||
                ledger_deed_waits(ledger, deed);
     case MESSAGE_UNLOCK:
-        return entity == NULL ||
+        return entity == NULL || is_by_another(due, entity) ||
                (!text_equal(entity->section, due->key) && !has_request(entity, due->key));
-    case MESSAGE_CANCEL_SIGNAL: return entity == NULL || !has_signal(entity, due->key);
+    case MESSAGE_CANCEL_SIGNAL:
+        deed = ledger_deed_of_request(ledger, due->id, due->key);
+        return entity == NULL || !has_signal(entity, due->key) ||
+               (deed != NULL && deed->said + deed->maybe > 1); /* which of them? */
     default: return false;
     }
 }

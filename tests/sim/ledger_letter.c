@@ -323,11 +323,17 @@ static bool is_perhaps(const struct ledger_due *due)
     return due->kind == MESSAGE_CHILD_ENSURE && due->event == NULL;
 }
 
-/* A child that ended before: its end may have come in with what made its parent stop it, and be in
- * no inbox; then nobody stops it. */
+/* A child whose end has come in with what made its parent stop it: it is in no inbox, and nobody
+ * stops the child; which may live again, rewound. */
 static bool is_needless(const struct ledger *ledger, const struct ledger_due *due)
 {
     const struct ledger_row *row = ledger_find(ledger, due->id);
+    for (const struct ledger_due *d = ledger->dues; d != NULL; d = d->next) {
+        if (d->kind == MESSAGE_CHILD_ENDED && d->step == due->step &&
+            text_equal(d->execution_id, due->execution_id)) {
+            return due->kind == MESSAGE_TERMINATE;
+        }
+    }
     return due->kind == MESSAGE_TERMINATE &&
            (row == NULL || (row->ended != 0 && row->ended_last < ledger->commits));
 }

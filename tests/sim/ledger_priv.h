@@ -65,6 +65,8 @@ void ledger_hear(struct ledger *ledger, const struct ledger_row *row, const stru
                  const struct event *answer);
 /* All that was run in these batches, then what was heard. */
 void ledger_apply_runs(struct ledger *ledger, const struct batch *const *batches, size_t count);
+struct ledger_deed *ledger_deed_of_request(const struct ledger *ledger, struct text to,
+                                           struct text request_id);
 /* The cancellation has come to where the signal was. */
 void ledger_void_request(struct ledger *ledger, const struct ledger_due *cancel);
 struct text ledger_deed_key(struct arena *arena, struct text payload); /* absent: it is none */

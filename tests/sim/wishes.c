@@ -3,7 +3,7 @@
  * Wishes: what clients want of entities, and whether what they are told of it is true.
  *
  * Signals, at once and for a time, the taking back of signals (also of others'), purges, with the
- * time of the last change and without; and what only instances do, which is refused. */
+ * time of the last change and without, unlockings; and what only instances do, which is refused. */
 #include <inttypes.h>
 
 #include "sim.h"
@@ -121,9 +121,36 @@ static struct order *some_purge(struct sim *sim)
     return order;
 }
 
+/* As whoever tidies up says it, of a lock whose owner is gone; of one that lives, the section or the
+ * execution is another, and nothing may come of it. */
+static struct order *some_unlocking(struct sim *sim)
+{
+    const struct ledger_entity *entity = some_entity(sim);
+    for (int i = 0; i < 8 && entity != NULL && !text_is_present(entity->owner); i++) {
+        entity = some_entity(sim);
+    }
+    if (entity == NULL || !text_is_present(entity->owner)) {
+        return NULL;
+    }
+    struct order *order = order_new(sim, MESSAGE_UNLOCK, EVENT_UNLOCK_SENT, entity->id);
+    const struct ledger_row *row = ledger_find(&sim->ledger, entity->owner);
+    bool is_other = ledger_is_alive(row) && text_equal(row->execution_id, entity->execution);
+    bool is_other_section = is_other && sim_chance(sim, 1, 2);
+    order->event.request_id = is_other_section ? some_request_id(sim) : entity->section;
+    order->extra.has_parent = true;
+    order->extra.parent_id = entity->owner;
+    order->extra.parent_execution_id =
+        is_other && !is_other_section ? some_request_id(sim) : entity->execution;
+    order->event.extra = &order->extra;
+    return order;
+}
+
 struct order *wishes_some(struct sim *sim, int64_t sender)
 {
-    uint64_t kind = sim_below(sim, 20);
+    uint64_t kind = sim_below(sim, 22);
+    if (kind >= 20) {
+        return some_unlocking(sim);
+    }
     if (kind < 14) {
         return some_signal(sim, sender);
     }
@@ -198,6 +225,9 @@ void wishes_answered(struct sim *sim, const struct order *order, uint64_t asked,
         check_taking_back(sim, order->deed, status);
         break;
     case MESSAGE_PURGE: check_purge(sim, order, asked, status); break;
+    case MESSAGE_UNLOCK:
+        sim_check(sim, status == PD_OK, "an unlocking of '%.*s' was refused", TEXT_ARGS(id));
+        break;
     default:
         sim_check(sim, status == PD_E_NOT_FOUND, "'%.*s' was told what no entity does: %d",
                   TEXT_ARGS(id), status);
@@ -222,7 +252,9 @@ void wishes_accepted(struct sim *sim, const struct order *order, pd_status statu
         ledger_entity(&sim->ledger, id)->number != 0 || is_on_its_way(sim, id, order->partition);
     bool is_wrong = order->letter.kind == MESSAGE_TERMINATE;
     bool is_signal = order->letter.kind == MESSAGE_OPERATION;
-    pd_status expected = is_signal || (is_there && !is_wrong) ? PD_OK : PD_E_NOT_FOUND;
+    bool is_unlocking = order->letter.kind == MESSAGE_UNLOCK;
+    pd_status expected =
+        is_signal || is_unlocking || (is_there && !is_wrong) ? PD_OK : PD_E_NOT_FOUND;
     sim_check(sim, status == expected, "mail: kind %d for '%.*s' gave %d, not %d",
               order->letter.kind, TEXT_ARGS(id), status, expected);
     if (is_signal) {
