@@ -1357,8 +1357,8 @@ static inline pd_slot pd_slot_value(pd_value *p) { return (pd_slot){ 'v', p }; }
     pd_activity_fn *: PD_TRANSACTION_), (pd_any_fn *)(function), NULL }
 /* An entity, one function for each operation; `table` is an array of pd_operation. Both forms of an
  * entity have rules: PD_ENTITY_TABLE("session", operations, .keep = { 3600000 }), and
- * PD_ENTITY_RULES("session", function, .keep = { 3600000 }). The rules live as long as the table: in
- * one that is static they are constants only where it stands outside of functions. */
+ * PD_ENTITY_RULES("session", function, .keep = { 3600000 }). The rules live as long as the table;
+ * one that is static has to stand outside of functions. */
 #define PD_ENTITY_TABLE(name_, ...) { (name_), PD_ENTITY_FUNCTION, NULL,                          \
     &(const pd_entity_rules){ .operations = PD_FIRST(__VA_ARGS__),                                \
         .operation_count = sizeof(PD_FIRST(__VA_ARGS__)) / sizeof(PD_FIRST(__VA_ARGS__)[0]),      \
