@@ -117,9 +117,11 @@ struct instance *core_admit(struct core *core, const struct instance_image *imag
 struct entity_image {
     const struct entity_record *record;
     const struct event *inbox; /* ENTITY_SIGNALED, ENTITY_CALLED, LOCK_REQUESTED */
-    const uint64_t *arrivals;
+    const uint64_t *arrivals;  /* ascending */
     size_t inbox_count;
 };
+/* PD_E_CORRUPT: what is stored does not hold together, and must not be admitted. */
+pd_status core_check_entity(const struct entity_image *image, pd_error *err);
 /* As core_admit. */
 struct instance *core_admit_entity(struct core *core, const struct entity_image *image);
 /* One that is neither resident nor in the store: resident from now on, with nothing in it. Nothing

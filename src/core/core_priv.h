@@ -111,6 +111,7 @@ struct waiting_event {
     uint64_t arrival; /* its number in the inbox; 0: no batch has recorded it */
     size_t size;      /* of the block */
     bool overtakes;   /* said to an entity by the owner of its lock: stands before the line */
+    bool follows;     /* in line behind a request of its sender's */
     int32_t timer;    /* of an entity's signal that waits for its time */
     struct event event;
 };

@@ -35,6 +35,7 @@ void entity_done(struct shelf *waiting, struct entity *entity)
         waiting_event_free_all(waiting, event);
     }
     map64_done(&entity->delayed);
+    map_done(&entity->requesters);
     mem_free(entity->state);
     mem_free((char *)(uintptr_t)entity->owner.at);
 }
@@ -83,7 +84,8 @@ void entity_check(const struct instance *instance)
     assert_that(!instance->is_postponed || in_line);
     assert_that(instance->holds == 0 ? in_line + (instance->turn != NULL) == has_events : !in_line);
     assert_that((line->count == 0) == (line->first == NULL));
-    assert_that(entity->named <= line->count);
+    assert_that(map_count(&entity->requesters) + entity->doubles + entity->followers <=
+                line->count);
     /* Nothing stands in line that could go on (K2). */
     assert_that(line->first == NULL || entity_is_locked(entity) ||
                 (line->first->event.kind == EVENT_LOCK_REQUESTED && instance->events.count != 0));
@@ -289,6 +291,47 @@ static void admit_event(struct core *core, struct instance *instance, const stru
         instance->arrival_last = arrival;
         line_add(entity, waiting);
     }
+}
+
+/* Does it stand where something like it can stand? */
+static bool is_arrival_sound(struct text id, const struct event *event, uint64_t arrival)
+{
+    if (arrival > ARRIVAL_DELAYED) {
+        return event->kind == EVENT_ENTITY_SIGNALED && event->fire_at != 0;
+    }
+    return line_takes(id, event) &&
+           (arrival <= ARRIVAL_OVERTAKES || event->kind != EVENT_LOCK_REQUESTED);
+}
+
+static bool is_inbox_sound(const struct entity_image *image)
+{
+    uint64_t delayed = 0; /* the first of them */
+    for (size_t i = 0; i < image->inbox_count; i++) {
+        uint64_t arrival = image->arrivals[i];
+        if ((i != 0 && arrival <= image->arrivals[i - 1]) ||
+            !is_arrival_sound(image->record->id, &image->inbox[i], arrival)) {
+            return false;
+        }
+        delayed = delayed == 0 && arrival > ARRIVAL_DELAYED ? arrival : delayed;
+        if (delayed != 0 && arrival - delayed > INT32_MAX) {
+            return false; /* two of them may have one timer */
+        }
+    }
+    return true;
+}
+
+pd_status core_check_entity(const struct entity_image *image, pd_error *err)
+{
+    const struct entity_record *record = image->record;
+    bool is_locked = text_is_present(record->lock_owner);
+    pd_error unused;
+    if (entity_id_check(record->id, &unused) == PD_OK &&
+        text_is_present(record->lock_section) == is_locked &&
+        text_is_present(record->lock_execution) == is_locked && is_inbox_sound(image)) {
+        return PD_OK;
+    }
+    return error_set(err, PD_E_CORRUPT, false, "core: load",
+                     "what is stored of entity '%.*s' is damaged", TEXT_ARGS(record->id));
 }
 
 struct instance *core_admit_entity(struct core *core, const struct entity_image *image)

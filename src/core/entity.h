@@ -32,9 +32,11 @@ struct entity {
     time_us changed_at;
     struct text owner, execution, section; /* of its lock: one block; owner.at NULL: not locked */
     struct waiting_events line;
-    size_t named; /* in line, with a sender and no requests: the next owner's may be among them */
-    uint64_t overtaken_last;               /* highest number given to what overtook */
-    struct map64 delayed;                  /* waiting events by the step of their timer */
+    struct map requesters;   /* of requests in line, by who sent them, the first of each */
+    size_t doubles;          /* requests in line that are not in it */
+    size_t followers;        /* in line behind a request of their sender's */
+    uint64_t overtaken_last; /* highest number given to what overtook */
+    struct map64 delayed;    /* waiting events by the step of their timer */
     uint64_t delayed_last, delayed_stored; /* how many there were; all up to here are stored */
 };
 
@@ -66,6 +68,9 @@ APART void entity_turn_closed(struct instance *instance); /* ended, or given bac
 
 /* After anything that may let the line go on; and in line for a turn, or out of it. */
 void entity_go_on(struct core *core, time_us now, struct instance *instance);
+/* Can the entity of this id do anything with it? A caller has to say who it is, and a request that
+ * it is for this entity. */
+bool line_takes(struct text id, const struct event *operation);
 /* Into the line, as the store had it. */
 void line_add(struct entity *entity, struct waiting_event *waiting);
 /* Something has come for it, and has its time already. */

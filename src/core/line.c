@@ -29,23 +29,68 @@ static bool has_sender(const struct event *message)
     return message->extra != NULL && message->extra->has_parent;
 }
 
-/* Likewise, and it is no request. */
-static bool is_named(const struct event *event)
+static bool is_request(const struct waiting_event *waiting)
 {
-    return event->kind != EVENT_LOCK_REQUESTED && has_sender(event);
+    return waiting->event.kind == EVENT_LOCK_REQUESTED;
+}
+
+static struct text sender_of(const struct waiting_event *waiting)
+{
+    return waiting->event.extra->parent_id;
+}
+
+/* Who has requests in line is known, because what it says behind the first of them may have to be
+ * fetched; nobody else's does. */
+static void add_requester(struct entity *entity, struct waiting_event *request)
+{
+    if (map_find(&entity->requesters, sender_of(request)) == NULL) {
+        map_put(&entity->requesters, sender_of(request), request);
+    } else {
+        entity->doubles++;
+    }
+}
+
+/* The request is out of the line. */
+static void drop_requester(struct entity *entity, const struct waiting_event *request)
+{
+    struct text sender = sender_of(request);
+    if (map_find(&entity->requesters, sender) != request) {
+        entity->doubles--;
+        return;
+    }
+    (void)map_remove(&entity->requesters, sender);
+    struct waiting_event *other = entity->doubles != 0 ? entity->line.first : NULL;
+    while (other != NULL && !(is_request(other) && text_equal(sender_of(other), sender))) {
+        other = other->next;
+    }
+    if (other != NULL) {
+        map_put(&entity->requesters, sender_of(other), other);
+        entity->doubles--;
+    }
 }
 
 void line_add(struct entity *entity, struct waiting_event *waiting)
 {
     waiting_events_add(&entity->line, waiting);
-    entity->named += is_named(&waiting->event);
+    if (is_request(waiting)) {
+        add_requester(entity, waiting);
+    } else if (map_count(&entity->requesters) != 0 && has_sender(&waiting->event) &&
+               map_find(&entity->requesters, sender_of(waiting)) != NULL) {
+        waiting->follows = true;
+        entity->followers++;
+    }
 }
 
 static void take_out(struct entity *entity, struct waiting_event *before,
                      struct waiting_event *waiting)
 {
     waiting_events_take(&entity->line, before, waiting);
-    entity->named -= is_named(&waiting->event);
+    if (is_request(waiting)) {
+        drop_requester(entity, waiting);
+    } else {
+        entity->followers -= waiting->follows;
+        waiting->follows = false;
+    }
 }
 
 void entity_forget_arrivals(struct core *core, const struct instance *instance, uint64_t first,
@@ -102,7 +147,7 @@ static void unlock(struct entity *entity)
 
 static bool is_of_owner(const struct entity *entity, const struct event *event)
 {
-    return is_named(event) && text_equal(event->extra->parent_id, entity->owner) &&
+    return has_sender(event) && text_equal(event->extra->parent_id, entity->owner) &&
            text_equal(event->extra->parent_execution_id, entity->execution);
 }
 
@@ -138,12 +183,12 @@ static void grant(struct core *core, const struct instance *instance, const stru
 }
 
 /* What the owner said after its request. */
-static void fetch_named(struct core *core, struct instance *instance)
+static void fetch_followers(struct core *core, struct instance *instance)
 {
     struct entity *entity = instance->entity;
     struct waiting_event *before = NULL;
     struct waiting_event *waiting = entity->line.first;
-    while (waiting != NULL && entity->named != 0) {
+    while (waiting != NULL && entity->followers != 0) {
         struct waiting_event *next = waiting->next;
         if (is_of_owner(entity, &waiting->event)) {
             take_out(entity, before, waiting);
@@ -171,7 +216,23 @@ static void take_lock(struct core *core, time_us now, struct instance *instance,
         grant(core, instance, event);
     }
     drop(core, instance, request);
-    fetch_named(core, instance);
+    fetch_followers(core, instance);
+}
+
+/* Being the first in line of one that is not locked. */
+static bool may_go_on(const struct instance *instance, const struct waiting_event *first)
+{
+    return !is_request(first) || instance->events.count == 0;
+}
+
+static void let_go_on(struct core *core, time_us now, struct instance *instance,
+                      struct waiting_event *first)
+{
+    if (is_request(first)) {
+        take_lock(core, now, instance, first);
+    } else {
+        waiting_events_add(&instance->events, first);
+    }
 }
 
 void entity_go_on(struct core *core, time_us now, struct instance *instance)
@@ -179,16 +240,11 @@ void entity_go_on(struct core *core, time_us now, struct instance *instance)
     struct entity *entity = instance->entity;
     struct waiting_event *head;
     while (!entity_is_locked(entity) && (head = entity->line.first) != NULL) {
-        bool is_request = head->event.kind == EVENT_LOCK_REQUESTED;
-        if (is_request && instance->events.count != 0) {
+        if (!may_go_on(instance, head)) {
             break;
         }
         take_out(entity, NULL, head);
-        if (is_request) {
-            take_lock(core, now, instance, head);
-        } else {
-            waiting_events_add(&instance->events, head);
-        }
+        let_go_on(core, now, instance, head);
     }
     if (instance->events.count == 0) {
         turn_unwant(instance);
@@ -215,30 +271,32 @@ void line_arrive(struct core *core, time_us now, struct instance *instance,
 {
     struct entity *entity = instance->entity;
     entity_expect(core, instance);
-    if (entity_is_locked(entity) && is_of_owner(entity, &waiting->event)) {
+    if (entity_is_locked(entity) && !is_request(waiting) && is_of_owner(entity, &waiting->event)) {
         waiting->overtakes = true;
         waiting_events_add(&instance->events, waiting);
+    } else if (entity->line.first == NULL && !entity_is_locked(entity) &&
+               may_go_on(instance, waiting)) {
+        let_go_on(core, now, instance, waiting); /* as most do */
     } else {
         line_add(entity, waiting);
     }
     entity_go_on(core, now, instance);
 }
 
-/* A caller has to say who it is, and a request that it is for this entity. */
-static bool is_sound(const struct instance *instance, const struct event *operation)
+bool line_takes(struct text id, const struct event *operation)
 {
     const struct event_extra *extra = operation->extra;
-    struct text id;
+    struct text meant;
     if (operation->kind == EVENT_ENTITY_SIGNALED) {
         return true;
     }
-    if (!has_sender(operation) || !text_is_present(extra->parent_id)) {
+    if (!has_sender(operation) || !text_is_present(extra->parent_id) ||
+        !text_is_present(extra->parent_execution_id)) {
         return false;
     }
     return operation->kind == EVENT_ENTITY_CALLED ||
            (operation->kind == EVENT_LOCK_REQUESTED && extra->position >= 0 &&
-            lock_set_at(extra->lock_set, (size_t)extra->position, &id) &&
-            text_equal(id, instance->id));
+            lock_set_at(extra->lock_set, (size_t)extra->position, &meant) && text_equal(meant, id));
 }
 
 pd_status core_operate(struct core *core, time_us now, struct instance *instance,
@@ -246,7 +304,7 @@ pd_status core_operate(struct core *core, time_us now, struct instance *instance
 {
     instance_check(instance);
     assert_that(instance->entity != NULL);
-    if (!is_sound(instance, operation)) {
+    if (!line_takes(instance->id, operation)) {
         core->counters.dropped_letters++;
         return PD_OK;
     }
@@ -285,7 +343,7 @@ static bool drop_request(struct core *core, struct instance *instance, const str
     struct waiting_event *waiting = entity->line.first;
     for (; waiting != NULL; before = waiting, waiting = waiting->next) {
         const struct event *event = &waiting->event;
-        if (event->kind == EVENT_LOCK_REQUESTED &&
+        if (is_request(waiting) &&
             is_of_section(unlocked, event->request_id, event->extra->parent_id,
                           event->extra->parent_execution_id)) {
             core_touch(core, instance);

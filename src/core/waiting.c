@@ -24,7 +24,7 @@ struct waiting_event *waiting_event_new(struct shelf *shelf, const struct event 
     waiting->next = NULL;
     waiting->arrival = 0;
     waiting->size = size;
-    waiting->overtakes = false;
+    waiting->overtakes = waiting->follows = false;
     event_copy_into(&waiting->event, waiting + 1, event);
     return waiting;
 }

@@ -103,27 +103,6 @@ static pd_status admit(struct partition *partition, const struct instance_record
 
 /* ---- entities -------------------------------------------------------------------------------- */
 
-static bool is_record_sound(const struct entity_record *record)
-{
-    pd_error err;
-    bool is_locked = text_is_present(record->lock_section);
-    return entity_id_check(record->id, &err) == PD_OK &&
-           text_is_present(record->lock_owner) == is_locked &&
-           text_is_present(record->lock_execution) == is_locked;
-}
-
-static bool is_inbox_sound(const struct entity_image *image)
-{
-    for (size_t i = 0; i < image->inbox_count; i++) {
-        const struct event *event = &image->inbox[i];
-        bool is_later = i == 0 || image->arrivals[i] > image->arrivals[i - 1];
-        if (!is_later || event->kind == EVENT_UNLOCK_SENT || !entities_take(event)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static pd_status admit_entity(struct partition *partition, const struct entity_record *record,
                               struct instance **ret, pd_error *err)
 {
@@ -142,9 +121,12 @@ static pd_status admit_entity(struct partition *partition, const struct entity_r
         .arrivals = inbox.arrivals,
         .inbox_count = inbox.count,
     };
-    if (waiting.count != inbox.count || !is_record_sound(record) || !is_inbox_sound(&image)) {
-        return error_set(err, PD_E_CORRUPT, false, "engine: load",
-                         "what is stored of entity '%.*s' is damaged", TEXT_ARGS(record->id));
+    status = waiting.count == inbox.count
+                 ? core_check_entity(&image, err)
+                 : error_set(err, PD_E_CORRUPT, false, "engine: load",
+                             "the inbox of entity '%.*s' is damaged", TEXT_ARGS(record->id));
+    if (status != PD_OK) {
+        return status;
     }
     partition->counters.loads++;
     *ret = core_admit_entity(partition->core, &image);

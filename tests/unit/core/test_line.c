@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/entity.h"
 #include "rig.h"
@@ -307,6 +308,77 @@ static void what_was_fetched_from_the_line_is_not_lost_nor_done_twice(void **sta
     assert_int_equal(stored(rig, "@log@")->inbox_count, 0);
 }
 
+/* Sent back by its owner. */
+static void unlock_as(struct rig *rig, const char *owner, const char *section)
+{
+    struct event_extra sender = { .has_parent = true, .parent_id = text_of(owner) };
+    sender.parent_execution_id = TEXT("e");
+    struct event unlock = { .kind = EVENT_UNLOCK_SENT, .extra = &sender };
+    unlock.request_id = text_of(section);
+    core_unlock(rig->core, rig->now, rig_entity(rig, "@log@"), &unlock);
+}
+
+static void whoever_has_two_requests_in_line_is_followed_by_what_it_says_behind_either(void **state)
+{
+    struct rig *rig = *state;
+    request_as(rig, "o", "S");
+    request_as(rig, "p", "T");
+    request_as(rig, "q", "X");
+    request_as(rig, "p", "U");
+    request_as(rig, "p", "V");
+    unlock_as(rig, "p", "T");
+    unlock_as(rig, "p", "V");
+    say_as(rig, "p", "a");
+    say_as(rig, "r", "b");
+    assert_string_equal(standing(rig, "@log@"), "|XUab"); /* a loss of memory would heal it */
+    unlock_as(rig, "o", "S");
+    unlock_as(rig, "q", "X");
+    is_owned(rig, "@log@", "p");
+    stands(rig, "@log@", "a|b");
+    unlock_as(rig, "p", "U");
+    rig_run(rig);
+    has_state(rig, "@log@", "ab");
+}
+
+static void what_was_said_before_a_request_does_not_follow_it(void **state)
+{
+    struct rig *rig = *state;
+    request_as(rig, "o", "S");
+    say_as(rig, "p", "a");
+    request_as(rig, "q", "T");
+    request_as(rig, "p", "U");
+    unlock_as(rig, "o", "S");
+    stands(rig, "@log@", "a|TU");
+    rig_run(rig);
+    has_state(rig, "@log@", "a");
+    unlock_as(rig, "q", "T");
+    is_owned(rig, "@log@", "p");
+}
+
+/* A hundred thousand sections of one entity, and others that call it. Quadratic would take a
+ * minute. */
+static void a_long_line_is_served_in_linear_time(void **state)
+{
+    enum { MANY = 100000 };
+    struct rig *rig = *state;
+    char id[16];
+    clock_t from = clock();
+    for (int i = 0; i < MANY; i++) {
+        snprintf(id, sizeof id, "o%d", i);
+        request_as(rig, id, "S");
+    }
+    say_as(rig, "somebody", "a");
+    for (int i = 0; i < MANY; i++) {
+        snprintf(id, sizeof id, "o%d", i);
+        unlock_as(rig, id, "S");
+        while (core_next_letter(rig->core) != NULL) {}
+    }
+    assert_true((double)(clock() - from) / CLOCKS_PER_SEC < 5);
+    assert_int_equal(core_counters(rig->core).unlocks, MANY);
+    rig_run(rig);
+    has_state(rig, "@log@", "a");
+}
+
 static void a_request_taken_out_of_the_line_lets_it_go_on(void **state)
 {
     struct rig *rig = *state;
@@ -315,13 +387,9 @@ static void a_request_taken_out_of_the_line_lets_it_go_on(void **state)
     request_as(rig, "o", "S");
     rig_signal(rig, "@log@", "say", "b");
     rig_flush(rig);
-    struct event_extra sender = { .has_parent = true, .parent_id = TEXT("o") };
-    sender.parent_execution_id = TEXT("another");
-    struct event unlock = { .kind = EVENT_UNLOCK_SENT, .request_id = TEXT("S"), .extra = &sender };
-    core_unlock(rig->core, rig->now, rig_entity(rig, "@log@"), &unlock);
-    assert_string_equal(standing(rig, "@log@"), "a|Sb"); /* it is another's */
-    sender.parent_execution_id = TEXT("e");
-    core_unlock(rig->core, rig->now, rig_entity(rig, "@log@"), &unlock);
+    unlock_as(rig, "another", "S");
+    assert_string_equal(standing(rig, "@log@"), "a|Sb");
+    unlock_as(rig, "o", "S");
     assert_string_equal(standing(rig, "@log@"), "ab|");
     rig_end_turn(rig, turn);
     rig_run(rig);
@@ -364,6 +432,9 @@ int main(void)
         TEST(a_line_behind_a_lock_does_not_make_it_busy),
         TEST(the_line_is_the_same_after_a_loss_of_memory),
         TEST(what_was_fetched_from_the_line_is_not_lost_nor_done_twice),
+        TEST(whoever_has_two_requests_in_line_is_followed_by_what_it_says_behind_either),
+        TEST(what_was_said_before_a_request_does_not_follow_it),
+        TEST(a_long_line_is_served_in_linear_time),
         TEST(a_request_taken_out_of_the_line_lets_it_go_on),
         TEST(a_purge_leaves_lock_and_line),
     };
