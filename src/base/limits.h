@@ -87,10 +87,14 @@
 #define LIMIT_LOCK_SET 256
 
 /* In a partition's memory: entities that wait for nothing, however many residents it may have, and
- * bytes of their states. They come back with one read of the store; a stream of signals to so many
- * finds all of them here. */
+ * bytes of their states and of what waits for them. They come back with one read of the store; a
+ * stream of signals to so many finds all of them here. */
 #define LIMIT_ENTITIES_RESIDENT 25000
 #define LIMIT_ENTITY_BYTES_RESIDENT (64 * 1024 * 1024)
+
+/* Of one entity so many of these bytes are counted at most: one that alone is over the limit would
+ * go after each operation, and come back with the next. */
+#define LIMIT_ENTITY_BYTES_COUNTED (LIMIT_ENTITY_BYTES_RESIDENT / 4)
 
 /* ---- managing ---- */
 

@@ -178,7 +178,7 @@ void core_unlist(struct core *core, struct instance *instance)
         list_remove(&instance->durability);
         if (instance->is_asleep && instance->entity != NULL) {
             core->entity_count--;
-            core->entity_bytes -= instance->entity->state_size;
+            core->entity_bytes -= instance->entity->counted;
         } else {
             core->asleep_count -= instance->is_asleep;
         }
@@ -205,7 +205,7 @@ void core_settle(struct core *core, struct instance *instance)
     instance->is_asleep = !instance_is_busy(instance);
     if (instance->is_asleep && instance->entity != NULL) {
         core->entity_count++;
-        core->entity_bytes += instance->entity->state_size;
+        core->entity_bytes += entity_count_bytes(instance->entity);
         list_push_back(&core->entities, &instance->durability);
         return;
     }

@@ -369,7 +369,7 @@ struct core {
     struct list touched, idle, asleep;          /* P1, P3 */
     struct list entities;                       /* P3: those that are asleep */
     size_t asleep_count, entity_count;          /* in these two lists */
-    size_t entity_bytes;                        /* of the states of the latter */
+    size_t entity_bytes;                        /* of the latter, as they are counted */
     struct flight *flight_first, **flight_last; /* P2: oldest first */
     struct list ready, postponed;
     struct turn_slot *slots; /* free ones */

@@ -19,11 +19,44 @@ static int32_t step_of(uint64_t n)
     return (int32_t)(n & INT32_MAX);
 }
 
+/* False: it has no id, or another one had it first. */
+static bool index_by_id(struct entity *entity, struct waiting_event *waiting)
+{
+    struct text id = waiting->event.request_id;
+    bool is_first = text_is_present(id) && map_find(&entity->delayed_by_id, id) == NULL;
+    if (is_first) {
+        map_put(&entity->delayed_by_id, id, waiting);
+    }
+    return is_first;
+}
+
+/* The next that has its id takes its place. */
+static void unindex(struct entity *entity, const struct waiting_event *waiting)
+{
+    struct text id = waiting->event.request_id;
+    struct waiting_event *other;
+    if (!text_is_present(id) || map_find(&entity->delayed_by_id, id) != waiting) {
+        entity->delayed_doubles--;
+        return;
+    }
+    (void)map_remove(&entity->delayed_by_id, id);
+    for (size_t cursor = 0;
+         entity->delayed_doubles != 0 && (other = map64_next(&entity->delayed, &cursor)) != NULL;) {
+        if (text_equal(other->event.request_id, id)) {
+            (void)index_by_id(entity, other);
+            entity->delayed_doubles--;
+            break;
+        }
+    }
+}
+
 /* With the step that was given last. */
 static void put(struct entity *entity, struct waiting_event *waiting)
 {
     waiting->timer = step_of(entity->delayed_last);
     map64_put(&entity->delayed, (uint64_t)waiting->timer, waiting);
+    entity->delayed_doubles += !index_by_id(entity, waiting);
+    entity->waiting_bytes += waiting->size;
 }
 
 void delayed_add(struct core *core, struct instance *instance, struct waiting_event *waiting)
@@ -59,8 +92,15 @@ bool delayed_awaits(const struct instance *instance, int32_t id, time_us due)
 /* It waits no longer. */
 static void take_out(struct core *core, struct instance *instance, struct waiting_event *waiting)
 {
+    struct entity *entity = instance->entity;
     core_touch(core, instance);
-    map64_remove(&instance->entity->delayed, (uint64_t)waiting->timer);
+    (void)map64_remove(&entity->delayed, (uint64_t)waiting->timer);
+    unindex(entity, waiting);
+    entity->waiting_bytes -= waiting->size;
+    if (map64_count(&entity->delayed) == 0) {
+        map64_done(&entity->delayed); /* they may have been many */
+        map_done(&entity->delayed_by_id);
+    }
     if (waiting->arrival != 0) {
         timers_unset(core, instance, waiting->timer, waiting->event.fire_at);
         entity_unrecord(core, instance, waiting);
@@ -84,16 +124,14 @@ bool delayed_fire(struct core *core, time_us now, struct instance *instance, int
 
 bool delayed_cancel(struct core *core, struct instance *instance, struct text request_id)
 {
-    struct waiting_event *waiting;
-    for (size_t cursor = 0; (waiting = map64_next(&instance->entity->delayed, &cursor)) != NULL;) {
-        if (text_equal(waiting->event.request_id, request_id)) {
-            take_out(core, instance, waiting);
-            waiting_event_free_all(&core->waiting, waiting);
-            instance_check(instance);
-            return true;
-        }
+    struct waiting_event *waiting = map_find(&instance->entity->delayed_by_id, request_id);
+    if (waiting == NULL) {
+        return false;
     }
-    return false;
+    take_out(core, instance, waiting);
+    waiting_event_free_all(&core->waiting, waiting);
+    instance_check(instance);
+    return true;
 }
 
 void delayed_drop_all(struct core *core, struct instance *instance)

@@ -18,6 +18,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/memory.h"
 
 /* ---- its memory ---- */
@@ -35,6 +36,7 @@ void entity_done(struct shelf *waiting, struct entity *entity)
         waiting_event_free_all(waiting, event);
     }
     map64_done(&entity->delayed);
+    map_done(&entity->delayed_by_id);
     map_done(&entity->requesters);
     mem_free(entity->state);
     mem_free((char *)(uintptr_t)entity->owner.at);
@@ -86,6 +88,10 @@ void entity_check(const struct instance *instance)
     assert_that((line->count == 0) == (line->first == NULL));
     assert_that(map_count(&entity->requesters) + entity->doubles + entity->followers <=
                 line->count);
+    assert_that(map_count(&entity->delayed_by_id) + entity->delayed_doubles ==
+                map64_count(&entity->delayed));
+    assert_that((entity->waiting_bytes == 0) ==
+                (line->count == 0 && map64_count(&entity->delayed) == 0));
     /* Nothing stands in line that could go on (K2). */
     assert_that(line->first == NULL || entity_is_locked(entity) ||
                 (line->first->event.kind == EVENT_LOCK_REQUESTED && instance->events.count != 0));
@@ -123,6 +129,13 @@ void entity_set_state(struct instance *instance, struct text state)
     }
     entity->state_size = state.size;
     entity->has_new_state = true;
+}
+
+size_t entity_count_bytes(struct entity *entity)
+{
+    size_t bytes = entity->state_size + entity->waiting_bytes;
+    return entity->counted =
+               bytes < LIMIT_ENTITY_BYTES_COUNTED ? bytes : LIMIT_ENTITY_BYTES_COUNTED;
 }
 
 void entity_note_change(struct core *core, struct instance *instance, time_us now)

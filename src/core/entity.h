@@ -32,12 +32,16 @@ struct entity {
     time_us changed_at;
     struct text owner, execution, section; /* of its lock: one block; owner.at NULL: not locked */
     struct waiting_events line;
-    struct map requesters;   /* of requests in line, by who sent them, the first of each */
-    size_t doubles;          /* requests in line that are not in it */
-    size_t followers;        /* in line behind a request of their sender's */
-    uint64_t overtaken_last; /* highest number given to what overtook */
-    struct map64 delayed;    /* waiting events by the step of their timer */
+    struct map requesters;    /* of requests in line, by who sent them, the first of each */
+    size_t doubles;           /* requests in line that are not in it */
+    size_t followers;         /* in line behind a request of their sender's */
+    uint64_t overtaken_last;  /* highest number given to what overtook */
+    struct map64 delayed;     /* waiting events by the step of their timer */
+    struct map delayed_by_id; /* likewise, by request id, the first of each */
+    size_t delayed_doubles;   /* those that are not in it */
     uint64_t delayed_last, delayed_stored; /* how many there were; all up to here are stored */
+    size_t waiting_bytes;                  /* of the line, and of what is delayed */
+    size_t counted;                        /* bytes of it in core->entity_bytes, while they are */
 };
 
 static inline bool entity_is_locked(const struct entity *entity)
@@ -58,6 +62,8 @@ APART void entity_say(struct core *core, struct instance *instance); /* at the c
 /* No state, no lock, and nothing that waits: it does not exist. */
 bool entity_is_empty(const struct instance *instance);
 void entity_set_state(struct instance *instance, struct text state); /* of no bytes: none */
+/* The bytes that it counts for in memory; they stay in `counted`. */
+APART size_t entity_count_bytes(struct entity *entity);
 /* It has been changed: now. */
 void entity_note_change(struct core *core, struct instance *instance, time_us now);
 /* The first n of its events are done. */

@@ -96,6 +96,7 @@ struct instance *instance_new_entity(uint64_t row, struct text id)
     steps_init(&instance->steps);
     instance->entity = (struct entity *)(void *)(instance + 1);
     map64_init(&instance->entity->delayed);
+    map_init(&instance->entity->delayed_by_id);
     map_init(&instance->entity->requesters);
     char *at = (char *)(instance->entity + 1);
     instance->id = put(&at, id);

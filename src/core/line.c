@@ -72,6 +72,7 @@ static void drop_requester(struct entity *entity, const struct waiting_event *re
 void line_add(struct entity *entity, struct waiting_event *waiting)
 {
     waiting_events_add(&entity->line, waiting);
+    entity->waiting_bytes += waiting->size;
     if (is_request(waiting)) {
         add_requester(entity, waiting);
     } else if (map_count(&entity->requesters) != 0 && has_sender(&waiting->event) &&
@@ -85,6 +86,7 @@ static void take_out(struct entity *entity, struct waiting_event *before,
                      struct waiting_event *waiting)
 {
     waiting_events_take(&entity->line, before, waiting);
+    entity->waiting_bytes -= waiting->size;
     if (is_request(waiting)) {
         drop_requester(entity, waiting);
     } else {

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/entity.h"
 #include "rig.h"
@@ -298,6 +299,25 @@ static void of_several_with_one_id_the_first_is_taken_back(void **state)
     has_state(rig, "b");
 }
 
+static void of_several_that_wait_with_one_id_the_first_that_still_waits_is_taken_back(void **state)
+{
+    struct rig *rig = *state;
+    for (int i = 0; i < 5; i++) {
+        const char *what[] = { "a", "b", "c", "d", "e" };
+        time_us at = (i == 1 ? 5 : 10) * TIME_SECOND;
+        rig_say(rig, &(struct said){ "@log@", "say", what[i], i == 3 ? "y" : "x", at });
+    }
+    assert_int_equal(fire_at(rig, 5 * TIME_SECOND), 1);
+    rig_flush(rig);
+    rig_crash(rig);
+    assert_true(rig_cancel_signal(rig, "@log@", "x"));
+    assert_true(rig_cancel_signal(rig, "@log@", "y"));
+    assert_false(rig_cancel_signal(rig, "@log@", "y"));
+    assert_int_equal(fire_at(rig, 10 * TIME_SECOND), 2);
+    has_state(rig, "bce");
+    assert_false(rig_cancel_signal(rig, "@log@", "x"));
+}
+
 static void calls_are_not_taken_back_though_they_have_the_id(void **state)
 {
     struct rig *rig = *state;
@@ -395,6 +415,25 @@ static void thousands_wait_and_each_is_run(void **state)
     assert_string_equal(rig_state(rig, "@count@"), "5000");
 }
 
+/* To look at all that wait, for each, would take minutes. */
+static void one_of_very_many_that_wait_is_taken_back_without_a_look_at_the_others(void **state)
+{
+    struct rig *rig = *state;
+    enum { COUNT = 50000 };
+    char id[16];
+    clock_t from = clock();
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(id, sizeof id, "s%d", i);
+        rig_say(rig, &(struct said){ "@log@", "say", "a", id, TIME_SECOND });
+    }
+    for (int i = COUNT - 1; i >= 0; i--) {
+        snprintf(id, sizeof id, "s%d", i);
+        assert_true(rig_cancel_signal(rig, "@log@", id));
+    }
+    assert_true((double)(clock() - from) / CLOCKS_PER_SEC < 5);
+    assert_true(map64_count(&rig_entity(rig, "@log@")->entity->delayed) == 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -418,12 +457,14 @@ int main(void)
         TEST(a_signal_of_an_open_turn_is_not_taken_back_one_behind_it_is),
         TEST(the_only_signal_there_is_is_taken_back_and_no_turn_is_left),
         TEST(of_several_with_one_id_the_first_is_taken_back),
+        TEST(of_several_that_wait_with_one_id_the_first_that_still_waits_is_taken_back),
         TEST(calls_are_not_taken_back_though_they_have_the_id),
         TEST(orchestrations_and_entities_take_signals_back),
         TEST(a_purge_takes_all_that_wait_for_their_time),
         TEST(what_it_was_read_from_does_not_hold_when_its_time_has_come),
         TEST(steps_of_timers_are_not_given_twice_though_they_run_out),
         TEST(thousands_wait_and_each_is_run),
+        TEST(one_of_very_many_that_wait_is_taken_back_without_a_look_at_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -272,11 +272,11 @@ static void no_more_entities_stay_than_may_however_many_residents_may(void **sta
 static void no_more_bytes_of_states_stay_than_may(void **state)
 {
     struct rig *rig = *state;
-    enum { SIZE = LIMIT_ENTITY_BYTES_RESIDENT / 4 };
+    enum { MANY = 8, SIZE = LIMIT_ENTITY_BYTES_RESIDENT / MANY };
     struct operation_result one = { 0 };
     char *big = arena_alloc(&rig->model.arena, SIZE + 1);
     memset(big, 'x', SIZE + 1);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < MANY; i++) {
         char id[16];
         snprintf(id, sizeof id, "@a@%d", i);
         rig_signal(rig, id, "get", NULL);
@@ -288,15 +288,80 @@ static void no_more_bytes_of_states_stay_than_may(void **state)
         core_committed(rig->core, &(struct batch){ .number = (uint64_t)i + 1 });
     }
     assert_int_equal(core_evict(rig->core, SIZE_MAX, SIZE_MAX), 0);
-    rig_signal(rig, "@a@3", "get", NULL);
+    rig_signal(rig, "@a@7", "get", NULL);
     core_end_entity_turn(rig->core, rig->now, open_turn(rig),
                          &(struct entity_result){ .results = &one,
                                                   .result_count = 1,
                                                   .state = text_make(big, SIZE + 1) });
     batch_free(core_cut(rig->core));
-    core_committed(rig->core, &(struct batch){ .number = 5 });
+    core_committed(rig->core, &(struct batch){ .number = MANY + 1 });
     assert_int_equal(core_evict(rig->core, SIZE_MAX, SIZE_MAX), 1);
     assert_null(core_find(rig->core, TEXT("@a@0")));
+}
+
+/* A partition without a model, which would keep all of it. */
+static void say_much(struct rig *rig, const char *id, const char *payload, bool stands_in_line)
+{
+    pd_error err;
+    struct event_extra sender = { .has_parent = true,
+                                  .parent_id = TEXT("o"),
+                                  .parent_execution_id = TEXT("o"),
+                                  .lock_set = text_of(id) };
+    struct event request = { .kind = EVENT_LOCK_REQUESTED,
+                             .request_id = TEXT("S"),
+                             .extra = &sender };
+    struct event signal = { .kind = EVENT_ENTITY_SIGNALED,
+                            .name = TEXT("say"),
+                            .payload = text_of(payload),
+                            .request_id = TEXT("1"),
+                            .fire_at = stands_in_line ? 0 : rig->now + TIME_SECOND };
+    struct instance *entity = core_find(rig->core, text_of(id));
+    entity = entity != NULL ? entity : core_make_entity(rig->core, text_of(id));
+    if (stands_in_line) {
+        assert_int_equal(core_operate(rig->core, rig->now, entity, &request, &err), PD_OK);
+    }
+    assert_int_equal(core_operate(rig->core, rig->now, entity, &signal, &err), PD_OK);
+    while (core_next_letter(rig->core) != NULL) {}
+}
+
+static void what_waits_for_an_entity_counts_in_memory_as_its_state_does(void **state)
+{
+    enum { SIZE = LIMIT_ENTITY_BYTES_RESIDENT / 32, MANY = 31 };
+    struct rig *rig = *state;
+    char *big = arena_alloc(&rig->model.arena, SIZE + 1);
+    memset(big, 'x', SIZE);
+    for (int line = 0; line < 2; line++) {
+        struct rig own;
+        rig_init(&own);
+        for (int i = 0; i <= MANY; i++) {
+            char id[16];
+            snprintf(id, sizeof id, "@a@%d", i);
+            say_much(&own, id, big, line == 1);
+            batch_free(core_cut(own.core));
+            core_committed(own.core, &(struct batch){ .number = (uint64_t)i + 1 });
+            assert_int_equal(core_evict(own.core, SIZE_MAX, SIZE_MAX), i == MANY);
+        }
+        assert_null(core_find(own.core, TEXT("@a@0")));
+        rig_done(&own);
+    }
+}
+
+/* It would go after each operation, and be read again for the next. */
+static void one_entity_that_is_over_the_limit_alone_stays_where_it_is(void **state)
+{
+    enum { SIZE = LIMIT_ENTITY_BYTES_RESIDENT / 8 };
+    struct rig *rig = *state;
+    char *big = arena_alloc(&rig->model.arena, SIZE + 1);
+    memset(big, 'x', SIZE);
+    for (int i = 0; i < 10; i++) {
+        say_much(rig, "@a@", big, false);
+    }
+    (void)core_make_entity(rig->core, TEXT("@a@b"));
+    batch_free(core_cut(rig->core));
+    core_committed(rig->core, &(struct batch){ .number = 1 });
+    assert_int_equal(core_evict(rig->core, SIZE_MAX, SIZE_MAX), 0);
+    assert_int_equal(core_evict(rig->core, 0, 0), 2);
+    assert_int_equal(core_resident_count(rig->core), 0);
 }
 
 static void an_operation_that_finds_no_memory_is_refused_and_nothing_has_changed(void **state)
@@ -342,6 +407,8 @@ int main(void)
         TEST(entities_that_wait_for_nothing_are_kept_as_far_as_their_share_goes),
         TEST(no_more_entities_stay_than_may_however_many_residents_may),
         TEST(no_more_bytes_of_states_stay_than_may),
+        TEST(what_waits_for_an_entity_counts_in_memory_as_its_state_does),
+        TEST(one_entity_that_is_over_the_limit_alone_stays_where_it_is),
         TEST(an_operation_that_finds_no_memory_is_refused_and_nothing_has_changed),
         TEST(one_that_has_not_run_anything_has_a_time_of_change_all_the_same),
     };
