@@ -84,6 +84,7 @@ struct listing {
     struct text key_prefix;    /* that the store does not know of; absent: none (Z2) */
     size_t wanted;
     struct arena arena; /* of the query */
+    struct arena place; /* of after_id, when it has moved */
     struct arena found; /* of one page of the store */
 };
 
@@ -144,11 +145,12 @@ static bool is_asked_for(const struct listing *list, struct text id)
                                           list->key_prefix);
 }
 
-/* Those of a page of the store that are asked for; the page has room for all of it. */
+/* Those of a page of the store that are asked for, until there are enough; how many it looked at. */
 static pd_status take(const struct listing *list, const struct entity_page *found,
-                      pd_entity_page *page, pd_error *err)
+                      pd_entity_page *page, size_t *ret_looked, pd_error *err)
 {
-    for (size_t i = 0; i < found->count; i++) {
+    size_t i = 0;
+    for (; i < found->count && page->count < list->wanted; i++) {
         pd_entity_view *view = api_entity_view_at(page->items, page->count);
         if (!is_asked_for(list, found->items[i].id)) {
             continue;
@@ -160,28 +162,42 @@ static pd_status take(const struct listing *list, const struct entity_page *foun
         }
         page->count++;
     }
+    *ret_looked = i;
     return PD_OK;
+}
+
+/* Where hardly any is asked for, those that are not go by in hundreds, not one by one. */
+static size_t count_to_ask(const struct listing *list, const pd_entity_page *page)
+{
+    size_t left = list->wanted - page->count;
+    bool is_sure = !text_is_present(list->key_prefix) || left > LIMIT_QUERY_PAGE_DEFAULT;
+    return is_sure ? left : LIMIT_QUERY_PAGE_DEFAULT;
 }
 
 static pd_status fill(struct listing *list, pd_entity_page *page, pd_error *err)
 {
     struct store *store = list->hub->store;
     struct entity_page found = { NULL, 0, true };
+    size_t looked = 0;
     pd_status status = PD_OK;
     page->items = arena_alloc_raw(&page->arena, list->wanted * api_entity_view_size());
     while (status == PD_OK && found.has_more && page->count < list->wanted) {
         arena_reset(&list->found);
         found = (struct entity_page){ NULL, 0, false };
-        list->query.limit = list->wanted - page->count;
+        list->query.limit = count_to_ask(list, page);
         status = store->ops->query_entities(store, &list->query, &list->found, &found, err);
         if (status == PD_OK) {
-            status = take(list, &found, page, err);
+            status = take(list, &found, page, &looked, err);
         }
-        if (status == PD_OK && found.count > 0) {
-            list->query.after_id = text_copy(&list->arena, found.items[found.count - 1].id);
+        if (status == PD_OK && looked > 0) {
+            arena_reset(&list->place);
+            list->query.after_id = text_copy(&list->place, found.items[looked - 1].id);
+        }
+        if (status == PD_OK && atomic_load(&list->hub->is_closing)) {
+            status = error_set(err, PD_E_CANCELLED, false, where, "the hub is being closed");
         }
     }
-    if (status == PD_OK && found.has_more) {
+    if (status == PD_OK && (found.has_more || looked < found.count)) {
         page->token = token_write(&page->arena, list->query.after_id);
     }
     return status;
@@ -196,6 +212,7 @@ pd_entity_page *pd_hub_query_entities(pd_hub *hub, const pd_entity_query *query,
     pd_entity_page *page = NULL;
     err = error_or(err, &unwanted);
     arena_init(&list.arena);
+    arena_init(&list.place);
     arena_init(&list.found);
     if (call_begin(&call, hub, where, err) == PD_OK &&
         read_query(&list, query != NULL ? query : &everything, err) == PD_OK) {
@@ -207,6 +224,7 @@ pd_entity_page *pd_hub_query_entities(pd_hub *hub, const pd_entity_query *query,
         }
     }
     arena_done(&list.found);
+    arena_done(&list.place);
     arena_done(&list.arena);
     call_end(&call);
     return page;
