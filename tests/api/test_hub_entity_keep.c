@@ -174,6 +174,25 @@ static void entities_that_nothing_changes_are_forgotten_after_a_time(void **stat
     ent_await_state(kit, COUNTER("locked"), NULL); /* not locked any more */
 }
 
+static const pd_function rare[] = { PD_ENTITY_RULES("Rare", idle, .keep = { 900 }) };
+
+/* Each operation is a change, whatever it does. */
+static void a_name_has_its_own_time_and_every_operation_begins_it_anew(void **state)
+{
+    struct kit *kit = *state;
+    ent_work_with(kit, PD_PROGRAM(rare), NULL); /* all others for ever */
+    ent_assert_call(kit, COUNTER("other"), "set", PD_VAL(1), NULL);
+    ent_assert_call(kit, PD_ENTITY("RARE", "left"), "set", PD_VAL(1), NULL);
+    for (int i = 0; i < 15; i++) {
+        kit_sleep_ms(100);
+        ent_assert_call(kit, PD_ENTITY("Rare", "used"), "set", PD_VAL(1), NULL);
+    }
+    ent_assert_state(kit, PD_ENTITY("Rare", "used"), "1");
+    ent_await_state(kit, PD_ENTITY("Rare", "left"), NULL);
+    ent_await_state(kit, PD_ENTITY("Rare", "used"), NULL);
+    ent_assert_state(kit, COUNTER("other"), "1");
+}
+
 static void a_time_that_makes_no_sense_is_refused(void **state)
 {
     struct kit *kit = *state;
@@ -313,6 +332,7 @@ int main(void)
         HUB_TEST_4(purging_without_a_worker_is_done_by_the_next),
         FILE_TEST(an_entity_without_anything_leaves_no_row),
         HUB_TEST_4(entities_that_nothing_changes_are_forgotten_after_a_time),
+        HUB_TEST(a_name_has_its_own_time_and_every_operation_begins_it_anew),
         HUB_TEST(a_time_that_makes_no_sense_is_refused),
         HUB_TEST_4(entities_that_are_kept_empty_are_listed_until_cleaned),
         HUB_TEST_4(cleaning_leaves_locks_that_are_held),

@@ -196,6 +196,26 @@ static void a_signal_that_stands_in_line_is_taken_back(void **state)
     ent_await_backlog(kit, COUNTER("l"), 0);
 }
 
+static void without_an_engine_there_is_only_looked_for_the_entity(void **state)
+{
+    struct kit *kit = *state;
+    pd_error err;
+    pd_id id;
+    pd_signal_options tomorrow = { .at = in_ms(DAY_MS) };
+    assert_int_equal(pd_hub_cancel_signal(kit->hub, COUNTER("n"), "none", &err), PD_E_NOT_FOUND);
+    kit_expect(pd_hub_signal_entity(kit->hub, COUNTER("n"), "add", 1, &tomorrow, &id, &err), PD_OK,
+               &err, "signal");
+    kit_expect(pd_hub_cancel_signal(kit->hub, COUNTER("n"), "none", &err), PD_OK, &err, "to mail");
+    ent_work(kit, NULL);
+    ent_await_backlog(kit, COUNTER("n"), 1);
+    assert_int_equal(pd_hub_cancel_signal(kit->hub, COUNTER("n"), "none", &err), PD_E_NOT_FOUND);
+    kit_rest(kit);
+    kit_expect(pd_hub_cancel_signal(kit->hub, COUNTER("n"), "none", &err), PD_OK, &err, "to store");
+    kit_expect(pd_hub_cancel_signal(kit->hub, COUNTER("n"), id.text, &err), PD_OK, &err, "it");
+    ent_work(kit, NULL);
+    ent_await_state(kit, COUNTER("n"), NULL);
+}
+
 /* ---- locks ---------------------------------------------------------------------------------- */
 
 /* Names them in no order, one in two ways. */
@@ -247,6 +267,7 @@ int main(void)
         HUB_TEST_4(a_threads_call_is_done_behind_its_signals),
         HUB_TEST_4(a_signal_is_taken_back_by_whoever_has_its_id),
         HUB_TEST_4(a_signal_that_stands_in_line_is_taken_back),
+        HUB_TEST(without_an_engine_there_is_only_looked_for_the_entity),
         HUB_TEST_4(locks_are_taken_one_by_one_in_the_order_of_ids_and_each_once),
     };
     return cmocka_run_group_tests_name("hub/entity order", tests, NULL, NULL);
