@@ -57,11 +57,13 @@
  * sizes are bytes; text is UTF-8 and ends with a NUL.
  *
  * Limits, each with a clear PD_E_LIMIT or PD_E_INVALID (or failure of the function) when passed:
- * instance ID 256 characters; names of functions, events and versions 256 bytes; a payload 16 MiB
- * of JSON (a setting: see pd_hub_open); JSON depth 64; what an orchestration asks for between two
- * waits 512 MiB of JSON; 64 tags of an instance, of 256 bytes each for key and value; a query page
- * 1,000 rows; an archived instance 512 MiB and 8,000,000 events; 64 partitions; 256 entities of one
- * critical section; one object or array literal 32 macro arguments. */
+ * instance ID 256 characters, so name and key of an entity 254 together; names of functions,
+ * operations, events and versions 256 bytes; a payload, and an entity's state, 16 MiB of JSON (a
+ * setting: see pd_hub_open); JSON depth 64; what an orchestration asks for between two waits, or
+ * one operation sends and answers, 512 MiB of JSON; 64 tags of an instance, of 256 bytes each for
+ * key and value; a query page 1,000 rows; an archived instance 512 MiB and 8,000,000 events; 64
+ * partitions; 256 entities of one critical section; an object or array literal 32 macro arguments.
+ */
 #ifndef PERDURE_H
 #define PERDURE_H
 
@@ -235,17 +237,17 @@ typedef void pd_any_fn(void);
  *
  * Types that Perdure itself uses: "TaskFailed" (an awaited step failed; cause is its failure, and
  * of pd_await_all the causes are all that failed), "Timeout" (an activity was not begun, not ended,
- * or not heard of in its time), "Cancelled" (pd_cancel), "Quarantined" (an activity or orchestrator
- * ended the process again and again; see pd_worker_options.crashes_max), "InstanceTerminated" (a
- * child was terminated), "InstanceExists" (a child's ID is taken by one that has not ended),
- * "VersionMismatch" (see pd_worker_options.version), "NonDeterminism" (a turn differs from
- * history), "Forbidden" (the determinism guard; see guard), "ActivityNotFound", "EntityNotFound"
- * and "OrchestratorNotFound" (no function of that name in the worker), "OperationNotFound" (no row
- * of that name in an entity's table), "BadInput" (pd_read found
- * another shape), "BadPayload" (a value that JSON cannot hold, or above the limit), "Misuse" (a
- * call used in a way it does not allow; the message says which), "Unavailable" (the transaction of
- * an activity could not be committed), "OutOfMemory" (pd_alloc found none), "CorruptHistory" (what
- * is stored of the instance cannot be understood). */
+ * or not heard of in its time), "Cancelled" (pd_cancel), "Quarantined" (an activity, orchestrator
+ * or operation ended the process again and again; see pd_worker_options.crashes_max),
+ * "InstanceTerminated" (a child was terminated), "InstanceExists" (a child's ID is taken by one
+ * that has not ended), "VersionMismatch" (see pd_worker_options.version), "NonDeterminism" (a turn
+ * differs from history), "Forbidden" (the determinism guard; see guard), "ActivityNotFound",
+ * "EntityNotFound" and "OrchestratorNotFound" (no function of that name in the worker),
+ * "OperationNotFound" (no row of that name in an entity's table), "BadInput" (pd_read found another
+ * shape), "BadPayload" (a value that JSON cannot hold, or above the limit), "Misuse" (a call used
+ * in a way it does not allow; the message says which), "Unavailable" (the transaction of an
+ * activity could not be committed), "OutOfMemory" (pd_alloc found none), "CorruptHistory" (what is
+ * stored of the instance cannot be understood). */
 typedef struct pd_failure pd_failure;
 struct pd_failure {
     const char *type;    /* short, for programs: "CardDeclined" */
@@ -276,7 +278,8 @@ typedef struct pd_operation { const char *name; pd_entity_fn *run; } pd_operatio
 struct pd_entity_rules {
     const pd_operation *operations; /* NULL: one function for all, pd_function.run */
     size_t              operation_count;
-    pd_duration         keep; /* forgotten when nothing has changed it for so long; 0: as
+    pd_duration         keep; /* forgotten when nothing has changed it for so long (see
+                                 pd_entity_view_changed_at); 0: as
                                  pd_worker_options.keep_entities says; negative: never */
 };
 
@@ -379,9 +382,10 @@ PD_API void     pd_send_event_(pd_orchestration *o, const char *id, const char *
  * signal    runs one and does not wait: its value and its failure are nobody's. at: not before that
  *           time. Returns its ID, with which it can be cancelled until it is run
  *
- * What one sends to one entity is done once, in the order it was sent, signals with a time apart.
- * Calls and signals are sent when the orchestrator next waits, as all requests. One that waits for
- * an entity which is locked by another stands in line. */
+ * What one sends to one entity is done once, in the order it was sent; but a signal with a time
+ * when that has come, behind what stands in line then. Calls and signals are sent when the
+ * orchestrator next waits, as all requests. One that waits for an entity which is locked by another
+ * stands in line. */
 typedef struct pd_entity_id { const char *name, *key; } pd_entity_id;
 typedef struct pd_signal_call {
     pd_value input;
@@ -406,8 +410,11 @@ PD_API void        pd_cancel_signal_(pd_orchestration *o, pd_entity_id id, const
  * Inside, so that nothing can wait in a circle, these leave with "Misuse": another section; a
  * child; a call to an entity that is not locked; a signal to one that is; a second call to an
  * entity whose first has not been answered. Activities, timers and events are fine, but everybody
- * else waits for as long. An entity without state can be locked: it need not even have a function.
- * A lock does not keep clients from reading what the last operation left. */
+ * else waits for as long. What is not seen here remains with you: do not wait inside for a child or
+ * a call that was begun before the block, nor for an activity that calls what is locked.
+ *
+ * An entity without state can be locked: it need not even have a function. One that is named twice
+ * is locked once. A lock does not keep clients from reading what the last operation left. */
 typedef struct pd_lock { pd_orchestration *o_; void *section_; bool entered_; } pd_lock;
 PD_API pd_lock     pd_lock_(pd_orchestration *o, const pd_entity_id *ids, size_t n);
 PD_API void        pd_unlock_(pd_lock *lock);
@@ -643,7 +650,8 @@ typedef enum pd_guard {
 typedef struct pd_worker_options {
     void       *user;               /* handed to your functions by pd_user */
     int         threads;            /* as many activities run at once; 0: one per processor */
-    size_t      stack_size;         /* per orchestration in memory, 16 KiB or more; 0: 64 KiB */
+    size_t      stack_size;         /* per orchestration in memory, and of operations of entities,
+                                       16 KiB or more; 0: 64 KiB */
     size_t      orchestrations_max; /* kept in memory; 0: 10,000; replay rebuilds the others */
     pd_duration drain_max;          /* pd_worker_stop waits so long for activities; 0: 30 s */
 
@@ -683,9 +691,10 @@ typedef struct pd_worker_options {
  *   returns   the worker; NULL with
  *             PD_E_STATE    this hub has a worker, or another process runs the engine of the file
  *                           (the text says which)
- *             PD_E_INVALID  a row without name or function, a name twice or beginning with
- *                           "perdure.", an option that makes no sense, or a PD_REPLAY or PD_GUARD
- *                           that is none of their words
+ *             PD_E_INVALID  a row without name or function, a name twice (of entities and their
+ *                           operations in whatever case) or beginning with "perdure.", one of an
+ *                           entity that no ID can hold, an option that makes no sense, or a
+ *                           PD_REPLAY or PD_GUARD that is none of their words
  *   owner     you: pd_worker_stop, or PD_AUTO; stop it before you close the hub
  *   blocks    on the disk; unfinished instances go on in the background, whatever their number */
 PD_API PD_MUST_USE pd_worker *pd_worker_start(pd_hub *hub, const pd_function *program, size_t n,
@@ -826,7 +835,10 @@ PD_API PD_MUST_USE pd_status pd_hub_signal_entity_(pd_hub *hub, pd_entity_id ent
                                                    pd_value input, const pd_signal_options *options,
                                                    pd_id *id, pd_error *err);
 
-/* Sends n signals, to one entity or many, and waits once. Nothing is sent when one is bad. */
+/* Sends n signals, to one entity or many, in their order, and waits once.
+ *
+ *   returns   as pd_hub_signal_entity. Nothing is sent when one is bad; after PD_E_UNAVAILABLE it
+ *             is not known which were */
 typedef struct pd_signal {
     pd_entity_id entity;
     const char  *op;
@@ -838,15 +850,17 @@ PD_API PD_MUST_USE pd_status pd_hub_signal_many(pd_hub *hub, const pd_signal *si
 
 /* Forgets a signal that has not been run.
  *
- *   returns   PD_OK; PD_E_NOT_FOUND when none of this ID waits there. Where another process runs
- *             the engine, PD_OK says that it will look */
+ *   returns   PD_OK; PD_E_NOT_FOUND when none of this ID waits there: it was run, or taken back
+ *             before. Where no engine runs in this process, it is only seen whether there is such
+ *             an entity; PD_OK then says that an engine will look */
 PD_API PD_MUST_USE pd_status pd_hub_cancel_signal(pd_hub *hub, pd_entity_id entity, const char *id,
                                                   pd_error *err);
 
 /* Calls an entity and waits for its answer. An engine has to run, here or elsewhere. It is an
  * orchestration of the name "perdure.call" that makes the call and is forgotten when it was
- * answered; until then it can be seen, and it survives the process that asked. The input may be 63
- * deep: it is part of that orchestration's.
+ * answered, or, if nobody waits for it any more, an hour after its end; until then it can be seen,
+ * and it survives the process that asked. It comes behind what this thread has signaled to the
+ * entity before. The input may be 63 deep: it is part of that orchestration's.
  *
  *   timeout   from now; as pd_hub_wait
  *   returns   how the operation ended: pd_instance_state is PD_RUN_COMPLETED with its value in
@@ -873,8 +887,11 @@ PD_API const char *pd_entity_view_key(const pd_entity_view *v);
 PD_API bool        pd_entity_view_has_state(const pd_entity_view *v);
 PD_API const char *pd_entity_view_state_json(const pd_entity_view *v); /* or "null" */
 PD_API pd_value    pd_entity_view_state(const pd_entity_view *v); /* null: none, or not asked for */
+/* When an operation was run last, whatever it did, or it was locked, unlocked, or came into being;
+ * 0: no engine has heard of it yet. */
 PD_API pd_time     pd_entity_view_changed_at(const pd_entity_view *v);
-/* Operations and lock requests that wait: for their time, a lock, or an engine. */
+/* Operations and lock requests that wait: for their time, a lock, or an engine (in a page without
+ * those that no engine has heard of yet). */
 PD_API size_t      pd_entity_view_backlog(const pd_entity_view *v);
 /* The ID of the instance that has locked it; NULL: nobody has. */
 PD_API const char *pd_entity_view_locked_by(const pd_entity_view *v);
@@ -1414,7 +1431,8 @@ static inline pd_slot pd_slot_value(pd_value *p) { return (pd_slot){ 'v', p }; }
                           PD_OPTIONS(pd_start_call, __VA_ARGS__))
 
 /* PD_LOCKED(o, entity, ...) { ... }: the block runs while all the entities are locked. Leaving it,
- * by its end, break or return, unlocks them; so does whatever ends the orchestration. */
+ * by its end, return, break or continue (which mean this block, not a loop around it), unlocks
+ * them; so does whatever ends the orchestration. */
 static inline bool pd_lock_once_(pd_lock *lock)
 {
     bool is_first = !lock->entered_;
