@@ -111,7 +111,8 @@ struct event_extra entity_sender(const struct instance *instance);
 /* Sees to what the action asks for, and completes the event that records it. */
 APART void entity_ask(struct core *core, struct instance *instance, const struct action *action,
                       struct event *event);
-/* Says an ENTITY_CALLED of history, whose step is open, to the entity: for the first time or again. */
+/* Says an ENTITY_CALLED of history, whose step is open, to the entity: for the first time or
+ * again. */
 void entity_call(struct core *core, const struct instance *instance, const struct event *event);
 /* May the set be asked for? */
 APART bool section_may_lock(const struct event_extra *extra);
