@@ -111,9 +111,11 @@
 #define ENTITY_SIGNAL                                                                            \
     "Sends an operation, and does not wait until it is run. When the command ends with 0 it is " \
     "on\n"                                                                                       \
-    "stable storage, and is run once. Prints its id, for `perdure entity cancel`. Makes the "    \
-    "entity,\n"                                                                                  \
-    "and the hub, when there is none.\n" ENTITY
+    "stable storage, and is run once. Prints its id, for `perdure entity cancel`; with -o id\n"  \
+    "that alone. Makes the entity, and the hub, when there is none.\n" ENTITY
+#define ENTITY_CANCEL                                                                            \
+    "Ends with 3 when no such signal waits; but where no worker runs, or another process runs\n" \
+    "it, 0 says that it will be looked for.\n" ENTITY
 #define ENTITY_DELETE                                                                             \
     "Forgets the state of each and the signals that wait for their time, whatever its function\n" \
     "says; `perdure entity signal ENTITY delete` asks the function.\n" ENTITY
@@ -369,7 +371,7 @@ const struct command commands[] = {
     { "entity cancel",
       "ENTITY SIGNAL",
       "forget a signal that has not been run",
-      ENTITY,
+      ENTITY_CANCEL,
       { "perdure entity cancel @counter@main 0c5a1fd2-64f3-4b5c-9d53-3a1f5c5b4a2e" },
       no_options,
       2,

@@ -54,8 +54,8 @@ bool payload_read(const char *option, const char *text, pd_document **ret_docume
     pd_error err;
     pd_document *document = pd_document_parse(from_file ? content.at : text, &err);
     if (document == NULL) {
-        const char *hint = strcmp(option, "input") == 0 && err.status == PD_E_INVALID && !from_file
-                               ? "a text is written --input-text TEXT, or --input '\"TEXT\"'"
+        const char *hint = err.status == PD_E_INVALID && !from_file
+                               ? "a text is written in quotes of its own: '\"TEXT\"'"
                                : NULL;
         *ret_code = problem(code_of_status(err.status), hint, "--%s is not acceptable: %s", option,
                             err.text);

@@ -87,7 +87,8 @@ check "calls leave nothing behind" no_calls_are_left
 check "what is no entity is refused" refused 2 "write @name@key" entity call a get
 check "and what has no name" refused 2 "write @name@key" entity call @@a get
 check "and a bad key" refused 2 . entity call @counter@a/b get
-check "bad input, too" refused 2 . entity call @counter@a add --input '{'
+check "bad input, too; it says how a text is written" refused 2 "quotes of its own" \
+    entity call @counter@a add --input '{'
 
 # ---- signal ----
 check "a signal" run 0 entity signal @counter@s add --input 3
