@@ -15,8 +15,10 @@
  *       the end. But what JSON might not hold, or is too large for a payload, is found by writing
  *       it: so an array, object, text or real is written when it is set.
  *   E4  A failed operation leaves its failure, and nothing else: not the state, not its actions.
- *   E5  A batch stops behind the operation with which it sends LIMIT_TURN_INTAKE_BYTES or more. The
- *       others are offered again. */
+ *   E5  A batch stops behind the operation with which it sends, answers and says of its failures
+ *       LIMIT_TURN_INTAKE_BYTES or more. The others are offered again.
+ *   E6  What one operation may send, it may send: if it is too much together with what those before
+ *       it have sent, it is undone, and offered again as the first of the next batch. */
 #include "author/entity.h"
 
 _Thread_local pd_entity *entity_current __attribute__((tls_model("initial-exec")));
@@ -125,6 +127,15 @@ static size_t bytes_of(const pd_entity *e)
     return bytes;
 }
 
+static size_t bytes_of_failure(const struct failure *failure)
+{
+    size_t bytes = 0;
+    for (; failure != NULL; failure = failure->next) {
+        bytes += failure->type.size + failure->message.size + bytes_of_failure(failure->cause);
+    }
+    return bytes;
+}
+
 static bool begin(pd_entity *e)
 {
     const struct turn *turn = e->turn;
@@ -147,12 +158,16 @@ static void undo(pd_entity *e) /* E4 */
     e->state = e->before;
 }
 
-/* What was deferred is run here, and can call nothing of ours: the operation is over. */
-static void end(pd_entity *e)
+/* E6 */
+static bool is_for_the_next_batch(const pd_entity *e, size_t bytes)
+{
+    return e->outcome->kind == OUTCOME_OK && e->result_count > 0 &&
+           e->bytes + bytes > LIMIT_TURN_ACTION_BYTES - e->mem.payload_max; /* and the state */
+}
+
+static void note_result(pd_entity *e, size_t bytes)
 {
     struct operation_result *result = &e->results[e->result_count++];
-    size_t bytes = bytes_of(e);
-    entity_current = NULL;
     if (e->outcome->kind == OUTCOME_OK && bytes > LIMIT_TURN_ACTION_BYTES) {
         e->outcome =
             failed(e, failure_new(&e->arena, "Misuse", true, NULL,
@@ -167,6 +182,21 @@ static void end(pd_entity *e)
     } else {
         undo(e);
         result->failure = failure_to_core(e->turn_arena, e->outcome->failure);
+        e->bytes += bytes_of_failure(result->failure);
+    }
+}
+
+/* What was deferred is run here, and can call nothing of ours: the operation is over. */
+static void end(pd_entity *e)
+{
+    size_t bytes = bytes_of(e);
+    entity_current = NULL;
+    if (is_for_the_next_batch(e, bytes)) {
+        undo(e);
+        e->next--;
+        e->bytes = LIMIT_TURN_INTAKE_BYTES; /* this one is over */
+    } else {
+        note_result(e, bytes);
     }
     e->event = NULL;
     e->op = NULL;

@@ -111,6 +111,69 @@ static void a_batch_stops_behind_the_operation_that_sends_very_much(void **state
     play_options.user = NULL;
 }
 
+static pd_result fails_at_length(pd_entity *e, pd_value input)
+{
+    (void)input;
+    return pd_fail(e, "Long", "%s", (const char *)pd_user(e));
+}
+
+static void a_batch_stops_behind_failures_that_are_very_long(void **state)
+{
+    enum { MIB = 1024 * 1024 };
+    struct stand s;
+    (void)state;
+    const pd_function rows[] = { PD_FUNCTION("F", fails_at_length) };
+    char *text = mem_alloc(16 * MIB - 3);
+    memset(text, 'x', 16 * MIB - 4);
+    text[16 * MIB - 4] = '\0';
+    play_options.user = text;
+    stand_begin(&s, PD_PROGRAM(rows), "@f@");
+    for (int i = 0; i < 5; i++) {
+        stand_signal(&s, "a", "0");
+    }
+    (void)stand_run(&s);
+    assert_int_equal(s.batches, 2);
+    assert_int_equal(s.failure->message.size, 16 * MIB - 4);
+    stand_end(&s);
+    mem_free(text);
+    play_options.user = NULL;
+}
+
+/* The engine would fail both. */
+static void what_is_too_much_together_is_sent_one_after_the_other(void **state)
+{
+    enum { MIB = 1024 * 1024 };
+    static const int times[] = { 1, 31 };
+    pd_error err;
+    (void)state;
+    const pd_function rows[] = { PD_FUNCTION("F", floods) };
+    char *text = mem_alloc(16 * MIB - 1);
+    memset(text, 'x', 16 * MIB - 2);
+    text[16 * MIB - 2] = '\0';
+    struct author_options options = { .user = text, .partition_count = 1 };
+    struct runner *runner = author_new(PD_PROGRAM(rows), &options, &err);
+    struct event events[3] = { { .kind = EVENT_ORCHESTRATOR_STARTED } };
+    for (int i = 0; i < 2; i++) {
+        events[i + 1] = (struct event){ .kind = EVENT_ENTITY_SIGNALED, .name = TEXT("x") };
+        events[i + 1].payload = i == 0 ? TEXT("1") : TEXT("31");
+    }
+    for (int first = 0; first < 2; first++) { /* 512 MiB in all; a state comes on top */
+        struct turn turn = { .row = 1, .events = events, .event_count = (size_t)(3 - first) };
+        struct entity_result result;
+        struct arena arena;
+        arena_init(&arena);
+        turn.instance_id = TEXT("@f@");
+        assert_int_equal(runner->ops->entity(runner, &turn, &arena, &result), RUNNER_DONE);
+        assert_int_equal(result.result_count, 1);
+        assert_null(result.results[0].failure);
+        assert_int_equal(result.action_count, times[first]);
+        arena_done(&arena);
+        events[1] = events[2];
+    }
+    author_free(runner);
+    mem_free(text);
+}
+
 static void one_operation_may_send_512_mib_and_no_more(void **state)
 {
     enum { MIB = 1024 * 1024 };
@@ -153,6 +216,8 @@ int main(void)
         cmocka_unit_test(a_thousand_operations_on_a_large_state_take_the_memory_of_two),
         cmocka_unit_test(a_state_and_an_answer_at_the_limit_of_a_payload_and_one_past_it),
         cmocka_unit_test(a_batch_stops_behind_the_operation_that_sends_very_much),
+        cmocka_unit_test(a_batch_stops_behind_failures_that_are_very_long),
+        cmocka_unit_test(what_is_too_much_together_is_sent_one_after_the_other),
         cmocka_unit_test(one_operation_may_send_512_mib_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
