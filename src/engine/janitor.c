@@ -171,7 +171,9 @@ static bool purge_entities(struct sweep *sweep, struct arena *arena)
     size_t count = 0;
     for (size_t i = 0; i < page.count; i++) {
         const struct entity_record *record = &page.items[i];
-        if (text_is_present(errand->id_prefix) || !is_named(sweep->janitor, record->id)) {
+        bool is_in_use = record->backlog != 0 || text_is_present(record->lock_owner);
+        bool is_meant = text_is_present(errand->id_prefix) || !is_named(sweep->janitor, record->id);
+        if (is_meant && !is_in_use) { /* who would only be read in, to refuse */
             letters[count++] = (struct letter){
                 .kind = MESSAGE_PURGE,
                 .instance_id = record->id,

@@ -167,6 +167,7 @@ static pd_status load_entity(struct store *store, struct text id, uint64_t row, 
                              struct entity_record *ret, bool *ret_found, pd_error *err)
 {
     struct store *real = flaky(store)->real;
+    atomic_fetch_add(&flaky(store)->entity_loads, 1);
     pd_status status = is_to_fail(&flaky(store)->loads_to_fail)
                            ? fail(err)
                            : real->ops->load_entity(real, id, row, arena, ret, ret_found, err);

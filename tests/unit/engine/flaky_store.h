@@ -24,6 +24,7 @@ struct flaky_store {
     _Atomic int transacts_to_fail;                  /* before anything is done */
     _Atomic int transacts_to_lie;                   /* they are made, and say they failed */
     _Atomic int commits;                            /* that succeeded */
+    _Atomic int entity_loads;                       /* that were asked for */
     _Atomic int dwell_us;                           /* so long commit, own and trim take at least */
     _Atomic int inside;                             /* threads in one of these three ... */
     _Atomic int overlaps; /* ... and how often one came in while another was there */
