@@ -106,6 +106,7 @@ static int wait_for_all(pd_hub *hub, int count)
     return refused;
 }
 
+/* -1: the bank cannot be reached. */
 static int64_t sum_of_accounts(pd_hub *hub)
 {
     int64_t sum = 0;
@@ -114,8 +115,12 @@ static int64_t sum_of_accounts(pd_hub *hub)
         pd_error err;
         snprintf(key, sizeof key, "%d", i);
         PD_AUTO(pd_entity_view) view = pd_hub_fetch_entity(hub, PD_ENTITY("account", key), &err);
-        bool is_used = view && pd_entity_view_has_state(view);
-        sum += is_used ? pd_int(pd_entity_view_state(view)) : START_WITH;
+        if (view)
+            sum += pd_int(pd_entity_view_state(view));
+        else if (err.status == PD_E_NOT_FOUND)
+            sum += START_WITH; /* nobody has used it yet */
+        else
+            return -1;
     }
     return sum;
 }

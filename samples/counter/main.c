@@ -14,11 +14,14 @@ static pd_result counter(pd_entity *e, pd_value input)
 {
     int64_t n = pd_int(pd_state(e)); /* 0 when new */
 
+    if (pd_op_is(e, "get"))
+        return pd_ok(e, n);
+
     if (pd_op_is(e, "add"))
         n += pd_int(input);
     else if (pd_op_is(e, "reset"))
         n = 0;
-    else if (!pd_op_is(e, "get"))
+    else
         return pd_fail(e, "UnknownOperation", "a counter cannot '%s'", pd_op(e));
 
     pd_set_state(e, n);

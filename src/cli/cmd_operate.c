@@ -106,9 +106,6 @@ int cmd_entity_cancel(struct invocation *in)
                    ? problem(CODE_NOT_FOUND, NULL, "no signal '%s' waits at '%s'", signal, word)
                    : problem_of(&err);
     }
-    if (!in->options.quiet && isatty(STDERR_FILENO)) {
-        fprintf(stderr, "cancelled\n");
-    }
     return CODE_DONE;
 }
 

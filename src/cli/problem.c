@@ -72,7 +72,8 @@ int problem_of(const pd_error *err)
 int problem_of_instance(const pd_error *err, const char *id, const char *hub)
 {
     if (err->status == PD_E_NOT_FOUND) {
-        return problem(CODE_NOT_FOUND, NULL, "instance '%s' not found in hub '%s'", id, hub);
+        const char *hint = *id == '@' ? "entities: perdure entity show, perdure entity list" : NULL;
+        return problem(CODE_NOT_FOUND, hint, "instance '%s' not found in hub '%s'", id, hub);
     }
     if (err->status == PD_E_TIMEOUT) {
         return problem(CODE_TIMEOUT, NULL, "instance '%s' has not ended in the time allowed", id);

@@ -123,6 +123,7 @@ known() {
 }
 check "has what is known" equal '@counter@a|counter|a|0|7||' "$(known)"
 check "one that is missing is not found" refused 3 "not found" entity show @counter@nobody
+check "show of an entity says where to look" refused 3 "perdure entity show" show @counter@a
 check "nor its state" refused 3 "not found" entity state @counter@nobody
 check "the view for people has them" equal '7' \
     "$(sqlite3 hub.db "SELECT state FROM perdure_entities WHERE entity_id='@counter@a'")"
