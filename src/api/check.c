@@ -55,7 +55,7 @@ pd_status api_check_entity(pd_entity_id entity, struct arena *arena, const char 
     }
     if (memchr(name.at, '@', name.size) != NULL) {
         return error_set(err, PD_E_INVALID, false, where,
-                         "the name of an entity, '%.*s', may not hold '@'", TEXT_ARGS(name));
+                         "the name of an entity may not hold '@', as '%.*s' does", TEXT_ARGS(name));
     }
     if (name.size > ENTITY_BYTES_MAX || key.size > ENTITY_BYTES_MAX) {
         return error_set(err, PD_E_INVALID, false, where,

@@ -53,9 +53,9 @@ static pd_instance *wait_for_answer(struct call *call, struct text id, struct te
         forget(call, instance);
     } else if (err->status == PD_E_TIMEOUT) {
         (void)error_set(err, PD_E_TIMEOUT, false, where,
-                        "'%.*s' has not answered in the time allowed; the call goes on as instance "
-                        "'%.*s'",
-                        TEXT_ARGS(entity), TEXT_ARGS(id));
+                        "no answer in the time allowed; the call goes on as instance '%.*s', of "
+                        "entity '%.*s'", /* which may be longer than the text has room for */
+                        TEXT_ARGS(id), TEXT_ARGS(entity));
     }
     return instance;
 }

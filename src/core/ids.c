@@ -42,6 +42,18 @@ static bool is_forbidden(struct text id, size_t i)
     return c == 0xc2 && (unsigned char)id.at[i + 1] < 0xa0; /* U+0080 to U+009F */
 }
 
+/* As much of an id as leaves room for what is to be said of it. */
+static struct text shown(struct text id)
+{
+    enum { SHOWN_MAX = 80 };
+    size_t size = id.size < SHOWN_MAX ? id.size : SHOWN_MAX;
+    while (size < id.size && ((unsigned char)id.at[size] & 0xc0) == 0x80) {
+        size--; /* not within a character */
+    }
+    return text_make(id.at, size);
+}
+#define SHOWN(id) TEXT_ARGS(shown(id)), shown(id).size < (id).size ? "..." : ""
+
 /* What ids of both kinds have to be; `what` is "an instance id". */
 static pd_status check(const char *where, const char *what, struct text id, pd_error *err)
 {
@@ -60,9 +72,9 @@ static pd_status check(const char *where, const char *what, struct text id, pd_e
     for (size_t i = 0; i < id.size; i++) {
         if (is_forbidden(id, i)) {
             return error_set(err, PD_E_INVALID, false, where,
-                             "'%.*s' has a character that is not allowed (/ \\ # ? or a control "
-                             "character) at byte %zu",
-                             TEXT_ARGS(id), i);
+                             "'%.*s%s' has a character that is not allowed (/ \\ # ? or a "
+                             "control character) at byte %zu",
+                             SHOWN(id), i);
         }
     }
     return PD_OK;
@@ -73,7 +85,7 @@ pd_status instance_id_check(struct text id, pd_error *err)
     pd_status status = check(where_instance, "an instance id", id, err);
     if (status == PD_OK && id.at[0] == '@') {
         return error_set(err, PD_E_INVALID, false, where_instance,
-                         "'%.*s' begins with '@', which is kept for entities", TEXT_ARGS(id));
+                         "'%.*s%s' begins with '@', which is kept for entities", SHOWN(id));
     }
     return status;
 }
@@ -90,8 +102,7 @@ pd_status entity_id_check(struct text id, pd_error *err)
     pd_status status = check(where_entity, "the id of an entity", id, err);
     if (status == PD_OK && name_end(id.at, id.size) <= 1) {
         return error_set(err, PD_E_INVALID, false, where_entity,
-                         "'%.*s' is not the id of an entity, which is \"@name@key\"",
-                         TEXT_ARGS(id));
+                         "'%.*s%s' is not the id of an entity, which is \"@name@key\"", SHOWN(id));
     }
     return status;
 }

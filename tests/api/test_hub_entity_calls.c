@@ -140,6 +140,22 @@ static void a_call_without_time_to_wait_asks_once(void **state)
     ent_await_state(kit, COUNTER("z"), "1");
 }
 
+/* Also where the entity's ID would leave no room for it. */
+static void a_call_that_was_not_answered_in_time_says_under_which_id_it_waits(void **state)
+{
+    struct kit *kit = *state;
+    pd_error err;
+    char key[240];
+    memset(key, 'k', sizeof(key) - 1);
+    key[sizeof(key) - 1] = '\0';
+    assert_null(pd_hub_call_entity(kit->hub, COUNTER(key), "add", 1, pd_milliseconds(0), &err));
+    assert_int_equal(err.status, PD_E_TIMEOUT);
+    pd_error unused;
+    PD_AUTO(pd_page) calls = pd_hub_query(kit->hub, &(pd_query){ .name = "perdure.call" }, &unused);
+    assert_int_equal(pd_page_count(calls), 1);
+    assert_non_null(strstr(err.text, pd_instance_id_of(pd_page_at(calls, 0))));
+}
+
 static void an_activity_calls_an_entity_and_waits(void **state)
 {
     struct kit *kit = *state;
@@ -286,6 +302,7 @@ int main(void)
         HUB_TEST_4(a_call_that_was_given_up_or_whose_caller_ended_is_done_all_the_same),
         HUB_TEST(a_client_that_waits_is_told_when_the_hub_is_closed),
         HUB_TEST(a_call_without_time_to_wait_asks_once),
+        HUB_TEST(a_call_that_was_not_answered_in_time_says_under_which_id_it_waits),
         HUB_TEST_4(an_activity_calls_an_entity_and_waits),
         HUB_TEST(an_operation_is_told_who_it_is_and_when),
         HUB_TEST_4(an_entity_starts_one_for_later_with_a_version_and_tags),

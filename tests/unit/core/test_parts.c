@@ -66,6 +66,29 @@ static void ids_are_utf8_without_what_urls_and_terminals_stumble_over(void **sta
     refuse(TEXT("a\xc2"), "UTF-8");
 }
 
+static void what_is_wrong_with_an_id_is_said_however_long_it_is(void **state)
+{
+    (void)state;
+    char ascii[LIMIT_INSTANCE_ID], wide[LIMIT_INSTANCE_ID * 3];
+    memset(ascii, 'a', sizeof ascii);
+    for (size_t i = 0; i < sizeof wide; i += 3) {
+        memcpy(wide + i, "\xe2\x82\xac", 3);
+    }
+    accept(text_make(ascii, sizeof ascii));
+    accept(text_make(wide, sizeof wide));
+    ascii[sizeof ascii - 1] = wide[sizeof wide - 3] = wide[sizeof wide - 2] =
+        wide[sizeof wide - 1] = '?';
+    refuse(text_make(ascii, sizeof ascii), "...' has a character that is not allowed");
+    refuse(text_make(ascii, sizeof ascii), "at byte 255");
+    refuse(text_make(wide, 768 - 2), "\xe2\x82\xac...' has a character that is not allowed");
+    ascii[0] = '@';
+    ascii[sizeof ascii - 1] = 'a';
+    refuse(text_make(ascii, sizeof ascii), "entities");
+    pd_error err;
+    assert_int_equal(entity_id_check(text_make(ascii, sizeof ascii), &err), PD_E_INVALID);
+    assert_non_null(strstr(err.text, "...' is not the id of an entity, which is \"@name@key\""));
+}
+
 static void partitions_are_xxh64_modulo_count(void **state)
 {
     (void)state;
@@ -347,6 +370,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_have_1_to_256_characters),
         cmocka_unit_test(ids_are_utf8_without_what_urls_and_terminals_stumble_over),
+        cmocka_unit_test(what_is_wrong_with_an_id_is_said_however_long_it_is),
         cmocka_unit_test(partitions_are_xxh64_modulo_count),
         cmocka_unit_test(partitions_get_about_the_same_number_of_ids),
         cmocka_unit_test(steps_of_a_few_need_no_heap),
