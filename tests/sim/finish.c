@@ -5,7 +5,9 @@
  *   F1  Every instance in the ledger ends, once its events are raised and its timers are due (G2).
  *   F2  Mailboxes are emptied, calls answered; what is left in the store is what the ledger has.
  *   F3  The partition asks to be woken no later than the earliest timer is due.
- *   F4  Outputs are those of the model: outcome.c. */
+ *   F4  Outputs are those of the model: outcome.c.
+ *   F5  Every operation that was asked for was done; no entity is locked, and nothing waits at one;
+ *       no money is lost. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,16 +14,16 @@
  *   L3  each instance after each commit: state, busy mark (C4), timers, progress and inbox fit its
  *       history, nothing is in the inbox and in history, nothing left the inbox without getting
  *       there; what another execution was owed of the events before is there, first, and in order;
+ *   L4  each letter: in its cause's commit it is in the mailbox of its receiver, in the order
+ *       of its sender, or has taken effect (C8); one that is received takes effect in that commit
+ *       (S6);
  *   L5  each operation of an entity (ledger_deed.c): it was asked for, takes effect once for each
  *       time it was asked for, not before its time, in the order of its sender, not when it was
  *       taken back; the state it was given is the one that those before it left, what it answers
  *       and asks for is the model's (box_model.h);
  *   L6  each entity after each commit (ledger_entity.c): its state is what the operations that took
  *       effect have made, busy mark (K5), timers and inbox fit; it is locked only by who asked;
- *       empty, it has no row;
- *   L4  each letter: in its cause's commit it is in the mailbox of its receiver, in the order
- *       of its sender, or has taken effect (C8); one that is received takes effect in that commit
- *       (S6). */
+ *       empty, it has no row. */
 #ifndef SIM_LEDGER_H
 #define SIM_LEDGER_H
 
