@@ -321,10 +321,12 @@ static void move_commit(struct sim *sim)
 
 /* ---- time, and the rest ---- */
 
+/* Somebody sets the clock: above all while a partition waits with what was due. */
 static void pass_time(struct sim *sim, int64_t us)
 {
-    if (sim->has_clock_steps && sim_chance(sim, 1, 8)) {
-        us = -us / 2; /* somebody sets the clock */
+    bool is_waiting = residents_wait_for_store(sim);
+    if (sim->has_clock_steps && sim_chance(sim, 1, is_waiting ? 3 : 8)) {
+        us = is_waiting ? -(int64_t)sim_below(sim, 900) * TIME_SECOND : -us / 2;
     }
     sim->now += us;
     sim_trace(sim, "time %" PRId64, sim->now);

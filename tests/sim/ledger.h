@@ -134,13 +134,14 @@ struct ledger_row {
 /* An operation that somebody has asked of an entity, known by the number in its input. */
 struct ledger_deed {
     struct text key, to, sender, request_id;
-    bool is_call, is_taken_back; /* taken back: somebody has asked for that */
-    time_us fire_at;             /* 0: at once */
-    uint64_t order;              /* when it was said last */
-    unsigned said, maybe, done;  /* maybe: it is not known whether it was said so often more */
-    uint64_t done_in;            /* which commit */
-    uint64_t void_since;         /* which commit: it was taken back; 0: not */
-    int64_t number, amount;      /* amount: of money that came to an account, so far */
+    bool is_call, is_taken_back;   /* taken back: somebody has asked for that */
+    bool is_of_history, is_inside; /* said in a history; in a critical section */
+    time_us fire_at;               /* 0: at once */
+    uint64_t order;                /* when it was said last */
+    unsigned said, maybe, done;    /* maybe: it is not known whether it was said so often more */
+    uint64_t done_in;              /* which commit */
+    uint64_t void_since;           /* which commit: it was taken back; 0: not */
+    int64_t number, amount;        /* amount: of money that came to an account, so far */
     struct text payload, failure_type; /* its last answer */
 };
 
@@ -249,6 +250,7 @@ struct ledger_deed *ledger_deed_find(const struct ledger *ledger, struct text pa
 struct ledger_saying {
     struct text to, sender, payload, request_id;
     bool is_call;
+    bool is_of_history, is_inside;
     time_us fire_at;
     bool is_sure; /* false: it may be lost on its way, or not be asked for after all */
 };
@@ -266,8 +268,9 @@ bool ledger_read_raise(const struct event *event, int64_t *ret_sender, int64_t *
 /* A completion of this step waits. */
 bool ledger_is_answered(const struct ledger_row *row, int32_t step);
 bool ledger_is_held(const struct ledger_row *row); /* its start waits for its time */
-/* Inside a critical section; or in one of the last turns, which a rewind would undo, it left one. */
+/* Inside a critical section. */
 bool ledger_is_locking(const struct ledger_row *row);
+/* Likewise; or it left one in one of the last turns, which a rewind would undo. */
 bool ledger_has_failed_locked(const struct ledger_row *row);
 const struct event *ledger_last_event(const struct ledger_turn *turns, size_t count);
 

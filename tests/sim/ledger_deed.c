@@ -83,6 +83,8 @@ struct ledger_deed *ledger_say(struct ledger *ledger, const struct ledger_saying
         deed->order = ++ledger->said;
         deed->void_since = 0;
         deed->fire_at = saying->fire_at;
+        deed->is_of_history = saying->is_of_history;
+        deed->is_inside = saying->is_inside;
         deed->request_id = text_copy(ledger->arena, saying->request_id);
         sim_put(&ledger->deeds_by_request, request_key(ledger, deed->to, deed->request_id), deed);
     }
@@ -115,6 +117,8 @@ static void say_of(struct ledger *ledger, const struct ledger_row *row, const st
                     .payload = event->payload,
                     .request_id = event->request_id,
                     .is_call = event->kind == EVENT_ENTITY_CALLED,
+                    .is_of_history = event->at != 0,
+                    .is_inside = ledger_is_locking(row),
                     .fire_at = event->fire_at,
                     .is_sure = !is_copy,
                 });
@@ -245,6 +249,11 @@ static struct ledger_deed *check_deed(struct running *r, const struct event *ope
               operation->at >= due && r->run->at > operation->at &&
                   (r->sim->has_clock_steps || r->run->now >= due),
               "'%.*s' does %.*s before its time", TEXT_ARGS(deed->to), TEXT_ARGS(deed->key));
+    bool is_named = operation->extra != NULL && operation->extra->has_parent;
+    bool is_known = deed->is_of_history && deed->said + deed->maybe == 1;
+    sim_check(r->sim, !is_known || is_named == (deed->is_call || deed->is_inside),
+              "'%.*s' is told %.*s, and %sby whom", TEXT_ARGS(deed->to), TEXT_ARGS(deed->key),
+              is_named ? "" : "not ");
     check_order(r, deed);
     deed->done++;
     deed->done_in = now;

@@ -175,7 +175,7 @@ void residents_look(struct sim *sim)
 bool residents_wait_for_store(const struct sim *sim)
 {
     for (unsigned i = 0; i < sim->partition_count; i++) {
-        if (sim->slots[i].partition->retry_at != 0) {
+        if (sim->slots[i].partition != NULL && sim->slots[i].partition->retry_at != 0) {
             return true;
         }
     }

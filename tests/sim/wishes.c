@@ -102,6 +102,12 @@ static struct order *some_taking_back(struct sim *sim)
     return order;
 }
 
+/* Of its signals that wait for their time. */
+static uint64_t last_delayed(const struct ledger_entity *entity)
+{
+    return entity->timer_count > 0 ? entity->inbox[entity->inbox_count - 1].arrival : 0;
+}
+
 static struct order *some_purge(struct sim *sim)
 {
     struct ledger_entity *entity = some_entity(sim);
@@ -116,6 +122,8 @@ static struct order *some_purge(struct sim *sim)
         order->letter.execution_id =
             text_of(arena_printf(&sim->arena, "%" PRId64, entity->updated_at));
     }
+    order->number = (int64_t)last_delayed(entity);
+    order->event.fire_at = (time_us)entity->number; /* in which row */
     entity->purges++;
     entity->purged_in = sim->ledger.commits + 1;
     return order;
@@ -207,6 +215,13 @@ static void check_purge(struct sim *sim, const struct order *order, uint64_t ask
               "'%.*s' is there, and was not found to be purged", TEXT_ARGS(entity->id));
     sim_check(sim, status != PD_E_STATE || text_is_present(order->letter.execution_id),
               "'%.*s' is not purged, and should be", TEXT_ARGS(entity->id));
+    bool is_same = entity->number == (uint64_t)order->event.fire_at;
+    for (size_t i = entity->inbox_count - entity->timer_count;
+         status == PD_OK && is_same && i < entity->inbox_count; i++) {
+        sim_check(sim, entity->inbox[i].arrival > (uint64_t)order->number,
+                  "'%.*s' was purged, and a signal still waits for its time",
+                  TEXT_ARGS(entity->id));
+    }
 }
 
 void wishes_answered(struct sim *sim, const struct order *order, uint64_t asked, pd_status status)
