@@ -97,7 +97,7 @@ void driver_begin(struct sim *sim)
     sim->slice_max = sim_chance(sim, 1, 3) ? 1 + (size_t)sim_below(sim, 3) : 0;
     sim->is_drop_mode = sim_chance(sim, 1, 4);
     sim->has_load_faults = sim_chance(sim, 1, 3);
-    sim->has_clock_steps = sim_chance(sim, 1, 4);
+    sim->has_clock_steps = sim_chance(sim, 1, sim->has_load_faults ? 2 : 6);
     sim->has_late_results = sim_chance(sim, 1, 2);
     sim->has_picky_workers = sim_chance(sim, 1, 4);
     sim->user.may_purge = sim_chance(sim, 1, 3);
