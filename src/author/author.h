@@ -55,7 +55,7 @@ struct author_finding {
 bool author_replay(struct runner *author, struct past *history, struct text instance_id,
                    uint64_t break_at, struct arena *arena, struct author_finding *ret);
 
-/* The calling thread is in the code of an orchestrator. */
+/* The calling thread is in the code of an orchestrator or an entity, or in what it deferred. */
 bool author_is_inside(void);
 
 #endif

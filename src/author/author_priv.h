@@ -235,6 +235,9 @@ static inline pd_orchestration *run_inside(void)
 pd_orchestration *run_new(struct shard *shard, const struct turn *turn);
 void run_drop(pd_orchestration *run); /* runs the defers; leaves the shard's map and list first */
 void run_free(pd_orchestration *run); /* a spare one */
+/* Resets the arena of a run, or of an operation, that is over. What was deferred is run on this
+ * thread, which all others of the partition wait for: so it is inside. */
+void run_release(struct arena *arena);
 void run_begin(pd_orchestration *run, const struct event *event);
 void run_resume(pd_orchestration *run);
 void run_end(pd_orchestration *run, const pd_failure *failure);     /* not from user code */

@@ -202,7 +202,7 @@ static void end(pd_entity *e)
     e->op = NULL;
     e->mem.outcomes = NULL;
     e->mem.recorded = e->mem.broken = NULL;
-    arena_reset(&e->arena);
+    run_release(&e->arena);
 }
 
 static void batch_main(struct co *co, void *argument)

@@ -18,9 +18,18 @@
 _Thread_local pd_orchestration *run_current __attribute__((tls_model("initial-exec")));
 _Thread_local pd_orchestration *run_judged __attribute__((tls_model("initial-exec")));
 
+static _Thread_local bool is_releasing __attribute__((tls_model("initial-exec")));
+
 bool author_is_inside(void)
 {
-    return run_inside() != NULL || entity_current != NULL;
+    return run_inside() != NULL || entity_current != NULL || is_releasing;
+}
+
+void run_release(struct arena *arena)
+{
+    is_releasing = true;
+    arena_reset(arena);
+    is_releasing = false;
 }
 
 enum {
@@ -73,11 +82,10 @@ void run_drop(pd_orchestration *run)
     assert_that(run_current == NULL);
     /* Before the stack goes: what was deferred may name locals of code that is paused. */
     bool is_large = arena_size(&run->arena) > SPARE_BYTES_MAX;
+    run_release(&run->arena);
     if (is_large) {
         arena_done(&run->arena);
         arena_init(&run->arena);
-    } else {
-        arena_reset(&run->arena);
     }
     co_drop(run->co);
     if (map_count(&run->queues) > 0) {

@@ -342,6 +342,42 @@ static void an_operation_cannot_use_the_hub(void **state)
     assert_false(ent_exists(kit, COUNTER("x")));
 }
 
+/* What is deferred runs on the partition's thread too: it would wait for itself, for ever. */
+static atomic_int released_status;
+
+static void starts_another(void *hub)
+{
+    pd_error err;
+    atomic_store(&released_status, (int)pd_hub_start(hub, "Echo", PD_NULL, NULL, NULL, &err));
+}
+
+static pd_result defers(pd_entity *e, pd_value input)
+{
+    pd_defer(e, starts_another, pd_user(e));
+    return pd_ok(e, input);
+}
+
+static pd_result defers_as_well(pd_orchestration *o, pd_value input)
+{
+    pd_defer(o, starts_another, pd_user(o));
+    return pd_ok(o, input);
+}
+
+static void what_was_deferred_cannot_use_the_hub_either(void **state)
+{
+    struct kit *kit = *state;
+    static const pd_function program[] = { PD_FUNCTION("Defers", defers),
+                                           PD_FUNCTION("DefersAsWell", defers_as_well) };
+    ent_work_with(kit, PD_PROGRAM(program), &(pd_worker_options){ .user = kit->hub });
+    atomic_store(&released_status, -1);
+    ent_assert_call(kit, PD_ENTITY("Defers", ""), "do", PD_VAL(1), "1");
+    assert_int_equal(atomic_load(&released_status), PD_E_STATE);
+    atomic_store(&released_status, -1);
+    kit_start(kit, "DefersAsWell", PD_VAL(2), "i", NULL);
+    kit_assert_ends(kit, "i", PD_RUN_COMPLETED, "2");
+    assert_int_equal(atomic_load(&released_status), PD_E_STATE);
+}
+
 /* ---- one at a time -------------------------------------------------------------------------- */
 
 static atomic_int inside, worst;
@@ -530,6 +566,7 @@ int main(void)
         HUB_TEST_4(
             a_start_under_the_id_of_one_that_lives_does_nothing_and_one_that_ended_is_replaced),
         HUB_TEST(an_operation_cannot_use_the_hub),
+        HUB_TEST(what_was_deferred_cannot_use_the_hub_either),
         HUB_TEST_4(operations_of_one_entity_never_overlap),
         HUB_TEST_4(a_clients_call_is_forgotten_when_it_was_answered),
         HUB_TEST(a_call_that_is_not_answered_in_time_names_who_waits),

@@ -550,11 +550,18 @@ static void an_entity_used_outside_of_its_operation_stops_the_process(void **sta
     assert_non_null(strstr(said, "0 failed Misuse: the context of an entity was used outside"));
 }
 
-static bool was_inside;
+static bool was_inside, was_inside_when_released;
+
+static void note_release(void *nothing)
+{
+    (void)nothing;
+    was_inside_when_released = author_is_inside();
+}
 
 static pd_result asks(pd_entity *e, pd_value input)
 {
     was_inside = author_is_inside();
+    pd_defer(e, note_release, NULL);
     return pd_ok(e, input);
 }
 
@@ -567,6 +574,7 @@ static void an_operation_is_inside(void **state)
     stand_call(&s, "x", NULL);
     (void)stand_run(&s);
     assert_true(was_inside);
+    assert_true(was_inside_when_released);
     assert_false(author_is_inside());
     stand_end(&s);
 }
