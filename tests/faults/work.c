@@ -5,7 +5,11 @@
 
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "fault_vfs.h"
 
 enum {
     COMMITS = 6,
@@ -370,4 +374,31 @@ void work_assert_all_done(struct work *work)
     assert_int_equal(mail.mailed, COMMITS);
     assert_int_equal(mail.paid, PAYMENTS);
     assert_int_equal(mail.accepted, MESSAGES);
+}
+
+/* ---- one run --------------------------------------------------------------------------------- */
+
+void work_begin(struct work *work)
+{
+    *work = (struct work){ .vfs = FAULT_VFS };
+    /* What is safe on this disk and what is not, the shim says: so it may be one of memory. */
+    const char *disk = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
+    (void)snprintf(work->folder, sizeof work->folder, "%s/perdure-faults.XXXXXX", disk);
+    assert_non_null(mkdtemp(work->folder));
+    (void)snprintf(work->path, sizeof work->path, "%s/hub.db", work->folder);
+    fault_install();
+}
+
+void work_end(struct work *work)
+{
+    static const char *const suffixes[] = { "", "-wal", "-shm", "-journal", "-lock", "-wake" };
+    work_close(work);
+    fault_settle();
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        char path[160];
+        (void)snprintf(path, sizeof path, "%s%s", work->path, suffixes[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(work->folder);
+    arena_done(&work->arena);
 }

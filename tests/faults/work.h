@@ -37,6 +37,13 @@ struct work {
     pd_error err;
 };
 
+/* More operations of the disk than any work needs. */
+enum { OPERATIONS_MAX = 2000 };
+
+/* In a folder of its own, which goes with it. */
+void work_begin(struct work *work);
+void work_end(struct work *work);
+
 pd_status work_open(struct work *work);
 void work_close(struct work *work);
 
