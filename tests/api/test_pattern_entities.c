@@ -4,6 +4,8 @@
  * one, one at a time, calls from a process that runs no engine. Whatever dies, what was promised
  * takes effect once.
  */
+#include <unistd.h>
+
 #include "entity_kit.h"
 #include "process_kit.h"
 
@@ -82,8 +84,7 @@ static void assert_sum(struct kit *kit)
 {
     int64_t sum = 0;
     for (int i = 0; i < ACCOUNTS; i++) {
-        ent_await_lock(kit, ACCOUNT(accounts[i]), NULL);
-        ent_await_backlog(kit, ACCOUNT(accounts[i]), 0);
+        ent_await_rest(kit, ACCOUNT(accounts[i]));
         sum += balance_of(kit, accounts[i]);
     }
     assert_int_equal(sum, ACCOUNTS * EACH);
@@ -150,8 +151,7 @@ static void money_is_conserved_when_owners_are_terminated_between_their_calls(vo
         (void)!pd_hub_terminate(kit->hub, id, NULL, false, &err);
     }
     for (int i = 0; i < ACCOUNTS; i++) { /* what was withdrawn may be gone: locks may not */
-        ent_await_lock(kit, ACCOUNT(accounts[i]), NULL);
-        ent_await_backlog(kit, ACCOUNT(accounts[i]), 0);
+        ent_await_rest(kit, ACCOUNT(accounts[i]));
         sum += balance_of(kit, accounts[i]);
     }
     assert_true(sum <= ACCOUNTS * EACH);
@@ -331,7 +331,8 @@ static void a_program_that_says_something_else_to_entities_is_found_out(void **s
     kit_start(kit, "Way", PD_VAL(1), "w", NULL);
     kit_assert_ends(kit, "w", PD_RUN_COMPLETED, "null");
     ent_await_state(kit, COUNTER("r"), "2");
-    snprintf(path, sizeof(path), "%s/pd-way.pda", kit->folder[0] != '\0' ? kit->folder : "/tmp");
+    snprintf(path, sizeof(path), "%s/pd-way-%d.pda", kit->folder[0] != '\0' ? kit->folder : "/tmp",
+             (int)getpid());
     kit_expect(pd_hub_export(kit->hub, NULL, path, NULL, &err), PD_OK, &err, "export");
     for (int i = 0; i < 4; i++) {
         bool has_text = false;
