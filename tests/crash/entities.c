@@ -8,9 +8,9 @@
  *   sum      is told 1, 2, 3, ... by tallies, and what flashes were lit with
  *   roll     is signed with numbers, each of which may be there once, some not before their time
  *   ticket   gives 1, 2, 3, ... to whoever calls; "refuse" does much, and fails
- *   account  a version and a balance; "put" needs the version that "get" gave, "touch" makes another
- *   flash    is lit, tells a sum, and deletes itself by a signal of its own
- *   boss     starts orchestrations
+ *   account  a version and a balance; "put" needs the version that "get" gave, "touch" makes
+ *   another flash    is lit, tells a sum, and deletes itself by a signal of its own boss     starts
+ *   orchestrations
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -85,10 +85,10 @@ static pd_result hold(pd_orchestration *o, pd_value key)
 }
 
 static const pd_function program[] = {
-    PD_FUNCTION("Hold", hold),   PD_FUNCTION("counter", counter),
-    PD_FUNCTION("Greet", greet), PD_FUNCTION("Echo", echo),   PD_FUNCTION("Fail", fail),
-    PD_FUNCTION("Ask", ask),     PD_FUNCTION("Nap", nap),     PD_FUNCTION("Family", family),
-    PD_FUNCTION("Need", need),   PD_FUNCTION("Needy", needy),
+    PD_FUNCTION("Hold", hold),   PD_FUNCTION("counter", counter), PD_FUNCTION("Greet", greet),
+    PD_FUNCTION("Echo", echo),   PD_FUNCTION("Fail", fail),       PD_FUNCTION("Ask", ask),
+    PD_FUNCTION("Nap", nap),     PD_FUNCTION("Family", family),   PD_FUNCTION("Need", need),
+    PD_FUNCTION("Needy", needy),
 };
 
 int main(int argc, char **argv)

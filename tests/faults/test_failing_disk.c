@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The SQLite store on a disk that fails or is full (fault_vfs.h), at each of its operations in turn.
- * The call says PD_E_UNAVAILABLE and that one may try again; what the store then shows is either
- * without the commit or with it; doing it again brings the work to its end; and a crash after that
- * loses nothing. */
+ * The SQLite store on a disk that fails or is full (fault_vfs.h), at each of its operations in
+ * turn. The call says PD_E_UNAVAILABLE and that one may try again; what the store then shows is
+ * either without the commit or with it; doing it again brings the work to its end; and a crash
+ * after that loses nothing. */
 #include "work.h"
 
 #include "fault_vfs.h"

@@ -129,8 +129,8 @@ static struct order *some_purge(struct sim *sim)
     return order;
 }
 
-/* As whoever tidies up says it, of a lock whose owner is gone; of one that lives, the section or the
- * execution is another, and nothing may come of it. */
+/* As whoever tidies up says it, of a lock whose owner is gone; of one that lives, the section or
+ * the execution is another, and nothing may come of it. */
 static struct order *some_unlocking(struct sim *sim)
 {
     const struct ledger_entity *entity = some_entity(sim);

@@ -110,6 +110,12 @@ static void pick_set(struct trial *trial, char *ret, size_t size, const char **f
 }
 
 /* Unlocking all of the set; some do it twice, or what they do not hold. */
+static void append(char *to, size_t size, const char *text)
+{
+    size_t used = strlen(to);
+    snprintf(to + used, size - used, "%s", text);
+}
+
 static void unlock_all(char *script, size_t size, const char *set)
 {
     char copy[64];
@@ -140,7 +146,7 @@ static void start_some(struct trial *trial)
         snprintf(script, sizeof script, "lock:s:%s | call:%s:say:[%d; | call:%s:say:%d]; |", set, e,
                  n, e, n);
         unlock_all(script, sizeof script, set);
-        strcat(script, end);
+        append(script, sizeof script, end);
         break;
     case 1: /* ended inside */
         snprintf(script, sizeof script, "lock:s:%s | call:%s:say:<%d; |%s", set, e, n, end);
@@ -149,13 +155,13 @@ static void start_some(struct trial *trial)
         snprintf(script, sizeof script, "lock:s:%s | signal:%s:say:[%d; signal:%s:say:%d];", set, e,
                  n, e, n);
         unlock_all(script, sizeof script, set);
-        strcat(script, end);
+        append(script, sizeof script, end);
         break;
     case 3: /* a call behind the request: done while it holds the lock */
         snprintf(script, sizeof script, "lock:s:%s signal:%s:say:[%d; | signal:%s:say:%d];", set, e,
                  n, e, n);
         unlock_all(script, sizeof script, set);
-        strcat(script, end);
+        append(script, sizeof script, end);
         break;
     case 4: /* no section */
         snprintf(script, sizeof script, "signal:%s:say:<%d; signal:%s:say:%d>; | end", e, n, e, n);
