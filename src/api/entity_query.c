@@ -145,7 +145,7 @@ static bool is_asked_for(const struct listing *list, struct text id)
                                           list->key_prefix);
 }
 
-/* Those of a page of the store that are asked for, until there are enough; how many it looked at. */
+/* Those of a page of the store that are asked for, until there are enough; how many were seen. */
 static pd_status take(const struct listing *list, const struct entity_page *found,
                       pd_entity_page *page, size_t *ret_looked, pd_error *err)
 {

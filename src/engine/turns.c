@@ -129,7 +129,7 @@ static enum runner_answer ask_entity(struct partition *partition, const struct t
     return answer;
 }
 
-/* T5. What its operations ask for beyond what can be kept fails them: it would be tried for ever. */
+/* T5. What its operations ask for beyond what can be kept fails them: else it is tried for ever. */
 static void run_batch(struct partition *partition, time_us now, const struct turn *turn)
 {
     static const struct failure too_large = {
