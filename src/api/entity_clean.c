@@ -22,7 +22,8 @@ struct cleaning {
     struct letter letters[LIMIT_PURGE_BATCH];
     size_t count;
     struct arena texts; /* of the letters */
-    struct arena found; /* of a page, or of a look at an owner */
+    struct arena found; /* of a page */
+    struct arena look;  /* of a look at an owner, with all its payloads, and at what it locked */
     pd_cleaned done;
 };
 
@@ -104,15 +105,16 @@ static pd_status is_orphan(struct cleaning *c, const struct entity_record *entit
     bool is_found = false;
     bool is_coming = false;
     *ret = false;
+    arena_reset(&c->look);
     pd_status status =
-        store->ops->load_instance(store, entity->lock_owner, 0, &c->found, &owner, &is_found, err);
+        store->ops->load_instance(store, entity->lock_owner, 0, &c->look, &owner, &is_found, err);
     if (status != PD_OK || (is_found && !run_state_is_final(owner.state) &&
                             text_equal(owner.execution_id, entity->lock_execution))) {
         return status;
     }
     status = mail_holds_for(hub, MESSAGE_UNLOCK, entity->id, TEXT_ABSENT, &is_coming, err);
     if (status == PD_OK && !is_coming) {
-        status = store->ops->load_entity(store, entity->id, 0, &c->found, &now, &is_found, err);
+        status = store->ops->load_entity(store, entity->id, 0, &c->look, &now, &is_found, err);
         *ret = status == PD_OK && is_found && text_equal(now.lock_section, entity->lock_section);
     }
     return status;
@@ -173,6 +175,7 @@ pd_status pd_hub_clean_entities(pd_hub *hub, pd_cleaned *ret, pd_error *err)
     if (ret != NULL) {
         *ret = c->done;
     }
+    arena_done(&c->look);
     arena_done(&c->found);
     arena_done(&c->texts);
     arena_done(&arena);
