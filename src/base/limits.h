@@ -92,9 +92,9 @@
 #define LIMIT_ENTITIES_RESIDENT 25000
 #define LIMIT_ENTITY_BYTES_RESIDENT (64 * 1024 * 1024)
 
-/* Of one entity so many of these bytes are counted at most: one that alone is over the limit would
- * go after each operation, and come back with the next. */
-#define LIMIT_ENTITY_BYTES_COUNTED (LIMIT_ENTITY_BYTES_RESIDENT / 4)
+/* Of what waits for one entity so many bytes are counted at most. It comes back much slower than a
+ * state does, so a few for which very much waits stay, whatever they take. */
+#define LIMIT_ENTITY_WAITING_COUNTED (LIMIT_ENTITY_BYTES_RESIDENT / 64)
 
 /* ---- managing ---- */
 

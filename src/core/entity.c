@@ -133,9 +133,10 @@ void entity_set_state(struct instance *instance, struct text state)
 
 size_t entity_count_bytes(struct entity *entity)
 {
-    size_t bytes = entity->state_size + entity->waiting_bytes;
-    return entity->counted =
-               bytes < LIMIT_ENTITY_BYTES_COUNTED ? bytes : LIMIT_ENTITY_BYTES_COUNTED;
+    size_t waiting = entity->waiting_bytes < LIMIT_ENTITY_WAITING_COUNTED
+                         ? entity->waiting_bytes
+                         : LIMIT_ENTITY_WAITING_COUNTED;
+    return entity->counted = entity->state_size + waiting;
 }
 
 void entity_note_change(struct core *core, struct instance *instance, time_us now)
