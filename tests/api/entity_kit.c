@@ -318,21 +318,6 @@ void ent_await_backlog(struct kit *kit, pd_entity_id entity, size_t wanted)
     }
 }
 
-void ent_await_rest(struct kit *kit, pd_entity_id entity)
-{
-    int64_t until = kit_now_ms() + PATIENCE_MS;
-    for (bool is_so = false; !is_so;) {
-        pd_entity_view *view = look(kit, entity);
-        is_so = view == NULL ||
-                (pd_entity_view_locked_by(view) == NULL && pd_entity_view_backlog(view) == 0);
-        pd_entity_view_free(view);
-        if (!is_so && kit_now_ms() > until) {
-            fail_msg("@%s@%s does not come to rest", entity.name, entity.key);
-        }
-        kit_sleep_ms(is_so ? 0 : 2);
-    }
-}
-
 void ent_await_status(struct kit *kit, const char *id, const char *json)
 {
     int64_t until = kit_now_ms() + PATIENCE_MS;

@@ -46,8 +46,6 @@ void ent_await_state(struct kit *kit, pd_entity_id entity, const char *json);
 /* Until it is locked by this instance; NULL: by nobody. */
 void ent_await_lock(struct kit *kit, pd_entity_id entity, const char *id);
 void ent_await_backlog(struct kit *kit, pd_entity_id entity, size_t wanted);
-/* Both at once: nobody has locked it, and nothing waits. */
-void ent_await_rest(struct kit *kit, pd_entity_id entity);
 
 /* Until the instance's status is this JSON. */
 void ent_await_status(struct kit *kit, const char *id, const char *json);

@@ -70,13 +70,19 @@ static const pd_function program[] = {
 
 /* ---- money ---------------------------------------------------------------------------------- */
 
+/* When it is free. The request of an owner that was terminated still travels, and what gives the
+ * locks back behind it: so one that was free may be locked once more, for a moment. */
 static int64_t balance_of(struct kit *kit, const char *key)
 {
-    pd_entity_view *view = ent_fetch(kit, ACCOUNT(key));
-    int64_t balance = pd_int(pd_entity_view_state(view));
-    assert_null(pd_entity_view_locked_by(view));
+    int64_t until = kit_now_ms() + 30000, balance = 0;
+    for (bool is_free = false; !is_free; kit_sleep_ms(is_free ? 0 : 2)) {
+        pd_entity_view *view = ent_fetch(kit, ACCOUNT(key));
+        balance = pd_int(pd_entity_view_state(view));
+        is_free = pd_entity_view_locked_by(view) == NULL && pd_entity_view_backlog(view) == 0;
+        pd_entity_view_free(view);
+        assert_true(is_free || kit_now_ms() < until);
+    }
     assert_true(balance >= 0);
-    pd_entity_view_free(view);
     return balance;
 }
 
@@ -84,7 +90,6 @@ static void assert_sum(struct kit *kit)
 {
     int64_t sum = 0;
     for (int i = 0; i < ACCOUNTS; i++) {
-        ent_await_rest(kit, ACCOUNT(accounts[i]));
         sum += balance_of(kit, accounts[i]);
     }
     assert_int_equal(sum, ACCOUNTS * EACH);
@@ -135,7 +140,7 @@ static void money_is_conserved_whenever_the_engine_is_killed(void **state)
     assert_sum(kit);
 }
 
-static void money_is_conserved_when_owners_are_terminated_between_their_calls(void **state)
+static void no_money_is_made_and_no_lock_left_when_owners_are_terminated(void **state)
 {
     struct kit *kit = *state;
     enum { TRANSFERS = 60 };
@@ -151,7 +156,6 @@ static void money_is_conserved_when_owners_are_terminated_between_their_calls(vo
         (void)!pd_hub_terminate(kit->hub, id, NULL, false, &err);
     }
     for (int i = 0; i < ACCOUNTS; i++) { /* what was withdrawn may be gone: locks may not */
-        ent_await_rest(kit, ACCOUNT(accounts[i]));
         sum += balance_of(kit, accounts[i]);
     }
     assert_true(sum <= ACCOUNTS * EACH);
@@ -402,7 +406,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         FILE_TEST(money_is_conserved_whenever_the_engine_is_killed),
-        HUB_TEST_4(money_is_conserved_when_owners_are_terminated_between_their_calls),
+        HUB_TEST_4(no_money_is_made_and_no_lock_left_when_owners_are_terminated),
         HUB_TEST_4(an_aggregator_hears_each_of_many_senders_once),
         FILE_TEST(a_signal_that_was_promised_takes_effect_once_whenever_the_engine_is_killed),
         HUB_TEST_4(a_section_excludes_others_while_it_waits),
