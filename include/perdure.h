@@ -405,7 +405,7 @@ PD_API void        pd_cancel_signal_(pd_orchestration *o, pd_entity_id id, const
  * entities, 1 to 256, in one order that is the same for everybody: so two sections cannot wait for
  * each other. From then on only what it says to them is done; whatever others say stands in line.
  * The lock is durable: it holds while the process is down. It is given back at the end of the
- * block, and however the orchestration ends or continues as new.
+ * block, and however the orchestration ends or continues as new: soon after, by what that sends.
  *
  * Inside, so that nothing can wait in a circle, these leave with "Misuse": another section; a
  * child; a call to an entity that is not locked; a signal to one that is; a second call to an
