@@ -197,10 +197,12 @@ check "every wait replayed, too" equal "5 orchestrations have changed shared.txt
     "$(PD_REPLAY=always timeout 60 ./synchronize 5 shared.txt sqlite:replay.db)"
 check "and none is lost" equal 25 "$(cat shared.txt)"
 
-# The bank: killed again and again, wherever it happens to be.
+# The bank: killed again and again, wherever it happens to be, with more to do each time.
 kills=0
+count=0
 for pause in 0.05 0.1 0.03 0.2 0.07 0.15 0.02 0.12; do
-    ./bank 600 >bank.out 2>&1 &
+    count=$((count + 600))
+    ./bank "$count" >bank.out 2>&1 &
     victim=$!
     children=$victim
     sleep "$pause"
@@ -208,8 +210,8 @@ for pause in 0.05 0.1 0.03 0.2 0.07 0.15 0.02 0.12; do
     wait "$victim" 2>/dev/null
 done
 check "the bank was killed in the middle" test "$kills" -ge 4
-check "and holds what it held" sh -c 'timeout 120 ./bank 600 >bank.out && cat bank.out &&
-    grep -q "^600 transfers, .* hold 10000$" bank.out'
+check "and holds what it held" sh -c 'timeout 120 ./bank "$1" >bank.out && cat bank.out &&
+    grep -q "^$1 transfers, .* hold 10000$" bank.out' sh "$count"
 check "no account is locked" equal 0 \
     "$(sqlite3 bank.db 'SELECT count(*) FROM perdure_lock')"
 check "nobody stands in line" equal 0 "$(sqlite3 bank.db 'SELECT count(*) FROM inbox')"
