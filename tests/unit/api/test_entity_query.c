@@ -44,7 +44,7 @@ static const pd_function program[] = { PD_FUNCTION("thing", keep) };
 static int open_hub(void **state)
 {
     static pd_signal signals[MANY];
-    static char keys[MANY][8];
+    static char keys[MANY][16];
     pd_error err;
     size_t found = 0;
     (void)state;
