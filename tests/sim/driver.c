@@ -321,12 +321,10 @@ static void move_commit(struct sim *sim)
 
 /* ---- time, and the rest ---- */
 
-/* Somebody sets the clock: above all while a partition waits with what was due. */
 static void pass_time(struct sim *sim, int64_t us)
 {
-    bool is_waiting = residents_wait_for_store(sim);
-    if (sim->has_clock_steps && sim_chance(sim, 1, is_waiting ? 3 : 8)) {
-        us = is_waiting ? -(int64_t)sim_below(sim, 900) * TIME_SECOND : -us / 2;
+    if (sim->has_clock_steps && sim_chance(sim, 1, 8)) {
+        us = -us / 2; /* somebody sets the clock */
     }
     sim->now += us;
     sim_trace(sim, "time %" PRId64, sim->now);
@@ -347,8 +345,12 @@ static void time_wake(struct sim *sim)
     }
 }
 
+/* Above all the clock is set back while a partition waits with what was due. */
 static void run(struct sim *sim, struct slot *slot)
 {
+    if (sim->has_clock_steps && residents_wait_for_store(sim) && sim_chance(sim, 1, 2)) {
+        pass_time(sim, -(int64_t)sim_below(sim, 900) * TIME_SECOND);
+    }
     bool more = partition_run(slot->partition, sim->now);
     sim_trace(sim, "run: %d", more);
     calls_look(sim);
