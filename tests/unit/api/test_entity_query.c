@@ -49,6 +49,10 @@ static int open_hub(void **state)
     size_t found = 0;
     (void)state;
     hub = pd_hub_open("memory:", &err);
+    real = hub->store->ops;
+    counting = *real;
+    counting.query_entities = count_query;
+    hub->store->ops = &counting; /* before there are threads */
     worker = hub != NULL ? pd_worker_start(hub, PD_PROGRAM(program), NULL, &err) : NULL;
     for (int i = 0; i < MANY; i++) {
         snprintf(keys[i], sizeof keys[i], "%04d", i);
@@ -66,17 +70,12 @@ static int open_hub(void **state)
         pd_entity_view_free(last);
         nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
     }
-    real = hub->store->ops;
-    counting = *real;
-    counting.query_entities = count_query;
-    hub->store->ops = &counting;
     return found == 0;
 }
 
 static int close_hub(void **state)
 {
     (void)state;
-    hub->store->ops = real;
     pd_hub_close(hub);
     return 0;
 }
