@@ -63,6 +63,61 @@ function(perdure_program target name)
     perdure_strip(${target})
 endfunction()
 
+# The rooms that need sockets, as objects: net and grpc; and broker, of the server.
+function(perdure_network)
+    pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2>=1.52)
+    pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent>=2.1.12)
+    pkg_check_modules(EVENT_OPENSSL REQUIRED IMPORTED_TARGET libevent_openssl>=2.1.12)
+    pkg_check_modules(EVENT_PTHREADS REQUIRED IMPORTED_TARGET libevent_pthreads>=2.1.12)
+    pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET openssl>=3.0)
+    pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
+    perdure_room_sources(sources net grpc)
+    add_library(perdure_network STATIC ${sources})
+    set_target_properties(perdure_network PROPERTIES
+        INTERPROCEDURAL_OPTIMIZATION ${PERDURE_LTO} LINKER_LANGUAGE C
+        ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/internal")
+    target_include_directories(perdure_network PUBLIC src include)
+    target_link_libraries(perdure_network PRIVATE perdure_flags)
+    target_link_libraries(perdure_network PUBLIC PkgConfig::NGHTTP2 PkgConfig::EVENT_OPENSSL
+        PkgConfig::EVENT_PTHREADS PkgConfig::EVENT PkgConfig::OPENSSL PkgConfig::ZLIB
+        Threads::Threads)
+endfunction()
+
+# src/remote/*.c -> lib/perdure-grpc.so, which libperdure opens for grpc: URLs. Exports one name.
+function(perdure_module)
+    perdure_room_sources(sources remote)
+    add_library(perdure_module MODULE ${sources})
+    set_target_properties(perdure_module PROPERTIES
+        PREFIX "" OUTPUT_NAME perdure-grpc LINKER_LANGUAGE C
+        INTERPROCEDURAL_OPTIMIZATION ${PERDURE_LTO})
+    target_include_directories(perdure_module PRIVATE src include)
+    target_compile_definitions(perdure_module PRIVATE PERDURE_VERSION="${PROJECT_VERSION}")
+    target_link_libraries(perdure_module PRIVATE perdure_flags perdure_network perdure_objects)
+    target_link_options(perdure_module PRIVATE -Wl,--gc-sections -Wl,--exclude-libs,ALL)
+    perdure_strip(perdure_module)
+endfunction()
+
+# src/server/*.c and the broker -> bin/perdured; all but its main also for tests.
+function(perdure_server)
+    perdure_room_sources(sources broker server)
+    list(FILTER sources EXCLUDE REGEX "/src/server/main[.]c$")
+    add_library(perdure_served STATIC ${sources})
+    set_target_properties(perdure_served PROPERTIES
+        INTERPROCEDURAL_OPTIMIZATION ${PERDURE_LTO} LINKER_LANGUAGE C
+        ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/internal")
+    target_compile_definitions(perdure_served PRIVATE PERDURE_VERSION="${PROJECT_VERSION}")
+    target_link_libraries(perdure_served PRIVATE perdure_flags)
+    target_link_libraries(perdure_served PUBLIC perdure_network perdure_objects)
+    if(EXISTS "${PROJECT_SOURCE_DIR}/src/server/main.c")
+        add_executable(perdured "${PROJECT_SOURCE_DIR}/src/server/main.c")
+        target_compile_definitions(perdured PRIVATE PERDURE_VERSION="${PROJECT_VERSION}")
+        target_link_libraries(perdured PRIVATE perdure_flags perdure_served)
+        target_link_options(perdured PRIVATE -Wl,--gc-sections)
+        set_target_properties(perdured PROPERTIES INTERPROCEDURAL_OPTIMIZATION ${PERDURE_LTO})
+        perdure_strip(perdured)
+    endif()
+endfunction()
+
 # src/cli/*.c -> bin/perdure
 function(perdure_command)
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/cli/*.c")
@@ -127,7 +182,8 @@ function(perdure_test target)
     target_link_libraries(${target} PRIVATE perdure_flags perdure_objects PkgConfig::CMOCKA)
 endfunction()
 
-# Every test_*.c of the folder is a test; its other .c files are linked into each of them.
+# Every test_*.c of the folder is a test; its other .c files are linked into each of them, and the
+# libraries that are named.
 function(perdure_test_folder folder)
     if(EXISTS "${PROJECT_SOURCE_DIR}/${folder}/CMakeLists.txt")
         add_subdirectory("${PROJECT_SOURCE_DIR}/${folder}" "${PROJECT_BINARY_DIR}/${folder}")
@@ -142,6 +198,7 @@ function(perdure_test_folder folder)
         get_filename_component(name "${test}" NAME_WE)
         string(REPLACE "/" "_" prefix "${folder}")
         perdure_test(${prefix}_${name} "${test}" ${shared})
+        target_link_libraries(${prefix}_${name} PRIVATE ${ARGN})
     endforeach()
 endfunction()
 
@@ -150,6 +207,12 @@ function(perdure_tests)
     foreach(room base core json co wire store author engine api cli)
         perdure_test_folder(tests/unit/${room})
     endforeach()
+    if(PERDURE_SERVER)
+        foreach(room net grpc remote broker server)
+            perdure_test_folder(tests/unit/${room} perdure_served)
+        endforeach()
+        perdure_test_folder(tests/server perdure_served)
+    endif()
     foreach(kind store api golden sim crash faults)
         perdure_test_folder(tests/${kind})
     endforeach()

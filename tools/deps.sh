@@ -5,8 +5,10 @@
 #   need build test   what ./test takes
 
 packages_build="gcc libc6-dev binutils make cmake ninja-build pkg-config
-    libsqlite3-dev libjansson-dev libxxhash-dev libsmartcols-dev"
-packages_test="g++ clang clang-format libcmocka-dev sqlite3 protobuf-compiler"
+    libsqlite3-dev libjansson-dev libxxhash-dev libsmartcols-dev
+    libnghttp2-dev libevent-dev libssl-dev zlib1g-dev protobuf-compiler"
+packages_test="g++ clang clang-format libcmocka-dev sqlite3
+    nghttp2-client python3-grpcio python3-protobuf curl openssl"
 
 missing_packages() {
     for package in "$@"; do

@@ -58,6 +58,7 @@ static const char **payload_column(enum event_kind kind, pd_history_event *row)
     case EVENT_LOCK_GRANTED:
     case EVENT_UNLOCK_SENT:
     case EVENT_SIGNAL_CANCELLED:
+    case EVENT_TRACE_NOTED:
     case EVENT_UNKNOWN: return NULL;
     }
     return NULL;

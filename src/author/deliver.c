@@ -19,8 +19,8 @@ static pd_task *open_step(pd_orchestration *run, int32_t ref, enum task_kind awa
 
 static void deliver_failure(pd_orchestration *run, const struct event *event, enum task_kind awaits)
 {
-    static const struct failure unknown = { TEXT_INIT("Unknown"), TEXT_INIT(""), NULL, NULL,
-                                            false };
+    static const struct failure unknown = { .type = TEXT_INIT("Unknown"),
+                                            .message = TEXT_INIT("") };
     pd_task *task = open_step(run, event->ref, awaits);
     if (task == NULL) {
         return; /* R3 */
@@ -89,6 +89,7 @@ void run_deliver(pd_orchestration *run, const struct event *event)
     case EVENT_LOCK_REQUESTED:
     case EVENT_UNLOCK_SENT:
     case EVENT_SIGNAL_CANCELLED:
+    case EVENT_TRACE_NOTED:
     case EVENT_CHANGE_MARKED: break;
     }
 }

@@ -19,6 +19,7 @@ enum event_kind action_event_kind(const struct action *action)
     case ACTION_UNLOCK: return EVENT_UNLOCK_SENT;
     case ACTION_CANCEL: return EVENT_STEP_CANCELLED;
     case ACTION_MARK_CHANGE: return EVENT_CHANGE_MARKED;
+    case ACTION_NOTE_TRACE: return EVENT_TRACE_NOTED;
     case ACTION_START:
     case ACTION_COMPLETE:
     case ACTION_CONTINUE_AS_NEW: break;

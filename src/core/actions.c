@@ -120,6 +120,10 @@ void action_carry_out(struct core *core, time_us now, struct instance *instance,
         event.kind = EVENT_CHANGE_MARKED;
         event.id = EVENT_NO_ID;
         break;
+    case ACTION_NOTE_TRACE:
+        event.kind = EVENT_TRACE_NOTED;
+        event.id = EVENT_NO_ID;
+        break;
     case ACTION_COMPLETE:
         event.kind = EVENT_EXECUTION_COMPLETED;
         event.outcome = action->outcome;

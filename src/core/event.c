@@ -59,7 +59,8 @@ enum event_role event_role(enum event_kind kind)
     case EVENT_ENTITY_CALLED:
     case EVENT_LOCK_REQUESTED:
     case EVENT_UNLOCK_SENT:
-    case EVENT_SIGNAL_CANCELLED: return ROLE_ASKED;
+    case EVENT_SIGNAL_CANCELLED:
+    case EVENT_TRACE_NOTED: return ROLE_ASKED;
     case EVENT_EXECUTION_COMPLETED:
     case EVENT_EXECUTION_TERMINATED: return ROLE_END;
     }

@@ -49,7 +49,8 @@
     /* Ours: other readers of the protocol skip them. */        \
     X(STEP_CANCELLED, 100, "StepCancelled")                     \
     X(CHANGE_MARKED, 101, "ChangeMarked")                       \
-    X(SIGNAL_CANCELLED, 102, "EntitySignalCancelled")
+    X(SIGNAL_CANCELLED, 102, "EntitySignalCancelled")           \
+    X(TRACE_NOTED, 103, "TraceNoted")
 
 enum event_kind {
     EVENT_UNKNOWN = 0, /* a kind of a newer version: kept as bytes, ignored by replay */
@@ -91,6 +92,9 @@ struct failure {
     const struct failure *cause; /* NULL: none; at most LIMIT_FAILURE_DEPTH deep */
     const struct failure *next;  /* another cause of the same failure; NULL: the last one */
     bool is_final;               /* retrying cannot help */
+    /* Present: the encoded TaskFailureDetails, which may say more than we know of (stack traces,
+     * properties); written as it is. */
+    struct text raw;
 };
 
 #define EVENT_NO_ID (-1)
@@ -107,6 +111,8 @@ struct event_extra {
     struct text tags;     /* EXECUTION_STARTED, TASK_SCHEDULED, CHILD_CREATED: see tags.h in base */
     struct text progress; /* JSON: of the attempt before (TASK_SCHEDULED), of this (TASK_FAILED) */
     struct task_limits limits; /* TASK_SCHEDULED */
+    /* EXECUTION_STARTED, TASK_SCHEDULED, CHILD_CREATED: an encoded TraceContext of whoever asked */
+    struct text trace;
     /* TASK_SCHEDULED, CHILD_CREATED, TIMER_CREATED: 1 + the step that a retry policy answers with
      * this one (a failed attempt, or the timer after it); 0: the code itself asked. */
     int32_t retry_of;
@@ -135,7 +141,9 @@ struct event {
      * ENTITY_SIGNALED, ENTITY_CALLED: the operation */
     struct text name;
     struct text version;
-    struct text payload;     /* JSON text: input, result, data or reason, whichever the kind has */
+    /* JSON text: input, result, data or reason, whichever the kind has. TRACE_NOTED: an encoded
+     * OrchestrationTraceContext. */
+    struct text payload;
     struct text instance_id; /* EXECUTION_STARTED; CHILD_CREATED: the child; EVENT_SENT: to whom;
                                 ENTITY_*, UNLOCK_SENT, SIGNAL_CANCELLED: to which entity, asked for
                                 in a history (a message knows whom it is for) */
@@ -173,6 +181,7 @@ enum action_kind {
     ACTION_START,
     ACTION_CANCEL,      /* id: an open step (task, timer or child) that nobody waits for any more */
     ACTION_MARK_CHANGE, /* name; no step */
+    ACTION_NOTE_TRACE,  /* payload: as in TRACE_NOTED; no step */
     ACTION_COMPLETE,    /* outcome, payload, failure; it or the next one is the last */
     ACTION_CONTINUE_AS_NEW, /* payload: the next input; version: absent keeps it; kept */
 };

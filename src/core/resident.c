@@ -72,6 +72,7 @@ void resident_fold(struct instance *instance, const struct event *event)
     case EVENT_UNLOCK_SENT:
         (void)section_release(&instance->steps, event->request_id, event->instance_id);
         break;
+    case EVENT_TRACE_NOTED:
     case EVENT_UNKNOWN:
     case EVENT_EXECUTION_STARTED:
     case EVENT_EXECUTION_COMPLETED:

@@ -4,8 +4,8 @@
  *
  * A turn takes an instance from one durable state to the next: new events in, actions out. Core
  * hands turns out and takes results back; a runner runs user code in between. The runner of the
- * embedded engine is the author room; a server's runner is a worker at the other end of a stream;
- * a test's runner is a script. Core and engine know only this header.
+ * embedded engine is the author room; a server's is the broker, behind which workers are at the other
+ * end of streams; a test's is a script. Core and engine know only this header.
  *
  *   T1  events[0] is ORCHESTRATOR_STARTED, and its time is "now" for the orchestrator. In turn 1
  *       events[1] is EXECUTION_STARTED. The rest are completions and raised events, as they
@@ -16,7 +16,11 @@
  *       answers RUNNER_NEEDS_HISTORY again.
  *   T3  The same past, events and code give the same actions, byte for byte, for ever.
  *   T4  Result text lives in the arena passed in, until the caller resets it; the array of actions
- *       until the runner is called again for the partition. */
+ *       until the runner is called again for the partition.
+ *   T8  A runner may answer RUNNER_LATER: the turn stays open, and what it was handed is no longer
+ *       looked at once the call returns. Its result comes by engine_end_turn, with the turn's
+ *       ticket, or it is given back by engine_return_turn and is offered again, with the same
+ *       events first. A ticket that no open turn has is of one that is over: it changes nothing. */
 #ifndef CORE_TURN_H
 #define CORE_TURN_H
 
@@ -27,8 +31,9 @@
 struct turn {
     uint64_t row;
     uint64_t number; /* 1, 2, 3 ... within the instance; 0: of an entity */
+    uint64_t serial; /* of this handing out, never used again by any life of the partition */
     unsigned partition;
-    struct text instance_id, execution_id;
+    struct text instance_id, execution_id, name, version; /* of an entity: only its id */
     const struct event *events;
     size_t event_count;
     bool is_past_durable; /* all earlier turns are committed, so their history can be loaded */
@@ -70,7 +75,19 @@ struct past {
      * False: it cannot be read, and whoever made the past knows why. */
     bool (*read)(struct past *, size_t at, struct turn_events *ret);
     size_t turn_count;
+    const struct text *chunks; /* each turn as it is stored, an encoded HistoryChunk; may be NULL */
 };
+
+/* Names an open turn to the engine (T8). */
+struct turn_ticket {
+    uint64_t row, serial;
+    unsigned partition;
+};
+
+static inline struct turn_ticket turn_ticket_of(const struct turn *turn)
+{
+    return (struct turn_ticket){ turn->row, turn->serial, turn->partition };
+}
 
 struct turn_result {
     const struct action
@@ -112,12 +129,13 @@ enum runner_answer {
     RUNNER_DONE,
     RUNNER_NEEDS_HISTORY,
     RUNNER_LEAVES, /* not for this worker (its version differs): nothing was done, keep the turn */
+    RUNNER_LATER,  /* T8 */
 };
 
 struct runner;
 
 struct runner_ops {
-    unsigned version; /* 3; fields are only ever appended */
+    unsigned version; /* 4; fields are only ever appended */
 
     /* Runs one turn of an orchestration; always called from the same thread for one partition. past
      * NULL: not loaded. */
@@ -148,6 +166,22 @@ struct runner_ops {
      * Result text lives in the arena, as that of a turn (T4), or in what the turn lends. */
     enum runner_answer (*entity)(struct runner *, const struct turn *, struct arena *,
                                  struct entity_result *ret);
+
+    /* ---- version 4; each may be NULL ---- */
+
+    /* Takes an activity, to be run elsewhere: the runner owns it until engine_end_activity. False:
+     * it is to be run here, by `activity`. On the thread that committed its request; may not block.
+     */
+    bool (*dispatch)(struct runner *, struct activity *);
+
+    /* Nobody waits any more for activities that were dispatched: of this step, or EVENT_NO_ID: of
+     * all of the row. Same thread as dispatch, before activities of the same commit. */
+    void (*cancel)(struct runner *, unsigned partition, uint64_t row, int32_t id);
+
+    /* The turn that ended with this number became these bytes of history, an encoded HistoryChunk,
+     * borrowed. Not for one that another execution follows. Same thread as turn. */
+    void (*record)(struct runner *, unsigned partition, uint64_t row, uint64_t number,
+                   struct text bytes);
 };
 
 struct runner {

@@ -59,7 +59,7 @@ static void leave(struct engine *engine)
 /* ---- cutting and putting together ------------------------------------------------------------ */
 
 /* What is asked, of whatever type. */
-struct request {
+struct asking {
     enum command_kind kind;
     const void *items;
     size_t count, item_size, id_at; /* where in an item its struct text id lies */
@@ -75,19 +75,19 @@ struct portion {
     size_t *places; /* where each item stood in the call */
 };
 
-static const char *item_at(const struct request *request, size_t i)
+static const char *item_at(const struct asking *request, size_t i)
 {
     return (const char *)request->items + i * request->item_size;
 }
 
-static unsigned owner_of(const struct engine *engine, const struct request *request, size_t i)
+static unsigned owner_of(const struct engine *engine, const struct asking *request, size_t i)
 {
     struct text id;
     memcpy(&id, item_at(request, i) + request->id_at, sizeof id);
     return engine->pump_count == 1 ? 0 : partition_of(id, engine->pump_count);
 }
 
-static void split(const struct engine *engine, const struct request *request, struct arena *arena,
+static void split(const struct engine *engine, const struct asking *request, struct arena *arena,
                   struct portion *portions)
 {
     size_t sizes[LIMIT_PARTITIONS] = { 0 };
@@ -109,7 +109,7 @@ static void split(const struct engine *engine, const struct request *request, st
     }
 }
 
-static void push(struct engine *engine, unsigned p, const struct request *request,
+static void push(struct engine *engine, unsigned p, const struct asking *request,
                  struct portion *portion, struct latch *latch)
 {
     struct command *command = &portion->command;
@@ -148,7 +148,7 @@ static pd_status join(const struct engine *engine, const struct portion *portion
     return first;
 }
 
-static pd_status ask(struct engine *engine, const struct request *request, pd_status *ret_statuses,
+static pd_status ask(struct engine *engine, const struct asking *request, pd_status *ret_statuses,
                      pd_error *err)
 {
     pd_status status = enter(engine, err);
@@ -183,7 +183,7 @@ static pd_status ask(struct engine *engine, const struct request *request, pd_st
 pd_status engine_start_instances(struct engine *engine, const struct start_command *commands,
                                  size_t count, pd_status *ret_statuses, pd_error *err)
 {
-    struct request request = {
+    struct asking request = {
         .kind = COMMAND_START,
         .items = commands,
         .count = count,
@@ -196,7 +196,7 @@ pd_status engine_start_instances(struct engine *engine, const struct start_comma
 pd_status engine_tell(struct engine *engine, const struct letter *letters, size_t count,
                       pd_status *ret_statuses, pd_error *err)
 {
-    struct request request = {
+    struct asking request = {
         .kind = COMMAND_TELL,
         .items = letters,
         .count = count,

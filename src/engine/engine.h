@@ -18,6 +18,7 @@
 #include "store/store.h"
 
 struct engine;
+struct command;
 
 /* How long the entities of a name are kept after they were changed last. */
 struct entity_keep {
@@ -36,6 +37,10 @@ struct engine_options {
     struct text passing_name;  /* instances of this name are forgotten, however they ended, so
                                     long after it: whoever made them did not do it. Absent: none */
     int64_t passing_keep_ms;   /* 0: an hour */
+    /* Told of the endings of each commit, once it is durable, on the thread that committed; may not
+     * block, and copies what it keeps. NULL: nobody is. */
+    void (*ended)(void *argument, const struct ending *endings);
+    void *ended_argument;
 };
 
 /* Owns every partition of the store (PD_E_STATE: another process does) and starts to recover in
@@ -71,6 +76,46 @@ void engine_unwatch(struct engine *engine, struct watch *watch);
 /* From now on every watch is signalled, for good: so that whoever waits goes away before
  * engine_stop, which needs that no watch is left. Any thread. */
 void engine_end_watches(struct engine *engine);
+
+/* ---- without waiting --------------------------------------------------------------------------
+ *
+ * For whoever serves many from one thread, and for runners that answer later (T8). A request is
+ * made with request_new; what is asked lies in its arena, or lives until it is answered. It is
+ * answered once, when what it did is durable or it was refused, by a call of `answered` on some
+ * thread of the engine, which must not block: the request is the callee's again, to be used or
+ * freed. PD_E_CANCELLED: the engine is being stopped; nothing was done, or it is not known. */
+struct request {
+    struct command *command; /* the engine's */
+    struct arena arena;
+    void (*answered)(struct request *, pd_status status, const pd_error *err);
+    void *argument; /* the caller's */
+};
+struct request *request_new(void (*answered)(struct request *, pd_status, const pd_error *),
+                            void *argument);
+void request_free(struct request *request); /* not while it is asked; NULL is fine */
+
+/* As engine_start_instances and engine_tell, of one. Any thread. An absent execution_id is minted. */
+void engine_ask_start(struct engine *engine, struct request *request,
+                      const struct start_command *command);
+void engine_ask_tell(struct engine *engine, struct request *request, const struct letter *letter);
+
+/* The end of a turn that was taken with RUNNER_LATER. A ticket of a turn that is not open any more:
+ * PD_OK, and nothing happens. A result that does not fit (core_takes_result) fails the instance, or
+ * the operations, as one of RUNNER_DONE does. */
+void engine_end_turn(struct engine *engine, struct request *request, struct turn_ticket ticket,
+                     const struct turn_result *result);
+void engine_end_entity_turn(struct engine *engine, struct request *request,
+                            struct turn_ticket ticket, const struct entity_result *result);
+/* Gives it back: it is offered again soon. */
+void engine_return_turn(struct engine *engine, struct request *request, struct turn_ticket ticket);
+
+/* The result of an activity that runner->dispatch took. Takes the activity. */
+void engine_end_activity(struct engine *engine, struct request *request, struct activity *activity,
+                         const struct activity_result *result);
+/* It lives, and has come so far (activity_host_ops.beat). Does not take it. *ret_wanted, set before
+ * the answer: false when nobody waits for it any more. */
+void engine_beat_activity(struct engine *engine, struct request *request,
+                          const struct activity *activity, struct text progress, bool *ret_wanted);
 
 /* A new random id: 32 lower-case hexadecimal digits that sort by time of creation. Any thread. */
 void engine_new_id(char ret[33]);

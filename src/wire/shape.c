@@ -141,6 +141,7 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
     [EVENT_EXECUTION_REWOUND] = { FIELDS(EVENT(1, WRAPPED, payload)), NULL },
     [EVENT_STEP_CANCELLED] = { FIELDS(EVENT(1, ID, ref)), NULL },
     [EVENT_CHANGE_MARKED] = { FIELDS(EVENT(1, STRING, name)), NULL },
+    [EVENT_TRACE_NOTED] = { FIELDS(EVENT(1, WRAPPED, payload)), NULL },
     [EVENT_SIGNAL_CANCELLED] = {
         FIELDS(EVENT(1, STRING, request_id)
                EVENT(2, WRAPPED, instance_id)),

@@ -76,7 +76,7 @@ struct shape {
     const struct shape_field *extras; /* of struct event_extra; NULL: the kind has none */
 };
 
-enum { SHAPE_COUNT = EVENT_SIGNAL_CANCELLED + 1 };
+enum { SHAPE_COUNT = EVENT_TRACE_NOTED + 1 };
 extern const struct shape wire_shapes[SHAPE_COUNT];
 
 extern const struct shape_field wire_failure_shape[];  /* of struct failure, but for its causes */

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * HTTP/2 connections, both sides: nghttp2 over libevent's buffered sockets, with TLS or without
+ * (by prior knowledge). Streams of headers, data and trailers; what they mean is grpc's.
+ *
+ *   H1  All on the loop's thread.
+ *   H2  A stream is valid until its `closed` has been called, which is once for every stream.
+ *   H3  What a peer may make us keep is bounded: h2_limits. Who passes a limit that is his to keep
+ *       loses the stream, or the connection (GOAWAY ENHANCE_YOUR_CALM).
+ *   H4  Received data counts against the peer's window until h2_consume. What is sent is kept until
+ *       the peer's window takes it; h2_backlog says how much that is.
+ *   H5  Callbacks may do everything to the stream they are called for, but not free its session. */
+#ifndef NET_H2_H
+#define NET_H2_H
+
+#include <perdure.h>
+#include <stdbool.h>
+
+#include "base/text.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+struct h2_limits {
+    unsigned connections;        /* of a listener; 0: 20,000 */
+    unsigned streams;            /* of a connection, at once; 0: 1,000 */
+    unsigned header_bytes;       /* of one request, decoded; 0: 16 KiB */
+    unsigned resets_a_second;    /* by the peer, of a connection; 0: 200 */
+    unsigned stream_window;      /* bytes; 0: 1 MiB */
+    unsigned connection_window;  /* bytes; 0: 4 MiB */
+    unsigned backlog;            /* bytes that wait to be sent on a connection whose peer does not
+                                  * read, before new streams of it are refused; 0: 16 MiB */
+    int64_t idle_ms;             /* without a stream: closed; 0: 10 minutes */
+    int64_t ping_ms;             /* a silent peer is asked so often ...; 0: 30 s */
+    int64_t ping_timeout_ms;     /* ... and given up so long after; 0: 20 s */
+    int64_t handshake_ms;        /* TLS, and the first SETTINGS; 0: 10 s */
+    int64_t age_max_ms;          /* GOAWAY after so long, with jitter; 0: never */
+};
+
+struct h2_header {
+    struct text name, value; /* names in lower case */
+};
+
+struct h2_stream;
+struct h2_session;
+
+/* What happens to streams. A server's begin with `headers`; a client's are made by h2_request. */
+struct h2_handler {
+    /* Headers, or trailers (is_last holds then). They live as long as the call. A server may refuse
+     * by answering at once. */
+    void (*headers)(void *argument, struct h2_stream *, const struct h2_header *, size_t count,
+                    bool is_last);
+    void (*data)(void *argument, struct h2_stream *, struct text bytes);
+    void (*ended)(void *argument, struct h2_stream *); /* the peer sends no more */
+    /* H2. error: HTTP/2's code, 0 when all went well. */
+    void (*closed)(void *argument, struct h2_stream *, uint32_t error);
+    void (*drained)(void *argument, struct h2_stream *); /* h2_backlog is 0 again; may be NULL */
+    /* Clients: the connection is there / is not there any more (after all streams were closed).
+     * goaway: no new streams, those that are there go on. May be NULL. */
+    void (*connected)(void *argument, struct h2_session *);
+    void (*disconnected)(void *argument, struct h2_session *, const pd_error *why);
+    void (*goaway)(void *argument, struct h2_session *);
+};
+
+/* ---- servers ---- */
+
+struct h2_listener;
+
+/* "127.0.0.1:8080", "[::1]:0", "unix:/run/x.sock". tls NULL: in the clear. PD_E_INVALID,
+ * PD_E_UNAVAILABLE. Borrows what it points to. */
+struct h2_listener *h2_listen(struct loop *loop, const char *address, struct tls *tls,
+                              const struct h2_limits *limits, const struct h2_handler *handler,
+                              void *argument, pd_error *err);
+const char *h2_listener_address(const struct h2_listener *listener); /* with the real port */
+/* No new connections; GOAWAY to those that are there, which may end what they have begun. */
+void h2_listener_drain(struct h2_listener *listener);
+size_t h2_listener_connections(const struct h2_listener *listener);
+void h2_listener_free(struct h2_listener *listener); /* closes all. NULL is fine */
+
+/* ---- clients ---- */
+
+/* Begins to connect; `connected` or `disconnected` follows. The session is freed by h2_disconnect,
+ * also after `disconnected`. */
+struct h2_session *h2_connect(struct loop *loop, const char *host, unsigned port, struct tls *tls,
+                              const struct h2_limits *limits, const struct h2_handler *handler,
+                              void *argument, pd_error *err);
+void h2_disconnect(struct h2_session *session);
+/* NULL: no more streams on this session. Pseudo-headers are among the headers. */
+struct h2_stream *h2_request(struct h2_session *session, const struct h2_header *headers,
+                             size_t count, bool is_last);
+
+/* ---- streams ---- */
+
+void h2_stream_set(struct h2_stream *stream, void *state);
+void *h2_stream_get(const struct h2_stream *stream);
+struct h2_session *h2_stream_session(const struct h2_stream *stream);
+
+void h2_respond(struct h2_stream *stream, const struct h2_header *headers, size_t count,
+                bool is_last);
+/* Copies. Pieces go out together. */
+void h2_send(struct h2_stream *stream, const struct text *pieces, size_t count, bool is_last);
+void h2_trailers(struct h2_stream *stream, const struct h2_header *headers, size_t count);
+void h2_reset(struct h2_stream *stream, uint32_t error);
+void h2_consume(struct h2_stream *stream, size_t size); /* H4 */
+size_t h2_backlog(const struct h2_stream *stream);
+
+/* The peer's certificate, in mutual TLS: its subject's common name; NULL: none. Peer: "1.2.3.4:5".
+ */
+const char *h2_session_subject(const struct h2_session *session);
+const char *h2_session_peer(const struct h2_session *session);
+bool h2_session_is_loopback(const struct h2_session *session);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * HTTP/1.1, server side: libevent's evhttp behind a small face, with every limit set. Serves health
+ * and metrics now, the management API later. */
+#ifndef NET_HTTP_H
+#define NET_HTTP_H
+
+#include <perdure.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+struct http_request; /* until it is answered, or its client is gone */
+struct http_listener;
+
+struct http_limits {
+    size_t header_bytes; /* 0: 16 KiB */
+    size_t body_bytes;   /* 0: 1 MiB */
+    int64_t timeout_ms;  /* for a request to arrive, or an answer to be read; 0: 30 s */
+    unsigned connections; /* 0: 1,000 */
+};
+
+/* `handle` answers every request, at once or later, on the loop's thread. PD_E_INVALID,
+ * PD_E_UNAVAILABLE. */
+struct http_listener *http_listen(struct loop *loop, const char *address, struct tls *tls,
+                                  const struct http_limits *limits,
+                                  void (*handle)(void *argument, struct http_request *),
+                                  void *argument, pd_error *err);
+const char *http_listener_address(const struct http_listener *listener);
+void http_listener_free(struct http_listener *listener); /* NULL is fine */
+
+struct text http_method(const struct http_request *request); /* "GET" */
+struct text http_path(const struct http_request *request);   /* decoded, without the query */
+struct text http_query(const struct http_request *request);  /* as it came; absent: none */
+struct text http_header(const struct http_request *request, const char *name); /* or absent */
+struct text http_body(const struct http_request *request);
+/* Before http_answer. */
+void http_answer_header(struct http_request *request, const char *name, const char *value);
+void http_answer(struct http_request *request, int code, const char *content_type,
+                 struct text body);
+
+#endif
