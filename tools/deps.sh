@@ -3,12 +3,15 @@
 # Sourced by run, test and others: the Debian packages that a job needs, installed when missing.
 #   need build        what ./run takes
 #   need build test   what ./test takes
+#   need peers        the languages of the official SDKs, whose tests are skipped without them
 
 packages_build="gcc libc6-dev binutils make cmake ninja-build pkg-config
     libsqlite3-dev libjansson-dev libxxhash-dev libsmartcols-dev
     libnghttp2-dev libevent-dev libssl-dev zlib1g-dev protobuf-compiler"
 packages_test="g++ clang clang-format libcmocka-dev sqlite3
     nghttp2-client python3-grpcio python3-protobuf curl openssl"
+packages_peers="python3-venv openjdk-17-jdk-headless maven"
+command -v npm >/dev/null 2>&1 || packages_peers="$packages_peers nodejs npm"
 
 missing_packages() {
     for package in "$@"; do
