@@ -158,6 +158,27 @@ double bench_cpu_seconds(void)
            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
+double bench_machine_seconds(void)
+{
+    long long user = 0, nice = 0, system = 0;
+    FILE *file = fopen("/proc/stat", "re");
+    if (file != NULL) {
+        if (fscanf(file, "cpu %lld %lld %lld", &user, &nice, &system) != 3) {
+            user = nice = system = 0;
+        }
+        fclose(file);
+    }
+    return (double)(user + nice + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+const char *bench_served_hub(const struct invocation *in)
+{
+    const char *hub = in->options.hub;
+    bool is_served = hub != NULL && (strncmp(hub, "grpc", 4) == 0 || strchr(hub, '=') != NULL);
+    return is_served && strncmp(hub, "sqlite:", 7) != 0 && strncmp(hub, "memory:", 7) != 0 ? hub
+                                                                                           : NULL;
+}
+
 void samples_add(struct samples *s, double sample)
 {
     if (s->count == s->room) {

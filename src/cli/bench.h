@@ -25,7 +25,11 @@ int bench_place_make(const struct invocation *in, int64_t run, struct bench_plac
 void bench_place_remove(struct bench_place *place);
 int64_t bench_bytes_of(const char *file); /* with its -wal */
 
-double bench_cpu_seconds(void); /* of this process, user and system */
+double bench_cpu_seconds(void);     /* of this process, user and system */
+double bench_machine_seconds(void); /* of everything that runs here */
+
+/* The URL of --hub, when a server has that hub; NULL: the benchmark makes a file of its own. */
+const char *bench_served_hub(const struct invocation *in);
 
 int64_t bench_resident_bytes(void);
 int64_t bench_resident_peak(void);     /* the most there was since ... */

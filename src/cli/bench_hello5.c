@@ -14,6 +14,8 @@
  *       is in shownEventsPerSecond only.
  *   H3  Latency is from before the call that starts an orchestration to its recorded end, less the
  *       raw slices in between.
+ *   H4  With --hub of a server: the stored events are those of one orchestration in a file of our own
+ *       before, which is then closed; CPU is that of the whole machine, since the server's counts.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -101,6 +103,7 @@ struct client {
 struct run {
     struct invocation *in;
     const struct bench_place *place;
+    const char *served; /* the hub's URL; NULL: a file of ours */
     pd_hub *hub;
     struct gate gate;
     struct raw *raw;
@@ -125,16 +128,21 @@ static int64_t engine_ns_now(const struct run *r)
     return r->engine_ns + clock_mono_ns() - r->slice_began;
 }
 
+static double cpu_seconds(const struct run *r)
+{
+    return r->served != NULL ? bench_machine_seconds() : bench_cpu_seconds();
+}
+
 static void engine_slice_begin(struct run *r)
 {
-    r->cpu_mark = bench_cpu_seconds();
+    r->cpu_mark = cpu_seconds(r);
     r->slice_began = clock_mono_ns();
 }
 
 static void engine_slice_end(struct run *r)
 {
     r->engine_ns = engine_ns_now(r);
-    r->engine_cpu += bench_cpu_seconds() - r->cpu_mark;
+    r->engine_cpu += cpu_seconds(r) - r->cpu_mark;
 }
 
 static int raw_slice(struct run *r, int64_t ns)
@@ -143,11 +151,11 @@ static int raw_slice(struct run *r, int64_t ns)
     atomic_store(&r->gate.closed, true);
     nanosleep(&(struct timespec){ 0, REST_MS * 1000000 }, NULL);
     engine_slice_end(r);
-    double cpu = bench_cpu_seconds();
+    double cpu = cpu_seconds(r);
     int64_t began = clock_mono_ns();
     int code = raw_insert(r->raw, &r->events, ns, &r->raw_rows);
     r->raw_ns += clock_mono_ns() - began;
-    r->raw_cpu += bench_cpu_seconds() - cpu;
+    r->raw_cpu += cpu_seconds(r) - cpu;
     size_t n = atomic_load(&r->pause_count);
     if (n < PAUSES_MAX) { /* published before the gate opens */
         r->pauses[n].from = paused_at + REST_MS;
@@ -336,10 +344,10 @@ static int slices(struct run *r)
     return code;
 }
 
-static int with_worker(struct run *r)
+static int with_worker(struct run *r, const char *url, int (*work)(struct run *))
 {
     pd_error err;
-    PD_AUTO(pd_hub) hub = pd_hub_open(r->place->url, &err);
+    PD_AUTO(pd_hub) hub = pd_hub_open(url, &err);
     if (hub == NULL) {
         return problem_of(&err);
     }
@@ -349,11 +357,23 @@ static int with_worker(struct run *r)
     if (worker == NULL) {
         return problem_of(&err);
     }
+    return work(r);
+}
+
+static int calibrate_and_measure(struct run *r)
+{
     int code = calibrate(r);
-    if (code == CODE_DONE) {
-        code = raw_open(r->place->raw, &r->raw);
-    }
     return code == CODE_DONE ? slices(r) : code;
+}
+
+static int measure(struct run *r)
+{
+    int code = raw_open(r->place->raw, &r->raw);
+    if (code == CODE_DONE && r->served != NULL) {
+        code = with_worker(r, r->place->url, calibrate);
+        return code == CODE_DONE ? with_worker(r, r->served, slices) : code;
+    }
+    return code == CODE_DONE ? with_worker(r, r->place->url, calibrate_and_measure) : code;
 }
 
 /* ---- the report ---- */
@@ -413,6 +433,7 @@ static int run_once(struct invocation *in, const struct bench_place *place, stru
         return problem(CODE_OTHER, NULL, "out of memory");
     }
     r->in = in;
+    r->served = bench_served_hub(in);
     r->place = place;
     r->concurrent = o->concurrent > 0 ? o->concurrent : 5000;
     r->chunk = o->chunk > 0 ? o->chunk : 250;
@@ -424,7 +445,7 @@ static int run_once(struct invocation *in, const struct bench_place *place, stru
     pthread_mutex_init(&r->gate.mutex, NULL);
     pthread_cond_init(&r->gate.opened, NULL);
     int code = r->chunk > CHUNK_MAX ? problem(CODE_USAGE, NULL, "--chunk is at most %d", CHUNK_MAX)
-                                    : with_worker(r);
+                                    : measure(r);
     if (code == CODE_DONE) {
         fill(r, cells);
     }

@@ -66,7 +66,9 @@
     "Keeps 5,000 orchestrations in flight, each calling five activities one after the other,\n"   \
     "on a real file, every step durable. In the same run, in turns, it inserts the same stored\n" \
     "events into SQLite by itself (one row each, 500 to a commit, WAL, synchronous=FULL), and\n"  \
-    "prints both rates and their ratio. Every output is checked."
+    "prints both rates and their ratio. Every output is checked. With --hub grpc://HOST:PORT "    \
+    "the\n"                                                                                       \
+    "orchestrations are perdured's, and this process is its worker and client."
 #define LATENCY                                                                                 \
     "One orchestration of three activities at a time, and between them commits of one row in\n" \
     "plain SQLite on the same disk. The ratio is p50 over four such commits, as it has four "   \
