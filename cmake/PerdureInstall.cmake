@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# cmake --install: headers, libraries, the command, perdure.pc and the CMake package.
+# cmake --install: headers, libraries, the command, the server with its unit and its module,
+# perdure.pc and the CMake package.
 include(CMakePackageConfigHelpers)
 
 install(DIRECTORY include/ DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.h")
@@ -9,6 +10,16 @@ install(TARGETS perdure perdure_static EXPORT perdure-targets
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 if(TARGET perdure_cli)
     install(TARGETS perdure_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+endif()
+
+if(TARGET perdured)
+    install(TARGETS perdured RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+    set(PERDURED "${CMAKE_INSTALL_FULL_BINDIR}/perdured")
+    configure_file(cmake/perdured.service.in perdured.service @ONLY)
+    install(FILES "${PROJECT_BINARY_DIR}/perdured.service" DESTINATION lib/systemd/system)
+endif()
+if(TARGET perdure_module)
+    install(TARGETS perdure_module LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/perdure")
 endif()
 
 # Paths in these files are relative to the files, so that --prefix and DESTDIR both just work.
