@@ -149,6 +149,9 @@ struct grpc_channel_options {
 struct grpc_channel *grpc_channel_new(const struct grpc_channel_options *options, pd_error *err);
 void grpc_channel_free(struct grpc_channel *channel); /* ends what there is; NULL is fine */
 
+/* Its loop, which runs on a thread of its own: for jobs and timers beside streams. */
+struct loop *grpc_channel_loop(struct grpc_channel *channel);
+
 /* One call, from any thread; blocks. The reply lies in the arena. timeout_ms < 0: none. While the
  * server is away it is waited for, as long as the time allows; a call that may have reached it is
  * not made again: PD_E_UNAVAILABLE. Other statuses as grpc_status_to_pd, with the server's text.

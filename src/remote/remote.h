@@ -36,9 +36,12 @@ struct remote_module {
      * ("Endpoint=http://host:port;TaskHub=NAME;Authentication=None"). Reaches the server once:
      * PD_E_UNAVAILABLE. */
     struct store *(*open)(const char *url, pd_error *err);
-    /* Waits until the instance has ended or may have, as an answer of the server says; at most
-     * max_ms. PD_OK: look again. */
-    pd_status (*wait_end)(struct store *, struct text id, int64_t max_ms, pd_error *err);
+    /* Waits until the instance has ended, at most max_ms, and gives it as load_instance does; not
+     * found: there is none. PD_OK and *ret_is_over false: not yet (also after store->wake, and when
+     * the server went away meanwhile: ask again). */
+    pd_status (*wait_end)(struct store *, struct text id, int64_t max_ms, struct arena *arena,
+                          struct instance_record *ret, bool *ret_found, bool *ret_is_over,
+                          pd_error *err);
     struct remote_worker *(*worker_start)(struct store *,
                                           const struct remote_worker_options *options,
                                           pd_error *err);

@@ -231,6 +231,11 @@ struct store_ops {
     /* With the backlog of each. */
     pd_status (*query_entities)(struct store *, const struct entity_query *, struct arena *,
                                 struct entity_page *ret, pd_error *);
+
+    /* As accept, but each message for itself: ret_statuses[i] tells its fate, and the result is the
+     * first failure. NULL: there is only accept. */
+    pd_status (*accept_each)(struct store *, const struct message *, size_t count,
+                             pd_status *ret_statuses, pd_error *);
 };
 
 struct store {
