@@ -1,467 +1,424 @@
 /* SPDX-License-Identifier: MIT
  *
- * The messages of the task hub service (TaskHubSidecarService): a table for each, which is the C
- * struct, the reader and the writer of it. Events of histories are not here: they are wire.h's, and
- * in these messages they are bytes (RAW).
+ * The messages of the task hub service (TaskHubSidecarService), as the tables of message.h. Events
+ * of histories are not here: they are wire.h's, and in these messages they are bytes (RAW).
  *
  * The numbers are the protocol's. Fields from 100 on are ours, between our server and our workers:
  * other readers skip them. proto/task_hub.proto says the same to people and to protoc, and a test
- * compares the two.
- *
- *     #define MESSAGE_NAME(F) F(number, TYPE, member, struct of a nested message) ...
- *
- *    TYPE        in C                   on the wire
- *    TEXT        struct text            string; left out when empty
- *    WRAPPED     struct text            StringValue; absent is not empty
- *    RAW         struct text            a message, as its bytes; absent is not empty
- *    TEXTS RAWS  struct text_list       repeated string; repeated messages as their bytes
- *    TAGS        struct text            map<string, string>; packed: base/tags.h
- *    FLAG        bool                   bool
- *    NUMBER      int64_t                int32, int64, enum
- *    NUMBERS     struct number_list     repeated enum, packed or not
- *    FLAG_SET    struct optional_flag   BoolValue
- *    NUMBER_SET  struct optional_number Int32Value
- *    TIME        time_us                Timestamp; WIRE_NO_TIME: absent. What is finer than a
- *                                       microsecond is rounded up
- *    DURATION    int64_t                Duration in microseconds; 0: absent
- *    ONE         const struct X *       a message; NULL: absent
- *    MANY        struct X_list          repeated messages */
+ * compares the two. */
 #ifndef WIRE_MESSAGES_H
 #define WIRE_MESSAGES_H
 
-#include <perdure.h>
-
-#include "base/arena.h"
-#include "base/buffer.h"
-#include "base/text.h"
-#include "base/time.h"
-
-#define WIRE_NO_TIME INT64_MIN
-
-struct text_list {
-    struct text *items;
-    size_t count;
-};
-struct number_list {
-    int64_t *items;
-    size_t count;
-};
-struct optional_flag {
-    bool is_set, value;
-};
-struct optional_number {
-    bool is_set;
-    int64_t value;
-};
+#include "wire/message.h"
 
 /* clang-format off */
-#define MESSAGE_ORCHESTRATION_INSTANCE(F) \
-    F(1, TEXT, instance_id, none)         \
-    F(2, WRAPPED, execution_id, none)
-
-#define MESSAGE_ORCHESTRATION_STATE(F)          \
-    F(1, TEXT, instance_id, none)               \
-    F(2, TEXT, name, none)                      \
-    F(3, WRAPPED, version, none)                \
-    F(4, NUMBER, orchestration_status, none)    \
-    F(5, TIME, scheduled_start_timestamp, none) \
-    F(6, TIME, created_timestamp, none)         \
-    F(7, TIME, last_updated_timestamp, none)    \
-    F(8, WRAPPED, input, none)                  \
-    F(9, WRAPPED, output, none)                 \
-    F(10, WRAPPED, custom_status, none)         \
-    F(11, RAW, failure_details, none)           \
-    F(12, WRAPPED, execution_id, none)          \
-    F(13, TIME, completed_timestamp, none)      \
-    F(14, WRAPPED, parent_instance_id, none)    \
-    F(15, TAGS, tags, none)
-
-#define MESSAGE_INSTANCE_BATCH(F)   \
-    F(1, TEXTS, instance_ids, none)
-
-#define MESSAGE_ENTITY_OPERATION_SIGNALED_EVENT(F) \
-    F(1, TEXT, request_id, none)                   \
-    F(2, TEXT, operation, none)                    \
-    F(3, TIME, scheduled_time, none)               \
-    F(4, WRAPPED, input, none)                     \
-    F(5, WRAPPED, target_instance_id, none)
-
-#define MESSAGE_ENTITY_OPERATION_CALLED_EVENT(F) \
-    F(1, TEXT, request_id, none)                 \
-    F(2, TEXT, operation, none)                  \
-    F(3, TIME, scheduled_time, none)             \
-    F(4, WRAPPED, input, none)                   \
-    F(5, WRAPPED, parent_instance_id, none)      \
-    F(6, WRAPPED, parent_execution_id, none)     \
-    F(7, WRAPPED, target_instance_id, none)
-
-#define MESSAGE_ENTITY_LOCK_REQUESTED_EVENT(F) \
-    F(1, TEXT, critical_section_id, none)      \
-    F(2, TEXTS, lock_set, none)                \
-    F(3, NUMBER, position, none)               \
-    F(4, WRAPPED, parent_instance_id, none)
-
-#define MESSAGE_ENTITY_UNLOCK_SENT_EVENT(F) \
-    F(1, TEXT, critical_section_id, none)   \
-    F(2, WRAPPED, parent_instance_id, none) \
-    F(3, WRAPPED, target_instance_id, none)
-
-#define MESSAGE_STREAM_INSTANCE_HISTORY_REQUEST(F) \
-    F(1, TEXT, instance_id, none)                  \
-    F(2, WRAPPED, execution_id, none)              \
-    F(3, FLAG, for_work_item_processing, none)
-
-#define MESSAGE_HISTORY_CHUNK(F) \
-    F(1, RAWS, events, none)
-
-#define MESSAGE_ORCHESTRATION_FILTER(F) \
-    F(1, TEXT, name, none)              \
-    F(2, TEXTS, versions, none)
-
-#define MESSAGE_ACTIVITY_FILTER(F) \
-    F(1, TEXT, name, none)         \
-    F(2, TEXTS, versions, none)
-
-#define MESSAGE_ENTITY_FILTER(F) \
-    F(1, TEXT, name, none)
-
-#define MESSAGE_WORK_ITEM_FILTERS(F)                 \
-    F(1, MANY, orchestrations, orchestration_filter) \
-    F(2, MANY, activities, activity_filter)          \
-    F(3, MANY, entities, entity_filter)
-
-#define MESSAGE_GET_WORK_ITEMS_REQUEST(F)                       \
-    F(1, NUMBER, max_concurrent_orchestration_work_items, none) \
-    F(2, NUMBER, max_concurrent_activity_work_items, none)      \
-    F(3, NUMBER, max_concurrent_entity_work_items, none)        \
-    F(10, NUMBERS, capabilities, none)                          \
-    F(11, ONE, work_item_filters, work_item_filters)
-
-#define MESSAGE_ORCHESTRATOR_REQUEST(F)          \
-    F(1, TEXT, instance_id, none)                \
-    F(2, WRAPPED, execution_id, none)            \
-    F(3, RAWS, past_events, none)                \
-    F(4, RAWS, new_events, none)                 \
-    F(5, RAW, entity_parameters, none)           \
-    F(6, FLAG, requires_history_streaming, none) \
-    F(7, RAWS, properties, none)                 \
-    F(8, RAW, orchestration_trace_context, none)
-
-#define MESSAGE_ACTIVITY_REQUEST(F)                           \
-    F(1, TEXT, name, none)                                    \
-    F(2, WRAPPED, version, none)                              \
-    F(3, WRAPPED, input, none)                                \
-    F(4, ONE, orchestration_instance, orchestration_instance) \
-    F(5, NUMBER, task_id, none)                               \
-    F(6, RAW, parent_trace_context, none)                     \
-    F(7, TAGS, tags, none)
-
-#define MESSAGE_ENTITY_REQUEST(F)        \
-    F(1, TEXT, instance_id, none)        \
-    F(2, TEXT, execution_id, none)       \
-    F(3, WRAPPED, entity_state, none)    \
-    F(4, RAWS, operation_requests, none)
-
-#define MESSAGE_WORK_ITEM(F)                              \
-    F(1, ONE, orchestrator_request, orchestrator_request) \
-    F(2, ONE, activity_request, activity_request)         \
-    F(3, RAW, entity_request, none)                       \
-    F(4, RAW, health_ping, none)                          \
-    F(5, ONE, entity_request_v2, entity_request)          \
-    F(10, TEXT, completion_token, none)
-
-#define MESSAGE_SCHEDULE_TASK_ACTION(F)   \
-    F(1, TEXT, name, none)                \
-    F(2, WRAPPED, version, none)          \
-    F(3, WRAPPED, input, none)            \
-    F(4, TAGS, tags, none)                \
-    F(5, RAW, parent_trace_context, none)
-
-#define MESSAGE_CREATE_SUB_ORCHESTRATION_ACTION(F) \
-    F(1, TEXT, instance_id, none)                  \
-    F(2, TEXT, name, none)                         \
-    F(3, WRAPPED, version, none)                   \
-    F(4, WRAPPED, input, none)                     \
-    F(5, RAW, parent_trace_context, none)          \
-    F(6, TAGS, tags, none)
-
-#define MESSAGE_CREATE_TIMER_ACTION(F) \
-    F(1, TIME, fire_at, none)
-
-#define MESSAGE_SEND_EVENT_ACTION(F)            \
-    F(1, ONE, instance, orchestration_instance) \
-    F(2, TEXT, name, none)                      \
-    F(3, WRAPPED, data, none)
-
-#define MESSAGE_COMPLETE_ORCHESTRATION_ACTION(F) \
-    F(1, NUMBER, orchestration_status, none)     \
-    F(2, WRAPPED, result, none)                  \
-    F(3, WRAPPED, details, none)                 \
-    F(4, WRAPPED, new_version, none)             \
-    F(5, RAWS, carryover_events, none)           \
-    F(6, RAW, failure_details, none)             \
-    F(7, TAGS, tags, none)
-
-#define MESSAGE_TERMINATE_ORCHESTRATION_ACTION(F) \
-    F(1, TEXT, instance_id, none)                 \
-    F(2, WRAPPED, reason, none)                   \
-    F(3, FLAG, recurse, none)
-
-#define MESSAGE_SEND_ENTITY_MESSAGE_ACTION(F)                             \
-    F(1, ONE, entity_operation_signaled, entity_operation_signaled_event) \
-    F(2, ONE, entity_operation_called, entity_operation_called_event)     \
-    F(3, ONE, entity_lock_requested, entity_lock_requested_event)         \
-    F(4, ONE, entity_unlock_sent, entity_unlock_sent_event)
-
-#define MESSAGE_REWIND_ORCHESTRATION_ACTION(F) \
-    F(1, RAWS, new_history, none)
-
-#define MESSAGE_ORCHESTRATOR_ACTION(F)                                   \
-    F(1, NUMBER, id, none)                                               \
-    F(2, ONE, schedule_task, schedule_task_action)                       \
-    F(3, ONE, create_sub_orchestration, create_sub_orchestration_action) \
-    F(4, ONE, create_timer, create_timer_action)                         \
-    F(5, ONE, send_event, send_event_action)                             \
-    F(6, ONE, complete_orchestration, complete_orchestration_action)     \
-    F(7, ONE, terminate_orchestration, terminate_orchestration_action)   \
-    F(8, ONE, send_entity_message, send_entity_message_action)           \
-    F(9, ONE, rewind_orchestration, rewind_orchestration_action)
-
-#define MESSAGE_ORCHESTRATOR_RESPONSE(F)         \
-    F(1, TEXT, instance_id, none)                \
-    F(2, MANY, actions, orchestrator_action)     \
-    F(3, WRAPPED, custom_status, none)           \
-    F(4, TEXT, completion_token, none)           \
-    F(5, NUMBER_SET, num_events_processed, none) \
-    F(6, RAW, orchestration_trace_context, none) \
-    F(7, FLAG, requires_history, none)           \
-    F(8, FLAG, is_partial, none)                 \
-    F(9, NUMBER_SET, chunk_index, none)
-
-#define MESSAGE_ACTIVITY_RESPONSE(F)   \
-    F(1, TEXT, instance_id, none)      \
-    F(2, NUMBER, task_id, none)        \
-    F(3, WRAPPED, result, none)        \
-    F(4, RAW, failure_details, none)   \
-    F(5, TEXT, completion_token, none)
-
-#define MESSAGE_OPERATION_RESULT_SUCCESS(F) \
-    F(1, WRAPPED, result, none)             \
-    F(2, TIME, start_time_utc, none)        \
-    F(3, TIME, end_time_utc, none)
-
-#define MESSAGE_OPERATION_RESULT_FAILURE(F) \
-    F(1, RAW, failure_details, none)        \
-    F(2, TIME, start_time_utc, none)        \
-    F(3, TIME, end_time_utc, none)
-
-#define MESSAGE_OPERATION_RESULT(F)              \
-    F(1, ONE, success, operation_result_success) \
-    F(2, ONE, failure, operation_result_failure)
-
-#define MESSAGE_SEND_SIGNAL_ACTION(F)     \
-    F(1, TEXT, instance_id, none)         \
-    F(2, TEXT, name, none)                \
-    F(3, WRAPPED, input, none)            \
-    F(4, TIME, scheduled_time, none)      \
-    F(5, TIME, request_time, none)        \
-    F(6, RAW, parent_trace_context, none)
-
-#define MESSAGE_START_NEW_ORCHESTRATION_ACTION(F) \
-    F(1, TEXT, instance_id, none)                 \
-    F(2, TEXT, name, none)                        \
-    F(3, WRAPPED, version, none)                  \
-    F(4, WRAPPED, input, none)                    \
-    F(5, TIME, scheduled_time, none)              \
-    F(6, TIME, request_time, none)                \
-    F(7, RAW, parent_trace_context, none)
-
-#define MESSAGE_OPERATION_ACTION(F)                                    \
-    F(1, NUMBER, id, none)                                             \
-    F(2, ONE, send_signal, send_signal_action)                         \
-    F(3, ONE, start_new_orchestration, start_new_orchestration_action)
-
-#define MESSAGE_OPERATION_INFO(F)                           \
-    F(1, TEXT, request_id, none)                            \
-    F(2, ONE, response_destination, orchestration_instance)
-
-#define MESSAGE_ENTITY_BATCH_RESULT(F)          \
-    F(1, MANY, results, operation_result)       \
-    F(2, MANY, actions, operation_action)       \
-    F(3, WRAPPED, entity_state, none)           \
-    F(4, RAW, failure_details, none)            \
-    F(5, TEXT, completion_token, none)          \
-    F(6, MANY, operation_infos, operation_info) \
-    F(7, FLAG, requires_state, none)
-
-#define MESSAGE_ABANDON_ACTIVITY_TASK_REQUEST(F) \
-    F(1, TEXT, completion_token, none)
-
-#define MESSAGE_ABANDON_ORCHESTRATION_TASK_REQUEST(F) \
-    F(1, TEXT, completion_token, none)
-
-#define MESSAGE_ABANDON_ENTITY_TASK_REQUEST(F) \
-    F(1, TEXT, completion_token, none)
-
-#define MESSAGE_ORCHESTRATION_ID_REUSE_POLICY(F) \
-    F(1, NUMBERS, replaceable_status, none)
-
-#define MESSAGE_CREATE_INSTANCE_REQUEST(F)                                  \
-    F(1, TEXT, instance_id, none)                                           \
-    F(2, TEXT, name, none)                                                  \
-    F(3, WRAPPED, version, none)                                            \
-    F(4, WRAPPED, input, none)                                              \
-    F(5, TIME, scheduled_start_timestamp, none)                             \
-    F(6, ONE, orchestration_id_reuse_policy, orchestration_id_reuse_policy) \
-    F(7, WRAPPED, execution_id, none)                                       \
-    F(8, TAGS, tags, none)                                                  \
-    F(9, RAW, parent_trace_context, none)                                   \
-    F(10, TIME, request_time, none)
-
-#define MESSAGE_CREATE_INSTANCE_RESPONSE(F) \
-    F(1, TEXT, instance_id, none)
-
-#define MESSAGE_GET_INSTANCE_REQUEST(F)      \
-    F(1, TEXT, instance_id, none)            \
-    F(2, FLAG, get_inputs_and_outputs, none)
-
-#define MESSAGE_GET_INSTANCE_RESPONSE(F)                \
-    F(1, FLAG, exists, none)                            \
-    F(2, ONE, orchestration_state, orchestration_state)
-
-#define MESSAGE_RAISE_EVENT_REQUEST(F) \
-    F(1, TEXT, instance_id, none)      \
-    F(2, TEXT, name, none)             \
-    F(3, WRAPPED, input, none)
-
-#define MESSAGE_TERMINATE_REQUEST(F) \
-    F(1, TEXT, instance_id, none)    \
-    F(2, WRAPPED, output, none)      \
-    F(3, FLAG, recursive, none)
-
-#define MESSAGE_SUSPEND_REQUEST(F) \
-    F(1, TEXT, instance_id, none)  \
-    F(2, WRAPPED, reason, none)
-
-#define MESSAGE_RESUME_REQUEST(F) \
-    F(1, TEXT, instance_id, none) \
-    F(2, WRAPPED, reason, none)
-
-#define MESSAGE_REWIND_INSTANCE_REQUEST(F) \
-    F(1, TEXT, instance_id, none)          \
-    F(2, WRAPPED, reason, none)
-
-#define MESSAGE_RESTART_INSTANCE_REQUEST(F)        \
-    F(1, TEXT, instance_id, none)                  \
-    F(2, FLAG, restart_with_new_instance_id, none)
-
-#define MESSAGE_RESTART_INSTANCE_RESPONSE(F) \
-    F(1, TEXT, instance_id, none)
-
-#define MESSAGE_INSTANCE_QUERY(F)              \
-    F(1, NUMBERS, runtime_status, none)        \
-    F(2, TIME, created_time_from, none)        \
-    F(3, TIME, created_time_to, none)          \
-    F(4, RAWS, task_hub_names, none)           \
-    F(5, NUMBER, max_instance_count, none)     \
-    F(6, WRAPPED, continuation_token, none)    \
-    F(7, WRAPPED, instance_id_prefix, none)    \
-    F(8, FLAG, fetch_inputs_and_outputs, none)
-
-#define MESSAGE_QUERY_INSTANCES_REQUEST(F) \
-    F(1, ONE, query, instance_query)
-
-#define MESSAGE_QUERY_INSTANCES_RESPONSE(F)              \
-    F(1, MANY, orchestration_state, orchestration_state) \
-    F(2, WRAPPED, continuation_token, none)
-
-#define MESSAGE_LIST_INSTANCE_IDS_REQUEST(F) \
-    F(1, NUMBERS, runtime_status, none)      \
-    F(2, TIME, completed_time_from, none)    \
-    F(3, TIME, completed_time_to, none)      \
-    F(4, NUMBER, page_size, none)            \
-    F(5, WRAPPED, last_instance_key, none)
-
-#define MESSAGE_LIST_INSTANCE_IDS_RESPONSE(F) \
-    F(1, TEXTS, instance_ids, none)           \
-    F(2, WRAPPED, last_instance_key, none)
-
-#define MESSAGE_PURGE_INSTANCE_FILTER(F) \
-    F(1, TIME, created_time_from, none)  \
-    F(2, TIME, created_time_to, none)    \
-    F(3, NUMBERS, runtime_status, none)  \
-    F(4, DURATION, timeout, none)
-
-#define MESSAGE_PURGE_INSTANCES_REQUEST(F)                  \
-    F(1, TEXT, instance_id, none)                           \
-    F(2, ONE, purge_instance_filter, purge_instance_filter) \
-    F(3, FLAG, recursive, none)                             \
-    F(4, ONE, instance_batch, instance_batch)               \
-    F(5, FLAG, is_orchestration, none)
-
-#define MESSAGE_PURGE_INSTANCES_RESPONSE(F)    \
-    F(1, NUMBER, deleted_instance_count, none) \
-    F(2, FLAG_SET, is_complete, none)
-
-#define MESSAGE_SKIP_GRACEFUL_ORCHESTRATION_TERMINATIONS_REQUEST(F) \
-    F(1, ONE, instance_batch, instance_batch)                       \
-    F(2, WRAPPED, reason, none)
-
-#define MESSAGE_SKIP_GRACEFUL_ORCHESTRATION_TERMINATIONS_RESPONSE(F) \
-    F(1, TEXTS, unterminated_instance_ids, none)
-
-#define MESSAGE_CREATE_TASK_HUB_REQUEST(F) \
-    F(1, FLAG, recreate_if_exists, none)
-
-#define MESSAGE_SIGNAL_ENTITY_REQUEST(F)  \
-    F(1, TEXT, instance_id, none)         \
-    F(2, TEXT, name, none)                \
-    F(3, WRAPPED, input, none)            \
-    F(4, TEXT, request_id, none)          \
-    F(5, TIME, scheduled_time, none)      \
-    F(6, RAW, parent_trace_context, none) \
-    F(7, TIME, request_time, none)
-
-#define MESSAGE_GET_ENTITY_REQUEST(F) \
-    F(1, TEXT, instance_id, none)     \
-    F(2, FLAG, include_state, none)
-
-#define MESSAGE_ENTITY_METADATA(F)         \
-    F(1, TEXT, instance_id, none)          \
-    F(2, TIME, last_modified_time, none)   \
-    F(3, NUMBER, backlog_queue_size, none) \
-    F(4, WRAPPED, locked_by, none)         \
-    F(5, WRAPPED, serialized_state, none)
-
-#define MESSAGE_GET_ENTITY_RESPONSE(F) \
-    F(1, FLAG, exists, none)           \
-    F(2, ONE, entity, entity_metadata)
-
-#define MESSAGE_ENTITY_QUERY(F)                  \
-    F(1, WRAPPED, instance_id_starts_with, none) \
-    F(2, TIME, last_modified_from, none)         \
-    F(3, TIME, last_modified_to, none)           \
-    F(4, FLAG, include_state, none)              \
-    F(5, FLAG, include_transient, none)          \
-    F(6, NUMBER_SET, page_size, none)            \
-    F(7, WRAPPED, continuation_token, none)
-
-#define MESSAGE_QUERY_ENTITIES_REQUEST(F) \
-    F(1, ONE, query, entity_query)
-
-#define MESSAGE_QUERY_ENTITIES_RESPONSE(F)  \
-    F(1, MANY, entities, entity_metadata)   \
-    F(2, WRAPPED, continuation_token, none)
-
-#define MESSAGE_CLEAN_ENTITY_STORAGE_REQUEST(F) \
-    F(1, WRAPPED, continuation_token, none)     \
-    F(2, FLAG, remove_empty_entities, none)     \
-    F(3, FLAG, release_orphaned_locks, none)
-
-#define MESSAGE_CLEAN_ENTITY_STORAGE_RESPONSE(F) \
-    F(1, WRAPPED, continuation_token, none)      \
-    F(2, NUMBER, empty_entities_removed, none)   \
-    F(3, NUMBER, orphaned_locks_released, none)
+#define MESSAGE_ORCHESTRATION_INSTANCE(F, S) \
+    F(S, 1, TEXT, instance_id, none)         \
+    F(S, 2, WRAPPED, execution_id, none)
+
+#define MESSAGE_ORCHESTRATION_STATE(F, S)          \
+    F(S, 1, TEXT, instance_id, none)               \
+    F(S, 2, TEXT, name, none)                      \
+    F(S, 3, WRAPPED, version, none)                \
+    F(S, 4, NUMBER, orchestration_status, none)    \
+    F(S, 5, TIME, scheduled_start_timestamp, none) \
+    F(S, 6, TIME, created_timestamp, none)         \
+    F(S, 7, TIME, last_updated_timestamp, none)    \
+    F(S, 8, WRAPPED, input, none)                  \
+    F(S, 9, WRAPPED, output, none)                 \
+    F(S, 10, WRAPPED, custom_status, none)         \
+    F(S, 11, RAW, failure_details, none)           \
+    F(S, 12, WRAPPED, execution_id, none)          \
+    F(S, 13, TIME, completed_timestamp, none)      \
+    F(S, 14, WRAPPED, parent_instance_id, none)    \
+    F(S, 15, TAGS, tags, none)
+
+#define MESSAGE_INSTANCE_BATCH(F, S) \
+    F(S, 1, TEXTS, instance_ids, none)
+
+#define MESSAGE_ENTITY_OPERATION_SIGNALED_EVENT(F, S) \
+    F(S, 1, TEXT, request_id, none)                   \
+    F(S, 2, TEXT, operation, none)                    \
+    F(S, 3, TIME, scheduled_time, none)               \
+    F(S, 4, WRAPPED, input, none)                     \
+    F(S, 5, WRAPPED, target_instance_id, none)
+
+#define MESSAGE_ENTITY_OPERATION_CALLED_EVENT(F, S) \
+    F(S, 1, TEXT, request_id, none)                 \
+    F(S, 2, TEXT, operation, none)                  \
+    F(S, 3, TIME, scheduled_time, none)             \
+    F(S, 4, WRAPPED, input, none)                   \
+    F(S, 5, WRAPPED, parent_instance_id, none)      \
+    F(S, 6, WRAPPED, parent_execution_id, none)     \
+    F(S, 7, WRAPPED, target_instance_id, none)
+
+#define MESSAGE_ENTITY_LOCK_REQUESTED_EVENT(F, S) \
+    F(S, 1, TEXT, critical_section_id, none)      \
+    F(S, 2, TEXTS, lock_set, none)                \
+    F(S, 3, NUMBER, position, none)               \
+    F(S, 4, WRAPPED, parent_instance_id, none)
+
+#define MESSAGE_ENTITY_UNLOCK_SENT_EVENT(F, S) \
+    F(S, 1, TEXT, critical_section_id, none)   \
+    F(S, 2, WRAPPED, parent_instance_id, none) \
+    F(S, 3, WRAPPED, target_instance_id, none)
+
+#define MESSAGE_STREAM_INSTANCE_HISTORY_REQUEST(F, S) \
+    F(S, 1, TEXT, instance_id, none)                  \
+    F(S, 2, WRAPPED, execution_id, none)              \
+    F(S, 3, FLAG, for_work_item_processing, none)
+
+#define MESSAGE_HISTORY_CHUNK(F, S) \
+    F(S, 1, RAWS, events, none)
+
+#define MESSAGE_ORCHESTRATION_FILTER(F, S) \
+    F(S, 1, TEXT, name, none)              \
+    F(S, 2, TEXTS, versions, none)
+
+#define MESSAGE_ACTIVITY_FILTER(F, S) \
+    F(S, 1, TEXT, name, none)         \
+    F(S, 2, TEXTS, versions, none)
+
+#define MESSAGE_ENTITY_FILTER(F, S) \
+    F(S, 1, TEXT, name, none)
+
+#define MESSAGE_WORK_ITEM_FILTERS(F, S)                 \
+    F(S, 1, MANY, orchestrations, orchestration_filter) \
+    F(S, 2, MANY, activities, activity_filter)          \
+    F(S, 3, MANY, entities, entity_filter)
+
+#define MESSAGE_GET_WORK_ITEMS_REQUEST(F, S)                       \
+    F(S, 1, NUMBER, max_concurrent_orchestration_work_items, none) \
+    F(S, 2, NUMBER, max_concurrent_activity_work_items, none)      \
+    F(S, 3, NUMBER, max_concurrent_entity_work_items, none)        \
+    F(S, 10, NUMBERS, capabilities, none)                          \
+    F(S, 11, ONE, work_item_filters, work_item_filters)
+
+#define MESSAGE_ORCHESTRATOR_REQUEST(F, S)          \
+    F(S, 1, TEXT, instance_id, none)                \
+    F(S, 2, WRAPPED, execution_id, none)            \
+    F(S, 3, RAWS, past_events, none)                \
+    F(S, 4, RAWS, new_events, none)                 \
+    F(S, 5, RAW, entity_parameters, none)           \
+    F(S, 6, FLAG, requires_history_streaming, none) \
+    F(S, 7, RAWS, properties, none)                 \
+    F(S, 8, RAW, orchestration_trace_context, none)
+
+#define MESSAGE_ACTIVITY_REQUEST(F, S)                           \
+    F(S, 1, TEXT, name, none)                                    \
+    F(S, 2, WRAPPED, version, none)                              \
+    F(S, 3, WRAPPED, input, none)                                \
+    F(S, 4, ONE, orchestration_instance, orchestration_instance) \
+    F(S, 5, NUMBER, task_id, none)                               \
+    F(S, 6, RAW, parent_trace_context, none)                     \
+    F(S, 7, TAGS, tags, none)
+
+#define MESSAGE_ENTITY_REQUEST(F, S)     \
+    F(S, 1, TEXT, instance_id, none)     \
+    F(S, 2, TEXT, execution_id, none)    \
+    F(S, 3, WRAPPED, entity_state, none) \
+    F(S, 4, RAWS, operation_requests, none)
+
+#define MESSAGE_WORK_ITEM(F, S)                              \
+    F(S, 1, ONE, orchestrator_request, orchestrator_request) \
+    F(S, 2, ONE, activity_request, activity_request)         \
+    F(S, 3, RAW, entity_request, none)                       \
+    F(S, 4, RAW, health_ping, none)                          \
+    F(S, 5, ONE, entity_request_v2, entity_request)          \
+    F(S, 10, TEXT, completion_token, none)
+
+#define MESSAGE_SCHEDULE_TASK_ACTION(F, S) \
+    F(S, 1, TEXT, name, none)              \
+    F(S, 2, WRAPPED, version, none)        \
+    F(S, 3, WRAPPED, input, none)          \
+    F(S, 4, TAGS, tags, none)              \
+    F(S, 5, RAW, parent_trace_context, none)
+
+#define MESSAGE_CREATE_SUB_ORCHESTRATION_ACTION(F, S) \
+    F(S, 1, TEXT, instance_id, none)                  \
+    F(S, 2, TEXT, name, none)                         \
+    F(S, 3, WRAPPED, version, none)                   \
+    F(S, 4, WRAPPED, input, none)                     \
+    F(S, 5, RAW, parent_trace_context, none)          \
+    F(S, 6, TAGS, tags, none)
+
+#define MESSAGE_CREATE_TIMER_ACTION(F, S) \
+    F(S, 1, TIME, fire_at, none)
+
+#define MESSAGE_SEND_EVENT_ACTION(F, S)            \
+    F(S, 1, ONE, instance, orchestration_instance) \
+    F(S, 2, TEXT, name, none)                      \
+    F(S, 3, WRAPPED, data, none)
+
+#define MESSAGE_COMPLETE_ORCHESTRATION_ACTION(F, S) \
+    F(S, 1, NUMBER, orchestration_status, none)     \
+    F(S, 2, WRAPPED, result, none)                  \
+    F(S, 3, WRAPPED, details, none)                 \
+    F(S, 4, WRAPPED, new_version, none)             \
+    F(S, 5, RAWS, carryover_events, none)           \
+    F(S, 6, RAW, failure_details, none)             \
+    F(S, 7, TAGS, tags, none)
+
+#define MESSAGE_TERMINATE_ORCHESTRATION_ACTION(F, S) \
+    F(S, 1, TEXT, instance_id, none)                 \
+    F(S, 2, WRAPPED, reason, none)                   \
+    F(S, 3, FLAG, recurse, none)
+
+#define MESSAGE_SEND_ENTITY_MESSAGE_ACTION(F, S)                             \
+    F(S, 1, ONE, entity_operation_signaled, entity_operation_signaled_event) \
+    F(S, 2, ONE, entity_operation_called, entity_operation_called_event)     \
+    F(S, 3, ONE, entity_lock_requested, entity_lock_requested_event)         \
+    F(S, 4, ONE, entity_unlock_sent, entity_unlock_sent_event)
+
+#define MESSAGE_REWIND_ORCHESTRATION_ACTION(F, S) \
+    F(S, 1, RAWS, new_history, none)
+
+#define MESSAGE_ORCHESTRATOR_ACTION(F, S)                                   \
+    F(S, 1, NUMBER, id, none)                                               \
+    F(S, 2, ONE, schedule_task, schedule_task_action)                       \
+    F(S, 3, ONE, create_sub_orchestration, create_sub_orchestration_action) \
+    F(S, 4, ONE, create_timer, create_timer_action)                         \
+    F(S, 5, ONE, send_event, send_event_action)                             \
+    F(S, 6, ONE, complete_orchestration, complete_orchestration_action)     \
+    F(S, 7, ONE, terminate_orchestration, terminate_orchestration_action)   \
+    F(S, 8, ONE, send_entity_message, send_entity_message_action)           \
+    F(S, 9, ONE, rewind_orchestration, rewind_orchestration_action)
+
+#define MESSAGE_ORCHESTRATOR_RESPONSE(F, S)         \
+    F(S, 1, TEXT, instance_id, none)                \
+    F(S, 2, MANY, actions, orchestrator_action)     \
+    F(S, 3, WRAPPED, custom_status, none)           \
+    F(S, 4, TEXT, completion_token, none)           \
+    F(S, 5, NUMBER_SET, num_events_processed, none) \
+    F(S, 6, RAW, orchestration_trace_context, none) \
+    F(S, 7, FLAG, requires_history, none)           \
+    F(S, 8, FLAG, is_partial, none)                 \
+    F(S, 9, NUMBER_SET, chunk_index, none)
+
+#define MESSAGE_ACTIVITY_RESPONSE(F, S) \
+    F(S, 1, TEXT, instance_id, none)    \
+    F(S, 2, NUMBER, task_id, none)      \
+    F(S, 3, WRAPPED, result, none)      \
+    F(S, 4, RAW, failure_details, none) \
+    F(S, 5, TEXT, completion_token, none)
+
+#define MESSAGE_OPERATION_RESULT_SUCCESS(F, S) \
+    F(S, 1, WRAPPED, result, none)             \
+    F(S, 2, TIME, start_time_utc, none)        \
+    F(S, 3, TIME, end_time_utc, none)
+
+#define MESSAGE_OPERATION_RESULT_FAILURE(F, S) \
+    F(S, 1, RAW, failure_details, none)        \
+    F(S, 2, TIME, start_time_utc, none)        \
+    F(S, 3, TIME, end_time_utc, none)
+
+#define MESSAGE_OPERATION_RESULT(F, S)              \
+    F(S, 1, ONE, success, operation_result_success) \
+    F(S, 2, ONE, failure, operation_result_failure)
+
+#define MESSAGE_SEND_SIGNAL_ACTION(F, S) \
+    F(S, 1, TEXT, instance_id, none)     \
+    F(S, 2, TEXT, name, none)            \
+    F(S, 3, WRAPPED, input, none)        \
+    F(S, 4, TIME, scheduled_time, none)  \
+    F(S, 5, TIME, request_time, none)    \
+    F(S, 6, RAW, parent_trace_context, none)
+
+#define MESSAGE_START_NEW_ORCHESTRATION_ACTION(F, S) \
+    F(S, 1, TEXT, instance_id, none)                 \
+    F(S, 2, TEXT, name, none)                        \
+    F(S, 3, WRAPPED, version, none)                  \
+    F(S, 4, WRAPPED, input, none)                    \
+    F(S, 5, TIME, scheduled_time, none)              \
+    F(S, 6, TIME, request_time, none)                \
+    F(S, 7, RAW, parent_trace_context, none)
+
+#define MESSAGE_OPERATION_ACTION(F, S)            \
+    F(S, 1, NUMBER, id, none)                     \
+    F(S, 2, ONE, send_signal, send_signal_action) \
+    F(S, 3, ONE, start_new_orchestration, start_new_orchestration_action)
+
+#define MESSAGE_OPERATION_INFO(F, S) \
+    F(S, 1, TEXT, request_id, none)  \
+    F(S, 2, ONE, response_destination, orchestration_instance)
+
+#define MESSAGE_ENTITY_BATCH_RESULT(F, S)          \
+    F(S, 1, MANY, results, operation_result)       \
+    F(S, 2, MANY, actions, operation_action)       \
+    F(S, 3, WRAPPED, entity_state, none)           \
+    F(S, 4, RAW, failure_details, none)            \
+    F(S, 5, TEXT, completion_token, none)          \
+    F(S, 6, MANY, operation_infos, operation_info) \
+    F(S, 7, FLAG, requires_state, none)
+
+#define MESSAGE_ABANDON_ACTIVITY_TASK_REQUEST(F, S) \
+    F(S, 1, TEXT, completion_token, none)
+
+#define MESSAGE_ABANDON_ORCHESTRATION_TASK_REQUEST(F, S) \
+    F(S, 1, TEXT, completion_token, none)
+
+#define MESSAGE_ABANDON_ENTITY_TASK_REQUEST(F, S) \
+    F(S, 1, TEXT, completion_token, none)
+
+#define MESSAGE_ORCHESTRATION_ID_REUSE_POLICY(F, S) \
+    F(S, 1, NUMBERS, replaceable_status, none)
+
+#define MESSAGE_CREATE_INSTANCE_REQUEST(F, S)                                  \
+    F(S, 1, TEXT, instance_id, none)                                           \
+    F(S, 2, TEXT, name, none)                                                  \
+    F(S, 3, WRAPPED, version, none)                                            \
+    F(S, 4, WRAPPED, input, none)                                              \
+    F(S, 5, TIME, scheduled_start_timestamp, none)                             \
+    F(S, 6, ONE, orchestration_id_reuse_policy, orchestration_id_reuse_policy) \
+    F(S, 7, WRAPPED, execution_id, none)                                       \
+    F(S, 8, TAGS, tags, none)                                                  \
+    F(S, 9, RAW, parent_trace_context, none)                                   \
+    F(S, 10, TIME, request_time, none)
+
+#define MESSAGE_CREATE_INSTANCE_RESPONSE(F, S) \
+    F(S, 1, TEXT, instance_id, none)
+
+#define MESSAGE_GET_INSTANCE_REQUEST(F, S) \
+    F(S, 1, TEXT, instance_id, none)       \
+    F(S, 2, FLAG, get_inputs_and_outputs, none)
+
+#define MESSAGE_GET_INSTANCE_RESPONSE(F, S) \
+    F(S, 1, FLAG, exists, none)             \
+    F(S, 2, ONE, orchestration_state, orchestration_state)
+
+#define MESSAGE_RAISE_EVENT_REQUEST(F, S) \
+    F(S, 1, TEXT, instance_id, none)      \
+    F(S, 2, TEXT, name, none)             \
+    F(S, 3, WRAPPED, input, none)
+
+#define MESSAGE_TERMINATE_REQUEST(F, S) \
+    F(S, 1, TEXT, instance_id, none)    \
+    F(S, 2, WRAPPED, output, none)      \
+    F(S, 3, FLAG, recursive, none)
+
+#define MESSAGE_SUSPEND_REQUEST(F, S) \
+    F(S, 1, TEXT, instance_id, none)  \
+    F(S, 2, WRAPPED, reason, none)
+
+#define MESSAGE_RESUME_REQUEST(F, S) \
+    F(S, 1, TEXT, instance_id, none) \
+    F(S, 2, WRAPPED, reason, none)
+
+#define MESSAGE_REWIND_INSTANCE_REQUEST(F, S) \
+    F(S, 1, TEXT, instance_id, none)          \
+    F(S, 2, WRAPPED, reason, none)
+
+#define MESSAGE_RESTART_INSTANCE_REQUEST(F, S) \
+    F(S, 1, TEXT, instance_id, none)           \
+    F(S, 2, FLAG, restart_with_new_instance_id, none)
+
+#define MESSAGE_RESTART_INSTANCE_RESPONSE(F, S) \
+    F(S, 1, TEXT, instance_id, none)
+
+#define MESSAGE_INSTANCE_QUERY(F, S)           \
+    F(S, 1, NUMBERS, runtime_status, none)     \
+    F(S, 2, TIME, created_time_from, none)     \
+    F(S, 3, TIME, created_time_to, none)       \
+    F(S, 4, RAWS, task_hub_names, none)        \
+    F(S, 5, NUMBER, max_instance_count, none)  \
+    F(S, 6, WRAPPED, continuation_token, none) \
+    F(S, 7, WRAPPED, instance_id_prefix, none) \
+    F(S, 8, FLAG, fetch_inputs_and_outputs, none)
+
+#define MESSAGE_QUERY_INSTANCES_REQUEST(F, S) \
+    F(S, 1, ONE, query, instance_query)
+
+#define MESSAGE_QUERY_INSTANCES_RESPONSE(F, S)              \
+    F(S, 1, MANY, orchestration_state, orchestration_state) \
+    F(S, 2, WRAPPED, continuation_token, none)
+
+#define MESSAGE_LIST_INSTANCE_IDS_REQUEST(F, S) \
+    F(S, 1, NUMBERS, runtime_status, none)      \
+    F(S, 2, TIME, completed_time_from, none)    \
+    F(S, 3, TIME, completed_time_to, none)      \
+    F(S, 4, NUMBER, page_size, none)            \
+    F(S, 5, WRAPPED, last_instance_key, none)
+
+#define MESSAGE_LIST_INSTANCE_IDS_RESPONSE(F, S) \
+    F(S, 1, TEXTS, instance_ids, none)           \
+    F(S, 2, WRAPPED, last_instance_key, none)
+
+#define MESSAGE_PURGE_INSTANCE_FILTER(F, S) \
+    F(S, 1, TIME, created_time_from, none)  \
+    F(S, 2, TIME, created_time_to, none)    \
+    F(S, 3, NUMBERS, runtime_status, none)  \
+    F(S, 4, DURATION, timeout, none)
+
+#define MESSAGE_PURGE_INSTANCES_REQUEST(F, S)                  \
+    F(S, 1, TEXT, instance_id, none)                           \
+    F(S, 2, ONE, purge_instance_filter, purge_instance_filter) \
+    F(S, 3, FLAG, recursive, none)                             \
+    F(S, 4, ONE, instance_batch, instance_batch)               \
+    F(S, 5, FLAG, is_orchestration, none)
+
+#define MESSAGE_PURGE_INSTANCES_RESPONSE(F, S)    \
+    F(S, 1, NUMBER, deleted_instance_count, none) \
+    F(S, 2, FLAG_SET, is_complete, none)
+
+#define MESSAGE_SKIP_GRACEFUL_ORCHESTRATION_TERMINATIONS_REQUEST(F, S) \
+    F(S, 1, ONE, instance_batch, instance_batch)                       \
+    F(S, 2, WRAPPED, reason, none)
+
+#define MESSAGE_SKIP_GRACEFUL_ORCHESTRATION_TERMINATIONS_RESPONSE(F, S) \
+    F(S, 1, TEXTS, unterminated_instance_ids, none)
+
+#define MESSAGE_CREATE_TASK_HUB_REQUEST(F, S) \
+    F(S, 1, FLAG, recreate_if_exists, none)
+
+#define MESSAGE_SIGNAL_ENTITY_REQUEST(F, S)  \
+    F(S, 1, TEXT, instance_id, none)         \
+    F(S, 2, TEXT, name, none)                \
+    F(S, 3, WRAPPED, input, none)            \
+    F(S, 4, TEXT, request_id, none)          \
+    F(S, 5, TIME, scheduled_time, none)      \
+    F(S, 6, RAW, parent_trace_context, none) \
+    F(S, 7, TIME, request_time, none)
+
+#define MESSAGE_GET_ENTITY_REQUEST(F, S) \
+    F(S, 1, TEXT, instance_id, none)     \
+    F(S, 2, FLAG, include_state, none)
+
+#define MESSAGE_ENTITY_METADATA(F, S)         \
+    F(S, 1, TEXT, instance_id, none)          \
+    F(S, 2, TIME, last_modified_time, none)   \
+    F(S, 3, NUMBER, backlog_queue_size, none) \
+    F(S, 4, WRAPPED, locked_by, none)         \
+    F(S, 5, WRAPPED, serialized_state, none)
+
+#define MESSAGE_GET_ENTITY_RESPONSE(F, S) \
+    F(S, 1, FLAG, exists, none)           \
+    F(S, 2, ONE, entity, entity_metadata)
+
+#define MESSAGE_ENTITY_QUERY(F, S)                  \
+    F(S, 1, WRAPPED, instance_id_starts_with, none) \
+    F(S, 2, TIME, last_modified_from, none)         \
+    F(S, 3, TIME, last_modified_to, none)           \
+    F(S, 4, FLAG, include_state, none)              \
+    F(S, 5, FLAG, include_transient, none)          \
+    F(S, 6, NUMBER_SET, page_size, none)            \
+    F(S, 7, WRAPPED, continuation_token, none)
+
+#define MESSAGE_QUERY_ENTITIES_REQUEST(F, S) \
+    F(S, 1, ONE, query, entity_query)
+
+#define MESSAGE_QUERY_ENTITIES_RESPONSE(F, S) \
+    F(S, 1, MANY, entities, entity_metadata)  \
+    F(S, 2, WRAPPED, continuation_token, none)
+
+#define MESSAGE_CLEAN_ENTITY_STORAGE_REQUEST(F, S) \
+    F(S, 1, WRAPPED, continuation_token, none)     \
+    F(S, 2, FLAG, remove_empty_entities, none)     \
+    F(S, 3, FLAG, release_orphaned_locks, none)
+
+#define MESSAGE_CLEAN_ENTITY_STORAGE_RESPONSE(F, S) \
+    F(S, 1, WRAPPED, continuation_token, none)      \
+    F(S, 2, NUMBER, empty_entities_removed, none)   \
+    F(S, 3, NUMBER, orphaned_locks_released, none)
 
 /* Nested ones before those that hold them. */
 #define MESSAGE_MAP(X) \
@@ -539,47 +496,6 @@ struct optional_number {
     X(clean_entity_storage_response, CLEAN_ENTITY_STORAGE_RESPONSE)
 /* clang-format on */
 
-#define MEMBER_TEXT(of) struct text
-#define MEMBER_WRAPPED(of) struct text
-#define MEMBER_RAW(of) struct text
-#define MEMBER_TEXTS(of) struct text_list
-#define MEMBER_RAWS(of) struct text_list
-#define MEMBER_TAGS(of) struct text
-#define MEMBER_FLAG(of) bool
-#define MEMBER_NUMBER(of) int64_t
-#define MEMBER_NUMBERS(of) struct number_list
-#define MEMBER_FLAG_SET(of) struct optional_flag
-#define MEMBER_NUMBER_SET(of) struct optional_number
-#define MEMBER_TIME(of) time_us
-#define MEMBER_DURATION(of) int64_t
-#define MEMBER_ONE(of) const struct hub_##of *
-#define MEMBER_MANY(of) struct hub_##of##_list
-#define MESSAGE_MEMBER(number, type, member, of) MEMBER_##type(of) member;
-#define MESSAGE_STRUCT(name, table)      \
-    struct hub_##name {                  \
-        MESSAGE_##table(MESSAGE_MEMBER)  \
-    };                                   \
-    struct hub_##name##_list {           \
-        struct hub_##name *items;        \
-        size_t count;                    \
-    };
 MESSAGE_MAP(MESSAGE_STRUCT)
-
-/* A table as data. */
-struct message_type;
-#define MESSAGE_TYPE(name, table) extern const struct message_type hub_##name##_type;
-MESSAGE_MAP(MESSAGE_TYPE)
-
-/* Reads a message into the struct of its type, all of which it sets. Text borrows from the bytes,
- * lists and nested messages live in the arena. PD_E_INVALID, with the name of the message and the
- * byte: it is malformed; also when strings are not UTF-8. */
-pd_status message_read(const struct message_type *type, struct text bytes, struct arena *arena,
-                       void *ret, pd_error *err);
-
-/* Appends it; without tag and length. */
-void message_write(const struct message_type *type, struct buffer *buffer, const void *message);
-
-/* An empty message: times are absent. */
-void message_init(const struct message_type *type, void *message);
 
 #endif

@@ -53,6 +53,11 @@ static bool read_fixed(const uint8_t **at, const uint8_t *end, unsigned size, ui
     return true;
 }
 
+bool proto_next_number(struct proto_reader *reader, uint64_t *ret)
+{
+    return read_varint(&reader->at, reader->end, ret);
+}
+
 bool proto_next_piece(struct proto_reader *reader, struct text *ret)
 {
     const uint8_t *at = reader->at;

@@ -10,8 +10,8 @@
  *   P2  After PROTO_BAD, `at` is where the field began that could not be read.
  *   P3  Groups (wire types 3 and 4) are bad: proto3 has none.
  *
- * Not a general codec: no descriptors, no maps, no packed numbers. What the messages mean is known
- * in read.c, write.c and failure.c only.
+ * Not a general codec: no descriptors, no maps. What the messages mean is known in read.c, write.c,
+ * failure.c and by the tables of message.h only.
  */
 #ifndef WIRE_PROTO_H
 #define WIRE_PROTO_H
@@ -159,6 +159,9 @@ static inline enum proto_answer proto_next(struct proto_reader *reader, struct p
     }
     return proto_next_slow(reader, ret);
 }
+
+/* A varint without a tag. False: malformed, `at` has not moved. */
+bool proto_next_number(struct proto_reader *reader, uint64_t *ret);
 
 /* A length and as many bytes, without a tag. False: malformed, `at` has not moved. */
 bool proto_next_piece(struct proto_reader *reader, struct text *ret);

@@ -16,6 +16,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/tags.h"
+#include "wire/small.h"
 #include "wire/wire_priv.h"
 
 static bool state_of_status(uint64_t number, enum run_state *ret)
@@ -35,27 +36,6 @@ bool wire_is_malformed(struct wire_trouble *trouble, const uint8_t *at)
 {
     *trouble = (struct wire_trouble){ at, "the bytes are not protobuf" };
     return false;
-}
-
-/* StringValue: the text inside, empty when it has none; absent with *ret_bad when malformed. */
-static struct text read_wrapped(struct text message, const uint8_t **ret_bad)
-{
-    const uint8_t *bytes = (const uint8_t *)message.at;
-    if (message.size >= 2 && bytes[0] == (WRAPPED_VALUE << 3 | PROTO_BYTES) && bytes[1] < 0x80 &&
-        bytes[1] == message.size - 2) { /* short, and nothing else: nearly always */
-        return text_make(message.at + 2, message.size - 2);
-    }
-    struct proto_reader reader = proto_reader_of(message);
-    struct proto_field field;
-    enum proto_answer answer;
-    struct text value = TEXT("");
-    while ((answer = proto_next(&reader, &field)) == PROTO_FIELD) {
-        if (field.number == WRAPPED_VALUE && field.type == PROTO_BYTES) {
-            value = field.bytes;
-        }
-    }
-    *ret_bad = reader.at;
-    return answer == PROTO_END ? value : TEXT_ABSENT;
 }
 
 /* Seconds and nanoseconds, both there, not negative, and in their order: nearly always. */
@@ -116,23 +96,6 @@ static bool read_timestamp(struct text message, time_us *ret, struct wire_troubl
     return true;
 }
 
-/* An entry of a map of tags. */
-static bool read_tag(struct text message, struct tag *ret, struct wire_trouble *trouble)
-{
-    struct proto_reader reader = proto_reader_of(message);
-    struct proto_field field;
-    enum proto_answer answer;
-    *ret = (struct tag){ TEXT(""), TEXT("") };
-    while ((answer = proto_next(&reader, &field)) == PROTO_FIELD) {
-        if (field.type == PROTO_BYTES && field.number == TAG_KEY) {
-            ret->key = field.bytes;
-        } else if (field.type == PROTO_BYTES && field.number == TAG_VALUE) {
-            ret->value = field.bytes;
-        }
-    }
-    return answer == PROTO_END || wire_is_malformed(trouble, reader.at);
-}
-
 /* All entries of the map `number` of a message that is not malformed. */
 static bool read_tags(uint32_t number, struct text message, struct text *ret, struct arena *arena,
                       struct wire_trouble *trouble)
@@ -152,8 +115,9 @@ static bool read_tags(uint32_t number, struct text message, struct text *ret, st
             *trouble = (struct wire_trouble){ (const uint8_t *)field.bytes.at, "too many tags" };
             return false;
         }
-        if (!read_tag(field.bytes, &tags[count], trouble)) {
-            return false;
+        const uint8_t *bad;
+        if (!wire_read_tag(field.bytes, &tags[count], &bad)) {
+            return wire_is_malformed(trouble, bad);
         }
         count += tag_is_valid(&tags[count]) ? 1 : 0;
     }
@@ -212,7 +176,7 @@ __attribute__((always_inline)) static inline bool read_field(const struct shape_
     case SHAPE_STRING: *(struct text *)member = field->bytes; return true;
     case SHAPE_WRAPPED: {
         struct text *value = member;
-        *value = read_wrapped(field->bytes, &bad);
+        *value = wire_read_wrapped(field->bytes, &bad);
         return text_is_present(*value) || wire_is_malformed(trouble, bad);
     }
     case SHAPE_ENCODED:
@@ -242,7 +206,7 @@ __attribute__((always_inline)) static inline bool read_field(const struct shape_
     case SHAPE_SENDER: {
         struct event_extra *extra = base;
         extra->has_parent = true;
-        extra->parent_id = read_wrapped(field->bytes, &bad);
+        extra->parent_id = wire_read_wrapped(field->bytes, &bad);
         return text_is_present(extra->parent_id) || wire_is_malformed(trouble, bad);
     }
     case SHAPE_TAGS:

@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/tags.h"
 #include "core/lock_set.h"
+#include "wire/small.h"
 #include "wire/wire_priv.h"
 
 /* OrchestrationStatus, in the protocol's numbers. */
@@ -25,102 +26,6 @@ static uint64_t status_number(enum run_state state)
     case RUN_TERMINATED: return 5;
     }
     unreachable_state("a run_state outside of the enumeration");
-}
-
-/* ---- small messages ---- */
-
-struct timestamp {
-    int64_t seconds;
-    uint32_t nanos;
-};
-
-static struct timestamp timestamp_of(time_us at)
-{
-    int64_t seconds = at / TIME_SECOND;
-    int64_t rest = at % TIME_SECOND;
-    if (rest < 0) {
-        seconds--;
-        rest += TIME_SECOND;
-    }
-    return (struct timestamp){ seconds, (uint32_t)(rest * 1000) };
-}
-
-static size_t size_of_timestamp(struct timestamp t)
-{
-    return (t.seconds != 0 ? 1 + proto_size_varint((uint64_t)t.seconds) : 0) +
-           (t.nanos != 0 ? 1 + proto_size_varint(t.nanos) : 0);
-}
-
-/* With its length; at most 18 bytes, so the length is one. */
-static inline uint8_t *put_timestamp(uint8_t *at, struct timestamp t, size_t size)
-{
-    *at++ = (uint8_t)size;
-    if (t.seconds != 0) {
-        at = proto_put_tag(at, TIMESTAMP_SECONDS, PROTO_VARINT);
-        at = proto_put_varint(at, (uint64_t)t.seconds);
-    }
-    if (t.nanos != 0) {
-        at = proto_put_tag(at, TIMESTAMP_NANOS, PROTO_VARINT);
-        at = proto_put_varint(at, t.nanos);
-    }
-    return at;
-}
-
-static size_t size_of_time(time_us at)
-{
-    return 1 + size_of_timestamp(timestamp_of(at));
-}
-
-static uint8_t *put_time(uint8_t *at, time_us time)
-{
-    struct timestamp t = timestamp_of(time);
-    return put_timestamp(at, t, size_of_timestamp(t));
-}
-
-static size_t size_of_wrapped(struct text t)
-{
-    return t.size != 0 ? 1 + proto_size_bytes(t.size) : 0;
-}
-
-/* With its length. */
-static uint8_t *put_wrapped(uint8_t *at, struct text t)
-{
-    at = proto_put_varint(at, size_of_wrapped(t));
-    if (t.size != 0) {
-        at = proto_put_tag(at, WRAPPED_VALUE, PROTO_BYTES);
-        at = proto_put_text(at, t);
-    }
-    return at;
-}
-
-/* As protoc writes an entry of a map: with both fields, also when one is empty. */
-static size_t size_of_tag(const struct tag *tag)
-{
-    return 2 + proto_size_bytes(tag->key.size) + proto_size_bytes(tag->value.size);
-}
-
-static size_t size_of_tags(size_t field_tag_size, struct text tags)
-{
-    size_t size = 0;
-    struct tag tag;
-    for (size_t cursor = 0; tags_next(tags, &cursor, &tag);) {
-        size += field_tag_size + proto_size_bytes(size_of_tag(&tag));
-    }
-    return size;
-}
-
-static uint8_t *put_tags(uint8_t *at, unsigned field_tag, struct text tags)
-{
-    struct tag tag;
-    for (size_t cursor = 0; tags_next(tags, &cursor, &tag);) {
-        at = proto_put_varint(at, field_tag);
-        at = proto_put_varint(at, size_of_tag(&tag));
-        at = proto_put_tag(at, TAG_KEY, PROTO_BYTES);
-        at = proto_put_text(at, tag.key);
-        at = proto_put_tag(at, TAG_VALUE, PROTO_BYTES);
-        at = proto_put_text(at, tag.value);
-    }
-    return at;
 }
 
 /* What few events have stays out of what is inlined for all of them. */
