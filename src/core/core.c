@@ -85,6 +85,7 @@ void core_free(struct core *core)
         turn_slot_free(&core->waiting, slot);
         slot = next;
     }
+    mem_free(core->spare_events);
     timers_done(&core->timers);
     shelf_done(&core->activities);
     shelf_done(&core->waiting);

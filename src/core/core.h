@@ -286,6 +286,13 @@ void core_received(struct core *core, uint64_t number);
  * borrowed until core_end_turn or core_postpone_turn for the same row. Several may be open. */
 bool core_next_turn(struct core *core, time_us now, const struct turn **ret);
 
+/* The result of an open turn comes later, from elsewhere (T8): until then it is found by its ticket
+ * only. When its instance ends first, it is over. */
+void core_hold_turn(struct core *core, const struct turn *turn);
+/* NULL: it is over, or was of another life. What is found is to be ended, or given back. */
+const struct turn *core_find_turn(struct core *core, struct turn_ticket ticket);
+size_t core_held_count(const struct core *core);
+
 /* The rows whose turns come next, at most max. Changes nothing. */
 size_t core_peek_ready(const struct core *core, uint64_t *ret_rows, size_t max);
 
@@ -297,9 +304,11 @@ void core_expect_row(const struct core *core, uint64_t row);
 bool core_takes_result(struct core *core, const struct turn *turn,
                        const struct turn_result *result);
 
-/* Applies the actions: history, timers, activities, the end. The turn is gone afterwards. */
-void core_end_turn(struct core *core, time_us now, const struct turn *turn,
-                   const struct turn_result *result);
+/* Applies the actions: history, timers, activities, the end. The turn is gone afterwards. What it
+ * became in history (a HistoryChunk), until the next cut; absent: another execution follows, or
+ * nothing came of it, as the instance had ended. */
+struct text core_end_turn(struct core *core, time_us now, const struct turn *turn,
+                          const struct turn_result *result);
 
 /* Likewise of an entity's turn: at most one result for an operation, and one at least; actions of
  * the kinds that entities have, to ids that are ids. */

@@ -289,6 +289,8 @@ struct turn_slot {
     struct instance *instance;
     struct event *events;
     size_t events_room;
+    time_us began_at;           /* of its ORCHESTRATOR_STARTED */
+    bool is_away;               /* nobody looks at what it lends (T8) */
     bool is_void;               /* the instance has ended meanwhile; then, what the turn took in: */
     struct waiting_event *held; /* ... which it borrows until it is given back */
     struct turn_slot *next;     /* free ones */
@@ -365,6 +367,8 @@ struct core {
     struct batch *open;               /* NULL: nothing has happened since the last cut */
     uint64_t batch_number;            /* of the open batch, or of the next one */
     uint64_t batch_committed;         /* the last that is durable */
+    uint64_t serial;                  /* of the turn handed out last */
+    size_t away_count;                /* turns that are */
     bool keeps_empty;
     struct list touched, idle, asleep;          /* P1, P3 */
     struct list entities;                       /* P3: those that are asleep */
@@ -372,7 +376,9 @@ struct core {
     size_t entity_bytes;                        /* of the latter, as they are counted */
     struct flight *flight_first, **flight_last; /* P2: oldest first */
     struct list ready, postponed;
-    struct turn_slot *slots; /* free ones */
+    struct turn_slot *slots;    /* free ones */
+    struct event *spare_events; /* memory for one that has none; NULL: none */
+    size_t spare_events_room;
     struct timer_window timers;
     struct letter *letter_first, **letter_last; /* not taken; in the open batch's arena */
     struct random random;                       /* for execution ids */

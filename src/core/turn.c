@@ -28,14 +28,12 @@ enum { SLOT_EVENTS_KEPT = 256, SLOT_EVENTS_MIN = 8 };
 
 /* ---- slots ---- */
 
-static struct turn_slot *slot_take(struct core *core, size_t events)
+static void make_room(struct core *core, struct turn_slot *slot, size_t events)
 {
-    struct turn_slot *slot = core->slots;
-    if (slot != NULL) {
-        core->slots = slot->next;
-        slot->next = NULL;
-    } else {
-        slot = mem_alloc(sizeof *slot);
+    if (slot->events == NULL && core->spare_events != NULL) {
+        slot->events = core->spare_events;
+        slot->events_room = core->spare_events_room;
+        core->spare_events = NULL;
     }
     if (slot->events_room < events) {
         size_t room = slot->events_room != 0 ? slot->events_room : SLOT_EVENTS_MIN;
@@ -46,6 +44,31 @@ static struct turn_slot *slot_take(struct core *core, size_t events)
         slot->events = mem_alloc(room * sizeof *slot->events);
         slot->events_room = room;
     }
+}
+
+/* One array is kept for the next slot that has none. */
+static void drop_events(struct core *core, struct turn_slot *slot)
+{
+    if (core->spare_events == NULL && slot->events_room <= SLOT_EVENTS_KEPT) {
+        core->spare_events = slot->events;
+        core->spare_events_room = slot->events_room;
+    } else {
+        mem_free(slot->events);
+    }
+    slot->events = NULL;
+    slot->events_room = 0;
+}
+
+static struct turn_slot *slot_take(struct core *core, size_t events)
+{
+    struct turn_slot *slot = core->slots;
+    if (slot != NULL) {
+        core->slots = slot->next;
+        slot->next = NULL;
+    } else {
+        slot = mem_alloc(sizeof *slot);
+    }
+    make_room(core, slot, events);
     return slot;
 }
 
@@ -61,13 +84,12 @@ void turn_close(struct core *core, struct instance *instance)
     struct turn_slot *slot = instance->turn;
     instance->turn = NULL;
     slot->instance = NULL;
-    slot->is_void = false;
+    core->away_count -= slot->is_away;
+    slot->is_away = slot->is_void = false;
     waiting_event_free_all(&core->waiting, slot->held);
     slot->held = NULL;
     if (slot->events_room > SLOT_EVENTS_KEPT) {
-        mem_free(slot->events);
-        slot->events = NULL;
-        slot->events_room = 0;
+        drop_events(core, slot);
     }
     slot->next = core->slots;
     core->slots = slot;
@@ -87,6 +109,9 @@ void turn_void(struct core *core, struct instance *instance)
         batch_add(core_open_batch(core), MUTATION_INBOX_REMOVE, instance->row)->number = arrival;
     }
     core->counters.dropped_events += count - (slot->turn.number == 1); /* not the start */
+    if (slot->is_away) {
+        turn_close(core, instance);
+    }
 }
 
 /* ---- handing out ---- */
@@ -139,6 +164,40 @@ size_t core_peek_ready(const struct core *core, uint64_t *ret_rows, size_t max)
     return count;
 }
 
+/* What the turn takes in. "Now" in it is later than the time for which its timers, or itself, were
+ * set (C6); only these kinds have one. */
+static time_us take_events(struct turn_slot *slot, const struct instance *instance, size_t count,
+                           time_us now)
+{
+    time_us at = now;
+    const struct waiting_event *waiting = instance->events.first;
+    for (size_t i = 1; i <= count; i++, waiting = waiting->next) {
+        slot->events[i] = waiting->event;
+        if (waiting->event.fire_at >= at && waiting->event.fire_at != 0) {
+            at = time_add(waiting->event.fire_at, 1);
+        }
+    }
+    return at;
+}
+
+static void begin_events(struct turn_slot *slot, time_us at)
+{
+    slot->began_at = at;
+    slot->events[0] = (struct event){
+        .kind = EVENT_ORCHESTRATOR_STARTED,
+        .id = EVENT_NO_ID,
+        .ref = EVENT_NO_ID,
+        .at = at,
+    };
+}
+
+/* Epochs are never used again, so neither is what begins with one. */
+static uint64_t next_serial(struct core *core)
+{
+    enum { TURNS_BITS = 40 };
+    return core->epoch << TURNS_BITS | ++core->serial;
+}
+
 bool core_next_turn(struct core *core, time_us now, const struct turn **ret)
 {
     struct list_node *node = list_pop_front(&core->ready);
@@ -148,30 +207,18 @@ bool core_next_turn(struct core *core, time_us now, const struct turn **ret)
     struct instance *instance = CONTAINER_OF(node, struct instance, waiting);
     size_t count = count_intake(instance);
     struct turn_slot *slot = slot_take(core, count + 1);
-
-    time_us at = now;
-    const struct waiting_event *waiting = instance->events.first;
-    for (size_t i = 1; i <= count; i++, waiting = waiting->next) {
-        slot->events[i] = waiting->event;
-        /* "Now" in the turn is later than the time for which its timers, or itself, were set (C6);
-         * only these kinds have one. */
-        if (waiting->event.fire_at >= at && waiting->event.fire_at != 0) {
-            at = time_add(waiting->event.fire_at, 1);
-        }
-    }
-    slot->events[0] = (struct event){
-        .kind = EVENT_ORCHESTRATOR_STARTED,
-        .id = EVENT_NO_ID,
-        .ref = EVENT_NO_ID,
-        .at = instance_tick(instance, at),
-    };
+    time_us at = take_events(slot, instance, count, now);
+    begin_events(slot, instance_tick(instance, at));
     slot->instance = instance;
     slot->turn = (struct turn){
         .row = instance->row,
         .number = instance->entity == NULL ? instance->turn_count + 1 : 0,
+        .serial = next_serial(core),
         .partition = core->partition,
         .instance_id = instance->id,
         .execution_id = instance->execution_id,
+        .name = instance->name,
+        .version = instance->version,
         .events = slot->events,
         .event_count = count + 1,
         .is_past_durable = is_past_durable(core, instance),
@@ -183,6 +230,35 @@ bool core_next_turn(struct core *core, time_us now, const struct turn **ret)
     instance_check(instance);
     *ret = &slot->turn;
     return true;
+}
+
+void core_hold_turn(struct core *core, const struct turn *turn)
+{
+    struct turn_slot *slot = turn_instance(core, turn)->turn;
+    assert_that(!slot->is_away && !slot->is_void);
+    slot->is_away = true;
+    core->away_count++;
+    drop_events(core, slot); /* many may be away, and for long */
+    slot->turn.events = NULL;
+}
+
+const struct turn *core_find_turn(struct core *core, struct turn_ticket ticket)
+{
+    const struct instance *instance = core_find_row(core, ticket.row);
+    struct turn_slot *slot = instance != NULL ? instance->turn : NULL;
+    if (slot == NULL || !slot->is_away || slot->turn.serial != ticket.serial) {
+        return NULL;
+    }
+    make_room(core, slot, slot->turn.event_count);
+    (void)take_events(slot, instance, slot->turn.event_count - 1, slot->began_at);
+    begin_events(slot, slot->began_at);
+    slot->turn.events = slot->events;
+    return &slot->turn;
+}
+
+size_t core_held_count(const struct core *core)
+{
+    return core->away_count;
 }
 
 /* ---- ending ---- */
@@ -221,7 +297,8 @@ static void set_status(struct core *core, struct instance *instance, struct text
 /* Carries out all that was asked for; what ends the execution, or NULL. The turn's one history row
  * stands before all that follows from it. */
 static const struct action *write_turn(struct core *core, time_us now, struct instance *instance,
-                                       const struct turn *turn, const struct turn_result *result)
+                                       const struct turn *turn, const struct turn_result *result,
+                                       struct text *ret_row)
 {
     const struct action *last =
         result->action_count != 0 ? &result->actions[result->action_count - 1] : NULL;
@@ -242,7 +319,7 @@ static const struct action *write_turn(struct core *core, time_us now, struct in
         action_carry_out(core, now, instance, action);
     }
     if (history != NULL) {
-        history->bytes = core_keep_scratch(core, 0);
+        *ret_row = history->bytes = core_keep_scratch(core, 0);
     }
     return renews || (last != NULL && last->kind == ACTION_COMPLETE) ? last : NULL;
 }
@@ -287,16 +364,17 @@ bool core_takes_result(struct core *core, const struct turn *turn, const struct 
     return true;
 }
 
-void core_end_turn(struct core *core, time_us now, const struct turn *turn,
-                   const struct turn_result *result)
+struct text core_end_turn(struct core *core, time_us now, const struct turn *turn,
+                          const struct turn_result *result)
 {
+    struct text row = TEXT_ABSENT;
     struct instance *instance = turn_instance(core, turn);
     if (drop_void(core, instance)) {
-        return;
+        return row;
     }
     core_touch(core, instance);
     size_t consumed = turn->event_count - 1;
-    const struct action *end = write_turn(core, now, instance, turn, result);
+    const struct action *end = write_turn(core, now, instance, turn, result, &row);
     if (text_is_present(result->custom_status)) {
         set_status(core, instance, result->custom_status);
     }
@@ -313,6 +391,7 @@ void core_end_turn(struct core *core, time_us now, const struct turn *turn,
     }
     turn_want(core, instance);
     instance_check(instance);
+    return row;
 }
 
 void core_postpone_turn(struct core *core, const struct turn *turn)

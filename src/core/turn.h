@@ -162,7 +162,7 @@ struct runner_ops {
     void (*activity)(struct runner *, const struct activity *, struct activity_host *,
                      struct arena *, struct activity_result *ret);
 
-    /* Runs a batch of operations of an entity. Same thread as turn. RUNNER_DONE or RUNNER_LEAVES.
+    /* Runs a batch of operations of an entity. Same thread as turn. Not RUNNER_NEEDS_HISTORY.
      * Result text lives in the arena, as that of a turn (T4), or in what the turn lends. */
     enum runner_answer (*entity)(struct runner *, const struct turn *, struct arena *,
                                  struct entity_result *ret);
@@ -179,7 +179,7 @@ struct runner_ops {
     void (*cancel)(struct runner *, unsigned partition, uint64_t row, int32_t id);
 
     /* The turn that ended with this number became these bytes of history, an encoded HistoryChunk,
-     * borrowed. Not for one that another execution follows. Same thread as turn. */
+     * borrowed. Not for one that ends an execution. Same thread as turn. */
     void (*record)(struct runner *, unsigned partition, uint64_t row, uint64_t number,
                    struct text bytes);
 };

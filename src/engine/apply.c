@@ -219,6 +219,20 @@ static void complete(struct partition *partition, time_us now, struct instance *
                                  activity->id, &command->as.done.result);
 }
 
+/* A result that has been applied. Whoever asked hears of it when it is durable. */
+static void put_away(struct partition *partition, struct command *command)
+{
+    if (!command_owns_itself(command)) {
+        core_reuse_activity(partition->core, command->as.done.activity);
+        command->as.done.activity = NULL;
+        command_list_add(&partition->answers, command);
+    } else if (command->as.done.is_timeout) {
+        command_answer(command, PD_OK, NULL); /* its block is none of core's */
+    } else {
+        core_reuse_activity(partition->core, command_end_done(command));
+    }
+}
+
 /* False: the store is in trouble, keep the result. */
 static bool apply_done(struct partition *partition, time_us now, struct command *command)
 {
@@ -240,13 +254,32 @@ static bool apply_done(struct partition *partition, time_us now, struct command 
     } else if (!is_late(partition, command) && instance != NULL) {
         complete(partition, now, instance, command);
     }
-    if (command->as.done.is_timeout) {
-        command_answer(command, PD_OK, NULL); /* its block is none of core's */
-    } else {
-        core_reuse_activity(partition->core, command_end_done(command));
-    }
+    put_away(partition, command);
     return true;
 }
+
+/* ---- turns that were elsewhere --------------------------------------------------------------- */
+
+static void apply_turn(struct partition *partition, time_us now, struct command *command)
+{
+    struct core *core = partition->core;
+    const struct turn *turn = core != NULL ? core_find_turn(core, command->as.turn.ticket) : NULL;
+    if (turn == NULL) {
+        command_answer(command, PD_OK, NULL); /* T8: it is over, or of a life that is */
+        return;
+    }
+    arena_reset(&partition->turn);
+    if (turn_is_of_entity(turn) && command->as.turn.entity != NULL) {
+        turns_end_batch(partition, now, turn, command->as.turn.entity);
+    } else if (command->as.turn.result != NULL) {
+        turns_end(partition, now, turn, command->as.turn.result);
+    } else {
+        core_postpone_turn(core, turn);
+    }
+    command_list_add(&partition->answers, command);
+}
+
+/* ---- heartbeats ------------------------------------------------------------------------------ */
 
 /* Its host says the next when this is durable: so there is one for each commit at most. */
 static void apply_beat(struct partition *partition, time_us now, struct command *command)
@@ -261,7 +294,7 @@ static void apply_beat(struct partition *partition, time_us now, struct command 
         }
     }
     if (status != PD_OK) {
-        command_answer(command, status, NULL);
+        command_answer(command, status, &partition->down_error);
         return;
     }
     command->as.beat.is_wanted =
@@ -297,6 +330,10 @@ void partition_apply(struct partition *partition, time_us now, struct command *c
         }
         break;
     case COMMAND_ACTIVITY_BEAT: apply_beat(partition, now, command); break;
+    case COMMAND_TURN:
+        apply_turn(partition, now, command);
+        (void)(!is_down && partition->retry_at == 0 && post_letters(partition, now)); /* P6 */
+        break;
     case COMMAND_CLAIM:
         command_list_add(&partition->claiming, command);
         if (is_down) {

@@ -33,7 +33,7 @@ void calls_close(struct calls *calls)
     pthread_mutex_unlock(&calls->mutex);
 }
 
-static pd_status enter(struct engine *engine, pd_error *err)
+pd_status calls_enter(struct engine *engine, pd_error *err)
 {
     OBJECT_CHECK(engine, ENGINE_MAGIC);
     struct calls *calls = &engine->calls;
@@ -46,7 +46,7 @@ static pd_status enter(struct engine *engine, pd_error *err)
                : PD_OK;
 }
 
-static void leave(struct engine *engine)
+void calls_leave(struct engine *engine)
 {
     struct calls *calls = &engine->calls;
     pthread_mutex_lock(&calls->mutex);
@@ -151,7 +151,7 @@ static pd_status join(const struct engine *engine, const struct portion *portion
 static pd_status ask(struct engine *engine, const struct asking *request, pd_status *ret_statuses,
                      pd_error *err)
 {
-    pd_status status = enter(engine, err);
+    pd_status status = calls_enter(engine, err);
     if (status != PD_OK) {
         return status;
     }
@@ -174,7 +174,7 @@ static pd_status ask(struct engine *engine, const struct asking *request, pd_sta
     latch_done(&latch);
     status = join(engine, portions, request->count, ret_statuses, err);
     arena_done(&arena);
-    leave(engine);
+    calls_leave(engine);
     return status;
 }
 

@@ -83,7 +83,7 @@ static void *put(char **at, struct text text)
     return to;
 }
 
-struct command *command_new_timeout(const struct activity *activity, const char *message)
+struct command *command_new_timeout(const struct activity *activity, enum time_limit limit)
 {
     enum { ALIGN = 16 };
     size_t room_at = sizeof *activity + activity->execution_id.size;
@@ -97,23 +97,43 @@ struct command *command_new_timeout(const struct activity *activity, const char 
     named->execution_id = text_make(put(&at, activity->execution_id), activity->execution_id.size);
     named->room = (char *)named + room_at;
     struct command *command = command_new_done(named);
-    command_time_out(command, message);
+    command_time_out(command, activity, limit);
     return command;
 }
 
-void command_time_out(struct command *done, const char *message)
+const struct failure *engine_word_timeout(struct arena *arena, const struct activity *activity,
+                                          enum time_limit limit)
 {
-    struct arena *arena = &done->as.done.arena;
+    struct task_limits limits = activity_limits(activity);
     struct failure *failure = arena_alloc(arena, sizeof *failure);
+    const char *message = NULL;
+    switch (limit) {
+    case TIME_TO_START:
+        message =
+            arena_printf(arena, "it did not begin within %lld ms", (long long)limits.start_ms);
+        break;
+    case TIME_TO_RUN:
+        message = arena_printf(arena, "it did not end within %lld ms", (long long)limits.run_ms);
+        break;
+    case TIME_TO_BEAT:
+        message =
+            arena_printf(arena, "nothing was heard of it for %lld ms", (long long)limits.beat_ms);
+        break;
+    }
     failure->type = TEXT("Timeout");
-    failure->message = text_copy(arena, text_of(message));
-    done->as.done.result.failure = failure;
+    failure->message = text_of(message);
+    return failure;
+}
+
+void command_time_out(struct command *done, const struct activity *activity, enum time_limit limit)
+{
+    done->as.done.result.failure = engine_word_timeout(&done->as.done.arena, activity, limit);
     done->as.done.is_timeout = true;
 }
 
 struct activity *command_end_done(struct command *command)
 {
-    assert_that(command->kind == COMMAND_ACTIVITY_DONE && command->latch == NULL);
+    assert_that(command->kind == COMMAND_ACTIVITY_DONE && command_owns_itself(command));
     struct activity *activity = command->as.done.activity;
     arena_done(&command->as.done.arena);
     if (activity->room == NULL) { /* else the command lies there */
@@ -135,23 +155,28 @@ static void refuse_all(struct command *command, pd_status status)
 
 void command_answer(struct command *command, pd_status status, const pd_error *error)
 {
-    switch (command->kind) {
-    case COMMAND_ACTIVITY_DONE: activity_free(command_end_done(command)); return;
-    case COMMAND_ACTIVITY_BEAT: command->as.beat.answered(command, status); return;
-    case COMMAND_START:
-    case COMMAND_TELL:
-        if (status != PD_OK) {
+    if (command->kind == COMMAND_ACTIVITY_DONE) {
+        if (command_owns_itself(command)) {
+            activity_free(command_end_done(command));
+            return;
+        }
+        activity_free(command->as.done.activity);
+    }
+    if (status != PD_OK) {
+        if (command->kind == COMMAND_START || command->kind == COMMAND_TELL) {
             /* Refusals as well: what they rested on may be gone with the batch. */
             refuse_all(command, status);
         }
-        break;
-    case COMMAND_CLAIM: break;
-    }
-    if (status != PD_OK) {
         command->status = status;
-        *command->error = *error;
+        if (command->error != NULL && error != NULL) {
+            *command->error = *error;
+        }
     }
-    latch_count_down(command->latch);
+    if (command->latch != NULL) {
+        latch_count_down(command->latch);
+    } else if (command->answered != NULL) {
+        command->answered(command);
+    }
 }
 
 void command_queue_push(struct command_queue *queue, struct command *command)

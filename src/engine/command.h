@@ -6,10 +6,10 @@
  * partition's queue, applied by the partition's thread, and answered when the batch that holds
  * its effects is durable, or at once when it is refused.
  *
- *   Q1  A command with a latch belongs to a caller who blocks on the latch: its memory, and all it
- *       points to, stays until the latch opens. After that nobody touches it.
- *   Q2  A result without a latch owns itself and is freed by whoever answers it. A heartbeat
- *       belongs to its activity's host, who is told by `answered` that it may be used again. */
+ *   Q1  A command belongs to whoever asks, with all it points to, until it is answered: until its
+ *       latch opens, on which he blocks, or `answered` is called. After that nobody here touches
+ *       it.
+ *   Q2  A result with neither owns itself and is freed by whoever answers it. */
 #ifndef ENGINE_COMMAND_H
 #define ENGINE_COMMAND_H
 
@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "core/core.h"
+#include "engine/engine.h"
 
 /* Opens when as many commands as it was made for have been answered. */
 struct latch {
@@ -35,16 +36,18 @@ enum command_kind {
     COMMAND_START,         /* some instances */
     COMMAND_TELL,          /* some letters */
     COMMAND_CLAIM,         /* a transactional activity is about to begin its transaction (P7) */
-    COMMAND_ACTIVITY_DONE, /* a result; no latch */
-    COMMAND_ACTIVITY_BEAT, /* a heartbeat; no latch */
+    COMMAND_ACTIVITY_DONE, /* a result */
+    COMMAND_ACTIVITY_BEAT, /* a heartbeat */
+    COMMAND_TURN,          /* what became of a turn that was elsewhere (T8) */
 };
 
 struct command {
     struct command *next;
     enum command_kind kind;
-    struct latch *latch;
-    pd_status status; /* set by the answer: the first thing that failed */
-    pd_error *error;  /* of whoever waits at the latch; NULL without one */
+    struct latch *latch;                /* NULL: nobody blocks; then */
+    void (*answered)(struct command *); /* NULL: nobody wants to know */
+    pd_status status;                   /* set by the answer: the first thing that failed */
+    pd_error *error;                    /* of whoever asks; NULL: he wants no words */
     union {
         struct {
             const struct start_command *items;
@@ -61,10 +64,10 @@ struct command {
             const struct activity *activity;
         } claim;
         struct {
-            struct activity *activity; /* owned */
+            struct activity *activity; /* owned; NULL: the result has been applied */
             struct activity_result result;
             struct text progress; /* of the last heartbeat, when it was not said yet */
-            struct arena arena;   /* holds the result */
+            struct arena arena;   /* holds the result, when the command owns itself */
             bool is_timeout;      /* said by its watch: the activity itself may still run */
             bool is_unknown;      /* its transaction failed: the store may have the result */
         } done;
@@ -73,8 +76,12 @@ struct command {
             int32_t id;
             struct text execution_id, progress;
             bool is_wanted; /* set: false when the step is not open any more */
-            void (*answered)(struct command *, pd_status status);
         } beat;
+        struct {
+            struct turn_ticket ticket;
+            const struct turn_result *result; /* NULL: it is given back; or of an entity: */
+            const struct entity_result *entity;
+        } turn;
     } as;
 };
 
@@ -88,17 +95,24 @@ time_us *command_start_by(struct activity *activity);
  * Takes the activity. */
 struct command *command_new_done(struct activity *activity);
 
-/* One that says that a running activity is over its time. `message` is copied. */
-struct command *command_new_timeout(const struct activity *activity, const char *message);
+/* One that says that a running activity is over its time. */
+struct command *command_new_timeout(const struct activity *activity, enum time_limit limit);
 
 /* The result is that it was over its time. */
-void command_time_out(struct command *done, const char *message);
+void command_time_out(struct command *done, const struct activity *activity, enum time_limit limit);
 
-/* Releases a result, and gives its activity to the caller. */
+/* Releases a result that owns itself, and gives its activity to the caller. */
 struct activity *command_end_done(struct command *command);
 
-/* Q1, Q2. status PD_OK leaves a failure that the command recorded before. */
+/* Q1, Q2. status PD_OK leaves a failure that the command recorded before; with another one there is
+ * an error, but for a heartbeat. */
 void command_answer(struct command *command, pd_status status, const pd_error *error);
+
+/* Q2 */
+static inline bool command_owns_itself(const struct command *command)
+{
+    return command->latch == NULL && command->answered == NULL;
+}
 
 /* Many producers, one consumer; the consumer takes everything in the order it was pushed. */
 struct command_queue {

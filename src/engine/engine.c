@@ -30,6 +30,34 @@ static void wake_mailed(struct engine *engine, uint64_t mailed)
     }
 }
 
+/* To where the runner wants them run. How many it leaves to the pool. */
+static size_t dispatch(struct runner *runner, struct batch *batch)
+{
+    size_t left = batch->activity_count;
+    if (runner->ops->version < 4) {
+        return left;
+    }
+    const struct cancellation *each = runner->ops->cancel != NULL ? batch->cancellations : NULL;
+    for (; each != NULL; each = each->next) {
+        runner->ops->cancel(runner, batch->partition, each->row, each->id);
+    }
+    if (runner->ops->dispatch == NULL) {
+        return left;
+    }
+    struct list here;
+    struct list_node *node;
+    list_init(&here);
+    while ((node = list_pop_front(&batch->activities)) != NULL) {
+        if (runner->ops->dispatch(runner, CONTAINER_OF(node, struct activity, node))) {
+            left--;
+        } else {
+            list_push_back(&here, node);
+        }
+    }
+    list_append(&batch->activities, &here);
+    return left;
+}
+
 void engine_release(struct engine *engine, struct work *work)
 {
     struct batch *batch = work->batch;
@@ -37,9 +65,12 @@ void engine_release(struct engine *engine, struct work *work)
     wake_mailed(engine, batch->mailed); /* one that failed may have been made all the same */
     if (work->status == PD_OK) {
         pool_cancel(&engine->pool, batch->cancellations);
-        pool_give(&engine->pool, &batch->activities, batch->activity_count,
-                  batch->has_start_limits);
+        size_t left = dispatch(engine->pool.runner, batch);
+        pool_give(&engine->pool, &batch->activities, left, batch->has_start_limits);
         watches_signal(&engine->watches, batch->endings);
+        if (engine->ended != NULL && batch->endings != NULL) {
+            engine->ended(engine->ended_argument, batch->endings);
+        }
     }
     work_answer(work);
     pump_committed(pump, work);
@@ -152,6 +183,8 @@ struct engine *engine_start(struct store *store, struct runner *runner,
     struct engine *engine = OBJECT_NEW(struct engine, ENGINE_MAGIC);
     engine->store = store;
     engine->pump_count = store->partition_count;
+    engine->ended = options->ended;
+    engine->ended_argument = options->ended_argument;
     assert_that(engine->pump_count >= 1 && engine->pump_count <= LIMIT_PARTITIONS);
     if (!own_all(engine, runner, options, partitions, err)) {
         OBJECT_FREE(engine, ENGINE_MAGIC);

@@ -83,7 +83,12 @@ void engine_end_watches(struct engine *engine);
  * made with request_new; what is asked lies in its arena, or lives until it is answered. It is
  * answered once, when what it did is durable or it was refused, by a call of `answered` on some
  * thread of the engine, which must not block: the request is the callee's again, to be used or
- * freed. PD_E_CANCELLED: the engine is being stopped; nothing was done, or it is not known. */
+ * freed. PD_E_CANCELLED: the engine is being stopped; nothing was done, or it is not known: then
+ * the call may come on the thread that asks, before it gets back.
+ *
+ * All requests have been answered when engine_stop returns, and none may be made then. What a runner
+ * has not ended by that time is forgotten: turns are offered by the next engine, and activities,
+ * which are the runner's to free, dispatched. */
 struct request {
     struct command *command; /* the engine's */
     struct arena arena;
@@ -99,9 +104,11 @@ void engine_ask_start(struct engine *engine, struct request *request,
                       const struct start_command *command);
 void engine_ask_tell(struct engine *engine, struct request *request, const struct letter *letter);
 
-/* The end of a turn that was taken with RUNNER_LATER. A ticket of a turn that is not open any more:
- * PD_OK, and nothing happens. A result that does not fit (core_takes_result) fails the instance, or
- * the operations, as one of RUNNER_DONE does. */
+/* The end of a turn that was taken with RUNNER_LATER. A ticket of a turn that is not open any more
+ * (it has been ended or given back, its instance has ended, the partition began again): PD_OK, at
+ * once, and nothing happens. A result that does not fit (core_takes_result) fails the instance, or
+ * the operations, as one of RUNNER_DONE does. It may be asked from within the runner's own call, but
+ * takes effect after that. */
 void engine_end_turn(struct engine *engine, struct request *request, struct turn_ticket ticket,
                      const struct turn_result *result);
 void engine_end_entity_turn(struct engine *engine, struct request *request,
@@ -109,13 +116,24 @@ void engine_end_entity_turn(struct engine *engine, struct request *request,
 /* Gives it back: it is offered again soon. */
 void engine_return_turn(struct engine *engine, struct request *request, struct turn_ticket ticket);
 
-/* The result of an activity that runner->dispatch took. Takes the activity. */
+/* The result of an activity that runner->dispatch took. Takes the activity. That one is wanted no
+ * more is no error.
+ *
+ * An activity that was dispatched has its limits of time kept by who runs it: a time-out is such a
+ * result, too (engine_word_timeout). So the activity is given up with it, and what is heard of it
+ * later belongs to nothing. The time of start_ms runs from the call of dispatch, that of run_ms from
+ * when a worker has it, that of beat_ms from then and from each heartbeat. */
 void engine_end_activity(struct engine *engine, struct request *request, struct activity *activity,
                          const struct activity_result *result);
 /* It lives, and has come so far (activity_host_ops.beat). Does not take it. *ret_wanted, set before
  * the answer: false when nobody waits for it any more. */
 void engine_beat_activity(struct engine *engine, struct request *request,
                           const struct activity *activity, struct text progress, bool *ret_wanted);
+
+/* The failure of an activity that is over that limit of its time; in the arena. */
+enum time_limit { TIME_TO_START, TIME_TO_RUN, TIME_TO_BEAT };
+const struct failure *engine_word_timeout(struct arena *arena, const struct activity *activity,
+                                          enum time_limit limit);
 
 /* A new random id: 32 lower-case hexadecimal digits that sort by time of creation. Any thread. */
 void engine_new_id(char ret[33]);

@@ -214,6 +214,9 @@ struct calls {
 
 void calls_init(struct calls *calls);
 void calls_close(struct calls *calls); /* lets none in any more, and waits for those inside */
+/* PD_E_CANCELLED: not let in. */
+pd_status calls_enter(struct engine *engine, pd_error *err);
+void calls_leave(struct engine *engine);
 void calls_done(struct calls *calls);
 
 /* ---- janitor.c: forgets what is not wanted any more ------------------------------------------ */
@@ -249,6 +252,8 @@ struct engine {
     struct calls calls;
     struct engine_board board;
     struct janitor janitor;
+    void (*ended)(void *argument, const struct ending *endings); /* engine_options */
+    void *ended_argument;
 
     pthread_t mailbox;
     bool has_mailbox;

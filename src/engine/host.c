@@ -66,6 +66,7 @@ static bool send(struct beat *beat)
         return false;
     }
     swap(beat);
+    beat->command.status = PD_OK;
     beat->command.as.beat.progress = buffer_text(&beat->sent);
     beat->is_under_way = true;
     return true;
@@ -78,7 +79,7 @@ static void push(struct beat *beat)
 }
 
 /* On whichever thread answers. */
-static void answered(struct command *command, pd_status status)
+static void answered(struct command *command)
 {
     struct beat *beat = CONTAINER_OF(command, struct beat, command);
     struct seat *seat = beat->seat;
@@ -86,7 +87,7 @@ static void answered(struct command *command, pd_status status)
     pthread_mutex_lock(&seat->mutex);
     bool is_orphan = beat->is_orphan;
     beat->is_under_way = false;
-    if (!is_orphan && status == PD_OK) {
+    if (!is_orphan && command->status == PD_OK) {
         sends = send(beat);
         if (!command->as.beat.is_wanted) {
             atomic_store(&seat->is_unwanted, true);
@@ -114,7 +115,7 @@ static struct beat *beat_new(struct seat *seat)
     beat->command.as.beat.row = activity->row;
     beat->command.as.beat.id = activity->id;
     beat->command.as.beat.execution_id = text_make(beat->execution_id, execution_id.size);
-    beat->command.as.beat.answered = answered;
+    beat->command.answered = answered;
     return beat;
 }
 

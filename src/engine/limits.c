@@ -12,14 +12,10 @@
  *       old one has passed.
  *   L2  A look goes over all that wait, if any of them has a limit, and all that run. There is a
  *       pause between two, so that thousands that are late one after another cost little. */
-#include <stdio.h>
-
 #include "base/memory.h"
 #include "engine/engine_priv.h"
 
 #define PAUSE (5 * TIME_MS)
-
-enum { MESSAGE_SIZE = 80 };
 
 /* ---- who is late ----------------------------------------------------------------------------- */
 
@@ -31,7 +27,6 @@ static void add(struct command **late, struct command *command)
 
 static void look_at_queue(struct pool *pool, time_us now, time_us *next, struct command **late)
 {
-    char message[MESSAGE_SIZE];
     bool has_limits = false;
     LIST_EACH_SAFE(node, &pool->queue)
     {
@@ -48,9 +43,7 @@ static void look_at_queue(struct pool *pool, time_us now, time_us *next, struct 
         list_remove(node);
         atomic_fetch_sub_explicit(&pool->backlog, 1, memory_order_relaxed);
         struct command *command = command_new_done(activity);
-        (void)snprintf(message, sizeof message, "it did not begin within %lld ms",
-                       (long long)activity_limits(activity).start_ms);
-        command_time_out(command, message);
+        command_time_out(command, activity, TIME_TO_START);
         add(late, command);
     }
     pool->has_start_limits = has_limits;
@@ -58,7 +51,6 @@ static void look_at_queue(struct pool *pool, time_us now, time_us *next, struct 
 
 static void look_at_seat(struct seat *seat, time_us now, time_us *next, struct command **late)
 {
-    char message[MESSAGE_SIZE];
     if (seat->limited == NULL || seat->is_over) {
         return;
     }
@@ -68,15 +60,8 @@ static void look_at_seat(struct seat *seat, time_us now, time_us *next, struct c
         *next = by < *next ? by : *next;
         return;
     }
-    struct task_limits limits = activity_limits(seat->limited);
-    if (seat->run_by <= now) {
-        (void)snprintf(message, sizeof message, "it did not end within %lld ms",
-                       (long long)limits.run_ms);
-    } else {
-        (void)snprintf(message, sizeof message, "nothing was heard of it for %lld ms",
-                       (long long)limits.beat_ms);
-    }
-    struct command *command = command_new_timeout(seat->limited, message);
+    struct command *command =
+        command_new_timeout(seat->limited, seat->run_by <= now ? TIME_TO_RUN : TIME_TO_BEAT);
     host_take_progress(seat, command);
     seat->is_over = true;
     atomic_store(&seat->is_unwanted, true);

@@ -177,6 +177,11 @@ void apply_forget_claims(struct partition *partition);
 
 /* A slice of turns. True: there is more. */
 bool turns_run(struct partition *partition, time_us now);
+/* These end a turn with what the runner answers, as far as it fits. */
+void turns_end(struct partition *partition, time_us now, const struct turn *turn,
+               const struct turn_result *result);
+void turns_end_batch(struct partition *partition, time_us now, const struct turn *turn,
+                     const struct entity_result *result);
 /* P8 */
 void turns_forget(struct partition *partition, uint64_t row);
 /* The first so many operations of an entity's turn, with it over. */

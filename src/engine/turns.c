@@ -49,10 +49,10 @@ static bool is_too_large(const struct turn_result *result)
     return bytes > LIMIT_TURN_ACTION_BYTES;
 }
 
-static bool is_renewed(const struct turn_result *result)
+static bool is_last(const struct turn_result *result, enum action_kind kind)
 {
     size_t count = result->action_count;
-    return count > 0 && result->actions[count - 1].kind == ACTION_CONTINUE_AS_NEW;
+    return count > 0 && result->actions[count - 1].kind == kind;
 }
 
 /* The runner, while the board says so (D1). */
@@ -129,8 +129,9 @@ static enum runner_answer ask_entity(struct partition *partition, const struct t
     return answer;
 }
 
-/* T5. What its operations ask for beyond what can be kept fails them: else it is tried for ever. */
-static void run_batch(struct partition *partition, time_us now, const struct turn *turn)
+/* What its operations ask for beyond what can be kept fails them: else it is tried for ever. */
+void turns_end_batch(struct partition *partition, time_us now, const struct turn *turn,
+                     const struct entity_result *result)
 {
     static const struct failure too_large = {
         .type = TEXT_INIT("Misuse"),
@@ -142,29 +143,77 @@ static void run_batch(struct partition *partition, time_us now, const struct tur
         .message = TEXT_INIT("the worker's answer is none to these operations"),
         .is_final = true,
     };
-    struct entity_result result = { 0 };
     uint64_t row = turn->row;
-    arena_reset(&partition->turn);
-    enum runner_answer answer = ask_entity(partition, turn, &result);
-    assert_that(answer != RUNNER_NEEDS_HISTORY);
-    if (answer == RUNNER_LEAVES) {
-        core_leave_turn(partition->core, turn);
-        return;
-    }
-    if (!core_takes_entity_result(partition->core, turn, &result)) {
+    if (!core_takes_entity_result(partition->core, turn, result)) {
         partition->counters.corrupt++;
         turns_fail_operations(partition, turn, turn->event_count - 1, &senseless);
-    } else if (is_batch_too_large(&result)) {
-        turns_fail_operations(partition, turn, result.result_count, &too_large);
+    } else if (is_batch_too_large(result)) {
+        turns_fail_operations(partition, turn, result->result_count, &too_large);
     } else {
-        core_end_entity_turn(partition->core, now, turn, &result);
+        core_end_entity_turn(partition->core, now, turn, result);
     }
     if (is_suspicious(partition)) {
         suspect_absolve(partition, row);
     }
 }
 
+/* T5 */
+static void run_batch(struct partition *partition, time_us now, const struct turn *turn)
+{
+    struct entity_result result = { 0 };
+    arena_reset(&partition->turn);
+    enum runner_answer answer = ask_entity(partition, turn, &result);
+    assert_that(answer != RUNNER_NEEDS_HISTORY);
+    if (answer == RUNNER_LEAVES) {
+        core_leave_turn(partition->core, turn);
+    } else if (answer == RUNNER_LATER) {
+        core_hold_turn(partition->core, turn);
+    } else {
+        turns_end_batch(partition, now, turn, &result);
+    }
+}
+
 /* ---- orchestrations -------------------------------------------------------------------------- */
+
+/* Of one that another of the same execution may follow. */
+static void record(struct partition *partition, uint64_t row, uint64_t number, struct text bytes)
+{
+    struct runner *runner = partition->options.runner;
+    if (runner->ops->version >= 4 && runner->ops->record != NULL && text_is_present(bytes)) {
+        runner->ops->record(runner, partition->options.number, row, number, bytes);
+    }
+}
+
+void turns_end(struct partition *partition, time_us now, const struct turn *turn,
+               const struct turn_result *given)
+{
+    struct turn_result result = *given;
+    if (is_too_large(&result)) {
+        fail_turn(partition, turn, TEXT("Misuse"),
+                  "one turn asks for more than 512 MiB at once: start fewer activities before an "
+                  "await, or hand them smaller inputs",
+                  &result);
+    }
+    if (!core_takes_result(partition->core, turn, &result)) {
+        partition->counters.corrupt++;
+        fail_turn(partition, turn, TEXT("CorruptHistory"),
+                  "the code asks for a step that its history has open already", &result);
+    }
+    uint64_t row = turn->row; /* the turn goes with its end */
+    uint64_t number = turn->number;
+    struct text bytes = core_end_turn(partition->core, now, turn, &result);
+    if (is_last(&result, ACTION_CONTINUE_AS_NEW)) {
+        turns_forget(partition, row);
+    } else if (!is_last(&result, ACTION_COMPLETE)) {
+        record(partition, row, number, bytes);
+    }
+    if (result.action_count > LARGE_TURN) {
+        arena_reset(&partition->turn); /* before its commit takes memory */
+    }
+    if (is_suspicious(partition)) {
+        suspect_absolve(partition, row);
+    }
+}
 
 /* False: the store is in trouble. */
 static bool run_turn(struct partition *partition, time_us now, const struct turn *turn)
@@ -183,6 +232,7 @@ static bool run_turn(struct partition *partition, time_us now, const struct turn
         if (status == PD_E_CORRUPT) {
             partition->counters.corrupt++;
             fail_turn(partition, turn, TEXT("CorruptHistory"), err.text, &result);
+            answer = RUNNER_DONE;
         } else if (status != PD_OK) {
             core_postpone_turn(partition->core, turn);
             partition_back_off(partition, now, &err);
@@ -191,29 +241,10 @@ static bool run_turn(struct partition *partition, time_us now, const struct turn
     }
     if (answer == RUNNER_LEAVES) {
         core_leave_turn(partition->core, turn);
-        return true;
-    }
-    if (is_too_large(&result)) {
-        fail_turn(partition, turn, TEXT("Misuse"),
-                  "one turn asks for more than 512 MiB at once: start fewer activities before an "
-                  "await, or hand them smaller inputs",
-                  &result);
-    }
-    if (!core_takes_result(partition->core, turn, &result)) {
-        partition->counters.corrupt++;
-        fail_turn(partition, turn, TEXT("CorruptHistory"),
-                  "the code asks for a step that its history has open already", &result);
-    }
-    uint64_t row = turn->row; /* the turn goes with its end */
-    core_end_turn(partition->core, now, turn, &result);
-    if (is_renewed(&result)) {
-        turns_forget(partition, row);
-    }
-    if (result.action_count > LARGE_TURN) {
-        arena_reset(&partition->turn); /* before its commit takes memory */
-    }
-    if (is_suspicious(partition)) {
-        suspect_absolve(partition, row);
+    } else if (answer == RUNNER_LATER) {
+        core_hold_turn(partition->core, turn);
+    } else {
+        turns_end(partition, now, turn, &result);
     }
     return true;
 }

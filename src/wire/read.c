@@ -484,7 +484,7 @@ static bool read_past(struct past *base, size_t at, struct turn_events *ret)
 
 void wire_past_init(struct wire_past *past, const struct text *turns, size_t turn_count)
 {
-    *past = (struct wire_past){ .base = { read_past, turn_count }, .turns = turns };
+    *past = (struct wire_past){ .base = { read_past, turn_count, turns }, .turns = turns };
     arena_init(&past->arena);
     buffer_init(&past->events);
 }

@@ -255,10 +255,9 @@ static bool may_begin(struct sim *sim, size_t at)
     return true;
 }
 
-static void answered(struct command *command, pd_status status)
+static void answered(struct command *command)
 {
     (void)command;
-    (void)status;
 }
 
 static void send_beat(struct sim *sim, const struct host *host)
@@ -274,7 +273,7 @@ static void send_beat(struct sim *sim, const struct host *host)
     command->as.beat.id = activity->id;
     command->as.beat.execution_id = text_copy(&sim->arena, activity->execution_id);
     command->as.beat.progress = host->said;
-    command->as.beat.answered = answered;
+    command->answered = answered;
     sim_trace(sim, "  beat %.*s step %d", TEXT_ARGS(activity->instance_id), activity->id);
     partition_apply(partition, sim->now, command);
 }
@@ -378,12 +377,12 @@ static void time_out(struct sim *sim, size_t at)
     struct command *command;
     if (flight->claim == NULL && sim_chance(sim, 1, 2)) {
         command = command_new_done(activity);
-        command_time_out(command, "it did not begin");
+        command_time_out(command, activity, TIME_TO_START);
         command->as.done.is_timeout = true;
         remove_flight(sim, at);
     } else {
         /* It is told as well, but this time-out may be lost with a failed commit. */
-        command = command_new_timeout(activity, "it did not end");
+        command = command_new_timeout(activity, TIME_TO_RUN);
     }
     partition_apply(sim->slots[activity->partition].partition, sim->now, command);
 }

@@ -108,7 +108,7 @@ static void finish(struct hub *hub, struct activity *activity, bool is_timeout)
 {
     struct command *command;
     if (is_timeout) {
-        command = command_new_timeout(activity, "late");
+        command = command_new_timeout(activity, TIME_TO_RUN);
     } else {
         command = command_new_done(activity);
         command->as.done.result.payload = TEXT("\"done\"");
