@@ -30,11 +30,15 @@
 
 enum { HUB_MAGIC = 0x6875625f, WORKER_MAGIC = 0x776f726b };
 
+struct remote_module;
+struct remote_worker;
+
 struct pd_worker {
     uint32_t magic;
     pd_hub *hub;
     struct runner *author;
-    struct engine *engine;
+    struct engine *engine;        /* NULL: the engine is a server's; then: */
+    struct remote_worker *remote; /* what runs its work here */
     int64_t drain_ms;
     char version[LIMIT_NAME + 1]; /* the author's, who borrows it */
     size_t users;                 /* calls that hold it; under hub->mutex */
@@ -49,7 +53,8 @@ struct mailed {
 struct pd_hub {
     uint32_t magic;
     struct store *store;
-    size_t payload_max; /* bytes of JSON */
+    const struct remote_module *remote; /* a server has the hub; NULL: it is a file, or memory */
+    size_t payload_max;                 /* bytes of JSON */
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* a count below has become zero */
     size_t calls;
@@ -64,8 +69,14 @@ struct pd_hub {
 
 struct call {
     pd_hub *hub;
-    pd_worker *worker; /* held; NULL: no engine here, use the mailbox */
+    pd_worker *worker; /* held; NULL: none */
 };
+
+/* NULL: no engine here, use the mailbox. That of a server takes what comes at once. */
+static inline struct engine *call_engine(const struct call *call)
+{
+    return call->worker != NULL ? call->worker->engine : NULL;
+}
 
 /* PD_E_INVALID when hub is NULL, PD_E_STATE in an orchestrator. Ends with call_end, also after it
  * failed. */
@@ -92,6 +103,11 @@ struct hub_url {
     size_t payload_max;
 };
 pd_status api_read_url(const char *url, struct hub_url *ret, pd_error *err);
+
+/* Is it the URL of a hub that a server has? */
+bool api_is_remote(const char *url);
+/* The module for them, which is loaded when it is first needed, and stays. NULL: err. */
+const struct remote_module *api_remote_module(pd_error *err);
 
 /* A name that is given: UTF-8, 1 to LIMIT_NAME bytes. `what` is the word for it. */
 pd_status api_check_name(struct text name, const char *where, const char *what, pd_error *err);

@@ -20,7 +20,7 @@ pd_status api_operate(const struct call *call, const struct letter *letters, siz
 {
     pd_hub *hub = call->hub;
     bool waits = false;
-    if (call->worker != NULL && mail_may_hold_ours(&hub->operations)) {
+    if (call_engine(call) != NULL && mail_may_hold_ours(&hub->operations)) {
         pd_status status = mail_holds(hub, &hub->operations, mail_is_operation, &waits, err);
         if (status != PD_OK) {
             for (size_t i = 0; i < count; i++) {
@@ -245,7 +245,7 @@ static pd_status cancel(const struct call *call, const struct letter *letter, pd
     pd_status fate;
     bool waits = false;
     pd_status status = api_tell(call, letter, 1, &fate, err);
-    if (call->worker == NULL || status != PD_E_NOT_FOUND) {
+    if (call_engine(call) == NULL || status != PD_E_NOT_FOUND) {
         return status;
     }
     status = mail_holds_for(call->hub, MESSAGE_OPERATION, letter->instance_id,

@@ -9,6 +9,7 @@
 
 #include "api/api_priv.h"
 #include "author/author.h"
+#include "remote/remote.h"
 
 time_us api_now(void)
 {
@@ -24,22 +25,36 @@ time_us api_monotonic(void)
     return (time_us)now.tv_sec * TIME_SECOND + now.tv_nsec / 1000;
 }
 
+static bool open_remote(pd_hub *hub, const char *url, pd_error *err)
+{
+    hub->remote = api_remote_module(err);
+    hub->store = hub->remote != NULL ? hub->remote->open(url, err) : NULL;
+    hub->payload_max = LIMIT_PAYLOAD_BYTES;
+    return hub->store != NULL;
+}
+
+static bool open_store(pd_hub *hub, const char *url, pd_error *err)
+{
+    struct hub_url parts;
+    if (api_read_url(url, &parts, err) == PD_OK) {
+        hub->store = store_open(replay_is_wanted() ? "memory:" : (const char *)parts.store.at, err);
+    }
+    buffer_done(&parts.store);
+    hub->payload_max = parts.payload_max;
+    return hub->store != NULL;
+}
+
 pd_hub *pd_hub_open(const char *url, pd_error *err)
 {
     pd_error unwanted;
     err = error_or(err, &unwanted);
-    struct hub_url parts;
-    struct store *store = NULL;
-    if (api_read_url(url, &parts, err) == PD_OK) {
-        store = store_open(replay_is_wanted() ? "memory:" : (const char *)parts.store.at, err);
-    }
-    buffer_done(&parts.store);
-    if (store == NULL) {
+    pd_hub *hub = OBJECT_NEW(pd_hub, HUB_MAGIC);
+    bool is_remote = api_is_remote(url) && !replay_is_wanted();
+    if (!(is_remote ? open_remote(hub, url, err)
+                    : open_store(hub, api_is_remote(url) ? "memory:" : url, err))) {
+        OBJECT_FREE(hub, HUB_MAGIC);
         return NULL;
     }
-    pd_hub *hub = OBJECT_NEW(pd_hub, HUB_MAGIC);
-    hub->store = store;
-    hub->payload_max = parts.payload_max;
     pthread_mutex_init(&hub->mutex, NULL);
     pthread_cond_init(&hub->changed, NULL);
     return hub;
@@ -54,7 +69,7 @@ void pd_hub_close(pd_hub *hub)
     pthread_mutex_lock(&hub->mutex);
     atomic_store(&hub->is_closing, true);
     pd_worker *worker = hub->worker;
-    if (worker != NULL) {
+    if (worker != NULL && worker->engine != NULL) {
         engine_end_watches(worker->engine);
     }
     hub->store->ops->wake(hub->store);

@@ -27,7 +27,7 @@ static bool mailbox_may_know_more(const struct call *call, bool is_found,
         return true; /* L1 */
     }
     return run_state_is_final(record->state) &&
-           (call->worker == NULL || mail_may_hold_ours(&call->hub->starts)); /* L2 */
+           (call_engine(call) == NULL || mail_may_hold_ours(&call->hub->starts)); /* L2 */
 }
 
 static pd_status not_found(struct text id, const char *where, pd_error *err)

@@ -8,6 +8,9 @@
  *   M3  The time in the message is that of the call; an engine gives its own when it takes it, and
  *       keeps the execution id.
  *
+ *   M4  A store that takes each message for itself is a server's, whose engine takes it at once: its
+ *       mailbox is always empty, and nobody needs to look there.
+ *
  * What lies in the mailbox and will be an instance (a start, an archive to adopt) is looked at by
  * mail_look.c.
  */
@@ -59,6 +62,32 @@ static bool is_about_one(pd_status status)
     return status == PD_E_EXISTS || status == PD_E_NOT_FOUND || status == PD_E_STATE;
 }
 
+static void note_sent(struct post *post, const struct message *messages, size_t from, size_t count)
+{
+    uint64_t starts = 0;
+    uint64_t operations = 0;
+    for (size_t i = 0; i < count; i++) {
+        post->statuses[from + i] = PD_OK;
+        starts += mail_is_start(messages[i].kind);
+        operations += mail_is_operation(messages[i].kind);
+    }
+    atomic_fetch_add(&post->hub->starts.sent, starts);
+    atomic_fetch_add(&post->hub->operations.sent, operations);
+}
+
+/* M4 */
+static bool send_each(struct post *post, const struct message *messages, size_t from, size_t count)
+{
+    struct store *store = post->hub->store;
+    pd_status status =
+        store->ops->accept_each(store, messages, count, post->statuses + from, &post->latest);
+    if (status != PD_OK && post->first == PD_OK) {
+        post->first = status;
+        *post->err = post->latest;
+    }
+    return status == PD_OK || is_about_one(status);
+}
+
 /* Messages that are statuses[from ...]. False: the store is in trouble, and what follows would
  * fail as well. */
 static bool send_some(struct post *post, const struct message *messages, size_t from, size_t count)
@@ -67,15 +96,7 @@ static bool send_some(struct post *post, const struct message *messages, size_t 
     pd_error *reason = &post->latest;
     pd_status status = store->ops->accept(store, messages, count, reason);
     if (status == PD_OK) {
-        uint64_t starts = 0;
-        uint64_t operations = 0;
-        for (size_t i = 0; i < count; i++) {
-            post->statuses[from + i] = PD_OK;
-            starts += mail_is_start(messages[i].kind);
-            operations += mail_is_operation(messages[i].kind);
-        }
-        atomic_fetch_add(&post->hub->starts.sent, starts);
-        atomic_fetch_add(&post->hub->operations.sent, operations);
+        note_sent(post, messages, from, count);
         return true;
     }
     if (is_about_one(status) && count > 1) { /* M2 */
@@ -120,7 +141,8 @@ static bool send_portion(struct post *post, const struct letter *letters, size_t
             .bytes = bytes,
         };
     }
-    return send_some(post, messages, from, count);
+    return hub->store->ops->accept_each != NULL ? send_each(post, messages, from, count)
+                                                : send_some(post, messages, from, count);
 }
 
 pd_status mail_letters(pd_hub *hub, const struct letter *letters, size_t count, pd_status *statuses,

@@ -76,7 +76,7 @@ pd_status api_start(const struct call *call, const struct start_command *command
                     pd_status *statuses, pd_error *err)
 {
     bool goes_behind = true;
-    if (call->worker != NULL) {
+    if (call_engine(call) != NULL) {
         pd_status status = one_waits(call, commands, count, &goes_behind, err);
         if (status != PD_OK) {
             for (size_t i = 0; i < count; i++) {
@@ -86,7 +86,7 @@ pd_status api_start(const struct call *call, const struct start_command *command
         }
     }
     if (!goes_behind) {
-        return engine_start_instances(call->worker->engine, commands, count, statuses, err);
+        return engine_start_instances(call_engine(call), commands, count, statuses, err);
     }
     return mail_starts(call->hub, commands, count, statuses, err);
 }

@@ -12,8 +12,9 @@
 pd_status api_tell(const struct call *call, const struct letter *letters, size_t count,
                    pd_status *statuses, pd_error *err)
 {
-    if (call->worker != NULL) {
-        return engine_tell(call->worker->engine, letters, count, statuses, err);
+    struct engine *engine = call_engine(call);
+    if (engine != NULL) {
+        return engine_tell(engine, letters, count, statuses, err);
     }
     return mail_letters(call->hub, letters, count, statuses, err);
 }
@@ -29,7 +30,7 @@ pd_status api_tell_one(const struct call *call, const struct letter *letter, pd_
 {
     pd_status fate;
     pd_status status = api_tell(call, letter, 1, &fate, err);
-    if (call->worker != NULL && mailbox_may_know_more(call, letter->kind, status)) {
+    if (call_engine(call) != NULL && mailbox_may_know_more(call, letter->kind, status)) {
         status = mail_letters(call->hub, letter, 1, &fate, err);
     }
     return status;

@@ -6,9 +6,10 @@
  * an ending wakes it. Without it a wait sleeps in the store, which tells of commits by others, but
  * never longer than a slice: what it may miss costs a slice, not the whole wait. Either way only
  * what is in the store decides. A worker that starts or stops meanwhile changes which of the two
- * ways a wait goes on.
+ * ways a wait goes on. With a server, that has the engine, and answers.
  */
 #include "api/api_priv.h"
+#include "remote/remote.h"
 
 enum { SLICE_MS = 100 };
 
@@ -70,6 +71,29 @@ static pd_status wait_with_engine(struct wait *wait, bool *ret_ended, pd_error *
     return status;
 }
 
+/* The server answers when it has ended, with what there is then. What comes of it is looked at here
+ * when there is no answer in time, or the hub is being closed. */
+static pd_status wait_with_server(struct wait *wait, bool *ret_ended, pd_error *err)
+{
+    pd_hub *hub = wait->call->hub;
+    int64_t left = wait->until - api_monotonic();
+    pd_error unwanted;
+    bool is_over = false;
+    bool is_found = false;
+    if (left > 0 && !atomic_load(&hub->is_closing) &&
+        instance_id_check(wait->id, &unwanted) == PD_OK) {
+        arena_reset(&wait->arena);
+        pd_status status =
+            hub->remote->wait_end(hub->store, wait->id, left / TIME_MS + 1, &wait->arena,
+                                  &wait->record, &is_found, &is_over, err);
+        if (status != PD_OK) {
+            return status;
+        }
+    }
+    *ret_ended = is_over && is_found && run_state_is_final(wait->record.state);
+    return *ret_ended ? PD_OK : look_once(wait, &left, ret_ended, err);
+}
+
 /* One look and, when it has not ended, one slice of sleep. */
 static pd_status wait_without_engine(struct wait *wait, bool *ret_ended, pd_error *err)
 {
@@ -93,7 +117,9 @@ pd_instance *api_wait(struct call *call, struct text id, pd_duration timeout, pd
     bool has_ended = false;
     pd_status status = PD_OK;
     while (status == PD_OK && !has_ended) {
-        if (call->worker != NULL) {
+        if (call->hub->remote != NULL) {
+            status = wait_with_server(&wait, &has_ended, err);
+        } else if (call->worker != NULL) {
             status = wait_with_engine(&wait, &has_ended, err);
         } else {
             status = wait_without_engine(&wait, &has_ended, err);

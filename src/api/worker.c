@@ -14,6 +14,7 @@
 
 #include "api/api_priv.h"
 #include "author/author.h"
+#include "remote/remote.h"
 
 enum { DRAIN_MAX_MS = 30000 };
 
@@ -117,6 +118,37 @@ static void read_keeps(const pd_function *program, size_t n, pd_duration others,
     ret->entity_keep_count = count;
 }
 
+/* The names of one kind; NULL ends them. */
+static const char *const *names_of(const pd_function *program, size_t n, pd_function_kind kind,
+                                   struct arena *arena)
+{
+    const char **names = arena_alloc(arena, (n + 1) * sizeof *names);
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (program[i].kind == kind) {
+            names[count++] = program[i].name;
+        }
+    }
+    return names;
+}
+
+/* The engine is the server's: crashes, and how long things are kept, are its business. */
+static bool start_remote(pd_worker *worker, const pd_function *program, size_t n, unsigned threads,
+                         struct arena *arena, pd_error *err)
+{
+    const struct remote_worker_options options = {
+        .runner = worker->author,
+        .threads = threads,
+        .partitions = worker->hub->store->partition_count,
+        .version = worker->version[0] != '\0' ? worker->version : NULL,
+        .orchestrators = names_of(program, n, PD_ORCHESTRATOR, arena),
+        .activities = names_of(program, n, PD_ACTIVITY, arena),
+        .entities = names_of(program, n, PD_ENTITY_FUNCTION, arena),
+    };
+    worker->remote = worker->hub->remote->worker_start(worker->hub->store, &options, err);
+    return worker->remote != NULL;
+}
+
 static bool worker_init(pd_worker *worker, const pd_function *program, size_t n,
                         const pd_worker_options *options, pd_error *err)
 {
@@ -156,14 +188,19 @@ static bool worker_init(pd_worker *worker, const pd_function *program, size_t n,
     }
     struct arena arena;
     arena_init(&arena);
-    read_keeps(program, n, options->keep_entities, &arena, &engines);
-    worker->engine = engine_start(store, worker->author, &engines, err);
-    arena_done(&arena);
-    if (worker->engine == NULL) {
-        author_free(worker->author);
-        return false;
+    bool is_started;
+    if (worker->hub->remote != NULL) {
+        is_started = start_remote(worker, program, n, (unsigned)options->threads, &arena, err);
+    } else {
+        read_keeps(program, n, options->keep_entities, &arena, &engines);
+        worker->engine = engine_start(store, worker->author, &engines, err);
+        is_started = worker->engine != NULL;
     }
-    return true;
+    arena_done(&arena);
+    if (!is_started) {
+        author_free(worker->author);
+    }
+    return is_started;
 }
 
 /* K1 */
@@ -229,12 +266,17 @@ void pd_worker_stop(pd_worker *worker)
     pd_hub *hub = worker->hub;
     pthread_mutex_lock(&hub->mutex);
     atomic_store(&worker->is_stopping, true);
-    engine_end_watches(worker->engine);
+    if (worker->engine != NULL) {
+        engine_end_watches(worker->engine);
+    }
     while (worker->users > 0) {
         pthread_cond_wait(&hub->changed, &hub->mutex);
     }
     pthread_mutex_unlock(&hub->mutex);
 
+    if (worker->remote != NULL) {
+        hub->remote->worker_stop(worker->remote, worker->drain_ms);
+    }
     engine_stop(worker->engine, worker->drain_ms);
     author_free(worker->author);
 

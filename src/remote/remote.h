@@ -48,6 +48,9 @@ struct remote_module {
     void (*worker_stop)(struct remote_worker *, int64_t drain_ms);
 };
 
+/* The number grows when what crosses is changed. */
+#define REMOTE_BUILD PERDURE_VERSION "/5"
+
 #define REMOTE_MODULE_FILE "perdure-grpc.so"
 #define REMOTE_MODULE_SYMBOL "perdure_grpc_module"
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The module for hubs that servers have (remote/remote.h): finding and loading it.
+ *
+ * It is looked for where libperdure is, or the program that has it inside, then in ../lib and
+ * ../lib/perdure from there, then where it is installed. PERDURE_MODULES names one folder that is
+ * looked into instead. Once loaded it stays: its threads and what it registered have no end that is
+ * earlier than the process's.
+ */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api_priv.h"
+#include "remote/remote.h"
+
+static const char where[] = "hub: open";
+
+bool api_is_remote(const char *url)
+{
+    static const char *const schemes[] = { "grpc:", "grpcs:" };
+    if (url == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (strncmp(url, schemes[i], strlen(schemes[i])) == 0) {
+            return true;
+        }
+    }
+    /* "Endpoint=http://...;TaskHub=...": what stands before the first '=' is a word. */
+    size_t word = strspn(url, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    return word > 0 && url[word] == '=';
+}
+
+/* ---- where ---------------------------------------------------------------------------------- */
+
+struct search {
+    char tried[512]; /* for the error: files that were there, and why they could not be loaded */
+    void *module;
+};
+
+static void try_file(struct search *search, const char *folder, size_t size, const char *more)
+{
+    char path[4096];
+    int length =
+        snprintf(path, sizeof path, "%.*s%s/%s", (int)size, folder, more, REMOTE_MODULE_FILE);
+    if (search->module != NULL || length < 0 || (size_t)length >= sizeof path ||
+        access(path, F_OK) != 0) {
+        return;
+    }
+    search->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (search->module == NULL && search->tried[0] == '\0') {
+        const char *why = dlerror(); /* names the file, and the library that is missing */
+        snprintf(search->tried, sizeof search->tried, "%.500s", why != NULL ? why : path);
+    }
+}
+
+static void try_beside(struct search *search, const char *file)
+{
+    const char *end = strrchr(file, '/');
+    if (end != NULL) {
+        size_t size = (size_t)(end - file);
+        try_file(search, file, size, "");
+        try_file(search, file, size, "/../lib");
+        try_file(search, file, size, "/../lib/perdure");
+        try_file(search, file, size, "/perdure");
+    }
+}
+
+static void try_all(struct search *search)
+{
+    const char *named = getenv("PERDURE_MODULES");
+    if (named != NULL && *named != '\0') {
+        try_file(search, named, strlen(named), "");
+        return;
+    }
+    Dl_info self;
+    if (dladdr(where, &self) != 0 && self.dli_fname != NULL) {
+        try_beside(search, self.dli_fname);
+    }
+    char program[4096];
+    ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (size > 0) {
+        program[size] = '\0';
+        try_beside(search, program);
+    }
+    try_file(search, PERDURE_MODULE_DIR, sizeof PERDURE_MODULE_DIR - 1, "");
+}
+
+/* ---- loading -------------------------------------------------------------------------------- */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static const struct remote_module *loaded;
+
+static const struct remote_module *load(pd_error *err)
+{
+    struct search search = { .tried = "" };
+    try_all(&search);
+    if (search.module == NULL && search.tried[0] != '\0') {
+        (void)error_set(err, PD_E_UNAVAILABLE, false, where,
+                        "%s cannot be loaded: %s; it needs libnghttp2, libevent 2.1 and OpenSSL 3 "
+                        "(Debian: libnghttp2-14 libevent-openssl-2.1-7 libevent-pthreads-2.1-7 "
+                        "libssl3)",
+                        REMOTE_MODULE_FILE, search.tried);
+        return NULL;
+    }
+    if (search.module == NULL) {
+        (void)error_set(
+            err, PD_E_UNAVAILABLE, false, where,
+            "grpc: URLs need %s, which is neither beside libperdure or the program, nor "
+            "in ../lib of it, nor in %s; PERDURE_MODULES can name its folder",
+            REMOTE_MODULE_FILE, PERDURE_MODULE_DIR);
+        return NULL;
+    }
+    const struct remote_module *module = dlsym(search.module, REMOTE_MODULE_SYMBOL);
+    if (module == NULL || strcmp(module->build, REMOTE_BUILD) != 0) {
+        (void)error_set(err, PD_E_STATE, false, where,
+                        "%s is of Perdure %s, this is %s: install both from one build",
+                        REMOTE_MODULE_FILE, module != NULL ? module->build : "?", REMOTE_BUILD);
+        dlclose(search.module);
+        return NULL;
+    }
+    return module;
+}
+
+const struct remote_module *api_remote_module(pd_error *err)
+{
+    pthread_mutex_lock(&mutex);
+    if (loaded == NULL) {
+        loaded = load(err);
+    }
+    const struct remote_module *module = loaded;
+    pthread_mutex_unlock(&mutex);
+    return module;
+}
