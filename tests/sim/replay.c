@@ -78,6 +78,8 @@ static bool is_same(const struct action *action, const struct event *event, bool
                (is_fork || (text_equal(action->instance_id, event->instance_id) &&
                             text_equal(action->payload, event->payload)));
     case ACTION_CANCEL: return event->kind == EVENT_STEP_CANCELLED && action->id == event->ref;
+    case ACTION_NOTE_TRACE:
+        return event->kind == EVENT_TRACE_NOTED && text_equal(action->payload, event->payload);
     case ACTION_MARK_CHANGE:
         return event->kind == EVENT_CHANGE_MARKED && text_equal(action->name, event->name);
     case ACTION_COMPLETE:

@@ -130,9 +130,13 @@ static void a_failure_is_shown_with_its_causes(void **state)
 {
     (void)state;
     const struct failure deeper = { .type = TEXT("Worn"), .message = TEXT("out") };
-    const struct failure other = { TEXT("Net"), TEXT("down"), &deeper, NULL, false };
-    const struct failure cause = { TEXT("Io"), TEXT("disk"), NULL, &other, true };
-    const struct failure failure = { TEXT("Declined"), TEXT("no money"), &cause, NULL, false };
+    const struct failure other = { .type = TEXT("Net"), .message = TEXT("down"), .cause = &deeper };
+    const struct failure cause = {
+        .type = TEXT("Io"), .message = TEXT("disk"), .next = &other, .is_final = true
+    };
+    const struct failure failure = { .type = TEXT("Declined"),
+                                     .message = TEXT("no money"),
+                                     .cause = &cause };
     struct buffer bytes;
     buffer_init(&bytes);
     wire_write_failure(&bytes, &failure);

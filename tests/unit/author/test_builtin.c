@@ -27,7 +27,7 @@ static void script_fails(struct play *p)
     play_start(p, "perdure.call", asked);
     struct failure *failure = play_answer_fail(p, 0, "NotEnough", "there is too little");
     cause = arena_alloc(&p->arena, sizeof *cause);
-    *cause = (struct failure){ TEXT("Why"), TEXT("so"), NULL, NULL, false };
+    *cause = (struct failure){ .type = TEXT("Why"), .message = TEXT("so") };
     failure->cause = cause;
     failure->is_final = true;
     play_turn(p);

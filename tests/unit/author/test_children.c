@@ -41,8 +41,8 @@ static const pd_function program[] = {
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-static const struct failure root = { TEXT_INIT("DiskFull"), TEXT_INIT("no room"), NULL, NULL,
-                                     false };
+static const struct failure root = { .type = TEXT_INIT("DiskFull"),
+                                     .message = TEXT_INIT("no room") };
 
 static void script_parent(struct play *p)
 {

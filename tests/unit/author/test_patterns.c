@@ -174,8 +174,10 @@ static void a_failure_is_a_value_and_can_be_compensated(void **state)
 
 static void script_final(struct play *p)
 {
-    static const struct failure root = { TEXT_INIT("Root"), TEXT_INIT("r"), NULL, NULL, false };
-    static const struct failure failure = { TEXT_INIT("Gone"), TEXT_INIT("g"), &root, NULL, true };
+    static const struct failure root = { .type = TEXT_INIT("Root"), .message = TEXT_INIT("r") };
+    static const struct failure failure = {
+        .type = TEXT_INIT("Gone"), .message = TEXT_INIT("g"), .cause = &root, .is_final = true
+    };
     play_start(p, "Order", NULL);
     play_complete(p, 0, NULL);
     play_turn(p);

@@ -137,9 +137,12 @@ static void run_asking(struct running *running, const char *op, const char *at)
 
 static struct operation_result run_operation(struct running *running, const struct event *event)
 {
-    static const struct failure cause = { TEXT_INIT("Disk"), TEXT_INIT("full"), NULL, NULL, true };
-    static const struct failure failure = { TEXT_INIT("Broken"), TEXT_INIT("as told"), &cause, NULL,
-                                            false };
+    static const struct failure cause = { .type = TEXT_INIT("Disk"),
+                                          .message = TEXT_INIT("full"),
+                                          .is_final = true };
+    static const struct failure failure = { .type = TEXT_INIT("Broken"),
+                                            .message = TEXT_INIT("as told"),
+                                            .cause = &cause };
     struct arena *arena = &running->rig->scratch;
     char *op = arena_copy(arena, event->name.at, event->name.size);
     const char *payload =

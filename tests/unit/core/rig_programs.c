@@ -76,6 +76,7 @@ void tally_event(struct tally *tally, const struct event *event)
     case EVENT_CHANGE_MARKED:
     case EVENT_LOCK_GRANTED:
     case EVENT_SIGNAL_CANCELLED:
+    case EVENT_TRACE_NOTED:
     case EVENT_EXECUTION_COMPLETED:
     case EVENT_EXECUTION_TERMINATED:
     case EVENT_ORCHESTRATOR_COMPLETED:
@@ -121,9 +122,12 @@ static void ask_end(struct asking *asking, struct tally *tally)
 
 static void ask_failure(struct asking *asking, struct tally *tally)
 {
-    static const struct failure cause = { TEXT_INIT("Disk"), TEXT_INIT("full"), NULL, NULL, true };
-    static const struct failure failure = { TEXT_INIT("Broken"), TEXT_INIT("as ever"), &cause, NULL,
-                                            false };
+    static const struct failure cause = { .type = TEXT_INIT("Disk"),
+                                          .message = TEXT_INIT("full"),
+                                          .is_final = true };
+    static const struct failure failure = { .type = TEXT_INIT("Broken"),
+                                            .message = TEXT_INIT("as ever"),
+                                            .cause = &cause };
     struct action *action = ask(asking, tally, ACTION_COMPLETE);
     action->outcome = RUN_FAILED;
     action->failure = &failure;

@@ -201,9 +201,12 @@ static void a_waiting_event_has_its_own_copy_of_everything(void **state)
 {
     (void)state;
     char text[] = "abcdefgh";
-    struct failure cause = { text_make(text, 1), text_make(text + 1, 1), NULL, NULL, true };
-    struct failure failure = { text_make(text + 2, 1), text_make(text + 3, 0), &cause, NULL,
-                               false };
+    struct failure cause = { .type = text_make(text, 1),
+                             .message = text_make(text + 1, 1),
+                             .is_final = true };
+    struct failure failure = { .type = text_make(text + 2, 1),
+                               .message = text_make(text + 3, 0),
+                               .cause = &cause };
     struct event event = {
         .kind = EVENT_TASK_FAILED,
         .ref = 4,

@@ -67,7 +67,7 @@ static void fork_some(struct rig *rig, struct random *random, const char *id)
 
 static void order_some(struct rig *rig, struct random *random)
 {
-    static const struct failure failure = { TEXT_INIT("Q"), TEXT_INIT("m"), NULL, NULL, false };
+    static const struct failure failure = { .type = TEXT_INIT("Q"), .message = TEXT_INIT("m") };
     const char *id = pick_any_id(random);
     switch (random_below(random, 7)) {
     case 5: rig_rewind(rig, text_of(id), "\"again\""); break;

@@ -206,6 +206,7 @@ static void follow(struct play *play, const struct event *event)
     case EVENT_EXECUTION_RESUMED:
     case EVENT_EXECUTION_REWOUND:
     case EVENT_STEP_CANCELLED:
+    case EVENT_TRACE_NOTED:
     case EVENT_CHANGE_MARKED:
     case EVENT_ENTITY_SIGNALED: /* chain_entities.c */
     case EVENT_ENTITY_CALLED:

@@ -271,7 +271,7 @@ static void a_claimed_step_does_not_time_out_and_another_does(void **state)
     finish(&hub, b, true);
     assert_int_equal(try_claim(&hub, b), PD_E_LEASE_LOST);
     hub_settle(&hub);
-    assert_string_equal(hub_look(&hub, "1:b").failure, "Timeout: late");
+    assert_string_equal(hub_look(&hub, "1:b").failure, "Timeout: it did not end within 0 ms");
     record(&hub, a);
     hub_settle(&hub);
     assert_int_equal(hub_look(&hub, "1:a").state, RUN_COMPLETED);
