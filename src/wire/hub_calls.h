@@ -158,10 +158,10 @@ enum { HUB_PROTOCOL = 1 };
 #define MESSAGE_WAIT_REQUEST(F, S) \
     F(S, 1, MANY, waits, wait)
 
-/* It has ended, or there is none: then without an instance. */
+/* It has ended, a kept_instance, or there is none. */
 #define MESSAGE_WAITED(F, S)      \
     F(S, 1, NUMBER, number, none) \
-    F(S, 2, ONE, instance, kept_instance)
+    F(S, 2, RAW, instance, none)
 
 #define MESSAGE_WAIT_RESPONSE(F, S) \
     F(S, 1, MANY, waited, waited)
@@ -185,12 +185,14 @@ enum { HUB_PROTOCOL = 1 };
     F(S, 1, TEXT, token, none)  \
     F(S, 2, WRAPPED, progress, none)
 
-/* The first result of the stream has number 1, the next 2. Beats come before results. */
+/* The first result of the stream has number 1, the next 2. Beats come before results. is_draining:
+ * it wants no more work. */
 #define MESSAGE_WORK_UP(F, S)           \
     F(S, 1, ONE, hello, work_hello)     \
     F(S, 2, MANY, beats, work_beat)     \
     F(S, 3, MANY, results, work_result) \
-    F(S, 4, TEXTS, abandoned, none)
+    F(S, 4, TEXTS, abandoned, none)     \
+    F(S, 5, FLAG, is_draining, none)
 
 /* Items are WorkItems; cancelled are tokens of activities that nobody waits for; acknowledged are
  * numbers of results: durable, or of no account. */
