@@ -62,6 +62,7 @@ static const struct failure *put_failures(struct room *room, const struct failur
         struct failure *copy = put_struct(room, failure, sizeof *failure);
         struct text type = put(room, failure->type);
         struct text message = put(room, failure->message);
+        struct text raw = put(room, failure->raw);
         const struct failure *cause =
             depth != 0 ? put_failures(room, failure->cause, LIMIT_FAILURE_CAUSES, depth - 1) : NULL;
         if (copy == NULL) {
@@ -69,6 +70,7 @@ static const struct failure *put_failures(struct room *room, const struct failur
         }
         copy->type = type;
         copy->message = message;
+        copy->raw = raw;
         copy->cause = cause;
         copy->next = NULL;
         if (last != NULL) {
@@ -88,6 +90,7 @@ static const struct event_extra *put_extra(struct room *room, const struct event
     struct event_extra *to = copy != NULL ? copy : &none;
     to->tags = put(room, extra->tags);
     to->progress = put(room, extra->progress);
+    to->trace = put(room, extra->trace);
     to->parent_id = put(room, extra->parent_id);
     to->parent_execution_id = put(room, extra->parent_execution_id);
     to->parent_name = put(room, extra->parent_name);

@@ -10,7 +10,10 @@
  *       `raw` of the event that holds the failure. So what recurses here is bounded by limits of
  *       ours, whatever the bytes.
  *   F2  errorType and errorMessage are proto3 strings: absent and empty are the same, and read as
- *       empty. stackTrace and properties are not ours: skipped here, kept in `raw`.
+ *       empty. stackTrace and properties are not ours: skipped here, kept in the failure's `raw`.
+ *   F3  A failure with `raw` is written as those bytes. Of one whose causes lie too deep no bytes
+ *       are kept; as a cause of another it is written as bytes only where it is not too deep then.
+ *       So what is written can be read by all, whose parsers bound the depth of messages.
  *
  * Causes are written last (field 5 before field 4); the order of fields means nothing in protobuf.
  */
@@ -26,9 +29,29 @@ static const struct failure *causes_of(const struct failure *failure, unsigned d
     return depth < LIMIT_FAILURE_DEPTH ? failure->cause : NULL;
 }
 
+/* How deep its causes go. */
+static unsigned depth_of(const struct failure *failure)
+{
+    unsigned deepest = 0;
+    for (const struct failure *cause = failure->cause; cause != NULL; cause = cause->next) {
+        unsigned depth = 1 + depth_of(cause);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest;
+}
+
+static bool is_spliced(const struct failure *failure, unsigned depth)
+{
+    return text_is_present(failure->raw) &&
+           (depth == 0 || depth + depth_of(failure) <= LIMIT_FAILURE_DEPTH);
+}
+
 /* Each level measures what is below it again: there are few, and fewer of them are deep. */
 static size_t size_of(const struct failure *failure, unsigned depth)
 {
+    if (is_spliced(failure, depth)) {
+        return failure->raw.size;
+    }
     size_t size = wire_size_fields(wire_failure_shape, failure);
     unsigned n = 0;
     for (const struct failure *cause = causes_of(failure, depth);
@@ -40,6 +63,12 @@ static size_t size_of(const struct failure *failure, unsigned depth)
 
 static uint8_t *put(uint8_t *at, const struct failure *failure, unsigned depth)
 {
+    if (is_spliced(failure, depth)) {
+        if (failure->raw.size != 0) {
+            memcpy(at, failure->raw.at, failure->raw.size);
+        }
+        return at + failure->raw.size;
+    }
     at = wire_put_fields(at, wire_failure_shape, failure);
     unsigned n = 0;
     for (const struct failure *cause = causes_of(failure, depth);
@@ -112,6 +141,19 @@ static bool decode_causes(struct text message, struct arena *arena, unsigned dep
     return true;
 }
 
+static bool has_causes(struct text message)
+{
+    struct proto_reader reader = proto_reader_of(message);
+    struct proto_field field;
+    while (proto_next(&reader, &field) == PROTO_FIELD) {
+        if (field.type == PROTO_BYTES &&
+            (field.number == FAILURE_INNER || field.number == FAILURE_OTHERS)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct failure *decode(struct text message, struct arena *arena, unsigned depth,
                               struct wire_trouble *trouble)
 {
@@ -119,9 +161,17 @@ static struct failure *decode(struct text message, struct arena *arena, unsigned
     if (!wire_read_fields(wire_failure_shape, message, failure, arena, trouble)) {
         return NULL;
     }
-    bool is_whole = depth == LIMIT_FAILURE_DEPTH ||
-                    decode_causes(message, arena, depth, trouble, &failure->cause);
-    return is_whole ? failure : NULL;
+    bool is_whole = depth < LIMIT_FAILURE_DEPTH || !has_causes(message);
+    if (depth < LIMIT_FAILURE_DEPTH) {
+        if (!decode_causes(message, arena, depth, trouble, &failure->cause)) {
+            return NULL;
+        }
+        for (const struct failure *cause = failure->cause; cause != NULL; cause = cause->next) {
+            is_whole &= text_is_present(cause->raw);
+        }
+    }
+    failure->raw = is_whole ? message : TEXT_ABSENT;
+    return failure;
 }
 
 const struct failure *wire_decode_failure(struct text message, struct arena *arena,

@@ -173,7 +173,8 @@ __attribute__((always_inline)) static inline bool read_field(const struct shape_
     void *member = (char *)base + shape->offset;
     const uint8_t *bad;
     switch ((enum shape_type)shape->type) {
-    case SHAPE_STRING: *(struct text *)member = field->bytes; return true;
+    case SHAPE_STRING:
+    case SHAPE_RAW: *(struct text *)member = field->bytes; return true;
     case SHAPE_WRAPPED: {
         struct text *value = member;
         *value = wire_read_wrapped(field->bytes, &bad);

@@ -32,6 +32,7 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
                EVENT(4, INSTANCE, instance_id)
                EVENT(6, TIME_SET, fire_at)),
         FIELDS(EXTRA(5, PARENT, has_parent)
+               EXTRA(7, RAW, trace)
                EXTRA(9, TAGS, tags)) },
     [EVENT_EXECUTION_COMPLETED] = {
         FIELDS(EVENT(1, STATUS, outcome)
@@ -45,7 +46,8 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
         FIELDS(EVENT(1, STRING, name)
                EVENT(2, WRAPPED, version)
                EVENT(3, WRAPPED, payload)),
-        FIELDS(EXTRA(5, TAGS, tags)
+        FIELDS(EXTRA(4, RAW, trace)
+               EXTRA(5, TAGS, tags)
                EXTRA(100, WRAPPED, progress)
                EXTRA(101, NUMBER, limits.start_ms)
                EXTRA(102, NUMBER, limits.run_ms)
@@ -65,7 +67,8 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
                EVENT(2, STRING, name)
                EVENT(3, WRAPPED, version)
                EVENT(4, WRAPPED, payload)),
-        FIELDS(EXTRA(6, TAGS, tags)
+        FIELDS(EXTRA(5, RAW, trace)
+               EXTRA(6, TAGS, tags)
                EXTRA(100, ID, retry_of)) },
     [EVENT_CHILD_COMPLETED] = {
         FIELDS(EVENT(1, ID, ref)
@@ -141,7 +144,7 @@ const struct shape wire_shapes[SHAPE_COUNT] = {
     [EVENT_EXECUTION_REWOUND] = { FIELDS(EVENT(1, WRAPPED, payload)), NULL },
     [EVENT_STEP_CANCELLED] = { FIELDS(EVENT(1, ID, ref)), NULL },
     [EVENT_CHANGE_MARKED] = { FIELDS(EVENT(1, STRING, name)), NULL },
-    [EVENT_TRACE_NOTED] = { FIELDS(EVENT(1, WRAPPED, payload)), NULL },
+    [EVENT_TRACE_NOTED] = { FIELDS(EVENT(1, RAW, payload)), NULL },
     [EVENT_SIGNAL_CANCELLED] = {
         FIELDS(EVENT(1, STRING, request_id)
                EVENT(2, WRAPPED, instance_id)),

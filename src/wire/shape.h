@@ -28,6 +28,7 @@ enum shape_type {
     SHAPE_STRING,   /* struct text; string: left out when empty, so never absent */
     SHAPE_WRAPPED,  /* struct text; StringValue: absent is not empty */
     SHAPE_ENCODED,  /* struct text; a TaskFailureDetails that is bytes already, or absent */
+    SHAPE_RAW,      /* struct text; another message that is bytes, not looked into, or absent */
     SHAPE_ID,       /* int32_t; int32 */
     SHAPE_STEP,     /* int32_t; optional int32: left out when EVENT_NO_ID, so 0 is written */
     SHAPE_NUMBER,   /* int64_t; int64 */
@@ -49,6 +50,7 @@ enum {
     WIRE_OF_STRING = 2,
     WIRE_OF_WRAPPED = 2,
     WIRE_OF_ENCODED = 2,
+    WIRE_OF_RAW = 2,
     WIRE_OF_ID = 0,
     WIRE_OF_STEP = 0,
     WIRE_OF_NUMBER = 0,

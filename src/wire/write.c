@@ -88,7 +88,8 @@ WALK size_t size_of_field(const struct shape_field *field, const void *base)
         const struct text *t = member;
         return text_is_present(*t) ? tag + proto_size_bytes(size_of_wrapped(*t)) : 0;
     }
-    case SHAPE_ENCODED: {
+    case SHAPE_ENCODED:
+    case SHAPE_RAW: {
         const struct text *t = member;
         return text_is_present(*t) ? tag + proto_size_bytes(t->size) : 0;
     }
@@ -141,7 +142,8 @@ WALK uint8_t *put_field(uint8_t *at, const struct shape_field *field, const void
         const struct text *t = member;
         return text_is_present(*t) ? put_wrapped(proto_put_varint(at, tag), *t) : at;
     }
-    case SHAPE_ENCODED: {
+    case SHAPE_ENCODED:
+    case SHAPE_RAW: {
         const struct text *t = member;
         return text_is_present(*t) ? proto_put_text(proto_put_varint(at, tag), *t) : at;
     }

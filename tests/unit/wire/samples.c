@@ -53,6 +53,15 @@ static const struct event_extra from_order = { .has_parent = true,
                                                .parent_id = TEXT_INIT("order-1"),
                                                .parent_execution_id = TEXT_INIT("e1") };
 static const struct event_extra of_locks = { .lock_set = TEXT_INIT("@account@1\n@b@\n@b@x@y\n") };
+/* traceParent "00-1-2-01", traceState "a=b" */
+#define TRACE                    \
+    TEXT_INIT("\x0a\x09"         \
+              "00-1-2-01"        \
+              "\x1a\x05\x0a\x03" \
+              "a=b")
+static const struct event_extra traced = { .trace = TRACE };
+static const struct event_extra traced_and_tagged = { .trace = TRACE,
+                                                      .tags = TEXT_INIT("\x1ek\x1fv\x1e") };
 static const struct event_extra at_second_lock = { .has_parent = true,
                                                    .parent_id = TEXT_INIT("order-1"),
                                                    .parent_execution_id = TEXT_INIT("e1"),
@@ -430,6 +439,45 @@ const struct sample samples[] = {
         .request_id = TEXT_INIT("6ba7b810-9dad-51d1-80b4-00c04fd430c8") },
       "0a4f08ffffffffffffffffff01120b0880f2d6ca06108094ef3ab206340a2436626137623831302d396461642d35"
       "3164312d383062342d303063303466643433306338120c0a0a40636f756e7465724078" },
+    { "execution_started_traced",
+      { .kind = EVENT_EXECUTION_STARTED,
+        .id = NO_ID,
+        .ref = NO_ID,
+        .at = AT,
+        .name = TEXT_INIT("H"),
+        .instance_id = TEXT_INIT("i"),
+        .extra = &traced_and_tagged },
+      "0a3e08ffffffffffffffffff01120b0880f2d6ca06108094ef3a1a240a014822030a0169"
+      "3a120a0930302d312d322d30311a050a03613d624a060a016b120176" },
+    { "task_scheduled_traced",
+      { .kind = EVENT_TASK_SCHEDULED,
+        .id = 1,
+        .ref = NO_ID,
+        .at = AT,
+        .name = TEXT_INIT("A"),
+        .extra = &traced },
+      "0a280801120b0880f2d6ca06108094ef3a32170a014122120a0930302d312d322d30311a"
+      "050a03613d62" },
+    { "child_created_traced",
+      { .kind = EVENT_CHILD_CREATED,
+        .id = 1,
+        .ref = NO_ID,
+        .at = AT,
+        .instance_id = TEXT_INIT("c"),
+        .name = TEXT_INIT("C"),
+        .extra = &traced_and_tagged },
+      "0a330801120b0880f2d6ca06108094ef3a4a220a01631201432a120a0930302d312d322d"
+      "30311a050a03613d6232060a016b120176" },
+    { "trace_noted",
+      { .kind = EVENT_TRACE_NOTED,
+        .id = NO_ID,
+        .ref = NO_ID,
+        .at = AT,
+        .payload = TEXT_INIT("\x0a\x12\x0a\x10"
+                             "00f067aa0ba902b7"
+                             "\x12\x02\x08\x05") },
+      "0a3508ffffffffffffffffff01120b0880f2d6ca06108094ef3aba061a0a180a120a1030"
+      "30663036376161306261393032623712020805" },
 };
 
 const size_t sample_count = sizeof(samples) / sizeof(samples[0]);

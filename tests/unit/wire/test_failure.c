@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 #include "samples.h"
+#include "wire/proto.h"
 
 static struct arena arena;
 
@@ -169,6 +170,97 @@ static void what_other_sdks_add_is_skipped(void **state)
     assert_true(failure->is_final);
 }
 
+/* ---- bytes that are kept ---- */
+
+static struct text written(const struct failure *failure)
+{
+    struct buffer buffer;
+    buffer_init(&buffer);
+    wire_write_failure(&buffer, failure);
+    struct text bytes = text_copy(&arena, buffer_text(&buffer));
+    buffer_done(&buffer);
+    return bytes;
+}
+
+static void what_other_sdks_add_is_written_back_as_it_came(void **state)
+{
+    (void)state;
+    /* A stack trace, a cause with a property and a stack trace of its own, an unknown field. */
+    struct text bytes = sample_bytes(&arena, "0a0141 1a040a027374 2210 32090a016b12040a02080a"
+                                             " 1a030a0173 7a0178");
+    const struct failure *failure = NULL;
+    pd_error err;
+    assert_int_equal(wire_read_failure(bytes, &arena, &failure, &err), PD_OK);
+    assert_true(text_equal(written(failure), bytes));
+    /* As a cause of one that is ours, too. */
+    const struct failure ours = { .type = TEXT("B"), .cause = failure };
+    struct text whole = written(&ours);
+    assert_int_equal(whole.size, 3 + 2 + bytes.size);
+    assert_memory_equal(whole.at + 5, bytes.at, bytes.size);
+}
+
+/* The bytes of a failure with so many causes behind each other, each with a stack trace "s". */
+static struct text deep(unsigned causes)
+{
+    struct buffer buffer, inner;
+    buffer_init(&buffer);
+    buffer_init(&inner);
+    for (unsigned i = 0; i <= causes; i++) {
+        buffer_reset(&buffer);
+        buffer_add_text(&buffer, sample_bytes(&arena, "1a030a0173"));
+        if (i != 0) {
+            uint8_t *at = buffer_extend(&buffer, 1 + proto_size_bytes(inner.size));
+            (void)proto_put_text(proto_put_tag(at, 4, PROTO_BYTES), buffer_text(&inner));
+        }
+        buffer_reset(&inner);
+        buffer_add_text(&inner, buffer_text(&buffer));
+    }
+    struct text bytes = text_copy(&arena, buffer_text(&buffer));
+    buffer_done(&buffer);
+    buffer_done(&inner);
+    return bytes;
+}
+
+static void bytes_are_kept_to_the_limit_of_depth_and_not_past_it(void **state)
+{
+    (void)state;
+    const struct failure *failure = NULL;
+    pd_error err;
+    struct text bytes = deep(LIMIT_FAILURE_DEPTH);
+    assert_int_equal(wire_read_failure(bytes, &arena, &failure, &err), PD_OK);
+    assert_true(text_equal(written(failure), bytes));
+    assert_int_equal(wire_read_failure(deep(LIMIT_FAILURE_DEPTH + 1), &arena, &failure, &err),
+                     PD_OK);
+    assert_false(text_is_present(failure->raw));
+    assert_int_equal(causes_of(there_and_back(failure)), LIMIT_FAILURE_DEPTH);
+}
+
+/* Does the failure that is at the end of these causes still have its stack trace? */
+static bool is_traced_at(const struct failure *failure, size_t causes)
+{
+    const struct failure *back = there_and_back(failure);
+    for (; causes != 0; causes--) {
+        back = back->cause;
+    }
+    return text_has_prefix(back->raw, sample_bytes(&arena, "1a030a0173"));
+}
+
+static void a_cause_is_spliced_while_it_is_not_too_deep_where_it_stands(void **state)
+{
+    (void)state;
+    pd_error err;
+    const struct failure *failure = NULL;
+    struct text bytes = deep(LIMIT_FAILURE_DEPTH - 1);
+    assert_int_equal(wire_read_failure(bytes, &arena, &failure, &err), PD_OK);
+    const struct failure fits = { .type = TEXT("B"), .cause = failure };
+    assert_true(is_traced_at(&fits, 1));
+    bytes = deep(LIMIT_FAILURE_DEPTH);
+    assert_int_equal(wire_read_failure(bytes, &arena, &failure, &err), PD_OK);
+    const struct failure exceeds = { .type = TEXT("B"), .cause = failure };
+    assert_false(is_traced_at(&exceeds, 1));
+    assert_int_equal(causes_of(there_and_back(&exceeds)), LIMIT_FAILURE_DEPTH);
+}
+
 /* ---- several causes ---- */
 
 /* A failure with so many causes, "0", "1" ..., each of which has one of its own. */
@@ -296,6 +388,9 @@ int main(void)
         TEST(a_bottomless_failure_costs_no_stack),
         TEST(a_damaged_failure_is_corrupt),
         TEST(what_other_sdks_add_is_skipped),
+        TEST(what_other_sdks_add_is_written_back_as_it_came),
+        TEST(bytes_are_kept_to_the_limit_of_depth_and_not_past_it),
+        TEST(a_cause_is_spliced_while_it_is_not_too_deep_where_it_stands),
         TEST(causes_beside_each_other_come_back_in_order_with_theirs),
         TEST(causes_beside_each_other_past_the_limit_are_left_out),
         TEST(other_causes_past_the_limit_are_left_out_when_read),
