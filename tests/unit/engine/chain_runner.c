@@ -248,7 +248,47 @@ static enum runner_answer turn(struct runner *base, const struct turn *turn, str
     for (size_t i = 0; i < turn->event_count && !play.is_over; i++) {
         (has_entities ? play_follow_with_entities : follow)(&play, &turn->events[i]);
     }
+    if (runner->later != NULL) {
+        later_take_turn(runner->later, turn, past, ret);
+        return RUNNER_LATER;
+    }
     return RUNNER_DONE;
+}
+
+static enum runner_answer entity(struct runner *base, const struct turn *turn, struct arena *arena,
+                                 struct entity_result *ret)
+{
+    enum runner_answer answer = chain_entity(base, turn, arena, ret);
+    struct later *later = runner_of(base)->later;
+    if (answer == RUNNER_DONE && later != NULL) {
+        later_take_batch(later, turn, ret);
+        return RUNNER_LATER;
+    }
+    return answer;
+}
+
+static bool dispatch(struct runner *base, struct activity *activity)
+{
+    struct later *later = runner_of(base)->later;
+    return later != NULL && later_take_activity(later, activity);
+}
+
+static void cancel(struct runner *base, unsigned partition, uint64_t row, int32_t id)
+{
+    (void)partition;
+    if (runner_of(base)->later != NULL) {
+        later_cancel(runner_of(base)->later, row, id);
+    }
+}
+
+static void record(struct runner *base, unsigned partition, uint64_t row, uint64_t number,
+                   struct text bytes)
+{
+    (void)partition;
+    (void)row;
+    if (runner_of(base)->later != NULL) {
+        later_record(runner_of(base)->later, number, bytes);
+    }
 }
 
 static void forget(struct runner *base, unsigned partition, uint64_t row)
@@ -342,12 +382,15 @@ static void activity(struct runner *base, const struct activity *activity,
 void chain_runner_init(struct chain_runner *runner)
 {
     static const struct runner_ops ops = {
-        .version = 3,
+        .version = 4,
         .turn = turn,
         .forget = forget,
         .forget_all = forget_all,
         .activity = activity,
-        .entity = chain_entity,
+        .entity = entity,
+        .dispatch = dispatch,
+        .cancel = cancel,
+        .record = record,
     };
     *runner = (struct chain_runner){ .base = { .ops = &ops } };
 }

@@ -27,16 +27,18 @@
  * another worker, those named "wrong" answer what is no answer.
  *
  * When `is_forgetful` holds, it wants its past at every later turn (T2), though it remembers
- * nothing anyway. Activities answer "done", or do what the runner is told to do with them. */
+ * nothing anyway. With `later` it answers later. Activities answer "done", or do what the runner is told to do with them. */
 #ifndef CHAIN_RUNNER_H
 #define CHAIN_RUNNER_H
 
 #include <stdatomic.h>
 
 #include "core/turn.h"
+#include "later.h"
 
 struct chain_runner {
     struct runner base;
+    struct later *later; /* not NULL: turns are answered later, by what is put there */
     bool is_forgetful;
     struct task_limits limits; /* of activities that are asked for */
     _Atomic int activities_begun, activities_run, turns, forgets;
