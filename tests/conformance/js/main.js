@@ -17,6 +17,11 @@ if (process.argv[2] === "--list") {
     process.exit(0);
 }
 
+// A wait that a failed case has left behind.
+process.on("unhandledRejection", (error) => {
+    if (process.env.CONFORMANCE_LOG) console.error("left behind:", error);
+});
+
 run_cases(process.argv[2] || "127.0.0.1:4001", { filter: process.argv[3] || "" }).then(
     (good) => process.exit(good ? 0 : 1),
     (error) => {

