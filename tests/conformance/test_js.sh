@@ -5,12 +5,11 @@
 # then the server killed again and again, then a worker killed again and again.
 #   test_js.sh [FILTER]   only the cases with FILTER in their name, and none of the killing
 set -u
+# shellcheck source=tests/conformance/lib.sh
 . "$(dirname "$0")/lib.sh"
-. "$root/tools/deps.sh"
 js=$here/js
 
 [ -x "$BUILD/bin/perdured" ] || [ -n "${PERDURE_CONFORMANCE_SERVER:-}" ] || skip "perdured is not built"
-command -v npm >/dev/null 2>&1 || (need js) >&2 || skip "there is no npm"
 command -v npm >/dev/null 2>&1 || skip "there is no npm"
 peer js "$js/package.json" "$js/package-lock.json"
 if ! peer_is_current; then

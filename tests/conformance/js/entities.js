@@ -5,7 +5,17 @@
 
 const { isDeepStrictEqual } = require("node:util");
 const {
-    assert, orchestrator, entity, test, bump, count, sleep, until, completed, failed, dt,
+    assert,
+    orchestrator,
+    entity,
+    test,
+    bump,
+    count,
+    sleep,
+    until,
+    completed,
+    failed,
+    dt,
 } = require("./harness");
 
 const id_of = (name, key) => new dt.EntityInstanceId(name, key);
@@ -45,19 +55,24 @@ class Relay extends dt.TaskEntity {
         return { sent: 0 };
     }
     forward({ to, n }) {
-        for (let i = 0; i < n; i++) this.context.signalEntity(dt.EntityInstanceId.fromString(to), "append", i);
+        for (let i = 0; i < n; i++)
+            this.context.signalEntity(dt.EntityInstanceId.fromString(to), "append", i);
         this.state.sent += n;
     }
     later({ to, ms, item }) {
         const at = new Date(Date.now() + ms);
-        this.context.signalEntity(dt.EntityInstanceId.fromString(to), "append", item, { signalTime: at });
+        this.context.signalEntity(dt.EntityInstanceId.fromString(to), "append", item, {
+            signalTime: at,
+        });
     }
     launch({ name, input, instanceId }) {
         return this.context.scheduleNewOrchestration(name, input, { instanceId });
     }
     forwardAndFail({ to }) {
         this.context.signalEntity(dt.EntityInstanceId.fromString(to), "append", "must not arrive");
-        this.context.scheduleNewOrchestration("empty", null, { instanceId: `${to}-must-not-start`.slice(1) });
+        this.context.scheduleNewOrchestration("empty", null, {
+            instanceId: `${to}-must-not-start`.slice(1),
+        });
         throw new Error("after sending");
     }
 }
@@ -102,7 +117,9 @@ entity("plain", () => ({
 orchestrator("calls", async function* (ctx, steps) {
     const answers = [];
     for (const { to, op, input } of steps)
-        answers.push((yield ctx.entities.callEntity(dt.EntityInstanceId.fromString(to), op, input)) ?? null);
+        answers.push(
+            (yield ctx.entities.callEntity(dt.EntityInstanceId.fromString(to), op, input)) ?? null,
+        );
     return answers;
 });
 const call = (hub, id, op, input) => hub.run("calls", [{ to: id.toString(), op, input }]);
@@ -135,18 +152,24 @@ test("several-entities", "6.2 entity: several entities", async (t) => {
 test("an-entity-that-does-not-exist", "6.2 entity: not existing", async (t) => {
     assert.equal(await t.client.getEntity(id_of("counter", t.id())), undefined);
 });
-test("an-entity-with-a-complex-state", "6.2 entity: complex state; nested input; no input", async (t) => {
-    const id = id_of("profile", t.id());
-    await t.client.signalEntity(id, "rename", "Zoë \"Z\" \\ 日本");
-    await t.client.signalEntity(id, "tag", "a");
-    await t.client.signalEntity(id, "tag", { b: [1, null, true] });
-    await t.client.signalEntity(id, "merge", { deep: { n: 1, m: { o: [{}] } } });
-    await state_is(t, id, {
-        name: "Zoë \"Z\" \\ 日本", tags: ["a", { b: [1, null, true] }], nested: { deep: { n: 1, m: { o: [{}] } } },
-    });
-    await t.client.signalEntity(id, "noinput");
-    await until(async () => (await t.client.getEntity(id)).state.name === "no input");
-});
+test(
+    "an-entity-with-a-complex-state",
+    "6.2 entity: complex state; nested input; no input",
+    async (t) => {
+        const id = id_of("profile", t.id());
+        await t.client.signalEntity(id, "rename", 'Zoë "Z" \\ 日本');
+        await t.client.signalEntity(id, "tag", "a");
+        await t.client.signalEntity(id, "tag", { b: [1, null, true] });
+        await t.client.signalEntity(id, "merge", { deep: { n: 1, m: { o: [{}] } } });
+        await state_is(t, id, {
+            name: 'Zoë "Z" \\ 日本',
+            tags: ["a", { b: [1, null, true] }],
+            nested: { deep: { n: 1, m: { o: [{}] } } },
+        });
+        await t.client.signalEntity(id, "noinput");
+        await until(async () => (await t.client.getEntity(id)).state.name === "no input");
+    },
+);
 test("an-entity-with-a-list", "6.2 entity: list state", async (t) => {
     const id = id_of("log", t.id());
     for (const item of ["x", 2, { three: 3 }]) await t.client.signalEntity(id, "append", item);
@@ -185,13 +208,17 @@ test("keys-keep-their-case-and-names-do-not", "6.2 entity: key case; 4.1", async
     await state_is(t, id_of("COUNTER", `${t.id()}-KEY`), 2);
 });
 
-test("an-operation-that-fails-tells-its-caller", "6.2 entity: operation errors; failure handled", async (t) => {
-    const id = id_of("counter", t.id());
-    completed(await call(t, id, "add", 5), [5]);
-    failed(await call(t, id, "fail", "not today"), /not today/);
-    await state_is(t, id, 5);
-    failed(await call(t, id, "nosuchoperation"), /No suitable method/);
-});
+test(
+    "an-operation-that-fails-tells-its-caller",
+    "6.2 entity: operation errors; failure handled",
+    async (t) => {
+        const id = id_of("counter", t.id());
+        completed(await call(t, id, "add", 5), [5]);
+        failed(await call(t, id, "fail", "not today"), /not today/);
+        await state_is(t, id, 5);
+        failed(await call(t, id, "nosuchoperation"), /No suitable method/);
+    },
+);
 orchestrator("catches_entity", async function* (ctx, { to, op, input }) {
     const id = dt.EntityInstanceId.fromString(to);
     try {
@@ -200,29 +227,46 @@ orchestrator("catches_entity", async function* (ctx, { to, op, input }) {
     } catch (error) {
         const after = yield ctx.entities.callEntity(id, "add", 1);
         const { errorType, errorMessage } = error.failureDetails;
-        return { name: error.constructor.name, op: error.operationName, errorType, errorMessage, after };
+        return {
+            name: error.constructor.name,
+            op: error.operationName,
+            errorType,
+            errorMessage,
+            after,
+        };
     }
 });
 test("a-failure-of-an-entity-is-handled", "6.2 entity: failure handled; 4.6 details", async (t) => {
     const input = { to: id_of("counter", t.id()).toString(), op: "fail", input: "details" };
     completed(await t.run("catches_entity", input), {
-        name: "EntityOperationFailedException", op: "fail", errorType: "Error", errorMessage: "details", after: 1,
+        name: "EntityOperationFailedException",
+        op: "fail",
+        errorType: "Error",
+        errorMessage: "details",
+        after: 1,
     });
 });
-test("an-uncaught-failure-of-an-entity-fails-the-orchestration",
-    "6.2 entity: uncaught call failure fails orchestration", async (t) => {
+test(
+    "an-uncaught-failure-of-an-entity-fails-the-orchestration",
+    "6.2 entity: uncaught call failure fails orchestration",
+    async (t) => {
         failed(await call(t, id_of("counter", t.id()), "fail", "uncaught"), /uncaught/);
-    });
+    },
+);
 test("an-entity-that-nobody-registered", "4.6 unregistered entity", async (t) => {
     failed(await call(t, id_of("nobodyknows", t.id()), "x"), /nobodyknows|not (found|registered)/i);
     assert.equal(await t.client.getEntity(id_of("nobodyknows", t.id())), undefined);
 });
 
-test("an-orchestration-calls-an-entity", "6.2 entity: call from orchestration; call response", async (t) => {
-    const to = id_of("counter", t.id()).toString();
-    const steps = [1, 2, 3, 4, 5].map((input) => ({ to, op: "add", input }));
-    completed(await t.run("calls", [...steps, { to, op: "get" }]), [1, 3, 6, 10, 15, 15]);
-});
+test(
+    "an-orchestration-calls-an-entity",
+    "6.2 entity: call from orchestration; call response",
+    async (t) => {
+        const to = id_of("counter", t.id()).toString();
+        const steps = [1, 2, 3, 4, 5].map((input) => ({ to, op: "add", input }));
+        completed(await t.run("calls", [...steps, { to, op: "get" }]), [1, 3, 6, 10, 15, 15]);
+    },
+);
 orchestrator("signals", async function* (ctx, { to, n, then }) {
     const id = dt.EntityInstanceId.fromString(to);
     for (let i = 0; i < n; i++) ctx.entities.signalEntity(id, "append", i);
@@ -243,11 +287,17 @@ test("several-orchestrations-call-one-entity", "6.2 entity: several orchestratio
     const steps = Array(5).fill({ to, op: "add", input: 1 });
     const answers = await Promise.all(Array.from({ length: 20 }, () => t.run("calls", steps)));
     const seen = answers.flatMap((state) => completed(state));
-    assert.deepEqual(seen.sort((a, b) => a - b), Array.from({ length: 100 }, (_, i) => i + 1), "each once");
+    assert.deepEqual(
+        seen.sort((a, b) => a - b),
+        Array.from({ length: 100 }, (_, i) => i + 1),
+        "each once",
+    );
     await state_is(t, id_of("counter", t.id()), 100);
 });
 orchestrator("calls_at_once", async function* (ctx, ids) {
-    return yield dt.whenAll(ids.map((id, i) => ctx.entities.callEntity(dt.EntityInstanceId.fromString(id), "add", i)));
+    return yield dt.whenAll(
+        ids.map((id, i) => ctx.entities.callEntity(dt.EntityInstanceId.fromString(id), "add", i)),
+    );
 });
 test("calls-of-several-entities-at-once", "6.2 entity: call (fan-out)", async (t) => {
     const ids = Array.from({ length: 10 }, (_, i) => id_of("counter", t.id(i)).toString());
@@ -258,10 +308,14 @@ orchestrator("counts_across_generations", async function* (ctx, { to, left }) {
     if (left > 1) ctx.continueAsNew({ to, left: left - 1 });
     else return n;
 });
-test("calls-of-every-generation-are-answered", "3.5 GUIDs of a new generation differ; 4.8", async (t) => {
-    const to = id_of("counter", t.id()).toString();
-    completed(await t.run("counts_across_generations", { to, left: 15 }), 15);
-});
+test(
+    "calls-of-every-generation-are-answered",
+    "3.5 GUIDs of a new generation differ; 4.8",
+    async (t) => {
+        const to = id_of("counter", t.id()).toString();
+        completed(await t.run("counts_across_generations", { to, left: 15 }), 15);
+    },
+);
 
 test("an-entity-is-deleted", "6.2 entity: delete; re-create", async (t) => {
     const id = id_of("counter", t.id());
@@ -285,13 +339,20 @@ test("an-entity-signals-an-entity", "6.2 entity: entity signals entity", async (
     await state_is(t, to, [...Array(20).keys()]);
     await state_is(t, id_of("relay", t.id()), { sent: 20 });
 });
-test("a-failing-operation-takes-its-signals-back", "4.5 rollback of a failing operation", async (t) => {
-    const to = id_of("log", t.id());
-    failed(await call(t, id_of("relay", t.id()), "forwardAndFail", { to: to.toString() }), /after sending/);
-    completed(await call(t, to, "append", "mine"), [1]);
-    await state_is(t, to, ["mine"]);
-    assert.equal(await t.state(`${to}-must-not-start`.slice(1)), undefined);
-});
+test(
+    "a-failing-operation-takes-its-signals-back",
+    "4.5 rollback of a failing operation",
+    async (t) => {
+        const to = id_of("log", t.id());
+        failed(
+            await call(t, id_of("relay", t.id()), "forwardAndFail", { to: to.toString() }),
+            /after sending/,
+        );
+        completed(await call(t, to, "append", "mine"), [1]);
+        await state_is(t, to, ["mine"]);
+        assert.equal(await t.state(`${to}-must-not-start`.slice(1)), undefined);
+    },
+);
 test("rapid-signals-come-in-order", "6.2 entity: rapid signals in order; FIFO", async (t) => {
     const id = id_of("log", t.id());
     for (let i = 0; i < 200; i++) await t.client.signalEntity(id, "append", i);
@@ -315,39 +376,63 @@ test("an-entity-starts-an-orchestration", "6.2 entity: entity starts orchestrati
     const state = await t.done(started);
     completed(state, 42);
     const events = await t.history(started);
-    assert.equal(events.find((event) => event.type === "ExecutionStarted").parentInstance, undefined);
+    assert.equal(
+        events.find((event) => event.type === "ExecutionStarted").parentInstance,
+        undefined,
+    );
     const named = { ...input, instanceId: t.id("named") };
     completed(await call(t, id_of("relay", t.id()), "launch", named), [t.id("named")]);
     completed(await t.done(t.id("named")), 42);
 });
 
-test("a-scheduled-signal-comes-at-its-time", "6.2 entity: scheduled signal", async (t) => {
-    const id = id_of("counter", t.id());
-    await t.client.signalEntity(id, "add", 1, { signalTime: new Date(Date.now() + 8000) });
-    await sleep(3000);
-    assert.equal(await t.client.getEntity(id), undefined);
-    await sleep(8000);
-    assert.equal((await t.client.getEntity(id))?.state, 1);
-}, { slow: 11 });
-test("a-signal-scheduled-by-an-entity", "4.5 sendSignal scheduledTime", async (t) => {
-    const to = id_of("log", t.id());
-    await t.client.signalEntity(id_of("relay", t.id()), "later", { to: to.toString(), ms: 3000, item: "late" });
-    await t.client.signalEntity(to, "append", "now");
-    await state_is(t, to, ["now"], 2);
-    await state_is(t, to, ["now", "late"], 10);
-}, { slow: 4 });
+test(
+    "a-scheduled-signal-comes-at-its-time",
+    "6.2 entity: scheduled signal",
+    async (t) => {
+        const id = id_of("counter", t.id());
+        await t.client.signalEntity(id, "add", 1, { signalTime: new Date(Date.now() + 8000) });
+        await sleep(3000);
+        assert.equal(await t.client.getEntity(id), undefined);
+        await sleep(8000);
+        assert.equal((await t.client.getEntity(id))?.state, 1);
+    },
+    { slow: 11 },
+);
+test(
+    "a-signal-scheduled-by-an-entity",
+    "4.5 sendSignal scheduledTime",
+    async (t) => {
+        const to = id_of("log", t.id());
+        await t.client.signalEntity(id_of("relay", t.id()), "later", {
+            to: to.toString(),
+            ms: 3000,
+            item: "late",
+        });
+        await t.client.signalEntity(to, "append", "now");
+        await state_is(t, to, ["now"], 2);
+        await state_is(t, to, ["now", "late"], 10);
+    },
+    { slow: 4 },
+);
 orchestrator("signals_later", async function* (ctx, { to, ms }) {
     const at = new Date(ctx.currentUtcDateTime.getTime() + ms);
-    ctx.entities.signalEntity(dt.EntityInstanceId.fromString(to), "append", at.getTime(), { signalTime: at });
+    ctx.entities.signalEntity(dt.EntityInstanceId.fromString(to), "append", at.getTime(), {
+        signalTime: at,
+    });
     return at.getTime();
 });
-test("a-signal-scheduled-by-an-orchestration", "4.3 scheduledTime: never early", async (t) => {
-    const to = id_of("log", t.id());
-    const at = completed(await t.run("signals_later", { to: to.toString(), ms: 2500 }));
-    await until(async () => (await t.client.getEntity(to)) !== undefined, 10, 20);
-    assert.ok(Date.now() >= at, "not before its time");
-    await state_is(t, to, [at]);
-}, { slow: 3 });
+test(
+    "a-signal-scheduled-by-an-orchestration",
+    "4.3 scheduledTime: never early",
+    async (t) => {
+        const to = id_of("log", t.id());
+        const at = completed(await t.run("signals_later", { to: to.toString(), ms: 2500 }));
+        await until(async () => (await t.client.getEntity(to)) !== undefined, 10, 20);
+        assert.ok(Date.now() >= at, "not before its time");
+        await state_is(t, to, [at]);
+    },
+    { slow: 3 },
+);
 test("a-scheduled-signal-in-the-past-comes-at-once", "4.3", async (t) => {
     const id = id_of("counter", t.id());
     await t.client.signalEntity(id, "add", 2, { signalTime: new Date(Date.now() - 60000) });
@@ -356,7 +441,13 @@ test("a-scheduled-signal-in-the-past-comes-at-once", "4.3", async (t) => {
 
 test("operation-names-keep-their-case", "6.2 entity: operation-name case", async (t) => {
     const to = id_of("plain", t.id()).toString();
-    completed(await t.run("calls", [{ to, op: "Echo" }, { to, op: "ECHO" }]), ["Echo", "ECHO"]);
+    completed(
+        await t.run("calls", [
+            { to, op: "Echo" },
+            { to, op: "ECHO" },
+        ]),
+        ["Echo", "ECHO"],
+    );
     completed(await call(t, id_of("counter", t.id()), "ADD", 2), [2]);
 });
 test("a-state-that-cannot-be-set", "6.2 entity: setState failures", async (t) => {
@@ -398,51 +489,95 @@ const collect = async (iterable) => {
 async function with_entities(t) {
     const hub = t.hub();
     await hub.worker();
-    const ids = ["a1", "a2", "a3", "b1"].map((key) => id_of("counter", key)).concat(id_of("log", "a1"));
-    for (const id of ids) await hub.client.signalEntity(id, id.name === "log" ? "append" : "add", 1);
+    const ids = ["a1", "a2", "a3", "b1"]
+        .map((key) => id_of("counter", key))
+        .concat(id_of("log", "a1"));
+    for (const id of ids)
+        await hub.client.signalEntity(id, id.name === "log" ? "append" : "add", 1);
     for (const id of ids) await until(async () => await hub.client.getEntity(id));
     return hub;
 }
 test("entities-are-queried-by-prefix", "6.2 entity: query prefix", async (t) => {
     const hub = await with_entities(t);
-    const of = async (query) => (await collect(hub.client.getEntities(query))).map((one) => one.id.toString());
-    assert.deepEqual(await of(), ["@counter@a1", "@counter@a2", "@counter@a3", "@counter@b1", "@log@a1"]);
-    assert.deepEqual(await of({ instanceIdStartsWith: "@counter@a" }), ["@counter@a1", "@counter@a2", "@counter@a3"]);
-    assert.deepEqual(await of({ instanceIdStartsWith: "Counter@b" }), ["@counter@b1"], "normalised");
+    const of = async (query) =>
+        (await collect(hub.client.getEntities(query))).map((one) => one.id.toString());
+    assert.deepEqual(await of(), [
+        "@counter@a1",
+        "@counter@a2",
+        "@counter@a3",
+        "@counter@b1",
+        "@log@a1",
+    ]);
+    assert.deepEqual(await of({ instanceIdStartsWith: "@counter@a" }), [
+        "@counter@a1",
+        "@counter@a2",
+        "@counter@a3",
+    ]);
+    assert.deepEqual(
+        await of({ instanceIdStartsWith: "Counter@b" }),
+        ["@counter@b1"],
+        "normalised",
+    );
     assert.deepEqual(await of({ instanceIdStartsWith: "log" }), ["@log@a1"]);
     assert.deepEqual(await of({ instanceIdStartsWith: "@counter@A" }), [], "keys keep their case");
-    const states = await collect(hub.client.getEntities({ instanceIdStartsWith: "log", includeState: true }));
+    const states = await collect(
+        hub.client.getEntities({ instanceIdStartsWith: "log", includeState: true }),
+    );
     assert.deepEqual(states[0].state, [1]);
-    const bare = await collect(hub.client.getEntities({ instanceIdStartsWith: "log", includeState: false }));
+    const bare = await collect(
+        hub.client.getEntities({ instanceIdStartsWith: "log", includeState: false }),
+    );
     assert.throws(() => bare[0].state);
     assert.deepEqual(await of({ lastModifiedFrom: new Date(Date.now() + 60000) }), []);
-    assert.equal((await of({ lastModifiedFrom: new Date(Date.now() - 60000), lastModifiedTo: new Date() })).length, 5);
+    assert.equal(
+        (await of({ lastModifiedFrom: new Date(Date.now() - 60000), lastModifiedTo: new Date() }))
+            .length,
+        5,
+    );
 });
 test("entities-are-queried-in-pages", "6.2 entity: asPages", async (t) => {
     const hub = await with_entities(t);
     const pages = await collect(hub.client.getEntities({ pageSize: 2 }).asPages());
-    assert.deepEqual(pages.map((page) => page.values.length), [2, 2, 1]);
+    assert.deepEqual(
+        pages.map((page) => page.values.length),
+        [2, 2, 1],
+    );
     assert.ok(!pages[2].continuationToken);
-    assert.equal(new Set(pages.flatMap((page) => page.values.map((one) => one.id.toString()))).size, 5);
+    assert.equal(
+        new Set(pages.flatMap((page) => page.values.map((one) => one.id.toString()))).size,
+        5,
+    );
 });
 test("storage-of-entities-is-cleaned", "6.2 entity: clean storage ×3", async (t) => {
     const hub = await with_entities(t);
     completed(await call(hub, id_of("counter", "a1"), "delete"));
-    for (const request of [undefined, { removeEmptyEntities: true }, { releaseOrphanedLocks: true }]) {
+    for (const request of [
+        undefined,
+        { removeEmptyEntities: true },
+        { releaseOrphanedLocks: true },
+    ]) {
         const result = await hub.client.cleanEntityStorage(request);
         assert.equal(result.emptyEntitiesRemoved, 0);
         assert.equal(result.orphanedLocksReleased, 0);
         assert.ok(!result.continuationToken);
     }
-    assert.equal((await hub.client.getEntity(id_of("counter", "a2"))).state, 1, "a live one is untouched");
+    assert.equal(
+        (await hub.client.getEntity(id_of("counter", "a2"))).state,
+        1,
+        "a live one is untouched",
+    );
     assert.equal(await hub.client.getEntity(id_of("counter", "a1")), undefined);
 });
-test("an-entity-is-not-an-orchestration", "2.6 GetInstance: exists=false for entity IDs", async (t) => {
-    const id = id_of("counter", t.id());
-    await t.client.signalEntity(id, "add", 1);
-    await state_is(t, id, 1);
-    assert.equal(await t.state(id.toString()), undefined);
-});
+test(
+    "an-entity-is-not-an-orchestration",
+    "2.6 GetInstance: exists=false for entity IDs",
+    async (t) => {
+        const id = id_of("counter", t.id());
+        await t.client.signalEntity(id, "add", 1);
+        await state_is(t, id, 1);
+        assert.equal(await t.state(id.toString()), undefined);
+    },
+);
 test("the-record-of-an-entity-is-purged", "3.16 ID starts with @", async (t) => {
     const id = id_of("counter", t.id());
     await t.client.signalEntity(id, "add", 1);

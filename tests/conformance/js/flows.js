@@ -27,7 +27,8 @@ orchestrator("flow_timer", async function* (ctx, n) {
 orchestrator("flow_child", async function* (ctx, { n, depth }) {
     if (depth === 0) return yield ctx.callActivity("slow_plus", [n, 0]);
     const children = [0, 1].map((i) =>
-        ctx.callSubOrchestrator("flow_child", { n: n + i, depth: depth - 1 }));
+        ctx.callSubOrchestrator("flow_child", { n: n + i, depth: depth - 1 }),
+    );
     const [a, b] = yield dt.whenAll(children);
     return a + b;
 });
@@ -60,8 +61,13 @@ orchestrator("flow_lock", async function* (ctx, n) {
     return after - before;
 });
 orchestrator("flow_retry", async function* (ctx, n) {
-    const policy = new dt.RetryPolicy({ maxNumberOfAttempts: 20, firstRetryIntervalInMilliseconds: 20 });
-    const at = yield ctx.callActivity("fails_for_a_while", ctx.currentUtcDateTime.getTime(), { retry: policy });
+    const policy = new dt.RetryPolicy({
+        maxNumberOfAttempts: 20,
+        firstRetryIntervalInMilliseconds: 20,
+    });
+    const at = yield ctx.callActivity("fails_for_a_while", ctx.currentUtcDateTime.getTime(), {
+        retry: policy,
+    });
     return [n, at];
 });
 activity("fails_for_a_while", (_, began) => {
@@ -97,7 +103,14 @@ const flows = {
     flow_fan: (n) => ({ input: n, output: 10 * n + 45 }),
     flow_timer: (n) => ({ input: n, output: n + 1 }),
     flow_child: (n) => ({ input: { n, depth: 2 }, output: 4 * n + 4 }),
-    flow_event: (n) => ({ input: n, output: [`f${n}`, `s${n}`], events: [[`first-${n}`, `f${n}`], [`second-${n}`, `s${n}`]] }),
+    flow_event: (n) => ({
+        input: n,
+        output: [`f${n}`, `s${n}`],
+        events: [
+            [`first-${n}`, `f${n}`],
+            [`second-${n}`, `s${n}`],
+        ],
+    }),
     flow_generations: (n) => ({ input: { n, left: 6 }, output: n + 6 }),
     flow_entity: (n) => ({ input: n, output: "rising" }),
     flow_lock: (n) => ({ input: n, output: 1 }),

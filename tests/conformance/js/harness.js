@@ -55,8 +55,7 @@ const bump = (key) => {
 };
 const count = (key) => tallies.get(key) || 0;
 
-const worker_id = () =>
-    `${os.hostname()},${process.pid},${crypto.randomBytes(16).toString("hex")}`;
+const worker_id = () => `${os.hostname()},${process.pid},${crypto.randomBytes(16).toString("hex")}`;
 
 // The metadata of the azuremanaged package, which is not in the public registry.
 function metadata(hub, what) {
@@ -229,9 +228,13 @@ async function one_case(address, hub, what) {
         verdict = `ok ${what.name}`;
     } catch (error) {
         const where = /\((?:.*\/)?(\w+\.js:\d+)/.exec(
-            (error.stack || "").split("\n").find((line) => /conformance\/js\/(?!harness)/.test(line)) || "",
+            (error.stack || "")
+                .split("\n")
+                .find((line) => /conformance\/js\/(?!harness)/.test(line)) || "",
         );
-        const text = String(error.message || error).replace(/\s+/g, " ").slice(0, 300);
+        const text = String(error.message || error)
+            .replace(/\s+/g, " ")
+            .slice(0, 300);
         verdict = `FAILED ${what.name}: ${text}${where ? ` [${where[1]}]` : ""}`;
     }
     clearTimeout(timer);
@@ -258,7 +261,29 @@ async function run_cases(address, { filter = "", hub = "default", at_once = 64 }
 }
 
 module.exports = {
-    assert, grpc, dt, pb, timestamps, Status, Hub, LARGE, declared, cases,
-    orchestrator, activity, entity, test, bump, count,
-    sleep, until, completed, failed, string_value, metadata, logger, run, run_cases,
+    assert,
+    grpc,
+    dt,
+    pb,
+    timestamps,
+    Status,
+    Hub,
+    LARGE,
+    declared,
+    cases,
+    orchestrator,
+    activity,
+    entity,
+    test,
+    bump,
+    count,
+    sleep,
+    until,
+    completed,
+    failed,
+    string_value,
+    metadata,
+    logger,
+    run,
+    run_cases,
 };

@@ -7,7 +7,18 @@
 // was acknowledged at the first attempt counts exactly once.
 "use strict";
 
-const { assert, dt, pb, timestamps, grpc, Hub, Status, string_value, sleep, run } = require("./harness");
+const {
+    assert,
+    dt,
+    pb,
+    timestamps,
+    grpc,
+    Hub,
+    Status,
+    string_value,
+    sleep,
+    run,
+} = require("./harness");
 require("./shared");
 const { flows } = require("./flows");
 
@@ -96,21 +107,48 @@ async function main() {
     await Promise.all(all);
     let ok = true;
     for (const [kind, { began, ended, errors }] of tally)
-        ok = say(`kill-the-server-during-${kind.replace("_", "-")}s`, ended === began && began > 0,
-            `${ended} of ${began}; ${errors.slice(0, 3).join("; ")}`) && ok;
+        ok =
+            say(
+                `kill-the-server-and-${kind.replace("_", "-")}-ends`,
+                ended === began && began > 0,
+                `${ended} of ${began}; ${errors.slice(0, 3).join("; ")}`,
+            ) && ok;
 
-    const total = await Promise.all([0, 1, 2].map((i) => entity_state(new dt.EntityInstanceId("sums", `total-${i}`))));
+    const total = await Promise.all(
+        [0, 1, 2].map((i) => entity_state(new dt.EntityInstanceId("sums", `total-${i}`))),
+    );
     const sum = total.reduce((a, b) => a + (b ?? 0), 0);
-    ok = say("kill-the-server-and-every-call-of-an-entity-counts-once", sum === 3 * n, `${sum} of ${3 * n}`) && ok;
-    const locked = await Promise.all(["a", "b"].map((key) => entity_state(new dt.EntityInstanceId("sums", `locked-${key}`))));
-    ok = say("kill-the-server-and-locks-are-exclusive", locked.every((value) => value === n), `${locked} of ${n}`) && ok;
+    ok =
+        say(
+            "kill-the-server-and-every-call-of-an-entity-counts-once",
+            sum === 3 * n,
+            `${sum} of ${3 * n}`,
+        ) && ok;
+    const locked = await Promise.all(
+        ["a", "b"].map((key) => entity_state(new dt.EntityInstanceId("sums", `locked-${key}`))),
+    );
+    ok =
+        say(
+            "kill-the-server-and-locks-are-exclusive",
+            locked.every((value) => value === n),
+            `${locked} of ${n}`,
+        ) && ok;
 
-    const complete = () => entity_state(seen).then((state) => [...signals.keys()].every((item) => state?.[item]));
+    const complete = () =>
+        entity_state(seen).then((state) => [...signals.keys()].every((item) => state?.[item]));
     for (let i = 0; i < 50 && !(await complete()); i++) await sleep(100);
     const state = (await entity_state(seen)) ?? {};
-    const wrong = [...signals].filter(([item, attempts]) => !(state[item] >= 1 && state[item] <= attempts));
-    ok = say("kill-the-server-and-every-signal-counts-once", wrong.length === 0 && signals.size === n,
-        JSON.stringify(wrong.slice(0, 3).map(([item, attempts]) => [item, attempts, state[item]]))) && ok;
+    const wrong = [...signals].filter(
+        ([item, attempts]) => !(state[item] >= 1 && state[item] <= attempts),
+    );
+    ok =
+        say(
+            "kill-the-server-and-every-signal-counts-once",
+            wrong.length === 0 && signals.size === n,
+            JSON.stringify(
+                wrong.slice(0, 3).map(([item, attempts]) => [item, attempts, state[item]]),
+            ),
+        ) && ok;
     console.log(`     ${good.starts} orchestrations, ${good.repeated} calls repeated`);
     process.exit(ok ? 0 : 1);
 }

@@ -55,14 +55,22 @@ async function main() {
         said.set(kind, said.get(kind) || why);
     }
     for (const [kind, why] of said) {
-        console.log(why ? `FAILED kill-a-worker-during-${kind.replace("_", "-")}s: ${why}`
-            : `ok kill-a-worker-during-${kind.replace("_", "-")}s`);
+        console.log(
+            why
+                ? `FAILED kill-a-worker-and-${kind.replace("_", "-")}-ends: ${why}`
+                : `ok kill-a-worker-and-${kind.replace("_", "-")}-ends`,
+        );
         ok = ok && !why;
     }
-    const total = await Promise.all([0, 1, 2].map((i) => hub.client.getEntity(new dt.EntityInstanceId("sums", `total-${i}`))));
+    const total = await Promise.all(
+        [0, 1, 2].map((i) => hub.client.getEntity(new dt.EntityInstanceId("sums", `total-${i}`))),
+    );
     const sum = total.reduce((a, b) => a + b.state, 0);
-    console.log(sum === 60 ? "ok kill-a-worker-and-every-call-of-an-entity-counts-once"
-        : `FAILED kill-a-worker-and-every-call-of-an-entity-counts-once: ${sum} of 60`);
+    console.log(
+        sum === 60
+            ? "ok kill-a-worker-and-every-call-of-an-entity-counts-once"
+            : `FAILED kill-a-worker-and-every-call-of-an-entity-counts-once: ${sum} of 60`,
+    );
     victim.kill("SIGKILL");
     survivor.kill("SIGKILL");
     process.exit(ok && sum === 60 ? 0 : 1);

@@ -3,7 +3,17 @@
 // Critical sections: locks are exclusive, in one order, and released however their owner ends.
 "use strict";
 
-const { assert, orchestrator, test, sleep, until, completed, failed, dt, Status } = require("./harness");
+const {
+    assert,
+    orchestrator,
+    test,
+    sleep,
+    until,
+    completed,
+    failed,
+    dt,
+    Status,
+} = require("./harness");
 
 const id_of = (name, key) => new dt.EntityInstanceId(name, key);
 const parse = (id) => dt.EntityInstanceId.fromString(id);
@@ -17,7 +27,8 @@ orchestrator("adds_under_locks", async function* (ctx, { ids, ms }) {
         const before = yield ctx.entities.callEntity(parse(id), "get");
         if (ms) yield ctx.createTimer(ms / 1000);
         seen.push(yield ctx.entities.callEntity(parse(id), "add", 1));
-        if (seen.at(-1) !== before + 1) throw new Error(`somebody came between: ${before}, ${seen.at(-1)}`);
+        if (seen.at(-1) !== before + 1)
+            throw new Error(`somebody came between: ${before}, ${seen.at(-1)}`);
     }
     lock.release();
     return seen;
@@ -43,16 +54,24 @@ test("lock-the-same-twice", "6.2 entity: lock duplicate IDs", async (t) => {
 test("orders-of-locks-do-not-matter", "6.2 entity: lock sort order; 7 trap 21", async (t) => {
     const set = ids(t, 3);
     const orders = [set, [...set].reverse(), [set[1], set[0], set[2]], [set[2], set[0], set[1]]];
-    const ends = await Promise.all([...orders, ...orders].map((one) => t.run("adds_under_locks", { ids: one, ms: 20 })));
+    const ends = await Promise.all(
+        [...orders, ...orders].map((one) => t.run("adds_under_locks", { ids: one, ms: 20 })),
+    );
     const seen = ends.map((state) => completed(state).reduce((a, b) => a + b, 0));
     assert.equal(seen.length, 8);
     for (const id of set) assert.equal((await t.client.getEntity(parse(id))).state, 8);
 });
-test("locks-serialise-two-orchestrations", "6.2 entity: serialise two orchestrations", async (t) => {
-    const set = ids(t, 1);
-    const ends = await Promise.all(Array.from({ length: 6 }, () => t.run("adds_under_locks", { ids: set, ms: 100 })));
-    assert.deepEqual(ends.map((state) => completed(state)[0]).sort(), [1, 2, 3, 4, 5, 6]);
-});
+test(
+    "locks-serialise-two-orchestrations",
+    "6.2 entity: serialise two orchestrations",
+    async (t) => {
+        const set = ids(t, 1);
+        const ends = await Promise.all(
+            Array.from({ length: 6 }, () => t.run("adds_under_locks", { ids: set, ms: 100 })),
+        );
+        assert.deepEqual(ends.map((state) => completed(state)[0]).sort(), [1, 2, 3, 4, 5, 6]);
+    },
+);
 
 orchestrator("releases_twice", async function* (ctx, id) {
     const lock = yield ctx.entities.lockEntities(parse(id));
@@ -86,13 +105,17 @@ orchestrator("breaks_rules", async function* (ctx, { id, other, how }) {
     return told;
 });
 for (const how of ["signal", "other", "nest"])
-    test(`in-a-critical-section-${how}-is-refused`, "6.2 entity: lock call-not-signal", async (t) => {
-        const [id, other] = ids(t, 2);
-        const told = completed(await t.run("breaks_rules", { id, other, how }));
-        assert.match(told[0], /[Mm]ust not/);
-        assert.equal(told[1], 1);
-        await unlocked(t, id);
-    });
+    test(
+        `in-a-critical-section-${how}-is-refused`,
+        "6.2 entity: lock call-not-signal",
+        async (t) => {
+            const [id, other] = ids(t, 2);
+            const told = completed(await t.run("breaks_rules", { id, other, how }));
+            assert.match(told[0], /[Mm]ust not/);
+            assert.equal(told[1], 1);
+            await unlocked(t, id);
+        },
+    );
 
 orchestrator("holds_lock", async function* (ctx, { id, end }) {
     const lock = yield ctx.entities.lockEntities(...[id].flat().map(parse));
@@ -135,36 +158,48 @@ test("others-wait-for-the-lock", "4.7 while locked only the owner's messages", a
     completed(await t.done(owner));
     completed(await t.done(caller), [111]);
 });
-for (const [end, how] of [["fail", "fails"], ["forget", "completes"], ["again", "continues as new"]])
-    test(`an-owner-that-${how.replaceAll(" ", "-")}-releases-its-lock`, `4.7 release on every end: ${how}`, async (t) => {
-        const { id, owner } = await held(t, end);
-        const caller = await t.start("calls", [{ to: id, op: "add", input: 1 }]);
-        await t.raise(owner, "release");
-        if (end === "again") {
-            await sleep(300);
+for (const [end, how] of [
+    ["fail", "fails"],
+    ["forget", "completes"],
+    ["again", "continues as new"],
+])
+    test(
+        `an-owner-that-${how.replaceAll(" ", "-")}-releases-its-lock`,
+        `4.7 release on every end: ${how}`,
+        async (t) => {
+            const { id, owner } = await held(t, end);
+            const caller = await t.start("calls", [{ to: id, op: "add", input: 1 }]);
             await t.raise(owner, "release");
-        }
-        const state = await t.done(owner);
-        if (end === "fail") failed(state, /inside/);
-        else completed(state);
-        completed(await t.done(caller), [2]);
-    });
+            if (end === "again") {
+                await sleep(300);
+                await t.raise(owner, "release");
+            }
+            const state = await t.done(owner);
+            if (end === "fail") failed(state, /inside/);
+            else completed(state);
+            completed(await t.done(caller), [2]);
+        },
+    );
 test("a-terminated-owner-releases-its-lock", "4.7 release on termination", async (t) => {
     const { id, owner } = await held(t);
     await t.client.terminateOrchestration(owner, "x");
     assert.equal((await t.done(owner)).runtimeStatus, Status.TERMINATED);
     completed(await t.run("calls", [{ to: id, op: "add", input: 1 }]), [2]);
 });
-test("a-lock-request-of-a-terminated-one-is-withdrawn", "4.7 incl. pending lock requests", async (t) => {
-    const { id, owner } = await held(t);
-    const waiting = await t.start("adds_under_locks", { ids: [id] });
-    const last = await t.start("adds_under_locks", { ids: [id] });
-    await sleep(500);
-    await t.client.terminateOrchestration(waiting, "x");
-    await t.raise(owner, "release");
-    completed(await t.done(owner));
-    completed(await t.done(last), [2]);
-});
+test(
+    "a-lock-request-of-a-terminated-one-is-withdrawn",
+    "4.7 incl. pending lock requests",
+    async (t) => {
+        const { id, owner } = await held(t);
+        const waiting = await t.start("adds_under_locks", { ids: [id] });
+        const last = await t.start("adds_under_locks", { ids: [id] });
+        await sleep(500);
+        await t.client.terminateOrchestration(waiting, "x");
+        await t.raise(owner, "release");
+        completed(await t.done(owner));
+        completed(await t.done(last), [2]);
+    },
+);
 test("a-lock-of-nothing-leaves-nothing", "4.7 transient entity", async (t) => {
     const [id] = ids(t, 1);
     const owner = await t.start("holds_lock", { id }, t.id("owner"));

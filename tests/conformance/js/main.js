@@ -7,8 +7,19 @@
 const { cases, run_cases } = require("./harness");
 
 for (const part of [
-    "shared", "patterns", "tasks", "retries", "manage", "queries", "history", "entities", "locks",
-    "versions", "payloads", "traces",
+    "shared",
+    "patterns",
+    "tasks",
+    "retries",
+    "manage",
+    "again",
+    "queries",
+    "history",
+    "entities",
+    "locks",
+    "versions",
+    "payloads",
+    "traces",
 ])
     require(`./${part}`);
 

@@ -4,10 +4,20 @@
 "use strict";
 
 const {
-    assert, Status, orchestrator, activity, test, bump, count, sleep, until, completed, failed, dt,
+    assert,
+    Status,
+    orchestrator,
+    activity,
+    test,
+    bump,
+    count,
+    sleep,
+    until,
+    completed,
+    failed,
+    dt,
 } = require("./harness");
 
-orchestrator("empty", () => "done");
 test("an-empty-orchestration-completes", "6.1 empty; 6.2 orchestration: empty", async (t) => {
     const state = await t.run("empty");
     completed(state, "done");
@@ -18,12 +28,16 @@ test("an-empty-orchestration-completes", "6.1 empty; 6.2 orchestration: empty", 
 });
 
 orchestrator("adds_one_itself", (_, n) => n + 1);
-test("an-orchestration-without-activity", "6.1 single orchestration without activity", async (t) => {
-    const state = await t.run("adds_one_itself", 15, t.id());
-    completed(state, 16);
-    assert.equal(state.instanceId, t.id());
-    assert.equal(state.serializedInput, "15");
-});
+test(
+    "an-orchestration-without-activity",
+    "6.1 single orchestration without activity",
+    async (t) => {
+        const state = await t.run("adds_one_itself", 15, t.id());
+        completed(state, 16);
+        assert.equal(state.instanceId, t.id());
+        assert.equal(state.serializedInput, "15");
+    },
+);
 
 orchestrator("sequence", async function* (ctx, first) {
     const numbers = [first];
@@ -36,7 +50,8 @@ test("activities-in-a-chain", "6.1, 6.2 activity sequence", async (t) => {
 
 orchestrator("fan_out", async function* (ctx, width) {
     const tasks = [];
-    for (let i = 0; i < width; i++) tasks.push(ctx.callActivity("after", { ms: (i * 7) % 40, value: i }));
+    for (let i = 0; i < width; i++)
+        tasks.push(ctx.callActivity("after", { ms: (i * 7) % 40, value: i }));
     return yield dt.whenAll(tasks);
 });
 test("fan-out-and-fan-in-keeps-the-order-of-tasks", "6.1, 6.2 fan-out/fan-in", async (t) => {
@@ -71,14 +86,17 @@ orchestrator("nests", async function* (ctx, depth) {
     const below = yield ctx.callSubOrchestrator("nests", depth - 1);
     return [ctx.instanceId, ...below];
 });
-test("default-ids-of-children-stay-short-at-three-levels",
-    "6.2 orchestration: nested default child IDs within length limit", async (t) => {
+test(
+    "default-ids-of-children-stay-short-at-three-levels",
+    "6.2 orchestration: nested default child IDs within length limit",
+    async (t) => {
         const ids = completed(await t.run("nests", 3, t.id()));
         assert.equal(ids.length, 4);
         for (const id of ids.slice(1)) assert.match(id, /^[0-9a-f]{32}:[0-9a-f]{4}$/);
         assert.equal(new Set(ids).size, 4);
         for (const id of ids) completed(await t.state(id));
-    });
+    },
+);
 
 orchestrator("three_events", async function* (ctx) {
     const got = [];
@@ -111,29 +129,35 @@ test("an-event-without-data", "6.2 orchestration: send event (absent input)", as
     completed(await t.done(id), null);
 });
 
-test("an-event-to-a-missing-instance-is-refused", "section 9 decision 3: RaiseEvent on a missing ID",
+test(
+    "an-event-to-a-missing-instance-is-refused",
+    "section 9 decision 3: RaiseEvent on a missing ID",
     async (t) => {
         await assert.rejects(t.raise(t.id("nobody"), "go", 1), (error) => error.code === 5);
-    });
+    },
+);
 
-test("an-event-to-a-completed-instance-is-dropped", "2.6 RaiseEvent: terminal is dropped",
+test(
+    "an-event-to-a-completed-instance-is-dropped",
+    "2.6 RaiseEvent: terminal is dropped",
     async (t) => {
         const state = await t.run("empty");
         await t.raise(state.instanceId, "go", 1);
         completed(await t.state(state.instanceId), "done");
-    });
+    },
+);
 
-orchestrator("sleeps", async function* (ctx, seconds) {
-    const before = ctx.currentUtcDateTime.getTime();
-    yield ctx.createTimer(seconds);
-    return ctx.currentUtcDateTime.getTime() - before;
-});
-test("a-timer-never-fires-early", "6.1, 6.2 single timer", async (t) => {
-    const state = await t.run("sleeps", 3);
-    assert.ok(completed(state) >= 3000);
-    assert.ok(state.lastUpdatedAt - state.createdAt >= 3000);
-    assert.ok(state.lastUpdatedAt - state.createdAt < 8000, "a timer is prompt");
-}, { slow: 3 });
+test(
+    "a-timer-never-fires-early",
+    "6.1, 6.2 single timer",
+    async (t) => {
+        const state = await t.run("sleeps", 3);
+        assert.ok(completed(state) >= 3000);
+        assert.ok(state.lastUpdatedAt - state.createdAt >= 3000);
+        assert.ok(state.lastUpdatedAt - state.createdAt < 8000, "a timer is prompt");
+    },
+    { slow: 3 },
+);
 
 test("a-timer-in-the-past-fires-at-once", "5 timers: past fires in the next episode", async (t) => {
     completed(await t.run("sleeps", -100));
@@ -156,11 +180,15 @@ test("an-event-beats-its-timeout", "6.1 events with timeout (true)", async (t) =
 test("a-timeout-beats-its-event", "6.1 events with timeout (false)", async (t) => {
     completed(await t.run("event_or_timer", { seconds: 1 }), "timer");
 });
-test("a-cancelled-timer-may-fire-later", "6.1 events with timeout; 5: not cancellable", async (t) => {
-    const id = await t.start("event_or_timer", { seconds: 1, after: 2 });
-    await t.raise(id, "go");
-    completed(await t.done(id), "event");
-});
+test(
+    "a-cancelled-timer-may-fire-later",
+    "6.1 events with timeout; 5: not cancellable",
+    async (t) => {
+        const id = await t.start("event_or_timer", { seconds: 1, after: 2 });
+        await t.raise(id, "go");
+        completed(await t.done(id), "event");
+    },
+);
 
 orchestrator("many_timers", async function* (ctx, n) {
     const timers = [];
@@ -181,12 +209,15 @@ orchestrator("clock", async function* (ctx) {
     const again = yield ctx.callActivity("tally", `clock-${ctx.instanceId}-${seen.join()}`);
     return { seen, again };
 });
-test("the-time-of-an-orchestration-is-the-same-on-replay",
-    "6.2 orchestration: deterministic time for createTimer(seconds)", async (t) => {
+test(
+    "the-time-of-an-orchestration-is-the-same-on-replay",
+    "6.2 orchestration: deterministic time for createTimer(seconds)",
+    async (t) => {
         const { seen, again } = completed(await t.run("clock"));
         assert.equal(again, 1);
         assert.ok(seen[0] + 50 <= seen[1] && seen[1] <= seen[2]);
-    });
+    },
+);
 
 orchestrator("guids", async function* (ctx) {
     const first = [ctx.newGuid(), ctx.newGuid()];
@@ -248,12 +279,15 @@ orchestrator("child_each_time", async function* (ctx, state) {
     else return ids;
 });
 orchestrator("own_id", (ctx) => ctx.instanceId);
-test("children-of-generations-do-not-collide",
-    "6.2 orchestration: no child-ID collision across CAN", async (t) => {
+test(
+    "children-of-generations-do-not-collide",
+    "6.2 orchestration: no child-ID collision across CAN",
+    async (t) => {
         const ids = completed(await t.run("child_each_time", { ids: [] }));
         for (const id of ids) assert.match(id, /^[0-9a-f]{32}:[0-9a-f]{4}$/);
         assert.equal(new Set(ids).size, 4);
-    });
+    },
+);
 
 orchestrator("signals_and_continues", async function* (ctx, { target, left }) {
     ctx.sendEvent(target, "item", left);
@@ -272,7 +306,9 @@ orchestrator("reports", async function* (ctx) {
     yield ctx.waitForExternalEvent("go");
     return "end";
 });
-test("custom-status-is-visible-while-it-runs", "6.2 orchestration: custom status set / to \"\"",
+test(
+    "custom-status-is-visible-while-it-runs",
+    '6.2 orchestration: custom status set / to ""',
     async (t) => {
         const id = await t.start("reports");
         const started = await t.client.waitForOrchestrationStart(id, true);
@@ -283,7 +319,8 @@ test("custom-status-is-visible-while-it-runs", "6.2 orchestration: custom status
         const state = await t.done(id);
         completed(state, "end");
         assert.equal(state.serializedCustomStatus, '""');
-    });
+    },
+);
 
 orchestrator("sends", async function* (ctx, { target, data }) {
     if (data === undefined) ctx.sendEvent(target, "go");
@@ -299,12 +336,15 @@ orchestrator("says_what_came", async function* (ctx) {
     const data = yield ctx.waitForExternalEvent("go");
     return data === undefined || data === null ? "nothing" : data;
 });
-test("an-orchestration-sends-an-event-without-data", "6.2 orchestration: send event (without data)",
+test(
+    "an-orchestration-sends-an-event-without-data",
+    "6.2 orchestration: send event (without data)",
     async (t) => {
         const target = await t.start("says_what_came");
         completed(await t.run("sends", { target }), "sent");
         completed(await t.done(target), "nothing");
-    });
+    },
+);
 test("an-event-sent-to-nobody-is-dropped", "6.3 send_event_drops_undeliverable", async (t) => {
     completed(await t.run("sends", { target: t.id("nobody"), data: 1 }), "sent");
     const ended = await t.run("empty");
@@ -314,17 +354,23 @@ test("an-event-sent-to-nobody-is-dropped", "6.3 send_event_drops_undeliverable",
 orchestrator("logs", async function* (ctx, { key, n }) {
     const lines = ctx.createReplaySafeLogger({
         info: (line) => bump(`${key} ${line}`),
-        debug() {}, warn() {}, error() {},
+        debug() {},
+        warn() {},
+        error() {},
     });
     for (let i = 0; i < n; i++) {
         lines.info(`step ${i}`);
         yield ctx.callActivity("echo", i);
     }
 });
-test("a-replay-safe-logger-writes-each-line-once", "6.2 orchestration: ReplaySafeLogger", async (t) => {
-    completed(await t.run("logs", { key: t.id(), n: 5 }));
-    for (let i = 0; i < 5; i++) assert.equal(count(`${t.id()} step ${i}`), 1);
-});
+test(
+    "a-replay-safe-logger-writes-each-line-once",
+    "6.2 orchestration: ReplaySafeLogger",
+    async (t) => {
+        completed(await t.run("logs", { key: t.id(), n: 5 }));
+        for (let i = 0; i < 5; i++) assert.equal(count(`${t.id()} step ${i}`), 1);
+    },
+);
 
 orchestrator("asks_child_for_parent", async function* (ctx) {
     const child = yield ctx.callSubOrchestrator("tells_parent");
@@ -334,12 +380,19 @@ orchestrator("tells_parent", (ctx) => ctx.parent ?? null);
 test("a-child-knows-its-parent", "6.2 orchestration: parent info", async (t) => {
     const { own, child } = completed(await t.run("asks_child_for_parent", null, t.id()));
     assert.equal(own, null);
-    assert.deepEqual(child, { name: "asks_child_for_parent", instanceId: t.id(), taskScheduledId: 1 });
+    assert.deepEqual(child, {
+        name: "asks_child_for_parent",
+        instanceId: t.id(),
+        taskScheduledId: 1,
+    });
 });
-test("an-orchestration-at-the-top-has-no-parent", "6.2 orchestration: undefined parent at top level",
+test(
+    "an-orchestration-at-the-top-has-no-parent",
+    "6.2 orchestration: undefined parent at top level",
     async (t) => {
         completed(await t.run("tells_parent"), null);
-    });
+    },
+);
 
 orchestrator("fails_itself", () => {
     throw new TypeError("I do not like this");
@@ -349,9 +402,16 @@ test("an-orchestrator-that-throws-fails", "6.2 orchestration: failure details", 
     assert.equal(details.errorType, "TypeError");
     assert.match(details.stackTrace, /TypeError/);
 });
-test("an-activity-that-throws-fails-its-orchestration", "6.3 activity_error_handling", async (t) => {
-    failed(await t.run("always_fails", "snow & ice – élan"), /Activity task #1 failed: snow & ice – élan/);
-});
+test(
+    "an-activity-that-throws-fails-its-orchestration",
+    "6.3 activity_error_handling",
+    async (t) => {
+        failed(
+            await t.run("always_fails", "snow & ice – élan"),
+            /Activity task #1 failed: snow & ice – élan/,
+        );
+    },
+);
 test("an-unknown-orchestrator-fails", "3.11 unregistered orchestrator", async (t) => {
     failed(await t.run("nobody_wrote_this"), /nobody_wrote_this/);
 });
@@ -367,31 +427,47 @@ orchestrator("asks_who", async function* (ctx) {
     yield ctx.callActivity("echo", 0);
     return yield ctx.callActivity("who");
 });
-test("an-activity-knows-its-orchestration", "1.5 ActivityRequest: instance and taskId", async (t) => {
-    completed(await t.run("asks_who", null, t.id()), { id: t.id(), task: 2 });
-});
+test(
+    "an-activity-knows-its-orchestration",
+    "1.5 ActivityRequest: instance and taskId",
+    async (t) => {
+        completed(await t.run("asks_who", null, t.id()), { id: t.id(), task: 2 });
+    },
+);
 
-test("a-start-in-the-future-waits", "3.2 scheduledStartTimestamp", async (t) => {
-    const at = new Date(Date.now() + 2500);
-    const id = await t.start("empty", null, { startAt: at });
-    assert.equal((await t.state(id)).runtimeStatus, Status.PENDING);
-    const state = await t.done(id);
-    completed(state, "done");
-    assert.ok(state.lastUpdatedAt >= at, "not before its time");
-}, { slow: 3 });
-test("an-event-waits-for-a-start-in-the-future", "3.1 readiness: events before a scheduled start",
+test(
+    "a-start-in-the-future-waits",
+    "3.2 scheduledStartTimestamp",
+    async (t) => {
+        const at = new Date(Date.now() + 2500);
+        const id = await t.start("empty", null, { startAt: at });
+        assert.equal((await t.state(id)).runtimeStatus, Status.PENDING);
+        const state = await t.done(id);
+        completed(state, "done");
+        assert.ok(state.lastUpdatedAt >= at, "not before its time");
+    },
+    { slow: 3 },
+);
+test(
+    "an-event-waits-for-a-start-in-the-future",
+    "3.1 readiness: events before a scheduled start",
     async (t) => {
         const id = await t.start("wait_for_go", null, { startAt: new Date(Date.now() + 1500) });
         await t.raise(id, "go", "early");
         completed(await t.done(id), "early");
-    });
-test("a-start-in-the-future-can-be-terminated", "3.13 terminate a scheduled instance", async (t) => {
-    const id = await t.start("empty", null, { startAt: new Date(Date.now() + 3600e3) });
-    await t.client.terminateOrchestration(id, "never");
-    const state = await t.done(id, 5);
-    assert.equal(state.runtimeStatus, Status.TERMINATED);
-    assert.equal(state.serializedOutput, '"never"');
-});
+    },
+);
+test(
+    "a-start-in-the-future-can-be-terminated",
+    "3.13 terminate a scheduled instance",
+    async (t) => {
+        const id = await t.start("empty", null, { startAt: new Date(Date.now() + 3600e3) });
+        await t.client.terminateOrchestration(id, "never");
+        const state = await t.done(id, 5);
+        assert.equal(state.runtimeStatus, Status.TERMINATED);
+        assert.equal(state.serializedOutput, '"never"');
+    },
+);
 
 test("a-wait-for-an-id-that-does-not-exist-yet", "2.7 an unknown ID blocks", async (t) => {
     const waiting = t.done(t.id());

@@ -11,7 +11,12 @@ orchestrator("through_activity", async function* (ctx, value) {
     const back = yield ctx.callActivity("echo", value);
     return { back, type: back === null ? "null" : typeof back };
 });
-for (const [name, value] of [["0", 0], ["empty-text", ""], ["false", false], ["null", null]])
+for (const [name, value] of [
+    ["0", 0],
+    ["empty-text", ""],
+    ["false", false],
+    ["null", null],
+])
     test(`${name}-goes-through-an-activity`, row, async (t) => {
         const state = await t.run("through_activity", value);
         completed(state, { back: value, type: value === null ? "null" : typeof value });
@@ -24,7 +29,12 @@ orchestrator("through_child", async function* (ctx, value) {
 test("0-goes-through-a-child", row, async (t) => {
     completed(await t.run("through_child", 0), { back: 0, type: "number" });
 });
-for (const [name, value] of [["0", 0], ["false", false], ["empty-text", ""], ["null", null]])
+for (const [name, value] of [
+    ["0", 0],
+    ["false", false],
+    ["empty-text", ""],
+    ["null", null],
+])
     test(`${name}-is-a-result`, row, async (t) => {
         const state = await t.run("returns_input", value);
         completed(state);
@@ -38,14 +48,17 @@ test("nothing-is-no-result", "7 trap 17", async (t) => {
 orchestrator("returns_nothing", () => undefined);
 
 const strange = {
-    text: "quote \" backslash \\ slash / tab \t nul \u0000 emoji \u{1F680} RTL \u05D0 bidi \u202E end \u2028",
+    text: 'quote " backslash \\ slash / tab \t nul \u0000 emoji \u{1F680} RTL \u05D0 bidi \u202E end \u2028',
     numbers: [0, -0, 1e308, 5e-324, 9007199254740991, 0.1],
     nested: { a: { b: { c: [[[]]] } } },
 };
 test("payloads-come-back-byte-for-byte", "1.0 payload strings are opaque", async (t) => {
     const state = await t.run("through_activity", strange);
     assert.equal(state.serializedInput, JSON.stringify(strange));
-    assert.equal(state.serializedOutput, JSON.stringify({ back: JSON.parse(JSON.stringify(strange)), type: "object" }));
+    assert.equal(
+        state.serializedOutput,
+        JSON.stringify({ back: JSON.parse(JSON.stringify(strange)), type: "object" }),
+    );
 });
 test("an-event-comes-byte-for-byte", "1.0; 3.7", async (t) => {
     const id = await t.start("wait_for_go");
@@ -61,23 +74,31 @@ orchestrator("measures", async function* (ctx, text) {
     return { length: yield ctx.callActivity("length", text), text };
 });
 for (const megabytes of [1, 3, 6])
-    test(`a-payload-of-${megabytes}-megabytes`, "2.1 message sizes: JS accepts any size", async (t) => {
-        const text = big(megabytes << 20);
-        const state = await t.run("measures", text);
-        completed(state);
-        assert.equal(state.serializedOutput, JSON.stringify({ length: text.length, text }));
-    });
+    test(
+        `a-payload-of-${megabytes}-megabytes`,
+        "2.1 message sizes: JS accepts any size",
+        async (t) => {
+            const text = big(megabytes << 20);
+            const state = await t.run("measures", text);
+            completed(state);
+            assert.equal(state.serializedOutput, JSON.stringify({ length: text.length, text }));
+        },
+    );
 orchestrator("makes", async function* (ctx, { bytes, n }) {
     let sum = 0;
     for (let i = 0; i < n; i++) sum += (yield ctx.callActivity("make", bytes)).length;
     return sum;
 });
-test("a-history-of-megabytes", "2.4: full pastEvents to streams without history streaming", async (t) => {
-    const state = await t.run("makes", { bytes: 400000, n: 20 });
-    completed(state, 8000000);
-    const history = await t.history(state.instanceId);
-    assert.equal(history.length, 2 + 20 * 3 + 1, "in chunks, nothing lost");
-});
+test(
+    "a-history-of-megabytes",
+    "2.4: full pastEvents to streams without history streaming",
+    async (t) => {
+        const state = await t.run("makes", { bytes: 400000, n: 20 });
+        completed(state, 8000000);
+        const history = await t.history(state.instanceId);
+        assert.equal(history.length, 2 + 20 * 3 + 1, "in chunks, nothing lost");
+    },
+);
 test("a-large-event-and-a-large-state", "2.1; 4.5", async (t) => {
     const text = big(2 << 20);
     const id = await t.start("wait_for_go");
@@ -104,11 +125,18 @@ test("a-fan-out-of-a-thousand", "3.3: many events in one episode", async (t) => 
     const history = await t.history(state.instanceId);
     assert.equal(history.filter((event) => event.type === "TaskCompleted").length, 1000);
 });
-test("a-thousand-orchestrations", "std, many at once", async (t) => {
-    const ids = await Promise.all(Array.from({ length: 1000 }, (_, i) => t.start("add_one", i)));
-    const ends = await Promise.all(ids.map((id) => t.done(id)));
-    ends.forEach((state, i) => completed(state, i + 1));
-}, { slow: 2 });
+test(
+    "a-thousand-orchestrations",
+    "std, many at once",
+    async (t) => {
+        const ids = await Promise.all(
+            Array.from({ length: 1000 }, (_, i) => t.start("add_one", i)),
+        );
+        const ends = await Promise.all(ids.map((id) => t.done(id)));
+        ends.forEach((state, i) => completed(state, i + 1));
+    },
+    { slow: 2 },
+);
 orchestrator("two_hundred_steps", async function* (ctx, n) {
     for (let i = 0; i < n; i++) yield ctx.callActivity("echo", i);
     return n;

@@ -29,6 +29,12 @@ activity("after", async (_, { ms, value, error }) => {
     return value;
 });
 
+orchestrator("empty", () => "done");
+orchestrator("sleeps", async function* (ctx, seconds) {
+    const before = ctx.currentUtcDateTime.getTime();
+    yield ctx.createTimer(seconds);
+    return ctx.currentUtcDateTime.getTime() - before;
+});
 // Waits for the event "go" and returns what came with it.
 orchestrator("wait_for_go", async function* (ctx) {
     return yield ctx.waitForExternalEvent("go");

@@ -38,7 +38,10 @@ async function before() {
     await hub.start("at_rest", {}, { instanceId: "waiting", tags: { a: "1" }, version: "1.5" });
     await hub.start("at_rest", { timer: 3600 * 24 * 365 }, "timer");
     await hub.start("sleeps", 4, "sleeper");
-    await hub.start("wait_for_go", null, { instanceId: "scheduled", startAt: new Date(Date.now() + 5000) });
+    await hub.start("wait_for_go", null, {
+        instanceId: "scheduled",
+        startAt: new Date(Date.now() + 5000),
+    });
     await hub.start("at_rest", {}, "suspended");
     await hub.start("parent_at_rest", null, "parent");
     await hub.start("holds_lock_at_rest", "locked", "owner");
@@ -53,11 +56,17 @@ async function before() {
     await hub.client.suspendOrchestration("suspended");
     await hub.raise("suspended", "go", "held");
     await until(async () => await hub.state("child"));
-    await until(async () => (await hub.client.getEntity(id_of("counter", "locked")))?.lockedBy === "owner");
-    await until(async () => (await hub.client.getEntity(id_of("counter", "locked")))?.includesState);
+    await until(
+        async () => (await hub.client.getEntity(id_of("counter", "locked")))?.lockedBy === "owner",
+    );
+    await until(
+        async () => (await hub.client.getEntity(id_of("counter", "locked")))?.includesState,
+    );
     await hub.client.signalEntity(id_of("counter", "locked"), "add", 100);
     await hub.client.signalEntity(id_of("log", "kept"), "append", "x");
-    await hub.client.signalEntity(id_of("log", "later"), "append", "y", { signalTime: new Date(Date.now() + 5000) });
+    await hub.client.signalEntity(id_of("log", "later"), "append", "y", {
+        signalTime: new Date(Date.now() + 5000),
+    });
     await until(async () => await hub.client.getEntity(id_of("log", "kept")));
     await hub.close();
 }
@@ -79,10 +88,19 @@ const checks = {
     },
     "a-restart-keeps-queries-and-histories": async () => {
         const found = [];
-        for await (const one of hub.client.getAllInstances({ statuses: [Status.COMPLETED, Status.FAILED] })) found.push(one.instanceId);
+        for await (const one of hub.client.getAllInstances({
+            statuses: [Status.COMPLETED, Status.FAILED],
+        }))
+            found.push(one.instanceId);
         for (const id of ["done", "failed"]) assert.ok(found.includes(id), id);
         const types = (await hub.history("waiting")).map((event) => event.type);
-        assert.deepEqual(types, ["OrchestratorStarted", "ExecutionStarted", "TaskScheduled", "OrchestratorStarted", "TaskCompleted"]);
+        assert.deepEqual(types, [
+            "OrchestratorStarted",
+            "ExecutionStarted",
+            "TaskScheduled",
+            "OrchestratorStarted",
+            "TaskCompleted",
+        ]);
     },
     "a-restart-keeps-entities-and-locks": async () => {
         const locked = await hub.client.getEntity(id_of("counter", "locked"));
@@ -101,7 +119,9 @@ const checks = {
     "a-restart-keeps-locks-exclusive": async () => {
         await hub.raise("owner", "go", null);
         completed(await hub.done("owner"), [1, 2]);
-        await until(async () => (await hub.client.getEntity(id_of("counter", "locked"))).state === 102);
+        await until(
+            async () => (await hub.client.getEntity(id_of("counter", "locked"))).state === 102,
+        );
     },
     "a-restart-keeps-families": async () => {
         await hub.raise("child", "go", "from the child");
@@ -116,7 +136,9 @@ const checks = {
     "a-restart-keeps-schedules": async () => {
         await hub.raise("scheduled", "go", 7);
         completed(await hub.done("scheduled"), 7);
-        await until(async () => (await hub.client.getEntity(id_of("log", "later")))?.state?.[0] === "y");
+        await until(
+            async () => (await hub.client.getEntity(id_of("log", "later")))?.state?.[0] === "y",
+        );
     },
     "a-restart-keeps-what-can-be-rewound": async () => {
         await hub.client.rewindInstance("failed", "again");

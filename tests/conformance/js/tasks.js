@@ -15,19 +15,30 @@ orchestrator("all_caught", async function* (ctx, key) {
         return { caught: error.message, next: yield ctx.callActivity("echo", "after") };
     }
 });
-test("a-caught-failure-of-when-all-waits-for-all", "6.2 whenAll: caught failure waits for all", async (t) => {
-    const { caught, next } = completed(await t.run("all_caught", t.id()));
-    assert.match(caught, /first/);
-    assert.equal(next, "after");
-    assert.equal(count(t.id()), 1);
-});
+test(
+    "a-caught-failure-of-when-all-waits-for-all",
+    "6.2 whenAll: caught failure waits for all",
+    async (t) => {
+        const { caught, next } = completed(await t.run("all_caught", t.id()));
+        assert.match(caught, /first/);
+        assert.equal(next, "after");
+        assert.equal(count(t.id()), 1);
+    },
+);
 
 orchestrator("all_uncaught", async function* (ctx) {
     yield dt.whenAll([good(ctx, 0, 1), bad(ctx, 20, "the original reason")]);
 });
-test("an-uncaught-failure-of-when-all-keeps-its-details", "6.2 whenAll: original details uncaught", async (t) => {
-    failed(await t.run("all_uncaught"), /1 of 2 tasks in the whenAll failed.*the original reason/);
-});
+test(
+    "an-uncaught-failure-of-when-all-keeps-its-details",
+    "6.2 whenAll: original details uncaught",
+    async (t) => {
+        failed(
+            await t.run("all_uncaught"),
+            /1 of 2 tasks in the whenAll failed.*the original reason/,
+        );
+    },
+);
 
 orchestrator("all_fail_last", async function* (ctx) {
     try {
@@ -42,17 +53,26 @@ test("the-failing-task-of-when-all-ends-last", "6.2 whenAll: failing task last",
 
 orchestrator("all_fail_much", async function* (ctx) {
     try {
-        yield dt.whenAll([bad(ctx, 100, "one"), bad(ctx, 0, "two"), good(ctx, 50, 1), bad(ctx, 20, "three")]);
+        yield dt.whenAll([
+            bad(ctx, 100, "one"),
+            bad(ctx, 0, "two"),
+            good(ctx, 50, 1),
+            bad(ctx, 20, "three"),
+        ]);
     } catch (error) {
         return { message: error.message, errors: error.errors.map((one) => one.message) };
     }
 });
-test("several-failures-of-when-all-are-told-together", "6.2 whenAll: aggregate of several", async (t) => {
-    const { message, errors } = completed(await t.run("all_fail_much"));
-    assert.match(message, /^3 of 4 tasks/);
-    assert.equal(errors.length, 3);
-    ["one", "two", "three"].forEach((word, i) => assert.match(errors[i], new RegExp(word)));
-});
+test(
+    "several-failures-of-when-all-are-told-together",
+    "6.2 whenAll: aggregate of several",
+    async (t) => {
+        const { message, errors } = completed(await t.run("all_fail_much"));
+        assert.match(message, /^3 of 4 tasks/);
+        assert.equal(errors.length, 3);
+        ["one", "two", "three"].forEach((word, i) => assert.match(errors[i], new RegExp(word)));
+    },
+);
 
 orchestrator("all_at_speeds", async function* (ctx) {
     const before = yield ctx.callActivity("echo", "before");
@@ -60,9 +80,13 @@ orchestrator("all_at_speeds", async function* (ctx) {
     const after = yield ctx.callActivity("echo", "after");
     return [before, ...all, after];
 });
-test("tasks-of-when-all-end-at-different-speeds", "6.2 whenAll: different speeds with replay", async (t) => {
-    completed(await t.run("all_at_speeds"), ["before", "c", "a", "b", "after"]);
-});
+test(
+    "tasks-of-when-all-end-at-different-speeds",
+    "6.2 whenAll: different speeds with replay",
+    async (t) => {
+        completed(await t.run("all_at_speeds"), ["before", "c", "a", "b", "after"]);
+    },
+);
 
 orchestrator("all_with_failed", async function* (ctx, how) {
     const task = bad(ctx, 0, "already");
@@ -84,12 +108,20 @@ orchestrator("all_with_failed", async function* (ctx, how) {
 test("a-failed-handle-joins-a-when-all", "6.2 whenAll: already-failed handle joined", async (t) => {
     assert.match(completed(await t.run("all_with_failed", "joined")), /1 of 2 .*already/);
 });
-test("a-failed-handle-that-is-not-joined-does-nothing", "6.2 whenAll: already-failed handle not caught", async (t) => {
-    completed(await t.run("all_with_failed", "left"), "went on");
-});
-test("a-failed-handle-throws-into-the-generator", "6.2 whenAll: already-failed handle thrown", async (t) => {
-    failed(await t.run("all_with_failed", "uncaught"), /already/);
-});
+test(
+    "a-failed-handle-that-is-not-joined-does-nothing",
+    "6.2 whenAll: already-failed handle not caught",
+    async (t) => {
+        completed(await t.run("all_with_failed", "left"), "went on");
+    },
+);
+test(
+    "a-failed-handle-throws-into-the-generator",
+    "6.2 whenAll: already-failed handle thrown",
+    async (t) => {
+        failed(await t.run("all_with_failed", "uncaught"), /already/);
+    },
+);
 
 orchestrator("all_of_nothing", async function* (_) {
     return yield dt.whenAll([]);
@@ -135,7 +167,10 @@ orchestrator("all_of_all", async function* (ctx) {
     ]);
 });
 test("when-all-of-when-all", "6.2 nested whenAll/whenAny", async (t) => {
-    completed(await t.run("all_of_all"), [[1, 2], [3, [4]]]);
+    completed(await t.run("all_of_all"), [
+        [1, 2],
+        [3, [4]],
+    ]);
 });
 
 orchestrator("yields_number", async function* (_) {
@@ -153,9 +188,13 @@ orchestrator("yields_after_catch", async function* (ctx) {
     }
 });
 for (const name of ["yields_number", "yields_number_later", "yields_after_catch"])
-    test(`an-orchestrator-that-${name.replaceAll("_", "-")}-fails`, "6.2 non-Task yields", async (t) => {
-        failed(await t.run(name), /non-Task/);
-    });
+    test(
+        `an-orchestrator-that-${name.replaceAll("_", "-")}-fails`,
+        "6.2 non-Task yields",
+        async (t) => {
+            failed(await t.run(name), /non-Task/);
+        },
+    );
 
 orchestrator("compensates", async function* (ctx, keys) {
     try {
@@ -174,7 +213,11 @@ orchestrator("child_fails", async function* (ctx) {
     try {
         yield ctx.callSubOrchestrator("always_fails", "deep inside");
     } catch (error) {
-        return { message: error.message, type: error.details.errorType, inner: error.details.message };
+        return {
+            message: error.message,
+            type: error.details.errorType,
+            inner: error.details.message,
+        };
     }
 });
 test("a-failed-child-throws-into-its-parent", "3.10 SubOrchestrationInstanceFailed", async (t) => {

@@ -5,7 +5,11 @@
 
 const { AsyncLocalStorage } = require("node:async_hooks");
 const otel = require("@opentelemetry/api");
-const { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } = require("@opentelemetry/sdk-trace-base");
+const {
+    BasicTracerProvider,
+    InMemorySpanExporter,
+    SimpleSpanProcessor,
+} = require("@opentelemetry/sdk-trace-base");
 const { assert, orchestrator, test, pb, string_value, completed, until } = require("./harness");
 
 // The smallest context manager: spans of concurrent cases must not become each other's parents.
@@ -14,14 +18,19 @@ otel.context.setGlobalContextManager({
     active: () => storage.getStore() ?? otel.ROOT_CONTEXT,
     with: (context, fn, self, ...args) => storage.run(context, () => fn.apply(self, args)),
     bind: (context, target) => target,
-    enable() { return this; },
-    disable() { return this; },
+    enable() {
+        return this;
+    },
+    disable() {
+        return this;
+    },
 });
 const exporter = new InMemorySpanExporter();
 const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
 otel.trace.setGlobalTracerProvider(provider);
 const tracer = otel.trace.getTracer("conformance");
-const spans_of = (trace) => exporter.getFinishedSpans().filter((span) => span.spanContext().traceId === trace);
+const spans_of = (trace) =>
+    exporter.getFinishedSpans().filter((span) => span.spanContext().traceId === trace);
 
 async function traced(body) {
     const root = tracer.startSpan("root");
@@ -43,7 +52,9 @@ test("all-spans-of-an-orchestration-are-one-trace", "3.19; 6.6 Tracing", async (
     });
     completed(await t.done(id), 2);
     const named = (pattern, kind) =>
-        spans_of(root.traceId).filter((span) => pattern.test(span.name) && (kind === undefined || span.kind === kind));
+        spans_of(root.traceId).filter(
+            (span) => pattern.test(span.name) && (kind === undefined || span.kind === kind),
+        );
     await until(() => named(/^activity:plus_one/, otel.SpanKind.SERVER).length === 1, 5);
     const [create] = named(/^create_orchestration:traced/, otel.SpanKind.PRODUCER);
     assert.ok(create, "the client's span");
@@ -52,24 +63,33 @@ test("all-spans-of-an-orchestration-are-one-trace", "3.19; 6.6 Tracing", async (
     const children = named(/^orchestration:add_one/, otel.SpanKind.SERVER);
     assert.ok(children.length >= 1, "so is the child");
 });
-test("an-orchestration-keeps-one-span-over-its-episodes", "1.5 orchestrationTraceContext is echoed", async (t) => {
-    let id;
-    const root = await traced(async () => {
-        id = await t.start("traced");
-    });
-    completed(await t.done(id), 2);
-    const history = await t.history(id);
-    const links = history.filter((event) => event.parentTraceContext).map((event) => event.parentTraceContext.traceParent);
-    assert.ok(links.length >= 4, `the start, two activities and a child: ${links.length}`);
-    for (const link of links) assert.equal(link.split("-")[1], root.traceId);
-    const episodes = spans_of(root.traceId).filter((span) =>
-        span.name === "orchestration:traced" && span.kind === otel.SpanKind.SERVER);
-    assert.ok(episodes.length >= 5, `${episodes.length} episodes`);
-    const told = new Set(episodes.map((span) => span.attributes["durabletask.task.instance_id"] ?? id));
-    assert.equal(told.size, 1);
-    const ids = new Set(episodes.map((span) => span.spanContext().spanId));
-    assert.equal(ids.size, 1, "one span ID over all episodes");
-});
+test(
+    "an-orchestration-keeps-one-span-over-its-episodes",
+    "1.5 orchestrationTraceContext is echoed",
+    async (t) => {
+        let id;
+        const root = await traced(async () => {
+            id = await t.start("traced");
+        });
+        completed(await t.done(id), 2);
+        const history = await t.history(id);
+        const links = history
+            .filter((event) => event.parentTraceContext)
+            .map((event) => event.parentTraceContext.traceParent);
+        assert.ok(links.length >= 4, `the start, two activities and a child: ${links.length}`);
+        for (const link of links) assert.equal(link.split("-")[1], root.traceId);
+        const episodes = spans_of(root.traceId).filter(
+            (span) => span.name === "orchestration:traced" && span.kind === otel.SpanKind.SERVER,
+        );
+        assert.ok(episodes.length >= 5, `${episodes.length} episodes`);
+        const told = new Set(
+            episodes.map((span) => span.attributes["durabletask.task.instance_id"] ?? id),
+        );
+        assert.equal(told.size, 1);
+        const ids = new Set(episodes.map((span) => span.spanContext().spanId));
+        assert.equal(ids.size, 1, "one span ID over all episodes");
+    },
+);
 test("a-trace-state-comes-through", "1.3 TraceContext; 3.19", async (t) => {
     const request = new pb.CreateInstanceRequest();
     request.setName("calls_child");
@@ -83,9 +103,12 @@ test("a-trace-state-comes-through", "1.3 TraceContext; 3.19", async (t) => {
     await t.raw("startInstance", request);
     completed(await t.done(t.id()), 4);
     const started = (await t.history(t.id())).find((event) => event.type === "ExecutionStarted");
-    assert.deepEqual({ ...started.parentTraceContext }, {
-        traceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        spanId: "b7ad6b7169203331",
-        traceState: "vendor=a:b;c=d,other=1",
-    });
+    assert.deepEqual(
+        { ...started.parentTraceContext },
+        {
+            traceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            spanId: "b7ad6b7169203331",
+            traceState: "vendor=a:b;c=d,other=1",
+        },
+    );
 });
