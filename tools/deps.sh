@@ -12,6 +12,7 @@ packages_test="g++ clang clang-format libcmocka-dev sqlite3
     nghttp2-client python3-grpcio python3-protobuf curl openssl"
 packages_peers="python3-venv openjdk-17-jdk-headless maven"
 command -v npm >/dev/null 2>&1 || packages_peers="$packages_peers nodejs npm"
+command -v go >/dev/null 2>&1 || packages_peers="$packages_peers golang-go" # fetches a newer one
 
 missing_packages() {
     for package in "$@"; do

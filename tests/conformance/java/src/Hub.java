@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a case works with: a task hub of its own on the server under test, one SDK client and one SDK worker in it.
+ *
+ * 1. The hub is named by metadata on the channel that is handed to the SDK; a name of null gives the SDK no channel
+ *    of ours but the port, as most programs do, and so the server's default hub.
+ * 2. A Java worker works off one item after another on one thread; a case that needs more adds workers.
+ * 3. Closing deletes the hub, so that there are only as many as cases that run, and kills the channels: the worker's
+ *    thread, which nothing can stop in this SDK, starves and is a daemon.
+ */
+import com.microsoft.durabletask.*;
+import com.microsoft.durabletask.implementation.protobuf.OrchestratorService.DeleteTaskHubRequest;
+import com.microsoft.durabletask.implementation.protobuf.TaskHubSidecarServiceGrpc;
+import io.grpc.*;
+import io.grpc.stub.MetadataUtils;
+import java.time.Duration;
+import java.util.*;
+import java.util.concurrent.TimeUnit;
+
+final class Hub implements AutoCloseable {
+    static final Duration PATIENCE = Duration.ofSeconds(60);
+    static final Metadata.Key<String> TASKHUB = Metadata.Key.of("taskhub", Metadata.ASCII_STRING_MARSHALLER);
+
+    final String host;
+    final int port;
+    final String name;
+    final DurableTaskClient client;
+    final List<ManagedChannel> channels = new ArrayList<>();
+    final List<DurableTaskGrpcWorker> workers = new ArrayList<>();
+    final Map<String, TaskOrchestration> orchestrators = new LinkedHashMap<>();
+    final Map<String, TaskActivity> activities = new LinkedHashMap<>();
+    Duration maximumTimer;
+
+    Hub(String host, int port, String name) {
+        this.host = host;
+        this.port = port;
+        this.name = name;
+        DurableTaskGrpcClientBuilder builder = new DurableTaskGrpcClientBuilder();
+        client = (name == null ? builder.port(port) : builder.grpcChannel(channel())).build();
+    }
+
+    /** A new connection to this hub. */
+    Channel channel() {
+        ManagedChannel channel = ManagedChannelBuilder.forAddress(host, port).usePlaintext()
+            .maxInboundMessageSize(4 << 20).build();
+        channels.add(channel);
+        if (name == null) {
+            return channel;
+        }
+        Metadata headers = new Metadata();
+        headers.put(TASKHUB, name);
+        return ClientInterceptors.intercept(channel, MetadataUtils.newAttachHeadersInterceptor(headers));
+    }
+
+    /** The stub that the SDK itself works with, for what its classes hide. */
+    TaskHubSidecarServiceGrpc.TaskHubSidecarServiceBlockingStub stub() {
+        return TaskHubSidecarServiceGrpc.newBlockingStub(channel());
+    }
+
+    Hub orchestrator(String name, TaskOrchestration body) {
+        orchestrators.put(name, body);
+        return this;
+    }
+
+    Hub activity(String name, TaskActivity body) {
+        activities.put(name, body);
+        return this;
+    }
+
+    DurableTaskGrpcWorkerBuilder builder() {
+        DurableTaskGrpcWorkerBuilder builder = new DurableTaskGrpcWorkerBuilder();
+        orchestrators.forEach((name, body) -> builder.addOrchestration(new TaskOrchestrationFactory() {
+            public String getName() { return name; }
+            public TaskOrchestration create() { return body; }
+        }));
+        activities.forEach((name, body) -> builder.addActivity(new TaskActivityFactory() {
+            public String getName() { return name; }
+            public TaskActivity create() { return body; }
+        }));
+        if (maximumTimer != null) {
+            builder.maximumTimerInterval(maximumTimer);
+        }
+        return name == null ? builder.port(port) : builder.grpcChannel(channel());
+    }
+
+    Hub start() {
+        return start(builder());
+    }
+
+    Hub start(DurableTaskGrpcWorkerBuilder builder) {
+        DurableTaskGrpcWorker worker = builder.build();
+        workers.add(worker);
+        Thread thread = new Thread(worker::startAndBlock, "worker of " + name);
+        thread.setDaemon(true);
+        thread.start();
+        return this;
+    }
+
+    String run(String orchestrator) {
+        return client.scheduleNewOrchestrationInstance(orchestrator);
+    }
+
+    String run(String orchestrator, Object input) {
+        return client.scheduleNewOrchestrationInstance(orchestrator, input);
+    }
+
+    /** The instance once it has ended, with its payloads. */
+    OrchestrationMetadata end(String id) throws Exception {
+        return client.waitForInstanceCompletion(id, PATIENCE, true);
+    }
+
+    /** The same, and it must have completed. */
+    OrchestrationMetadata completed(String id) throws Exception {
+        OrchestrationMetadata state = end(id);
+        FailureDetails failure = state.getFailureDetails();
+        Check.same("status of " + id + (failure == null ? "" : " (" + failure.getErrorMessage() + ")"),
+            OrchestrationRuntimeStatus.COMPLETED, state.getRuntimeStatus());
+        return state;
+    }
+
+    <T> T result(String id, Class<T> type) throws Exception {
+        return completed(id).readOutputAs(type);
+    }
+
+    /** Waits until the instance has this status; terminal ones only by polling, so that a wait is not what is used. */
+    OrchestrationMetadata until(String id, OrchestrationRuntimeStatus status) throws Exception {
+        long limit = System.nanoTime() + PATIENCE.toNanos();
+        for (;;) {
+            OrchestrationMetadata state = client.getInstanceMetadata(id, true);
+            if (state.isInstanceFound() && state.getRuntimeStatus() == status) {
+                return state;
+            }
+            if (System.nanoTime() > limit) {
+                throw new AssertionError(id + " should become " + status + ", it is " + state.getRuntimeStatus());
+            }
+            Thread.sleep(50);
+        }
+    }
+
+    /** For activities, and for orchestrators that misbehave on purpose. */
+    static void sleep(long milliseconds) {
+        try {
+            Thread.sleep(milliseconds);
+        } catch (InterruptedException stop) {
+            throw new IllegalStateException("interrupted", stop);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (name != null) {
+            try {
+                stub().withDeadlineAfter(20, TimeUnit.SECONDS).deleteTaskHub(DeleteTaskHubRequest.getDefaultInstance());
+            } catch (StatusRuntimeException without) {
+                // A case of its own says whether hubs can be deleted.
+            }
+        }
+        client.close();
+        workers.forEach(DurableTaskGrpcWorker::stop);
+        channels.forEach(ManagedChannel::shutdownNow);
+    }
+}
