@@ -78,7 +78,8 @@ function(perdure_network)
         ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/internal")
     target_include_directories(perdure_network PUBLIC src include)
     target_link_libraries(perdure_network PRIVATE perdure_flags)
-    target_link_libraries(perdure_network PUBLIC PkgConfig::NGHTTP2 PkgConfig::EVENT_OPENSSL
+    target_link_libraries(perdure_network PUBLIC perdure_objects
+        PkgConfig::NGHTTP2 PkgConfig::EVENT_OPENSSL
         PkgConfig::EVENT_PTHREADS PkgConfig::EVENT PkgConfig::OPENSSL PkgConfig::ZLIB
         Threads::Threads)
 endfunction()

@@ -45,15 +45,16 @@ struct h2_session;
 
 /* What happens to streams. A server's begin with `headers`; a client's are made by h2_request. */
 struct h2_handler {
-    /* Headers, or trailers (is_last holds then). They live as long as the call. A server may refuse
-     * by answering at once. */
+    /* Headers, or trailers (is_last holds then). They live as long as the stream. A server may
+     * refuse by answering at once. */
     void (*headers)(void *argument, struct h2_stream *, const struct h2_header *, size_t count,
                     bool is_last);
     void (*data)(void *argument, struct h2_stream *, struct text bytes);
     void (*ended)(void *argument, struct h2_stream *); /* the peer sends no more */
     /* H2. error: HTTP/2's code, 0 when all went well. */
     void (*closed)(void *argument, struct h2_stream *, uint32_t error);
-    void (*drained)(void *argument, struct h2_stream *); /* h2_backlog is 0 again; may be NULL */
+    /* h2_backlog, which was asked for and was not 0, is 0 again. May be NULL. */
+    void (*drained)(void *argument, struct h2_stream *);
     /* Clients: the connection is there / is not there any more (after all streams were closed).
      * goaway: no new streams, those that are there go on. May be NULL. */
     void (*connected)(void *argument, struct h2_session *);
@@ -74,7 +75,8 @@ const char *h2_listener_address(const struct h2_listener *listener); /* with the
 /* No new connections; GOAWAY to those that are there, which may end what they have begun. */
 void h2_listener_drain(struct h2_listener *listener);
 size_t h2_listener_connections(const struct h2_listener *listener);
-void h2_listener_free(struct h2_listener *listener); /* closes all. NULL is fine */
+/* Closes all, at once: not from inside a handler. NULL is fine. */
+void h2_listener_free(struct h2_listener *listener);
 
 /* ---- clients ---- */
 
@@ -101,7 +103,7 @@ void h2_send(struct h2_stream *stream, const struct text *pieces, size_t count, 
 void h2_trailers(struct h2_stream *stream, const struct h2_header *headers, size_t count);
 void h2_reset(struct h2_stream *stream, uint32_t error);
 void h2_consume(struct h2_stream *stream, size_t size); /* H4 */
-size_t h2_backlog(const struct h2_stream *stream);
+size_t h2_backlog(struct h2_stream *stream); /* who is told of one is told when it is gone */
 
 /* The peer's certificate, in mutual TLS: its subject's common name; NULL: none. Peer: "1.2.3.4:5".
  */

@@ -26,8 +26,8 @@ void loop_stop(struct loop *loop);
 bool loop_is_mine(const struct loop *loop); /* is the caller on its thread? */
 
 /* Microseconds: since 1970, and since some time or other; as of when the loop woke. */
-time_us loop_now(const struct loop *loop);
-time_us loop_steady(const struct loop *loop);
+time_us loop_now(struct loop *loop);
+time_us loop_steady(struct loop *loop);
 
 /* Is inside of what is to be done, and is free again when `run` is called. */
 struct loop_job {
@@ -35,6 +35,11 @@ struct loop_job {
     void (*run)(struct loop_job *);
 };
 void loop_post(struct loop *loop, struct loop_job *job);
+
+/* Loop's thread: at the end of this wake, when all that was ready has been handled. A job is there
+ * once at most. What is asked for then comes with the next wake, which is at once. */
+void loop_late(struct loop *loop, struct loop_job *job);
+void loop_late_not(struct loop *loop, struct loop_job *job); /* not any more, if it was to run */
 
 /* Once, not before so many microseconds have passed; again by setting it again. */
 struct loop_timer;

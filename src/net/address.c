@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Addresses: from text to sockets that listen or connect, and back to text for people. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "net/sock.h"
+
+enum { BACKLOG = 1024 };
+
+void sock_peer_name(const struct sockaddr *address, socklen_t size, char name[SOCK_NAME_MAX])
+{
+    char host[INET6_ADDRSTRLEN + 16], port[16];
+    if (address->sa_family == AF_UNIX) {
+        const struct sockaddr_un *local = (const void *)address;
+        bool has_path = size > offsetof(struct sockaddr_un, sun_path) && local->sun_path[0] != 0;
+        (void)snprintf(name, SOCK_NAME_MAX, "unix:%.*s", has_path ? 107 : 0, local->sun_path);
+        return;
+    }
+    if (getnameinfo(address, size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        (void)snprintf(name, SOCK_NAME_MAX, "?");
+        return;
+    }
+    bool is_v6 = address->sa_family == AF_INET6;
+    (void)snprintf(name, SOCK_NAME_MAX, "%s%s%s:%s", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
+                   port);
+}
+
+bool sock_is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_UNIX) {
+        return true;
+    }
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)address;
+        return (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
+    }
+    if (address->sa_family == AF_INET6) {
+        const struct in6_addr *v6 =
+            &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
+    }
+    return false;
+}
+
+static pd_status invalid(const char *address, const char *why, pd_error *err)
+{
+    return error_set(err, PD_E_INVALID, false, "net: listen",
+                     "\"%.200s\" is no address to listen on: %s", address, why);
+}
+
+static int fail_listen(int fd, const char *address, pd_error *err)
+{
+    (void)error_set(err, PD_E_UNAVAILABLE, true, "net: listen", "cannot listen on \"%.200s\": %s",
+                    address, strerror(errno));
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return -1;
+}
+
+static int listen_unix(const char *address, char name[SOCK_NAME_MAX], pd_error *err)
+{
+    const char *path = address + 5;
+    struct sockaddr_un local = { .sun_family = AF_UNIX };
+    if (path[0] == 0 || strlen(path) >= sizeof local.sun_path) {
+        (void)invalid(address, "the path is empty or too long", err);
+        return -1;
+    }
+    memcpy(local.sun_path, path, strlen(path));
+    struct stat old;
+    if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode)) {
+        (void)unlink(path); /* left by a process that was killed */
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&local, sizeof local) != 0 ||
+        listen(fd, BACKLOG) != 0) {
+        return fail_listen(fd, address, err);
+    }
+    (void)snprintf(name, SOCK_NAME_MAX, "%s", address);
+    return fd;
+}
+
+/* "host:port" or "[host]:port" taken apart. */
+static bool split(const char *address, char host[256], char port[16])
+{
+    const char *colon = strrchr(address, ':');
+    const char *from = address, *to = colon;
+    if (colon == NULL || colon[1] == 0 || strlen(colon + 1) > 5 ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535) {
+        return false;
+    }
+    if (*from == '[') {
+        from++;
+        to--;
+        if (to <= from || *to != ']') {
+            return false;
+        }
+    } else if (memchr(from, ':', (size_t)(to - from)) != NULL) {
+        return false;
+    }
+    if (to == from || to - from > 255) {
+        return false;
+    }
+    (void)snprintf(host, 256, "%.*s", (int)(to - from), from);
+    (void)snprintf(port, 16, "%s", colon + 1);
+    return true;
+}
+
+static int listen_tcp(const struct addrinfo *info, const char *address, char name[SOCK_NAME_MAX],
+                      pd_error *err)
+{
+    const int one = 1;
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return fail_listen(fd, address, err);
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (info->ai_family == AF_INET6) {
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    }
+    if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+        return fail_listen(fd, address, err);
+    }
+    struct sockaddr_storage got;
+    socklen_t size = sizeof got;
+    if (getsockname(fd, (struct sockaddr *)&got, &size) != 0) {
+        return fail_listen(fd, address, err);
+    }
+    sock_peer_name((struct sockaddr *)&got, size, name);
+    return fd;
+}
+
+int sock_listen(const char *address, char name[SOCK_NAME_MAX], pd_error *err)
+{
+    char host[256], port[16];
+    if (strncmp(address, "unix:", 5) == 0) {
+        return listen_unix(address, name, err);
+    }
+    if (!split(address, host, port)) {
+        (void)invalid(address, "write HOST:PORT, [HOST]:PORT or unix:PATH", err);
+        return -1;
+    }
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;
+    int rc = getaddrinfo(host, port, &hints, &found);
+    if (rc != 0) {
+        (void)invalid(address, gai_strerror(rc), err);
+        return -1;
+    }
+    int fd = listen_tcp(found, address, name, err);
+    freeaddrinfo(found);
+    return fd;
+}
+
+static int connect_one(const struct addrinfo *info, const char *host, unsigned port, pd_error *err)
+{
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        const int one = 1;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        if (connect(fd, info->ai_addr, info->ai_addrlen) == 0 || errno == EINPROGRESS) {
+            return fd;
+        }
+    }
+    (void)error_set(err, PD_E_UNAVAILABLE, true, "net: connect", "cannot connect to %s:%u: %s",
+                    host, port, strerror(errno));
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return -1;
+}
+
+int sock_connect(const char *host, unsigned port, unsigned n, pd_error *err)
+{
+    char service[16];
+    (void)snprintf(service, sizeof service, "%u", port);
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
+    struct addrinfo *found = NULL;
+    int rc = getaddrinfo(host, service, &hints, &found);
+    if (rc != 0) {
+        (void)error_set(err, PD_E_UNAVAILABLE, true, "net: connect",
+                        "\"%.200s\" has no address: %s", host, gai_strerror(rc));
+        return -1;
+    }
+    const struct addrinfo *info = found;
+    for (unsigned i = 0; i < n && info != NULL; i++) {
+        info = info->ai_next;
+    }
+    int fd = -1;
+    if (info != NULL) {
+        fd = connect_one(info, host, port, err);
+    } else {
+        (void)error_set(err, PD_E_NOT_FOUND, false, "net: connect", "%s has no more addresses",
+                        host);
+    }
+    freeaddrinfo(found);
+    return fd;
+}
