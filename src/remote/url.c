@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where a hub is: URLs, and the connection strings of the SDKs.
+ *
+ *   grpc://HOST[:PORT][?setting&setting]     in the clear; grpcs:// with TLS; port 8080
+ *   Endpoint=http[s]://HOST[:PORT];TaskHub=NAME;Authentication=None     port 80, 443
+ *
+ * A setting that is not known is refused, and so is one that is there twice, as in URLs of files:
+ * one that is mistyped must not be one that is ignored. Of a connection string the keys that say how
+ * a cloud is to be asked for a token are refused too: we have none to ask.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "remote/remote_priv.h"
+
+static const char where[] = "hub: open";
+
+static pd_status refuse(pd_error *err, const char *what, struct text found)
+{
+    return error_set(err, PD_E_INVALID, false, where, "%s: '%.*s'", what, TEXT_ARGS(found));
+}
+
+/* Takes what stands before the first `end` off the text, and the end; all when there is none. */
+static struct text take(struct text *rest, char end)
+{
+    const char *at = rest->size != 0 ? memchr(rest->at, end, rest->size) : NULL;
+    size_t size = at != NULL ? (size_t)(at - rest->at) : rest->size;
+    struct text taken = text_make(rest->at, size);
+    size_t gone = at != NULL ? size + 1 : size;
+    *rest = text_make(rest->at + gone, rest->size - gone);
+    return taken;
+}
+
+static bool is_word(struct text t, const char *word)
+{
+    return t.size == strlen(word) && strncasecmp(t.at, word, t.size) == 0;
+}
+
+static int hex_of(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* %XX; NULL: not so, or a character that no header and no path may have. */
+static const char *decode(struct text t, struct arena *arena)
+{
+    char *copy = arena_copy(arena, t.at, t.size);
+    char *to = copy;
+    for (size_t i = 0; i < t.size; i++) {
+        char c = t.at[i];
+        if (c == '%') {
+            bool is_whole = i + 2 < t.size;
+            int high = is_whole ? hex_of(t.at[i + 1]) : -1;
+            int low = is_whole ? hex_of(t.at[i + 2]) : -1;
+            if (high < 0 || low < 0) {
+                return NULL;
+            }
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        if ((unsigned char)c < 0x20 || c == 0x7f) {
+            return NULL;
+        }
+        *to++ = c;
+    }
+    *to = '\0';
+    return copy;
+}
+
+/* ---- host and port ---------------------------------------------------------------------------- */
+
+static bool read_port(struct text t, unsigned *ret)
+{
+    unsigned port = 0;
+    for (size_t i = 0; i < t.size; i++) {
+        if (t.at[i] < '0' || t.at[i] > '9' || port > 65535) {
+            return false;
+        }
+        port = port * 10 + (unsigned)(t.at[i] - '0');
+    }
+    *ret = port;
+    return t.size != 0 && port >= 1 && port <= 65535;
+}
+
+/* "host", "host:1", "[::1]", "[::1]:1". */
+static pd_status read_authority(struct text t, unsigned port, struct arena *arena,
+                                struct place *ret, pd_error *err)
+{
+    struct text rest = t;
+    struct text host;
+    if (t.size != 0 && t.at[0] == '[') {
+        rest = text_make(t.at + 1, t.size - 1);
+        host = take(&rest, ']');
+        if (rest.size != 0 && rest.at[0] != ':') {
+            return refuse(err, "no address of a server", t);
+        }
+        rest = rest.size != 0 ? text_make(rest.at + 1, rest.size - 1) : TEXT_ABSENT;
+    } else {
+        host = take(&rest, ':');
+        rest = host.size < t.size ? rest : TEXT_ABSENT;
+    }
+    ret->port = port;
+    if (host.size == 0 || host.size > 253 ||
+        (text_is_present(rest) && !read_port(rest, &ret->port))) {
+        return refuse(err, "no address of a server", t);
+    }
+    ret->host = arena_copy(arena, host.at, host.size);
+    return PD_OK;
+}
+
+/* ---- URLs ------------------------------------------------------------------------------------- */
+
+static pd_status read_setting(struct text setting, struct arena *arena, struct place *ret,
+                              pd_error *err)
+{
+    struct {
+        const char *name;
+        const char **value;
+    } const known[] = {
+        { "taskhub", &ret->hub },      { "token", &ret->token }, { "ca", &ret->authorities },
+        { "cert", &ret->certificate }, { "key", &ret->key },
+    };
+    struct text value = setting;
+    struct text name = take(&value, '=');
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (!is_word(name, known[i].name)) {
+            continue;
+        }
+        if (*known[i].value != NULL) {
+            return refuse(err, "a setting is there twice", name);
+        }
+        *known[i].value = decode(value, arena);
+        return *known[i].value != NULL && value.size != 0
+                   ? PD_OK
+                   : refuse(err, "a setting has no value that can be", name);
+    }
+    return error_set(
+        err, PD_E_INVALID, false, where,
+        "'%.*s' is not a setting of a served hub; there are taskhub=NAME, token=TOKEN, "
+        "ca=FILE, cert=FILE and key=FILE",
+        TEXT_ARGS(name));
+}
+
+static pd_status read_url(struct text rest, struct arena *arena, struct place *ret, pd_error *err)
+{
+    struct text authority = take(&rest, '?');
+    while (authority.size != 0 && authority.at[authority.size - 1] == '/') {
+        authority.size--;
+    }
+    pd_status status = read_authority(authority, PLACE_PORT, arena, ret, err);
+    while (status == PD_OK && rest.size != 0) {
+        status = read_setting(take(&rest, '&'), arena, ret, err);
+    }
+    return status;
+}
+
+/* ---- connection strings ----------------------------------------------------------------------- */
+
+static pd_status read_endpoint(struct text t, struct arena *arena, struct place *ret, pd_error *err)
+{
+    static const struct {
+        const char *scheme;
+        unsigned port;
+        bool has_tls;
+    } schemes[] = {
+        { "http://", 80, false },
+        { "https://", 443, true },
+        { "grpc://", PLACE_PORT, false },
+        { "grpcs://", PLACE_PORT, true },
+    };
+    unsigned port = 443;
+    ret->has_tls = true; /* without a scheme, as the SDKs have it */
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        size_t size = strlen(schemes[i].scheme);
+        if (t.size > size && strncasecmp(t.at, schemes[i].scheme, size) == 0) {
+            t = text_make(t.at + size, t.size - size);
+            port = schemes[i].port;
+            ret->has_tls = schemes[i].has_tls;
+            break;
+        }
+    }
+    while (t.size != 0 && t.at[t.size - 1] == '/') {
+        t.size--;
+    }
+    return read_authority(t, port, arena, ret, err);
+}
+
+static pd_status read_pair(struct text pair, struct arena *arena, struct place *ret, bool *ret_none,
+                           pd_error *err)
+{
+    struct text value = pair;
+    struct text key = take(&value, '=');
+    if (is_word(key, "Endpoint")) {
+        return ret->host == NULL ? read_endpoint(value, arena, ret, err)
+                                 : refuse(err, "a key is there twice", key);
+    }
+    if (is_word(key, "TaskHub")) {
+        bool is_new = ret->hub == NULL && value.size != 0;
+        ret->hub = arena_copy(arena, value.at, value.size);
+        return is_new ? PD_OK : refuse(err, "a key is there twice, or is empty", key);
+    }
+    if (is_word(key, "Authentication")) {
+        *ret_none = is_word(value, "None");
+        return *ret_none ? PD_OK
+                         : refuse(err,
+                                  "only Authentication=None can be; a token is a setting of "
+                                  "grpcs:// URLs",
+                                  value);
+    }
+    return refuse(err, "not a key of a connection string that we know", key);
+}
+
+static pd_status read_pairs(struct text rest, struct arena *arena, struct place *ret, pd_error *err)
+{
+    bool is_none = false;
+    pd_status status = PD_OK;
+    while (status == PD_OK && rest.size != 0) {
+        struct text pair = take(&rest, ';');
+        status = pair.size != 0 ? read_pair(pair, arena, ret, &is_none, err) : PD_OK;
+    }
+    if (status == PD_OK && (ret->host == NULL || ret->hub == NULL || !is_none)) {
+        status = error_set(err, PD_E_INVALID, false, where,
+                           "a connection string has Endpoint, TaskHub and Authentication");
+    }
+    return status;
+}
+
+/* ---- all of it -------------------------------------------------------------------------------- */
+
+pd_status place_read(const char *url, struct arena *arena, struct place *ret, pd_error *err)
+{
+    struct text t = text_of(url);
+    *ret = (struct place){ .host = NULL };
+    pd_status status;
+    if (text_has_prefix(t, TEXT("grpc://"))) {
+        status = read_url(text_make(t.at + 7, t.size - 7), arena, ret, err);
+    } else if (text_has_prefix(t, TEXT("grpcs://"))) {
+        ret->has_tls = true;
+        status = read_url(text_make(t.at + 8, t.size - 8), arena, ret, err);
+    } else if (text_has_prefix(t, TEXT("grpc:")) || text_has_prefix(t, TEXT("grpcs:"))) {
+        status = refuse(err, "write grpc://HOST:PORT", t);
+    } else {
+        status = read_pairs(t, arena, ret, err);
+    }
+    bool has_files = ret->authorities != NULL || ret->certificate != NULL || ret->key != NULL;
+    if (status == PD_OK && has_files && !ret->has_tls) {
+        status = error_set(err, PD_E_INVALID, false, where,
+                           "certificates are for grpcs://, which encrypts");
+    }
+    if (status == PD_OK && (ret->certificate == NULL) != (ret->key == NULL)) {
+        status = error_set(err, PD_E_INVALID, false, where, "cert=FILE and key=FILE come together");
+    }
+    return status;
+}
+
+struct grpc_channel *place_connect(const struct place *place, struct tls *tls, const char *role,
+                                   pd_error *err)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct grpc_header metadata[3];
+    size_t count = 0;
+    metadata[count++] =
+        (struct grpc_header){ "x-user-agent",
+                              arena_printf(&arena, "perdure-c/%s (%s)", PERDURE_VERSION, role) };
+    if (place->hub != NULL) {
+        metadata[count++] = (struct grpc_header){ "taskhub", place->hub };
+    }
+    if (place->token != NULL) {
+        metadata[count++] = (struct grpc_header){ "authorization",
+                                                  arena_printf(&arena, "Bearer %s", place->token) };
+    }
+    const struct grpc_channel_options options = {
+        .host = place->host,
+        .port = place->port,
+        .tls = tls,
+        .metadata = metadata,
+        .metadata_count = count,
+        .backoff_min_ms = 50,
+        .backoff_max_ms = 5000,
+    };
+    struct grpc_channel *channel = grpc_channel_new(&options, err);
+    arena_done(&arena);
+    return channel;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Waiting for ends: all waits of a hub are on one stream, each with a number.
+ *
+ * A thread that waits writes down what it asks, and sleeps. The loop's thread sends what was written
+ * down since it last looked, in one message, and wakes whoever is answered. When the stream breaks,
+ * it is opened again after a while, and all that wait ask again: they do not notice.
+ *
+ *   W1  What waits is in by_number, under the mutex; it is on the stack of its thread, which takes
+ *       it out before it leaves. An answer is written into its arena meanwhile, which is nobody
+ *       else's: its thread sleeps.
+ *   W2  A stream that the server refuses (a token, a hub that is not there) ends all waits with
+ *       that.
+ */
+#include <time.h>
+
+#include "remote/remote_priv.h"
+#include "wire/proto.h"
+
+enum { RETRY_MIN_US = 50 * 1000, RETRY_MAX_US = 2 * 1000 * 1000, FIELD_WAITS = 1 };
+
+enum wait_state { WAITS, IS_ANSWERED, IS_WOKEN, IS_REFUSED };
+
+struct wait {
+    uint64_t number;
+    struct text id;
+    struct arena *arena; /* the caller's */
+    struct text answer;  /* an encoded kept_instance; absent: there is none */
+    enum wait_state state;
+    pd_error err;
+    pthread_cond_t changed;
+};
+
+/* ---- clocks ----------------------------------------------------------------------------------- */
+
+void remote_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+int64_t remote_steady_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * TIME_SECOND + now.tv_nsec / 1000;
+}
+
+struct timespec remote_until(int64_t ms)
+{
+    enum { YEAR_MS_DIV = 365 };
+    const int64_t most = (int64_t)YEAR_MS_DIV * 24 * 3600 * 1000;
+    int64_t until = remote_steady_us() + (ms < most ? ms : most) * TIME_MS;
+    return (struct timespec){ until / TIME_SECOND, until % TIME_SECOND * 1000 };
+}
+
+/* ---- asking ----------------------------------------------------------------------------------- */
+
+static void write_ask(struct buffer *buffer, const struct wait *wait, bool is_given_up)
+{
+    struct hub_wait ask;
+    message_init(&hub_wait_type, &ask);
+    ask.number = (int64_t)wait->number;
+    ask.instance_id = is_given_up ? TEXT("") : wait->id;
+    ask.is_given_up = is_given_up;
+    uint8_t head[2 * 10];
+    uint8_t *end = proto_put_tag(head, FIELD_WAITS, PROTO_BYTES);
+    end = proto_put_varint(end, message_size(&hub_wait_type, &ask));
+    buffer_add(buffer, head, (size_t)(end - head));
+    message_write(&hub_wait_type, buffer, &ask);
+}
+
+/* The mutex is held. */
+static void ask(struct waits *waits, const struct wait *wait, bool is_given_up)
+{
+    write_ask(&waits->asked, wait, is_given_up);
+    if (!waits->is_job_posted) {
+        waits->is_job_posted = true;
+        loop_post(waits->loop, &waits->job);
+    }
+}
+
+static void settle(struct wait *wait, enum wait_state state)
+{
+    if (wait->state == WAITS) {
+        wait->state = state;
+        pthread_cond_signal(&wait->changed);
+    }
+}
+
+/* ---- the loop's thread ------------------------------------------------------------------------ */
+
+static void answered(struct waits *waits, const struct hub_wait_response *response)
+{
+    pthread_mutex_lock(&waits->mutex);
+    for (size_t i = 0; i < response->waited.count; i++) {
+        const struct hub_waited *waited = &response->waited.items[i];
+        struct wait *wait = map64_find(&waits->by_number, (uint64_t)waited->number);
+        if (wait != NULL && wait->state == WAITS) {
+            wait->answer = text_copy(wait->arena, waited->instance);
+            settle(wait, IS_ANSWERED);
+        }
+    }
+    pthread_mutex_unlock(&waits->mutex);
+}
+
+static void message(void *argument, struct grpc_stream *stream, struct text bytes)
+{
+    struct waits *waits = argument;
+    struct hub_wait_response response;
+    pd_error err;
+    arena_reset(&waits->arena);
+    if (message_read(&hub_wait_response_type, bytes, &waits->arena, &response, &err) != PD_OK) {
+        grpc_stream_cancel(stream);
+        return;
+    }
+    waits->retry_us = RETRY_MIN_US;
+    answered(waits, &response);
+}
+
+static bool is_passing(pd_status status)
+{
+    return status == PD_OK || status == PD_E_UNAVAILABLE || status == PD_E_TIMEOUT ||
+           status == PD_E_CANCELLED;
+}
+
+static void retry(void *argument)
+{
+    struct waits *waits = argument;
+    waits->job.run(&waits->job);
+}
+
+/* W2, or again after a while. */
+static void ended(void *argument, struct grpc_stream *stream, pd_status status, const pd_error *err)
+{
+    struct waits *waits = argument;
+    waits->stream = NULL;
+    grpc_stream_free(stream);
+    if (!is_passing(status)) {
+        size_t cursor = 0;
+        struct wait *wait;
+        pthread_mutex_lock(&waits->mutex);
+        while ((wait = map64_next(&waits->by_number, &cursor)) != NULL) {
+            wait->err = *err;
+            settle(wait, IS_REFUSED);
+        }
+        pthread_mutex_unlock(&waits->mutex);
+    } else if (waits->retry != NULL) {
+        loop_timer_set(waits->retry, waits->retry_us);
+        waits->retry_us = waits->retry_us * 2 < RETRY_MAX_US ? waits->retry_us * 2 : RETRY_MAX_US;
+    }
+}
+
+/* All that wait ask, now on another stream. The mutex is held. */
+static void ask_all(struct waits *waits)
+{
+    size_t cursor = 0;
+    struct wait *wait;
+    buffer_reset(&waits->asked);
+    while ((wait = map64_next(&waits->by_number, &cursor)) != NULL) {
+        if (wait->state == WAITS) {
+            write_ask(&waits->asked, wait, false);
+        }
+    }
+}
+
+static void send(struct loop_job *job)
+{
+    static const struct grpc_stream_handler handler = { .message = message, .ended = ended };
+    struct waits *waits = CONTAINER_OF(job, struct waits, job);
+    struct buffer sent = { 0 };
+    bool is_new = waits->stream == NULL;
+    if (waits->retry == NULL) {
+        waits->retry = loop_timer_new(waits->loop, retry, waits);
+    }
+    loop_timer_unset(waits->retry);
+    pthread_mutex_lock(&waits->mutex);
+    waits->is_job_posted = false;
+    if (is_new) {
+        ask_all(waits);
+    }
+    sent = waits->asked;
+    buffer_init(&waits->asked);
+    bool is_closing = waits->is_closing;
+    pthread_mutex_unlock(&waits->mutex);
+    if (sent.size != 0 && !is_closing) {
+        if (is_new) {
+            waits->stream = grpc_stream_open(waits->channel, REMOTE_PATH("WaitEnd"), TEXT_ABSENT,
+                                             &handler, waits);
+        }
+        struct text piece = buffer_text(&sent);
+        grpc_stream_send(waits->stream, &piece, 1);
+    }
+    buffer_done(&sent);
+}
+
+/* ---- waiting ---------------------------------------------------------------------------------- */
+
+static pd_status answer_of(struct wait *wait, struct arena *arena, struct instance_record *ret,
+                           bool *ret_found, bool *ret_is_over, pd_error *err)
+{
+    if (wait->state == IS_REFUSED) {
+        *err = wait->err;
+        return wait->err.status;
+    }
+    *ret_is_over = wait->state == IS_ANSWERED;
+    *ret_found = *ret_is_over && text_is_present(wait->answer);
+    if (!*ret_found) {
+        return PD_OK;
+    }
+    struct hub_kept_instance kept;
+    pd_status status = message_read(&hub_kept_instance_type, wait->answer, arena, &kept, err);
+    if (status == PD_OK) {
+        *ret = hub_instance_record(&kept);
+    }
+    return status;
+}
+
+pd_status waits_wait(struct waits *waits, struct text id, int64_t max_ms, struct arena *arena,
+                     struct instance_record *ret, bool *ret_found, bool *ret_is_over, pd_error *err)
+{
+    struct wait wait = { .id = id, .arena = arena, .state = WAITS };
+    struct timespec until = remote_until(max_ms);
+    *ret_found = *ret_is_over = false;
+    remote_cond_init(&wait.changed);
+    pthread_mutex_lock(&waits->mutex);
+    wait.number = ++waits->number_next;
+    map64_put(&waits->by_number, wait.number, &wait);
+    ask(waits, &wait, false);
+    int answer = 0;
+    while (wait.state == WAITS && answer == 0) {
+        answer = pthread_cond_timedwait(&wait.changed, &waits->mutex, &until);
+    }
+    map64_remove(&waits->by_number, wait.number);
+    if (wait.state == WAITS || wait.state == IS_WOKEN) {
+        ask(waits, &wait, true);
+    }
+    pthread_mutex_unlock(&waits->mutex);
+    pthread_cond_destroy(&wait.changed);
+    return answer_of(&wait, arena, ret, ret_found, ret_is_over, err);
+}
+
+/* ---- coming and going ------------------------------------------------------------------------- */
+
+void waits_wake(struct waits *waits)
+{
+    size_t cursor = 0;
+    struct wait *wait;
+    pthread_mutex_lock(&waits->mutex);
+    while ((wait = map64_next(&waits->by_number, &cursor)) != NULL) {
+        settle(wait, IS_WOKEN);
+    }
+    pthread_mutex_unlock(&waits->mutex);
+}
+
+void waits_init(struct waits *waits, struct grpc_channel *channel)
+{
+    *waits = (struct waits){ .channel = channel, .retry_us = RETRY_MIN_US };
+    waits->loop = grpc_channel_loop(channel);
+    waits->job.run = send;
+    pthread_mutex_init(&waits->mutex, NULL);
+    map64_init(&waits->by_number);
+    arena_init(&waits->arena);
+}
+
+struct farewell {
+    struct loop_job job;
+    struct waits *waits;
+    pthread_mutex_t mutex;
+    pthread_cond_t done;
+    bool is_done;
+};
+
+static void say_farewell(struct loop_job *job)
+{
+    struct farewell *farewell = CONTAINER_OF(job, struct farewell, job);
+    struct waits *waits = farewell->waits;
+    loop_timer_free(waits->retry);
+    waits->retry = NULL;
+    pthread_mutex_lock(&farewell->mutex);
+    farewell->is_done = true;
+    pthread_cond_signal(&farewell->done);
+    pthread_mutex_unlock(&farewell->mutex);
+}
+
+void waits_stop(struct waits *waits)
+{
+    struct farewell farewell = { .job.run = say_farewell, .waits = waits };
+    pthread_mutex_lock(&waits->mutex);
+    waits->is_closing = true;
+    pthread_mutex_unlock(&waits->mutex);
+    pthread_mutex_init(&farewell.mutex, NULL);
+    pthread_cond_init(&farewell.done, NULL);
+    loop_post(waits->loop, &farewell.job);
+    pthread_mutex_lock(&farewell.mutex);
+    while (!farewell.is_done) {
+        pthread_cond_wait(&farewell.done, &farewell.mutex);
+    }
+    pthread_mutex_unlock(&farewell.mutex);
+    pthread_cond_destroy(&farewell.done);
+    pthread_mutex_destroy(&farewell.mutex);
+}
+
+void waits_done(struct waits *waits)
+{
+    buffer_done(&waits->asked);
+    arena_done(&waits->arena);
+    map64_done(&waits->by_number);
+    pthread_mutex_destroy(&waits->mutex);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The worker's files: the stream of work (worker.c), what it answers (outbox.c), and the threads
+ * that run activities (hands.c).
+ *
+ *   W1  Turns and operations of entities run on the thread of the worker's connection, one after the
+ *       other, as they come: nothing has to be handed from thread to thread, and everything that one
+ *       message brought is answered by one. A turn takes microseconds.
+ *   W2  A stream begins with nothing known: when one has ended, whatever the author has in memory
+ *       is dropped, for what it has may never have become durable.
+ *   W3  An item that brings its past is run with that, never with what is in memory.
+ *   W4  A result is kept until it is acknowledged, and sent again on the next stream. Whether it
+ *       still counts is for its token to say.
+ *   W5  No lock is held while user code runs, or a stream is called. */
+#ifndef REMOTE_WORKER_PRIV_H
+#define REMOTE_WORKER_PRIV_H
+
+#include <stdatomic.h>
+
+#include "remote/remote_priv.h"
+#include "wire/work.h"
+
+/* ---- outbox.c --------------------------------------------------------------------------------- */
+
+/* What is to be sent, gathered from all threads; and what was sent, until it is acknowledged. */
+struct outbox {
+    struct loop *loop;
+    pthread_mutex_t mutex;
+    struct buffer open; /* fields of a work_up, from all threads */
+    size_t open_results;
+    bool is_posted;
+    struct loop_job job;
+    _Atomic size_t waiting; /* results that nobody has acknowledged */
+
+    /* the loop's thread */
+    struct grpc_stream *stream; /* NULL: there is none; lent by the worker */
+    struct list batches;        /* of struct letters, by their first number */
+    struct list spare;
+    uint64_t next; /* number of the next result on this stream */
+};
+
+enum result_kind { RESULT_TURN = 1, RESULT_ENTITY = 2, RESULT_ACTIVITY = 3 }; /* fields */
+
+void outbox_init(struct outbox *outbox, struct loop *loop);
+void outbox_done(struct outbox *outbox);
+
+/* Any thread. On the loop's, what is added goes with the next outbox_flush. */
+void outbox_add_result(struct outbox *outbox, enum result_kind kind, struct text bytes);
+void outbox_add_beat(struct outbox *outbox, struct text token, struct text progress);
+void outbox_give_back(struct outbox *outbox, struct text token);
+void outbox_say_draining(struct outbox *outbox);
+size_t outbox_waiting(const struct outbox *outbox); /* results not acknowledged */
+
+/* The loop's thread. */
+void outbox_open(struct outbox *outbox, struct grpc_stream *stream); /* W4 */
+void outbox_close(struct outbox *outbox);
+void outbox_flush(struct outbox *outbox);
+void outbox_acknowledge(struct outbox *outbox, const struct number_list *numbers);
+
+/* ---- hands.c ---------------------------------------------------------------------------------- */
+
+struct hand;
+
+struct hands {
+    struct runner *runner;
+    struct outbox *outbox;
+    struct loop *loop;
+    pthread_mutex_t mutex;
+    pthread_cond_t work, idle;
+    struct list queue; /* of struct job */
+    struct hand *all;
+    unsigned count, waiting, running;
+    bool is_draining, is_stopping;
+
+    /* heartbeats: said by threads, told by the loop's */
+    struct loop_job beat_job;
+    _Atomic bool is_beat_posted;
+    struct loop_timer *beat_timer; /* the loop's thread */
+    int64_t beaten_us;
+};
+
+bool hands_start(struct hands *hands, struct runner *runner, struct outbox *outbox,
+                 struct loop *loop, unsigned threads);
+/* The loop's thread: takes an activity, an encoded WorkItem. They begin with hands_go. */
+void hands_give(struct hands *hands, struct text item, struct text token);
+void hands_go(struct hands *hands);
+void hands_cancel(struct hands *hands, struct text token);
+/* What waits is dropped; the stream is gone, or (gives_back) is told. */
+void hands_drop(struct hands *hands, bool gives_back);
+/* Begins no more, gives back what waits, and waits for those that run, so long. */
+void hands_drain(struct hands *hands, int64_t max_ms);
+void hands_forget_timer(struct hands *hands); /* the loop's thread */
+void hands_stop(struct hands *hands);         /* joins */
+
+#endif
