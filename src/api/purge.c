@@ -11,6 +11,7 @@
  *       place of the one that was found.
  */
 #include "api/api_priv.h"
+#include "api/over.h"
 #include "base/map.h"
 #include "base/memory.h"
 
@@ -20,6 +21,7 @@ struct purge {
     const struct call *call;
     const pd_purge_options *options;
     time_us until; /* monotonic */
+    bool has_limit;
     struct store_query query;
     struct letter *letters; /* room for LIMIT_PURGE_BATCH */
     size_t count;
@@ -39,7 +41,7 @@ static pd_status check_on(const struct purge *purge, pd_error *err)
     if (atomic_load(&purge->call->hub->is_closing)) {
         return error_set(err, PD_E_CANCELLED, false, where, "the hub is being closed");
     }
-    if (options->time_max.ms > 0 && api_monotonic() >= purge->until) {
+    if (purge->has_limit && api_monotonic() >= purge->until) {
         return error_set(err, PD_E_TIMEOUT, true, where,
                          "the time allowed has passed; the same call goes on");
     }
@@ -207,27 +209,96 @@ static bool narrow(struct store_query *query)
     return query->states != 0;
 }
 
+static void purge_init(struct purge *purge, const struct call *call, int64_t max_us,
+                       struct arena *arena)
+{
+    purge->call = call;
+    purge->until = time_add(api_monotonic(), max_us);
+    purge->letters = arena_alloc_raw(arena, LIMIT_PURGE_BATCH * sizeof(struct letter));
+    arena_init(&purge->texts);
+    map64_init(&purge->met);
+}
+
+static void purge_done(struct purge *purge)
+{
+    map64_done(&purge->met);
+    arena_done(&purge->texts);
+}
+
 static pd_status purge_checked(const struct call *call, const struct store_query *query,
-                               const pd_purge_options *options, uint64_t *purged, pd_error *err)
+                               const pd_purge_options *options, int64_t max_us, uint64_t *purged,
+                               pd_error *err)
 {
     struct arena arena;
     arena_init(&arena);
-    struct purge purge = {
-        .call = call,
-        .options = options,
-        .until = time_add(api_monotonic(), time_of_duration(options->time_max)),
-        .query = *query,
-        .letters = arena_alloc_raw(&arena, LIMIT_PURGE_BATCH * sizeof(struct letter)),
-    };
-    arena_init(&purge.texts);
-    map64_init(&purge.met);
+    struct purge purge = { .options = options, .query = *query };
+    purge_init(&purge, call, max_us, &arena);
+    purge.has_limit = max_us > 0;
     pd_status status = narrow(&purge.query) ? purge_all(&purge, err) : PD_OK;
     if (purged != NULL) {
         *purged = purge.purged;
     }
-    map64_done(&purge.met);
-    arena_done(&purge.texts);
+    purge_done(&purge);
     arena_done(&arena);
+    return status;
+}
+
+pd_status api_purge_query(pd_hub *hub, const struct store_query *query, bool recursive,
+                          int64_t max_us, uint64_t *purged, pd_error *err)
+{
+    const pd_purge_options options = { .recursive = recursive };
+    struct call call;
+    pd_status status = call_begin(&call, hub, where, err);
+    if (status == PD_OK) {
+        status = purge_checked(&call, query, &options, max_us, purged, err);
+    }
+    call_end(&call);
+    return status;
+}
+
+/* ---- by id ---------------------------------------------------------------------------------- */
+
+static pd_status add_id(struct purge *purge, struct text id, pd_error *err)
+{
+    struct store *store = purge->call->hub->store;
+    struct instance_record record;
+    bool is_found = false;
+    struct arena arena;
+    pd_status status = PD_OK;
+    if (entity_id_is(id)) {
+        return add(purge, id, TEXT_ABSENT, err);
+    }
+    arena_init(&arena);
+    status = store->ops->load_instance(store, id, 0, &arena, &record, &is_found, err);
+    if (status == PD_OK && is_found && run_state_is_final(record.state)) {
+        status = !purge->options->recursive ? add(purge, record.id, record.execution_id, err)
+                 : meet(purge, record.row)  ? add_tree(purge, &record, err)
+                                            : PD_OK;
+    }
+    arena_done(&arena);
+    return status;
+}
+
+pd_status api_purge_ids(pd_hub *hub, const struct text *ids, size_t count, bool recursive,
+                        uint64_t *purged, pd_error *err)
+{
+    const pd_purge_options options = { .recursive = recursive };
+    struct call call;
+    struct arena arena;
+    struct purge purge = { .options = &options };
+    pd_status status = call_begin(&call, hub, where, err);
+    arena_init(&arena);
+    purge_init(&purge, &call, 0, &arena);
+    for (size_t i = 0; status == PD_OK && i < count; i++) {
+        status = add_id(&purge, ids[i], err);
+    }
+    if (status == PD_OK) {
+        status = flush(&purge, err);
+    }
+    *purged = purge.purged;
+    purge_done(&purge);
+    arena_done(&arena);
+    call_end(&call);
     return status;
 }
 
@@ -246,7 +317,9 @@ pd_status pd_hub_purge_all(pd_hub *hub, const pd_query *query, const pd_purge_op
         status = api_read_query(query, &arena, &asked, where, err);
     }
     if (status == PD_OK) {
-        status = purge_checked(&call, &asked, options != NULL ? options : &defaults, purged, err);
+        options = options != NULL ? options : &defaults;
+        status =
+            purge_checked(&call, &asked, options, time_of_duration(options->time_max), purged, err);
     }
     arena_done(&arena);
     call_end(&call);

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of settings, and how their values are read. See config.h; config_file.c reads the file.
+ */
+#include "server/config.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "server/config_priv.h"
+#include "server/log.h"
+
+#define AT(member) offsetof(struct config, member)
+
+static const char *const log_levels[] = { "debug", "info", "warn", "error", "none", NULL };
+static const char *const log_formats[] = { "text", "logfmt", "json", NULL };
+
+static const struct setting settings[] = {
+    { "config", "FILE", KIND_TEXT, AT(file), 0, 0, NULL, "read settings from this file" },
+    { "store", "URL", KIND_TEXT, AT(store), 0, 0, NULL,
+      "sqlite:FILE[?partitions=N], or memory: (nothing is kept)" },
+    { "hub", "NAME", KIND_TEXT, AT(hub), 0, 0, NULL, "the hub of clients that name none" },
+    { "hubs", "NAME", KIND_LIST, AT(hubs), 0, 0, NULL, "open this hub at the start; repeatable" },
+    { "dynamic-hubs", "YES|NO", KIND_FLAG, AT(dynamic_hubs), 0, 0, NULL,
+      "make hubs that are not known when they are first named" },
+    { "listen", "ADDRESS", KIND_LIST, AT(listen), 0, 0, NULL,
+      "host:port, [v6]:port, unix:PATH or fd:NAME for gRPC; repeatable" },
+    { "http", "ADDRESS", KIND_TEXT, AT(http), 0, 0, NULL,
+      "likewise for health and metrics; empty: none" },
+    { "tls-cert", "FILE", KIND_TEXT, AT(tls_cert), 0, 0, NULL, "certificates, PEM" },
+    { "tls-key", "FILE", KIND_TEXT, AT(tls_key), 0, 0, NULL, "their key, PEM" },
+    { "tls-client-ca", "FILE", KIND_TEXT, AT(tls_client_ca), 0, 0, NULL,
+      "clients need a certificate of one of these, PEM" },
+    { "tokens", "FILE", KIND_TEXT, AT(tokens), 0, 0, NULL,
+      "lines 'TOKEN scope[,scope] hub[,hub]'; then calls need one" },
+    { "insecure-listen", "YES|NO", KIND_FLAG, AT(insecure_listen), 0, 0, NULL,
+      "allow addresses of others without TLS and authentication" },
+    { "log-level", "LEVEL", KIND_CHOICE, AT(log_level), 0, 0, log_levels,
+      "debug, info, warn, error or none" },
+    { "log-format", "FORMAT", KIND_CHOICE, AT(log_format), 0, 0, log_formats,
+      "text, logfmt or json" },
+    { "drain", "TIME", KIND_TIME, AT(drain_ms), 0, 3600000, NULL,
+      "on SIGTERM, wait so long for work that is out" },
+    { "message-max", "SIZE", KIND_SIZE, AT(message_max), 4096, 512 << 20, NULL,
+      "of a message that comes in" },
+    { "past-max", "SIZE", KIND_SIZE, AT(past_max), 1 << 20, INT64_C(64) << 30, NULL,
+      "histories kept in memory for workers" },
+    { "item-max", "SIZE", KIND_SIZE, AT(item_max), 64 << 10, 512 << 20, NULL,
+      "of a work item that any worker takes" },
+    { "connections-max", "N", KIND_NUMBER, AT(connections), 1, 1000000, NULL, "of a listener" },
+    { "streams-max", "N", KIND_NUMBER, AT(streams), 1, 1000000, NULL, "of a connection, at once" },
+    { "header-max", "SIZE", KIND_SIZE, AT(header_bytes), 1024, 1 << 20, NULL, "of one request" },
+    { "resets-max", "N", KIND_NUMBER, AT(resets), 1, 1000000, NULL,
+      "streams that a client may reset in a second" },
+    { "backlog-max", "SIZE", KIND_SIZE, AT(backlog), 64 << 10, 1 << 30, NULL,
+      "for a client that does not read" },
+    { "idle", "TIME", KIND_TIME, AT(idle_ms), 1000, 86400000, NULL,
+      "close connections without a call after" },
+    { "ping", "TIME", KIND_TIME, AT(ping_ms), 100, 3600000, NULL,
+      "ask silent clients whether they live, every" },
+    { "ping-timeout", "TIME", KIND_TIME, AT(ping_timeout_ms), 100, 3600000, NULL,
+      "and give them up after" },
+    { "handshake", "TIME", KIND_TIME, AT(handshake_ms), 100, 600000, NULL,
+      "for TLS and the first frame" },
+    { "age-max", "TIME", KIND_TIME, AT(age_max_ms), 0, INT64_C(31622400000), NULL,
+      "have clients connect again after; 0: never" },
+    { "health-ping", "TIME", KIND_TIME, AT(health_ping_ms), 100, 100000, NULL,
+      "between HealthPings on streams of workers" },
+    { "turn-timeout", "TIME", KIND_TIME, AT(turn_timeout_ms), 1000, 86400000, NULL,
+      "a worker that has a turn or a batch for longer loses it" },
+    { "lost-delay", "TIME", KIND_TIME, AT(lost_delay_ms), 1, 600000, NULL,
+      "work of a worker that is gone waits so long for its answer" },
+    { "residents-max", "N", KIND_NUMBER, AT(residents), 100, 100000000, NULL,
+      "instances in memory, of a hub" },
+    { "readers", "N", KIND_NUMBER, AT(readers), 1, 16, NULL, "threads for queries" },
+    { "reflection", "YES|NO", KIND_FLAG, AT(reflection), 0, 0, NULL, "gRPC server reflection" },
+    { "check", NULL, KIND_SWITCH, AT(check), 0, 0, NULL, "look whether all is right, and leave" },
+    { "help", NULL, KIND_SWITCH, AT(help), 0, 0, NULL, "print this" },
+    { "version", NULL, KIND_SWITCH, AT(version), 0, 0, NULL, "print the version" },
+};
+enum { SETTINGS = sizeof settings / sizeof settings[0] };
+
+size_t setting_count(void)
+{
+    return SETTINGS;
+}
+
+const struct setting *setting_at(size_t index)
+{
+    return &settings[index];
+}
+
+/* ---- values --------------------------------------------------------------------------------- */
+
+static pd_status refuse(const struct source *source, const char *name, const char *value,
+                        const char *what, pd_error *err)
+{
+    return error_set(err, PD_E_INVALID, false, "config", "%s '%s'%s%s: %s", source->what, name,
+                     value[0] != '\0' ? " = " : "", value, what);
+}
+
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+static const struct unit times[] = { { "ms", 1 },        { "s", 1000 },       { "m", 60000 },
+                                     { "h", 3600000 },   { "d", 86400000 },   { "", 1000 },
+                                     { NULL, 0 } };
+static const struct unit sizes[] = { { "", 1 },          { "k", 1 << 10 },    { "KiB", 1 << 10 },
+                                     { "m", 1 << 20 },   { "MiB", 1 << 20 },  { "g", 1 << 30 },
+                                     { "GiB", 1 << 30 }, { NULL, 0 } };
+static const struct unit plain[] = { { "", 1 }, { NULL, 0 } };
+
+static bool read_number(const char *value, const struct unit *units, int64_t *ret)
+{
+    int64_t number = 0;
+    size_t digits = strspn(value, "0123456789");
+    for (size_t i = 0; i < digits; i++) {
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, value[i] - '0', &number)) {
+            return false;
+        }
+    }
+    for (; digits != 0 && units->name != NULL; units++) {
+        if (strcmp(value + digits, units->name) == 0) {
+            return !__builtin_mul_overflow(number, units->factor, ret);
+        }
+    }
+    return false;
+}
+
+static bool read_flag(const char *value, bool *ret)
+{
+    static const char *const yes[] = { "yes", "true", "on", "1" };
+    static const char *const no[] = { "no", "false", "off", "0" };
+    for (size_t i = 0; i < 4; i++) {
+        if (strcasecmp(value, yes[i]) == 0 || strcasecmp(value, no[i]) == 0) {
+            *ret = strcasecmp(value, yes[i]) == 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+static pd_status set_number(const struct setting *s, int64_t *at, const char *value,
+                            const struct source *source, pd_error *err)
+{
+    const struct unit *units = s->kind == KIND_TIME ? times : s->kind == KIND_SIZE ? sizes : plain;
+    int64_t number;
+    char bounds[128];
+    if (!read_number(value, units, &number)) {
+        const char *what = s->kind == KIND_TIME   ? "write a time, such as 30s, 500ms or 10m"
+                           : s->kind == KIND_SIZE ? "write a size, such as 4096, 64k or 16m"
+                                                  : "write a number";
+        return refuse(source, s->name, value, what, err);
+    }
+    if (number < s->least || number > s->most) {
+        const char *unit = s->kind == KIND_TIME ? " ms" : "";
+        snprintf(bounds, sizeof bounds, "%lld%s to %lld%s are possible", (long long)s->least, unit,
+                 (long long)s->most, unit);
+        return refuse(source, s->name, value, bounds, err);
+    }
+    *at = number;
+    return PD_OK;
+}
+
+static pd_status set_choice(const struct setting *s, int64_t *at, const char *value,
+                            const struct source *source, pd_error *err)
+{
+    for (int64_t i = 0; s->choices[i] != NULL; i++) {
+        if (strcasecmp(value, s->choices[i]) == 0) {
+            *at = i;
+            return PD_OK;
+        }
+    }
+    return refuse(source, s->name, value, s->help, err);
+}
+
+static void list_add(struct config *config, struct config_list *list, const char *value)
+{
+    const char **items = arena_alloc(&config->arena, (list->count + 1) * sizeof *items);
+    if (list->count != 0) {
+        memcpy(items, list->items, list->count * sizeof *items);
+    }
+    items[list->count++] = arena_copy(&config->arena, value, strlen(value));
+    list->items = items;
+}
+
+/* Of a file and the environment: several, with commas between. */
+static void list_add_all(struct config *config, struct config_list *list, const char *value)
+{
+    while (*value != '\0') {
+        size_t size = strcspn(value, ",");
+        const char *at = value;
+        size_t left = size;
+        for (; left > 0 && *at == ' '; at++) {
+            left--;
+        }
+        while (left > 0 && at[left - 1] == ' ') {
+            left--;
+        }
+        if (left != 0) {
+            list_add(config, list, arena_copy(&config->arena, at, left));
+        }
+        value += size + (value[size] == ',');
+    }
+}
+
+pd_status setting_set(struct config *config, const struct setting *s, const char *value,
+                      const struct source *source, pd_error *err)
+{
+    char *at = (char *)config + s->offset;
+    switch (s->kind) {
+    case KIND_SWITCH: *(bool *)(void *)at = true; return PD_OK;
+    case KIND_FLAG:
+        return read_flag(value, (bool *)(void *)at)
+                   ? PD_OK
+                   : refuse(source, s->name, value, "write yes or no", err);
+    case KIND_TEXT:
+        *(const char **)(void *)at = arena_copy(&config->arena, value, strlen(value));
+        return PD_OK;
+    case KIND_LIST: {
+        struct config_list *list = (struct config_list *)(void *)at;
+        if (!source->adds[s - settings]) {
+            *list = (struct config_list){ NULL, 0 };
+            source->adds[s - settings] = true;
+        }
+        list_add_all(config, list, value);
+        return list->count != 0 ? PD_OK : refuse(source, s->name, value, "nothing is there", err);
+    }
+    case KIND_NUMBER:
+    case KIND_TIME:
+    case KIND_SIZE: return set_number(s, (int64_t *)(void *)at, value, source, err);
+    case KIND_CHOICE: return set_choice(s, (int64_t *)(void *)at, value, source, err);
+    }
+    return PD_OK;
+}
+
+/* ---- options and environment ---------------------------------------------------------------- */
+
+/* Only --config, when is_first: the file is read before the other options. */
+static pd_status read_options(struct config *config, int argc, char *const *argv, bool is_first,
+                              pd_error *err)
+{
+    struct option options[SETTINGS + 1] = { 0 };
+    bool adds[SETTINGS] = { false };
+    const struct source source = { "option", adds };
+    for (size_t i = 0; i < SETTINGS; i++) {
+        int has = settings[i].kind == KIND_SWITCH ? no_argument : required_argument;
+        options[i] = (struct option){ settings[i].name, has, NULL, 0 };
+    }
+    optind = 0;
+    opterr = 0;
+    int index = -1;
+    for (int c; (c = getopt_long(argc, argv, ":", options, &index)) != -1; index = -1) {
+        if (c != 0) {
+            return error_set(err, PD_E_INVALID, false, "config",
+                             c == ':' ? "option '%s' wants a value"
+                                      : "'%s' is not an option; --help lists them",
+                             argv[optind - 1]);
+        }
+        bool is_wanted = !is_first || strcmp(settings[index].name, "config") == 0;
+        pd_status status =
+            is_wanted ? setting_set(config, &settings[index], optarg, &source, err) : PD_OK;
+        if (status != PD_OK) {
+            return status;
+        }
+    }
+    if (optind < argc) {
+        return error_set(err, PD_E_INVALID, false, "config",
+                         "'%s' is not an option; --help lists them", argv[optind]);
+    }
+    return PD_OK;
+}
+
+static void name_in_environment(const char *name, char ret[64])
+{
+    int size = snprintf(ret, 64, "PERDURE_%s", name);
+    for (int i = 8; i < size && i < 63; i++) {
+        ret[i] = ret[i] == '-'                        ? '_'
+                 : ret[i] >= 'a' && ret[i] <= 'z' ? (char)(ret[i] - 'a' + 'A')
+                                                  : ret[i];
+    }
+}
+
+/* As the emulator of Azure's scheduler has them; weaker than ours. */
+static const char *foreign_name(const char *name)
+{
+    static const struct {
+        const char *name, *theirs;
+    } names[] = {
+        { "hubs", "DTS_TASK_HUB_NAMES" },
+        { "dynamic-hubs", "DTS_USE_DYNAMIC_TASK_HUBS" },
+        { "log-level", "DTS_EMULATOR_LOG_LEVEL" },
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i].name) == 0) {
+            return names[i].theirs;
+        }
+    }
+    return NULL;
+}
+
+/* .NET's names for levels. */
+static const char *translate_level(const char *value)
+{
+    static const char *const names[][2] = {
+        { "trace", "debug" },       { "information", "info" }, { "warning", "warn" },
+        { "critical", "error" },
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcasecmp(value, names[i][0]) == 0) {
+            return names[i][1];
+        }
+    }
+    return value;
+}
+
+static pd_status read_environment(struct config *config, bool is_first, pd_error *err)
+{
+    bool adds[SETTINGS] = { false };
+    for (size_t i = 0; i < SETTINGS; i++) {
+        char name[64];
+        name_in_environment(settings[i].name, name);
+        const char *value = getenv(name);
+        const char *theirs = foreign_name(settings[i].name);
+        const char *found = name;
+        if (value == NULL && theirs != NULL) {
+            found = theirs;
+            value = getenv(theirs);
+            if (value != NULL && settings[i].kind == KIND_CHOICE) {
+                value = translate_level(value);
+            }
+        }
+        bool is_wanted = !is_first || strcmp(settings[i].name, "config") == 0;
+        if (value == NULL || value[0] == '\0' || settings[i].kind == KIND_SWITCH || !is_wanted) {
+            continue;
+        }
+        const struct source source = { arena_printf(&config->arena, "%s, for", found), adds };
+        pd_status status = setting_set(config, &settings[i], value, &source, err);
+        if (status != PD_OK) {
+            return status;
+        }
+    }
+    return PD_OK;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+static void default_store(struct config *config)
+{
+    const char *state = getenv("STATE_DIRECTORY");
+    const char *xdg = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    struct arena *arena = &config->arena;
+    if (state != NULL && state[0] == '/') { /* systemd's: the first of several */
+        config->store =
+            arena_printf(arena, "sqlite:%.*s/perdure.db", (int)strcspn(state, ":"), state);
+    } else if (xdg != NULL && xdg[0] == '/') {
+        config->store = arena_printf(arena, "sqlite:%s/perdure/perdure.db", xdg);
+    } else if (home != NULL && home[0] == '/') {
+        config->store = arena_printf(arena, "sqlite:%s/.local/state/perdure/perdure.db", home);
+    }
+}
+
+void config_defaults(struct config *config)
+{
+    *config = (struct config){
+        .hub = "default",
+        .dynamic_hubs = true,
+        .http = "127.0.0.1:8082",
+        .log_level = LOG_INFO,
+        .log_format = LOG_TEXT,
+        .drain_ms = 25000,
+        .message_max = 64 << 20,
+        .health_ping_ms = 20000,
+        .readers = 2,
+        .reflection = true,
+    };
+    arena_init(&config->arena);
+    list_add(config, &config->listen, "127.0.0.1:8080");
+    default_store(config);
+}
+
+pd_status config_read(struct config *config, int argc, char *const *argv, pd_error *err)
+{
+    config_defaults(config);
+    pd_status status = read_environment(config, true, err);
+    if (status == PD_OK) {
+        status = read_options(config, argc, argv, true, err);
+    }
+    if (status == PD_OK && config->file != NULL) {
+        status = config_read_file(config, config->file, err);
+    }
+    if (status == PD_OK) {
+        status = read_environment(config, false, err);
+    }
+    if (status == PD_OK) {
+        status = read_options(config, argc, argv, false, err);
+    }
+    return status == PD_OK && !config->help && !config->version ? config_check(config, err)
+                                                                : status;
+}
+
+void config_free(struct config *config)
+{
+    arena_done(&config->arena);
+}
+
+void config_print_help(void)
+{
+    printf("perdured, the server of Perdure: durable orchestrations for the Durable Task SDKs\n\n"
+           "  perdured [OPTION]...\n\n");
+    for (size_t i = 0; i < SETTINGS; i++) {
+        char left[48];
+        const char *argument = settings[i].argument;
+        snprintf(left, sizeof left, "--%s%s%s", settings[i].name, argument != NULL ? "=" : "",
+                 argument != NULL ? argument : "");
+        printf("  %-26s  %s\n", left, settings[i].help);
+    }
+    printf("\nEvery setting is also a line 'name = value' of the file, and PERDURE_NAME of the\n"
+           "environment. SIGTERM ends, when the work that is out has come back; SIGHUP reads\n"
+           "certificates, tokens and the log level again.\n");
+}

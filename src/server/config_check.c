@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What settings have to do with each other: above all, who can reach what without being known (C3).
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "server/config_priv.h"
+
+static const char where[] = "config";
+
+bool config_is_loopback(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    size_t size = colon != NULL ? (size_t)(colon - address) : strlen(address);
+    static const char *const names[] = { "localhost", "[::1]", "::1" };
+    if (strncmp(address, "unix:", 5) == 0 || strncmp(address, "fd:", 3) == 0) {
+        return true; /* who made the socket decided that */
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strlen(names[i]) == size && strncmp(address, names[i], size) == 0) {
+            return true;
+        }
+    }
+    return strncmp(address, "127.", 4) == 0 && strspn(address, "0123456789.") == size;
+}
+
+static pd_status check_address(const struct config *config, const char *name, const char *address,
+                               bool has_authentication, pd_error *err)
+{
+    bool is_safe = config->tls_cert != NULL && has_authentication;
+    if (config_is_loopback(address) || is_safe || config->insecure_listen) {
+        return PD_OK;
+    }
+    return error_set(err, PD_E_INVALID, false, where,
+                     "others can reach %s %.80s: that wants --tls-cert and --tokens (or "
+                     "--tls-client-ca), or --insecure-listen=yes",
+                     name, address);
+}
+
+static pd_status check_hub_name(const char *name, pd_error *err)
+{
+    size_t size = strlen(name);
+    for (size_t i = 0; i < size; i++) {
+        if (name[i] < 0x20 || name[i] > 0x7e) {
+            size = 0;
+        }
+    }
+    return size != 0 && size <= 100
+               ? PD_OK
+               : error_set(err, PD_E_INVALID, false, where,
+                           "hub '%.100s': a name has 1 to 100 printable ASCII characters", name);
+}
+
+pd_status config_check(const struct config *config, pd_error *err)
+{
+    bool knows_clients = config->tokens != NULL || config->tls_client_ca != NULL;
+    if (config->store == NULL) {
+        return error_set(err, PD_E_INVALID, false, where,
+                         "where is the store? Pass --store=sqlite:FILE");
+    }
+    if ((config->tls_cert == NULL) != (config->tls_key == NULL)) {
+        return error_set(err, PD_E_INVALID, false, where, "--tls-cert and --tls-key go together");
+    }
+    if (config->tls_client_ca != NULL && config->tls_cert == NULL) {
+        return error_set(err, PD_E_INVALID, false, where, "--tls-client-ca wants --tls-cert");
+    }
+    pd_status status = check_hub_name(config->hub, err);
+    for (size_t i = 0; status == PD_OK && i < config->hubs.count; i++) {
+        status = check_hub_name(config->hubs.items[i], err);
+    }
+    for (size_t i = 0; status == PD_OK && i < config->listen.count; i++) {
+        status = check_address(config, "--listen", config->listen.items[i], knows_clients, err);
+    }
+    if (status == PD_OK && config->http[0] != '\0') {
+        /* Health needs no authentication; metrics ask for the token, where there are any. */
+        status = check_address(config, "--http", config->http, knows_clients, err);
+    }
+    return status;
+}

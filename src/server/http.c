@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Health and metrics over HTTP.
+ *
+ *   /livez      the process lives: its loop answers
+ *   /readyz     it takes work; /healthz is the same; 503 from the beginning of the end
+ *   /startupz   it has started
+ *   /metrics    for Prometheus; asks for a token (scope read) where tokens are asked for
+ *
+ * None of it touches a disk. */
+#include <string.h>
+
+#include "server/server_priv.h"
+
+static void answer_text(struct http_request *request, int code, const char *text)
+{
+    http_answer(request, code, "text/plain; charset=utf-8", text_of(text));
+}
+
+static void answer_ready(struct server *server, struct http_request *request)
+{
+    bool is_json = memmem(http_query(request).at, http_query(request).size, "format=json", 11);
+    bool is_ready = server->is_ready;
+    if (is_json) {
+        http_answer(request, is_ready ? 200 : 503, "application/json",
+                    is_ready ? TEXT("{\"ready\":true}\n") : TEXT("{\"ready\":false}\n"));
+        return;
+    }
+    answer_text(request, is_ready ? 200 : 503, is_ready ? "ready\n" : "not ready\n");
+}
+
+static void answer_metrics(struct server *server, struct http_request *request)
+{
+    struct buffer page;
+    if (server->tokens != NULL &&
+        tokens_check(server->tokens, http_header(request, "authorization"), NULL, TEXT_ABSENT,
+                     SCOPE_READ) != TOKEN_GOOD) {
+        http_answer_header(request, "WWW-Authenticate", "Bearer");
+        answer_text(request, 401, "a token is needed\n");
+        return;
+    }
+    buffer_init(&page);
+    metrics_write(server, &page);
+    http_answer(request, 200, "text/plain; version=0.0.4; charset=utf-8", buffer_text(&page));
+    buffer_done(&page);
+}
+
+static void handle(void *argument, struct http_request *request)
+{
+    struct server *server = argument;
+    struct text method = http_method(request);
+    struct text path = http_path(request);
+    if (!text_equal(method, TEXT("GET")) && !text_equal(method, TEXT("HEAD"))) {
+        http_answer_header(request, "Allow", "GET, HEAD");
+        answer_text(request, 405, "only GET\n");
+    } else if (text_equal(path, TEXT("/readyz")) || text_equal(path, TEXT("/healthz"))) {
+        answer_ready(server, request);
+    } else if (text_equal(path, TEXT("/livez")) || text_equal(path, TEXT("/startupz"))) {
+        answer_text(request, 200, "ok\n");
+    } else if (text_equal(path, TEXT("/metrics"))) {
+        answer_metrics(server, request);
+    } else {
+        answer_text(request, 404, "there is /livez, /readyz, /startupz, /healthz, /metrics\n");
+    }
+}
+
+pd_status http_start(struct server *server, pd_error *err)
+{
+    static const struct http_limits limits = { .body_bytes = 4096 };
+    const char *address = server->config->http;
+    if (address[0] == '\0') {
+        return PD_OK;
+    }
+    pd_status status = notify_address(server->notify, address, &server->arena, &address, err);
+    if (status == PD_OK) {
+        server->http = http_listen(server->loop, address, server->http_tls, &limits, handle, server,
+                                   err);
+        status = server->http != NULL ? PD_OK : err->status;
+    }
+    return status;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Metrics, as text for Prometheus. Everything here is a number that is at hand: a scrape costs
+ * nothing but writing it down. Names and labels are those of the list in docs. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "server/server_priv.h"
+
+static void head(struct buffer *page, const char *name, const char *type, const char *help)
+{
+    buffer_printf(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void put_label(struct buffer *page, const char *value)
+{
+    for (; *value != '\0'; value++) {
+        buffer_printf(page, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+    }
+}
+
+/* NAME{hub="HUB"[,LABEL="VALUE"]} NUMBER */
+static void put(struct buffer *page, const char *name, const struct hub *hub, const char *label,
+                const char *value, uint64_t number)
+{
+    buffer_printf(page, "%s{hub=\"", name);
+    put_label(page, hub->name);
+    buffer_printf(page, "\"");
+    if (label != NULL) {
+        buffer_printf(page, ",%s=\"%s\"", label, value);
+    }
+    buffer_printf(page, "} %" PRIu64 "\n", number);
+}
+
+static const char *const kinds[] = { "turn", "entity", "activity" };
+
+enum { WAITING, UNFINISHED, DISPATCHED, COMPLETED };
+
+static uint64_t number_of(const struct broker_counters *counters, int what, size_t kind)
+{
+    switch (what) {
+    case WAITING: return counters->waiting[kind];
+    case UNFINISHED: return counters->unfinished[kind];
+    case DISPATCHED: return counters->dispatched[kind];
+    default: return counters->completed[kind];
+    }
+}
+
+static void put_kinds(const struct server *server, struct buffer *page, const char *name,
+                      const char *type, const char *help, int what)
+{
+    head(page, name, type, help);
+    LIST_EACH(node, &server->hubs)
+    {
+        const struct hub *hub = CONTAINER_OF(node, struct hub, node);
+        if (!hub_is_open(hub)) {
+            continue;
+        }
+        struct broker_counters counters = broker_counters(hub->broker);
+        for (size_t i = 0; i < 3; i++) {
+            put(page, name, hub, "kind", kinds[i], number_of(&counters, what, i));
+        }
+    }
+}
+
+static void put_work(const struct server *server, struct buffer *page)
+{
+    put_kinds(server, page, "perdure_work_items_pending", "gauge",
+              "Work that waits for a worker.", WAITING);
+    put_kinds(server, page, "perdure_worker_inflight", "gauge", "Work that a worker has.",
+              UNFINISHED);
+    put_kinds(server, page, "perdure_work_items_dispatched_total", "counter",
+              "Work handed out.", DISPATCHED);
+    put_kinds(server, page, "perdure_work_items_completed_total", "counter",
+              "Results taken.", COMPLETED);
+    head(page, "perdure_work_items_abandoned_total", "counter",
+         "Work that came back without a result.");
+    LIST_EACH(node, &server->hubs)
+    {
+        const struct hub *hub = CONTAINER_OF(node, struct hub, node);
+        if (hub_is_open(hub)) {
+            struct broker_counters counters = broker_counters(hub->broker);
+            const char *name = "perdure_work_items_abandoned_total";
+            put(page, name, hub, "cause", "abandoned", counters.abandoned);
+            put(page, name, hub, "cause", "lost", counters.lost);
+            put(page, name, hub, "cause", "stale", counters.stale);
+        }
+    }
+    head(page, "perdure_workers_connected", "gauge", "Streams of workers.");
+    LIST_EACH(node, &server->hubs)
+    {
+        const struct hub *hub = CONTAINER_OF(node, struct hub, node);
+        if (hub_is_open(hub)) {
+            put(page, "perdure_workers_connected", hub, NULL, NULL,
+                broker_counters(hub->broker).streams);
+        }
+    }
+    head(page, "perdure_waits", "gauge", "Clients that wait for an instance.");
+    LIST_EACH(node, &server->hubs)
+    {
+        const struct hub *hub = CONTAINER_OF(node, struct hub, node);
+        if (hub_is_open(hub)) {
+            put(page, "perdure_waits", hub, NULL, NULL, hub->waits.count);
+        }
+    }
+}
+
+static const char *method_name(const struct server *server, size_t index)
+{
+    const char *path = index < server->method_count ? server->methods[index]->path : "/other";
+    return strrchr(path, '/') + 1;
+}
+
+static void put_rpcs(const struct server *server, struct buffer *page)
+{
+    head(page, "perdure_rpc_requests_total", "counter", "Calls that have ended.");
+    for (size_t i = 0; i <= server->method_count; i++) {
+        for (size_t code = 0; code < STATUSES; code++) {
+            if (server->counts[i].ended[code] != 0) {
+                buffer_printf(page,
+                              "perdure_rpc_requests_total{method=\"%s\",code=\"%s\"} %" PRIu64 "\n",
+                              method_name(server, i), grpc_status_name((enum grpc_status)code),
+                              server->counts[i].ended[code]);
+            }
+        }
+    }
+    head(page, "perdure_rpc_duration_seconds", "summary", "How long they took.");
+    for (size_t i = 0; i <= server->method_count; i++) {
+        const struct method_counts *counts = &server->counts[i];
+        uint64_t ended = 0;
+        for (size_t code = 0; code < STATUSES; code++) {
+            ended += counts->ended[code];
+        }
+        if (ended != 0) {
+            const char *name = method_name(server, i);
+            buffer_printf(page,
+                          "perdure_rpc_duration_seconds_sum{method=\"%s\"} %" PRIu64 ".%06" PRIu64
+                          "\nperdure_rpc_duration_seconds_count{method=\"%s\"} %" PRIu64 "\n",
+                          name, counts->us / 1000000, counts->us % 1000000, name, ended);
+        }
+    }
+}
+
+static void put_process(const struct server *server, struct buffer *page)
+{
+    struct rusage usage = { 0 };
+    long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+    if (statm != NULL) {
+        char line[128] = "";
+        const char *second = fgets(line, sizeof line, statm) != NULL ? strchr(line, ' ') : NULL;
+        pages = second != NULL ? strtol(second, NULL, 10) : 0;
+        (void)fclose(statm);
+    }
+    (void)getrusage(RUSAGE_SELF, &usage);
+    time_us cpu = ((time_us)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * TIME_SECOND +
+                  usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+    head(page, "process_cpu_seconds_total", "counter", "Processor time.");
+    buffer_printf(page, "process_cpu_seconds_total %" PRId64 ".%06" PRId64 "\n", cpu / TIME_SECOND,
+                  cpu % TIME_SECOND);
+    head(page, "process_resident_memory_bytes", "gauge", "Memory.");
+    buffer_printf(page, "process_resident_memory_bytes %ld\n", pages * sysconf(_SC_PAGESIZE));
+    head(page, "process_start_time_seconds", "gauge", "When it started, since 1970.");
+    buffer_printf(page, "process_start_time_seconds %" PRId64 "\n",
+                  server->started_at / TIME_SECOND);
+}
+
+void metrics_write(struct server *server, struct buffer *page)
+{
+    head(page, "perdure_build_info", "gauge", "What runs.");
+    buffer_printf(page, "perdure_build_info{version=\"%s\"} 1\n", PERDURE_VERSION);
+    head(page, "perdure_up", "gauge", "1: it takes work.");
+    buffer_printf(page, "perdure_up %d\n", server->is_ready);
+    put_work(server, page);
+    head(page, "perdure_purged_instances_total", "counter", "Instances purged by calls.");
+    buffer_printf(page, "perdure_purged_instances_total %" PRIu64 "\n", server->purged);
+    put_rpcs(server, page);
+    head(page, "perdure_connections", "gauge", "Connections.");
+    buffer_printf(page, "perdure_connections{listener=\"grpc\"} %zu\n",
+                  grpc_server_connections(server->grpc));
+    if (server->tls != NULL) {
+        head(page, "perdure_tls_certificate_expiry_timestamp_seconds", "gauge",
+             "When the certificate ends, since 1970.");
+        buffer_printf(page, "perdure_tls_certificate_expiry_timestamp_seconds %" PRId64 "\n",
+                      tls_expires_at(server->tls) / TIME_SECOND);
+    }
+    put_process(server, page);
+}

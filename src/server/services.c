@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which services there are: TaskHubSidecarService, by theme, and what describes it. */
+#include "server/server_priv.h"
+
+const struct rpc_service *const server_services[] = {
+    &instances_service, &waits_service, &work_service, &hubs_service, NULL,
+};
+
+/* An encoded FileDescriptorSet, for reflection. */
+struct text server_descriptors(void)
+{
+    return TEXT_ABSENT;
+}
