@@ -45,16 +45,19 @@ struct broker_options {
     bool (*is_own)(void *argument, struct text name, bool is_activity);
     /* Told, on the loop's thread, when the first turn of an instance is durable. May be NULL. */
     void (*begun)(void *argument, struct text instance_id);
-    int64_t lost_delay_us;    /* D4; 0: 700 ms */
-    int64_t turn_timeout_us;  /* D4; 0: 10 minutes */
-    size_t past_bytes;        /* of histories kept for workers that need them whole; 0: 64 MiB */
-    size_t item_bytes;        /* an item larger than this is streamed, or held back with a word in
+    int64_t lost_delay_us;   /* D4; 0: 700 ms */
+    int64_t turn_timeout_us; /* D4; 0: 10 minutes */
+    size_t past_bytes;       /* of histories kept for workers that need them whole; 0: 64 MiB */
+    /* One line for people, on the loop's thread. May be NULL. */
+    void (*log)(void *argument, const char *line);
+    size_t item_bytes; /* an item larger than this is streamed, or held back with a word in
                                * the log, for streams that cannot take it; 0: 4 MiB less some */
 };
 
 struct broker *broker_new(const struct broker_options *options);
 struct runner *broker_runner(struct broker *broker);
-/* Before the engine's first call; NULL when it has been stopped. */
+/* When it has been started: what its threads had for the loop meanwhile waits. NULL: when it has
+ * been stopped; completions are refused from then on. */
 void broker_set_engine(struct broker *broker, struct engine *engine);
 void broker_free(struct broker *broker);
 
@@ -64,12 +67,13 @@ void broker_run(struct broker *broker, time_us steady);
 struct broker_stream_options {
     enum work_dialect dialect;
     bool can_stream_history;
-    bool takes_large;   /* any size of item (JavaScript) */
-    bool has_no_entities; /* grpc-go */
+    bool takes_large;                                /* any size of item (JavaScript) */
+    bool has_no_entities;                            /* grpc-go */
     int64_t turns_max, activities_max, entities_max; /* unfinished at once; 0: no limit said */
     const struct hub_work_item_filters *filters;     /* copied; NULL: everything */
     struct text worker_id;                           /* for people */
-    /* One WorkItem, of pieces that lie one behind the other. */
+    /* One WorkItem, of pieces that lie one behind the other, borrowed. These three may not call the
+     * broker. */
     void (*send)(void *argument, const struct text *pieces, size_t count);
     size_t (*backlog)(void *argument); /* bytes that the worker has not taken yet */
     /* Ours: nobody waits for an activity any more. */
@@ -89,8 +93,7 @@ struct broker_answer {
     void (*answered)(struct broker_answer *, pd_status status, const pd_error *err);
 };
 void broker_complete_turn(struct broker *broker, struct text bytes, struct broker_answer *answer);
-void broker_complete_entity(struct broker *broker, struct text bytes,
-                            struct broker_answer *answer);
+void broker_complete_entity(struct broker *broker, struct text bytes, struct broker_answer *answer);
 void broker_complete_activity(struct broker *broker, struct text bytes,
                               struct broker_answer *answer);
 /* Given back: offered again after a delay that doubles each time (0.1 s to 30 s), elsewhere if
@@ -101,6 +104,7 @@ void broker_beat(struct broker *broker, struct text token, struct text progress,
 
 struct broker_counters {
     uint64_t dispatched[3], completed[3], abandoned, lost, stale; /* turns, entities, activities */
+    uint64_t too_large; /* items that no worker could take when they were first offered */
     size_t waiting[3], unfinished[3], streams;
 };
 struct broker_counters broker_counters(const struct broker *broker);

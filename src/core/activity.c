@@ -57,7 +57,9 @@ static size_t aligned(size_t size)
 struct activity *activity_new(struct core *core, const struct instance *instance,
                               const struct event *scheduled, struct text progress)
 {
-    enum { NULS = 7 };
+    enum { NULS = 8 };
+    struct text owner_version =
+        text_is_present(scheduled->version) ? TEXT_ABSENT : instance->version;
     const struct event_extra *extra = scheduled->extra != NULL ? scheduled->extra : &no_extra;
     if (!text_is_present(progress)) {
         progress = extra->progress;
@@ -66,9 +68,10 @@ struct activity *activity_new(struct core *core, const struct instance *instance
     bool is_lean =
         core_open_batch(core)->activity_count >= LEAN_FROM && extra->limits.start_ms == 0;
     size_t head = sizeof(struct activity) + (has_extra ? sizeof *extra : 0);
-    size_t room_at = aligned(head + instance->id.size + instance->execution_id.size +
-                             scheduled->name.size + scheduled->version.size +
-                             scheduled->payload.size + extra->tags.size + progress.size + NULS);
+    size_t room_at =
+        aligned(head + instance->id.size + instance->execution_id.size + scheduled->name.size +
+                scheduled->version.size + scheduled->payload.size + extra->tags.size +
+                progress.size + owner_version.size + NULS);
     size_t size = room_at + (is_lean ? 0 : core->activity_room);
     struct activity *activity = take(core, size, is_lean);
     if (activity == NULL) {
@@ -85,6 +88,7 @@ struct activity *activity_new(struct core *core, const struct instance *instance
     activity->execution_id = put(&at, instance->execution_id);
     activity->name = put(&at, scheduled->name);
     activity->version = put(&at, scheduled->version);
+    activity->owner_version = put(&at, owner_version);
     activity->input = put(&at, scheduled->payload);
     activity->extra = has_extra ? put_extra(&at, (void *)(activity + 1), extra, progress) : NULL;
     activity->epoch = core->epoch;

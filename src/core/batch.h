@@ -155,6 +155,8 @@ struct activity {
     int32_t id;    /* step */
     int32_t first; /* that of the first attempt, which every key of this call has */
     struct text instance_id, execution_id, name, version, input;
+    /* Its instance's version, where it has none itself: workers are matched by it. Else absent. */
+    struct text owner_version;
     const struct event_extra *extra; /* tags, progress and limits; NULL: none of them */
     uint64_t epoch;                  /* of the partition's owner */
     size_t size;                     /* of the block */

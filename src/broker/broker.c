@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The broker as a whole: made, run, stopped. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "base/memory.h"
+#include "broker/broker_priv.h"
+
+#define LOST_DELAY (700 * TIME_MS)
+#define TURN_TIMEOUT (600 * TIME_SECOND)
+
+enum {
+    PAST_BYTES = 64 * 1024 * 1024,
+    ITEM_BYTES = 4 * 1024 * 1024 - 4096, /* what most clients take, less what is around it */
+};
+
+static void set_defaults(struct broker_options *options)
+{
+    options->lost_delay_us = options->lost_delay_us != 0 ? options->lost_delay_us : LOST_DELAY;
+    options->turn_timeout_us =
+        options->turn_timeout_us != 0 ? options->turn_timeout_us : TURN_TIMEOUT;
+    options->past_bytes = options->past_bytes != 0 ? options->past_bytes : PAST_BYTES;
+    options->item_bytes = options->item_bytes != 0 ? options->item_bytes : ITEM_BYTES;
+}
+
+struct broker *broker_new(const struct broker_options *options)
+{
+    unsigned count = options->partition_count;
+    assert_that(count >= 1 && count <= LIMIT_PARTITIONS);
+    struct broker *broker = object_new(sizeof *broker + count * sizeof(struct side), BROKER_MAGIC);
+    broker->runner.ops = &broker_runner_ops;
+    broker->options = *options;
+    set_defaults(&broker->options);
+    list_init(&broker->active);
+    list_init(&broker->streams);
+    list_init(&broker->lost);
+    list_init(&broker->timed);
+    list_init(&broker->fresh);
+    list_init(&broker->resting);
+    for (int kind = 0; kind < KIND_COUNT; kind++) {
+        lanes_init(&broker->lanes[kind]);
+    }
+    broker->instance_seed = dice_next(broker);
+    broker->wake_at = TIME_NEVER;
+    broker->side_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        side_init(&broker->sides[i], broker, broker->options.past_bytes / count);
+    }
+    return broker;
+}
+
+struct runner *broker_runner(struct broker *broker)
+{
+    OBJECT_CHECK(broker, BROKER_MAGIC);
+    return &broker->runner;
+}
+
+void broker_say(struct broker *broker, const char *format, ...)
+{
+    char line[512];
+    va_list arguments;
+    if (broker->options.log != NULL) {
+        va_start(arguments, format);
+        (void)vsnprintf(line, sizeof line, format, arguments);
+        va_end(arguments);
+        broker->options.log(broker->options.argument, line);
+    }
+}
+
+struct broker_counters broker_counters(const struct broker *broker)
+{
+    OBJECT_CHECK(broker, BROKER_MAGIC);
+    return broker->counters;
+}
+
+/* ---- what comes from other threads ----------------------------------------------------------- */
+
+static void arrive(struct broker *broker, struct item *item)
+{
+    if (item->row != NULL) {
+        item->abandons = item->row->abandons;
+        item->avoid = item->row->avoid;
+        item->row->item = item;
+    }
+    item_enter(broker, item);
+    if (item->kind == KIND_ACTIVITY && activity_limits(item->activity).start_ms != 0) {
+        rest_watch(broker, item);
+    }
+    lanes_put(broker, item);
+}
+
+static void forget(struct broker *broker, struct row *row)
+{
+    if (row->item != NULL) {
+        item_unwant(broker, row->item);
+    }
+    row_unref(row);
+}
+
+/* The partition begins again: its turns are offered anew, and activities that nobody has begun. */
+static void forget_all(struct broker *broker, unsigned partition)
+{
+    for (size_t i = 0; i < broker->slots.count; i++) {
+        struct item *item = broker->slots.items[i];
+        if (item == NULL) {
+            continue;
+        }
+        if (item->kind != KIND_ACTIVITY && item->ticket.partition == partition) {
+            item_unwant(broker, item);
+        } else if (item->kind == KIND_ACTIVITY && item->state != ITEM_GHOST &&
+                   item->state != ITEM_OUT && !item->has_token &&
+                   item->activity->partition == partition) {
+            item_end(broker, item);
+        }
+    }
+}
+
+static void take_note(struct broker *broker, struct note *note)
+{
+    switch (note->kind) {
+    case NOTE_ITEM: arrive(broker, CONTAINER_OF(note, struct item, note)); return;
+    case NOTE_FORGET: forget(broker, CONTAINER_OF(note, struct row, note)); return;
+    case NOTE_ANSWER: errand_answered(broker, CONTAINER_OF(note, struct errand, note)); return;
+    case NOTE_CANCEL:
+        activity_cancel_all(broker, CONTAINER_OF(note, struct cancel_note, note));
+        break;
+    case NOTE_FORGET_ALL:
+        forget_all(broker, CONTAINER_OF(note, struct cancel_note, note)->partition);
+        break;
+    }
+    mem_free(CONTAINER_OF(note, struct cancel_note, note));
+}
+
+static void take_inbox(struct broker *broker)
+{
+    struct list_node *node = inbox_take(broker);
+    while (node != NULL) {
+        struct list_node *next = node->next;
+        bool is_activity = inbox_is_activity(node);
+        *node = (struct list_node){ 0 };
+        if (is_activity) {
+            arrive(broker, item_of_activity(broker, CONTAINER_OF(node, struct activity, node)));
+        } else {
+            take_note(broker, CONTAINER_OF(node, struct note, node));
+        }
+        node = next;
+    }
+}
+
+/* ---- a run ----------------------------------------------------------------------------------- */
+
+/* A wake that comes too early does no harm, so a later time is not worth a call. */
+static void set_wake(struct broker *broker)
+{
+    time_us next = rest_next(broker);
+    if (broker->wake_at <= broker->now) {
+        broker->wake_at = TIME_NEVER;
+    }
+    if (next < broker->wake_at) {
+        broker->wake_at = next;
+        broker->options.wake_at(broker->options.argument, next);
+    }
+}
+
+void broker_run(struct broker *broker, time_us steady)
+{
+    OBJECT_CHECK(broker, BROKER_MAGIC);
+    atomic_store(&broker->is_posted, false);
+    broker->now = steady;
+    if (broker->engine == NULL) {
+        return;
+    }
+    take_inbox(broker);
+    rest_freshen(broker);
+    rest_look(broker);
+    give_all(broker);
+    if (!list_is_empty(&broker->fresh)) {
+        broker_poke(broker);
+    }
+    set_wake(broker);
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+/* All that is here is in the store, and will be offered by the next engine. */
+static void drop_all(struct broker *broker)
+{
+    take_inbox(broker);
+    for (size_t i = 0; i < broker->slots.count; i++) {
+        if (broker->slots.items[i] != NULL) {
+            item_end(broker, broker->slots.items[i]);
+        }
+    }
+}
+
+void broker_set_engine(struct broker *broker, struct engine *engine)
+{
+    OBJECT_CHECK(broker, BROKER_MAGIC);
+    broker->engine = engine;
+    if (engine == NULL) {
+        drop_all(broker);
+    } else {
+        broker_poke(broker);
+    }
+}
+
+static void free_items(struct item *item)
+{
+    while (item != NULL) {
+        struct item *next = item->next;
+        buffer_done(&item->bytes);
+        mem_free(item);
+        item = next;
+    }
+}
+
+void broker_free(struct broker *broker)
+{
+    OBJECT_CHECK(broker, BROKER_MAGIC);
+    assert_that(list_is_empty(&broker->streams));
+    drop_all(broker);
+    for (unsigned i = 0; i < broker->side_count; i++) {
+        struct side *side = &broker->sides[i];
+        side_done(side);
+        free_items(side->spare);
+        free_items(atomic_load(&side->given));
+    }
+    free_items(broker->spare);
+    while (broker->errands != NULL) {
+        struct errand *errand = broker->errands;
+        broker->errands = errand->next;
+        request_free(errand->request);
+        mem_free(errand);
+    }
+    for (int kind = 0; kind < KIND_COUNT; kind++) {
+        lanes_done(&broker->lanes[kind]);
+    }
+    index_done(&broker->by_row);
+    index_done(&broker->by_instance);
+    heap_done(&broker->times);
+    mem_free(broker->slots.items);
+    mem_free(broker->slots.free);
+    buffer_done(&broker->scratch);
+    OBJECT_FREE(broker, BROKER_MAGIC);
+}

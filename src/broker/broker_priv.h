@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The broker's parts, and what they share.
+ *
+ *     engine's threads --> inbox --> slots --> queues --> streams --> worker
+ *                            ^                   ^  |                   |
+ *                            |       lost, rests +--+<-- timers         |
+ *                            +------- answers <------ engine <----------+ completions
+ *
+ *   B1  An item is one piece of work: a turn, a batch of operations, an activity. From when it comes
+ *       out of the inbox until a result of it is with the engine it has a slot; by its state it is in
+ *       exactly one place.
+ *   B2  Handing out, and whatever needs the time, happens in broker_run only. What is called between
+ *       two runs leaves items where the next run finds them (`fresh`, queues), and sees to it that
+ *       there is one.
+ *   B3  Where a queue has items and is not blocked, none of its streams was able to take the first of
+ *       them when the last run ended.
+ *   B4  A row is of its partition's thread, but for what says otherwise; it lives as long as
+ *       somebody refers to it: the partition, its open item, a note that it was forgotten. */
+#ifndef BROKER_BROKER_PRIV_H
+#define BROKER_BROKER_PRIV_H
+
+#include <stdatomic.h>
+
+#include "base/buffer.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/object.h"
+#include "broker/broker.h"
+
+#define BROKER_MAGIC 0x62726f6bU
+#define BROKER_STREAM_MAGIC 0x62737472U
+
+enum work_kind { KIND_TURN, KIND_ENTITY, KIND_ACTIVITY, KIND_COUNT };
+
+/* As what the bytes of an item may be there: which of them are made depends on who is connected. */
+enum body { BODY_PLAIN, BODY_STREAMED, BODY_OURS, BODY_COUNT };
+
+enum {
+    STREAM_SLOTS = 4096,   /* streams of ours that can hold stacks; 0 is of those that cannot */
+    NONCE_SIZE = 12,       /* random bytes of a token, behind four that name the slot */
+    RETURNS_MAX = 256,     /* turns on their way back to be offered again, at once */
+    FAILURES_MAX = 5,      /* of a whole batch of operations, one after the other */
+    BODY_KEPT = 64 * 1024, /* bytes of a turn that stay here while a worker has it */
+    BODY_SMALL = 1024,     /* not counted among the bytes that wait */
+    PAST_INLINE_MAX = 1024 * 1024, /* a longer past is streamed, where that can be had */
+    BACKLOG_MAX_BYTES = 256 * 1024 /* a stream whose client leaves so much unread gets no more */
+};
+
+/* ---- index.c: chains of what has the same number --------------------------------------------- */
+
+struct index_node {
+    struct index_node *next;
+    uint64_t key;
+    bool is_in;
+};
+struct index {
+    struct index_node **buckets;
+    size_t room, count;
+};
+void index_put(struct index *index, struct index_node *node, uint64_t key);
+void index_remove(struct index *index, struct index_node *node); /* not in it: nothing happens */
+/* The first and the next node of a key; NULL: no more. */
+struct index_node *index_first(const struct index *index, uint64_t key);
+struct index_node *index_next(const struct index_node *node);
+void index_done(struct index *index);
+
+/* ---- inbox.c: from other threads to the loop's ------------------------------------------------ */
+
+enum note_kind {
+    NOTE_ITEM,       /* a turn or a batch of operations */
+    NOTE_CANCEL,     /* nobody waits for some activities */
+    NOTE_FORGET,     /* a row's open turn is over */
+    NOTE_FORGET_ALL, /* everything of a partition is */
+    NOTE_ANSWER,     /* the engine has answered a request */
+};
+struct note {
+    struct list_node node;
+    enum note_kind kind;
+};
+struct inbox {
+    _Atomic(struct list_node *) newest;
+};
+void inbox_put(struct broker *broker, struct note *note, enum note_kind kind);
+void inbox_put_activity(struct broker *broker, struct activity *activity);
+/* All there is, oldest first. */
+struct list_node *inbox_take(struct broker *broker);
+/* Is it an activity's? Else it is a note's. */
+bool inbox_is_activity(const struct list_node *node);
+void broker_poke(struct broker *broker); /* there is to be a run */
+
+struct cancel_note {
+    struct note note;
+    uint64_t row;
+    unsigned partition;
+    int32_t id;
+};
+
+/* ---- rows.c: what a partition's thread knows of its instances ---------------------------------- */
+
+struct row {
+    uint64_t row;
+    unsigned partition;
+    _Atomic unsigned refs;
+    struct list_node used; /* the one that was used longest ago is the first */
+    struct buffer past;    /* turns 1 .. turn_count, one behind the other, as they are stored */
+    struct buffer ends;    /* size_t: where each of them ends */
+    size_t turn_count;
+    struct buffer trace;   /* what the history noted last */
+    bool keeps;            /* workers need its past whole */
+    struct row *next_over; /* see rows_over */
+
+    /* Written by the loop, read by the partition's thread in a later turn. */
+    _Atomic uint64_t holder,
+        holder_number;        /* the stream that has the stack, and as of which turn */
+    _Atomic bool must_encode; /* a worker is waiting for its bytes */
+
+    /* the loop's */
+    struct item *item; /* its open turn */
+    unsigned abandons;
+    uint64_t avoid;
+    struct note note;
+};
+
+/* Of one partition; touched by its thread only, but for what is atomic. */
+struct side {
+    struct broker *broker;
+    struct map64 rows;
+    struct list used;
+    size_t bytes, bytes_max;
+    _Atomic(struct row *) over;   /* whose instances have ended */
+    _Atomic(struct item *) given; /* items that the loop is done with, to be used again */
+    struct item *spare;
+    struct buffer scratch;
+};
+void side_init(struct side *side, struct broker *broker, size_t bytes_max);
+void side_done(struct side *side);
+struct row *row_find(struct side *side, uint64_t row); /* NULL: it is not known */
+struct row *row_get(struct side *side, uint64_t row, unsigned partition);
+void row_drop(struct side *side, struct row *row);
+void row_unref(struct row *row);
+/* The turns 1 .. number - 1, if they are kept. */
+bool row_has_past(const struct row *row, uint64_t number);
+void row_take_past(struct side *side, struct row *row, const struct past *past);
+void row_append(struct side *side, struct row *row, uint64_t number, struct text bytes);
+void row_used(struct side *side, struct row *row);  /* and there is not too much of others */
+void rows_over(struct side *side, struct row *row); /* the loop's thread: has ended with its turn */
+void rows_forget_over(struct side *side);
+
+/* ---- runner.c: the engine's side ---------------------------------------------------------------- */
+
+extern const struct runner_ops broker_runner_ops;
+
+/* ---- item.c ------------------------------------------------------------------------------------- */
+
+enum item_state {
+    ITEM_NEW,
+    ITEM_READY,  /* in a queue */
+    ITEM_RESTS,  /* is offered again at `due` */
+    ITEM_OUT,    /* a stream has it */
+    ITEM_LOST,   /* had it, and is gone (D4) */
+    ITEM_GHOST,  /* a stream has it, and nobody wants it */
+    ITEM_ENDING, /* its result is with the engine */
+};
+
+struct beat;
+
+struct item {
+    struct note note;
+    struct list_node link;  /* in a queue, at a stream, among the lost */
+    struct list_node timed; /* turns that are out, by time */
+    struct list_node fresh; /* B2 */
+    struct index_node by_row, by_instance;
+    enum work_kind kind;
+    enum item_state state;
+    bool has_token, is_plain, was_told, is_unwanted, heard;
+    uint32_t slot;
+    uint8_t nonce[NONCE_SIZE];
+    uint64_t serial; /* of the item; 0: it has no slot */
+    uint64_t seq;    /* since when it is ready */
+    uint64_t handed; /* since when a stream has it, likewise */
+    uint64_t pin;    /* the only stream that can take it; 0: any */
+    uint64_t avoid;
+    struct queue *queue;
+    struct broker_stream *stream;
+    unsigned abandons, failures, refusals;
+    int64_t delay_us;
+    time_us due, handed_at, start_by, run_by, beat_by;
+
+    struct text instance_id, execution_id, name, version, trace;
+    struct row *row; /* of an orchestration's turn */
+    struct turn_ticket ticket;
+    uint64_t number;
+    size_t operation_count;
+    struct buffer bytes; /* the texts, then the bodies */
+    struct text bodies[BODY_COUNT];
+    size_t waiting_bytes; /* counted in broker->waiting_bytes */
+    struct item *next;
+
+    struct activity *activity; /* NULL: the engine has it */
+    int64_t task_id;
+    struct beat *beat;
+    struct errand *parts; /* of a completion that comes in parts, so far; in their order */
+    size_t part_count, part_bytes;
+    struct broker_answer *answer;
+};
+
+struct slots {
+    struct item **items;
+    uint32_t *free;
+    size_t count, room, free_count;
+    uint64_t serial;
+};
+
+/* On a partition's thread. */
+struct item *item_new(struct side *side);
+void item_give_back(struct side *side, struct item *item);
+void item_fill(struct item *item, const struct turn *turn, struct text trace);
+void item_set_bodies(struct item *item, const struct text bodies[BODY_COUNT]);
+
+/* On the loop's. */
+struct item *item_of_activity(struct broker *broker, struct activity *activity);
+void item_enter(struct broker *broker, struct item *item);  /* gets a slot */
+void item_leave(struct broker *broker, struct item *item);  /* from where its state has it */
+void item_detach(struct broker *broker, struct item *item); /* leaves, and loses its slot */
+void item_free(struct broker *broker, struct item *item);   /* detached */
+void item_end(struct broker *broker, struct item *item);    /* both */
+void item_unwant(struct broker *broker, struct item *item); /* nobody waits for it any more */
+void item_drop_body(struct item *item);
+void item_uncount_bytes(struct broker *broker, struct item *item);
+void item_freshen(struct broker *broker, struct item *item); /* B2 */
+void item_drop_parts(struct broker *broker, struct item *item);
+void item_lose_activity(struct item *item);
+
+/* ---- tokens.c ----------------------------------------------------------------------------------- */
+
+struct dice {
+    uint8_t bytes[4096];
+    size_t left;
+};
+void token_make(struct broker *broker, struct item *item, char ret[WORK_TOKEN_SIZE]);
+void token_write(const struct item *item, char ret[WORK_TOKEN_SIZE]);
+struct item *token_find(struct broker *broker, struct text token); /* NULL: it is of none */
+uint64_t dice_next(struct broker *broker);
+
+/* ---- match.c ------------------------------------------------------------------------------------ */
+
+bool match_is_filtered(const struct broker_stream *stream, enum work_kind kind);
+bool match_takes(const struct broker_stream *stream, const struct item *item);
+bool match_takes_kind(const struct broker_stream *stream, enum work_kind kind);
+struct text match_name(const struct item *item); /* of an entity: the first part of its id */
+
+/* ---- lanes.c: what waits, by who can take it ---------------------------------------------------- */
+
+struct queue {
+    struct list items;
+    struct list_node active; /* while it has items */
+    struct list_node all;
+    enum work_kind kind;
+    bool is_blocked;
+    size_t stream_count, next; /* round robin */
+    struct broker_stream **streams;
+};
+
+/* By name and version: of which queue. Only where a stream has filters. */
+struct lanes {
+    struct list queues;
+    struct map by_name;
+    struct arena names;
+    bool is_filtered;
+};
+
+void lanes_init(struct lanes *lanes);
+void lanes_done(struct lanes *lanes);
+void queue_init(struct queue *queue, enum work_kind kind);
+void lanes_put(struct broker *broker, struct item *item); /* is ready */
+void lanes_take(struct broker *broker, struct item *item);
+void lanes_rebuild(struct broker *broker); /* streams have come or gone */
+
+/* ---- give.c: handing out ------------------------------------------------------------------------ */
+
+void give_all(struct broker *broker);
+
+/* ---- streams.c ---------------------------------------------------------------------------------- */
+
+struct stream_filter {
+    struct text name;
+    const struct text *versions;
+    size_t version_count;
+};
+struct stream_filters {
+    bool is_filtered;
+    const struct stream_filter *items;
+    size_t count;
+};
+
+struct broker_stream {
+    uint32_t magic;
+    struct broker *broker;
+    struct broker_stream_options options;
+    struct arena arena; /* filters */
+    struct stream_filters filters[KIND_COUNT];
+    struct list_node all;
+    uint64_t id;
+    int64_t max[KIND_COUNT], unfinished[KIND_COUNT];
+    struct list out;
+    struct queue mine; /* what is pinned to it */
+    bool is_stuffed;   /* its client does not read */
+};
+
+struct broker_stream *stream_of(struct broker *broker, uint64_t id); /* NULL: it is gone */
+
+/* ---- errands.c: requests to the engine ---------------------------------------------------------- */
+
+enum errand_kind { ERRAND_END, ERRAND_RETURN, ERRAND_BEAT, ERRAND_LATE };
+struct errand {
+    struct note note;
+    enum errand_kind kind;
+    struct broker *broker;
+    struct request *request;
+    struct errand *next;
+    struct item *item; /* ERRAND_END */
+    const struct hub_orchestrator_response *part;
+    uint32_t slot; /* ERRAND_BEAT */
+    uint64_t serial;
+    struct text said;
+    bool is_wanted;
+    pd_status status;
+    pd_error err;
+};
+struct errand *errand_new(struct broker *broker, enum errand_kind kind);
+void errand_free(struct broker *broker, struct errand *errand); /* was not sent, or is over */
+/* Gives the turn back to be offered again; the item is gone. */
+void errand_return(struct broker *broker, struct item *item);
+void errand_answered(struct broker *broker, struct errand *errand);
+
+/* ---- rest.c: what waits for a time -------------------------------------------------------------- */
+
+void rest_begin(struct broker *broker, struct item *item, int64_t delay_us); /* it has left */
+void rest_abandoned(struct broker *broker, struct item *item);
+void rest_watch(struct broker *broker, struct item *item); /* its limits of time */
+void rest_freshen(struct broker *broker);
+void rest_look(struct broker *broker);
+void rest_wake_all(struct broker *broker); /* those that no stream could take: another came */
+time_us rest_next(const struct broker *broker);
+
+/* ---- activity.c: while one is out --------------------------------------------------------------- */
+
+struct beat {
+    struct buffer said;
+    bool has_news, is_under_way;
+};
+void activity_heard(struct broker *broker, struct errand *errand);
+void activity_say_last(struct broker *broker, struct item *item);
+void activity_cancel_all(struct broker *broker, const struct cancel_note *note);
+void activity_late(struct broker *broker, struct item *item, enum time_limit limit);
+void activity_tell_unwanted(struct item *item);
+
+/* ---- broker.c ----------------------------------------------------------------------------------- */
+
+struct broker {
+    uint32_t magic;
+    struct runner runner;
+    struct broker_options options;
+    struct engine *engine; /* the loop's */
+    struct inbox inbox;
+    _Atomic bool is_posted;
+    _Atomic unsigned wanted;              /* bits 1 << enum body: what streams need */
+    _Atomic size_t waiting_bytes;         /* of large turns that nobody has */
+    _Atomic uint64_t alive[STREAM_SLOTS]; /* ids of streams that hold stacks */
+
+    /* the loop's */
+    time_us now, wake_at;
+    struct slots slots;
+    struct dice dice;
+    struct lanes lanes[KIND_COUNT];
+    struct list active; /* queues */
+    uint64_t seq;
+    struct list streams;
+    struct broker_stream *by_slot[STREAM_SLOTS];
+    uint64_t stream_number;
+    struct list lost, timed, fresh, resting;
+    struct heap times;
+    struct index by_row, by_instance;
+    uint64_t instance_seed;
+    struct errand *errands; /* free ones */
+    size_t returning;
+    struct item *spare; /* of activities */
+    struct buffer scratch;
+    struct broker_counters counters;
+
+    unsigned side_count;
+    struct side sides[];
+};
+
+static inline struct broker *broker_of(struct runner *runner)
+{
+    return CONTAINER_OF(runner, struct broker, runner);
+}
+
+void broker_say(struct broker *broker, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Errands: requests to the engine, and what is done when they are answered.
+ *
+ * The engine answers on a thread of its own; the errand comes back through the inbox. They are used
+ * again, with the memory of their requests. */
+#include "base/memory.h"
+#include "broker/broker_priv.h"
+
+static void answered(struct request *request, pd_status status, const pd_error *err)
+{
+    struct errand *errand = request->argument;
+    errand->status = status;
+    if (status != PD_OK && err != NULL) {
+        errand->err = *err;
+    }
+    inbox_put(errand->broker, &errand->note, NOTE_ANSWER);
+}
+
+struct errand *errand_new(struct broker *broker, enum errand_kind kind)
+{
+    struct errand *errand = broker->errands;
+    if (errand != NULL) {
+        broker->errands = errand->next;
+    } else {
+        errand = mem_alloc(sizeof *errand);
+        errand->broker = broker;
+        errand->request = request_new(answered, errand);
+    }
+    errand->kind = kind;
+    errand->item = NULL;
+    errand->status = PD_OK;
+    return errand;
+}
+
+void errand_free(struct broker *broker, struct errand *errand)
+{
+    arena_reset(&errand->request->arena);
+    errand->next = broker->errands;
+    broker->errands = errand;
+}
+
+void errand_return(struct broker *broker, struct item *item)
+{
+    struct row *row = item->row;
+    struct turn_ticket ticket = item->ticket;
+    if (row != NULL) {
+        row->abandons = item->abandons;
+        row->avoid = item->avoid;
+        atomic_store(&row->must_encode, true);
+        if (item->pin != 0) {
+            atomic_store(&row->holder, 0);
+        }
+    }
+    item_end(broker, item);
+    if (broker->engine == NULL) {
+        return; /* it has been stopped, and the next one offers the turn */
+    }
+    struct errand *errand = errand_new(broker, ERRAND_RETURN);
+    broker->returning++;
+    engine_return_turn(broker->engine, errand->request, ticket);
+}
+
+static void ended(struct broker *broker, struct errand *errand)
+{
+    struct item *item = errand->item;
+    struct broker_answer *answer = item->answer;
+    item->state = ITEM_NEW;
+    if (errand->status == PD_OK && item->number == 1 && broker->options.begun != NULL) {
+        broker->options.begun(broker->options.argument, item->instance_id);
+    }
+    if (answer != NULL) {
+        answer->answered(answer, errand->status, errand->status != PD_OK ? &errand->err : NULL);
+    }
+    item_free(broker, item);
+}
+
+void errand_answered(struct broker *broker, struct errand *errand)
+{
+    switch (errand->kind) {
+    case ERRAND_END: ended(broker, errand); break;
+    case ERRAND_RETURN: broker->returning--; break;
+    case ERRAND_BEAT: activity_heard(broker, errand); break;
+    case ERRAND_LATE: break;
+    }
+    errand_free(broker, errand);
+}
