@@ -221,6 +221,13 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
 }
 
+/* What SSL_set_tlsext_host_name is, which casts a const away. */
+static bool set_server_name(SSL *ssl, const char *host)
+{
+    return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                    (void *)(uintptr_t)host) == 1;
+}
+
 SSL *tls_connect(struct tls *tls, const char *host)
 {
     OBJECT_CHECK(tls, TLS_MAGIC);
@@ -234,7 +241,7 @@ SSL *tls_connect(struct tls *tls, const char *host)
         is_fine = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
     } else {
         SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        is_fine = SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+        is_fine = SSL_set1_host(ssl, host) == 1 && set_server_name(ssl, host);
     }
     if (!is_fine) {
         SSL_free(ssl);

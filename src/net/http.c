@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * HTTP/1.1 for a few: evhttp, with every limit set.
+ *
+ *   P1  A request is known to evhttp, and to us, until it is answered. When the client has gone
+ *       meanwhile, evhttp has let go of the connection, and answering only frees.
+ *   P2  evhttp counts no connections, and does not say when one ends. So we hold each as well; one
+ *       that evhttp has let go of is known by having no callbacks any more, and let go of by us when
+ *       we next look, which is soon. Its peer was told at once. */
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/list.h"
+#include "base/memory.h"
+#include "base/object.h"
+#include "net/http.h"
+#include "net/sock.h"
+#include "net/tls_priv.h"
+
+enum { HTTP_MAGIC = 0x68747470, REQUEST_MAGIC = 0x68747271, REAP_US = 50 * 1000 };
+
+struct connection {
+    struct list_node among;
+    struct bufferevent *socket;
+};
+
+struct http_listener {
+    uint32_t magic;
+    unsigned connection_count, connections_max;
+    struct list connections;
+    struct loop_timer *reaper;
+    struct loop *loop;
+    struct tls *tls;
+    struct evhttp *http;
+    struct evconnlistener *door;
+    void (*handle)(void *argument, struct http_request *);
+    void *argument;
+    struct list requests;
+    char address[SOCK_NAME_MAX];
+};
+
+struct http_request {
+    uint32_t magic;
+    struct evhttp_request *request; /* NULL: the listener has gone */
+    struct list_node among;
+    char *path;
+    size_t path_size;
+};
+
+/* ---- connections ---- */
+
+/* Lets go of those that evhttp has let go of. */
+static void reap(void *argument)
+{
+    struct http_listener *listener = argument;
+    LIST_EACH_SAFE(node, &listener->connections)
+    {
+        struct connection *connection = CONTAINER_OF(node, struct connection, among);
+        bufferevent_event_cb told = NULL;
+        bufferevent_getcb(connection->socket, NULL, NULL, &told, NULL);
+        if (told == NULL) {
+            (void)bufferevent_decref(connection->socket); /* closes */
+            list_remove(&connection->among);
+            mem_free(connection);
+            listener->connection_count--;
+        }
+    }
+    if (listener->connection_count < listener->connections_max) {
+        (void)evconnlistener_enable(listener->door);
+    }
+    if (listener->connection_count != 0) {
+        loop_timer_set(listener->reaper, REAP_US);
+    }
+}
+
+/* When there is no room for another one, the door stays shut until one has gone. */
+static struct bufferevent *on_connection(struct event_base *base, void *argument)
+{
+    struct http_listener *listener = argument;
+    struct connection *connection = mem_alloc(sizeof *connection);
+    SSL *ssl = listener->tls != NULL ? tls_accept(listener->tls) : NULL;
+    assert_that(listener->tls == NULL || ssl != NULL);
+    connection->socket =
+        ssl != NULL ? bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING,
+                                                     BEV_OPT_CLOSE_ON_FREE)
+                    : bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    assert_that(connection->socket != NULL);
+    bufferevent_incref(connection->socket);
+    list_push_back(&listener->connections, &connection->among);
+    if (listener->connection_count++ == 0) {
+        loop_timer_set(listener->reaper, REAP_US);
+    }
+    if (listener->connection_count >= listener->connections_max) {
+        (void)evconnlistener_disable(listener->door);
+    }
+    return connection->socket;
+}
+
+/* ---- requests ---- */
+
+/* Who says twice how long a body is may be understood differently by a proxy before us, which takes
+ * for a body what we take for a request. evhttp believes the first. */
+static bool is_ambiguous(struct evhttp_request *from)
+{
+    unsigned lengths = 0, encodings = 0, hosts = 0;
+    struct evkeyvalq *headers = evhttp_request_get_input_headers(from);
+    for (struct evkeyval *header = headers->tqh_first; header != NULL;
+         header = header->next.tqe_next) {
+        lengths += evutil_ascii_strcasecmp(header->key, "Content-Length") == 0;
+        encodings += evutil_ascii_strcasecmp(header->key, "Transfer-Encoding") == 0;
+        hosts += evutil_ascii_strcasecmp(header->key, "Host") == 0;
+    }
+    return lengths + encodings > 1 || hosts > 1;
+}
+
+static void on_request(struct evhttp_request *from, void *argument)
+{
+    struct http_listener *listener = argument;
+    if (is_ambiguous(from)) {
+        (void)evhttp_add_header(evhttp_request_get_output_headers(from), "Connection", "close");
+        evhttp_send_error(from, HTTP_BADREQUEST, NULL);
+        return;
+    }
+    struct http_request *request = OBJECT_NEW(struct http_request, REQUEST_MAGIC);
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(from);
+    const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+    request->request = from;
+    request->path = evhttp_uridecode(path != NULL ? path : "/", 0, &request->path_size);
+    list_push_back(&listener->requests, &request->among);
+    listener->handle(listener->argument, request);
+}
+
+struct text http_method(const struct http_request *request)
+{
+    switch (evhttp_request_get_command(request->request)) {
+    case EVHTTP_REQ_GET: return TEXT("GET");
+    case EVHTTP_REQ_POST: return TEXT("POST");
+    case EVHTTP_REQ_HEAD: return TEXT("HEAD");
+    case EVHTTP_REQ_PUT: return TEXT("PUT");
+    case EVHTTP_REQ_DELETE: return TEXT("DELETE");
+    case EVHTTP_REQ_OPTIONS: return TEXT("OPTIONS");
+    case EVHTTP_REQ_PATCH: return TEXT("PATCH");
+    case EVHTTP_REQ_TRACE:
+    case EVHTTP_REQ_CONNECT: break; /* evhttp answers these: they are not allowed */
+    }
+    unreachable_state("a method that was not allowed");
+}
+
+struct text http_path(const struct http_request *request)
+{
+    return text_make(request->path, request->path_size);
+}
+
+struct text http_query(const struct http_request *request)
+{
+    return text_of(evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request->request)));
+}
+
+struct text http_header(const struct http_request *request, const char *name)
+{
+    return text_of(evhttp_find_header(evhttp_request_get_input_headers(request->request), name));
+}
+
+struct text http_body(const struct http_request *request)
+{
+    struct evbuffer *body = evhttp_request_get_input_buffer(request->request);
+    size_t size = evbuffer_get_length(body);
+    const char *at = size != 0 ? (const char *)evbuffer_pullup(body, -1) : "";
+    return text_make(at, size);
+}
+
+void http_answer_header(struct http_request *request, const char *name, const char *value)
+{
+    if (request->request != NULL) {
+        (void)evhttp_add_header(evhttp_request_get_output_headers(request->request), name, value);
+    }
+}
+
+void http_answer(struct http_request *request, int code, const char *content_type, struct text body)
+{
+    OBJECT_CHECK(request, REQUEST_MAGIC);
+    if (request->request != NULL) {
+        struct evbuffer *bytes = evbuffer_new();
+        assert_that(bytes != NULL);
+        if (content_type != NULL) {
+            http_answer_header(request, "Content-Type", content_type);
+        }
+        (void)evbuffer_add(bytes, body.at, body.size);
+        evhttp_send_reply(request->request, code, NULL, bytes);
+        evbuffer_free(bytes);
+        list_remove(&request->among);
+    }
+    free(request->path); /* evhttp's */
+    OBJECT_FREE(request, REQUEST_MAGIC);
+}
+
+/* ---- listeners ---- */
+
+static void set_limits(struct http_listener *listener, const struct http_limits *limits)
+{
+    struct http_limits all = limits != NULL ? *limits : (struct http_limits){ 0 };
+    int64_t ms = all.timeout_ms != 0 ? all.timeout_ms : 30000;
+    struct timeval timeout = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+    evhttp_set_max_headers_size(listener->http,
+                                (ev_ssize_t)(all.header_bytes != 0 ? all.header_bytes : 16384));
+    evhttp_set_max_body_size(listener->http,
+                             (ev_ssize_t)(all.body_bytes != 0 ? all.body_bytes : 1024 * 1024));
+    evhttp_set_timeout_tv(listener->http, &timeout);
+    evhttp_set_allowed_methods(listener->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
+                                                   EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+                                                   EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
+    listener->connections_max = all.connections != 0 ? all.connections : 1000;
+}
+
+struct http_listener *http_listen(struct loop *loop, const char *address, struct tls *tls,
+                                  const struct http_limits *limits,
+                                  void (*handle)(void *argument, struct http_request *),
+                                  void *argument, pd_error *err)
+{
+    char name[SOCK_NAME_MAX];
+    int fd = sock_listen(address, name, err);
+    if (fd < 0) {
+        return NULL;
+    }
+    struct http_listener *listener = OBJECT_NEW(struct http_listener, HTTP_MAGIC);
+    listener->loop = loop;
+    listener->tls = tls;
+    listener->handle = handle;
+    listener->argument = argument;
+    list_init(&listener->requests);
+    list_init(&listener->connections);
+    listener->reaper = loop_timer_new(loop, reap, listener);
+    (void)snprintf(listener->address, sizeof listener->address, "%s", name);
+    listener->http = evhttp_new(loop_base(loop));
+    assert_that(listener->http != NULL);
+    set_limits(listener, limits);
+    evhttp_set_bevcb(listener->http, on_connection, listener);
+    evhttp_set_gencb(listener->http, on_request, listener);
+    listener->door = evconnlistener_new(loop_base(loop), NULL, NULL,
+                                        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    assert_that(listener->door != NULL);
+    struct evhttp_bound_socket *bound = evhttp_bind_listener(listener->http, listener->door);
+    assert_that(bound != NULL);
+    return listener;
+}
+
+const char *http_listener_address(const struct http_listener *listener)
+{
+    return listener->address;
+}
+
+void http_listener_free(struct http_listener *listener)
+{
+    if (listener == NULL) {
+        return;
+    }
+    OBJECT_CHECK(listener, HTTP_MAGIC);
+    struct list_node *node;
+    while ((node = list_pop_front(&listener->requests)) != NULL) {
+        CONTAINER_OF(node, struct http_request, among)->request = NULL;
+    }
+    evhttp_free(listener->http);
+    while ((node = list_pop_front(&listener->connections)) != NULL) {
+        struct connection *connection = CONTAINER_OF(node, struct connection, among);
+        (void)bufferevent_decref(connection->socket);
+        mem_free(connection);
+    }
+    loop_timer_free(listener->reaper);
+    if (strncmp(listener->address, "unix:", 5) == 0) {
+        (void)unlink(listener->address + 5);
+    }
+    OBJECT_FREE(listener, HTTP_MAGIC);
+}
