@@ -239,9 +239,10 @@ typedef void pd_any_fn(void);
  * of pd_await_all the causes are all that failed), "Timeout" (an activity was not begun, not ended,
  * or not heard of in its time), "Cancelled" (pd_cancel), "Quarantined" (an activity, orchestrator
  * or operation ended the process again and again; see pd_worker_options.crashes_max),
- * "InstanceTerminated" (a child was terminated), "InstanceExists" (a child's ID is taken by one
- * that has not ended), "VersionMismatch" (see pd_worker_options.version), "NonDeterminism" (a turn
- * differs from history), "Forbidden" (the determinism guard; see guard), "ActivityNotFound",
+ * "OrchestrationTerminated" (a child was terminated), "OrchestrationAlreadyExists" (a child's ID is
+ * taken by one that has not ended), "VersionMismatch" (see pd_worker_options.version),
+ * "NonDeterminism" (a turn differs from history), "Forbidden" (the determinism guard; see guard),
+ * "ActivityNotFound",
  * "EntityNotFound" and "OrchestratorNotFound" (no function of that name in the worker),
  * "OperationNotFound" (no row of that name in an entity's table), "BadInput" (pd_read found another
  * shape), "BadPayload" (a value that JSON cannot hold, or above the limit), "Misuse" (a call used

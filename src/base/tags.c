@@ -124,6 +124,16 @@ struct text tags_merge(struct arena *arena, struct text over, struct text under)
     return tags_pack(arena, all, count);
 }
 
+struct text tags_without(struct arena *arena, struct text tags, struct text key)
+{
+    size_t count = 0;
+    struct tag *kept = arena_alloc_raw(arena, (tags_count(tags) + 1) * sizeof *kept);
+    for (size_t cursor = 0; tags_next(tags, &cursor, &kept[count]);) {
+        count += !text_equal(kept[count].key, key);
+    }
+    return tags_pack(arena, kept, count);
+}
+
 static bool is_plain(struct text text)
 {
     for (size_t i = 0; i < text.size; i++) {

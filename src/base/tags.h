@@ -33,6 +33,9 @@ struct text tags_pack(struct arena *arena, const struct tag *tags, size_t count)
 /* All of both; of a key in both, the value of `over`. */
 struct text tags_merge(struct arena *arena, struct text over, struct text under);
 
+/* But for that key. */
+struct text tags_without(struct arena *arena, struct text tags, struct text key);
+
 /* UTF-8 without control characters; the key is not empty. */
 bool tag_is_valid(const struct tag *tag);
 

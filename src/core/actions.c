@@ -19,7 +19,8 @@ void core_write_event(struct core *core, const struct event *event)
 
 static void schedule(struct core *core, struct instance *instance, const struct event *event)
 {
-    steps_open(&instance->steps, (struct step){ .id = event->id, .kind = STEP_TASK });
+    steps_open(&instance->steps,
+               (struct step){ .id = event->id, .kind = STEP_TASK, .asked_at = event->at });
     activity_dispatch(core, activity_new(core, instance, event, TEXT_ABSENT));
 }
 
@@ -32,7 +33,9 @@ static void set_timer(struct core *core, struct instance *instance, const struct
 
 static void start_child(struct core *core, struct instance *instance, const struct event *event)
 {
-    steps_open_child(&instance->steps, event->id, event->instance_id);
+    if (!event_is_forgotten_child(event)) {
+        steps_open_child(&instance->steps, event->id, event->instance_id);
+    }
     letter_start_child(core, MESSAGE_CHILD_START, instance, event);
 }
 
@@ -74,6 +77,15 @@ static void cancel(struct core *core, struct instance *instance, const struct ev
     case STEP_SECTION: unreachable_state("cannot be cancelled");
     case STEP_DEAD: unreachable_state("steps_get finds living ones");
     }
+}
+
+const struct failure *action_failure(const struct action *action)
+{
+    static const struct failure unsaid = {
+        .type = TEXT_INIT("OrchestrationFailed"),
+        .message = TEXT_INIT("the orchestrator failed without a word"),
+    };
+    return action->outcome == RUN_FAILED && action->failure == NULL ? &unsaid : action->failure;
 }
 
 void action_carry_out(struct core *core, time_us now, struct instance *instance,
@@ -127,7 +139,7 @@ void action_carry_out(struct core *core, time_us now, struct instance *instance,
     case ACTION_COMPLETE:
         event.kind = EVENT_EXECUTION_COMPLETED;
         event.outcome = action->outcome;
-        event.failure = action->failure;
+        event.failure = action_failure(action);
         break;
     case ACTION_CALL_ENTITY:
     case ACTION_SIGNAL_ENTITY:

@@ -45,6 +45,7 @@ static const struct event_extra *put_extra(char **at, struct event_extra *to,
     *to = (struct event_extra){ .limits = extra->limits };
     to->tags = put(at, extra->tags);
     to->progress = put(at, progress);
+    to->trace = put(at, extra->trace);
     return to;
 }
 
@@ -57,7 +58,7 @@ static size_t aligned(size_t size)
 struct activity *activity_new(struct core *core, const struct instance *instance,
                               const struct event *scheduled, struct text progress)
 {
-    enum { NULS = 8 };
+    enum { NULS = 9 };
     struct text owner_version =
         text_is_present(scheduled->version) ? TEXT_ABSENT : instance->version;
     const struct event_extra *extra = scheduled->extra != NULL ? scheduled->extra : &no_extra;
@@ -71,7 +72,7 @@ struct activity *activity_new(struct core *core, const struct instance *instance
     size_t room_at =
         aligned(head + instance->id.size + instance->execution_id.size + scheduled->name.size +
                 scheduled->version.size + scheduled->payload.size + extra->tags.size +
-                progress.size + owner_version.size + NULS);
+                progress.size + extra->trace.size + owner_version.size + NULS);
     size_t size = room_at + (is_lean ? 0 : core->activity_room);
     struct activity *activity = take(core, size, is_lean);
     if (activity == NULL) {

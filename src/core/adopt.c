@@ -95,14 +95,17 @@ static void ask_again(struct core *core, struct instance *instance, const struct
     if (!steps_get(&instance->steps, event->id, &step)) {
         return;
     }
-    if (event->kind == EVENT_TASK_SCHEDULED && step.kind == STEP_TASK) {
+    if (event->kind == EVENT_TASK_SCHEDULED && step.kind == STEP_TASK &&
+        step.asked_at == event->at) {
         activity_dispatch(core, activity_new(core, instance, event, TEXT_ABSENT));
         core->has_unwanted = true; /* soon, when the result of before comes after all */
-    } else if (event->kind == EVENT_TIMER_CREATED && step.kind == STEP_TIMER) {
+    } else if (event->kind == EVENT_TIMER_CREATED && step.kind == STEP_TIMER &&
+               step.due == event->fire_at) {
         timers_set(core, instance, event->id, event->fire_at);
     } else if (event->kind == EVENT_CHILD_CREATED && step.kind == STEP_CHILD) {
         letter_start_child(core, MESSAGE_CHILD_ENSURE, instance, event);
-    } else if (event->kind == EVENT_ENTITY_CALLED && step.kind == STEP_CALL) {
+    } else if (event->kind == EVENT_ENTITY_CALLED && step.kind == STEP_CALL &&
+               step.asked_at == event->at) {
         struct event called = *event;
         called.instance_id = entity_id_folded(core, event->instance_id); /* others may not have */
         entity_call(core, instance, &called);

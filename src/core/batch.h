@@ -157,7 +157,7 @@ struct activity {
     struct text instance_id, execution_id, name, version, input;
     /* Its instance's version, where it has none itself: workers are matched by it. Else absent. */
     struct text owner_version;
-    const struct event_extra *extra; /* tags, progress and limits; NULL: none of them */
+    const struct event_extra *extra; /* tags, progress, limits, trace; NULL: none of them */
     uint64_t epoch;                  /* of the partition's owner */
     size_t size;                     /* of the block */
     unsigned partition;

@@ -150,7 +150,7 @@ size_t core_resident_count(const struct core *core);
 struct start_command {
     struct text id, name, version, input;
     struct text execution_id;        /* absent: core makes one */
-    const struct event_extra *extra; /* tags and parent; NULL: none */
+    const struct event_extra *extra; /* tags, parent, trace; NULL: none */
     time_us starts_at;               /* not before; 0, or not after now: at once */
     unsigned replaces;               /* set of states in which an instance of this id gives way */
     uint64_t replaces_row; /* an ended instance of this id in the store, not resident; 0: none */

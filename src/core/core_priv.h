@@ -59,8 +59,9 @@ struct step {
     int32_t id;
     enum step_kind kind;
     union {
-        time_us due;             /* STEP_TIMER */
-        char *child;             /* STEP_CHILD: its id, on the heap */
+        time_us due;      /* STEP_TIMER */
+        time_us asked_at; /* STEP_TASK, STEP_CALL: of the event, another of the same id was */
+        char *child;      /* STEP_CHILD: its id, on the heap */
         struct section *section; /* STEP_LOCK, STEP_SECTION: on the heap */
     };
 };
@@ -79,7 +80,7 @@ struct steps {
 
 void steps_init(struct steps *steps);
 void steps_done(struct steps *steps);                       /* empty again */
-bool steps_may_open(const struct steps *steps, int32_t id); /* false: it is here, or was just now */
+bool steps_may_open(const struct steps *steps, int32_t id); /* false: one of the id is open */
 void steps_open(struct steps *steps, struct step step);
 void steps_open_child(struct steps *steps, int32_t id, struct text child);
 bool steps_get(const struct steps *steps, int32_t id, struct step *ret); /* of any kind */
@@ -235,7 +236,7 @@ struct instance {
     struct text id, execution_id; /* in the same block; of a later execution in `renewed` */
     /* What is seldom looked at. */
     struct text name, version;       /* likewise */
-    const struct event_extra *extra; /* likewise: tags and parent; NULL: neither */
+    const struct event_extra *extra; /* likewise: tags, parent, trace; NULL: none */
     char *renewed;                   /* on the heap; NULL: its first execution */
     struct note *notes;              /* of open activities */
     struct note *quarantine;         /* the encoded failure for which it is suspended, or NULL */
@@ -244,7 +245,7 @@ struct instance {
 /* What an instance is told by. Is copied. */
 struct identity {
     struct text id, execution_id, name, version;
-    const struct event_extra *extra; /* tags and parent; NULL: neither */
+    const struct event_extra *extra; /* tags, parent, trace; NULL: none */
 };
 
 struct instance *instance_new(uint64_t row, const struct identity *identity); /* or NULL */
@@ -314,6 +315,8 @@ void turn_void(struct core *core, struct instance *instance);
 /* Writes the action as an event into `scratch`, and sees to its effect: actions.c. */
 void action_carry_out(struct core *core, time_us now, struct instance *instance,
                       const struct action *action);
+/* Of an ACTION_COMPLETE: a failure always has something to say. */
+const struct failure *action_failure(const struct action *action);
 /* One event more into `scratch`. */
 void core_write_event(struct core *core, const struct event *event);
 
@@ -427,6 +430,8 @@ struct letter *letter_send(struct core *core, enum message_kind kind, struct tex
 /* To the child of a CHILD_CREATED: MESSAGE_CHILD_START or MESSAGE_CHILD_ENSURE. */
 void letter_start_child(struct core *core, enum message_kind kind, const struct instance *parent,
                         const struct event *created);
+/* A CHILD_CREATED of one that is nobody's child: it has no parent, and the step is not open. */
+bool event_is_forgotten_child(const struct event *created);
 /* With its own children. */
 void letter_terminate_child(struct core *core, const struct instance *parent, const char *child,
                             struct text output);

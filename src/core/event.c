@@ -34,7 +34,8 @@ enum event_role event_role(enum event_kind kind)
 {
     switch (kind) {
     case EVENT_ORCHESTRATOR_STARTED:
-    case EVENT_ORCHESTRATOR_COMPLETED: return ROLE_MARK;
+    case EVENT_ORCHESTRATOR_COMPLETED:
+    case EVENT_TRACE_NOTED: return ROLE_MARK;
     case EVENT_EXECUTION_STARTED:
     case EVENT_TASK_COMPLETED:
     case EVENT_TASK_FAILED:
@@ -59,8 +60,7 @@ enum event_role event_role(enum event_kind kind)
     case EVENT_ENTITY_CALLED:
     case EVENT_LOCK_REQUESTED:
     case EVENT_UNLOCK_SENT:
-    case EVENT_SIGNAL_CANCELLED:
-    case EVENT_TRACE_NOTED: return ROLE_ASKED;
+    case EVENT_SIGNAL_CANCELLED: return ROLE_ASKED;
     case EVENT_EXECUTION_COMPLETED:
     case EVENT_EXECUTION_TERMINATED: return ROLE_END;
     }

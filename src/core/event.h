@@ -63,7 +63,7 @@ const char *event_kind_name(enum event_kind kind);
 
 /* What an event is to its turn. */
 enum event_role {
-    ROLE_MARK,  /* where the turn begins or ends */
+    ROLE_MARK,  /* where the turn begins or ends, or a word beside it: nobody's code sees it */
     ROLE_INPUT, /* came in: what a turn begins with, and what may wait for one */
     ROLE_ASKED, /* the code asked for it; a kind that is unknown counts as such */
     ROLE_END,   /* of the execution */

@@ -28,7 +28,7 @@ static size_t extra_size(const struct event_extra *extra)
     return extra == NULL ? 0
                          : sizeof *extra + extra->tags.size + extra->parent_id.size +
                                extra->parent_execution_id.size + extra->parent_name.size +
-                               extra->parent_version.size;
+                               extra->parent_version.size + extra->trace.size;
 }
 
 static struct text put(char **at, struct text text)
@@ -44,13 +44,14 @@ static struct text put(char **at, struct text text)
     return text_make(to, text.size);
 }
 
-/* Tags and parent, which stay through all executions. */
+/* Tags, parent and trace, which stay through all executions. */
 static const struct event_extra *put_extra(char **at, const struct event_extra *extra)
 {
     struct event_extra *copy = (struct event_extra *)(void *)*at;
     *at += sizeof *copy;
     *copy = (struct event_extra){
         .tags = put(at, extra->tags),
+        .trace = put(at, extra->trace),
         .has_parent = extra->has_parent,
         .parent_step = extra->parent_step,
         .parent_id = put(at, extra->parent_id),

@@ -11,6 +11,7 @@
  */
 #include "base/assert.h"
 #include "base/memory.h"
+#include "base/tags.h"
 #include "core/core_priv.h"
 
 struct letter *letter_send(struct core *core, enum message_kind kind, struct text instance_id,
@@ -66,18 +67,47 @@ void core_drop_letter(struct core *core)
 
 /* ---- between parents and children ---- */
 
+/* The tag says something of the one child that it was given to. */
+static const struct text forgotten = TEXT_INIT("FireAndForget");
+
+bool event_is_forgotten_child(const struct event *created)
+{
+    struct text value;
+    return created->extra != NULL && tags_find(created->extra->tags, forgotten, &value);
+}
+
+/* Its own over those of its parent. */
+static struct text tags_of_child(struct arena *arena, const struct instance *parent,
+                                 const struct event *created)
+{
+    struct text own = created->extra != NULL ? created->extra->tags : TEXT_ABSENT;
+    struct text tags = parent->extra != NULL ? parent->extra->tags : TEXT_ABSENT;
+    struct text value;
+    if (!text_is_present(tags)) {
+        return own;
+    }
+    if (tags_find(tags, forgotten, &value)) {
+        tags = tags_without(arena, tags, forgotten);
+    }
+    return tags_merge(arena, own, tags);
+}
+
 void letter_start_child(struct core *core, enum message_kind kind, const struct instance *parent,
                         const struct event *created)
 {
+    bool is_forgotten = event_is_forgotten_child(created);
     struct event_extra extra = {
-        .tags = created->extra != NULL ? created->extra->tags : TEXT_ABSENT,
-        .has_parent = true,
-        .parent_step = created->id,
-        .parent_id = parent->id,
-        .parent_execution_id = parent->execution_id,
-        .parent_name = parent->name,
-        .parent_version = parent->version,
+        .tags = tags_of_child(&core_open_batch(core)->arena, parent, created),
+        .trace = created->extra != NULL ? created->extra->trace : TEXT_ABSENT,
     };
+    if (!is_forgotten) {
+        extra.has_parent = true;
+        extra.parent_step = created->id;
+        extra.parent_id = parent->id;
+        extra.parent_execution_id = parent->execution_id;
+        extra.parent_name = parent->name;
+        extra.parent_version = parent->version;
+    }
     struct event started = {
         .kind = EVENT_EXECUTION_STARTED,
         .id = EVENT_NO_ID,
@@ -89,7 +119,11 @@ void letter_start_child(struct core *core, enum message_kind kind, const struct 
         .instance_id = created->instance_id,
         .extra = &extra,
     };
-    letter_send(core, kind, created->instance_id, TEXT_ABSENT, &started);
+    struct letter *letter = letter_send(core, kind, created->instance_id, TEXT_ABSENT, &started);
+    if (is_forgotten) { /* nobody hears whether the id was free */
+        letter->kind = MESSAGE_START;
+        letter->flags = STATES_ENDED;
+    }
 }
 
 void letter_terminate_child(struct core *core, const struct instance *parent, const char *child,
@@ -114,7 +148,7 @@ static void describe_termination(struct core *core, const struct instance_record
     struct arena *arena = &core_open_batch(core)->arena;
     bool has_reason = text_is_present(record->output);
     *ret = (struct failure){
-        .type = TEXT("InstanceTerminated"),
+        .type = TEXT("OrchestrationTerminated"),
         .message = text_of(arena_printf(arena, "instance '%.*s' was terminated%s%.*s",
                                         TEXT_ARGS(record->id), has_reason ? ": " : "",
                                         TEXT_ARGS(record->output))),

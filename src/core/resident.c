@@ -34,14 +34,17 @@ void resident_fold(struct instance *instance, const struct event *event)
     }
     switch (event->kind) {
     case EVENT_TASK_SCHEDULED:
-        steps_open(&instance->steps, (struct step){ .id = event->id, .kind = STEP_TASK });
+        steps_open(&instance->steps,
+                   (struct step){ .id = event->id, .kind = STEP_TASK, .asked_at = event->at });
         break;
     case EVENT_TIMER_CREATED:
         steps_open(&instance->steps,
                    (struct step){ .id = event->id, .kind = STEP_TIMER, .due = event->fire_at });
         break;
     case EVENT_CHILD_CREATED:
-        steps_open_child(&instance->steps, event->id, event->instance_id);
+        if (!event_is_forgotten_child(event)) {
+            steps_open_child(&instance->steps, event->id, event->instance_id);
+        }
         break;
     case EVENT_TASK_COMPLETED:
     case EVENT_TASK_FAILED: close_step(instance, event->ref, STEP_TASK); break;
@@ -55,7 +58,8 @@ void resident_fold(struct instance *instance, const struct event *event)
         }
         break;
     case EVENT_ENTITY_CALLED:
-        steps_open(&instance->steps, (struct step){ .id = event->id, .kind = STEP_CALL });
+        steps_open(&instance->steps,
+                   (struct step){ .id = event->id, .kind = STEP_CALL, .asked_at = event->at });
         break;
     case EVENT_ENTITY_FAILED:
         if (!steps_close_section(&instance->steps, event->ref, STEP_LOCK)) {
@@ -110,7 +114,8 @@ static void dispatch_open(struct core *core, struct instance *instance, const st
     for (size_t i = 0; i < count && instance->steps.tasks != 0; i++) {
         const struct event *event = &history[i];
         if (event->kind == EVENT_TASK_SCHEDULED &&
-            steps_find(&instance->steps, event->id, STEP_TASK, &step)) {
+            steps_find(&instance->steps, event->id, STEP_TASK, &step) &&
+            step.asked_at == event->at) {
             struct text progress = note_find(instance, event->id);
             activity_dispatch(core, activity_new(core, instance, event, progress));
             core->has_unwanted = true; /* soon, when the result of before comes after all */
@@ -135,6 +140,9 @@ static const struct event *find_start(const struct instance_image *image)
 static struct instance *make(const struct instance_record *record, const struct event *start)
 {
     struct event_extra extra = { .tags = record->tags };
+    if (start != NULL && start->extra != NULL) {
+        extra.trace = start->extra->trace;
+    }
     if (text_is_present(record->parent_id)) {
         extra.has_parent = true;
         extra.parent_step = record->parent_step;
@@ -150,7 +158,9 @@ static struct instance *make(const struct instance_record *record, const struct 
         .execution_id = record->execution_id,
         .name = record->name,
         .version = record->version,
-        .extra = extra.has_parent || text_is_present(extra.tags) ? &extra : NULL,
+        .extra = extra.has_parent || text_is_present(extra.tags) || text_is_present(extra.trace)
+                     ? &extra
+                     : NULL,
     };
     return instance_new(record->row, &identity);
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "core/core_priv.h"
 
 /* ---- what an event is to its turn ------------------------------------------------------------ */
 
@@ -294,48 +295,43 @@ struct child {
 };
 
 struct children {
-    struct child *at; /* ascending by step, as they were asked for */
+    struct child *at; /* as they were asked for */
     size_t count;
+    struct map64 open; /* by step */
 };
 
-static void close_child(struct children *children, const struct event *event)
+static void look_at(struct children *children, const struct event *event, size_t turn, size_t at)
 {
-    if (event->kind != EVENT_CHILD_COMPLETED && event->kind != EVENT_CHILD_FAILED &&
-        event->kind != EVENT_STEP_CANCELLED) {
-        return;
-    }
-    size_t low = 0;
-    size_t high = children->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (children->at[middle].step < event->ref) {
-            low = middle + 1;
-        } else {
-            high = middle;
+    if (event->kind == EVENT_CHILD_CREATED && !event_is_forgotten_child(event)) {
+        struct child *child = &children->at[children->count++];
+        *child = (struct child){ turn, at, event->id, false };
+        map64_put(&children->open, (uint32_t)event->id, child);
+    } else if (event->kind == EVENT_CHILD_COMPLETED || event->kind == EVENT_CHILD_FAILED ||
+               event->kind == EVENT_STEP_CANCELLED) {
+        struct child *child = map64_remove(&children->open, (uint32_t)event->ref);
+        if (child != NULL) {
+            child->is_closed = true;
         }
-    }
-    if (low < children->count && children->at[low].step == event->ref) {
-        children->at[low].is_closed = true;
     }
 }
 
-static struct children children_of(const struct turn_events *turns, size_t turn_count,
-                                   struct arena *arena)
+static struct children children_of(const struct adoption *adoption, struct arena *arena)
 {
     size_t count = 0;
-    for (size_t i = 0; i < turn_count; i++) {
-        for (size_t j = 0; j < turns[i].count; j++) {
-            count += turns[i].events[j].kind == EVENT_CHILD_CREATED;
+    for (size_t i = 0; i < adoption->turn_count; i++) {
+        for (size_t j = 0; j < adoption->turns[i].count; j++) {
+            count += adoption->turns[i].events[j].kind == EVENT_CHILD_CREATED;
         }
     }
-    struct children children = { arena_alloc_raw(arena, count * sizeof(struct child)), 0 };
-    for (size_t i = 0; children.count < count; i++) {
-        for (size_t j = 0; j < turns[i].count; j++) {
-            const struct event *event = &turns[i].events[j];
-            if (event->kind == EVENT_CHILD_CREATED) {
-                children.at[children.count++] = (struct child){ i, j, event->id, false };
-            }
+    struct children children = { .at = arena_alloc_raw(arena, count * sizeof(struct child)) };
+    map64_init(&children.open);
+    for (size_t i = 0; count != 0 && i < adoption->turn_count; i++) {
+        for (size_t j = 0; j < adoption->turns[i].count; j++) {
+            look_at(&children, &adoption->turns[i].events[j], i, j);
         }
+    }
+    for (size_t i = 0; i < adoption->waiting_count; i++) {
+        look_at(&children, &adoption->waiting[i], 0, 0);
     }
     return children;
 }
@@ -368,22 +364,11 @@ static void rename_open(struct adoption *adoption, const struct children *childr
 /* Two instances cannot have the same child: the ones that are open become others. */
 static void rename_children(struct adoption *adoption, struct arena *arena)
 {
-    struct children children = children_of(adoption->turns, adoption->turn_count, arena);
-    for (size_t i = 0; children.count != 0 && i < adoption->turn_count; i++) {
-        for (size_t j = 0; j < adoption->turns[i].count; j++) {
-            close_child(&children, &adoption->turns[i].events[j]);
-        }
-    }
-    bool has_open = false;
-    for (size_t i = 0; i < adoption->waiting_count; i++) {
-        close_child(&children, &adoption->waiting[i]);
-    }
-    for (size_t i = 0; i < children.count; i++) {
-        has_open = has_open || !children.at[i].is_closed;
-    }
-    if (has_open) {
+    struct children children = children_of(adoption, arena);
+    if (map64_count(&children.open) != 0) {
         rename_open(adoption, &children, arena);
     }
+    map64_done(&children.open);
 }
 
 pd_status rewrite_fork(const struct instance_record *record, const struct turn_events *turns,

@@ -8,7 +8,7 @@
  * completions of steps that are not there, times that go backwards.
  */
 #include "base/error.h"
-#include "base/map.h"
+#include "core/core_priv.h"
 #include "core/rewrite.h"
 
 static bool is_step(const struct event *event)
@@ -18,75 +18,43 @@ static bool is_step(const struct event *event)
            event->kind == EVENT_LOCK_REQUESTED;
 }
 
-/* Of all steps, in order, until `take` says no. */
-static bool each_step(const struct adoption *adoption, bool (*take)(void *seen, int32_t step),
-                      void *seen)
+/* A step of a number is open once at a time: found out by what folds the history in the end. */
+static bool are_open_once(const struct turn_events *turns, size_t turn_count)
 {
-    for (size_t i = 0; i < adoption->turn_count; i++) {
-        for (size_t j = 0; j < adoption->turns[i].count; j++) {
-            const struct event *event = &adoption->turns[i].events[j];
-            if (is_step(event) && !take(seen, event->id)) {
-                return false;
+    struct instance instance = { 0 };
+    steps_init(&instance.steps);
+    bool all = true;
+    for (size_t i = 0; i < turn_count && all; i++) {
+        for (size_t j = 0; j < turns[i].count && all; j++) {
+            const struct event *event = &turns[i].events[j];
+            all = !is_step(event) || steps_may_open(&instance.steps, event->id);
+            if (all) {
+                resident_fold(&instance, event);
             }
         }
     }
-    return true;
+    steps_done(&instance.steps);
+    return all;
 }
 
-static bool is_above(void *seen, int32_t step)
+/* Nearly always each step is above those before, and nothing needs to be kept. */
+static bool are_steps_sound(const struct turn_events *turns, size_t turn_count)
 {
-    int32_t *highest = seen;
-    bool is_new = step > *highest;
-    *highest = step;
-    return is_new;
-}
-
-static bool is_below(void *seen, int32_t step)
-{
-    const int32_t *most = seen;
-    return step < *most;
-}
-
-static bool is_not_below(void *seen, int32_t step)
-{
-    const int32_t *least = seen;
-    return step >= *least;
-}
-
-static bool is_new(void *seen, int32_t step)
-{
-    struct map64 *steps = seen;
-    if (map64_find(steps, (uint64_t)step) != NULL) {
-        return false;
+    int64_t highest = INT64_MIN;
+    bool is_ascending = true;
+    for (size_t i = 0; i < turn_count; i++) {
+        for (size_t j = 0; j < turns[i].count; j++) {
+            const struct event *event = &turns[i].events[j];
+            if (is_step(event)) {
+                if (event->id == EVENT_NO_ID) {
+                    return false;
+                }
+                is_ascending = is_ascending && event->id > highest;
+                highest = event->id;
+            }
+        }
     }
-    map64_put(steps, (uint64_t)step, steps);
-    return true;
-}
-
-/* A step is asked for once. Nearly always each is above those before, and nothing is kept. */
-static bool are_different(const struct adoption *adoption)
-{
-    int32_t highest = EVENT_NO_ID;
-    if (each_step(adoption, is_above, &highest)) {
-        return true;
-    }
-    struct map64 steps;
-    map64_init(&steps);
-    bool all_new = each_step(adoption, is_new, &steps);
-    map64_done(&steps);
-    return all_new;
-}
-
-/* Steps are numbered without gaps, so there are more events than that. Whoever replays takes a step
- * with a higher number for none, and asks for another one of that number. */
-static bool are_dense(const struct adoption *adoption)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < adoption->turn_count; i++) {
-        count += adoption->turns[i].count;
-    }
-    int32_t most = count <= INT32_MAX ? (int32_t)count : INT32_MAX;
-    return each_step(adoption, is_below, &most);
+    return is_ascending || are_open_once(turns, turn_count);
 }
 
 static bool has_negative_limit(const struct event *event)
@@ -112,9 +80,6 @@ static const char *flaw_of_event(const struct event *event, size_t turn, size_t 
     }
     if ((event->kind == EVENT_EXECUTION_STARTED) != (turn == 0 && at == 1)) {
         return "ExecutionStarted is the second event, and there is one";
-    }
-    if (is_step(event) && event->id < 0) {
-        return "a step has no number";
     }
     if (event->fire_at == INT64_MIN) {
         return "something is due before all times"; /* where no store looks for timers (S5) */
@@ -225,11 +190,8 @@ pd_status rewrite_check_past(const struct adoption *adoption, pd_error *err)
     if (flaw == NULL) {
         flaw = flaw_of_waiting(adoption);
     }
-    if (flaw == NULL && !are_different(adoption)) {
-        flaw = "two steps have one number";
-    }
-    if (flaw == NULL && !are_dense(adoption)) {
-        flaw = "steps are missing before another one";
+    if (flaw == NULL && !are_steps_sound(adoption->turns, adoption->turn_count)) {
+        flaw = "a step has no number, or two that are open have one";
     }
     return flaw == NULL ? PD_OK : refuse(adoption, flaw, turn, err);
 }
@@ -250,7 +212,6 @@ static const char *flaw_of_image(const struct instance_image *image)
 {
     bool has_turns = image->turn_count != 0;
     struct turn_events all = { image->history, image->history_count };
-    struct adoption adoption = { .record = image->record, .turns = &all, .turn_count = 1 };
     if (has_turns != (image->history_count != 0) ||
         (has_turns && image->record->state == RUN_PENDING)) {
         return "it has had turns and not begun, or begun without one";
@@ -272,10 +233,7 @@ static const char *flaw_of_image(const struct instance_image *image)
             return "something waits that cannot come in";
         }
     }
-    int32_t none = 0;
-    return each_step(&adoption, is_not_below, &none) && are_different(&adoption)
-               ? NULL
-               : "two steps have one number, or one has none";
+    return are_steps_sound(&all, 1) ? NULL : "a step has no number, or two that are open have one";
 }
 
 pd_status rewrite_check_image(const struct instance_image *image, pd_error *err)

@@ -229,7 +229,8 @@ void entity_ask(struct core *core, struct instance *instance, const struct actio
     switch (action->kind) {
     case ACTION_CALL_ENTITY:
         event->kind = EVENT_ENTITY_CALLED;
-        steps_open(&instance->steps, (struct step){ .id = event->id, .kind = STEP_CALL });
+        steps_open(&instance->steps,
+                   (struct step){ .id = event->id, .kind = STEP_CALL, .asked_at = event->at });
         entity_call(core, instance, event);
         break;
     case ACTION_SIGNAL_ENTITY:

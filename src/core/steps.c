@@ -7,7 +7,7 @@
  * any order costs n log n comparisons and moves each entry a bounded number of times.
  *
  *   O1  Ids are ascending and different. Steps are nearly always opened in that order; one that is
- *       not is inserted where it belongs.
+ *       not is inserted where it belongs, or takes the place of a dead one of its id.
  *   O2  At most half of the entries are dead, except while they are few enough to lie inline.
  *   O3  Up to STEPS_INLINE entries need no memory of their own.
  */
@@ -104,12 +104,34 @@ bool steps_may_open(const struct steps *steps, int32_t id)
     if (steps->used == 0 || at[steps->used - 1].id < id) {
         return true;
     }
-    return at[lower_bound(steps, id)].id != id;
+    uint32_t place = lower_bound(steps, id);
+    return at[place].id != id || at[place].kind == STEP_DEAD;
+}
+
+/* One of the id was open before, and is here still. */
+static bool revive(struct steps *steps, struct step step)
+{
+    struct step *at = entries(steps);
+    if (steps->used == 0 || at[steps->used - 1].id < step.id) {
+        return false;
+    }
+    uint32_t place = lower_bound(steps, step.id);
+    if (at[place].id != step.id) {
+        return false;
+    }
+    assert_that(at[place].kind == STEP_DEAD); /* it is open once at a time */
+    at[place] = step;
+    steps->dead--;
+    return true;
 }
 
 void steps_open(struct steps *steps, struct step step)
 {
     assert_that(step.kind != STEP_DEAD);
+    steps->tasks += step.kind == STEP_TASK;
+    if (revive(steps, step)) {
+        return;
+    }
     if (steps->used == steps->room) {
         make_room(steps);
     }
@@ -117,12 +139,10 @@ void steps_open(struct steps *steps, struct step step)
     uint32_t place = steps->used;
     if (place != 0 && at[place - 1].id >= step.id) {
         place = lower_bound(steps, step.id);
-        assert_that(at[place].id != step.id); /* a step is asked for once */
         memmove(&at[place + 1], &at[place], (steps->used - place) * sizeof *at);
     }
     at[place] = step;
     steps->used++;
-    steps->tasks += step.kind == STEP_TASK;
 }
 
 void steps_open_child(struct steps *steps, int32_t id, struct text child)

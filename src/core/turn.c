@@ -15,6 +15,7 @@
  * Ending a turn writes its one history row at once, encoded: ORCHESTRATOR_STARTED, the events
  * taken, and those that record what was asked for. Nothing of it is kept but the open steps.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -329,11 +330,12 @@ static void end_execution(struct core *core, time_us now, struct instance *insta
 {
     if (action->kind == ACTION_CONTINUE_AS_NEW) {
         instance_renew(core, now, instance, action);
-    } else if (action->outcome == RUN_COMPLETED) {
-        instance_end(core, instance, INSTANCE_COMPLETED, action->payload, NULL);
+    } else if (action->outcome == RUN_FAILED) {
+        instance_end(core, instance, INSTANCE_FAILED, action->payload, action_failure(action));
     } else {
-        assert_that(action->outcome == RUN_FAILED);
-        instance_end(core, instance, INSTANCE_FAILED, TEXT_ABSENT, action->failure);
+        bool is_completed = action->outcome == RUN_COMPLETED;
+        instance_end(core, instance, is_completed ? INSTANCE_COMPLETED : INSTANCE_TERMINATED,
+                     action->payload, NULL);
     }
 }
 
@@ -344,24 +346,72 @@ static bool asks_for_step(const struct action *action)
            action->kind == ACTION_LOCK;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    int32_t left = *(const int32_t *)a, right = *(const int32_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* Of those that ask for a step, in whichever order they do. */
+static bool are_different(const struct turn_result *result)
+{
+    int32_t *ids = mem_alloc_raw(result->action_count * sizeof *ids);
+    size_t count = 0;
+    for (size_t i = 0; i < result->action_count; i++) {
+        if (asks_for_step(&result->actions[i])) {
+            ids[count++] = result->actions[i].id;
+        }
+    }
+    qsort(ids, count, sizeof *ids, compare_ids);
+    bool all = true;
+    for (size_t i = 1; i < count && all; i++) {
+        all = ids[i - 1] != ids[i];
+    }
+    mem_free(ids);
+    return all;
+}
+
+static bool is_sound(const struct action *action)
+{
+    switch (action->kind) {
+    case ACTION_START: return false;
+    case ACTION_LOCK: return section_may_lock(action->extra);
+    case ACTION_COMPLETE: return run_state_is_final(action->outcome);
+    case ACTION_SCHEDULE_TASK:
+    case ACTION_CREATE_TIMER:
+    case ACTION_START_CHILD:
+    case ACTION_SEND_EVENT:
+    case ACTION_CALL_ENTITY:
+    case ACTION_SIGNAL_ENTITY:
+    case ACTION_CANCEL_SIGNAL:
+    case ACTION_UNLOCK:
+    case ACTION_CANCEL:
+    case ACTION_MARK_CHANGE:
+    case ACTION_NOTE_TRACE:
+    case ACTION_CONTINUE_AS_NEW: break;
+    }
+    return true;
+}
+
 bool core_takes_result(struct core *core, const struct turn *turn, const struct turn_result *result)
 {
     const struct instance *instance = turn_instance(core, turn);
-    int32_t before = EVENT_NO_ID;
+    bool is_ascending = true;
+    int32_t before = INT32_MIN;
     for (size_t i = 0; i < result->action_count; i++) {
         const struct action *action = &result->actions[i];
         if (asks_for_step(action)) {
-            if (action->id <= before || !steps_may_open(&instance->steps, action->id)) {
+            if (action->id == EVENT_NO_ID || !steps_may_open(&instance->steps, action->id)) {
                 return false;
             }
+            is_ascending = is_ascending && (action->id > before || before == INT32_MIN);
             before = action->id;
         }
-        if (action->kind == ACTION_START ||
-            (action->kind == ACTION_LOCK && !section_may_lock(action->extra))) {
+        if (!is_sound(action)) {
             return false;
         }
     }
-    return true;
+    return is_ascending || are_different(result);
 }
 
 struct text core_end_turn(struct core *core, time_us now, const struct turn *turn,
@@ -374,6 +424,8 @@ struct text core_end_turn(struct core *core, time_us now, const struct turn *tur
     }
     core_touch(core, instance);
     size_t consumed = turn->event_count - 1;
+    /* Workers elsewhere make ids of "now" in milliseconds, from the first again in each execution. */
+    time_us next_at = instance->turn->is_away ? time_add(instance->turn->began_at, TIME_MS) : 0;
     const struct action *end = write_turn(core, now, instance, turn, result, &row);
     if (text_is_present(result->custom_status)) {
         set_status(core, instance, result->custom_status);
@@ -387,6 +439,9 @@ struct text core_end_turn(struct core *core, time_us now, const struct turn *tur
     turn_close(core, instance);
     instance_consume(core, instance, consumed);
     if (end != NULL) {
+        if (end->kind == ACTION_CONTINUE_AS_NEW && instance->last_at < next_at) {
+            instance->last_at = next_at;
+        }
         end_execution(core, now, instance, end);
     }
     turn_want(core, instance);

@@ -189,7 +189,7 @@ static pd_status start_child(struct delivery *d)
         char message[128];
         (void)snprintf(message, sizeof message, "the ID is taken by an instance that is %s",
                        run_state_name(d->found.state));
-        fail_child(d, TEXT("InstanceExists"), message);
+        fail_child(d, TEXT("OrchestrationAlreadyExists"), message);
     }
     return PD_OK;
 }

@@ -33,7 +33,7 @@ static void fail_turn(struct partition *partition, const struct turn *turn, stru
         .is_final = true,
     };
     *action = (struct action){
-        .kind = ACTION_COMPLETE, .id = INT32_MAX, .outcome = RUN_FAILED, .failure = failure
+        .kind = ACTION_COMPLETE, .id = EVENT_NO_ID, .outcome = RUN_FAILED, .failure = failure
     };
     *ret = (struct turn_result){ .actions = action, .action_count = 1 };
     turns_forget(partition, turn->row);

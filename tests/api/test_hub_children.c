@@ -147,7 +147,7 @@ static void a_terminated_child_fails_its_parent(void **state)
     kit_expect(pd_hub_terminate(kit->hub, "c", "why not", false, &err), PD_OK, &err, "end");
     pd_instance *parent = kit_wait(kit, "p");
     assert_int_equal(pd_instance_state(parent), PD_RUN_FAILED);
-    assert_string_equal(pd_instance_failure(parent)->cause->type, "InstanceTerminated");
+    assert_string_equal(pd_instance_failure(parent)->cause->type, "OrchestrationTerminated");
     pd_instance_free(parent);
 }
 

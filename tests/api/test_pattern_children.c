@@ -251,13 +251,13 @@ static void an_id_that_is_taken_fails_the_call_until_its_instance_has_ended(void
     kit_start(kit, "Waits", PD_NULL, "other", NULL);
     kit_await_state(kit, "other", PD_RUN_RUNNING);
     kit_start(kit, "Taken", PD_VAL("other"), "p", NULL);
-    kit_assert_ends(kit, "p", PD_RUN_COMPLETED, "\"InstanceExists\"");
+    kit_assert_ends(kit, "p", PD_RUN_COMPLETED, "\"OrchestrationAlreadyExists\"");
     kit_raise(kit, "other", "go", PD_VAL(1));
     kit_assert_ends(kit, "other", PD_RUN_COMPLETED, "1");
     kit_start(kit, "Taken", PD_VAL("other"), "q", NULL);
     kit_assert_ends(kit, "q", PD_RUN_COMPLETED, "\"replaced\"");
     kit_start(kit, "Taken", PD_VAL("itself"), "itself", NULL);
-    kit_assert_ends(kit, "itself", PD_RUN_COMPLETED, "\"InstanceExists\"");
+    kit_assert_ends(kit, "itself", PD_RUN_COMPLETED, "\"OrchestrationAlreadyExists\"");
 }
 
 static void a_child_that_is_given_up_is_terminated_with_its_children(void **state)

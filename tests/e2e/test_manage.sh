@@ -110,7 +110,7 @@ check "folk still waits for its other child" until_status folk Running
 check "which ends" run 0 raise folk:b Approval
 check "a terminated child fails its parent" run 8 wait folk --exit-status --timeout 20s
 check "with the child in the failure" sh -c '"$1" show folk --failure |
-    grep -q "InstanceTerminated.*folk:a"' sh "$perdure"
+    grep -q "OrchestrationTerminated.*folk:a"' sh "$perdure"
 
 # ---- rewind, restart, fork ----
 "$perdure" start Needy --id needy --input-text "$work/wanted" -o none

@@ -113,8 +113,8 @@ static void take_child(struct taking *t, const struct event *event)
 {
     struct ledger_row *row = t->row;
     struct ledger_step *step = open_step(t, event, LEDGER_CHILD);
-    bool is_refused =
-        event->failure != NULL && text_equal(event->failure->type, TEXT("InstanceExists"));
+    bool is_refused = event->failure != NULL &&
+                      text_equal(event->failure->type, TEXT("OrchestrationAlreadyExists"));
     if (!t->is_copy && !is_refused && !row->is_fork) {
         ledger_expect(t->ledger, &(struct ledger_due){
                                      .kind = MESSAGE_CHILD_ENSURE,

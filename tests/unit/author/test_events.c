@@ -282,7 +282,7 @@ static void script_canceller(struct play *p)
     play_turn(p);
     play_complete(p, 0, "0"); /* all of them come too late */
     play_fire(p, 1);
-    play_child_fail(p, 2, "InstanceTerminated", "t");
+    play_child_fail(p, 2, "OrchestrationTerminated", "t");
     play_fire(p, 5);
     play_complete(p, 6, "6");
     play_turn(p);

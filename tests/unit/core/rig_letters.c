@@ -12,7 +12,8 @@
 static void refuse_child(struct rig *rig, const struct letter *letter)
 {
     const struct event_extra *extra = letter->event->extra;
-    struct failure failure = { .type = TEXT("InstanceExists"), .message = letter->instance_id };
+    struct failure failure = { .type = TEXT("OrchestrationAlreadyExists"),
+                               .message = letter->instance_id };
     struct event event = {
         .kind = EVENT_CHILD_FAILED,
         .id = EVENT_NO_ID,

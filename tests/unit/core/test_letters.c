@@ -204,7 +204,7 @@ static void a_childs_failure_reaches_its_parent_with_all_its_causes(void **state
     assert_null(heard->cause->next->next);
 }
 
-static void a_child_has_the_tags_it_was_asked_for_with_and_no_others(void **state)
+static void a_child_has_its_own_tags_over_those_of_its_parent(void **state)
 {
     struct rig *rig = *state;
     const struct turn *turn;
@@ -212,6 +212,8 @@ static void a_child_has_the_tags_it_was_asked_for_with_and_no_others(void **stat
                                              "a\x1f"
                                              "1\x1e") };
     struct event_extra its = { .tags = TEXT("\x1e"
+                                            "a\x1f"
+                                            "3\x1e"
                                             "b\x1f"
                                             "2\x1e"),
                                .retry_of = 3 };
@@ -228,8 +230,12 @@ static void a_child_has_the_tags_it_was_asked_for_with_and_no_others(void **stat
     rig_run(rig);
     rig_flush(rig);
     assert_true(text_equal(rig_stored(rig, "parent")->tags, mine.tags));
-    assert_false(text_is_present(rig_stored(rig, "plain")->tags));
-    assert_true(text_equal(rig_stored(rig, "tagged")->tags, its.tags));
+    assert_true(text_equal(rig_stored(rig, "plain")->tags, mine.tags));
+    assert_true(text_equal(rig_stored(rig, "tagged")->tags, TEXT("\x1e"
+                                                                 "a\x1f"
+                                                                 "3\x1e"
+                                                                 "b\x1f"
+                                                                 "2\x1e")));
     assert_int_equal(find_event(rig, "parent", EVENT_CHILD_CREATED)->id, 0);
     assert_int_equal(find_event(rig, "tagged", EVENT_EXECUTION_STARTED)->extra->retry_of, 0);
 }
@@ -283,7 +289,7 @@ int main(void)
         T(a_child_has_its_parents_name_after_its_memory_was_lost),
         T(a_child_that_continues_as_new_reports_its_last_end_only),
         T(a_childs_failure_reaches_its_parent_with_all_its_causes),
-        T(a_child_has_the_tags_it_was_asked_for_with_and_no_others),
+        T(a_child_has_its_own_tags_over_those_of_its_parent),
         T(a_childs_end_is_for_the_execution_that_asked_for_it),
         T(a_child_is_told_by_parent_execution_and_step),
     };

@@ -215,7 +215,7 @@ static void a_child_reports_how_it_ended(void **state)
     core_report_child(rig->core, 9, &child, NULL);
     letter = core_next_letter(rig->core);
     assert_int_equal(letter->event->kind, EVENT_CHILD_FAILED);
-    assert_true(text_equal(letter->event->failure->type, TEXT("InstanceTerminated")));
+    assert_true(text_equal(letter->event->failure->type, TEXT("OrchestrationTerminated")));
 
     child.parent_id = TEXT_ABSENT;
     core_report_child(rig->core, 9, &child, NULL);

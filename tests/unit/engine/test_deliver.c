@@ -67,8 +67,9 @@ static void a_child_whose_id_is_taken_fails_and_who_has_it_goes_on(void **state)
         assert_int_equal(hub_start(&hub, hub_parent_of(child), "1"), PD_OK);
         struct hub_look look = hub_look(&hub, hub_parent_of(child));
         assert_int_equal(look.state, RUN_FAILED);
-        assert_string_equal(look.failure,
-                            "InstanceExists: the ID is taken by an instance that is Running");
+        assert_string_equal(
+            look.failure,
+            "OrchestrationAlreadyExists: the ID is taken by an instance that is Running");
         assert_true(hub_look(&hub, child).row == row);
         hub_assert_state(&hub, child, RUN_RUNNING);
     }

@@ -65,7 +65,7 @@ static void a_child_that_is_gone_or_terminated_is_started_anew_for_a_rewound_par
         assert_int_equal(hub_tell(&hub, MESSAGE_TERMINATE, child, "\"no\""), PD_OK);
         char failure[96];
         (void)snprintf(failure, sizeof failure,
-                       "InstanceTerminated: instance '%s' was terminated: \"no\"", child);
+                       "OrchestrationTerminated: instance '%s' was terminated: \"no\"", child);
         assert_string_equal(hub_look(&hub, hub_parent_of(child)).failure, failure);
         if (is_purged) {
             assert_int_equal(hub_tell(&hub, MESSAGE_PURGE, child, NULL), PD_OK);
