@@ -21,6 +21,7 @@ enum event_kind action_event_kind(const struct action *action)
     case ACTION_MARK_CHANGE: return EVENT_CHANGE_MARKED;
     case ACTION_NOTE_TRACE: return EVENT_TRACE_NOTED;
     case ACTION_START:
+    case ACTION_TERMINATE:
     case ACTION_COMPLETE:
     case ACTION_CONTINUE_AS_NEW: break;
     }

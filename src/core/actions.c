@@ -52,6 +52,20 @@ static void send_event(struct core *core, const struct event *event)
     letter_send(core, MESSAGE_RAISE, event->instance_id, TEXT_ABSENT, &raised);
 }
 
+/* As whoever terminates it from outside. */
+static void terminate_other(struct core *core, time_us now, const struct action *action)
+{
+    struct event event = {
+        .kind = EVENT_EXECUTION_TERMINATED,
+        .id = EVENT_NO_ID,
+        .ref = EVENT_NO_ID,
+        .at = now,
+        .payload = action->payload,
+        .extra = action->extra,
+    };
+    letter_send(core, MESSAGE_TERMINATE, action->instance_id, TEXT_ABSENT, &event);
+}
+
 /* The step may have completed while the turn ran: then there is nothing to stop, and what came
  * waits behind the cancellation, as if it had come after it. */
 static void cancel(struct core *core, struct instance *instance, const struct event *event)
@@ -100,6 +114,10 @@ void action_carry_out(struct core *core, time_us now, struct instance *instance,
         .instance_id = action->instance_id,
         .extra = action->extra,
     };
+    if (action->kind == ACTION_TERMINATE) {
+        terminate_other(core, now, action);
+        return;
+    }
     if (action->kind == ACTION_CONTINUE_AS_NEW) {
         return; /* no history will tell of this turn */
     }
@@ -147,6 +165,7 @@ void action_carry_out(struct core *core, time_us now, struct instance *instance,
     case ACTION_LOCK:
     case ACTION_UNLOCK: entity_ask(core, instance, action, &event); break;
     case ACTION_START: unreachable_state("core_takes_result refuses it");
+    case ACTION_TERMINATE:
     case ACTION_CONTINUE_AS_NEW: unreachable_state("seen to above");
     }
     core_write_event(core, &event);

@@ -182,6 +182,8 @@ enum action_kind {
     ACTION_CANCEL,      /* id: an open step (task, timer or child) that nobody waits for any more */
     ACTION_MARK_CHANGE, /* name; no step */
     ACTION_NOTE_TRACE,  /* payload: as in TRACE_NOTED; no step */
+    ACTION_TERMINATE,   /* instance_id: another, payload: its output, extra: recurses; no step, and
+                           no event */
     ACTION_COMPLETE,    /* outcome, payload, failure; it or the next one is the last */
     ACTION_CONTINUE_AS_NEW, /* payload: the next input; version: absent keeps it; kept */
 };

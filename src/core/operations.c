@@ -30,6 +30,7 @@ static bool may_ask(const struct action *action)
     case ACTION_CANCEL:
     case ACTION_MARK_CHANGE:
     case ACTION_NOTE_TRACE:
+    case ACTION_TERMINATE:
     case ACTION_COMPLETE:
     case ACTION_CONTINUE_AS_NEW: return false;
     }

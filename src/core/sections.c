@@ -259,6 +259,7 @@ void entity_ask(struct core *core, struct instance *instance, const struct actio
     case ACTION_CANCEL:
     case ACTION_MARK_CHANGE:
     case ACTION_NOTE_TRACE:
+    case ACTION_TERMINATE:
     case ACTION_COMPLETE:
     case ACTION_CONTINUE_AS_NEW: unreachable_state("says nothing to an entity");
     }

@@ -388,6 +388,7 @@ static bool is_sound(const struct action *action)
     case ACTION_CANCEL:
     case ACTION_MARK_CHANGE:
     case ACTION_NOTE_TRACE:
+    case ACTION_TERMINATE:
     case ACTION_CONTINUE_AS_NEW: break;
     }
     return true;

@@ -102,7 +102,16 @@
     F(S, 5, RAW, entity_parameters, none)           \
     F(S, 6, FLAG, requires_history_streaming, none) \
     F(S, 7, RAWS, properties, none)                 \
-    F(S, 8, RAW, orchestration_trace_context, none)
+    F(S, 8, RAW, orchestration_trace_context, none) \
+    F(S, 100, NUMBER, row, none)                    \
+    F(S, 101, NUMBER, partition, none)              \
+    F(S, 102, NUMBER, number, none)                 \
+    F(S, 103, NUMBER, serial, none)                 \
+    F(S, 104, TEXT, name, none)                     \
+    F(S, 105, WRAPPED, version, none)               \
+    F(S, 106, RAWS, past_turns, none)               \
+    F(S, 107, FLAG, is_past_known, none)            \
+    F(S, 108, FLAG, is_past_durable, none)
 
 #define MESSAGE_ACTIVITY_REQUEST(F, S)                           \
     F(S, 1, TEXT, name, none)                                    \
@@ -111,13 +120,24 @@
     F(S, 4, ONE, orchestration_instance, orchestration_instance) \
     F(S, 5, NUMBER, task_id, none)                               \
     F(S, 6, RAW, parent_trace_context, none)                     \
-    F(S, 7, TAGS, tags, none)
+    F(S, 7, TAGS, tags, none)                                    \
+    F(S, 100, NUMBER, row, none)                                 \
+    F(S, 101, NUMBER, partition, none)                           \
+    F(S, 102, NUMBER, first, none)                               \
+    F(S, 103, WRAPPED, progress, none)                           \
+    F(S, 104, NUMBER, start_ms, none)                            \
+    F(S, 105, NUMBER, run_ms, none)                              \
+    F(S, 106, NUMBER, beat_ms, none)                             \
+    F(S, 107, NUMBER, epoch, none)
 
-#define MESSAGE_ENTITY_REQUEST(F, S)     \
-    F(S, 1, TEXT, instance_id, none)     \
-    F(S, 2, TEXT, execution_id, none)    \
-    F(S, 3, WRAPPED, entity_state, none) \
-    F(S, 4, RAWS, operation_requests, none)
+#define MESSAGE_ENTITY_REQUEST(F, S)        \
+    F(S, 1, TEXT, instance_id, none)        \
+    F(S, 2, TEXT, execution_id, none)       \
+    F(S, 3, WRAPPED, entity_state, none)    \
+    F(S, 4, RAWS, operation_requests, none) \
+    F(S, 100, NUMBER, row, none)            \
+    F(S, 101, NUMBER, partition, none)      \
+    F(S, 102, NUMBER, serial, none)
 
 #define MESSAGE_WORK_ITEM(F, S)                              \
     F(S, 1, ONE, orchestrator_request, orchestrator_request) \
@@ -127,12 +147,18 @@
     F(S, 5, ONE, entity_request_v2, entity_request)          \
     F(S, 10, TEXT, completion_token, none)
 
-#define MESSAGE_SCHEDULE_TASK_ACTION(F, S) \
-    F(S, 1, TEXT, name, none)              \
-    F(S, 2, WRAPPED, version, none)        \
-    F(S, 3, WRAPPED, input, none)          \
-    F(S, 4, TAGS, tags, none)              \
-    F(S, 5, RAW, parent_trace_context, none)
+#define MESSAGE_SCHEDULE_TASK_ACTION(F, S)   \
+    F(S, 1, TEXT, name, none)                \
+    F(S, 2, WRAPPED, version, none)          \
+    F(S, 3, WRAPPED, input, none)            \
+    F(S, 4, TAGS, tags, none)                \
+    F(S, 5, RAW, parent_trace_context, none) \
+    F(S, 100, NUMBER, start_ms, none)        \
+    F(S, 101, NUMBER, run_ms, none)          \
+    F(S, 102, NUMBER, beat_ms, none)         \
+    F(S, 103, NUMBER, retry_of, none)        \
+    F(S, 104, NUMBER, first, none)           \
+    F(S, 105, WRAPPED, progress, none)
 
 #define MESSAGE_CREATE_SUB_ORCHESTRATION_ACTION(F, S) \
     F(S, 1, TEXT, instance_id, none)                  \
@@ -140,10 +166,12 @@
     F(S, 3, WRAPPED, version, none)                   \
     F(S, 4, WRAPPED, input, none)                     \
     F(S, 5, RAW, parent_trace_context, none)          \
-    F(S, 6, TAGS, tags, none)
+    F(S, 6, TAGS, tags, none)                         \
+    F(S, 100, NUMBER, retry_of, none)
 
 #define MESSAGE_CREATE_TIMER_ACTION(F, S) \
-    F(S, 1, TIME, fire_at, none)
+    F(S, 1, TIME, fire_at, none)          \
+    F(S, 100, NUMBER, retry_of, none)
 
 #define MESSAGE_SEND_EVENT_ACTION(F, S)            \
     F(S, 1, ONE, instance, orchestration_instance) \
@@ -173,6 +201,11 @@
 #define MESSAGE_REWIND_ORCHESTRATION_ACTION(F, S) \
     F(S, 1, RAWS, new_history, none)
 
+/* Ours: a signal that waits for its time is not wanted any more. */
+#define MESSAGE_CANCEL_SIGNAL_ACTION(F, S) \
+    F(S, 1, TEXT, instance_id, none)       \
+    F(S, 2, TEXT, request_id, none)
+
 #define MESSAGE_ORCHESTRATOR_ACTION(F, S)                                   \
     F(S, 1, NUMBER, id, none)                                               \
     F(S, 2, ONE, schedule_task, schedule_task_action)                       \
@@ -182,7 +215,10 @@
     F(S, 6, ONE, complete_orchestration, complete_orchestration_action)     \
     F(S, 7, ONE, terminate_orchestration, terminate_orchestration_action)   \
     F(S, 8, ONE, send_entity_message, send_entity_message_action)           \
-    F(S, 9, ONE, rewind_orchestration, rewind_orchestration_action)
+    F(S, 9, ONE, rewind_orchestration, rewind_orchestration_action)         \
+    F(S, 100, FLAG, cancels_step, none)                                     \
+    F(S, 101, WRAPPED, mark_change, none)                                   \
+    F(S, 102, ONE, cancel_signal, cancel_signal_action)
 
 #define MESSAGE_ORCHESTRATOR_RESPONSE(F, S)         \
     F(S, 1, TEXT, instance_id, none)                \
@@ -195,12 +231,13 @@
     F(S, 8, FLAG, is_partial, none)                 \
     F(S, 9, NUMBER_SET, chunk_index, none)
 
-#define MESSAGE_ACTIVITY_RESPONSE(F, S) \
-    F(S, 1, TEXT, instance_id, none)    \
-    F(S, 2, NUMBER, task_id, none)      \
-    F(S, 3, WRAPPED, result, none)      \
-    F(S, 4, RAW, failure_details, none) \
-    F(S, 5, TEXT, completion_token, none)
+#define MESSAGE_ACTIVITY_RESPONSE(F, S)   \
+    F(S, 1, TEXT, instance_id, none)      \
+    F(S, 2, NUMBER, task_id, none)        \
+    F(S, 3, WRAPPED, result, none)        \
+    F(S, 4, RAW, failure_details, none)   \
+    F(S, 5, TEXT, completion_token, none) \
+    F(S, 100, FLAG, is_recorded, none)
 
 #define MESSAGE_OPERATION_RESULT_SUCCESS(F, S) \
     F(S, 1, WRAPPED, result, none)             \
@@ -216,13 +253,14 @@
     F(S, 1, ONE, success, operation_result_success) \
     F(S, 2, ONE, failure, operation_result_failure)
 
-#define MESSAGE_SEND_SIGNAL_ACTION(F, S) \
-    F(S, 1, TEXT, instance_id, none)     \
-    F(S, 2, TEXT, name, none)            \
-    F(S, 3, WRAPPED, input, none)        \
-    F(S, 4, TIME, scheduled_time, none)  \
-    F(S, 5, TIME, request_time, none)    \
-    F(S, 6, RAW, parent_trace_context, none)
+#define MESSAGE_SEND_SIGNAL_ACTION(F, S)     \
+    F(S, 1, TEXT, instance_id, none)         \
+    F(S, 2, TEXT, name, none)                \
+    F(S, 3, WRAPPED, input, none)            \
+    F(S, 4, TIME, scheduled_time, none)      \
+    F(S, 5, TIME, request_time, none)        \
+    F(S, 6, RAW, parent_trace_context, none) \
+    F(S, 100, WRAPPED, request_id, none)
 
 #define MESSAGE_START_NEW_ORCHESTRATION_ACTION(F, S) \
     F(S, 1, TEXT, instance_id, none)                 \
@@ -231,12 +269,14 @@
     F(S, 4, WRAPPED, input, none)                    \
     F(S, 5, TIME, scheduled_time, none)              \
     F(S, 6, TIME, request_time, none)                \
-    F(S, 7, RAW, parent_trace_context, none)
+    F(S, 7, RAW, parent_trace_context, none)         \
+    F(S, 100, TAGS, tags, none)
 
-#define MESSAGE_OPERATION_ACTION(F, S)            \
-    F(S, 1, NUMBER, id, none)                     \
-    F(S, 2, ONE, send_signal, send_signal_action) \
-    F(S, 3, ONE, start_new_orchestration, start_new_orchestration_action)
+#define MESSAGE_OPERATION_ACTION(F, S)                                    \
+    F(S, 1, NUMBER, id, none)                                             \
+    F(S, 2, ONE, send_signal, send_signal_action)                         \
+    F(S, 3, ONE, start_new_orchestration, start_new_orchestration_action) \
+    F(S, 100, ONE, cancel_signal, cancel_signal_action)
 
 #define MESSAGE_OPERATION_INFO(F, S) \
     F(S, 1, TEXT, request_id, none)  \
@@ -249,7 +289,8 @@
     F(S, 4, RAW, failure_details, none)            \
     F(S, 5, TEXT, completion_token, none)          \
     F(S, 6, MANY, operation_infos, operation_info) \
-    F(S, 7, FLAG, requires_state, none)
+    F(S, 7, FLAG, requires_state, none)            \
+    F(S, 100, FLAG, keeps_state, none)
 
 #define MESSAGE_ABANDON_ACTIVITY_TASK_REQUEST(F, S) \
     F(S, 1, TEXT, completion_token, none)
@@ -448,6 +489,7 @@
     X(terminate_orchestration_action, TERMINATE_ORCHESTRATION_ACTION)                                       \
     X(send_entity_message_action, SEND_ENTITY_MESSAGE_ACTION)                                               \
     X(rewind_orchestration_action, REWIND_ORCHESTRATION_ACTION)                                             \
+    X(cancel_signal_action, CANCEL_SIGNAL_ACTION)                                                           \
     X(orchestrator_action, ORCHESTRATOR_ACTION)                                                             \
     X(orchestrator_response, ORCHESTRATOR_RESPONSE)                                                         \
     X(activity_response, ACTIVITY_RESPONSE)                                                                 \

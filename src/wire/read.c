@@ -338,8 +338,8 @@ static void clear_event(struct event *event)
     event->extra = NULL;
 }
 
-static bool read_event(struct text message, struct event *event, struct arena *arena,
-                       struct wire_trouble *trouble)
+bool wire_read_event(struct text message, struct event *event, struct arena *arena,
+                     struct wire_trouble *trouble)
 {
     struct proto_reader reader = proto_reader_of(message);
     struct proto_field field;
@@ -427,7 +427,7 @@ pd_status wire_read_events(struct text chunk, struct arena *arena, struct wire_e
     size_t count = events->count;
     while (proto_next(&reader, &field) == PROTO_FIELD) {
         if (field.number == CHUNK_EVENTS && field.type == PROTO_BYTES &&
-            !read_event(field.bytes, &events->at[count++], arena, &trouble)) {
+            !wire_read_event(field.bytes, &events->at[count++], arena, &trouble)) {
             return corrupt(chunk, &trouble, err);
         }
     }
@@ -450,7 +450,7 @@ static bool add_event(struct wire_past *past, struct text message, size_t at,
         past->events.size += size;
     }
     void *events = past->events.at;
-    return read_event(message, (struct event *)events + at, &past->arena, trouble);
+    return wire_read_event(message, (struct event *)events + at, &past->arena, trouble);
 }
 
 static bool read_past(struct past *base, size_t at, struct turn_events *ret)

@@ -20,6 +20,9 @@ uint8_t *wire_put_fields(uint8_t *at, const struct shape_field *fields, const vo
 size_t wire_size_failure(const struct failure *failure);
 uint8_t *wire_put_failure(uint8_t *at, const struct failure *failure);
 
+/* As an element of another message. */
+void wire_write_event_as(struct buffer *buffer, unsigned number, const struct event *event);
+
 /* ---- reading ---- */
 
 /* What went wrong, and where; text is NULL while all is well. */
@@ -33,6 +36,10 @@ bool wire_is_malformed(struct wire_trouble *trouble, const uint8_t *at);
 
 /* How many events the chunk has; false: malformed. */
 bool wire_count_events(struct text chunk, size_t *ret, struct wire_trouble *trouble);
+
+/* A HistoryEvent. False: malformed, as trouble says. */
+bool wire_read_event(struct text message, struct event *event, struct arena *arena,
+                     struct wire_trouble *trouble);
 
 /* Reads a message into `base`, which is zero where the table says nothing else. False: malformed,
  * as trouble says. */

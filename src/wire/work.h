@@ -18,6 +18,7 @@
 
 enum work_dialect {
     WORK_PLAIN, /* the protocol as the SDKs know it */
+    WORK_SHOWN, /* likewise, but a whole history, for people: ends, rewinds, suspensions too */
     WORK_OURS,  /* with our fields: rows, limits, retries ... */
 };
 
@@ -49,16 +50,18 @@ size_t work_splice_events(struct buffer *buffer, unsigned number, enum work_dial
 struct text work_find_trace(const struct text *chunks, size_t count);
 
 /* What the actions of OrchestratorResponses (one, or the chunks of one) ask for: core's actions in
- * core's order (the end is last; further ends are dropped; unset ones too). Child ids that are
- * empty are made of execution_id and step; entity ids are folded; requests carry what their events
- * need. A new trace context becomes ACTION_NOTE_TRACE when it differs from `trace`. Text borrows.
- * ret_rewind: the newHistory of a rewindOrchestration action; absent: none. */
+ * core's order (the end is last; further ends are dropped; unset ones too, and rewinds). Child ids
+ * that are empty are made of execution_id and step, request ids likewise; core folds ids of
+ * entities. A new trace context becomes ACTION_NOTE_TRACE when it differs from `trace`. Text
+ * borrows. PD_E_INVALID: a part is malformed; PD_E_NOMEM. */
 struct work_context {
     struct text instance_id, execution_id, trace;
 };
 pd_status work_read_turn_result(const struct hub_orchestrator_response *const *parts, size_t count,
                                 const struct work_context *context, struct arena *arena,
                                 struct turn_result *ret, pd_error *err);
+/* Of a batch that failed as a whole (its failure_details are present) nothing is read: there are no
+ * results, and the state is kept. Signals and starts to ids that are none are left out. */
 pd_status work_read_entity_result(const struct hub_entity_batch_result *result,
                                   struct arena *arena, struct entity_result *ret, pd_error *err);
 pd_status work_read_activity_result(const struct hub_activity_response *response,

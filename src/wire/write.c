@@ -218,18 +218,18 @@ uint8_t *wire_put_fields(uint8_t *at, const struct shape_field *fields, const vo
 
 /* ---- events ---- */
 
-static void splice(struct buffer *buffer, struct text raw)
+WALK void splice(struct buffer *buffer, unsigned number, struct text raw)
 {
     uint8_t *start = buffer_extend(buffer, 1 + proto_size_bytes(raw.size));
-    uint8_t *at = proto_put_tag(start, CHUNK_EVENTS, PROTO_BYTES);
+    uint8_t *at = proto_put_tag(start, number, PROTO_BYTES);
     at = proto_put_text(at, raw);
     assert_that(at == buffer->at + buffer->size);
 }
 
-void wire_write_event(struct buffer *buffer, const struct event *event)
+WALK void write_event(struct buffer *buffer, unsigned number, const struct event *event)
 {
     if (text_is_present(event->raw)) {
-        splice(buffer, event->raw);
+        splice(buffer, number, event->raw);
         return;
     }
     const struct shape *shape = shape_of((uint32_t)event->kind);
@@ -249,7 +249,7 @@ void wire_write_event(struct buffer *buffer, const struct event *event)
     }
 
     uint8_t *at = buffer_extend(buffer, 1 + proto_size_bytes(size));
-    at = proto_put_tag(at, CHUNK_EVENTS, PROTO_BYTES);
+    at = proto_put_tag(at, number, PROTO_BYTES);
     at = proto_put_varint(at, size);
     if (event->id != 0) {
         at = proto_put_tag(at, EVENT_ID, PROTO_VARINT);
@@ -264,6 +264,17 @@ void wire_write_event(struct buffer *buffer, const struct event *event)
         at = wire_put_fields(at, shape->extras, event->extra);
     }
     assert_that(at == buffer->at + buffer->size);
+}
+
+void wire_write_event(struct buffer *buffer, const struct event *event)
+{
+    write_event(buffer, CHUNK_EVENTS, event);
+}
+
+void wire_write_event_as(struct buffer *buffer, unsigned number, const struct event *event)
+{
+    assert_that(number < 16); /* tags of one byte */
+    write_event(buffer, number, event);
 }
 
 const struct codec wire_codec = {

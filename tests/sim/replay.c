@@ -92,6 +92,7 @@ static bool is_same(const struct action *action, const struct event *event, bool
     case ACTION_LOCK:
     case ACTION_UNLOCK: return is_same_errand(action, event, is_fork);
     case ACTION_START:
+    case ACTION_TERMINATE:
     case ACTION_CONTINUE_AS_NEW: break;
     }
     return false;

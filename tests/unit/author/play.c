@@ -292,6 +292,7 @@ static void write_action(struct play *play, const struct action *action)
     case ACTION_UNLOCK:
     case ACTION_CANCEL_SIGNAL: write_lock(play, action); break;
     case ACTION_NOTE_TRACE: fail_msg("workers elsewhere note traces"); break;
+    case ACTION_TERMINATE: fail_msg("workers elsewhere terminate others so"); break;
     case ACTION_START: fail_msg("an orchestration starts children only"); break;
     case ACTION_SCHEDULE_TASK:
     case ACTION_START_CHILD:
@@ -338,6 +339,7 @@ static enum event_kind kind_of(const struct action *action)
     case ACTION_CANCEL: return EVENT_STEP_CANCELLED;
     case ACTION_MARK_CHANGE: return EVENT_CHANGE_MARKED;
     case ACTION_NOTE_TRACE: return EVENT_TRACE_NOTED;
+    case ACTION_TERMINATE:
     case ACTION_COMPLETE:
     case ACTION_CONTINUE_AS_NEW: break;
     }
