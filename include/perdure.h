@@ -746,10 +746,9 @@ typedef struct pd_start_options {
  *                             it; nothing was changed. Between two processes that start the same ID
  *                             at the same moment, the one that runs the engine wins, and the other
  *                             may not hear of it
- *             PD_E_INVALID    the ID is longer than 256 characters, starts with '@', or holds
- *                             / \ # ? or a control character; or the name is empty; or JSON
- *                             cannot hold the input; or a function was given where no worker
- *                             knows its name
+ *             PD_E_INVALID    the ID is longer than 256 characters, starts with '@', or holds a
+ *                             control character; or the name is empty; or JSON cannot hold the
+ *                             input; or a function was given where no worker knows its name
  *             PD_E_LIMIT      the input is larger than the limit
  *             PD_E_UNAVAILABLE  the store failed: it is not known whether it was started (with an
  *                             ID of yours pd_hub_fetch tells, later); retryable

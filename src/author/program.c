@@ -82,7 +82,7 @@ static pd_status entity_check_row(const pd_function *function, pd_error *err)
         entity_id_check(text_make(id, size + 2), &why) != PD_OK) {
         return error_set(err, PD_E_INVALID, false, where,
                          "'%s' cannot be the name of an entity: as an ID, '@name@key', it would "
-                         "be too long or hold one of @ / \\ # ? or a control character",
+                         "be too long, or hold a '@' or a control character",
                          function->name);
     }
     bool has_operations = rules != NULL && rules->operations != NULL && rules->operation_count > 0;

@@ -375,8 +375,8 @@ struct core_counters core_counters(const struct core *core);
 /* ---- rules that the client side shares
  * --------------------------------------------------------- */
 
-/* PD_OK or PD_E_INVALID with the sentence: 1..256 characters of UTF-8, not starting with '@', none
- * of / \ # ?, no control characters. */
+/* PD_OK or PD_E_INVALID with the sentence: 1..256 characters of UTF-8, not starting with '@',
+ * no control characters. */
 pd_status instance_id_check(struct text id, pd_error *err);
 
 /* An entity's id, "@name@key": PD_OK or PD_E_INVALID with the sentence. As instance_id_check, but

@@ -2,8 +2,8 @@
  *
  * Ids of instances and entities: which are acceptable, and which partition one lives in.
  *
- *   I1  '@' at the front is for entities; / \ # ? would need quoting in URLs; control characters
- *       (C0, DEL, C1) break logs and terminals.
+ *   I1  '@' at the front is for entities; control characters (C0, DEL, C1) break logs and
+ *       terminals. All else may be: who puts an id into a URL quotes it.
  *   I2  The partition is XXH64(id, seed 0) modulo the number of partitions, for ever: that hash is
  *       specified and frozen, has published test vectors, and can be computed in any language.
  *   I3  The request id of a step is made of the same hash of the execution id, with the step for a
@@ -32,14 +32,11 @@ static size_t count_characters(struct text utf8)
     return count;
 }
 
-/* At a control character, or one of / \ # ? */
-static bool is_forbidden(struct text id, size_t i)
+static bool is_control(struct text id, size_t i)
 {
     unsigned char c = (unsigned char)id.at[i];
-    if (c < 0x20 || c == 0x7f || c == '/' || c == '\\' || c == '#' || c == '?') {
-        return true;
-    }
-    return c == 0xc2 && (unsigned char)id.at[i + 1] < 0xa0; /* U+0080 to U+009F */
+    return c < 0x20 || c == 0x7f ||
+           (c == 0xc2 && (unsigned char)id.at[i + 1] < 0xa0); /* U+0080 to U+009F */
 }
 
 /* As much of an id as leaves room for what is to be said of it. */
@@ -70,11 +67,9 @@ static pd_status check(const char *where, const char *what, struct text id, pd_e
                          LIMIT_INSTANCE_ID);
     }
     for (size_t i = 0; i < id.size; i++) {
-        if (is_forbidden(id, i)) {
+        if (is_control(id, i)) {
             return error_set(err, PD_E_INVALID, false, where,
-                             "'%.*s%s' has a character that is not allowed (/ \\ # ? or a "
-                             "control character) at byte %zu",
-                             SHOWN(id), i);
+                             "'%.*s%s' has a control character at byte %zu", SHOWN(id), i);
         }
     }
     return PD_OK;

@@ -99,7 +99,7 @@ static void an_orchestrator_that_names_no_entity_fails_with_a_sentence(void **st
 {
     struct kit *kit = *state;
     static const char *const names[][2] = {
-        { "", "k" }, { "a@b", "k" }, { "a", "b/c" }, { "a/b", "" }
+        { "", "k" }, { "a@b", "k" }, { "a", "b\tc" }, { "a\tb", "" }
     };
     ent_work(kit, NULL);
     for (size_t i = 0; i < 4; i++) {

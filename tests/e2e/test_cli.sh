@@ -100,7 +100,7 @@ check "a bad status gives 2" fails_cleanly 2 list --status asleep
 check "a bad time gives 2" fails_cleanly 2 list --since yesterday
 check "bad JSON gives 2" fails_cleanly 2 start Echo --input '{a:1}'
 check "a file that is missing gives 2" fails_cleanly 2 start Echo --input @nothing.json
-check "an id that is not acceptable gives 2" fails_cleanly 2 start Echo --id 'a/b'
+check "an id that is not acceptable gives 2" fails_cleanly 2 start Echo --id '@a'
 check "ids and a count exclude each other" fails_cleanly 2 start Echo --id x --count 3
 check "an error is one line that begins with the name" sh -c '"$1" show nobody 2>&1 >/dev/null |
     grep -qx "perdure: instance .nobody. not found in hub .*"' sh "$perdure"

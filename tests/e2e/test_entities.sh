@@ -86,7 +86,7 @@ check "an entity that nobody has written, too" refused 8 EntityNotFound entity c
 check "calls leave nothing behind" no_calls_are_left
 check "what is no entity is refused" refused 2 "write @name@key" entity call a get
 check "and what has no name" refused 2 "write @name@key" entity call @@a get
-check "and a bad key" refused 2 . entity call @counter@a/b get
+check "and a bad key" refused 2 . entity call "@counter@$(printf 'a\tb')" get
 check "bad input, too; it says how a text is written" refused 2 "quotes of its own" \
     entity call @counter@a add --input '{'
 

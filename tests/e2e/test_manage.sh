@@ -63,7 +63,7 @@ check "with the reason as its output" equal '"no longer needed"' "$("$perdure" s
 check "wait tells so" run 9 wait ask --exit-status
 check "terminate twice is refused" refused 4 "is Terminated" terminate ask
 check "so is one that is missing" refused 3 "not found" terminate nobody
-check "and a bad id" refused 2 "." terminate 'a/b'
+check "and a bad id" refused 2 "." terminate '@1'
 check "history has it" sh -c '"$1" history ask | grep -q ExecutionTerminated' sh "$perdure"
 
 # ---- suspend, resume ----

@@ -79,15 +79,15 @@ static void ids_may_have_256_characters_of_any_size(void **state)
     }
 }
 
-static void ids_that_urls_and_logs_cannot_carry_are_refused(void **state)
+static void ids_that_logs_cannot_carry_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = { "@counter@1", "a/b",   "a\\b",      "a#b",      "a?b",
-                                       "a\tb",       "a\x7f", "a\xc2\x85", "a\xff\xfe" };
+    static const char *const bad[] = { "@counter@1", "a\tb", "a\x7f", "a\xc2\x85", "a\xff\xfe" };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(start(bad[i], "F", NULL, NULL), PD_E_INVALID);
     }
     assert_int_equal(start("a@b", "F", NULL, NULL), PD_OK);
+    assert_int_equal(start("a/b\\#?", "F", NULL, NULL), PD_OK);
 }
 
 static void names_may_have_256_bytes(void **state)
@@ -176,7 +176,7 @@ static void a_failing_call_writes_no_result(void **state)
 {
     (void)state;
     pd_id id = { "untouched" };
-    assert_int_equal(start("a/b", "F", NULL, &id), PD_E_INVALID);
+    assert_int_equal(start("a\tb", "F", NULL, &id), PD_E_INVALID);
     assert_string_equal(id.text, "untouched");
 }
 
@@ -440,7 +440,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_hub, close_hub)
     const struct CMUnitTest tests[] = {
         TEST(ids_may_have_256_characters_of_any_size),
-        TEST(ids_that_urls_and_logs_cannot_carry_are_refused),
+        TEST(ids_that_logs_cannot_carry_are_refused),
         TEST(names_may_have_256_bytes),
         TEST(a_payload_may_have_16_mib_of_json),
         TEST(what_json_cannot_hold_is_refused),

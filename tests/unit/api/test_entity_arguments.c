@@ -93,11 +93,10 @@ static void names_and_keys_that_cannot_be_are_refused_everywhere(void **state)
 {
     (void)state;
     static const pd_entity_id bad[] = {
-        { NULL, "k" },       { "Counter", NULL },   { NULL, NULL },       { "", "k" },
-        { "", "" },          { "Coun@ter", "k" },   { "@Counter", "k" },  { "Counter", "a/b" },
-        { "a/b", "k" },      { "Counter", "a\\b" }, { "Counter", "a#b" }, { "a#b", "" },
-        { "Counter", "?" },  { "Counter", "\n" },   { "Coun\tter", "k" }, { "Counter", "\x7f" },
-        { "C", "\xc2\x85" }, { "C", "\xff" },       { "\xff", "k" },      { "C", "\xc3" },
+        { NULL, "k" },       { "Counter", NULL }, { NULL, NULL },       { "", "k" },
+        { "", "" },          { "Coun@ter", "k" }, { "@Counter", "k" },  { "Counter", "a\tb" },
+        { "a\tb", "k" },     { "Counter", "\n" }, { "Coun\tter", "k" }, { "Counter", "\x7f" },
+        { "C", "\xc2\x85" }, { "C", "\xff" },     { "\xff", "k" },      { "C", "\xc3" },
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_all_answer(bad[i], PD_E_INVALID);

@@ -89,13 +89,13 @@ static void entities_of_a_program_are_checked(void **state)
             "the name 'cOUNTER' is there twice (of entities, case does not count)");
     const pd_function j[] = { PD_FUNCTION("A", nothing), PD_FUNCTION("A", operate) };
     refused(PD_PROGRAM(j), NULL, "the name 'A' is there twice (of entities, case does not count)");
-    static const char *const names[] = { "a@b", "@", "a/b", "#", "a\\", "q?" };
+    static const char *const names[] = { "a@b", "@", "a\tb" };
     for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
         const pd_function row[] = { PD_FUNCTION(names[k], operate) };
         (void)snprintf(text, sizeof text,
                        "'%s' cannot be the name of an entity: as an ID, '@name@key', it would be "
-                       "too long or hold one of @ / \\ # ? or a control character",
-                       names[k]);
+                       "too long, or hold a '@' or a control character",
+                       k < 2 ? names[k] : "a b"); /* as errors show it */
         refused(PD_PROGRAM(row), NULL, text);
     }
     memset(name, 'n', sizeof name);

@@ -290,11 +290,9 @@ static void an_entity_is_named_as_an_id_can_be(void **state)
         (void)snprintf(expected, sizeof expected, "Misuse: %s: the key of the entity is NULL",
                        call);
         fails(calls[i][0], expected);
-        key_for_test = "a/b";
+        key_for_test = "a\x7f";
         (void)snprintf(expected, sizeof expected,
-                       "Misuse: %s: '@n@a/b' has a character that is not allowed (/ \\ # ? or a "
-                       "control character) at byte 4",
-                       call);
+                       "Misuse: %s: '@n@a ' has a control character at byte 4", call);
         fails(calls[i][0], expected);
         key_for_test = long_name; /* with "@n@" */
         long_name[LIMIT_INSTANCE_ID - 2] = '\0';

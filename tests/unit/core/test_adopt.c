@@ -601,7 +601,7 @@ static void an_execution_that_children_cannot_be_named_after_is_refused(void **s
     char text[201];
     memset(text, 'e', sizeof text);
     struct adoption *adoption = with_two_turns(&given);
-    given.record.execution_id = TEXT("a/b");
+    given.record.execution_id = TEXT("a\tb");
     assert_int_equal(rig_adopt(rig, adoption), PD_E_CORRUPT);
     given.record.execution_id = text_make(text, 201);
     assert_int_equal(rig_adopt(rig, adoption), PD_E_CORRUPT);

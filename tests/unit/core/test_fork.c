@@ -454,7 +454,7 @@ static void a_child_without_a_proper_id_or_name_is_refused(void **state)
     events[2].name = TEXT_ABSENT;
     expect_corrupt(lines, "child");
     events[2].name = TEXT("Child");
-    events[2].instance_id = TEXT("a/b");
+    events[2].instance_id = TEXT("a\tb");
     expect_corrupt(lines, "child");
 }
 

@@ -43,8 +43,8 @@ static void an_id_has_a_name_and_a_key_that_may_be_empty(void **state)
     refuse(TEXT("@@a"), "not the id of an entity");
     refuse(TEXT("@"), "not the id of an entity");
     refuse(TEXT("@@"), "not the id of an entity");
-    refuse(TEXT("@c@a/b"), "at byte 4");
-    refuse(TEXT("@c@a\n"), "not allowed"); /* which ends an id in a lock set */
+    refuse(TEXT("@c@a\tb"), "at byte 4");
+    refuse(TEXT("@c@a\n"), "control character"); /* which ends an id in a lock set */
     refuse(TEXT("@c@\xff"), "UTF-8");
 }
 

@@ -46,22 +46,20 @@ static void ids_have_1_to_256_characters(void **state)
     refuse(text_make(wide, sizeof wide), "257 characters");
 }
 
-static void ids_are_utf8_without_what_urls_and_terminals_stumble_over(void **state)
+static void ids_are_utf8_without_what_terminals_stumble_over(void **state)
 {
     (void)state;
     accept(TEXT("order-1:a@b c~%&=+!"));
     accept(TEXT("\xe6\x9d\xb1\xe4\xba\xac"));
     accept(TEXT("\xc2\xa0")); /* the first behind the C1 controls */
     refuse(TEXT("@counter@1"), "entities");
-    refuse(TEXT("a/b"), "at byte 1");
-    refuse(TEXT("ab\\"), "at byte 2");
-    refuse(TEXT("#"), "at byte 0");
-    refuse(TEXT("a?"), "not allowed");
-    refuse(TEXT("a\x1f"), "not allowed");
-    refuse(TEXT("a\x7f"), "not allowed");
-    refuse(TEXT("a\xc2\x80"), "not allowed");
-    refuse(TEXT("a\xc2\x9f"), "not allowed");
-    refuse(TEXT("a\0b"), "not allowed");
+    accept(TEXT("/a\\b#c?"));
+    refuse(TEXT("a\tb"), "at byte 1");
+    refuse(TEXT("a\x1f"), "control character");
+    refuse(TEXT("a\x7f"), "control character");
+    refuse(TEXT("a\xc2\x80"), "control character");
+    refuse(TEXT("a\xc2\x9f"), "control character");
+    refuse(TEXT("a\0b"), "control character");
     refuse(TEXT("a\xff"), "UTF-8");
     refuse(TEXT("a\xc2"), "UTF-8");
 }
@@ -77,10 +75,10 @@ static void what_is_wrong_with_an_id_is_said_however_long_it_is(void **state)
     accept(text_make(ascii, sizeof ascii));
     accept(text_make(wide, sizeof wide));
     ascii[sizeof ascii - 1] = wide[sizeof wide - 3] = wide[sizeof wide - 2] =
-        wide[sizeof wide - 1] = '?';
-    refuse(text_make(ascii, sizeof ascii), "...' has a character that is not allowed");
+        wide[sizeof wide - 1] = '\t';
+    refuse(text_make(ascii, sizeof ascii), "...' has a control character");
     refuse(text_make(ascii, sizeof ascii), "at byte 255");
-    refuse(text_make(wide, 768 - 2), "\xe2\x82\xac...' has a character that is not allowed");
+    refuse(text_make(wide, 768 - 2), "\xe2\x82\xac...' has a control character");
     ascii[0] = '@';
     ascii[sizeof ascii - 1] = 'a';
     refuse(text_make(ascii, sizeof ascii), "entities");
@@ -372,7 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_have_1_to_256_characters),
-        cmocka_unit_test(ids_are_utf8_without_what_urls_and_terminals_stumble_over),
+        cmocka_unit_test(ids_are_utf8_without_what_terminals_stumble_over),
         cmocka_unit_test(what_is_wrong_with_an_id_is_said_however_long_it_is),
         cmocka_unit_test(partitions_are_xxh64_modulo_count),
         cmocka_unit_test(partitions_get_about_the_same_number_of_ids),
