@@ -140,6 +140,12 @@ static void broker_begun(void *argument, struct text instance_id)
     waits_wake(argument, instance_id);
 }
 
+static void broker_log(void *argument, const char *line)
+{
+    const struct hub *hub = argument;
+    log_say(LOG_WARN, "work", "hub", hub->name, "what", line);
+}
+
 /* What the server itself runs: what is ours, and what is reserved for it. */
 static bool broker_is_own(void *argument, struct text name, bool is_activity)
 {
@@ -159,6 +165,7 @@ static struct broker *make_broker(struct hub *hub)
         .own = hub->author,
         .is_own = broker_is_own,
         .begun = broker_begun,
+        .log = broker_log,
         .lost_delay_us = config->lost_delay_ms * TIME_MS,
         .turn_timeout_us = config->turn_timeout_ms * TIME_MS,
         .past_bytes = (size_t)config->past_max,

@@ -109,26 +109,27 @@ void rpc_end(struct rpc *rpc)
     mem_free(rpc);
 }
 
-void rpc_reply(struct rpc *rpc, const struct message_type *type, const void *message)
+void rpc_reply_bytes(struct rpc *rpc, struct text message)
 {
     struct grpc_call *call = rpc_call(rpc);
     if (call != NULL) {
-        struct buffer bytes;
-        buffer_init(&bytes);
-        message_write(type, &bytes, message);
-        grpc_call_reply(call, buffer_text(&bytes));
-        buffer_done(&bytes);
+        grpc_call_reply(call, message);
     }
     rpc_end(rpc);
 }
 
+void rpc_reply(struct rpc *rpc, const struct message_type *type, const void *message)
+{
+    struct buffer bytes;
+    buffer_init(&bytes);
+    message_write(type, &bytes, message);
+    rpc_reply_bytes(rpc, buffer_text(&bytes));
+    buffer_done(&bytes);
+}
+
 void rpc_reply_empty(struct rpc *rpc)
 {
-    struct grpc_call *call = rpc_call(rpc);
-    if (call != NULL) {
-        grpc_call_reply(call, TEXT(""));
-    }
-    rpc_end(rpc);
+    rpc_reply_bytes(rpc, TEXT(""));
 }
 
 void rpc_fail(struct rpc *rpc, enum grpc_status status, const char *format, ...)

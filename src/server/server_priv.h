@@ -181,6 +181,7 @@ void rpc_ask_tell(struct rpc *rpc, const struct letter *letter, void (*next)(str
 void rpc_read(struct rpc *rpc, void (*work)(struct rpc *), void (*next)(struct rpc *));
 
 void rpc_reply(struct rpc *rpc, const struct message_type *type, const void *message);
+void rpc_reply_bytes(struct rpc *rpc, struct text message);
 void rpc_reply_empty(struct rpc *rpc);
 __attribute__((format(printf, 3, 4))) void rpc_fail(struct rpc *rpc, enum grpc_status status,
                                                     const char *format, ...);
