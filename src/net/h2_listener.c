@@ -134,7 +134,7 @@ struct h2_listener *h2_listen(struct loop *loop, const char *address, struct tls
     listener->fd = fd;
     (void)snprintf(listener->address, sizeof listener->address, "%s", name);
     list_init(&listener->sessions);
-    pool_init(&listener->pool);
+    h2_pool_init(&listener->pool);
     random_seed(&listener->random, (uint64_t)loop_now(loop));
     listener->look_every_us = look_every(&listener->limits);
     listener->look = loop_timer_new(loop, on_look, listener);
@@ -199,6 +199,6 @@ void h2_listener_free(struct h2_listener *listener)
     }
     loop_timer_free(listener->look);
     loop_timer_free(listener->resume);
-    pool_done(&listener->pool);
+    h2_pool_done(&listener->pool);
     OBJECT_FREE(listener, LISTENER_MAGIC);
 }

@@ -48,8 +48,8 @@ struct h2_pool {
     size_t stream_count;
     size_t session_count;
 };
-void pool_init(struct h2_pool *pool);
-void pool_done(struct h2_pool *pool);
+void h2_pool_init(struct h2_pool *pool);
+void h2_pool_done(struct h2_pool *pool);
 
 /* A bucket of things that a peer may do: so many a second, and ten seconds' worth at once. */
 struct h2_bucket {

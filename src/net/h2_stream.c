@@ -69,7 +69,7 @@ static void fields_shrink(struct h2_fields *fields)
 
 /* ---- the pool ---- */
 
-void pool_done(struct h2_pool *pool)
+void h2_pool_done(struct h2_pool *pool)
 {
     struct list_node *node;
     while ((node = list_pop_front(&pool->streams)) != NULL) {

@@ -36,7 +36,7 @@ struct h2_limits limits_with_defaults(const struct h2_limits *limits)
     return all;
 }
 
-void pool_init(struct h2_pool *pool)
+void h2_pool_init(struct h2_pool *pool)
 {
     *pool = (struct h2_pool){ .read_room = mem_alloc_raw(READ_BYTES) };
     list_init(&pool->streams);

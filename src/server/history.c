@@ -79,7 +79,7 @@ static void splice(struct history *history)
         history->at = 0;
     }
     while (history->turn < history->rows.count && events->size < CHUNK_BYTES) {
-        (void)work_splice_events(events, 1, history->is_for_work ? WORK_PLAIN : WORK_OURS,
+        (void)work_splice_events(events, 1, history->is_for_work ? WORK_PLAIN : WORK_SHOWN,
                                  history->rows.turns[history->turn++]);
     }
 }
