@@ -108,11 +108,11 @@ struct unit {
     const char *name;
     int64_t factor;
 };
-static const struct unit times[] = { { "ms", 1 },        { "s", 1000 },       { "m", 60000 },
-                                     { "h", 3600000 },   { "d", 86400000 },   { "", 1000 },
+static const struct unit times[] = { { "ms", 1 },      { "s", 1000 },     { "m", 60000 },
+                                     { "h", 3600000 }, { "d", 86400000 }, { "", 1000 },
                                      { NULL, 0 } };
-static const struct unit sizes[] = { { "", 1 },          { "k", 1 << 10 },    { "KiB", 1 << 10 },
-                                     { "m", 1 << 20 },   { "MiB", 1 << 20 },  { "g", 1 << 30 },
+static const struct unit sizes[] = { { "", 1 },          { "k", 1 << 10 },   { "KiB", 1 << 10 },
+                                     { "m", 1 << 20 },   { "MiB", 1 << 20 }, { "g", 1 << 30 },
                                      { "GiB", 1 << 30 }, { NULL, 0 } };
 static const struct unit plain[] = { { "", 1 }, { NULL, 0 } };
 
@@ -282,7 +282,7 @@ static void name_in_environment(const char *name, char ret[64])
 {
     int size = snprintf(ret, 64, "PERDURE_%s", name);
     for (int i = 8; i < size && i < 63; i++) {
-        ret[i] = ret[i] == '-'                        ? '_'
+        ret[i] = ret[i] == '-'                    ? '_'
                  : ret[i] >= 'a' && ret[i] <= 'z' ? (char)(ret[i] - 'a' + 'A')
                                                   : ret[i];
     }
@@ -310,7 +310,9 @@ static const char *foreign_name(const char *name)
 static const char *translate_level(const char *value)
 {
     static const char *const names[][2] = {
-        { "trace", "debug" },       { "information", "info" }, { "warning", "warn" },
+        { "trace", "debug" },
+        { "information", "info" },
+        { "warning", "warn" },
         { "critical", "error" },
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -30,12 +30,12 @@ struct config {
     struct config_list hubs;
     bool dynamic_hubs;
     struct config_list listen;
-    const char *http; /* "": no HTTP */
+    const char *http;                                        /* "": no HTTP */
     const char *tls_cert, *tls_key, *tls_client_ca, *tokens; /* NULL: none */
     bool insecure_listen;
     int64_t log_level, log_format; /* enum log_level, enum log_format */
     int64_t drain_ms;
-    int64_t message_max, past_max, item_max; /* bytes */
+    int64_t message_max, past_max, item_max;                     /* bytes */
     int64_t connections, streams, header_bytes, resets, backlog; /* 0: as net/h2.h has it */
     int64_t idle_ms, ping_ms, ping_timeout_ms, handshake_ms, age_max_ms;
     int64_t health_ping_ms;

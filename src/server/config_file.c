@@ -83,7 +83,8 @@ static pd_status unknown(const struct file *file, const char *name, pd_error *er
     }
     char what[256];
     snprintf(what, sizeof what, "'%.64s' is not a setting%s%s%s", name,
-             near != NULL ? "; is '" : "", near != NULL ? near : "", near != NULL ? "' meant?" : "");
+             near != NULL ? "; is '" : "", near != NULL ? near : "",
+             near != NULL ? "' meant?" : "");
     return refuse(file, what, err);
 }
 

@@ -76,8 +76,7 @@ static void signal_entity(struct rpc *rpc)
         .fire_at = at != WIRE_NO_TIME && at > now ? at : 0,
         .name = request->name,
         .payload = request->input,
-        .request_id =
-            is_guid(request->request_id) ? request->request_id : mint_guid(&rpc->arena),
+        .request_id = is_guid(request->request_id) ? request->request_id : mint_guid(&rpc->arena),
     };
     letter->kind = MESSAGE_OPERATION;
     letter->event = event;
@@ -102,8 +101,7 @@ static pd_status load_backlog(struct rpc *rpc, struct entity_record *record)
 {
     struct store *store = rpc->hub->store;
     struct inbox_rows inbox = { 0 };
-    pd_status status =
-        store->ops->load_inbox(store, record->row, &rpc->arena, &inbox, &rpc->err);
+    pd_status status = store->ops->load_inbox(store, record->row, &rpc->arena, &inbox, &rpc->err);
     record->backlog = inbox.count;
     return status;
 }
@@ -113,8 +111,8 @@ static void get_entity_work(struct rpc *rpc)
     struct entity_record *record = rpc->state;
     struct store *store = rpc->hub->store;
     bool is_found = false;
-    rpc->status = store->ops->load_entity(store, record->id, 0, &rpc->arena, record, &is_found,
-                                          &rpc->err);
+    rpc->status =
+        store->ops->load_entity(store, record->id, 0, &rpc->arena, record, &is_found, &rpc->err);
     if (rpc->status == PD_OK && is_found && text_is_present(record->state)) {
         rpc->status = load_backlog(rpc, record);
     } else {
@@ -174,7 +172,8 @@ static struct text fold_prefix(struct text prefix, struct arena *arena)
     char *folded = arena_printf(arena, "%s%.*s", has_at ? "" : "@", TEXT_ARGS(prefix));
     size_t size = prefix.size + !has_at;
     for (size_t i = 1; i < size && folded[i] != '@'; i++) {
-        folded[i] = (char)(folded[i] >= 'A' && folded[i] <= 'Z' ? folded[i] - 'A' + 'a' : folded[i]);
+        folded[i] =
+            (char)(folded[i] >= 'A' && folded[i] <= 'Z' ? folded[i] - 'A' + 'a' : folded[i]);
     }
     return text_make(folded, size);
 }
@@ -263,8 +262,7 @@ static void query_entities(struct rpc *rpc)
     page->with_state = query->include_state;
     page->query = (struct entity_query){
         .id_prefix = fold_prefix(query->instance_id_starts_with, &rpc->arena),
-        .changed_from =
-            query->last_modified_from != WIRE_NO_TIME ? query->last_modified_from : 0,
+        .changed_from = query->last_modified_from != WIRE_NO_TIME ? query->last_modified_from : 0,
         .changed_to = query->last_modified_to != WIRE_NO_TIME ? query->last_modified_to : 0,
         .with_empty = query->include_transient,
         .with_state = query->include_state,

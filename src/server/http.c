@@ -73,8 +73,8 @@ pd_status http_start(struct server *server, pd_error *err)
     }
     pd_status status = notify_address(server->notify, address, &server->arena, &address, err);
     if (status == PD_OK) {
-        server->http = http_listen(server->loop, address, server->http_tls, &limits, handle, server,
-                                   err);
+        server->http =
+            http_listen(server->loop, address, server->http_tls, &limits, handle, server, err);
         status = server->http != NULL ? PD_OK : err->status;
     }
     return status;

@@ -102,11 +102,10 @@ static void read_policy(struct rpc *rpc, const struct hub_create_instance_reques
     starting->action = find_action(rpc->bytes);
     /* A live one may only be replaced by who may also replace what is terminated by that. */
     bool may_replace_live = (starting->reusable & 1u << RUN_TERMINATED) != 0;
-    starting->command.replaces =
-        starting->action == REUSE_IGNORE ? 0
-        : starting->action == REUSE_TERMINATE || may_replace_live
-            ? starting->reusable
-            : starting->reusable & ~live;
+    starting->command.replaces = starting->action == REUSE_IGNORE ? 0
+                                 : starting->action == REUSE_TERMINATE || may_replace_live
+                                     ? starting->reusable
+                                     : starting->reusable & ~live;
 }
 
 static pd_status read_start(struct rpc *rpc, struct starting *starting, pd_error *err)
@@ -164,9 +163,8 @@ static void refuse_start(struct rpc *rpc)
                  "Invalid reusable statuses: cannot exclude 'Terminated' while also allowing reuse "
                  "of running instances");
     } else {
-        rpc_fail(rpc, GRPC_ALREADY_EXISTS,
-                 "orchestration instance already exists: '%.*s' is %s", TEXT_ARGS(id),
-                 status_name_of_state(state));
+        rpc_fail(rpc, GRPC_ALREADY_EXISTS, "orchestration instance already exists: '%.*s' is %s",
+                 TEXT_ARGS(id), status_name_of_state(state));
     }
 }
 
@@ -217,8 +215,7 @@ static struct saying *say(struct rpc *rpc, struct text id, enum message_kind kin
         .payload = payload,
         .extra = &saying->extra,
     };
-    saying->letter =
-        (struct letter){ .kind = kind, .instance_id = id, .event = &saying->event };
+    saying->letter = (struct letter){ .kind = kind, .instance_id = id, .event = &saying->event };
     rpc->state = saying;
     return saying;
 }
@@ -382,10 +379,10 @@ static void restart_instance(struct rpc *rpc)
 
 /* ---- methods -------------------------------------------------------------------------------- */
 
-#define OPERATION(name, request, function)                                   \
-    {                                                                        \
-        .path = HUB_PATH(name), .scopes = SCOPE_OPERATE,                     \
-        .type = &hub_##request##_type, .run = function                       \
+#define OPERATION(name, request, function)                                              \
+    {                                                                                   \
+        .path = HUB_PATH(name), .scopes = SCOPE_OPERATE, .type = &hub_##request##_type, \
+        .run = function                                                                 \
     }
 
 static const struct rpc_method methods[] = {

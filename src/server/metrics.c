@@ -69,14 +69,14 @@ static void put_kinds(const struct server *server, struct buffer *page, const ch
 
 static void put_work(const struct server *server, struct buffer *page)
 {
-    put_kinds(server, page, "perdure_work_items_pending", "gauge",
-              "Work that waits for a worker.", WAITING);
+    put_kinds(server, page, "perdure_work_items_pending", "gauge", "Work that waits for a worker.",
+              WAITING);
     put_kinds(server, page, "perdure_worker_inflight", "gauge", "Work that a worker has.",
               UNFINISHED);
-    put_kinds(server, page, "perdure_work_items_dispatched_total", "counter",
-              "Work handed out.", DISPATCHED);
-    put_kinds(server, page, "perdure_work_items_completed_total", "counter",
-              "Results taken.", COMPLETED);
+    put_kinds(server, page, "perdure_work_items_dispatched_total", "counter", "Work handed out.",
+              DISPATCHED);
+    put_kinds(server, page, "perdure_work_items_completed_total", "counter", "Results taken.",
+              COMPLETED);
     head(page, "perdure_work_items_abandoned_total", "counter",
          "Work that came back without a result.");
     LIST_EACH(node, &server->hubs)

@@ -20,11 +20,10 @@ static void purge_work(struct rpc *rpc)
 {
     struct purge *purge = rpc->state;
     pd_hub *hub = rpc->hub->api;
-    rpc->status = purge->by_filter
-                      ? api_purge_query(hub, &purge->query, purge->is_recursive, purge->max_us,
-                                        &purge->purged, &rpc->err)
-                      : api_purge_ids(hub, purge->ids, purge->count, purge->is_recursive,
-                                      &purge->purged, &rpc->err);
+    rpc->status = purge->by_filter ? api_purge_query(hub, &purge->query, purge->is_recursive,
+                                                     purge->max_us, &purge->purged, &rpc->err)
+                                   : api_purge_ids(hub, purge->ids, purge->count,
+                                                   purge->is_recursive, &purge->purged, &rpc->err);
 }
 
 static void purge_done(struct rpc *rpc)
@@ -49,8 +48,8 @@ static void add_ids(struct rpc *rpc, struct purge *purge, const struct text *ids
     for (size_t i = 0; i < count; i++) {
         pd_error unwanted;
         if (entity_id_is(ids[i])) {
-            purge->count += id_fold_entity(ids[i], &rpc->arena, &kept[purge->count], &unwanted) ==
-                            PD_OK;
+            purge->count +=
+                id_fold_entity(ids[i], &rpc->arena, &kept[purge->count], &unwanted) == PD_OK;
         } else if (id_may_exist(ids[i])) {
             kept[purge->count++] = ids[i];
         }

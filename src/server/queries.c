@@ -20,8 +20,8 @@
 enum {
     PAGE_DEFAULT = 100,
     PAGE_MAX = 1000,
-    PAGE_BYTES = 3 << 20,  /* of SDKs that take 4 MiB */
-    PORTION = 32,          /* rows with payloads, read at a time */
+    PAGE_BYTES = 3 << 20, /* of SDKs that take 4 MiB */
+    PORTION = 32,         /* rows with payloads, read at a time */
     ID_PORTION = 1000,
 };
 
@@ -70,9 +70,9 @@ static void add_states(struct page *page, const struct record_page *found)
     for (size_t i = 0; i < found->count; i++) {
         struct hub_orchestration_state state =
             state_of_record(&found->items[i], page->query.with_payloads);
-        if (page->count > 0 && page->bytes.size +
-                                       message_size(&hub_orchestration_state_type, &state) >
-                                   PAGE_BYTES) { /* Q2 */
+        if (page->count > 0 &&
+            page->bytes.size + message_size(&hub_orchestration_state_type, &state) >
+                PAGE_BYTES) { /* Q2 */
             page->has_more = true;
             return;
         }
@@ -274,8 +274,8 @@ static void ids_done(struct rpc *rpc)
     }
     if (page->count > page->wanted) {
         const struct ended *last = &page->first[page->wanted - 1];
-        response.last_instance_key = text_of(
-            arena_printf(&rpc->arena, "%" PRId64 "|%.*s", last->at, TEXT_ARGS(last->id)));
+        response.last_instance_key =
+            text_of(arena_printf(&rpc->arena, "%" PRId64 "|%.*s", last->at, TEXT_ARGS(last->id)));
     }
     rpc_reply(rpc, &hub_list_instance_ids_response_type, &response);
 }

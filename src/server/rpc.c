@@ -49,8 +49,7 @@ static bool may_ask(struct rpc *rpc, void (*next)(struct rpc *))
     return true;
 }
 
-void rpc_ask_start(struct rpc *rpc, const struct start_command *command,
-                   void (*next)(struct rpc *))
+void rpc_ask_start(struct rpc *rpc, const struct start_command *command, void (*next)(struct rpc *))
 {
     if (may_ask(rpc, next)) {
         engine_ask_start(rpc->hub->engine, rpc->request, command);

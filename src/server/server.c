@@ -192,8 +192,8 @@ static void look(struct loop_job *job)
     }
     if (server->phase == SERVER_CLOSES && are_hubs_closed(server)) {
         server->phase = SERVER_ENDED; /* answers have to get to who reads slowly */
-        loop_timer_set(server->drain_timer, grpc_server_calls(server->grpc) == 0 ? 0
-                                                                                 : LAST_WORDS_US);
+        loop_timer_set(server->drain_timer,
+                       grpc_server_calls(server->grpc) == 0 ? 0 : LAST_WORDS_US);
     }
 }
 
@@ -343,8 +343,8 @@ static time_us changed_at(const struct config *config)
     for (size_t i = 0; i < 3; i++) {
         struct stat stat_of;
         if (files[i] != NULL && stat(files[i], &stat_of) == 0) {
-            time_us at = (time_us)stat_of.st_mtim.tv_sec * TIME_SECOND +
-                         stat_of.st_mtim.tv_nsec / 1000;
+            time_us at =
+                (time_us)stat_of.st_mtim.tv_sec * TIME_SECOND + stat_of.st_mtim.tv_nsec / 1000;
             latest = at > latest ? at : latest;
         }
     }
@@ -454,8 +454,8 @@ static pd_status open_grpc(struct server *server, pd_error *err)
     server->addresses = arena_alloc(&server->arena, config->listen.count * sizeof(const char *));
     for (size_t i = 0; status == PD_OK && i < config->listen.count; i++) {
         const char *address;
-        status = notify_address(server->notify, config->listen.items[i], &server->arena, &address,
-                                err);
+        status =
+            notify_address(server->notify, config->listen.items[i], &server->arena, &address, err);
         if (status == PD_OK) {
             address = grpc_server_listen(server->grpc, address, server->tls, err);
             status = address != NULL ? PD_OK : err->status;

@@ -122,13 +122,13 @@ struct hub {
     struct reader_job opening;
     struct loop_job broker_job;
     struct loop_timer *broker_timer;
-    pd_error err;        /* of opening */
-    bool is_broker_due;  /* while the broker may not run */
-    bool is_stopping;    /* the engine is being stopped */
-    bool is_wipe_wanted; /* when it is closed its files go */
+    pd_error err;         /* of opening */
+    bool is_broker_due;   /* while the broker may not run */
+    bool is_stopping;     /* the engine is being stopped */
+    bool is_wipe_wanted;  /* when it is closed its files go */
     bool is_close_wanted; /* as soon as it is open */
-    bool is_wiping;      /* a reader is at it */
-    bool is_kept_closed; /* the server ends: not opened again */
+    bool is_wiping;       /* a reader is at it */
+    bool is_kept_closed;  /* the server ends: not opened again */
 };
 
 /* "" stands for the default hub. NULL: there is none of that name, and may be none; text says why.
@@ -158,10 +158,10 @@ struct rpc {
     struct hub *hub;
     const struct rpc_method *method;
     uint64_t call;
-    struct text bytes;    /* of the message */
-    void *message;        /* read: struct hub_* of the method; the method may write on it */
+    struct text bytes; /* of the message */
+    void *message;     /* read: struct hub_* of the method; the method may write on it */
     struct request *request;
-    pd_status status;     /* of what was asked */
+    pd_status status; /* of what was asked */
     pd_error err;
     void (*work)(struct rpc *);
     void (*next)(struct rpc *);
@@ -254,8 +254,8 @@ struct server {
     const struct config *config;
     struct loop *loop;
     struct readers *readers;
-    struct tls *tls;      /* NULL: in the clear */
-    struct tls *http_tls; /* likewise */
+    struct tls *tls;       /* NULL: in the clear */
+    struct tls *http_tls;  /* likewise */
     struct tokens *tokens; /* NULL: nobody needs one */
     struct notify *notify;
     struct grpc_server *grpc;

@@ -4,8 +4,9 @@
 #include "server/server_priv.h"
 
 const struct rpc_service *const server_services[] = {
-    &instances_service, &waits_service,  &work_service,     &queries_service, &history_service,
-    &purge_service,     &entities_service, &hubs_service,    NULL,
+    &instances_service, &waits_service,   &work_service,
+    &queries_service,   &history_service, &purge_service,
+    &entities_service,  &hubs_service,    NULL,
 };
 
 /* An encoded FileDescriptorSet, for reflection. */

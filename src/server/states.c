@@ -25,17 +25,16 @@ pd_status id_check_chosen(struct text id, pd_error *err)
     }
     if (id.size > CLIENT_ID_MAX) {
         return error_set(err, PD_E_INVALID, false, where,
-                         "the instance id is too long: its length is %zu, and at most %d",
-                         id.size, CLIENT_ID_MAX);
+                         "the instance id is too long: its length is %zu, and at most %d", id.size,
+                         CLIENT_ID_MAX);
     }
     if (id.at[0] == '@') {
         return error_set(err, PD_E_INVALID, false, where,
                          "the id of an orchestration does not begin with '@': entities do");
     }
-    return is_printable(id)
-               ? PD_OK
-               : error_set(err, PD_E_INVALID, false, where,
-                           "an instance id is of printable ASCII characters");
+    return is_printable(id) ? PD_OK
+                            : error_set(err, PD_E_INVALID, false, where,
+                                        "an instance id is of printable ASCII characters");
 }
 
 bool id_may_exist(struct text id)

@@ -29,7 +29,8 @@ struct wait {
 
 void waits_init(struct hub *hub)
 {
-    map_init_seeded(&hub->waits.awaited, (uint64_t)loop_now(hub->server->loop) * 0x9e3779b97f4a7c15);
+    map_init_seeded(&hub->waits.awaited,
+                    (uint64_t)loop_now(hub->server->loop) * 0x9e3779b97f4a7c15);
     pthread_mutex_init(&hub->endings.mutex, NULL);
 }
 

@@ -232,14 +232,14 @@ static void hello(struct rpc *rpc)
     rpc_reply_empty(rpc);
 }
 
-#define COMPLETION(name, function)                                                         \
-    {                                                                                      \
+#define COMPLETION(name, function)                                                           \
+    {                                                                                        \
         .path = HUB_PATH(name), .scopes = SCOPE_WORK, .flags = METHOD_BRIEF, .run = function \
     }
-#define ABANDONING(name, request)                                                 \
-    {                                                                             \
-        .path = HUB_PATH(name), .scopes = SCOPE_WORK, .flags = METHOD_BRIEF,      \
-        .type = &hub_abandon_##request##_task_request_type, .run = abandon        \
+#define ABANDONING(name, request)                                            \
+    {                                                                        \
+        .path = HUB_PATH(name), .scopes = SCOPE_WORK, .flags = METHOD_BRIEF, \
+        .type = &hub_abandon_##request##_task_request_type, .run = abandon   \
     }
 
 static const struct rpc_method methods[] = {
