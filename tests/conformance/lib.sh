@@ -5,6 +5,7 @@
 #   peer NAME FILE...        $peer: where this SDK is kept; peer_is_current: installed as FILEs say?
 #   peer_is_installed        the next run finds it
 #   skip WHY                 one line and 77: the runner reports it, nobody takes it for a pass
+#   has_server               is perdured built?
 #   server_start [OPTION...] perdured on free ports with an empty store: $server is its HOST:PORT
 #   server_kill              SIGKILL, as a power cut of the process; server_again: the same port
 #                            and store; server_stop: SIGTERM, and it must end with 0
@@ -69,13 +70,14 @@ peer() {
 peer_is_current() { [ "$(cat "$peer/installed" 2>/dev/null)" = "$peer_sum" ]; }
 peer_is_installed() { printf '%s\n' "$peer_sum" >"$peer/installed"; }
 
+has_server() { [ -n "${PERDURE_CONFORMANCE_SERVER:-}" ] || [ -x "$BUILD/bin/perdured" ]; }
+
 # --- the server ---------------------------------------------------------------------------------
 
 # server_launch PORT [OPTION...]: returns when it is ready.
 server_launch() {
     port=$1
     shift
-    [ -x "$BUILD/bin/perdured" ] || skip "there is no $BUILD/bin/perdured"
     : >"$work/server.out"
     "$BUILD/bin/perdured" --store "sqlite:$store/hub.db" --listen "127.0.0.1:$port" \
         --http 127.0.0.1:0 "$@" >"$work/server.out" 2>>"$work/server.log" </dev/null &

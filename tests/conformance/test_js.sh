@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The official JavaScript SDK against perdured: every case of js/*.js with one worker, then a restart,
-# then the server killed again and again, then a worker killed again and again.
+# The official JavaScript SDK against perdured: every case of js/*.js with one worker, then what
+# survives a restart, then a worker killed again and again, then the server.
 #   test_js.sh [FILTER]   only the cases with FILTER in their name, and none of the killing
 set -u
 # shellcheck source=tests/conformance/lib.sh
 . "$(dirname "$0")/lib.sh"
 js=$here/js
 
-[ -x "$BUILD/bin/perdured" ] || [ -n "${PERDURE_CONFORMANCE_SERVER:-}" ] || skip "perdured is not built"
+has_server || skip "perdured is not built"
 command -v npm >/dev/null 2>&1 || skip "there is no npm"
 peer js "$js/package.json" "$js/package-lock.json"
 if ! peer_is_current; then
