@@ -420,6 +420,7 @@ static struct hub *hub_new(struct server *server, struct text name)
     hub->server = server;
     memcpy(hub->name, name.at, name.size);
     list_init(&hub->streams);
+    list_init(&hub->ours);
     list_init(&hub->parked);
     list_init(&hub->to_close);
     waits_init(hub);

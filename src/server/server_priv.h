@@ -79,7 +79,8 @@ struct rpc_service {
 extern const struct rpc_service *const server_services[]; /* services.c; NULL ends */
 
 extern const struct rpc_service instances_service, waits_service, work_service, queries_service,
-    history_service, purge_service, entities_service, hubs_service;
+    history_service, purge_service, entities_service, hubs_service, v1_calls_service,
+    v1_load_service, v1_waits_service, v1_work_service;
 
 #define HUB_PATH(name) "/TaskHubSidecarService/" name
 
@@ -115,6 +116,7 @@ struct hub {
     struct waits waits;
     struct endings endings;
     struct list streams;  /* of workers: work.c */
+    struct list ours;     /* streams of perdure.v1.Hub: v1_streams.c */
     struct list parked;   /* rpcs that wait until it is open */
     struct list to_close; /* rpcs that wait until it is closed */
     size_t users;         /* rpcs that have it */
@@ -221,6 +223,22 @@ pd_status hub_load(struct hub *hub, struct text id, struct arena *arena,
 
 void waits_init(struct hub *hub);
 void waits_done(struct hub *hub);
+
+/* A wait, inside of whatever waits. */
+struct awaited;
+struct wait {
+    struct list_node node;
+    struct hub *hub;
+    struct awaited *awaited;
+    bool for_start;
+    /* Once, when it is over, and has been removed. record NULL: it could not be waited for. Adds and
+     * removes no other wait. */
+    void (*told)(struct wait *, const struct instance_record *record, enum grpc_status status,
+                 const char *text);
+};
+/* told and for_start are set. First added, then looked at (W1). */
+void waits_add(struct wait *wait, struct hub *hub, struct text id);
+void waits_remove(struct wait *wait);
 /* Something has happened to it: who waits for that is answered. */
 void waits_wake(struct hub *hub, struct text id);
 /* All end. */
@@ -230,8 +248,9 @@ void waits_ended(void *hub, const struct ending *endings);
 
 /* ---- work ----------------------------------------------------------------------------------- */
 
-/* Ends the streams of a hub's workers. */
+/* Ends the streams of a hub's workers, and those of perdure.v1.Hub. */
 void work_end_streams(struct hub *hub, enum grpc_status status, const char *text);
+void v1_end_streams(struct hub *hub, enum grpc_status status, const char *text);
 void work_ping(void *server); /* fires server->ping_timer */
 
 /* ---- the server ----------------------------------------------------------------------------- */

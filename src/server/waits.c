@@ -19,12 +19,11 @@ struct awaited {
     struct text id;      /* behind the struct */
 };
 
-struct wait {
-    struct list_node node;
-    struct hub *hub;
-    struct awaited *awaited;
+/* That of a call. */
+struct call_wait {
+    struct wait wait;
     uint64_t call;
-    bool for_start, with_payloads;
+    bool with_payloads;
 };
 
 void waits_init(struct hub *hub)
@@ -50,7 +49,7 @@ static void count(struct hub *hub, size_t waits)
     atomic_store(&hub->waits.count_seen, waits);
 }
 
-static void wait_free(struct wait *wait)
+void waits_remove(struct wait *wait)
 {
     struct awaited *awaited = wait->awaited;
     list_remove(&wait->node);
@@ -59,15 +58,9 @@ static void wait_free(struct wait *wait)
         mem_free(awaited);
     }
     count(wait->hub, wait->hub->waits.count - 1);
-    mem_free(wait);
 }
 
-static void gone(struct grpc_call *call)
-{
-    wait_free(grpc_call_get(call));
-}
-
-static struct wait *wait_new(struct hub *hub, struct text id, struct grpc_call *call)
+void waits_add(struct wait *wait, struct hub *hub, struct text id)
 {
     struct awaited *awaited = map_find(&hub->waits.awaited, id);
     if (awaited == NULL) {
@@ -77,14 +70,10 @@ static struct wait *wait_new(struct hub *hub, struct text id, struct grpc_call *
         memcpy(awaited + 1, id.at, id.size);
         map_put(&hub->waits.awaited, awaited->id, awaited);
     }
-    struct wait *wait = mem_alloc(sizeof *wait);
     wait->hub = hub;
     wait->awaited = awaited;
-    wait->call = grpc_call_number(call);
     list_push_back(&awaited->waiting, &wait->node);
     count(hub, hub->waits.count + 1); /* W1 */
-    grpc_call_set(call, wait, gone);
-    return wait;
 }
 
 static bool is_over(const struct wait *wait, const struct instance_record *record)
@@ -94,28 +83,14 @@ static bool is_over(const struct wait *wait, const struct instance_record *recor
 
 static void answer(struct wait *wait, const struct instance_record *record)
 {
-    struct grpc_call *call = grpc_call_find(wait->hub->server->grpc, wait->call);
-    struct hub_orchestration_state state = state_of_record(record, wait->with_payloads);
-    const struct hub_get_instance_response response = { true, &state };
-    struct buffer bytes;
-    buffer_init(&bytes);
-    message_write(&hub_get_instance_response_type, &bytes, &response);
-    wait_free(wait);
-    if (call != NULL) {
-        grpc_call_set(call, NULL, NULL);
-        grpc_call_reply(call, buffer_text(&bytes));
-    }
-    buffer_done(&bytes);
+    waits_remove(wait);
+    wait->told(wait, record, GRPC_OK, NULL);
 }
 
 static void fail(struct wait *wait, enum grpc_status status, const char *text)
 {
-    struct grpc_call *call = grpc_call_find(wait->hub->server->grpc, wait->call);
-    wait_free(wait);
-    if (call != NULL) {
-        grpc_call_set(call, NULL, NULL);
-        grpc_call_end(call, status, text);
-    }
+    waits_remove(wait);
+    wait->told(wait, NULL, status, text);
 }
 
 /* ---- waking --------------------------------------------------------------------------------- */
@@ -230,6 +205,40 @@ void waits_ended(void *argument, const struct ending *ending)
 
 /* ---- methods -------------------------------------------------------------------------------- */
 
+static void gone(struct grpc_call *call)
+{
+    struct call_wait *wait = grpc_call_get(call);
+    waits_remove(&wait->wait);
+    mem_free(wait);
+}
+
+static void reply(struct grpc_call *call, const struct instance_record *record, bool with_payloads)
+{
+    struct hub_orchestration_state state = state_of_record(record, with_payloads);
+    const struct hub_get_instance_response response = { true, &state };
+    struct buffer bytes;
+    buffer_init(&bytes);
+    message_write(&hub_get_instance_response_type, &bytes, &response);
+    grpc_call_reply(call, buffer_text(&bytes));
+    buffer_done(&bytes);
+}
+
+static void told(struct wait *base, const struct instance_record *record, enum grpc_status status,
+                 const char *text)
+{
+    struct call_wait *wait = CONTAINER_OF(base, struct call_wait, wait);
+    struct grpc_call *call = grpc_call_find(base->hub->server->grpc, wait->call);
+    if (call != NULL) {
+        grpc_call_set(call, NULL, NULL);
+        if (record != NULL) {
+            reply(call, record, wait->with_payloads);
+        } else {
+            grpc_call_end(call, status, text);
+        }
+    }
+    mem_free(wait);
+}
+
 static void run_wait(struct rpc *rpc, bool for_start)
 {
     const struct hub_get_instance_request *request = rpc->message;
@@ -240,10 +249,14 @@ static void run_wait(struct rpc *rpc, bool for_start)
         return;
     }
     if (call != NULL) {
-        struct wait *wait = wait_new(hub, request->instance_id, call);
-        wait->for_start = for_start;
+        struct call_wait *wait = mem_alloc(sizeof *wait);
+        wait->wait.for_start = for_start;
+        wait->wait.told = told;
+        wait->call = grpc_call_number(call);
         wait->with_payloads = request->get_inputs_and_outputs;
-        look(wait, &rpc->arena);
+        grpc_call_set(call, wait, gone);
+        waits_add(&wait->wait, hub, request->instance_id);
+        look(&wait->wait, &rpc->arena);
     }
     rpc_end(rpc);
 }

@@ -165,6 +165,7 @@ static void get_work_items(struct rpc *rpc)
 
 void work_end_streams(struct hub *hub, enum grpc_status status, const char *text)
 {
+    v1_end_streams(hub, status, text);
     for (struct list_node *node; (node = list_front(&hub->streams)) != NULL;) {
         struct work_stream *stream = CONTAINER_OF(node, struct work_stream, node);
         struct grpc_call *call = call_of(stream);

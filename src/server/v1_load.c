@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What clients look at: records, histories, queries.
+ *
+ * One record is read on the loop's thread; all that may be more is a reader's. Histories and inboxes
+ * go out in pieces, no faster than the client takes them.
+ */
+#include "server/v1_priv.h"
+#include "store/store.h"
+
+enum {
+    ROWS_MAX = 1000,
+    ROWS_WITH_PAYLOADS_MAX = 100, /* of large ones a client gets some, and asks again */
+    ANSWER_BYTES = 16 << 20,      /* then an answer of rows is cut */
+    PIECE_BYTES = 256 << 10,
+    BACKLOG_BYTES = 1 << 20,
+};
+
+/* ---- records ---------------------------------------------------------------------------------- */
+
+static void load_instance(struct rpc *rpc)
+{
+    const struct hub_load_request *request = rpc->message;
+    struct store *store = rpc->hub->store;
+    struct hub_load_instance_response response = { NULL };
+    struct hub_kept_instance kept;
+    struct instance_record record;
+    bool is_found = false;
+    struct text id = request->id.size != 0 ? request->id : TEXT_ABSENT;
+    rpc->status = store->ops->load_instance(store, id, (uint64_t)request->row, &rpc->arena, &record,
+                                            &is_found, &rpc->err);
+    if (rpc->status != PD_OK) {
+        rpc_fail_as_told(rpc);
+        return;
+    }
+    if (is_found) {
+        kept = hub_kept_instance_of(&record);
+        response.instance = &kept;
+    }
+    rpc_reply(rpc, &hub_load_instance_response_type, &response);
+}
+
+static void load_entity(struct rpc *rpc)
+{
+    const struct hub_load_request *request = rpc->message;
+    struct store *store = rpc->hub->store;
+    struct hub_load_entity_response response = { NULL };
+    struct hub_kept_entity kept;
+    struct entity_record record;
+    bool is_found = false;
+    struct text id = request->id.size != 0 ? request->id : TEXT_ABSENT;
+    rpc->status = store->ops->load_entity(store, id, (uint64_t)request->row, &rpc->arena, &record,
+                                          &is_found, &rpc->err);
+    if (rpc->status != PD_OK) {
+        rpc_fail_as_told(rpc);
+        return;
+    }
+    if (is_found) {
+        kept = hub_kept_entity_of(&record);
+        response.entity = &kept;
+    }
+    rpc_reply(rpc, &hub_load_entity_response_type, &response);
+}
+
+static void progress_work(struct rpc *rpc)
+{
+    const struct hub_load_request *request = rpc->message;
+    struct store *store = rpc->hub->store;
+    struct progress_rows *rows = arena_alloc(&rpc->arena, sizeof *rows);
+    rpc->state = rows;
+    rpc->status =
+        store->ops->load_progress(store, (uint64_t)request->row, &rpc->arena, rows, &rpc->err);
+}
+
+static void progress_next(struct rpc *rpc)
+{
+    const struct progress_rows *rows = rpc->state;
+    if (rpc->status != PD_OK) {
+        rpc_fail_as_told(rpc);
+        return;
+    }
+    struct hub_kept_progress *items = arena_alloc(&rpc->arena, rows->count * sizeof *items);
+    for (size_t i = 0; i < rows->count; i++) {
+        items[i] = (struct hub_kept_progress){ rows->items[i].id, rows->items[i].bytes };
+    }
+    const struct hub_load_progress_response response = { { items, rows->count } };
+    rpc_reply(rpc, &hub_load_progress_response_type, &response);
+}
+
+static void load_progress(struct rpc *rpc)
+{
+    rpc_read(rpc, progress_work, progress_next);
+}
+
+/* ---- queries ---------------------------------------------------------------------------------- */
+
+static size_t limit_of(int64_t asked, bool is_large)
+{
+    size_t most = is_large ? ROWS_WITH_PAYLOADS_MAX : ROWS_MAX;
+    return asked > 0 && (uint64_t)asked < most ? (size_t)asked : most;
+}
+
+static struct store_query query_of(const struct hub_query_request *request)
+{
+    return (struct store_query){
+        .states = (unsigned)request->states,
+        .id_prefix = request->id_prefix,
+        .name = request->name,
+        .version = request->version,
+        .parent_id = request->parent_id,
+        .tag = request->tag,
+        .roots_only = request->roots_only,
+        .created_from = request->created_from,
+        .created_to = request->created_to,
+        .ended_from = request->ended_from,
+        .ended_to = request->ended_to,
+        .after_row = (uint64_t)request->after_row,
+        .limit = limit_of(request->limit, request->with_payloads),
+        .with_payloads = request->with_payloads,
+    };
+}
+
+static void query_work(struct rpc *rpc)
+{
+    struct store *store = rpc->hub->store;
+    struct store_query query = query_of(rpc->message);
+    struct record_page *page = arena_alloc(&rpc->arena, sizeof *page);
+    rpc->state = page;
+    rpc->status = store->ops->query(store, &query, &rpc->arena, page, &rpc->err);
+}
+
+static size_t bytes_of(const struct instance_record *record)
+{
+    return record->input.size + record->output.size + record->custom_status.size +
+           record->failure.size;
+}
+
+static void query_next(struct rpc *rpc)
+{
+    const struct record_page *page = rpc->state;
+    if (rpc->status != PD_OK) {
+        rpc_fail_as_told(rpc);
+        return;
+    }
+    struct hub_kept_instance *items = arena_alloc(&rpc->arena, page->count * sizeof *items);
+    size_t bytes = 0;
+    size_t count = 0;
+    while (count < page->count && bytes < ANSWER_BYTES) {
+        bytes += bytes_of(&page->items[count]);
+        items[count] = hub_kept_instance_of(&page->items[count]);
+        count++;
+    }
+    const struct hub_query_response response = {
+        .instances = { items, count },
+        .has_more = page->has_more || count < page->count,
+    };
+    rpc_reply(rpc, &hub_query_response_type, &response);
+}
+
+static void query(struct rpc *rpc)
+{
+    rpc_read(rpc, query_work, query_next);
+}
+
+static void count_work(struct rpc *rpc)
+{
+    struct store *store = rpc->hub->store;
+    struct store_query asked = query_of(rpc->message);
+    struct store_counts *counts = arena_alloc(&rpc->arena, sizeof *counts);
+    rpc->state = counts;
+    rpc->status = store->ops->count(store, &asked, counts, &rpc->err);
+}
+
+static void count_next(struct rpc *rpc)
+{
+    const struct store_counts *counts = rpc->state;
+    int64_t of[RUN_TERMINATED + 1];
+    if (rpc->status != PD_OK) {
+        rpc_fail_as_told(rpc);
+        return;
+    }
+    for (size_t i = 0; i <= RUN_TERMINATED; i++) {
+        of[i] = (int64_t)counts->of[i];
+    }
+    const struct hub_count_response response = { { of, RUN_TERMINATED + 1 } };
+    rpc_reply(rpc, &hub_count_response_type, &response);
+}
+
+static void count(struct rpc *rpc)
+{
+    rpc_read(rpc, count_work, count_next);
+}
+
+static void entities_work(struct rpc *rpc)
+{
+    const struct hub_entities_request *request = rpc->message;
+    struct store *store = rpc->hub->store;
+    const struct entity_query asked = {
+        .id_prefix = request->id_prefix,
+        .changed_from = request->changed_from,
+        .changed_to = request->changed_to,
+        .with_empty = request->with_empty,
+        .locked_only = request->locked_only,
+        .after_id = request->after_id,
+        .by_row = request->by_row,
+        .after_row = (uint64_t)request->after_row,
+        .limit = limit_of(request->limit, request->with_state),
+        .with_state = request->with_state,
+    };
+    struct entity_page *page = arena_alloc(&rpc->arena, sizeof *page);
+    rpc->state = page;
+    rpc->status = store->ops->query_entities(store, &asked, &rpc->arena, page, &rpc->err);
+}
+
+static void entities_next(struct rpc *rpc)
+{
+    const struct entity_page *page = rpc->state;
+    if (rpc->status != PD_OK) {
+        rpc_fail_as_told(rpc);
+        return;
+    }
+    struct hub_kept_entity *items = arena_alloc(&rpc->arena, page->count * sizeof *items);
+    size_t bytes = 0;
+    size_t count_of = 0;
+    while (count_of < page->count && bytes < ANSWER_BYTES) {
+        bytes += page->items[count_of].state.size;
+        items[count_of] = hub_kept_entity_of(&page->items[count_of]);
+        count_of++;
+    }
+    const struct hub_entities_response response = {
+        .entities = { items, count_of },
+        .has_more = page->has_more || count_of < page->count,
+    };
+    rpc_reply(rpc, &hub_entities_response_type, &response);
+}
+
+static void query_entities(struct rpc *rpc)
+{
+    rpc_read(rpc, entities_work, entities_next);
+}
+
+/* ---- pieces ----------------------------------------------------------------------------------- */
+
+struct pieces {
+    const struct text *chunks;
+    const uint64_t *arrivals; /* NULL: it is a history */
+    size_t count, at;
+    uint64_t first;
+};
+
+static void gone(struct grpc_call *call)
+{
+    rpc_end(grpc_call_get(call));
+}
+
+static void send_piece(struct grpc_call *call, struct pieces *pieces)
+{
+    struct hub_load_piece piece;
+    struct buffer bytes;
+    size_t size = 0;
+    size_t from = pieces->at;
+    message_init(&hub_load_piece_type, &piece);
+    while (pieces->at < pieces->count && (pieces->at == from || size < PIECE_BYTES)) {
+        size += pieces->chunks[pieces->at++].size;
+    }
+    piece.first = (int64_t)pieces->first;
+    piece.chunks = (struct text_list){ mem_alloc_raw((pieces->at - from) * sizeof(struct text)),
+                                       pieces->at - from };
+    memcpy(piece.chunks.items, pieces->chunks + from, piece.chunks.count * sizeof(struct text));
+    if (pieces->arrivals != NULL) {
+        piece.arrivals.count = piece.chunks.count;
+        piece.arrivals.items = mem_alloc_raw(piece.arrivals.count * sizeof(int64_t));
+        for (size_t i = 0; i < piece.arrivals.count; i++) {
+            piece.arrivals.items[i] = (int64_t)pieces->arrivals[from + i];
+        }
+    }
+    buffer_init(&bytes);
+    message_write(&hub_load_piece_type, &bytes, &piece);
+    struct text sent = buffer_text(&bytes);
+    grpc_call_send(call, &sent, 1);
+    buffer_done(&bytes);
+    mem_free(piece.chunks.items);
+    mem_free(piece.arrivals.items);
+}
+
+static void go_on(struct grpc_call *call)
+{
+    struct rpc *rpc = grpc_call_get(call);
+    struct pieces *pieces = rpc->state;
+    while (pieces->at < pieces->count && grpc_call_backlog(call) < BACKLOG_BYTES) {
+        send_piece(call, pieces);
+    }
+    if (pieces->at == pieces->count) {
+        grpc_call_set(call, NULL, NULL);
+        grpc_call_on_drained(call, NULL);
+        grpc_call_end(call, GRPC_OK, NULL);
+        rpc_end(rpc);
+    }
+}
+
+static void pieces_next(struct rpc *rpc)
+{
+    struct pieces *pieces = rpc->state;
+    struct grpc_call *call = rpc_call(rpc);
+    if (rpc->status != PD_OK) {
+        rpc_fail_as_told(rpc);
+        return;
+    }
+    if (call == NULL) {
+        rpc_end(rpc);
+        return;
+    }
+    if (pieces->count == 0) { /* where it begins is an answer too */
+        send_piece(call, pieces);
+    }
+    grpc_call_set(call, rpc, gone);
+    grpc_call_on_drained(call, go_on);
+    go_on(call);
+}
+
+static void history_work(struct rpc *rpc)
+{
+    const struct hub_load_request *request = rpc->message;
+    struct store *store = rpc->hub->store;
+    struct pieces *pieces = arena_alloc(&rpc->arena, sizeof *pieces);
+    struct history_rows rows = { NULL, 0, 1 };
+    rpc->state = pieces;
+    rpc->status = store->ops->load_history(store, (uint64_t)request->row, (uint64_t)request->from,
+                                           &rpc->arena, &rows, &rpc->err);
+    *pieces = (struct pieces){ .chunks = rows.turns, .count = rows.count, .first = rows.first };
+}
+
+static void load_history(struct rpc *rpc)
+{
+    rpc_read(rpc, history_work, pieces_next);
+}
+
+static void inbox_work(struct rpc *rpc)
+{
+    const struct hub_load_request *request = rpc->message;
+    struct store *store = rpc->hub->store;
+    struct pieces *pieces = arena_alloc(&rpc->arena, sizeof *pieces);
+    struct inbox_rows rows = { NULL, NULL, 0 };
+    rpc->state = pieces;
+    rpc->status =
+        store->ops->load_inbox(store, (uint64_t)request->row, &rpc->arena, &rows, &rpc->err);
+    *pieces =
+        (struct pieces){ .chunks = rows.events, .arrivals = rows.arrivals, .count = rows.count };
+}
+
+static void load_inbox(struct rpc *rpc)
+{
+    rpc_read(rpc, inbox_work, pieces_next);
+}
+
+#define METHOD(name, call_shape, request, how, function)                                \
+    {                                                                                   \
+        .path = V1_PATH(name), .shape = call_shape, .scopes = SCOPE_READ, .flags = how, \
+        .type = &hub_##request##_request_type, .run = function                          \
+    }
+
+static const struct rpc_method methods[] = {
+    METHOD("LoadInstance", GRPC_UNARY, load, METHOD_BRIEF, load_instance),
+    METHOD("LoadEntity", GRPC_UNARY, load, METHOD_BRIEF, load_entity),
+    METHOD("LoadProgress", GRPC_UNARY, load, 0, load_progress),
+    METHOD("LoadHistory", GRPC_SERVER_STREAM, load, 0, load_history),
+    METHOD("LoadInbox", GRPC_SERVER_STREAM, load, 0, load_inbox),
+    METHOD("Query", GRPC_UNARY, query, 0, query),
+    METHOD("Count", GRPC_UNARY, query, 0, count),
+    METHOD("QueryEntities", GRPC_UNARY, entities, 0, query_entities),
+};
+const struct rpc_service v1_load_service = { methods, sizeof methods / sizeof methods[0] };
