@@ -92,7 +92,8 @@ def main():
     pid = int(sys.argv[2])
     workers = int(sys.argv[3]) if len(sys.argv) > 3 else 10000
     waiters = int(sys.argv[4]) if len(sys.argv) > 4 else 100000
-    resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     all_of = Connections((host, int(port)))
     before = resident(pid)
     for i in range(workers):
