@@ -108,6 +108,9 @@ static pd_status rewind_row(struct delivery *d, const struct event *rewound)
     if (status == PD_OK) {
         status = core_adopt(partition->core, d->now, &adoption, d->err);
     }
+    if (status == PD_OK) {
+        turns_forget(partition, d->found.row); /* some of its turns are undone (P8) */
+    }
     arena_reset(&partition->turn);
     return status;
 }
