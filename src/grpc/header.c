@@ -49,7 +49,8 @@ void header_encode(struct buffer *into, struct text t)
     static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < t.size; i++) {
         unsigned char c = (unsigned char)t.at[i];
-        if (c >= 0x20 && c <= 0x7e && c != '%') {
+        bool is_edge = i == 0 || i + 1 == t.size;
+        if (c >= 0x20 && c <= 0x7e && c != '%' && !(c == ' ' && is_edge)) {
             buffer_add_byte(into, c);
         } else {
             buffer_add_byte(into, '%');

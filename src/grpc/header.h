@@ -15,8 +15,8 @@ bool header_parse_timeout(struct text t, int64_t *ret_us);
 /* As exact as eight digits allow, rounded up; us >= 0. Returns its length. */
 int header_format_timeout(int64_t us, char out[16]);
 
-/* Control characters, what is not ASCII, and '%' are escaped. Bytes that are no UTF-8 are, too: the
- * other side decides. */
+/* Control characters, what is not ASCII, '%', and spaces at either end (which HTTP/2 forbids) are
+ * escaped. Bytes that are no UTF-8 are, too: the other side decides. */
 void header_encode(struct buffer *into, struct text t);
 /* Never fails: what is no escape stands for itself. */
 void header_decode(struct buffer *into, struct text t);

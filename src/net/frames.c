@@ -47,12 +47,16 @@ static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *argument)
 {
     struct h2_session *session = argument;
-    if (!session->is_server || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 ||
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 ||
         (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS)) {
         return 0;
     }
     struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
-    if (stream != NULL && !stream->is_ended && !stream->is_reset) {
+    if (stream == NULL) {
+        return 0;
+    }
+    stream->is_said = true;
+    if (session->is_server && !stream->is_ended && !stream->is_reset) {
         /* All is said, whatever the client still has to say (RFC 9113, 8.1). */
         stream->is_reset = true;
         (void)nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);

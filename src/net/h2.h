@@ -80,8 +80,8 @@ void h2_listener_free(struct h2_listener *listener);
 
 /* ---- clients ---- */
 
-/* Begins to connect; `connected` or `disconnected` follows. The session is freed by h2_disconnect,
- * also after `disconnected`. */
+/* Begins to connect (and waits for the name server); `connected` or `disconnected` follows. The
+ * session is freed by h2_disconnect, which `disconnected` may call, but no other callback. */
 struct h2_session *h2_connect(struct loop *loop, const char *host, unsigned port, struct tls *tls,
                               const struct h2_limits *limits, const struct h2_handler *handler,
                               void *argument, pd_error *err);

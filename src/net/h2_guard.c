@@ -102,3 +102,15 @@ void guard_look(struct h2_session *session, time_us now)
         session_goaway(session, NGHTTP2_NO_ERROR);
     }
 }
+
+/* Often enough for the shortest of the times to be kept within a quarter. */
+int64_t guard_look_every(const struct h2_limits *limits)
+{
+    int64_t ms[] = { limits->idle_ms, limits->ping_ms, limits->ping_timeout_ms,
+                     limits->handshake_ms, limits->age_max_ms };
+    int64_t least = 4000;
+    for (size_t i = 0; i < sizeof ms / sizeof ms[0]; i++) {
+        least = ms[i] > 0 && ms[i] < least ? ms[i] : least;
+    }
+    return time_us_of_ms(least) / 4 + 1000;
+}

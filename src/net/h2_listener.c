@@ -104,18 +104,6 @@ static void on_look(void *argument)
     loop_timer_set(listener->look, listener->look_every_us);
 }
 
-/* Often enough for the shortest of the times to be kept within a quarter. */
-static int64_t look_every(const struct h2_limits *limits)
-{
-    int64_t ms[] = { limits->idle_ms, limits->ping_ms, limits->ping_timeout_ms,
-                     limits->handshake_ms, limits->age_max_ms };
-    int64_t least = 4000;
-    for (size_t i = 0; i < sizeof ms / sizeof ms[0]; i++) {
-        least = ms[i] > 0 && ms[i] < least ? ms[i] : least;
-    }
-    return time_us_of_ms(least) / 4 + 1000;
-}
-
 struct h2_listener *h2_listen(struct loop *loop, const char *address, struct tls *tls,
                               const struct h2_limits *limits, const struct h2_handler *handler,
                               void *argument, pd_error *err)
@@ -136,7 +124,7 @@ struct h2_listener *h2_listen(struct loop *loop, const char *address, struct tls
     list_init(&listener->sessions);
     h2_pool_init(&listener->pool);
     random_seed(&listener->random, (uint64_t)loop_now(loop));
-    listener->look_every_us = look_every(&listener->limits);
+    listener->look_every_us = guard_look_every(&listener->limits);
     listener->look = loop_timer_new(loop, on_look, listener);
     listener->resume = loop_timer_new(loop, on_resume, listener);
     loop_timer_set(listener->look, listener->look_every_us);

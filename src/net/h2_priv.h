@@ -69,6 +69,7 @@ struct h2_stream {
     bool is_last;      /* nothing comes behind what waits */
     bool has_trailers; /* ... but these */
     bool is_ended;     /* the peer sends no more */
+    bool is_said;      /* ... and neither do we: all was sent */
     bool is_reset;     /* by us: nothing counts any more */
     bool is_oversize;  /* its headers are more than is allowed */
     bool is_full;      /* somebody was told of a backlog: `drained` is called when there is none */
@@ -83,7 +84,7 @@ struct h2_stream {
 
 struct h2_session {
     uint32_t magic;
-    bool is_server, is_late, is_draining, is_connected;
+    bool is_server, is_late, is_draining, is_connecting, is_connected;
     bool is_dead, is_over; /* to be ended by the late job; a client's: was */
     bool watches_write;
     bool has_settings; /* the peer's first */
@@ -95,7 +96,7 @@ struct h2_session {
     const struct h2_handler *handler;
     void *argument;
     const struct h2_limits *limits; /* with the defaults in place */
-    struct h2_listener *listener;   /* NULL: a client's */
+    struct h2_client *client;       /* NULL: a server's */
     struct list_node among;         /* sessions of the listener */
     struct list streams, drained;
     size_t stream_count;
@@ -126,6 +127,8 @@ struct h2_session *session_new(struct loop *loop, bool is_server, struct h2_pool
 void session_want_flush(struct h2_session *session);
 void session_kill(struct h2_session *session, const char *why); /* by the next late job */
 void session_goaway(struct h2_session *session, uint32_t error);
+void session_watch_write(struct h2_session *session, bool wanted);
+void session_assign_events(struct h2_session *session); /* to the socket it has now */
 void session_close_streams(struct h2_session *session);
 void session_free(struct h2_session *session); /* its streams were closed */
 void session_shake_hands(struct h2_session *session);
@@ -147,5 +150,11 @@ int stream_send_data(struct h2_stream *stream, const uint8_t *frame_head, size_t
 /* What the peer did; false: it went too far, and the session is on its way out. */
 bool guard_frame(struct h2_session *session, const nghttp2_frame *frame);
 void guard_look(struct h2_session *session, time_us now); /* from time to time: see h2_guard.c */
+
+int64_t guard_look_every(const struct h2_limits *limits); /* us */
+
+/* ---- h2_client.c ---- */
+
+void client_connected(struct h2_session *session); /* or not: the socket knows */
 
 #endif

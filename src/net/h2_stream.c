@@ -324,7 +324,7 @@ void h2_trailers(struct h2_stream *stream, const struct h2_header *headers, size
 
 void h2_reset(struct h2_stream *stream, uint32_t error)
 {
-    if (stream->is_reset || stream->session->is_dead) {
+    if (stream->is_reset || stream->session->is_dead || (stream->is_ended && stream->is_said)) {
         return;
     }
     stream->is_reset = true;

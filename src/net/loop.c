@@ -37,7 +37,7 @@ struct loop {
     struct event *woken;
     time_us now, steady;
     struct loop_job *late, **late_end;
-    pthread_t thread; /* who made it, then who runs it */
+    _Atomic(pthread_t) thread; /* who made it, then who runs it */
     _Alignas(64) _Atomic(struct loop_job *) posted;
     atomic_bool is_asleep;
     atomic_bool is_stopped;

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/object.h"
 #include "net/h2_priv.h"
+#include "net/tls_priv.h"
 
 static void or_default(unsigned *value, unsigned by_default)
 {
@@ -44,7 +45,7 @@ void h2_pool_init(struct h2_pool *pool)
 
 /* ---- writing ---- */
 
-static void watch_write(struct h2_session *session, bool wanted)
+void session_watch_write(struct h2_session *session, bool wanted)
 {
     if (session->watches_write != wanted) {
         session->watches_write = wanted;
@@ -122,7 +123,7 @@ static void flush(struct h2_session *session)
         return;
     }
     bool is_blocked = session->out.size != 0;
-    watch_write(session, is_blocked);
+    session_watch_write(session, is_blocked);
     if (nghttp2_session_get_outbound_queue_size(session->ng) > QUEUE_FRAMES) {
         session_kill(session, "the peer does not read what it makes us say");
     } else if (!is_blocked && nghttp2_session_want_read(session->ng) == 0 &&
@@ -151,18 +152,30 @@ void session_kill(struct h2_session *session, const char *why)
                         session->peer, why);
     }
     (void)event_del(&session->readable);
-    watch_write(session, false);
+    session_watch_write(session, false);
     session_want_flush(session);
 }
 
 /* ---- reading ---- */
 
+static void hands_are_shaken(struct h2_session *session)
+{
+    SSL *ssl = session->sock.ssl;
+    if (ssl != NULL && session->is_server) {
+        session->subject = tls_subject(ssl);
+    } else if (ssl != NULL && !tls_has_alpn(ssl, "h2")) {
+        session_kill(session, "the server does not speak HTTP/2");
+        return;
+    }
+    session_ready(session);
+}
+
 void session_shake_hands(struct h2_session *session)
 {
     (void)event_add(&session->readable, NULL);
     switch (sock_handshake(&session->sock)) {
-    case SOCK_DONE: session_ready(session); return;
-    case SOCK_AGAIN: watch_write(session, session->sock.wants_write); return;
+    case SOCK_DONE: hands_are_shaken(session); return;
+    case SOCK_AGAIN: session_watch_write(session, session->sock.wants_write); return;
     case SOCK_END:
     case SOCK_FAILED: session_kill(session, session->sock.why); return;
     }
@@ -214,7 +227,9 @@ static void on_writable(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what;
     struct h2_session *session = argument;
-    if (!session->sock.is_ready) {
+    if (session->is_connecting) {
+        client_connected(session);
+    } else if (!session->sock.is_ready) {
         session_shake_hands(session);
     } else {
         session_want_flush(session);
@@ -283,6 +298,15 @@ static void say_hello(struct h2_session *session)
                                                 (int32_t)limits->connection_window);
 }
 
+void session_assign_events(struct h2_session *session)
+{
+    struct event_base *base = loop_base(session->loop);
+    (void)event_assign(&session->readable, base, session->sock.fd, EV_READ | EV_PERSIST,
+                       on_readable, session);
+    (void)event_assign(&session->writable, base, session->sock.fd, EV_WRITE | EV_PERSIST,
+                       on_writable, session);
+}
+
 struct h2_session *session_new(struct loop *loop, bool is_server, struct h2_pool *pool,
                                const struct h2_limits *limits, const struct h2_handler *handler,
                                void *argument, int fd, SSL *ssl)
@@ -302,17 +326,14 @@ struct h2_session *session_new(struct loop *loop, bool is_server, struct h2_pool
     pool->session_count++;
     session->ng = make_ng(session);
     say_hello(session);
-    (void)event_assign(&session->readable, loop_base(loop), fd, EV_READ | EV_PERSIST, on_readable,
-                       session);
-    (void)event_assign(&session->writable, loop_base(loop), fd, EV_WRITE | EV_PERSIST, on_writable,
-                       session);
+    session_assign_events(session);
     return session;
 }
 
 void session_ready(struct h2_session *session)
 {
     session->is_connected = true;
-    watch_write(session, false);
+    session_watch_write(session, false);
     (void)event_add(&session->readable, NULL);
     session_want_flush(session);
     if (!session->is_server && session->handler->connected != NULL) {

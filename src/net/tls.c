@@ -249,3 +249,29 @@ SSL *tls_connect(struct tls *tls, const char *host)
     }
     return ssl;
 }
+
+char *tls_subject(const SSL *ssl)
+{
+    const X509 *certificate = SSL_get0_peer_certificate(ssl);
+    if (certificate == NULL) {
+        return NULL;
+    }
+    const X509_NAME *name = X509_get_subject_name(certificate);
+    int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+    const X509_NAME_ENTRY *entry = at >= 0 ? X509_NAME_get_entry(name, at) : NULL;
+    unsigned char *utf8 = NULL;
+    int size = entry != NULL ? ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(entry)) : -1;
+    /* A name with a NUL in it would be read as another one. */
+    char *subject =
+        size >= 0 && memchr(utf8, 0, (size_t)size) == NULL ? copy((const char *)utf8) : NULL;
+    OPENSSL_free(utf8);
+    return subject;
+}
+
+bool tls_has_alpn(const SSL *ssl, const char *protocol)
+{
+    const unsigned char *at = NULL;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(ssl, &at, &size);
+    return size == strlen(protocol) && memcmp(at, protocol, size) == 0;
+}

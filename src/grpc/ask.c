@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Unary calls of a client: a thread waits, the channel's thread does the rest.
+ *
+ *   A1  The call lies on the caller's stack, and the reply in the caller's arena, which is the
+ *       channel's to fill while the caller waits.
+ *   A2  The caller looks at the clock. When the time has passed it posts `stop`, and then waits for
+ *       both: that the call is over, and that the job was run. */
+#include <errno.h>
+#include <semaphore.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "grpc/client_priv.h"
+
+enum { ATTEMPTS = 5 }; /* of a call that the server refuses before it begins */
+
+struct ask {
+    struct exchange exchange;
+    struct waiter waiter;
+    struct loop_job begin, stop;
+    struct grpc_channel *channel;
+    const char *path;
+    struct text request;
+    time_us deadline; /* steady */
+    struct arena *arena;
+    struct text reply;
+    bool is_over;
+    unsigned attempts, messages;
+    pd_status status;
+    pd_error *err;
+    sem_t done, stopped;
+};
+
+static void finish(struct ask *ask, pd_status status)
+{
+    ask->status = status;
+    ask->is_over = true;
+    (void)sem_post(&ask->done); /* the last touch */
+}
+
+static void too_late(struct ask *ask, const char *why)
+{
+    finish(ask, error_set(ask->err, PD_E_TIMEOUT, true, "grpc: call",
+                          "the time allowed has passed%s%s", why[0] != 0 ? ": " : "", why));
+}
+
+static void on_message(struct exchange *exchange, struct text message)
+{
+    struct ask *ask = CONTAINER_OF(exchange, struct ask, exchange);
+    ask->messages++;
+    if (ask->messages > 1) {
+        return;
+    }
+    char *at = arena_try_alloc(ask->arena, message.size + 1);
+    if (at == NULL) {
+        exchange_cancel(exchange, GRPC_RESOURCE_EXHAUSTED, "no memory for the reply");
+        return;
+    }
+    if (message.size != 0) {
+        memcpy(at, message.at, message.size);
+    }
+    ask->reply = text_make(at, message.size);
+}
+
+static bool try_now(struct ask *ask)
+{
+    struct grpc_channel *channel = ask->channel;
+    int64_t left = ask->deadline == TIME_NEVER ? -1 : ask->deadline - loop_steady(channel->loop);
+    if (ask->deadline != TIME_NEVER && left <= 0) {
+        too_late(ask, "");
+        return true;
+    }
+    return exchange_begin(&ask->exchange, channel, ask->path, ask->request, left);
+}
+
+static bool on_go(struct waiter *waiter, const pd_error *why)
+{
+    struct ask *ask = CONTAINER_OF(waiter, struct ask, waiter);
+    if (why == NULL) {
+        return try_now(ask);
+    }
+    *ask->err = *why; /* what the caller is told if the time passes */
+    if (ask->channel->is_cancelled) {
+        finish(ask, why->status);
+        return true;
+    }
+    return false;
+}
+
+static void begin(struct ask *ask)
+{
+    struct grpc_channel *channel = ask->channel;
+    if (channel->is_cancelled) {
+        finish(ask, channel_cancelled(ask->err));
+        return;
+    }
+    if (channel->state == CHANNEL_READY) {
+        if (try_now(ask)) {
+            return;
+        }
+        channel_goaway(channel, channel->session); /* it has no numbers left */
+    }
+    channel_wait(channel, &ask->waiter);
+}
+
+static void on_over(struct exchange *exchange, const struct outcome *outcome)
+{
+    struct ask *ask = CONTAINER_OF(exchange, struct ask, exchange);
+    if (outcome->has_not_begun && ++ask->attempts < ATTEMPTS) {
+        begin(ask);
+        return;
+    }
+    if (outcome->status == GRPC_OK && ask->messages != 1) {
+        struct outcome bad = { GRPC_INTERNAL, false,
+                               TEXT("the answer has no message, or more than one") };
+        finish(ask, outcome_to_error(&bad, ask->err));
+        return;
+    }
+    finish(ask, outcome_to_error(outcome, ask->err));
+}
+
+static void on_begin(struct loop_job *job)
+{
+    begin(CONTAINER_OF(job, struct ask, begin));
+}
+
+static void on_stop(struct loop_job *job)
+{
+    struct ask *ask = CONTAINER_OF(job, struct ask, stop);
+    if (!ask->is_over) {
+        if (ask->exchange.stream != NULL) {
+            exchange_cancel(&ask->exchange, GRPC_DEADLINE_EXCEEDED, "the time allowed has passed");
+        } else {
+            pd_error why = *ask->err; /* of the last attempt to connect, if there was one */
+            list_remove(&ask->waiter.among);
+            too_late(ask, why.text);
+        }
+    }
+    (void)sem_post(&ask->stopped);
+}
+
+static void wait_for(sem_t *sem)
+{
+    while (sem_wait(sem) != 0) {
+        assert_that(errno == EINTR);
+    }
+}
+
+static bool wait_until(sem_t *sem, time_us steady)
+{
+    if (steady == TIME_NEVER) {
+        wait_for(sem);
+        return true;
+    }
+    struct timespec at = { .tv_sec = steady / TIME_SECOND, .tv_nsec = steady % TIME_SECOND * 1000 };
+    int rc;
+    do {
+        rc = sem_clockwait(sem, CLOCK_MONOTONIC, &at);
+    } while (rc != 0 && errno == EINTR);
+    return rc == 0;
+}
+
+static time_us deadline_of(int64_t timeout_ms)
+{
+    struct timespec now;
+    if (timeout_ms < 0) {
+        return TIME_NEVER;
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return time_add((time_us)now.tv_sec * TIME_SECOND + now.tv_nsec / 1000,
+                    time_us_of_ms(timeout_ms));
+}
+
+pd_status grpc_channel_call(struct grpc_channel *channel, const char *path, struct text request,
+                            int64_t timeout_ms, struct arena *arena, struct text *ret,
+                            pd_error *err)
+{
+    assert_that(!pthread_equal(channel->thread, pthread_self())); /* it would wait for itself */
+    struct ask ask = {
+        .exchange = { .message = on_message, .over = on_over },
+        .waiter.go = on_go,
+        .begin.run = on_begin,
+        .stop.run = on_stop,
+        .channel = channel,
+        .path = path,
+        .request = text_is_present(request) ? request : TEXT(""),
+        .deadline = deadline_of(timeout_ms),
+        .arena = arena,
+        .err = err,
+    };
+    *err = (pd_error){ 0 };
+    (void)sem_init(&ask.done, 0, 0);
+    (void)sem_init(&ask.stopped, 0, 0);
+    loop_post(channel->loop, &ask.begin);
+    if (!wait_until(&ask.done, ask.deadline)) {
+        loop_post(channel->loop, &ask.stop);
+        wait_for(&ask.stopped);
+        wait_for(&ask.done);
+    }
+    (void)sem_destroy(&ask.done);
+    (void)sem_destroy(&ask.stopped);
+    if (ask.status == PD_OK) {
+        *ret = ask.reply;
+    }
+    return ask.status;
+}
