@@ -41,7 +41,7 @@ struct h2_session *h2_connect(struct loop *loop, const char *host, unsigned port
     SSL *ssl = tls != NULL ? tls_connect(tls, host) : NULL;
     assert_that(tls == NULL || ssl != NULL);
     struct h2_client *client = mem_alloc(sizeof *client);
-    pool_init(&client->pool);
+    h2_pool_init(&client->pool);
     client->limits = limits_with_defaults(limits);
     client->tls = tls;
     client->port = port;
@@ -101,6 +101,6 @@ void h2_disconnect(struct h2_session *session)
     session_close_streams(session);
     loop_timer_free(client->look);
     session_free(session);
-    pool_done(&client->pool);
+    h2_pool_done(&client->pool);
     mem_free(client);
 }
