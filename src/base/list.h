@@ -72,6 +72,12 @@ static inline void list_push_front(struct list *list, struct list_node *node)
     list_insert_(node, &list->head, list->head.next);
 }
 
+/* Before one that is in a list; its head: at the end. */
+static inline void list_insert_before(struct list_node *at, struct list_node *node)
+{
+    list_insert_(node, at->prev, at);
+}
+
 static inline void list_remove(struct list_node *node)
 {
     assert_that(list_is_linked(node));

@@ -69,9 +69,9 @@ void broker_beat(struct broker *broker, struct text token, struct text progress,
         buffer_reset(&item->beat->said);
         buffer_add_text(&item->beat->said, progress);
         item->beat->has_news = true;
-        if (!item->beat->is_under_way) {
-            send_beat(broker, item);
-        }
+    }
+    if (item->beat != NULL && item->beat->has_news && !item->beat->is_under_way) {
+        send_beat(broker, item);
     }
     *ret_wanted = !item->is_unwanted;
 }

@@ -83,6 +83,9 @@ static void arrive(struct broker *broker, struct item *item)
     if (item->row != NULL) {
         item->abandons = item->row->abandons;
         item->avoid = item->row->avoid;
+        item->has_place = item->row->place != 0;
+        item->seq = item->row->place;
+        item->row->place = 0;
         item->row->item = item;
     }
     item_enter(broker, item);

@@ -120,6 +120,7 @@ struct row {
     struct item *item; /* its open turn */
     unsigned abandons;
     uint64_t avoid;
+    uint64_t place; /* in line: of a turn that was given back, and comes again; 0: none */
     struct note note;
 };
 
@@ -179,6 +180,7 @@ struct item {
     uint8_t nonce[NONCE_SIZE];
     uint64_t serial; /* of the item; 0: it has no slot */
     uint64_t seq;    /* since when it is ready */
+    bool has_place;  /* seq is that of when it was here before */
     uint64_t handed; /* since when a stream has it, likewise */
     uint64_t pin;    /* the only stream that can take it; 0: any */
     uint64_t avoid;

@@ -47,6 +47,7 @@ void errand_return(struct broker *broker, struct item *item)
     if (row != NULL) {
         row->abandons = item->abandons;
         row->avoid = item->avoid;
+        row->place = item->seq;
         atomic_store(&row->must_encode, true);
         if (item->pin != 0) {
             atomic_store(&row->holder, 0);

@@ -10,7 +10,9 @@
  *   A1  Streams that come or go change the sets: all queues are made anew, and what waited keeps its
  *       order.
  *   A2  Names come from strangers. Lanes are only a memory of matches: when there are too many they
- *       are forgotten. */
+ *       are forgotten.
+ *   A3  A turn that was given back to be written for somebody comes again in its old place: else all
+ *       that waits would be written before the first of it goes. */
 #include "base/assert.h"
 #include "base/memory.h"
 #include "broker/broker_priv.h"
@@ -138,12 +140,25 @@ static struct queue *choose_queue(struct broker *broker, const struct item *item
 
 /* ---- in and out ------------------------------------------------------------------------------ */
 
+static uint64_t seq_of(struct list_node *node)
+{
+    return CONTAINER_OF(node, struct item, link)->seq;
+}
+
 static void stand(struct broker *broker, struct item *item, struct queue *queue)
 {
     if (list_is_empty(&queue->items)) {
         list_push_back(&broker->active, &queue->active);
     }
-    list_push_back(&queue->items, &item->link);
+    /* Nearly always the last; what was given back and comes again stood at the head. */
+    struct list_node *before = &queue->items.head;
+    if (!list_is_empty(&queue->items) && seq_of(list_back(&queue->items)) > item->seq) {
+        before = list_front(&queue->items);
+        while (seq_of(before) < item->seq) {
+            before = before->next;
+        }
+    }
+    list_insert_before(before, &item->link);
     item->queue = queue;
 }
 
@@ -155,7 +170,8 @@ void lanes_put(struct broker *broker, struct item *item)
         return;
     }
     item->state = ITEM_READY;
-    item->seq = ++broker->seq;
+    item->seq = item->has_place ? item->seq : ++broker->seq;
+    item->has_place = false;
     broker->counters.waiting[item->kind]++;
     stand(broker, item, holder != NULL ? &holder->mine : choose_queue(broker, item));
     broker_poke(broker);
@@ -173,11 +189,6 @@ void lanes_take(struct broker *broker, struct item *item)
 }
 
 /* ---- made anew ------------------------------------------------------------------------------- */
-
-static uint64_t seq_of(struct list_node *node)
-{
-    return CONTAINER_OF(node, struct item, link)->seq;
-}
 
 /* Both are in order; so is what becomes of them. */
 static void merge(struct list *into, struct list *from)

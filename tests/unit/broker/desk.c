@@ -104,6 +104,13 @@ void engine_return_turn(struct engine *engine, struct request *request, struct t
 {
     (void)engine;
     ask(request, ASKED_RETURN)->ticket = ticket;
+    for (size_t i = 0; i < the_desk->offered_count; i++) {
+        struct offered *offered = &the_desk->offered[i];
+        if (offered->turn.serial == ticket.serial) {
+            assert_int_equal(offered->turn.row, ticket.row);
+            offered->is_returned = true;
+        }
+    }
     settle();
 }
 
@@ -219,6 +226,9 @@ void desk_open(struct desk *desk, const struct broker_options *options)
 
 void desk_close(struct desk *desk)
 {
+    while (desk->workers != NULL) {
+        worker_close(desk->workers);
+    }
     desk_answer_all(desk);
     broker_set_engine(desk->broker, NULL);
     broker_free(desk->broker);
@@ -232,6 +242,9 @@ void desk_run(struct desk *desk)
         assert_true(i < 10000); /* it does not spin */
         desk->is_posted = false;
         broker_run(desk->broker, desk->now);
+        if (!desk->keeps_returned) {
+            desk_offer_returned(desk);
+        }
     }
 }
 
@@ -282,8 +295,8 @@ static void get(void *argument, const struct text *pieces, size_t count)
     struct hub_work_item *item = arena_alloc(&worker->arena, sizeof *item);
     got->bytes = text_copy(&worker->arena, buffer_text(&whole));
     buffer_done(&whole);
-    assert_int_equal(
-        message_read(&hub_work_item_type, got->bytes, &worker->arena, item, &err), PD_OK);
+    assert_int_equal(message_read(&hub_work_item_type, got->bytes, &worker->arena, item, &err),
+                     PD_OK);
     got->item = item;
     assert_int_equal(item->completion_token.size, WORK_TOKEN_SIZE);
     memcpy(got->token, item->completion_token.at, WORK_TOKEN_SIZE);
@@ -317,6 +330,8 @@ void worker_open(struct worker *worker, struct desk *desk,
     }
     memset(worker, 0, sizeof *worker);
     worker->desk = desk;
+    worker->next = desk->workers;
+    desk->workers = worker;
     arena_init(&worker->arena);
     all.send = get;
     all.backlog = backlog;
@@ -326,14 +341,26 @@ void worker_open(struct worker *worker, struct desk *desk,
     desk_run(desk);
 }
 
-void worker_close(struct worker *worker)
+void worker_hang_up(struct worker *worker)
 {
     if (worker->stream != NULL) {
         broker_disconnect(worker->stream);
         worker->stream = NULL;
         desk_run(worker->desk);
     }
-    arena_done(&worker->arena);
+}
+
+void worker_close(struct worker *worker)
+{
+    struct worker **at = &worker->desk->workers;
+    while (*at != NULL && *at != worker) {
+        at = &(*at)->next;
+    }
+    if (*at == worker) {
+        *at = worker->next;
+        worker_hang_up(worker);
+        arena_done(&worker->arena);
+    }
 }
 
 const struct got *worker_last(const struct worker *worker)

@@ -44,6 +44,7 @@ struct got {
 
 struct worker {
     struct desk *desk;
+    struct worker *next;
     struct broker_stream *stream; /* NULL: it is not connected */
     struct arena arena;
     struct got got[GOT_MAX];
@@ -54,6 +55,7 @@ struct worker {
 };
 
 struct desk {
+    struct worker *workers; /* that are connected */
     struct broker *broker;
     struct runner *runner;
     struct broker_options options;
@@ -69,14 +71,21 @@ struct desk {
     size_t begun_count, log_count;
     char begun[64];
     size_t past_reads; /* turns that were given their past */
+    struct offered {
+        struct turn turn;
+        size_t chunk_bytes;
+        bool is_returned;
+    } offered[GOT_MAX];
+    size_t offered_count;
+    bool keeps_returned; /* else they are offered again, at once */
 };
 
 /* The options that are not 0 are taken. */
 void desk_open(struct desk *desk, const struct broker_options *options);
-void desk_close(struct desk *desk);
+void desk_close(struct desk *desk); /* and what a test that failed left open */
 /* As long as there is something to be run, at the present time. */
 void desk_run(struct desk *desk);
-void desk_pass(struct desk *desk, int64_t us); /* time, with all that is due in it */
+void desk_pass(struct desk *desk, int64_t us);  /* time, with all that is due in it */
 void desk_answer(struct desk *desk, size_t at); /* an asked request, that is not answered yet */
 void desk_answer_all(struct desk *desk);
 const struct asked *desk_last(const struct desk *desk, enum asked_kind kind); /* NULL: none */
@@ -84,13 +93,15 @@ size_t desk_count(const struct desk *desk, enum asked_kind kind);
 
 void worker_open(struct worker *worker, struct desk *desk,
                  const struct broker_stream_options *options); /* connects; runs */
-void worker_close(struct worker *worker);                      /* disconnects, if it is; runs */
-const struct got *worker_last(const struct worker *worker);    /* there is one */
+void worker_hang_up(struct worker *worker);                    /* disconnects, if it is not; runs */
+void worker_close(struct worker *worker);                   /* likewise, and forgets what it got */
+const struct got *worker_last(const struct worker *worker); /* there is one */
 
 /* What the engine has for the broker. Then it is run. */
 struct turn desk_turn(struct desk *desk, uint64_t row, uint64_t number, const char *id);
 void desk_offer(struct desk *desk, const struct turn *turn); /* gives the past if it is needed */
 void desk_offer_with(struct desk *desk, const struct turn *turn, size_t chunk_bytes);
+void desk_offer_returned(struct desk *desk); /* with other serials; does not run */
 /* Turn `number` of an instance "i<row>" called "hello", with no version. */
 struct turn desk_offer_turn(struct desk *desk, uint64_t row, uint64_t number);
 /* With so many calls of the entity "@counter@<row>", and as many signals behind them. */
@@ -98,7 +109,8 @@ struct turn desk_offer_entity(struct desk *desk, uint64_t row, size_t calls, siz
 struct activity_wish {
     uint64_t row;
     int32_t id;
-    const char *name, *version, *owner_version, *instance_id; /* NULL: "say", none, none, "i<row>" */
+    const char *name, *version, *owner_version,
+        *instance_id; /* NULL: "say", none, none, "i<row>" */
     size_t input_bytes;
     struct task_limits limits;
     unsigned partition;
@@ -120,8 +132,8 @@ struct completion {
     const char *token, *instance_id;
     bool requires_history, is_partial;
     const char *custom_status;
-    size_t actions;   /* scheduleTask */
-    bool completes;   /* the orchestration */
+    size_t actions;     /* scheduleTask */
+    bool completes;     /* the orchestration */
     const char *result; /* of an activity */
     int64_t task_id;
 };

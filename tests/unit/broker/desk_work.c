@@ -55,13 +55,16 @@ static struct text chunk_of(struct desk *desk, size_t bytes)
     return chunk;
 }
 
-void desk_offer_with(struct desk *desk, const struct turn *turn, size_t chunk_bytes)
+static void give(struct desk *desk, const struct turn *turn, size_t chunk_bytes)
 {
     struct turn_result result;
+    struct entity_result entity;
     struct runner *runner = desk->runner;
     struct arena arena;
     arena_init(&arena);
-    enum runner_answer answer = runner->ops->turn(runner, turn, NULL, &arena, &result);
+    enum runner_answer answer = turn_is_of_entity(turn)
+                                    ? runner->ops->entity(runner, turn, &arena, &entity)
+                                    : runner->ops->turn(runner, turn, NULL, &arena, &result);
     if (answer == RUNNER_NEEDS_HISTORY) {
         struct text *chunks = arena_alloc(&desk->arena, turn->number * sizeof *chunks);
         for (size_t i = 0; i + 1 < turn->number; i++) {
@@ -73,7 +76,27 @@ void desk_offer_with(struct desk *desk, const struct turn *turn, size_t chunk_by
     }
     assert_int_equal(answer, RUNNER_LATER);
     arena_done(&arena);
+}
+
+void desk_offer_with(struct desk *desk, const struct turn *turn, size_t chunk_bytes)
+{
+    assert_true(desk->offered_count < GOT_MAX);
+    desk->offered[desk->offered_count++] =
+        (struct offered){ .turn = *turn, .chunk_bytes = chunk_bytes };
+    give(desk, turn, chunk_bytes);
     desk_run(desk);
+}
+
+void desk_offer_returned(struct desk *desk)
+{
+    for (size_t i = 0; i < desk->offered_count; i++) {
+        struct offered *offered = &desk->offered[i];
+        if (offered->is_returned) {
+            offered->is_returned = false;
+            offered->turn.serial = ++desk->serial;
+            give(desk, &offered->turn, offered->chunk_bytes);
+        }
+    }
 }
 
 void desk_offer(struct desk *desk, const struct turn *turn)
@@ -109,17 +132,13 @@ struct turn desk_offer_entity(struct desk *desk, uint64_t row, size_t calls, siz
         .row = row,
         .serial = ++desk->serial,
         .partition = (unsigned)(row % PARTITIONS),
-        .instance_id = text_of(
-            arena_printf(&desk->arena, "@counter@%llu", (unsigned long long)row)),
+        .instance_id =
+            text_of(arena_printf(&desk->arena, "@counter@%llu", (unsigned long long)row)),
         .events = events,
         .event_count = count,
         .state = TEXT("5"),
     };
-    struct entity_result result;
-    enum runner_answer answer =
-        desk->runner->ops->entity(desk->runner, &turn, &desk->arena, &result);
-    assert_int_equal(answer, RUNNER_LATER);
-    desk_run(desk);
+    desk_offer(desk, &turn);
     return turn;
 }
 
@@ -244,8 +263,7 @@ void desk_complete_turn(struct desk *desk, const struct completion *completion)
     response.is_partial = completion->is_partial;
     response.custom_status = text_of(completion->custom_status);
     set_actions(desk, &response, completion);
-    broker_complete_turn(desk->broker,
-                         written(desk, &hub_orchestrator_response_type, &response),
+    broker_complete_turn(desk->broker, written(desk, &hub_orchestrator_response_type, &response),
                          expect_answer());
     desk_run(desk);
 }

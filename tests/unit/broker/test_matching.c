@@ -18,8 +18,8 @@ static struct hub_work_item_filters of_orchestration(const char *name, struct te
 {
     static struct hub_orchestration_filter filter;
     struct hub_work_item_filters filters = no_filters();
-    filter = (struct hub_orchestration_filter){ .name = text_of(name),
-                                                .versions = { versions, count } };
+    filter =
+        (struct hub_orchestration_filter){ .name = text_of(name), .versions = { versions, count } };
     filters.orchestrations.items = &filter;
     filters.orchestrations.count = 1;
     return filters;
@@ -30,8 +30,7 @@ static struct hub_work_item_filters of_activity(const char *name, struct text *v
 {
     static struct hub_activity_filter filter;
     struct hub_work_item_filters filters = no_filters();
-    filter =
-        (struct hub_activity_filter){ .name = text_of(name), .versions = { versions, count } };
+    filter = (struct hub_activity_filter){ .name = text_of(name), .versions = { versions, count } };
     filters.activities.items = &filter;
     filters.activities.count = 1;
     return filters;
