@@ -85,7 +85,7 @@ static void refuse(struct exchange *exchange, enum grpc_status status, const cha
 /* A proxy's answer, mostly. */
 static enum grpc_status status_of_http(struct text status)
 {
-    switch (status.size == 3 ? atoi(status.at) : 0) {
+    switch (status.size == 3 ? strtol(status.at, NULL, 10) : 0) {
     case 400: return GRPC_INTERNAL;
     case 401: return GRPC_UNAUTHENTICATED;
     case 403: return GRPC_PERMISSION_DENIED;
@@ -126,7 +126,7 @@ static void end_by_trailers(struct exchange *exchange, const struct h2_header *h
         end(exchange, exchange->refusal, false, text_of(exchange->refusal_text));
         return;
     }
-    int status = atoi(number.at);
+    long status = strtol(number.at, NULL, 10);
     struct buffer text;
     buffer_init(&text);
     header_decode(&text, message);

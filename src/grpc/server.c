@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/object.h"
 #include "grpc/header.h"
-#include "grpc/server_priv.h"
+#include "grpc/services_priv.h"
 
 enum {
     MESSAGE_MAX = 64 * 1024 * 1024,
@@ -236,6 +236,32 @@ static const struct h2_handler handler = {
 
 /* ---- from beginning to end ---- */
 
+struct text service_of(struct text path)
+{
+    const char *slash =
+        path.size > 1 && path.at[0] == '/' ? memchr(path.at + 1, '/', path.size - 1) : NULL;
+    return slash != NULL ? text_make(path.at + 1, (size_t)(slash - path.at) - 1) : TEXT_ABSENT;
+}
+
+bool server_has_service(const struct grpc_server *server, struct text service)
+{
+    const struct grpc_method *method;
+    for (size_t cursor = 0; (method = map_next(&server->methods, &cursor)) != NULL;) {
+        if (text_equal(service_of(text_of(method->path)), service)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_methods(struct grpc_server *server, const struct grpc_method *methods, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        /* The map holds no const; nobody writes through it. */
+        map_put(&server->methods, text_of(methods[i].path), (void *)(uintptr_t)&methods[i]);
+    }
+}
+
 struct grpc_server *grpc_server_new(struct loop *loop, const struct grpc_server_options *options)
 {
     struct grpc_server *server = OBJECT_NEW(struct grpc_server, GRPC_SERVER_MAGIC);
@@ -245,10 +271,12 @@ struct grpc_server *grpc_server_new(struct loop *loop, const struct grpc_server_
         server->options.message_max = MESSAGE_MAX;
     }
     map_init(&server->methods);
-    for (size_t i = 0; i < options->method_count; i++) {
-        /* The map holds no const; nobody writes through it. */
-        map_put(&server->methods, text_of(options->methods[i].path),
-                (void *)(uintptr_t)&options->methods[i]);
+    add_methods(server, options->methods, options->method_count);
+    add_methods(server, health_methods, HEALTH_METHODS);
+    if (text_is_present(options->descriptors)) {
+        server->reflection = reflection_new(options->descriptors);
+        assert_that(server->reflection != NULL); /* the descriptors are ours */
+        add_methods(server, reflection_methods, REFLECTION_METHODS);
     }
     server->timer = loop_timer_new(loop, deadlines_fire, server);
     server->timer_at = TIME_NEVER;
@@ -275,7 +303,10 @@ const char *grpc_server_listen(struct grpc_server *server, const char *address, 
 
 void grpc_server_set_serving(struct grpc_server *server, bool is_serving)
 {
-    server->is_serving = is_serving;
+    if (server->is_serving != is_serving) {
+        server->is_serving = is_serving;
+        health_changed(server);
+    }
 }
 
 void grpc_server_drain(struct grpc_server *server)
@@ -326,5 +357,6 @@ void grpc_server_free(struct grpc_server *server)
     loop_timer_free(server->timer);
     calls_free(server);
     map_done(&server->methods);
+    reflection_free(server->reflection);
     OBJECT_FREE(server, GRPC_SERVER_MAGIC);
 }

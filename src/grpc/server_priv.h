@@ -55,6 +55,7 @@ struct grpc_server {
     struct h2_listener *listeners[LISTENERS_MAX];
     size_t listener_count;
     bool is_serving;
+    struct reflection *reflection; /* NULL: none */
 };
 
 /* ---- call.c ---- */

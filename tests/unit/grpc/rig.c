@@ -138,7 +138,17 @@ static void talk_half_closed(void *argument, struct grpc_call *call)
     grpc_call_end(call, GRPC_OK, NULL);
 }
 
+static void begin_toggle(void *argument, struct grpc_call *call, struct text message)
+{
+    struct rig *rig = argument;
+    (void)message;
+    rig->is_serving = !rig->is_serving;
+    grpc_server_set_serving(rig->server, rig->is_serving);
+    grpc_call_reply(call, TEXT(""));
+}
+
 static const struct grpc_method methods[] = {
+    { "/rig.Rig/Toggle", GRPC_UNARY, begin_toggle, NULL, NULL },
     { "/rig.Rig/Echo", GRPC_UNARY, begin_echo, NULL, NULL },
     { "/rig.Rig/Later", GRPC_UNARY, begin_later, NULL, NULL },
     { "/rig.Rig/Never", GRPC_UNARY, begin_never, NULL, NULL },
@@ -173,6 +183,7 @@ void rig_start(struct rig *rig, const struct grpc_server_options *given, struct 
     rig->loop = loop_new(&err);
     assert_that(rig->loop != NULL);
     rig->server = grpc_server_new(rig->loop, &options);
+    rig->is_serving = true;
     grpc_server_set_serving(rig->server, true);
     const char *address = grpc_server_listen(rig->server, "127.0.0.1:0", tls, &err);
     assert_that(address != NULL);

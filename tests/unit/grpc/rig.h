@@ -6,6 +6,7 @@
  *                     status of "x-status"
  *   /rig.Rig/Later    unary: the message back after 50 ms
  *   /rig.Rig/Never    unary: no answer at all
+ *   /rig.Rig/Toggle   unary: says to health that it does not serve, or does again
  *   /rig.Rig/Count    server stream: as many messages as the message, as a number, says; each of
  *                     "x-size" bytes
  *   /rig.Rig/Watch    server stream: opens, one message at once, nothing more
@@ -27,6 +28,7 @@ struct rig {
     atomic_size_t calls;
     atomic_int last_status; /* of what was counted */
     struct rig_thread *thread;
+    bool is_serving;
 };
 
 /* Zeroes in options: the rig's own methods on 127.0.0.1. */
