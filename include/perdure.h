@@ -613,19 +613,34 @@ typedef struct pd_id { char text[1025]; } pd_id; /* 1 to 256 characters, so at m
  *                                 Fixed when the hub is created (1 unless given); ignored later
  *             "...?payload_max=65536"  bytes of JSON of one payload that this process accepts, 64
  *                                 to 67108864; 16777216 unless given. Settings are joined by '&'
+ *             "grpc://host:8080"  a hub that perdured has; grpcs:// with TLS. Settings: taskhub=
+ *                                 NAME (else the server's default hub), token=TOKEN, ca=FILE (PEM;
+ *                                 else the system's), cert=FILE and key=FILE; %20 and such are read
+ *             "Endpoint=http://host:8080;TaskHub=NAME;Authentication=None"  likewise, as the
+ *                                 Durable Task SDKs write it
  *   returns   the hub; NULL with
  *             PD_E_INVALID      the URL cannot be understood
  *             PD_E_CORRUPT      the file is not a Perdure store, or is damaged; it was not touched
  *             PD_E_STATE        the file was written by a newer version; it was not touched
  *             PD_E_DENIED       the file or its folder is missing, is something else, or may not
  *                               be written (which reading needs as well)
- *             PD_E_UNAVAILABLE  the disk is full or failing; retryable
+ *             PD_E_UNAVAILABLE  the disk is full or failing; retryable. Of grpc: no server answers
+ *                               within 5 s; retryable. Or perdure-grpc.so, which speaks to servers,
+ *                               or a library that it needs, is missing: the text says which
  *   owner     you: pd_hub_close, or PD_AUTO
- *   blocks    on the disk
+ *   blocks    on the disk, or the network
  *
  * Opening runs nothing. The process that calls pd_worker_start runs the engine of the file; any
  * number of others may have it open to read, and to start and raise events: these commands are
- * durable when the call returns and reach the engine within milliseconds, or when it next runs. */
+ * durable when the call returns and reach the engine within milliseconds, or when it next runs.
+ *
+ * A hub that a server has works the same, by the same functions; its engine is always there. What
+ * differs: any number of processes may have a worker. Work for a function that no worker knows
+ * waits for one that does. What reads is tried again for 30 s while the server is away, and waits
+ * go on; a command then fails with PD_E_UNAVAILABLE, retryable: it may have been taken or not.
+ * Activities have no transactions (PD_E_STATE). One message is 64 MiB at most: larger commands,
+ * turns and results are refused. Of the worker's options crashes_max and the keep_ ones are the
+ * server's to say. */
 PD_API PD_MUST_USE pd_hub *pd_hub_open(const char *url, pd_error *err);
 
 /* Stops the hub's worker if there is one, ends the waits of other threads with PD_E_CANCELLED, and
