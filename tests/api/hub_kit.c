@@ -205,8 +205,14 @@ static int open_hub(void **state, bool is_file, const char *settings)
         snprintf(kit->url, sizeof(kit->url), "sqlite:%s/hub.db%s", kit->folder, settings);
     }
     pd_error err;
-    kit->hub = pd_hub_open(kit->url, &err);
     *state = kit;
+    if (served_is_wanted()) {
+        if (!served_start(&kit->server, kit->url, "127.0.0.1:0")) {
+            return 1;
+        }
+        snprintf(kit->url, sizeof(kit->url), "grpc://%s", kit->server.address);
+    }
+    kit->hub = pd_hub_open(kit->url, &err);
     return kit->hub == NULL ? pd_error_report(&err) : 0;
 }
 
@@ -252,7 +258,7 @@ static bool has_replayed(struct kit *kit)
     char path[64] = "";
     pd_status status = PD_OK;
     const char *from = kit->url;
-    if (kit->folder[0] == '\0') {
+    if (kit->folder[0] == '\0' || served_is_wanted()) {
         snprintf(path, sizeof(path), "/tmp/pd-hub-%ld.pda", (long)getpid());
         from = path;
         status = pd_hub_export(kit->hub, NULL, path, NULL, &err);
@@ -275,6 +281,7 @@ int kit_close(void **state)
     pd_worker_stop(kit->worker);
     bool is_same = kit->hub == NULL || has_replayed(kit);
     pd_hub_close(kit->hub);
+    served_stop(&kit->server);
     if (kit->folder[0] != '\0') {
         remove_folder(kit->folder);
     }

@@ -5,7 +5,8 @@
  *
  * Each test gets its own hub as *state: struct kit. HUB_TEST(name) makes two tests of one function,
  * one in memory and one in a file, which is removed afterwards. At its end all its histories are
- * replayed with the kit's program, and have to be the same.
+ * replayed with the kit's program, and have to be the same. With PERDURE_TEST_SERVER a perdured has
+ * the store, for each test another (served_kit.h).
  */
 #ifndef TESTS_API_HUB_KIT_H
 #define TESTS_API_HUB_KIT_H
@@ -20,9 +21,12 @@
 
 #include <perdure.h>
 
+#include "served_kit.h"
+
 struct kit {
     char folder[64];
     char url[128];
+    struct served server; /* with PERDURE_TEST_SERVER; then url is its */
     pd_hub *hub;
     pd_worker *worker;          /* NULL until kit_work */
     const pd_function *program; /* of the last worker; NULL: kit_program */
