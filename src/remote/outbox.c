@@ -116,7 +116,6 @@ void outbox_flush(struct outbox *outbox)
 {
     struct letters *letters = take_spare(outbox);
     pthread_mutex_lock(&outbox->mutex);
-    outbox->is_posted = false;
     struct buffer bytes = outbox->open;
     outbox->open = letters->bytes;
     letters->bytes = bytes;
@@ -139,7 +138,11 @@ void outbox_flush(struct outbox *outbox)
 
 static void flush_job(struct loop_job *job)
 {
-    outbox_flush(CONTAINER_OF(job, struct outbox, job));
+    struct outbox *outbox = CONTAINER_OF(job, struct outbox, job);
+    pthread_mutex_lock(&outbox->mutex);
+    outbox->is_posted = false; /* here only: else it would be among the loop's twice */
+    pthread_mutex_unlock(&outbox->mutex);
+    outbox_flush(outbox);
 }
 
 void outbox_open(struct outbox *outbox, struct grpc_stream *stream)

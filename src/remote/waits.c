@@ -127,10 +127,11 @@ static bool is_passing(pd_status status)
            status == PD_E_CANCELLED;
 }
 
+static void send(struct waits *waits);
+
 static void retry(void *argument)
 {
-    struct waits *waits = argument;
-    waits->job.run(&waits->job);
+    send(argument);
 }
 
 /* W2, or again after a while. */
@@ -167,10 +168,9 @@ static void ask_all(struct waits *waits)
     }
 }
 
-static void send(struct loop_job *job)
+static void send(struct waits *waits)
 {
     static const struct grpc_stream_handler handler = { .message = message, .ended = ended };
-    struct waits *waits = CONTAINER_OF(job, struct waits, job);
     struct buffer sent = { 0 };
     bool is_new = waits->stream == NULL;
     if (waits->retry == NULL) {
@@ -178,7 +178,6 @@ static void send(struct loop_job *job)
     }
     loop_timer_unset(waits->retry);
     pthread_mutex_lock(&waits->mutex);
-    waits->is_job_posted = false;
     if (is_new) {
         ask_all(waits);
     }
@@ -195,6 +194,15 @@ static void send(struct loop_job *job)
         grpc_stream_send(waits->stream, &piece, 1);
     }
     buffer_done(&sent);
+}
+
+static void send_asked(struct loop_job *job)
+{
+    struct waits *waits = CONTAINER_OF(job, struct waits, job);
+    pthread_mutex_lock(&waits->mutex);
+    waits->is_job_posted = false;
+    pthread_mutex_unlock(&waits->mutex);
+    send(waits);
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------- */
@@ -260,7 +268,7 @@ void waits_init(struct waits *waits, struct grpc_channel *channel)
 {
     *waits = (struct waits){ .channel = channel, .retry_us = RETRY_MIN_US };
     waits->loop = grpc_channel_loop(channel);
-    waits->job.run = send;
+    waits->job.run = send_asked;
     pthread_mutex_init(&waits->mutex, NULL);
     map64_init(&waits->by_number);
     arena_init(&waits->arena);
