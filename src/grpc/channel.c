@@ -298,6 +298,11 @@ static void on_stop(struct loop_job *job)
     loop_stop(CONTAINER_OF(job, struct grpc_channel, stop)->loop);
 }
 
+struct loop *grpc_channel_loop(struct grpc_channel *channel)
+{
+    return channel->loop;
+}
+
 void grpc_channel_free(struct grpc_channel *channel)
 {
     if (channel == NULL) {
