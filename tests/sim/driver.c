@@ -102,6 +102,7 @@ void driver_begin(struct sim *sim)
     sim->has_picky_workers = sim_chance(sim, 1, 4);
     sim->user.may_purge = sim_chance(sim, 1, 3);
     sim->keeps_empty = sim_chance(sim, 1, 6);
+    sim->has_away = sim_chance(sim, 1, 2);
     weigh(sim);
     sim->inner = store_mem_new(sim->partition_count);
     faulty_open(sim);
@@ -410,6 +411,7 @@ void driver_move(struct sim *sim)
     case MOVE_COMMIT: move_commit(sim); break;
     case MOVE_ACTIVITY: flights_move(sim, false); break;
     case MOVE_DELIVER: flights_move(sim, true); break;
+    case MOVE_AWAY: away_move(sim); break;
     case MOVE_TIME_LITTLE: pass_time(sim, (int64_t)sim_below(sim, 100 * TIME_MS)); break;
     case MOVE_TIME_WAKE: time_wake(sim); break;
     case MOVE_TIME_LOT: pass_time(sim, (int64_t)sim_below(sim, 900) * TIME_SECOND); break;

@@ -58,6 +58,7 @@ static void settle(struct sim *sim)
     for (unsigned k = 0; more; k++) {
         sim_check(sim, k < RUNS_MAX, "the partitions never come to rest");
         more = run_activities(sim);
+        more = away_end_all(sim) || more;
         for (unsigned i = 0; i < sim->partition_count; i++) {
             more = go_on(sim, i) || more;
         }

@@ -61,6 +61,7 @@ enum ledger_kind {
 struct ledger_step {
     enum ledger_kind kind;
     bool is_closed, is_cancelled;
+    bool came_late;    /* its end was taken in after it was cancelled */
     size_t closed_in;  /* after how many turns */
     unsigned released; /* of a lock: which of its set have been given back */
     time_us fire_at;

@@ -431,7 +431,7 @@ void ledger_deed_void(struct ledger *ledger, struct ledger_deed *deed)
 void ledger_void_request(struct ledger *ledger, const struct ledger_due *cancel)
 {
     struct ledger_deed *deed = ledger_deed_of_request(ledger, cancel->id, cancel->key);
-    if (deed != NULL) {
+    if (deed != NULL && !ledger->sim->has_away) { /* else a turn elsewhere may have it already */
         ledger_deed_void(ledger, deed);
     }
 }

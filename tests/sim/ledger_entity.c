@@ -349,6 +349,7 @@ bool ledger_entity_has(const struct ledger *ledger, const struct ledger_due *due
     case MESSAGE_CANCEL_SIGNAL:
         deed = ledger_deed_of_request(ledger, due->id, due->key);
         return entity == NULL || !has_signal(entity, due->key) ||
+               ledger->sim->has_away || /* it may be in a turn that is elsewhere */
                (deed != NULL && deed->said + deed->maybe > 1); /* which of them? */
     default: return false;
     }

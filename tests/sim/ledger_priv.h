@@ -55,6 +55,9 @@ void ledger_expect_end(struct ledger *ledger, const struct ledger_row *row);
 void ledger_receive(struct ledger *ledger, unsigned partition, uint64_t number);
 void ledger_check_letters(struct ledger *ledger, const struct batch *const *batches, size_t count);
 
+/* It ended while the turn was elsewhere that cancels it: what came waits behind that. */
+bool ledger_may_come_late(const struct ledger *ledger, const struct ledger_step *step);
+
 /* ---- ledger_deed.c ---- */
 
 /* What a history, or a turn that left none, says to entities. A copy: it may be said again. */

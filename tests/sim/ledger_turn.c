@@ -28,6 +28,11 @@ struct taking {
 
 /* ---- what came in ---- */
 
+bool ledger_may_come_late(const struct ledger *ledger, const struct ledger_step *step)
+{
+    return ledger->sim->has_away && step->is_cancelled && !step->came_late;
+}
+
 static struct ledger_step *open_step(struct taking *t, const struct event *event,
                                      enum ledger_kind kind)
 {
@@ -36,6 +41,10 @@ static struct ledger_step *open_step(struct taking *t, const struct event *event
               "'%.*s': %s of step %d, which nobody asked for", TEXT_ARGS(row->id),
               event_kind_name(event->kind), event->ref);
     struct ledger_step *step = &row->steps[event->ref];
+    if (ledger_may_come_late(t->ledger, step)) {
+        step->came_late = true;
+        return step;
+    }
     sim_check(t->sim, !step->is_cancelled, "'%.*s': %s of step %d, which was cancelled",
               TEXT_ARGS(row->id), event_kind_name(event->kind), event->ref);
     sim_check(t->sim, !step->is_closed, "'%.*s': step %d ends twice in history", TEXT_ARGS(row->id),
@@ -401,8 +410,9 @@ void ledger_check_last_turn(struct ledger *ledger, const struct ledger_row *row,
         const struct event *event = &turn->events[i];
         bool is_end = event->ref != EVENT_NO_ID && event->kind != EVENT_UNKNOWN;
         sim_check(ledger->sim,
-                  !is_end ||
-                      ((size_t)event->ref < row->step_count && !row->steps[event->ref].is_closed),
+                  !is_end || ((size_t)event->ref < row->step_count &&
+                              (!row->steps[event->ref].is_closed ||
+                               ledger_may_come_late(ledger, &row->steps[event->ref]))),
                   "'%.*s': the last turn took in the end of step %d, which is not open",
                   TEXT_ARGS(row->id), event->ref);
         is_on_hold = event->kind == EVENT_EXECUTION_SUSPENDED ||

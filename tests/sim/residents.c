@@ -101,9 +101,9 @@ static void compare_entity(struct sim *sim, const struct instance *instance)
                   map64_count(&in_core->delayed) == entity->timer_count,
               "'%.*s' in core: row %" PRIu64 ", %zu events; in the store %" PRIu64 ", %zu",
               TEXT_ARGS(entity->id), instance->row, count, entity->number, entity->inbox_count);
+    struct text state = in_core->is_to_be_purged ? TEXT_ABSENT : entity_state(in_core);
     sim_check(sim,
-              text_equal(entity_state(in_core), entity->state) &&
-                  text_equal(in_core->owner, entity->owner) &&
+              text_equal(state, entity->state) && text_equal(in_core->owner, entity->owner) &&
                   text_equal(in_core->execution, entity->execution) &&
                   text_equal(in_core->section, entity->section) &&
                   instance_is_busy(instance) == entity->is_busy,

@@ -4,6 +4,7 @@
  *
  *     driver.c    the moves, chosen at random: the process, its clock, its crashes
  *     flights.c   activities: those that wait, run, beat, pay, are told to stop, are too late
+ *     away.c      turns that are elsewhere, and end later
  *     orders.c    what clients want of instances, made up
  *     calls.c     clients' commands and mail, and whether the answers are true
  *     wishes.c    what clients want of entities
@@ -49,6 +50,7 @@ enum { SIM_PARTITIONS_MAX = 4, SIM_IDS = 6 };
     X(HEAR, 14)       \
     X(ACTIVITY, 16)   \
     X(DELIVER, 10)    \
+    X(AWAY, 14)       \
     X(TIME_LITTLE, 6) \
     X(TIME_WAKE, 6)   \
     X(TIME_LOT, 2)    \
@@ -97,6 +99,7 @@ struct sim_flight {
 };
 
 struct call;
+struct away;
 
 /* What a client wants of an instance. */
 struct order {
@@ -133,6 +136,7 @@ struct sim {
     size_t residents_max, orchestrations_max, slice_max;
     bool is_drop_mode, has_load_faults, has_clock_steps, has_late_results;
     bool keeps_empty; /* entities without state */
+    bool has_away;    /* some turns are elsewhere */
 
     struct store *inner; /* store/mem */
     struct store faulty;
@@ -156,6 +160,7 @@ struct sim {
     uint64_t troubles; /* faults, crashes, resets so far: what else may excuse an error */
     enum commit_plan plan;
 
+    struct away *away;                  /* away.c: the newest first */
     struct held_section *held_sections; /* locks.c */
     struct call *calls;                 /* not answered yet */
     int64_t raise_number, mail_number, order_number, wish_number;
@@ -213,6 +218,14 @@ void flights_time_out(struct sim *sim);
 void flights_move(struct sim *sim, bool has_run);
 void flights_lose(struct sim *sim, bool all); /* the process has died */
 bool sim_has_paid(struct sim *sim, struct text execution_id, int32_t step);
+
+/* away.c */
+bool away_takes(struct sim *sim);
+void away_take_turn(struct sim *sim, const struct turn *turn, const struct turn_result *result);
+void away_take_batch(struct sim *sim, const struct turn *turn, const struct entity_result *result);
+void away_forget(struct sim *sim, unsigned partition, uint64_t row); /* 0: all of it */
+void away_move(struct sim *sim);
+bool away_end_all(struct sim *sim); /* true: there were some */
 
 /* orders.c */
 struct order *orders_raise(struct sim *sim, struct text id, int64_t sender);

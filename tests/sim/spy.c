@@ -29,7 +29,7 @@ struct spy_turn *spy_find(const struct sim *sim, struct text execution_id, uint6
 
 /* ---- copies ---- */
 
-static const struct event *copy_events(struct sim *sim, const struct event *events, size_t count)
+const struct event *spy_copy_events(struct sim *sim, const struct event *events, size_t count)
 {
     struct buffer buffer;
     struct wire_events copies = { 0 };
@@ -46,7 +46,7 @@ static const struct event *copy_events(struct sim *sim, const struct event *even
     return copies.at;
 }
 
-static void copy_action(struct sim *sim, struct action *copy, const struct action *action)
+void spy_copy_action(struct sim *sim, struct action *copy, const struct action *action)
 {
     struct arena *arena = &sim->arena;
     *copy = *action;
@@ -57,21 +57,22 @@ static void copy_action(struct sim *sim, struct action *copy, const struct actio
     copy->request_id = text_copy(arena, action->request_id);
     copy->failure = NULL;
     copy->extra = NULL;
-    copy->kept = action->kept_count > 0 ? copy_events(sim, action->kept, action->kept_count) : NULL;
+    copy->kept =
+        action->kept_count > 0 ? spy_copy_events(sim, action->kept, action->kept_count) : NULL;
 }
 
-static void remember(struct sim *sim, const struct turn *turn, const struct turn_result *result)
+void spy_remember(struct sim *sim, const struct turn *turn, const struct turn_result *result)
 {
     struct spy_turn *kept = arena_alloc(&sim->arena, sizeof *kept);
     struct action *actions = arena_alloc(&sim->arena, result->action_count * sizeof *actions);
     for (size_t i = 0; i < result->action_count; i++) {
-        copy_action(sim, &actions[i], &result->actions[i]);
+        spy_copy_action(sim, &actions[i], &result->actions[i]);
     }
     *kept = (struct spy_turn){
         .number = turn->number,
         .execution_id = text_copy(&sim->arena, turn->execution_id),
         .now = sim->now,
-        .events = copy_events(sim, turn->events, turn->event_count),
+        .events = spy_copy_events(sim, turn->events, turn->event_count),
         .event_count = turn->event_count,
         .actions = actions,
         .action_count = result->action_count,
@@ -95,14 +96,13 @@ static const struct spy_answer *copy_answers(struct sim *sim, const struct entit
     return answers;
 }
 
-static void remember_run(struct sim *sim, const struct turn *turn,
-                         const struct entity_result *result)
+void spy_remember_run(struct sim *sim, const struct turn *turn, const struct entity_result *result)
 {
     struct spy_runs *runs = &sim->spy.runs[turn->partition];
     struct spy_run *run = arena_alloc(&sim->arena, sizeof *run);
     struct action *actions = arena_alloc(&sim->arena, result->action_count * sizeof *actions);
     for (size_t i = 0; i < result->action_count; i++) {
-        copy_action(sim, &actions[i], &result->actions[i]);
+        spy_copy_action(sim, &actions[i], &result->actions[i]);
     }
     *run = (struct spy_run){
         .id = text_copy(&sim->arena, turn->instance_id),
@@ -110,7 +110,7 @@ static void remember_run(struct sim *sim, const struct turn *turn,
         .row = turn->row,
         .now = sim->now,
         .at = turn->events[0].at,
-        .operations = copy_events(sim, turn->events + 1, result->result_count),
+        .operations = spy_copy_events(sim, turn->events + 1, result->result_count),
         .count = result->result_count,
         .answers = copy_answers(sim, result),
         .actions = actions,
@@ -147,8 +147,12 @@ static enum runner_answer spy_turn(struct runner *runner, const struct turn *tur
     enum runner_answer answer = sim->author->ops->turn(sim->author, turn, past, arena, ret);
     sim_trace(sim, "  turn %" PRIu64 " of %.*s: %d", turn->number, TEXT_ARGS(turn->instance_id),
               answer);
+    if (answer == RUNNER_DONE && away_takes(sim)) {
+        away_take_turn(sim, turn, ret);
+        return RUNNER_LATER;
+    }
     if (answer == RUNNER_DONE) {
-        remember(sim, turn, ret);
+        spy_remember(sim, turn, ret);
         locks_see_turn(sim, turn, ret);
     }
     return answer;
@@ -165,8 +169,12 @@ static enum runner_answer spy_entity(struct runner *runner, const struct turn *t
         sim_trace(sim, "    %.*s %.*s", TEXT_ARGS(turn->events[i].name),
                   TEXT_ARGS(turn->events[i].payload));
     }
+    if (answer == RUNNER_DONE && away_takes(sim)) {
+        away_take_batch(sim, turn, ret);
+        return RUNNER_LATER;
+    }
     if (answer == RUNNER_DONE) {
-        remember_run(sim, turn, ret);
+        spy_remember_run(sim, turn, ret);
         locks_see_run(sim, turn, ret->result_count);
     }
     return answer;
@@ -174,8 +182,9 @@ static enum runner_answer spy_entity(struct runner *runner, const struct turn *t
 
 static void spy_forget(struct runner *runner, unsigned partition, uint64_t row)
 {
-    struct runner *author = sim_of(runner)->author;
-    author->ops->forget(author, partition, row);
+    struct sim *sim = sim_of(runner);
+    sim->author->ops->forget(sim->author, partition, row);
+    away_forget(sim, partition, row);
 }
 
 static void spy_forget_all(struct runner *runner, unsigned partition)
@@ -183,6 +192,7 @@ static void spy_forget_all(struct runner *runner, unsigned partition)
     struct sim *sim = sim_of(runner);
     sim->author->ops->forget_all(sim->author, partition);
     forget_runs(&sim->spy.runs[partition]);
+    away_forget(sim, partition, 0);
     locks_reset(sim, partition);
 }
 

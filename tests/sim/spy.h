@@ -54,6 +54,13 @@ struct spy {
 
 struct sim;
 
+/* What a turn that is ended now was given and asked for; and its parts, without failures and
+ * extras. All of it copies. */
+void spy_remember(struct sim *sim, const struct turn *turn, const struct turn_result *result);
+void spy_remember_run(struct sim *sim, const struct turn *turn, const struct entity_result *result);
+const struct event *spy_copy_events(struct sim *sim, const struct event *events, size_t count);
+void spy_copy_action(struct sim *sim, struct action *copy, const struct action *action);
+
 void spy_init(struct sim *sim);
 void spy_done(struct sim *sim);
 /* The partition has cut a batch of this number. */
