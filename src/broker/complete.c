@@ -43,7 +43,7 @@ static struct item *find_oldest(struct broker *broker, enum work_kind kind, stru
 
 /* NULL: it does not count. */
 static struct item *find(struct broker *broker, enum work_kind kind, struct text token,
-                         struct text instance_id, int64_t task_id)
+                         struct text instance_id, int64_t task_id, bool is_whole)
 {
     struct item *item = NULL;
     if (token.size != 0) {
@@ -52,7 +52,9 @@ static struct item *find(struct broker *broker, enum work_kind kind, struct text
         item = find_oldest(broker, kind, instance_id, task_id);
     }
     if (item != NULL && item->kind == kind && item->state == ITEM_GHOST) {
-        item_end(broker, item);
+        if (is_whole) {
+            item_end(broker, item);
+        }
         item = NULL;
     }
     if (item == NULL || item->kind != kind) {
@@ -190,8 +192,8 @@ void broker_complete_turn(struct broker *broker, struct text bytes, struct broke
         return;
     }
     const struct hub_orchestrator_response *response = message;
-    struct item *item =
-        find(broker, KIND_TURN, response->completion_token, response->instance_id, EVENT_NO_ID);
+    struct item *item = find(broker, KIND_TURN, response->completion_token, response->instance_id,
+                             EVENT_NO_ID, !response->is_partial);
     if (item == NULL) {
         dismiss(broker, errand, answer);
     } else if (response->requires_history) {
@@ -252,7 +254,8 @@ void broker_complete_entity(struct broker *broker, struct text bytes, struct bro
         return;
     }
     const struct hub_entity_batch_result *said = message;
-    struct item *item = find(broker, KIND_ENTITY, said->completion_token, TEXT_ABSENT, EVENT_NO_ID);
+    struct item *item =
+        find(broker, KIND_ENTITY, said->completion_token, TEXT_ABSENT, EVENT_NO_ID, true);
     if (item == NULL) {
         dismiss(broker, errand, answer);
     } else if (said->requires_state) {
@@ -288,7 +291,7 @@ void broker_complete_activity(struct broker *broker, struct text bytes,
     }
     const struct hub_activity_response *said = message;
     struct item *item =
-        find(broker, KIND_ACTIVITY, said->completion_token, said->instance_id, said->task_id);
+        find(broker, KIND_ACTIVITY, said->completion_token, said->instance_id, said->task_id, true);
     if (item == NULL) {
         dismiss(broker, errand, answer);
         return;
