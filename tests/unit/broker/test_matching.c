@@ -261,6 +261,31 @@ static void what_waits_keeps_its_order_when_streams_come_and_go(void **state)
     desk_close(&desk);
 }
 
+/* Two queues, of those with a worker and of those without, become one. */
+static void what_waited_in_two_queues_is_in_order_in_one(void **state)
+{
+    static struct desk desk;
+    static struct worker a, b;
+    (void)state;
+    struct hub_work_item_filters filters = of_activity("x", NULL, 0);
+    struct broker_stream_options options = { .filters = &filters, .activities_max = 1 };
+    desk_open(&desk, NULL);
+    worker_open(&a, &desk, &options);
+    for (int32_t id = 0; id < 40; id++) {
+        const char *name = id % 3 == 0 ? "x" : "y";
+        desk_dispatch(&desk, &(struct activity_wish){ .row = 1, .id = id, .name = name });
+    }
+    assert_got(&a, 1);
+    worker_open(&b, &desk, NULL);
+    assert_got(&b, 39);
+    for (size_t i = 0; i < 39; i++) {
+        assert_int_equal(b.got[i].item->activity_request->task_id, i + 1);
+    }
+    worker_close(&a);
+    worker_close(&b);
+    desk_close(&desk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +302,7 @@ int main(void)
         cmocka_unit_test(an_activity_without_version_is_also_one_of_no_version),
         cmocka_unit_test(what_nobody_takes_waits_for_somebody_who_does),
         cmocka_unit_test(what_waits_keeps_its_order_when_streams_come_and_go),
+        cmocka_unit_test(what_waited_in_two_queues_is_in_order_in_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,7 +179,7 @@ static void look_at_got(size_t w, size_t at)
     assert_false(thing->is_cancelled);
     assert_false(thing->out.is_live); /* not out twice */
     model.busy[w][kind]++;
-    if (!(most[kind] == 0 || model.busy[w][kind] <= most[kind])) { print_message("w %zu kind %d most %lld\n", w, kind, (long long)most[kind]); for (size_t i = 0; i <= at; i++) print_message("got %zu kind %d id %s done %d token %s\n", i, kind_of(&worker->got[i]), worker->got[i].instance_id, model.is_done[w][i], worker->got[i].token); fail(); }
+    assert_true(most[kind] == 0 || model.busy[w][kind] <= most[kind]);
     check_filter(w, kind, thing);
     thing->out = (struct out){ .worker = worker, .got = at, .is_live = true };
     thing->has_token = true;
