@@ -84,6 +84,36 @@ function(perdure_network)
         Threads::Threads)
 endfunction()
 
+# proto/*.proto of the services -> wire_descriptors (src/wire/descriptors.h), absent without protoc.
+function(perdure_descriptors)
+    find_program(PERDURE_PROTOC protoc)
+    find_path(PERDURE_PROTO_INCLUDE google/protobuf/wrappers.proto)
+    set(out "${PROJECT_BINARY_DIR}/internal/descriptors")
+    set(in "")
+    if(PERDURE_PROTOC AND PERDURE_PROTO_INCLUDE)
+        set(in "${out}.pb")
+        set(protos "${PROJECT_SOURCE_DIR}/proto/task_hub.proto"
+            "${PROJECT_SOURCE_DIR}/proto/perdure.proto")
+        add_custom_command(OUTPUT "${in}"
+            COMMAND "${PERDURE_PROTOC}" "-I${PROJECT_SOURCE_DIR}/proto" "-I${PERDURE_PROTO_INCLUDE}"
+                --include_imports "--descriptor_set_out=${in}" ${protos}
+            DEPENDS ${protos}
+            VERBATIM)
+    else()
+        message(STATUS "protoc or its .proto files are missing: perdured has no reflection")
+    endif()
+    add_custom_command(OUTPUT "${out}.c"
+        COMMAND "${CMAKE_COMMAND}" "-DIN=${in}" "-DOUT=${out}.c" -DSYMBOL=wire_descriptors
+            -DHEADER=wire/descriptors.h -P "${PROJECT_SOURCE_DIR}/cmake/PerdureEmbed.cmake"
+        DEPENDS ${in} "${PROJECT_SOURCE_DIR}/cmake/PerdureEmbed.cmake"
+        VERBATIM)
+    add_library(perdure_descriptors STATIC "${out}.c")
+    set_target_properties(perdure_descriptors PROPERTIES
+        ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/internal")
+    target_include_directories(perdure_descriptors PUBLIC src include)
+    target_link_libraries(perdure_descriptors PRIVATE perdure_flags)
+endfunction()
+
 # src/remote/*.c -> lib/perdure-grpc.so, which libperdure opens for grpc: URLs. Exports one name.
 function(perdure_module)
     perdure_room_sources(sources remote)
@@ -111,7 +141,8 @@ function(perdure_server)
         ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/internal")
     target_compile_definitions(perdure_served PRIVATE PERDURE_VERSION="${PROJECT_VERSION}")
     target_link_libraries(perdure_served PRIVATE perdure_flags)
-    target_link_libraries(perdure_served PUBLIC perdure_network perdure_objects)
+    target_link_libraries(perdure_served PUBLIC
+        perdure_network perdure_descriptors perdure_objects)
     if(EXISTS "${PROJECT_SOURCE_DIR}/src/server/main.c")
         add_executable(perdured "${PROJECT_SOURCE_DIR}/src/server/main.c")
         target_compile_definitions(perdured PRIVATE PERDURE_VERSION="${PROJECT_VERSION}")
@@ -208,9 +239,10 @@ endfunction()
 
 function(perdure_tests)
     pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka>=1.1.5)
-    foreach(room base core json co wire store author engine api cli)
+    foreach(room base core json co store author engine api cli)
         perdure_test_folder(tests/unit/${room})
     endforeach()
+    perdure_test_folder(tests/unit/wire perdure_descriptors)
     if(PERDURE_SERVER)
         foreach(room net grpc broker server)
             perdure_test_folder(tests/unit/${room} perdure_served)

@@ -7,7 +7,8 @@
 
 packages_build="gcc libc6-dev binutils make cmake ninja-build pkg-config
     libsqlite3-dev libjansson-dev libxxhash-dev libsmartcols-dev
-    libnghttp2-dev libevent-dev libssl-dev zlib1g-dev protobuf-compiler"
+    libnghttp2-dev libevent-dev libssl-dev zlib1g-dev protobuf-compiler
+    libprotobuf-dev"
 packages_test="g++ clang clang-format libcmocka-dev sqlite3
     nghttp2-client python3-grpcio python3-protobuf curl openssl"
 packages_peers="python3-venv openjdk-17-jdk-headless maven"

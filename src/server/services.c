@@ -2,6 +2,7 @@
  *
  * Which services there are: TaskHubSidecarService, by theme, and perdure.v1.Hub; and what describes it. */
 #include "server/server_priv.h"
+#include "wire/descriptors.h"
 
 const struct rpc_service *const server_services[] = {
     &instances_service, &waits_service,    &work_service, &queries_service,  &history_service,
@@ -12,5 +13,5 @@ const struct rpc_service *const server_services[] = {
 /* An encoded FileDescriptorSet, for reflection. */
 struct text server_descriptors(void)
 {
-    return TEXT_ABSENT;
+    return wire_descriptors;
 }

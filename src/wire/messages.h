@@ -92,7 +92,8 @@
     F(S, 2, NUMBER, max_concurrent_activity_work_items, none)      \
     F(S, 3, NUMBER, max_concurrent_entity_work_items, none)        \
     F(S, 10, NUMBERS, capabilities, none)                          \
-    F(S, 11, ONE, work_item_filters, work_item_filters)
+    F(S, 11, ONE, work_item_filters, work_item_filters)            \
+    F(S, 12, TEXT, worker_instance_id, none)
 
 #define MESSAGE_ORCHESTRATOR_REQUEST(F, S)          \
     F(S, 1, TEXT, instance_id, none)                \

@@ -4,7 +4,7 @@
 # protoc as an independent oracle of src/wire, both ways, for each sample:
 #   what we write, protoc reads as oracle/NAME.txtpb;
 #   what protoc writes from oracle/NAME.txtpb, we read as the sample.
-# Needs Debian's protobuf-compiler; set PROTOC to use another. Without it: exit code 77, skipped.
+# Needs Debian's protobuf-compiler and libprotobuf-dev; set PROTOC to use another. Without it: exit code 77, skipped.
 #
 #   BUILD   the build folder whose objects are tested (build/debug)
 #   CC      the compiler for the helper (gcc)
@@ -36,9 +36,9 @@ count=0
 while read -r name message; do
     expected=$here/oracle/$name.txtpb
     "$work/oracle" encode "$name" >"$work/ours"
-    "$protoc" --decode="$message" proto/history.proto <"$work/ours" >"$work/read"
+    "$protoc" -Iproto --decode="$message" proto/history.proto <"$work/ours" >"$work/read"
     diff -u "$expected" "$work/read" || complain "$name: protoc reads our bytes as something else"
-    "$protoc" --encode="$message" proto/history.proto <"$expected" >"$work/theirs"
+    "$protoc" -Iproto --encode="$message" proto/history.proto <"$expected" >"$work/theirs"
     "$work/oracle" decode "$name" <"$work/theirs" || complain "$name: we misread protoc's bytes"
     count=$((count + 1))
 done <"$work/list"
