@@ -99,7 +99,8 @@ static bool split(const char *address, char host[256], char port[16])
     const char *colon = strrchr(address, ':');
     const char *from = address, *to = colon;
     if (colon == NULL || colon[1] == 0 || strlen(colon + 1) > 5 ||
-        strspn(colon + 1, "0123456789") != strlen(colon + 1) || strtol(colon + 1, NULL, 10) > 65535) {
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+        strtol(colon + 1, NULL, 10) > 65535) {
         return false;
     }
     if (*from == '[') {

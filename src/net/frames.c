@@ -137,6 +137,13 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *argum
     if (!guard_frame(session, frame)) {
         return 0;
     }
+    if (frame->hd.type == NGHTTP2_SETTINGS && !session->has_settings) {
+        session->has_settings = true;
+        if (session->handler->connected != NULL) {
+            session->handler->connected(session->argument, session);
+        }
+        return 0;
+    }
     if (frame->hd.type == NGHTTP2_GOAWAY && !session->is_server) {
         session->is_draining = true;
         if (session->handler->goaway != NULL) {

@@ -55,7 +55,8 @@ struct h2_handler {
     void (*closed)(void *argument, struct h2_stream *, uint32_t error);
     /* h2_backlog, which was asked for and was not 0, is 0 again. May be NULL. */
     void (*drained)(void *argument, struct h2_stream *);
-    /* Clients: the connection is there / is not there any more (after all streams were closed).
+    /* Clients: the server is there, and speaks HTTP/2 (so that a refusal of TLS is one, and nothing
+     * was lost by it) / is not there any more (after all streams were closed).
      * goaway: no new streams, those that are there go on. May be NULL. */
     void (*connected)(void *argument, struct h2_session *);
     void (*disconnected)(void *argument, struct h2_session *, const pd_error *why);

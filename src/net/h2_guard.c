@@ -45,9 +45,7 @@ static bool is_nuisance(const nghttp2_frame *frame)
 bool guard_frame(struct h2_session *session, const nghttp2_frame *frame)
 {
     time_us now = loop_steady(session->loop);
-    if (frame->hd.type == NGHTTP2_SETTINGS) {
-        session->has_settings = true;
-    } else if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
         session->is_pinged = false;
     }
     bool is_fine = true;

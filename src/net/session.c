@@ -336,9 +336,6 @@ void session_ready(struct h2_session *session)
     session_watch_write(session, false);
     (void)event_add(&session->readable, NULL);
     session_want_flush(session);
-    if (!session->is_server && session->handler->connected != NULL) {
-        session->handler->connected(session->argument, session);
-    }
 }
 
 void session_goaway(struct h2_session *session, uint32_t error)

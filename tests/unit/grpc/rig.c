@@ -138,6 +138,14 @@ static void talk_half_closed(void *argument, struct grpc_call *call)
     grpc_call_end(call, GRPC_OK, NULL);
 }
 
+static void begin_who(void *argument, struct grpc_call *call, struct text message)
+{
+    (void)argument, (void)message;
+    const char *subject = grpc_call_subject(call);
+    assert_that(grpc_call_peer(call)[0] != 0 && grpc_call_is_loopback(call));
+    grpc_call_reply(call, text_of(subject != NULL ? subject : "nobody"));
+}
+
 static void begin_toggle(void *argument, struct grpc_call *call, struct text message)
 {
     struct rig *rig = argument;
@@ -148,6 +156,7 @@ static void begin_toggle(void *argument, struct grpc_call *call, struct text mes
 }
 
 static const struct grpc_method methods[] = {
+    { "/rig.Rig/Who", GRPC_UNARY, begin_who, NULL, NULL },
     { "/rig.Rig/Toggle", GRPC_UNARY, begin_toggle, NULL, NULL },
     { "/rig.Rig/Echo", GRPC_UNARY, begin_echo, NULL, NULL },
     { "/rig.Rig/Later", GRPC_UNARY, begin_later, NULL, NULL },

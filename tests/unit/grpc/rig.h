@@ -7,6 +7,7 @@
  *   /rig.Rig/Later    unary: the message back after 50 ms
  *   /rig.Rig/Never    unary: no answer at all
  *   /rig.Rig/Toggle   unary: says to health that it does not serve, or does again
+ *   /rig.Rig/Who      unary: the name in the client's certificate, or "nobody"
  *   /rig.Rig/Count    server stream: as many messages as the message, as a number, says; each of
  *                     "x-size" bytes
  *   /rig.Rig/Watch    server stream: opens, one message at once, nothing more

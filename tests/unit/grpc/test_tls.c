@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * TLS: who is believed, who is not, and certificates that change. The certificates are made by the
+ * openssl command, in a folder of their own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rig.h"
+
+static char folder[] = "/tmp/perdure-tls.XXXXXX";
+
+static const char *in_folder(const char *name)
+{
+    static char paths[8][128];
+    static unsigned next;
+    char *path = paths[next++ % 8];
+    (void)snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static int make_certificates(void **state)
+{
+    (void)state;
+    char command[4096];
+    if (mkdtemp(folder) == NULL) {
+        return -1;
+    }
+    (void)snprintf(
+        command, sizeof command,
+        "cd %s && exec >/dev/null 2>&1\n"
+        "ca() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+        "-subj /CN=$1 -keyout $1.key -out $1.pem; }\n"
+        "cert() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj \"/CN=$2\" "
+        "-keyout $1.key -out $1.csr && printf \"subjectAltName=$3\\n\" >$1.ext && "
+        "openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days $4 "
+        "-extfile $1.ext -out $1.pem; }\n"
+        "ca ca && ca other && cert server server DNS:localhost,IP:127.0.0.1 2 && "
+        "cert elsewhere elsewhere DNS:example.org 2 && cert client 'worker 7' DNS:w 2 && "
+        "cert again server DNS:localhost,IP:127.0.0.1 9",
+        folder);
+    return system(command) == 0 ? 0 : -1;
+}
+
+static int remove_certificates(void **state)
+{
+    (void)state;
+    char command[256];
+    (void)snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command) == 0 ? 0 : -1;
+}
+
+static struct tls *server_tls(const char *name, const char *authorities)
+{
+    pd_error err;
+    char certificate[64], key[64];
+    (void)snprintf(certificate, sizeof certificate, "%s.pem", name);
+    (void)snprintf(key, sizeof key, "%s.key", name);
+    struct tls_options options = { .certificate = in_folder(certificate),
+                                   .key = in_folder(key),
+                                   .authorities =
+                                       authorities != NULL ? in_folder(authorities) : NULL };
+    struct tls *tls = tls_new_server(&options, &err);
+    assert_non_null(tls);
+    return tls;
+}
+
+static struct tls *client_tls(const char *authorities, const char *name)
+{
+    pd_error err;
+    char certificate[64], key[64];
+    (void)snprintf(certificate, sizeof certificate, "%s.pem", name != NULL ? name : "");
+    (void)snprintf(key, sizeof key, "%s.key", name != NULL ? name : "");
+    struct tls_options options = { .authorities = in_folder(authorities),
+                                   .certificate = name != NULL ? in_folder(certificate) : NULL,
+                                   .key = name != NULL ? in_folder(key) : NULL };
+    struct tls *tls = tls_new_client(&options, &err);
+    assert_non_null(tls);
+    return tls;
+}
+
+static struct grpc_channel *channel_to(const struct rig *rig, const char *host, struct tls *tls)
+{
+    pd_error err;
+    struct grpc_channel_options options = {
+        .host = host, .port = rig->port, .tls = tls, .backoff_min_ms = 20, .backoff_max_ms = 100
+    };
+    struct grpc_channel *channel = grpc_channel_new(&options, &err);
+    assert_non_null(channel);
+    return channel;
+}
+
+/* Who the server takes us for; or what is wrong. */
+static pd_status who(struct grpc_channel *channel, char answer[256])
+{
+    struct arena arena;
+    struct text reply = TEXT_ABSENT;
+    pd_error err = { 0 };
+    arena_init(&arena);
+    pd_status status =
+        grpc_channel_call(channel, "/rig.Rig/Who", TEXT(""), 700, &arena, &reply, &err);
+    if (status == PD_OK) {
+        (void)snprintf(answer, 256, "%.*s", TEXT_ARGS(reply));
+    } else {
+        (void)snprintf(answer, 256, "%s", err.text);
+    }
+    arena_done(&arena);
+    return status;
+}
+
+static void expect(const struct rig *rig, const char *host, struct tls *tls, pd_status status,
+                   const char *words)
+{
+    char answer[256];
+    struct grpc_channel *channel = channel_to(rig, host, tls);
+    pd_status got = who(channel, answer);
+    if (got != status || strstr(answer, words) == NULL) {
+        fail_msg("%d, expected %d: \"%s\", expected \"%s\"", (int)got, (int)status, answer, words);
+    }
+    grpc_channel_free(channel);
+}
+
+static void a_client_believes_its_authorities_and_the_right_name(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct tls *server = server_tls("server", NULL);
+    struct tls *client = client_tls("ca.pem", NULL), *stranger = client_tls("other.pem", NULL);
+    rig_start(&rig, NULL, server);
+    expect(&rig, "localhost", client, PD_OK, "nobody");
+    expect(&rig, "127.0.0.1", client, PD_OK, "nobody");
+    expect(&rig, "localhost", stranger, PD_E_TIMEOUT, "certificate");
+    expect(&rig, "localhost", NULL, PD_E_TIMEOUT, "");
+    rig_stop(&rig);
+    tls_free(server);
+    server = server_tls("elsewhere", NULL);
+    rig_start(&rig, NULL, server);
+    expect(&rig, "localhost", client, PD_E_TIMEOUT, "hostname mismatch");
+    expect(&rig, "127.0.0.1", client, PD_E_TIMEOUT, "IP address mismatch");
+    rig_stop(&rig);
+    tls_free(server);
+    tls_free(client);
+    tls_free(stranger);
+}
+
+static void mutual_tls_knows_its_clients_by_name(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct tls *server = server_tls("server", "ca.pem");
+    struct tls *known = client_tls("ca.pem", "client"), *unknown = client_tls("ca.pem", "other");
+    struct tls *nameless = client_tls("ca.pem", NULL);
+    rig_start(&rig, NULL, server);
+    expect(&rig, "localhost", known, PD_OK, "worker 7");
+    expect(&rig, "localhost", unknown, PD_E_TIMEOUT, "");
+    expect(&rig, "localhost", nameless, PD_E_TIMEOUT, "");
+    assert_int_equal(rig.counted, 1);
+    rig_stop(&rig);
+    tls_free(server);
+    tls_free(known);
+    tls_free(unknown);
+    tls_free(nameless);
+}
+
+static struct tls *to_reload;
+static pd_status reloaded;
+
+static void reload(struct rig *rig)
+{
+    (void)rig;
+    pd_error err;
+    reloaded = tls_reload(to_reload, &err);
+}
+
+static void copy_over(const char *from, const char *to)
+{
+    char command[512];
+    (void)snprintf(command, sizeof command, "cp %s/%s %s/%s", folder, from, folder, to);
+    assert_int_equal(system(command), 0);
+}
+
+static void reloading_changes_new_connections_only(void **state)
+{
+    (void)state;
+    struct rig rig;
+    char answer[256];
+    copy_over("server.pem", "mine.pem");
+    copy_over("server.key", "mine.key");
+    struct tls *server = server_tls("mine", NULL);
+    struct tls *client = client_tls("ca.pem", NULL);
+    time_us expires_at = tls_expires_at(server);
+    to_reload = server;
+    rig_start(&rig, NULL, server);
+    struct grpc_channel *old = channel_to(&rig, "localhost", client);
+    assert_int_equal(who(old, answer), PD_OK);
+
+    copy_over("ca.key", "mine.key"); /* the wrong key: nothing changes */
+    rig_do(&rig, reload);
+    assert_int_equal(reloaded, PD_E_INVALID);
+    assert_true(tls_expires_at(server) == expires_at);
+    expect(&rig, "localhost", client, PD_OK, "nobody");
+
+    copy_over("again.pem", "mine.pem");
+    copy_over("again.key", "mine.key");
+    rig_do(&rig, reload);
+    assert_int_equal(reloaded, PD_OK);
+    assert_true(tls_expires_at(server) > expires_at + 6 * 86400 * TIME_SECOND);
+    expect(&rig, "localhost", client, PD_OK, "nobody");
+
+    copy_over("elsewhere.pem", "mine.pem");
+    copy_over("elsewhere.key", "mine.key");
+    rig_do(&rig, reload);
+    expect(&rig, "localhost", client, PD_E_TIMEOUT, "hostname mismatch");
+    assert_int_equal(who(old, answer), PD_OK); /* it has shaken hands long ago */
+    grpc_channel_free(old);
+    rig_stop(&rig);
+    tls_free(server);
+    tls_free(client);
+}
+
+static void large_messages_go_through_tls(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct arena arena;
+    struct text reply;
+    pd_error err;
+    enum { SIZE = 5000000 };
+    struct tls *server = server_tls("server", NULL), *client = client_tls("ca.pem", NULL);
+    arena_init(&arena);
+    rig_start(&rig, NULL, server);
+    struct grpc_channel *channel = channel_to(&rig, "localhost", client);
+    char *bytes = arena_alloc(&arena, SIZE);
+    for (size_t i = 0; i < SIZE; i++) {
+        bytes[i] = (char)(i * 31 >> 3);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(grpc_channel_call(channel, "/rig.Rig/Echo", text_make(bytes, SIZE), 20000,
+                                           &arena, &reply, &err),
+                         PD_OK);
+        assert_true(text_equal(reply, text_make(bytes, SIZE)));
+    }
+    grpc_channel_free(channel);
+    rig_stop(&rig);
+    arena_done(&arena);
+    tls_free(server);
+    tls_free(client);
+}
+
+static int s_client(const struct rig *rig, const char *options)
+{
+    char command[512];
+    (void)snprintf(command, sizeof command,
+                   "openssl s_client -connect 127.0.0.1:%u %s </dev/null >/dev/null 2>&1",
+                   rig->port, options);
+    return system(command);
+}
+
+static void old_tls_and_other_protocols_are_refused(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct tls *server = server_tls("server", NULL);
+    rig_start(&rig, NULL, server);
+    assert_int_equal(s_client(&rig, "-tls1_2 -alpn h2"), 0);
+    assert_int_equal(s_client(&rig, "-tls1_3 -alpn h2"), 0);
+    assert_int_not_equal(s_client(&rig, "-tls1_1 -alpn h2 -cipher DEFAULT@SECLEVEL=0"), 0);
+    assert_int_not_equal(s_client(&rig, "-alpn http/1.1"), 0);
+    rig_stop(&rig);
+    tls_free(server);
+}
+
+static void files_that_are_wrong_are_named(void **state)
+{
+    (void)state;
+    pd_error err;
+    struct tls_options options = { .certificate = in_folder("no.pem"),
+                                   .key = in_folder("server.key") };
+    assert_null(tls_new_server(&options, &err));
+    assert_int_equal(err.status, PD_E_INVALID);
+    assert_non_null(strstr(err.text, "no.pem"));
+    options.certificate = in_folder("client.pem");
+    assert_null(tls_new_server(&options, &err));
+    assert_non_null(strstr(err.text, "server.key"));
+    options.key = NULL;
+    assert_null(tls_new_server(&options, &err));
+    options.certificate = NULL;
+    options.authorities = in_folder("server.key");
+    assert_null(tls_new_client(&options, &err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_client_believes_its_authorities_and_the_right_name),
+        cmocka_unit_test(mutual_tls_knows_its_clients_by_name),
+        cmocka_unit_test(reloading_changes_new_connections_only),
+        cmocka_unit_test(large_messages_go_through_tls),
+        cmocka_unit_test(old_tls_and_other_protocols_are_refused),
+        cmocka_unit_test(files_that_are_wrong_are_named),
+    };
+    return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
+}
