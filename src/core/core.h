@@ -19,7 +19,7 @@
  *       only one that has to wait goes through the inbox.
  *   C6  The times of an instance's events are strictly increasing in the order they were made:
  *       t = max(now, last + 1 us); a turn's ORCHESTRATOR_STARTED is later than fire_at of every
- *       timer fired in it, and no TIMER_FIRED is earlier than its fire_at.
+ *       timer fired in it, by the millisecond; no TIMER_FIRED is earlier than its fire_at.
  *   C7  Timers due together fire in the order they were set.
  *   C8  What is said to another instance is a letter: it is delivered, or in a mailbox, in the same
  *       batch as what caused it. Letters of one sender reach one receiver in their order.

@@ -166,7 +166,8 @@ size_t core_peek_ready(const struct core *core, uint64_t *ret_rows, size_t max)
 }
 
 /* What the turn takes in. "Now" in it is later than the time for which its timers, or itself, were
- * set (C6); only these kinds have one. */
+ * set (C6), also for workers whose clocks have milliseconds: one that reads no later time than it
+ * asked for sets its timer again. Only these kinds have one. */
 static time_us take_events(struct turn_slot *slot, const struct instance *instance, size_t count,
                            time_us now)
 {
@@ -174,8 +175,9 @@ static time_us take_events(struct turn_slot *slot, const struct instance *instan
     const struct waiting_event *waiting = instance->events.first;
     for (size_t i = 1; i <= count; i++, waiting = waiting->next) {
         slot->events[i] = waiting->event;
-        if (waiting->event.fire_at >= at && waiting->event.fire_at != 0) {
-            at = time_add(waiting->event.fire_at, 1);
+        time_us due = waiting->event.fire_at;
+        if (due != 0 && due >= at - at % TIME_MS) {
+            at = time_add(due - due % TIME_MS, TIME_MS);
         }
     }
     return at;

@@ -308,8 +308,10 @@ func addReuse() {
 		id := h.run("Single", api.WithInput("世界"), api.WithInstanceID("reused"))
 		_, err := h.client.ScheduleNewOrchestration(h.ctx, "Single", api.WithInput("World"), api.WithInstanceID(id))
 		exists(err)
+		// On the wire this action is nothing, and the statuses are what today's SDKs call replaceable.
 		_, err = h.client.ScheduleNewOrchestration(h.ctx, "Single", api.WithInput("World"), api.WithInstanceID(id),
-			policy(api.REUSE_ID_ACTION_ERROR))
+			api.WithOrchestrationIdReusePolicy(&api.OrchestrationIdReusePolicy{
+				Action: api.REUSE_ID_ACTION_ERROR, OperationStatus: statuses[1:2]}))
 		exists(err)
 		same("output of the first", "Hello, 世界!", output[string](h, id))
 	}).waits(2)

@@ -152,15 +152,16 @@ func (h *hub) until(id api.InstanceID, status api.OrchestrationStatus) {
 }
 
 func (h *hub) close() {
+	h.stop()
+	for _, conn := range h.conns[1:] { // The workers' first: one that comes again would make the hub again.
+		conn.Close()
+	}
 	if h.name != "" {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		_ = h.conn.Invoke(ctx, "/TaskHubSidecarService/DeleteTaskHub", none(), none())
 		cancel()
 	}
-	h.stop()
-	for _, conn := range h.conns {
-		conn.Close()
-	}
+	h.conn.Close()
 }
 
 // none is an empty message.

@@ -148,7 +148,9 @@ final class Hub implements AutoCloseable {
 
     @Override
     public void close() {
-        if (name != null) {
+        workers.forEach(DurableTaskGrpcWorker::stop);
+        channels.forEach(ManagedChannel::shutdownNow);
+        if (name != null) { // Now: a worker that comes again would make the hub again.
             try {
                 stub().withDeadlineAfter(20, TimeUnit.SECONDS).deleteTaskHub(DeleteTaskHubRequest.getDefaultInstance());
             } catch (StatusRuntimeException without) {
@@ -156,7 +158,6 @@ final class Hub implements AutoCloseable {
             }
         }
         client.close();
-        workers.forEach(DurableTaskGrpcWorker::stop);
         channels.forEach(ManagedChannel::shutdownNow);
     }
 }
