@@ -1,0 +1,705 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A broker between a real engine and workers, in one process, without a network: the test's thread is
+ * the loop, and plays the workers. One is ours (the author room behind streams that carry our
+ * dialect), the other is as SDKs are: it gets the whole past each time and keeps nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "author/author.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "broker/broker.h"
+#include "store/store.h"
+
+enum { PATIENCE_S = 60, PARTITIONS = 2, ITEMS_MAX = 100000 };
+
+/* ---- what is run: ours ----------------------------------------------------------------------- */
+
+static pd_result say_hello(pd_activity *a, pd_value n)
+{
+    return pd_ok(a, pd_int(n) + 1);
+}
+
+static pd_result hello5(pd_orchestration *o, pd_value input)
+{
+    pd_value n = input;
+    for (int i = 0; i < 5; i++) {
+        n = pd_call_activity(o, say_hello, n);
+    }
+    return pd_ok(o, n); /* 5 more than it was given */
+}
+
+static pd_result fan(pd_orchestration *o, pd_value input)
+{
+    enum { WIDTH = 50 };
+    pd_task *tasks[WIDTH];
+    int64_t sum = 0;
+    for (int i = 0; i < WIDTH; i++) {
+        tasks[i] = pd_start_activity(o, say_hello, input);
+    }
+    pd_await_all(o, tasks, WIDTH);
+    for (int i = 0; i < WIDTH; i++) {
+        sum += pd_int(pd_task_value(tasks[i]));
+    }
+    return pd_ok(o, sum); /* 50 */
+}
+
+static pd_result counter(pd_entity *e, pd_value input)
+{
+    int64_t n = pd_int(pd_state(e)) + pd_int(input);
+    pd_set_state(e, n);
+    return pd_ok(e, n);
+}
+
+static pd_result visit(pd_orchestration *o, pd_value input)
+{
+    (void)input;
+    pd_value n = PD_NULL;
+    for (int i = 0; i < 4; i++) {
+        n = pd_call_entity(o, PD_ENTITY("counter", pd_instance_id(o)), "add", 2);
+    }
+    return pd_ok(o, n); /* 8 */
+}
+
+static pd_result again(pd_orchestration *o, pd_value input)
+{
+    int64_t n = pd_int(pd_call_activity(o, say_hello, input));
+    pd_sleep(o, pd_milliseconds(1));
+    return n < 4 ? pd_continue_as_new(o, n) : pd_ok(o, n); /* 4 */
+}
+
+static pd_result parent(pd_orchestration *o, pd_value input)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < 3; i++) {
+        sum += pd_int(pd_call_child(o, hello5, input));
+    }
+    return pd_ok(o, sum); /* 15 */
+}
+
+static const pd_function program[] = {
+    PD_FUNCTION("hello5", hello5),   PD_FUNCTION("fan", fan),       PD_FUNCTION("visit", visit),
+    PD_FUNCTION("again", again),     PD_FUNCTION("parent", parent), PD_FUNCTION("say", say_hello),
+    PD_FUNCTION("counter", counter),
+};
+
+/* What becomes of each with the input 0. */
+static const struct kind {
+    const char *name, *output;
+} kinds[] = {
+    { "hello5", "5" }, { "fan", "50" }, { "visit", "8" }, { "again", "4" }, { "parent", "15" }
+};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+/* ---- the house ------------------------------------------------------------------------------- */
+
+struct worker {
+    struct house *house;
+    struct broker_stream *stream;
+    struct runner *author; /* NULL: it is as SDKs are */
+    struct text items[ITEMS_MAX];
+    size_t first, count;
+};
+
+struct house {
+    struct store *store;
+    struct broker *broker;
+    struct engine *engine;
+    struct worker worker, other;
+    pthread_mutex_t mutex;
+    pthread_cond_t awake;
+    bool is_posted;
+    time_us wake_at;
+    _Atomic size_t ended;
+    size_t answers, refusals, begun, done;
+};
+
+static struct house house;
+
+static time_us steady(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (time_us)now.tv_sec * TIME_SECOND + now.tv_nsec / 1000;
+}
+
+static void post(void *argument)
+{
+    struct house *h = argument;
+    pthread_mutex_lock(&h->mutex);
+    h->is_posted = true;
+    pthread_cond_signal(&h->awake);
+    pthread_mutex_unlock(&h->mutex);
+}
+
+static void wake_at(void *argument, time_us at)
+{
+    ((struct house *)argument)->wake_at = at;
+}
+
+static void begun(void *argument, struct text instance_id)
+{
+    assert_true(instance_id.size > 0);
+    ((struct house *)argument)->begun++;
+}
+
+static void ended(void *argument, const struct ending *endings)
+{
+    struct house *h = argument;
+    for (; endings != NULL; endings = endings->next) {
+        if (endings->instance_id.at[0] == '#') { /* not the children */
+            atomic_fetch_add(&h->ended, 1);
+        }
+    }
+}
+
+static void start_engine(void)
+{
+    pd_error err;
+    house.broker = broker_new(&(struct broker_options){ .partition_count = PARTITIONS,
+                                                        .post = post,
+                                                        .wake_at = wake_at,
+                                                        .argument = &house,
+                                                        .begun = begun,
+                                                        .lost_delay_us = 20 * TIME_MS });
+    house.engine =
+        engine_start(house.store, broker_runner(house.broker),
+                     &(struct engine_options){ .ended = ended, .ended_argument = &house }, &err);
+    assert_non_null(house.engine);
+    broker_set_engine(house.broker, house.engine);
+}
+
+static void connect(struct worker *worker, const struct broker_stream_options *options);
+static void hang_up(struct worker *worker);
+
+static void stop_engine(void)
+{
+    engine_stop(house.engine, 0);
+    broker_set_engine(house.broker, NULL);
+    hang_up(&house.worker);
+    hang_up(&house.other);
+    broker_free(house.broker);
+}
+
+static int open_house(void **state)
+{
+    pd_error err;
+    (void)state;
+    memset(&house, 0, sizeof house);
+    pthread_mutex_init(&house.mutex, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&house.awake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    house.wake_at = TIME_NEVER;
+    house.store = store_open("memory:?partitions=2", &err);
+    assert_non_null(house.store);
+    start_engine();
+    return 0;
+}
+
+static int close_house(void **state)
+{
+    (void)state;
+    stop_engine();
+    store_close(house.store);
+    pthread_mutex_destroy(&house.mutex);
+    pthread_cond_destroy(&house.awake);
+    return 0;
+}
+
+/* ---- completions ----------------------------------------------------------------------------- */
+
+static void answered(struct broker_answer *answer, pd_status status, const pd_error *err)
+{
+    (void)err;
+    house.answers++;
+    house.refusals += status != PD_OK;
+    free(answer);
+}
+
+static struct broker_answer *answer_new(void)
+{
+    struct broker_answer *answer = calloc(1, sizeof *answer);
+    assert_non_null(answer);
+    answer->answered = answered;
+    return answer;
+}
+
+/* ---- a worker of ours ------------------------------------------------------------------------ */
+
+static bool is_cancelled(struct activity_host *host)
+{
+    (void)host;
+    return false;
+}
+
+static void beat(struct activity_host *host, struct text progress)
+{
+    (void)host, (void)progress;
+}
+
+static pd_status transact(struct activity_host *host,
+                          bool (*body)(void *, void *, struct activity_result *), void *argument,
+                          struct activity_result *ret, pd_error *err)
+{
+    (void)host, (void)body, (void)argument, (void)ret;
+    return error_set(err, PD_E_STATE, false, "test", "no transactions here");
+}
+
+static void work_turn(struct worker *worker, const struct work_item *item, struct arena *arena,
+                      struct buffer *buffer)
+{
+    struct turn_result result = { 0 };
+    struct runner *author = worker->author;
+    enum runner_answer answer = author->ops->turn(author, item->turn, NULL, arena, &result);
+    if (answer == RUNNER_NEEDS_HISTORY && item->is_past_known) {
+        work_write_needs_history(buffer, item->token, item->turn);
+        broker_complete_turn(house.broker, buffer_text(buffer), answer_new());
+        return;
+    }
+    if (answer == RUNNER_NEEDS_HISTORY) {
+        struct wire_past past;
+        assert_int_equal(item->chunk_count, item->turn->number - 1);
+        wire_past_init(&past, item->chunks, item->chunk_count);
+        answer = author->ops->turn(author, item->turn, &past.base, arena, &result);
+        wire_past_done(&past);
+    }
+    assert_int_equal(answer, RUNNER_DONE);
+    work_write_turn_result(buffer, item->token, item->turn, &result);
+    broker_complete_turn(house.broker, buffer_text(buffer), answer_new());
+}
+
+static void work_ours(struct worker *worker, struct text bytes, struct arena *arena,
+                      struct buffer *buffer)
+{
+    static const struct activity_host_ops ops = { is_cancelled, beat, transact };
+    struct activity_host host = { &ops };
+    struct work_item item;
+    pd_error err;
+    assert_int_equal(work_read_item(bytes, arena, &item, &err), PD_OK);
+    if (item.turn != NULL) {
+        work_turn(worker, &item, arena, buffer);
+    } else if (item.entity_turn != NULL) {
+        struct entity_result result = { 0 };
+        assert_int_equal(
+            worker->author->ops->entity(worker->author, item.entity_turn, arena, &result),
+            RUNNER_DONE);
+        work_write_entity_result(buffer, item.token, item.entity_turn, &result);
+        broker_complete_entity(house.broker, buffer_text(buffer), answer_new());
+    } else {
+        struct activity_result result = { 0 };
+        worker->author->ops->activity(worker->author, item.activity, &host, arena, &result);
+        work_write_activity_result(buffer, item.token, item.activity, &result);
+        broker_complete_activity(house.broker, buffer_text(buffer), answer_new());
+    }
+}
+
+/* ---- a worker as SDKs are -------------------------------------------------------------------- */
+
+/* Events of a work item, as a chunk of history. */
+static void add_chunk(struct buffer *chunk, const struct text_list *events)
+{
+    for (size_t i = 0; i < events->count; i++) {
+        size_t size = events->items[i].size;
+        buffer_add_byte(chunk, 0x0a);
+        for (; size >= 0x80; size >>= 7) {
+            buffer_add_byte(chunk, (uint8_t)(size | 0x80));
+        }
+        buffer_add_byte(chunk, (uint8_t)size);
+        buffer_add_text(chunk, events->items[i]);
+    }
+}
+
+static void schedule(struct hub_orchestrator_action *action, struct arena *arena, int64_t id)
+{
+    struct hub_schedule_task_action *task = arena_alloc(arena, sizeof *task);
+    message_init(&hub_schedule_task_action_type, task);
+    message_init(&hub_orchestrator_action_type, action);
+    task->name = TEXT("sdk_say");
+    action->id = id;
+    action->schedule_task = task;
+}
+
+static void finish(struct hub_orchestrator_action *action, struct arena *arena, size_t result)
+{
+    struct hub_complete_orchestration_action *end = arena_alloc(arena, sizeof *end);
+    message_init(&hub_complete_orchestration_action_type, end);
+    message_init(&hub_orchestrator_action_type, action);
+    end->orchestration_status = 1;
+    end->result = text_of(arena_printf(arena, "%zu", result));
+    action->id = 1000;
+    action->complete_orchestration = end;
+}
+
+/* "sdk_chain": five tasks, one after the other; "sdk_fan": twenty at once. */
+static void work_sdk_turn(const struct hub_work_item *item, struct arena *arena,
+                          struct buffer *buffer)
+{
+    const struct hub_orchestrator_request *request = item->orchestrator_request;
+    struct hub_orchestrator_response response;
+    struct wire_events events = { 0 };
+    struct buffer chunk;
+    size_t asked = 0, done = 0, total = 0;
+    pd_error err;
+    buffer_init(&chunk);
+    add_chunk(&chunk, &request->past_events);
+    add_chunk(&chunk, &request->new_events);
+    assert_int_equal(wire_read_events(buffer_text(&chunk), arena, &events, &err), PD_OK);
+    for (size_t i = 0; i < events.count; i++) {
+        const struct event *event = &events.at[i];
+        asked += event->kind == EVENT_TASK_SCHEDULED;
+        done += event->kind == EVENT_TASK_COMPLETED;
+        if (event->kind == EVENT_EXECUTION_STARTED) {
+            total = text_equal(event->name, TEXT("sdk_chain")) ? 5 : 20;
+        }
+    }
+    assert_true(total != 0); /* the past is whole */
+    size_t want = total == 20 ? 20 : done < 5 ? done + 1 : 5;
+    struct hub_orchestrator_action *actions = arena_alloc(arena, (total + 1) * sizeof *actions);
+    message_init(&hub_orchestrator_response_type, &response);
+    response.actions.items = actions;
+    for (; asked < want; asked++) {
+        schedule(&actions[response.actions.count++], arena, (int64_t)asked);
+    }
+    if (done == total) {
+        finish(&actions[response.actions.count++], arena, done);
+    }
+    response.instance_id = request->instance_id;
+    response.completion_token = item->completion_token;
+    message_write(&hub_orchestrator_response_type, buffer, &response);
+    broker_complete_turn(house.broker, buffer_text(buffer), answer_new());
+    buffer_done(&chunk);
+}
+
+static void work_sdk(struct text bytes, struct arena *arena, struct buffer *buffer)
+{
+    struct hub_work_item item;
+    pd_error err;
+    assert_int_equal(message_read(&hub_work_item_type, bytes, arena, &item, &err), PD_OK);
+    if (item.orchestrator_request != NULL) {
+        work_sdk_turn(&item, arena, buffer);
+        return;
+    }
+    struct hub_activity_response response;
+    assert_non_null(item.activity_request);
+    message_init(&hub_activity_response_type, &response);
+    response.instance_id = item.activity_request->orchestration_instance->instance_id;
+    response.task_id = item.activity_request->task_id;
+    response.completion_token = item.completion_token;
+    response.result = TEXT("1");
+    message_write(&hub_activity_response_type, buffer, &response);
+    broker_complete_activity(house.broker, buffer_text(buffer), answer_new());
+}
+
+/* ---- streams and the loop -------------------------------------------------------------------- */
+
+static void send(void *argument, const struct text *pieces, size_t count)
+{
+    struct worker *worker = argument;
+    struct buffer buffer;
+    size_t size;
+    assert_true(worker->count < ITEMS_MAX);
+    buffer_init(&buffer);
+    for (size_t i = 0; i < count; i++) {
+        buffer_add_text(&buffer, pieces[i]);
+    }
+    const char *at = (const char *)buffer_take(&buffer, &size);
+    worker->items[worker->count++] = text_make(at, size);
+}
+
+static size_t backlog(void *argument)
+{
+    (void)argument;
+    return 0;
+}
+
+static void drop_item(struct worker *worker)
+{
+    mem_free((void *)(uintptr_t)worker->items[worker->first++].at);
+    if (worker->first == worker->count) {
+        worker->first = worker->count = 0;
+    }
+}
+
+static void connect(struct worker *worker, const struct broker_stream_options *options)
+{
+    pd_error err;
+    struct broker_stream_options all = *options;
+    all.send = send;
+    all.backlog = backlog;
+    all.argument = worker;
+    worker->house = &house;
+    if (all.dialect == WORK_OURS) {
+        worker->author = author_new(
+            PD_PROGRAM(program),
+            &(struct author_options){ .partition_count = PARTITIONS, .orchestrations_max = 100 },
+            &err);
+        assert_non_null(worker->author);
+    }
+    worker->stream = broker_connect(house.broker, &all);
+}
+
+static void hang_up(struct worker *worker)
+{
+    if (worker->stream == NULL) {
+        return;
+    }
+    broker_disconnect(worker->stream);
+    worker->stream = NULL;
+    while (worker->count != 0) {
+        drop_item(worker);
+    }
+    author_free(worker->author);
+    worker->author = NULL;
+}
+
+static void work(struct worker *worker, size_t most)
+{
+    struct arena arena;
+    struct buffer buffer;
+    arena_init(&arena);
+    buffer_init(&buffer);
+    for (size_t i = 0; i < most && worker->count != 0; i++) {
+        struct text bytes = worker->items[worker->first];
+        if (worker->author != NULL) {
+            work_ours(worker, bytes, &arena, &buffer);
+        } else {
+            work_sdk(bytes, &arena, &buffer);
+        }
+        drop_item(worker);
+        arena_reset(&arena);
+        buffer_reset(&buffer);
+        house.done++;
+    }
+    arena_done(&arena);
+    buffer_done(&buffer);
+}
+
+static bool wait_for_post(bool is_idle)
+{
+    pthread_mutex_lock(&house.mutex);
+    if (!house.is_posted && is_idle) {
+        struct timespec until;
+        time_us by = steady() + 10 * TIME_MS;
+        by = house.wake_at < by ? house.wake_at : by;
+        until.tv_sec = (time_t)(by / TIME_SECOND);
+        until.tv_nsec = (long)(by % TIME_SECOND) * 1000;
+        (void)pthread_cond_timedwait(&house.awake, &house.mutex, &until);
+    }
+    bool is_posted = house.is_posted;
+    house.is_posted = false;
+    pthread_mutex_unlock(&house.mutex);
+    return is_posted;
+}
+
+/* Runs the loop until so many have ended, or so many items more have been worked on. */
+static void run(size_t ended_count, size_t items)
+{
+    time_us began = steady();
+    size_t done = house.done;
+    while (atomic_load(&house.ended) < ended_count && house.done - done < items) {
+        assert_true(steady() < began + PATIENCE_S * TIME_SECOND);
+        bool is_idle = house.worker.count == 0 && house.other.count == 0;
+        if (wait_for_post(is_idle) || house.wake_at <= steady()) {
+            house.wake_at = house.wake_at <= steady() ? TIME_NEVER : house.wake_at;
+            broker_run(house.broker, steady());
+        }
+        work(&house.worker, 64);
+        work(&house.other, 64);
+    }
+}
+
+/* ---- what is asked for, and what came of it -------------------------------------------------- */
+
+static void start(const char *name, size_t from, size_t count)
+{
+    pd_error err;
+    char id[64];
+    for (size_t i = from; i < from + count; i++) {
+        (void)snprintf(id, sizeof id, "#%s-%zu", name, i);
+        struct start_command command = { .id = text_of(id),
+                                         .name = text_of(name),
+                                         .input = TEXT("0") };
+        assert_int_equal(engine_start_instances(house.engine, &command, 1, NULL, &err), PD_OK);
+    }
+}
+
+static void assert_outputs(const char *name, const char *output, size_t count)
+{
+    struct arena arena;
+    char id[64];
+    pd_error err;
+    arena_init(&arena);
+    for (size_t i = 0; i < count; i++) {
+        struct instance_record record;
+        bool is_found = false;
+        (void)snprintf(id, sizeof id, "#%s-%zu", name, i);
+        assert_int_equal(house.store->ops->load_instance(house.store, text_of(id), 0, &arena,
+                                                         &record, &is_found, &err),
+                         PD_OK);
+        assert_true(is_found);
+        assert_string_equal(run_state_name(record.state), "Completed");
+        assert_true(text_equal(record.output, text_of(output)));
+    }
+    arena_done(&arena);
+}
+
+static void start_all_kinds(size_t count)
+{
+    for (size_t i = 0; i < KINDS; i++) {
+        start(kinds[i].name, 0, count);
+    }
+}
+
+static void assert_all_kinds(size_t count)
+{
+    for (size_t i = 0; i < KINDS; i++) {
+        assert_outputs(kinds[i].name, kinds[i].output, count);
+    }
+}
+
+static const struct broker_stream_options ours = { .dialect = WORK_OURS, .turns_max = 50 };
+
+/* ---- tests ----------------------------------------------------------------------------------- */
+
+static void our_worker_runs_everything_there_is(void **state)
+{
+    enum { COUNT = 40 };
+    (void)state;
+    connect(&house.worker, &ours);
+    start_all_kinds(COUNT);
+    run(KINDS * COUNT, SIZE_MAX);
+    assert_all_kinds(COUNT);
+    assert_int_equal(house.refusals, 0);
+    assert_true(house.begun >= KINDS * COUNT);
+}
+
+static void what_was_started_before_there_was_a_worker_is_run(void **state)
+{
+    enum { COUNT = 20 };
+    (void)state;
+    start_all_kinds(COUNT);
+    run(1, 0);
+    connect(&house.worker, &ours);
+    run(KINDS * COUNT, SIZE_MAX);
+    assert_all_kinds(COUNT);
+}
+
+static void a_worker_that_keeps_nothing_gets_the_whole_past_each_time(void **state)
+{
+    enum { COUNT = 40 };
+    (void)state;
+    connect(&house.worker, &(struct broker_stream_options){ .activities_max = 7 });
+    start("sdk_chain", 0, COUNT);
+    start("sdk_fan", 0, COUNT);
+    run(2 * COUNT, SIZE_MAX);
+    assert_outputs("sdk_chain", "5", COUNT);
+    assert_outputs("sdk_fan", "20", COUNT);
+    assert_int_equal(house.refusals, 0);
+}
+
+static void both_kinds_of_workers_get_what_they_can_run(void **state)
+{
+    enum { COUNT = 20, NAMES = 5 };
+    (void)state;
+    struct hub_orchestration_filter sdk_turns[] = { { .name = TEXT("sdk_chain") },
+                                                    { .name = TEXT("sdk_fan") } };
+    struct hub_activity_filter sdk_activities[] = { { .name = TEXT("sdk_say") } };
+    struct hub_work_item_filters sdk = { .orchestrations = { sdk_turns, 2 },
+                                         .activities = { sdk_activities, 1 } };
+    struct hub_orchestration_filter our_turns[NAMES] = { 0 };
+    for (size_t i = 0; i < NAMES; i++) {
+        our_turns[i].name = text_of(kinds[i].name);
+    }
+    struct hub_activity_filter our_activities[] = { { .name = TEXT("say") } };
+    struct hub_entity_filter our_entities[] = { { .name = TEXT("Counter") } };
+    struct hub_work_item_filters our = { .orchestrations = { our_turns, NAMES },
+                                         .activities = { our_activities, 1 },
+                                         .entities = { our_entities, 1 } };
+    connect(&house.worker, &(struct broker_stream_options){ .filters = &sdk });
+    connect(&house.other, &(struct broker_stream_options){ .dialect = WORK_OURS, .filters = &our });
+    start_all_kinds(COUNT);
+    start("sdk_chain", 0, COUNT);
+    start("sdk_fan", 0, COUNT);
+    run((KINDS + 2) * COUNT, SIZE_MAX);
+    assert_all_kinds(COUNT);
+    assert_outputs("sdk_chain", "5", COUNT);
+    assert_outputs("sdk_fan", "20", COUNT);
+}
+
+static void workers_die_and_others_go_on(void **state)
+{
+    enum { COUNT = 20 };
+    (void)state;
+    connect(&house.worker, &ours);
+    connect(&house.other, &ours);
+    start_all_kinds(COUNT);
+    for (int i = 0; i < 30; i++) {
+        struct worker *worker = i % 2 == 0 ? &house.worker : &house.other;
+        run(KINDS * COUNT, 60);
+        hang_up(worker);
+        connect(worker, &ours);
+    }
+    run(KINDS * COUNT, SIZE_MAX);
+    assert_all_kinds(COUNT);
+}
+
+static void sdk_workers_die_and_others_go_on(void **state)
+{
+    enum { COUNT = 40 };
+    (void)state;
+    connect(&house.worker, &(struct broker_stream_options){ 0 });
+    start("sdk_chain", 0, COUNT);
+    start("sdk_fan", 0, COUNT);
+    for (int i = 0; i < 20; i++) {
+        run(2 * COUNT, 40);
+        hang_up(&house.worker);
+        connect(&house.worker, &(struct broker_stream_options){ 0 });
+    }
+    run(2 * COUNT, SIZE_MAX);
+    assert_outputs("sdk_chain", "5", COUNT);
+    assert_outputs("sdk_fan", "20", COUNT);
+}
+
+static void the_engine_is_stopped_in_the_middle_and_goes_on(void **state)
+{
+    enum { COUNT = 20 };
+    (void)state;
+    connect(&house.worker, &ours);
+    start_all_kinds(COUNT);
+    for (int i = 0; i < 8; i++) {
+        run(KINDS * COUNT, 100);
+        stop_engine();
+        start_engine();
+        connect(&house.worker, &ours);
+    }
+    run(KINDS * COUNT, SIZE_MAX);
+    assert_all_kinds(COUNT);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(our_worker_runs_everything_there_is),
+        TEST(what_was_started_before_there_was_a_worker_is_run),
+        TEST(a_worker_that_keeps_nothing_gets_the_whole_past_each_time),
+        TEST(both_kinds_of_workers_get_what_they_can_run),
+        TEST(workers_die_and_others_go_on),
+        TEST(sdk_workers_die_and_others_go_on),
+        TEST(the_engine_is_stopped_in_the_middle_and_goes_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
