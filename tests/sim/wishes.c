@@ -114,6 +114,9 @@ static struct order *some_purge(struct sim *sim)
     if (entity == NULL || sim_is_account(entity->model.entity)) {
         return NULL; /* money is not to be lost */
     }
+    if (sim->has_away) {
+        return NULL; /* what a turn elsewhere answers still counts, with the state that is gone */
+    }
     if (!sim->user.may_purge && entity->updated_at == 0) {
         return NULL; /* it has never been changed */
     }
