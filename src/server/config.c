@@ -381,6 +381,7 @@ void config_defaults(struct config *config)
         .drain_ms = 25000,
         .message_max = 64 << 20,
         .health_ping_ms = 20000,
+        .streams = 10000, /* SDKs share a connection among all that waits and works */
         .readers = 2,
         .reflection = true,
     };
