@@ -116,14 +116,14 @@ struct message_type {
 #define MEMBER_ONE(of) const struct hub_##of *
 #define MEMBER_MANY(of) struct hub_##of##_list
 #define MESSAGE_MEMBER(self, number, type, member, of) MEMBER_##type(of) member;
-#define MESSAGE_STRUCT(name, table)                       \
-    struct hub_##name {                                   \
-        MESSAGE_##table(MESSAGE_MEMBER, hub_##name)       \
-    };                                                    \
-    struct hub_##name##_list {                            \
-        struct hub_##name *items;                         \
-        size_t count;                                     \
-    };                                                    \
+#define MESSAGE_STRUCT(name, table)                 \
+    struct hub_##name {                             \
+        MESSAGE_##table(MESSAGE_MEMBER, hub_##name) \
+    };                                              \
+    struct hub_##name##_list {                      \
+        struct hub_##name *items;                   \
+        size_t count;                               \
+    };                                              \
     extern const struct message_type hub_##name##_type;
 
 /* Wire types. */
@@ -159,13 +159,12 @@ enum {
 #define NESTED_DURATION(of) NULL
 #define NESTED_ONE(of) &hub_##of##_type
 #define NESTED_MANY(of) &hub_##of##_type
-#define MESSAGE_FIELD(self, number, type, member, of)                             \
+#define MESSAGE_FIELD(self, number, type, member, of)                                 \
     { (number) << 3 | FIELD_WIRE_##type, offsetof(struct self, member), FIELD_##type, \
       NESTED_##type(of) },
-#define MESSAGE_DATA(message, table)                                           \
-    static const struct message_field message##_fields[] = {                   \
-        MESSAGE_##table(MESSAGE_FIELD, hub_##message){ 0, 0, 0, NULL }         \
-    };                                                                         \
+#define MESSAGE_DATA(message, table)                                                           \
+    static const struct message_field message##_fields[] = { MESSAGE_##table(                  \
+        MESSAGE_FIELD, hub_##message){ 0, 0, 0, NULL } };                                      \
     const struct message_type hub_##message##_type = { #message, sizeof(struct hub_##message), \
                                                        message##_fields };
 

@@ -62,8 +62,8 @@ pd_status work_read_turn_result(const struct hub_orchestrator_response *const *p
                                 struct turn_result *ret, pd_error *err);
 /* Of a batch that failed as a whole (its failure_details are present) nothing is read: there are no
  * results, and the state is kept. Signals and starts to ids that are none are left out. */
-pd_status work_read_entity_result(const struct hub_entity_batch_result *result,
-                                  struct arena *arena, struct entity_result *ret, pd_error *err);
+pd_status work_read_entity_result(const struct hub_entity_batch_result *result, struct arena *arena,
+                                  struct entity_result *ret, pd_error *err);
 pd_status work_read_activity_result(const struct hub_activity_response *response,
                                     struct arena *arena, struct activity_result *ret,
                                     pd_error *err);
@@ -76,7 +76,7 @@ struct work_item {
     const struct turn *turn;        /* an orchestration's */
     const struct turn *entity_turn; /* an entity's */
     const struct activity *activity;
-    bool is_past_known;       /* PAST_KNOWN: run it, or answer requiresHistory */
+    bool is_past_known;        /* PAST_KNOWN: run it, or answer requiresHistory */
     const struct text *chunks; /* the past, one chunk a turn */
     size_t chunk_count;
 };

@@ -11,6 +11,7 @@
  *
  *   clang -std=c17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -Iinclude \
  *       -Itests/unit/wire -o fuzz_history tests/unit/wire/fuzz_history.c \
+ *       tests/unit/wire/fuzz_work.c tests/unit/wire/random_message.c \
  *       tests/unit/wire/sam[a-z]*.c src/wire/[a-z]*.c src/base/[a-z]*.c \
  *       src/core/lock_set.c src/core/ids.c && \
  *       ./fuzz_history -max_len=4096
@@ -21,6 +22,7 @@
 
 #include "base/base.h"
 #include "base/tags.h"
+#include "fuzz_work.h"
 #include "samples.h"
 #include "wire/wire.h"
 
@@ -228,5 +230,6 @@ struct fuzz_found fuzz_history_once(const uint8_t *bytes, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     fuzz_history_once(bytes, size);
+    (void)fuzz_work_once(bytes, size);
     return 0;
 }
