@@ -155,11 +155,12 @@ static void take_inbox(struct broker *broker)
 
 /* ---- a run ----------------------------------------------------------------------------------- */
 
-/* A wake that comes too early does no harm, so a later time is not worth a call. */
+/* A wake that comes too early does no harm, so a later time is not worth a call. But a timer's clock
+ * may be coarse: the one that is near may be the one that has fired. */
 static void set_wake(struct broker *broker)
 {
     time_us next = rest_next(broker);
-    if (broker->wake_at <= broker->now) {
+    if (broker->wake_at <= time_add(broker->now, 10 * TIME_MS)) {
         broker->wake_at = TIME_NEVER;
     }
     if (next < broker->wake_at) {

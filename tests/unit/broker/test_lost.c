@@ -135,6 +135,25 @@ static void it_rests_from_when_it_was_given_back(void **state)
     worker_close(&a);
 }
 
+/* The loop's timers have the kernel's coarse clock. */
+static void a_wake_that_came_a_little_early_is_asked_for_again(void **state)
+{
+    (void)state;
+    connect(&a, (struct broker_stream_options){ 0 });
+    (void)desk_offer_turn(&desk, 1, 1);
+    broker_abandon(desk.broker, text_of(a.got[0].token));
+    desk_run(&desk);
+    time_us due = desk.wake_at;
+    desk.now = due - 4 * TIME_MS;
+    desk.wake_at = TIME_NEVER;
+    broker_run(desk.broker, desk.now);
+    assert_got(&a, 1);
+    assert_int_equal(desk.wake_at, due);
+    desk_pass(&desk, 4 * TIME_MS);
+    assert_got(&a, 2);
+    worker_close(&a);
+}
+
 static void a_token_that_was_given_back_is_no_good(void **state)
 {
     (void)state;
@@ -374,6 +393,7 @@ int main(void)
         TEST(after_that_only_the_new_one_counts),
         TEST(what_is_given_back_rests_longer_each_time),
         TEST(it_rests_from_when_it_was_given_back),
+        TEST(a_wake_that_came_a_little_early_is_asked_for_again),
         TEST(a_token_that_was_given_back_is_no_good),
         TEST(what_was_given_back_goes_to_another_stream_if_there_is_one),
         TEST(success_resets_the_rest),

@@ -227,34 +227,42 @@ final class NextCases {
         }).waits(2);
     }
 
+    private static String describe(FailureDetails details) {
+        Map<String, Object> properties = details.getProperties();
+        return details.getErrorType().replaceAll(".*\\.", "") + " " + details.getErrorMessage() + " "
+            + (properties == null ? null : new TreeMap<>(properties))
+            + (details.getInnerFailure() == null ? "" : ", " + describe(details.getInnerFailure()));
+    }
+
     private static void failures(Suite suite) {
-        suite.add("inner-failures-and-properties-go-up-through-parents",
+        suite.add("inner-failures-and-properties-are-kept-on-their-way-up",
             "6.5 innerExceptionDetails, customExceptionProperties, nested (disabled there)", hub -> {
-                hub.activity("Throw", context -> {
-                    throw new IllegalStateException("first", new IllegalArgumentException("second",
-                        new UnsupportedOperationException("third")));
-                }).orchestrator("Sub", context -> context.callActivity("Throw").await())
-                    .orchestrator("Top", context -> context.callSubOrchestrator("Sub", "", String.class).await());
+                IllegalStateException nested = new IllegalStateException("first", new IllegalArgumentException("second",
+                    new UnsupportedOperationException("third")));
+                hub.activity("Throw", context -> { throw nested; })
+                    .orchestrator("Sub", context -> { throw nested; })
+                    .orchestrator("Top", context -> {
+                        List<String> seen = new ArrayList<>();
+                        try {
+                            context.callActivity("Throw").await();
+                        } catch (TaskFailedException error) {
+                            seen.add(describe(error.getErrorDetails()));
+                        }
+                        try {
+                            context.callSubOrchestrator("Sub", "", String.class).await();
+                        } catch (TaskFailedException error) {
+                            seen.add(describe(error.getErrorDetails()));
+                        }
+                        context.complete(seen);
+                    });
                 hub.start(hub.builder().exceptionPropertiesProvider(error -> error instanceof IllegalArgumentException
-                    ? Map.of("text", "ä", "number", 7, "flag", true, "list", List.of(1, "two"), "map", Map.of("deep", List.of()))
-                    : null));
-                FailureDetails top = hub.end(hub.run("Top", "")).getFailureDetails();
-                FailureDetails sub = top.getInnerFailure();
-                FailureDetails first = sub.getInnerFailure();
-                FailureDetails second = first.getInnerFailure();
-                Check.same("top", TaskFailedException.class.getName(), top.getErrorType());
-                Check.same("sub", TaskFailedException.class.getName(), sub.getErrorType());
-                Check.same("first", "first", first.getErrorMessage());
-                Check.same("second", IllegalArgumentException.class.getName(), second.getErrorType());
-                Check.same("third", "third", second.getInnerFailure().getErrorMessage());
-                Check.same("end", null, second.getInnerFailure().getInnerFailure());
-                Check.same("none", null, first.getProperties());
-                Map<String, Object> properties = second.getProperties();
-                Check.same("text", "ä", properties.get("text"));
-                Check.same("number", 7.0, ((Number) properties.get("number")).doubleValue());
-                Check.same("flag", true, properties.get("flag"));
-                Check.same("list", 2, ((List<?>) properties.get("list")).size());
-                Check.same("map", Map.of("deep", List.of()), properties.get("map"));
+                    ? new TreeMap<>(Map.of("text", "ä", "number", 7.5, "flag", true, "list", List.of("one", List.of("two")),
+                        "map", Map.of("deep", Map.of("deeper", "x")))) : null));
+                String wanted = "IllegalStateException first null, IllegalArgumentException second {flag=true, "
+                    + "list=[one, [two]], map={deep={deeper=x}}, number=7.5, text=ä}, "
+                    + "UnsupportedOperationException third null";
+                Check.same("activity, sub-orchestration", List.of(wanted, wanted), hub.result(hub.run("Top"), List.class));
+                Check.same("from outside", wanted, describe(hub.end(hub.run("Sub")).getFailureDetails()));
             });
 
         suite.add("properties-of-an-orchestrator-s-own-failure", "6.5 directExceptionWithProperties", hub -> {

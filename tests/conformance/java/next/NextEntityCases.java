@@ -253,6 +253,8 @@ final class NextEntityCases {
                 throw new IllegalStateException("inside");
             });
             counting(hub);
+            hub.client.getEntities().signalEntity(counter("h"), "add", 1); // Without a state there is nothing to see.
+            settles(hub, counter("h"), 1);
             String failed = hub.run("Fail");
             Check.same("failed", OrchestrationRuntimeStatus.FAILED, hub.end(failed).getRuntimeStatus());
             String id = hub.run("Hold");
@@ -265,10 +267,10 @@ final class NextEntityCases {
             } while (state == null || !id.equals(state.getLockedBy()));
             hub.client.getEntities().signalEntity(counter("h"), "add", 4);
             Thread.sleep(700);
-            EntityMetadata held = hub.client.getEntities().getEntityMetadata(counter("h"), true);
-            Check.that("the signal waits", held == null || held.readStateAs(Integer.class) == null);
+            Check.same("the signal waits", 1,
+                hub.client.getEntities().getEntityMetadata(counter("h"), true).readStateAs(Integer.class));
             hub.client.terminate(id, "enough");
-            settles(hub, counter("h"), 4);
+            settles(hub, counter("h"), 5);
         }).waits(2);
     }
 

@@ -21,7 +21,6 @@ import java.time.Duration;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.IntFunction;
-import java.util.logging.*;
 import java.util.stream.*;
 
 public final class Crash {
@@ -120,7 +119,10 @@ public final class Crash {
                 if (sent && code == Status.Code.ALREADY_EXISTS) {
                     return wasThere.call();
                 }
-                if (code != Status.Code.UNAVAILABLE || System.nanoTime() > limit) {
+                // The second is how newer versions of gRPC tell of a connection that broke early.
+                boolean lost = code == Status.Code.UNAVAILABLE || (code == Status.Code.UNKNOWN
+                    && "channel closed".equals(error.getStatus().getDescription()));
+                if (!lost || System.nanoTime() > limit) {
                     throw error;
                 }
                 sent = true;
@@ -182,8 +184,7 @@ public final class Crash {
     }
 
     public static void main(String[] arguments) throws Exception {
-        Logger.getLogger("com.microsoft.durabletask").setLevel(Level.SEVERE);
-        Logger.getLogger("io.grpc").setLevel(Level.SEVERE);
+        Hub.quiet();
         String target = null;
         int seconds = 0;
         int alone = 0;

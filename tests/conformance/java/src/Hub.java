@@ -16,6 +16,7 @@ import io.grpc.stub.MetadataUtils;
 import java.time.Duration;
 import java.util.*;
 import java.util.concurrent.TimeUnit;
+import java.util.logging.*;
 
 final class Hub implements AutoCloseable {
     static final Duration PATIENCE = Duration.ofSeconds(60);
@@ -37,6 +38,15 @@ final class Hub implements AutoCloseable {
         this.name = name;
         DurableTaskGrpcClientBuilder builder = new DurableTaskGrpcClientBuilder();
         client = (name == null ? builder.port(port) : builder.grpcChannel(channel())).build();
+    }
+
+    // Loggers that nobody holds are forgotten, and their levels with them.
+    private static final Logger[] LOGGERS = {Logger.getLogger("com.microsoft.durabletask"), Logger.getLogger("io.grpc")};
+
+    static void quiet() {
+        for (Logger each : LOGGERS) {
+            each.setLevel(Level.SEVERE);
+        }
     }
 
     /** A new connection to this hub. */

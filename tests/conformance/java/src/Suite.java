@@ -12,7 +12,6 @@
  */
 import java.util.*;
 import java.util.concurrent.*;
-import java.util.logging.*;
 
 public final class Suite {
     interface Body { void run(Hub hub) throws Exception; }
@@ -117,8 +116,7 @@ public final class Suite {
     }
 
     public static void main(String[] arguments) throws Exception {
-        Logger.getLogger("com.microsoft.durabletask").setLevel(Level.SEVERE);
-        Logger.getLogger("io.grpc").setLevel(Level.SEVERE);
+        Hub.quiet();
         Suite suite = new Suite();
         suite.arguments(arguments);
         BasicCases.add(suite);
