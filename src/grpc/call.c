@@ -168,7 +168,7 @@ void grpc_call_send(struct grpc_call *call, const struct text *pieces, size_t co
     message_head(head, size);
     grpc_call_open(call);
     h2_send(call->stream, &(struct text){ (const char *)head, MESSAGE_HEAD }, 1, false);
-    h2_send(call->stream, pieces, count, false);
+    h2_send(call->stream, pieces, count, false); /* all of it, or a stream that was reset */
 }
 
 void grpc_call_reply(struct grpc_call *call, struct text message)

@@ -47,8 +47,11 @@ static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *argument)
 {
     struct h2_session *session = argument;
-    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 ||
-        (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS)) {
+    if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) {
+        return 0;
+    }
+    session->has_spoken = true;
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
         return 0;
     }
     struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
@@ -77,6 +80,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
         if (session->backlog > session->limits->backlog) {
             (void)nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                             NGHTTP2_ENHANCE_YOUR_CALM);
+            (void)guard_reset(session);
             return 0;
         }
         stream = stream_new(session, frame->hd.stream_id);
@@ -94,15 +98,20 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
     (void)ng, (void)flags;
     struct h2_session *session = argument;
     struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
-    if (stream == NULL || stream->is_oversize || stream->is_reset) {
+    if (stream == NULL || stream->is_reset) {
         return 0;
     }
     struct h2_fields *fields = stream->is_request && (session->is_server || stream->has_response)
                                    ? &stream->trailers_received
                                    : &stream->received;
     fields_add(fields, text_bytes(name, name_size), text_bytes(value, value_size));
-    stream->is_oversize = fields->cost > session->limits->header_bytes;
-    return 0;
+    if (fields->cost <= session->limits->header_bytes) {
+        return 0;
+    }
+    h2_reset(stream, NGHTTP2_ENHANCE_YOUR_CALM);
+    (void)guard_reset(session);
+    /* The rest is not even looked at: a few bytes may stand for megabytes of it. */
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 /* Answers before the final one (1xx) say nothing that we ask for. */
@@ -114,10 +123,6 @@ static bool is_informational(const struct h2_fields *fields)
 
 static void headers_came(struct h2_session *session, struct h2_stream *stream, bool is_last)
 {
-    if (stream->is_oversize) {
-        h2_reset(stream, NGHTTP2_ENHANCE_YOUR_CALM);
-        return;
-    }
     bool is_first = session->is_server ? !stream->is_request : !stream->has_response;
     struct h2_fields *fields = is_first ? &stream->received : &stream->trailers_received;
     fields_close(fields);
@@ -186,6 +191,14 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
     return 0;
 }
 
+/* nghttp2 resets the stream, or ends the connection. */
+static int on_invalid(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *argument)
+{
+    (void)ng, (void)frame, (void)error;
+    (void)guard_reset(argument);
+    return 0;
+}
+
 static int on_closed(nghttp2_session *ng, int32_t id, uint32_t error, void *argument)
 {
     (void)ng;
@@ -208,6 +221,7 @@ nghttp2_session_callbacks *frames_callbacks(void)
     nghttp2_session_callbacks_set_on_header_callback(all, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(all, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(all, on_data);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(all, on_invalid);
     nghttp2_session_callbacks_set_on_stream_close_callback(all, on_closed);
     return all;
 }

@@ -3,8 +3,11 @@
  * What a peer may not do: the numbers that h2_limits has no name for, and the clocks.
  *
  * A connection that goes too far gets GOAWAY ENHANCE_YOUR_CALM and is closed; what it had is dropped.
- * Frames that bring nothing (PING, SETTINGS, PRIORITY, empty DATA) are a nuisance; so are resets,
- * which have a limit of their own. */
+ * Frames that bring nothing (PING, SETTINGS, empty DATA) are a nuisance. Resets have a
+ * limit of their own, which those count against that the peer makes us do.
+ *
+ * A PING is no nuisance when we have sent something since the last one: that is how gRPC's own clients
+ * measure a connection. */
 #include "base/time.h"
 #include "net/h2_priv.h"
 
@@ -30,16 +33,25 @@ bool bucket_take(struct h2_bucket *bucket, time_us now, unsigned a_second)
     return true;
 }
 
-static bool is_nuisance(const nghttp2_frame *frame)
+static bool is_nuisance(const nghttp2_frame *frame, bool has_spoken)
 {
     switch (frame->hd.type) {
-    case NGHTTP2_PING: return (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0;
+    case NGHTTP2_PING: return (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 && !has_spoken;
     case NGHTTP2_SETTINGS: return (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0;
-    case NGHTTP2_PRIORITY: return true;
     case NGHTTP2_DATA:
         return frame->hd.length == 0 && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0;
     default: return false;
     }
+}
+
+bool guard_reset(struct h2_session *session)
+{
+    if (!session->is_server || bucket_take(&session->resets, loop_steady(session->loop),
+                                           session->limits->resets_a_second)) {
+        return true;
+    }
+    session_goaway(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    return false;
 }
 
 bool guard_frame(struct h2_session *session, const nghttp2_frame *frame)
@@ -48,11 +60,15 @@ bool guard_frame(struct h2_session *session, const nghttp2_frame *frame)
     if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
         session->is_pinged = false;
     }
+    if (frame->hd.type == NGHTTP2_RST_STREAM) {
+        return guard_reset(session);
+    }
     bool is_fine = true;
-    if (session->is_server && frame->hd.type == NGHTTP2_RST_STREAM) {
-        is_fine = bucket_take(&session->resets, now, session->limits->resets_a_second);
-    } else if (session->is_server && is_nuisance(frame)) {
+    if (session->is_server && is_nuisance(frame, session->has_spoken)) {
         is_fine = bucket_take(&session->nuisances, now, NUISANCES_A_SECOND);
+    }
+    if (frame->hd.type == NGHTTP2_PING) {
+        session->has_spoken = false;
     }
     if (!is_fine) {
         session_goaway(session, NGHTTP2_ENHANCE_YOUR_CALM);

@@ -71,7 +71,6 @@ struct h2_stream {
     bool is_ended;     /* the peer sends no more */
     bool is_said;      /* ... and neither do we: all was sent */
     bool is_reset;     /* by us: nothing counts any more */
-    bool is_oversize;  /* its headers are more than is allowed */
     bool is_full;      /* somebody was told of a backlog: `drained` is called when there is none */
     bool has_response; /* the final headers came; a server's: with the request */
     struct list_node drained;                     /* in the session's, until it is told */
@@ -89,6 +88,7 @@ struct h2_session {
     bool watches_write;
     bool has_settings; /* the peer's first */
     bool is_pinged;
+    bool has_spoken; /* headers or data were sent since the peer's last PING */
     nghttp2_session *ng;
     struct loop *loop;
     struct loop_job late;
@@ -148,6 +148,7 @@ int stream_send_data(struct h2_stream *stream, const uint8_t *frame_head, size_t
 /* ---- h2_guard.c ---- */
 
 /* What the peer did; false: it went too far, and the session is on its way out. */
+bool guard_reset(struct h2_session *session); /* a stream was reset, and the peer is why */
 bool guard_frame(struct h2_session *session, const nghttp2_frame *frame);
 void guard_look(struct h2_session *session, time_us now); /* from time to time: see h2_guard.c */
 

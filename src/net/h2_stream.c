@@ -178,7 +178,10 @@ void stream_closed(struct h2_stream *stream, uint32_t error)
 
 /* ---- sending ---- */
 
-enum { HEADERS_MAX = 64 }; /* of ours */
+enum {
+    HEADERS_MAX = 64, /* of ours */
+    BACKLOG_TIMES = 4,
+};
 
 /* The bytes are copied by nghttp2. */
 static size_t to_nv(const struct h2_header *headers, size_t count, nghttp2_nv nv[HEADERS_MAX])
@@ -299,6 +302,10 @@ void h2_send(struct h2_stream *stream, const struct text *pieces, size_t count, 
         return;
     }
     assert_that(stream->is_answered);
+    if (stream->session->backlog > BACKLOG_TIMES * (size_t)stream->session->limits->backlog) {
+        h2_reset(stream, NGHTTP2_ENHANCE_YOUR_CALM); /* who sends so much should have asked */
+        return;
+    }
     size_t before = stream->out.size;
     for (size_t i = 0; i < count; i++) {
         buffer_add_text(&stream->out, pieces[i]);
