@@ -212,7 +212,7 @@ static bool ask(struct accepting *all, struct said *said, const struct hub_sayin
 {
     struct hub *hub = all->rpc->hub;
     const struct event *event;
-    enum event_kind kind;
+    enum event_kind kind = EVENT_UNKNOWN;
     pd_error err;
     pd_status status;
     said->all = all;
