@@ -10,7 +10,8 @@
  *       merge the two; nobody writes that). Of a oneof all that came are set: who reads it looks at
  *       its members in the order of the table.
  *   M3  Strings, wrapped or not, are UTF-8, or the message is malformed: other readers would refuse
- *       to take them from us. RAW is not looked into.
+ *       to take them from us, with all that is around them. For the same reason RAW of which it is
+ *       known what it has to be is checked to the last string, and is not too deep.
  *   M4  Tags that nobody could have given (tag_is_valid) are left out. More of them than a child can
  *       inherit are malformed.
  *   M5  Messages are nested as deep as the tables are: no bytes can exhaust the stack. A list is
@@ -30,6 +31,9 @@
 #include "wire/small.h"
 
 enum { TAGS_MAX = 4 * LIMIT_TAGS };
+
+/* Parsers of others refuse what is deeper than 100; a failure is five deep in a work item. */
+enum { LEVELS_MAX = 80 };
 
 /* ---- reading ---- */
 
@@ -98,6 +102,96 @@ static bool check_text(struct text t, struct reading *in)
     return text_is_utf8(t) || fail(in, (const uint8_t *)t.at, "a string is not UTF-8");
 }
 
+/* Of Timestamp and Duration, which have the same two fields; nanos rounded up. */
+static bool read_time(struct text message, int64_t *ret, struct reading *in)
+{
+    struct proto_reader reader = proto_reader_of(message);
+    struct proto_field field;
+    enum proto_answer answer;
+    int64_t seconds = 0;
+    int32_t nanos = 0;
+    while ((answer = proto_next(&reader, &field)) == PROTO_FIELD) {
+        if (field.type == PROTO_VARINT && field.number == TIMESTAMP_SECONDS) {
+            seconds = (int64_t)field.value;
+        } else if (field.type == PROTO_VARINT && field.number == TIMESTAMP_NANOS) {
+            nanos = (int32_t)(uint32_t)field.value;
+        }
+    }
+    if (answer == PROTO_BAD) {
+        return is_malformed(in, reader.at);
+    }
+    int64_t micros = nanos / 1000 + (nanos % 1000 > 0 ? 1 : 0);
+    int64_t us;
+    if (__builtin_mul_overflow(seconds, TIME_SECOND, &us) ||
+        __builtin_add_overflow(us, micros, &us)) {
+        us = seconds > 0 ? INT64_MAX : INT64_MIN;
+    }
+    *ret = us != WIRE_NO_TIME ? us : WIRE_NO_TIME + 1;
+    return true;
+}
+
+static bool read_wrapped(struct text message, struct text *ret, struct reading *in)
+{
+    const uint8_t *bad;
+    *ret = wire_read_wrapped(message, &bad);
+    return text_is_present(*ret) ? check_text(*ret, in) : is_malformed(in, bad);
+}
+
+/* From `from` on, and round: fields come in the order of the table, nearly always. */
+static inline const struct message_field *find_field(const struct message_type *type,
+                                                     const struct message_field *from,
+                                                     const struct proto_field *field)
+{
+    const struct message_field *known = from;
+    do {
+        if (known->tag == 0) {
+            known = type->fields;
+        } else if (is_of(known, field)) {
+            return known;
+        } else {
+            known++;
+        }
+    } while (known != from);
+    return NULL;
+}
+
+/* A message of `levels` more inside each other is what its table says. */
+static bool check_message(const struct message_type *type, struct text bytes, unsigned levels,
+                          struct reading *in)
+{
+    struct proto_reader reader = proto_reader_of(bytes);
+    struct proto_field field;
+    enum proto_answer answer;
+    while ((answer = proto_next(&reader, &field)) == PROTO_FIELD) {
+        const struct message_field *known = find_field(type, type->fields, &field);
+        bool is_sound = true;
+        if (known == NULL) {
+            continue;
+        }
+        if (known->kind == FIELD_TEXT) {
+            is_sound = check_text(field.bytes, in);
+        } else if (known->kind == FIELD_WRAPPED) {
+            struct text value;
+            is_sound = read_wrapped(field.bytes, &value, in);
+        } else if (known->kind == FIELD_TIME) {
+            time_us time;
+            is_sound = read_time(field.bytes, &time, in);
+        } else if (known->nested != NULL) {
+            is_sound = levels != 0 ? check_message(known->nested, field.bytes, levels - 1, in)
+                                   : fail(in, reader.at, "messages are too deep inside each other");
+        }
+        if (!is_sound) {
+            return false;
+        }
+    }
+    return answer == PROTO_END || is_malformed(in, reader.at);
+}
+
+static bool check_raw(const struct message_field *known, struct text bytes, struct reading *in)
+{
+    return known->nested == &hub_none_type || check_message(known->nested, bytes, LEVELS_MAX, in);
+}
+
 static bool add_text(const struct message_field *known, const struct proto_field *field,
                      struct text_list *list, struct proto_reader rest, struct reading *in)
 {
@@ -108,7 +202,8 @@ static bool add_text(const struct message_field *known, const struct proto_field
         return false;
     }
     list->items[list->count++] = field->bytes;
-    return known->kind == FIELD_RAWS || check_text(field->bytes, in);
+    return known->kind == FIELD_RAWS ? check_raw(known, field->bytes, in)
+                                     : check_text(field->bytes, in);
 }
 
 static bool add_message(const struct message_field *known, const struct proto_field *field,
@@ -192,34 +287,6 @@ static bool read_tags(const struct message_field *known, const struct proto_fiel
     return true;
 }
 
-/* Of Timestamp and Duration, which have the same two fields; nanos rounded up. */
-static bool read_time(struct text message, int64_t *ret, struct reading *in)
-{
-    struct proto_reader reader = proto_reader_of(message);
-    struct proto_field field;
-    enum proto_answer answer;
-    int64_t seconds = 0;
-    int32_t nanos = 0;
-    while ((answer = proto_next(&reader, &field)) == PROTO_FIELD) {
-        if (field.type == PROTO_VARINT && field.number == TIMESTAMP_SECONDS) {
-            seconds = (int64_t)field.value;
-        } else if (field.type == PROTO_VARINT && field.number == TIMESTAMP_NANOS) {
-            nanos = (int32_t)(uint32_t)field.value;
-        }
-    }
-    if (answer == PROTO_BAD) {
-        return is_malformed(in, reader.at);
-    }
-    int64_t micros = nanos / 1000 + (nanos % 1000 > 0 ? 1 : 0);
-    int64_t us;
-    if (__builtin_mul_overflow(seconds, TIME_SECOND, &us) ||
-        __builtin_add_overflow(us, micros, &us)) {
-        us = seconds > 0 ? INT64_MAX : INT64_MIN;
-    }
-    *ret = us != WIRE_NO_TIME ? us : WIRE_NO_TIME + 1;
-    return true;
-}
-
 /* Int32Value, BoolValue. */
 static bool read_number(struct text message, uint64_t *ret, struct reading *in)
 {
@@ -233,13 +300,6 @@ static bool read_number(struct text message, uint64_t *ret, struct reading *in)
         }
     }
     return answer == PROTO_END || is_malformed(in, reader.at);
-}
-
-static bool read_wrapped(struct text message, struct text *ret, struct reading *in)
-{
-    const uint8_t *bad;
-    *ret = wire_read_wrapped(message, &bad);
-    return text_is_present(*ret) ? check_text(*ret, in) : is_malformed(in, bad);
 }
 
 static bool read_one(const struct message_field *known, struct text message, const void **ret,
@@ -259,7 +319,9 @@ static bool read_field(const struct message_field *known, const struct proto_fie
     switch ((enum message_field_kind)known->kind) {
     case FIELD_TEXT: *(struct text *)member = field->bytes; return check_text(field->bytes, in);
     case FIELD_WRAPPED: return read_wrapped(field->bytes, member, in);
-    case FIELD_RAW: *(struct text *)member = field->bytes; return true;
+    case FIELD_RAW:
+        *(struct text *)member = field->bytes;
+        return check_raw(known, field->bytes, in);
     case FIELD_TEXTS:
     case FIELD_RAWS: return add_text(known, field, member, rest, in);
     case FIELD_TAGS:
@@ -296,24 +358,6 @@ void message_init(const struct message_type *type, void *message)
             *(time_us *)member = WIRE_NO_TIME;
         }
     }
-}
-
-/* From `from` on, and round: fields come in the order of the table, nearly always. */
-static inline const struct message_field *find_field(const struct message_type *type,
-                                                     const struct message_field *from,
-                                                     const struct proto_field *field)
-{
-    const struct message_field *known = from;
-    do {
-        if (known->tag == 0) {
-            known = type->fields;
-        } else if (is_of(known, field)) {
-            return known;
-        } else {
-            known++;
-        }
-    } while (known != from);
-    return NULL;
 }
 
 static bool read_message(const struct message_type *type, struct text bytes, void *ret,

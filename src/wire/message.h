@@ -7,7 +7,8 @@
  *    TYPE        in C                   on the wire
  *    TEXT        struct text            string; left out when empty
  *    WRAPPED     struct text            StringValue; absent is not empty
- *    RAW         struct text            a message, as its bytes; absent is not empty
+ *    RAW         struct text            a message, as its bytes; absent is not empty. `nested`:
+ *                                       what it has to be, for whoever gets it from us
  *    TEXTS RAWS  struct text_list       repeated string; repeated messages as their bytes
  *    TAGS        struct text            map<string, string>; packed: base/tags.h
  *    FLAG        bool                   bool
@@ -100,6 +101,8 @@ struct message_type {
     const struct message_field *fields;
 };
 
+extern const struct message_type hub_none_type; /* has no fields: anything */
+
 #define MEMBER_TEXT(of) struct text
 #define MEMBER_WRAPPED(of) struct text
 #define MEMBER_RAW(of) struct text
@@ -146,9 +149,9 @@ enum {
 };
 #define NESTED_TEXT(of) NULL
 #define NESTED_WRAPPED(of) NULL
-#define NESTED_RAW(of) NULL
+#define NESTED_RAW(of) &hub_##of##_type
 #define NESTED_TEXTS(of) NULL
-#define NESTED_RAWS(of) NULL
+#define NESTED_RAWS(of) &hub_##of##_type
 #define NESTED_TAGS(of) NULL
 #define NESTED_FLAG(of) NULL
 #define NESTED_NUMBER(of) NULL

@@ -12,25 +12,60 @@
 #include "wire/message.h"
 
 /* clang-format off */
+#define MESSAGE_TRACE_CONTEXT(F, S)   \
+    F(S, 1, TEXT, trace_parent, none) \
+    F(S, 2, TEXT, span_id, none)      \
+    F(S, 3, WRAPPED, trace_state, none)
+
+#define MESSAGE_ORCHESTRATION_TRACE_CONTEXT(F, S) \
+    F(S, 1, WRAPPED, span_id, none)               \
+    F(S, 2, TIME, span_start_time, none)
+
+#define MESSAGE_TASK_FAILURE_DETAILS(F, S)            \
+    F(S, 1, TEXT, error_type, none)                   \
+    F(S, 2, TEXT, error_message, none)                \
+    F(S, 3, WRAPPED, stack_trace, none)               \
+    F(S, 4, RAW, inner_failure, task_failure_details) \
+    F(S, 5, FLAG, is_non_retriable, none)             \
+    F(S, 6, RAWS, properties, value_entry)            \
+    F(S, 100, RAWS, other_failures, task_failure_details)
+
+/* google.protobuf.Value, and what it is made of: they are looked into only to see that they are
+ * what they should be. */
+#define MESSAGE_VALUE(F, S)                  \
+    F(S, 3, TEXT, string_value, none)        \
+    F(S, 5, RAW, struct_value, value_object) \
+    F(S, 6, RAW, list_value, value_array)
+
+#define MESSAGE_VALUE_ENTRY(F, S) \
+    F(S, 1, TEXT, key, none)      \
+    F(S, 2, RAW, value, value)
+
+#define MESSAGE_VALUE_OBJECT(F, S) \
+    F(S, 1, RAWS, fields, value_entry)
+
+#define MESSAGE_VALUE_ARRAY(F, S) \
+    F(S, 1, RAWS, values, value)
+
 #define MESSAGE_ORCHESTRATION_INSTANCE(F, S) \
     F(S, 1, TEXT, instance_id, none)         \
     F(S, 2, WRAPPED, execution_id, none)
 
-#define MESSAGE_ORCHESTRATION_STATE(F, S)          \
-    F(S, 1, TEXT, instance_id, none)               \
-    F(S, 2, TEXT, name, none)                      \
-    F(S, 3, WRAPPED, version, none)                \
-    F(S, 4, NUMBER, orchestration_status, none)    \
-    F(S, 5, TIME, scheduled_start_timestamp, none) \
-    F(S, 6, TIME, created_timestamp, none)         \
-    F(S, 7, TIME, last_updated_timestamp, none)    \
-    F(S, 8, WRAPPED, input, none)                  \
-    F(S, 9, WRAPPED, output, none)                 \
-    F(S, 10, WRAPPED, custom_status, none)         \
-    F(S, 11, RAW, failure_details, none)           \
-    F(S, 12, WRAPPED, execution_id, none)          \
-    F(S, 13, TIME, completed_timestamp, none)      \
-    F(S, 14, WRAPPED, parent_instance_id, none)    \
+#define MESSAGE_ORCHESTRATION_STATE(F, S)                \
+    F(S, 1, TEXT, instance_id, none)                     \
+    F(S, 2, TEXT, name, none)                            \
+    F(S, 3, WRAPPED, version, none)                      \
+    F(S, 4, NUMBER, orchestration_status, none)          \
+    F(S, 5, TIME, scheduled_start_timestamp, none)       \
+    F(S, 6, TIME, created_timestamp, none)               \
+    F(S, 7, TIME, last_updated_timestamp, none)          \
+    F(S, 8, WRAPPED, input, none)                        \
+    F(S, 9, WRAPPED, output, none)                       \
+    F(S, 10, WRAPPED, custom_status, none)               \
+    F(S, 11, RAW, failure_details, task_failure_details) \
+    F(S, 12, WRAPPED, execution_id, none)                \
+    F(S, 13, TIME, completed_timestamp, none)            \
+    F(S, 14, WRAPPED, parent_instance_id, none)          \
     F(S, 15, TAGS, tags, none)
 
 #define MESSAGE_INSTANCE_BATCH(F, S) \
@@ -95,23 +130,23 @@
     F(S, 11, ONE, work_item_filters, work_item_filters)            \
     F(S, 12, TEXT, worker_instance_id, none)
 
-#define MESSAGE_ORCHESTRATOR_REQUEST(F, S)          \
-    F(S, 1, TEXT, instance_id, none)                \
-    F(S, 2, WRAPPED, execution_id, none)            \
-    F(S, 3, RAWS, past_events, none)                \
-    F(S, 4, RAWS, new_events, none)                 \
-    F(S, 5, RAW, entity_parameters, none)           \
-    F(S, 6, FLAG, requires_history_streaming, none) \
-    F(S, 7, RAWS, properties, none)                 \
-    F(S, 8, RAW, orchestration_trace_context, none) \
-    F(S, 100, NUMBER, row, none)                    \
-    F(S, 101, NUMBER, partition, none)              \
-    F(S, 102, NUMBER, number, none)                 \
-    F(S, 103, NUMBER, serial, none)                 \
-    F(S, 104, TEXT, name, none)                     \
-    F(S, 105, WRAPPED, version, none)               \
-    F(S, 106, RAWS, past_turns, none)               \
-    F(S, 107, FLAG, is_past_known, none)            \
+#define MESSAGE_ORCHESTRATOR_REQUEST(F, S)                                 \
+    F(S, 1, TEXT, instance_id, none)                                       \
+    F(S, 2, WRAPPED, execution_id, none)                                   \
+    F(S, 3, RAWS, past_events, none)                                       \
+    F(S, 4, RAWS, new_events, none)                                        \
+    F(S, 5, RAW, entity_parameters, none)                                  \
+    F(S, 6, FLAG, requires_history_streaming, none)                        \
+    F(S, 7, RAWS, properties, none)                                        \
+    F(S, 8, RAW, orchestration_trace_context, orchestration_trace_context) \
+    F(S, 100, NUMBER, row, none)                                           \
+    F(S, 101, NUMBER, partition, none)                                     \
+    F(S, 102, NUMBER, number, none)                                        \
+    F(S, 103, NUMBER, serial, none)                                        \
+    F(S, 104, TEXT, name, none)                                            \
+    F(S, 105, WRAPPED, version, none)                                      \
+    F(S, 106, RAWS, past_turns, none)                                      \
+    F(S, 107, FLAG, is_past_known, none)                                   \
     F(S, 108, FLAG, is_past_durable, none)
 
 #define MESSAGE_ACTIVITY_REQUEST(F, S)                           \
@@ -120,7 +155,7 @@
     F(S, 3, WRAPPED, input, none)                                \
     F(S, 4, ONE, orchestration_instance, orchestration_instance) \
     F(S, 5, NUMBER, task_id, none)                               \
-    F(S, 6, RAW, parent_trace_context, none)                     \
+    F(S, 6, RAW, parent_trace_context, trace_context)            \
     F(S, 7, TAGS, tags, none)                                    \
     F(S, 100, NUMBER, row, none)                                 \
     F(S, 101, NUMBER, partition, none)                           \
@@ -148,17 +183,17 @@
     F(S, 5, ONE, entity_request_v2, entity_request)          \
     F(S, 10, TEXT, completion_token, none)
 
-#define MESSAGE_SCHEDULE_TASK_ACTION(F, S)   \
-    F(S, 1, TEXT, name, none)                \
-    F(S, 2, WRAPPED, version, none)          \
-    F(S, 3, WRAPPED, input, none)            \
-    F(S, 4, TAGS, tags, none)                \
-    F(S, 5, RAW, parent_trace_context, none) \
-    F(S, 100, NUMBER, start_ms, none)        \
-    F(S, 101, NUMBER, run_ms, none)          \
-    F(S, 102, NUMBER, beat_ms, none)         \
-    F(S, 103, NUMBER, retry_of, none)        \
-    F(S, 104, NUMBER, first, none)           \
+#define MESSAGE_SCHEDULE_TASK_ACTION(F, S)            \
+    F(S, 1, TEXT, name, none)                         \
+    F(S, 2, WRAPPED, version, none)                   \
+    F(S, 3, WRAPPED, input, none)                     \
+    F(S, 4, TAGS, tags, none)                         \
+    F(S, 5, RAW, parent_trace_context, trace_context) \
+    F(S, 100, NUMBER, start_ms, none)                 \
+    F(S, 101, NUMBER, run_ms, none)                   \
+    F(S, 102, NUMBER, beat_ms, none)                  \
+    F(S, 103, NUMBER, retry_of, none)                 \
+    F(S, 104, NUMBER, first, none)                    \
     F(S, 105, WRAPPED, progress, none)
 
 #define MESSAGE_CREATE_SUB_ORCHESTRATION_ACTION(F, S) \
@@ -166,7 +201,7 @@
     F(S, 2, TEXT, name, none)                         \
     F(S, 3, WRAPPED, version, none)                   \
     F(S, 4, WRAPPED, input, none)                     \
-    F(S, 5, RAW, parent_trace_context, none)          \
+    F(S, 5, RAW, parent_trace_context, trace_context) \
     F(S, 6, TAGS, tags, none)                         \
     F(S, 100, NUMBER, retry_of, none)
 
@@ -179,13 +214,13 @@
     F(S, 2, TEXT, name, none)                      \
     F(S, 3, WRAPPED, data, none)
 
-#define MESSAGE_COMPLETE_ORCHESTRATION_ACTION(F, S) \
-    F(S, 1, NUMBER, orchestration_status, none)     \
-    F(S, 2, WRAPPED, result, none)                  \
-    F(S, 3, WRAPPED, details, none)                 \
-    F(S, 4, WRAPPED, new_version, none)             \
-    F(S, 5, RAWS, carryover_events, none)           \
-    F(S, 6, RAW, failure_details, none)             \
+#define MESSAGE_COMPLETE_ORCHESTRATION_ACTION(F, S)     \
+    F(S, 1, NUMBER, orchestration_status, none)         \
+    F(S, 2, WRAPPED, result, none)                      \
+    F(S, 3, WRAPPED, details, none)                     \
+    F(S, 4, WRAPPED, new_version, none)                 \
+    F(S, 5, RAWS, carryover_events, none)               \
+    F(S, 6, RAW, failure_details, task_failure_details) \
     F(S, 7, TAGS, tags, none)
 
 #define MESSAGE_TERMINATE_ORCHESTRATION_ACTION(F, S) \
@@ -221,23 +256,23 @@
     F(S, 101, WRAPPED, mark_change, none)                                   \
     F(S, 102, ONE, cancel_signal, cancel_signal_action)
 
-#define MESSAGE_ORCHESTRATOR_RESPONSE(F, S)         \
-    F(S, 1, TEXT, instance_id, none)                \
-    F(S, 2, MANY, actions, orchestrator_action)     \
-    F(S, 3, WRAPPED, custom_status, none)           \
-    F(S, 4, TEXT, completion_token, none)           \
-    F(S, 5, NUMBER_SET, num_events_processed, none) \
-    F(S, 6, RAW, orchestration_trace_context, none) \
-    F(S, 7, FLAG, requires_history, none)           \
-    F(S, 8, FLAG, is_partial, none)                 \
+#define MESSAGE_ORCHESTRATOR_RESPONSE(F, S)                                \
+    F(S, 1, TEXT, instance_id, none)                                       \
+    F(S, 2, MANY, actions, orchestrator_action)                            \
+    F(S, 3, WRAPPED, custom_status, none)                                  \
+    F(S, 4, TEXT, completion_token, none)                                  \
+    F(S, 5, NUMBER_SET, num_events_processed, none)                        \
+    F(S, 6, RAW, orchestration_trace_context, orchestration_trace_context) \
+    F(S, 7, FLAG, requires_history, none)                                  \
+    F(S, 8, FLAG, is_partial, none)                                        \
     F(S, 9, NUMBER_SET, chunk_index, none)
 
-#define MESSAGE_ACTIVITY_RESPONSE(F, S)   \
-    F(S, 1, TEXT, instance_id, none)      \
-    F(S, 2, NUMBER, task_id, none)        \
-    F(S, 3, WRAPPED, result, none)        \
-    F(S, 4, RAW, failure_details, none)   \
-    F(S, 5, TEXT, completion_token, none) \
+#define MESSAGE_ACTIVITY_RESPONSE(F, S)                 \
+    F(S, 1, TEXT, instance_id, none)                    \
+    F(S, 2, NUMBER, task_id, none)                      \
+    F(S, 3, WRAPPED, result, none)                      \
+    F(S, 4, RAW, failure_details, task_failure_details) \
+    F(S, 5, TEXT, completion_token, none)               \
     F(S, 100, FLAG, is_recorded, none)
 
 #define MESSAGE_OPERATION_RESULT_SUCCESS(F, S) \
@@ -245,32 +280,32 @@
     F(S, 2, TIME, start_time_utc, none)        \
     F(S, 3, TIME, end_time_utc, none)
 
-#define MESSAGE_OPERATION_RESULT_FAILURE(F, S) \
-    F(S, 1, RAW, failure_details, none)        \
-    F(S, 2, TIME, start_time_utc, none)        \
+#define MESSAGE_OPERATION_RESULT_FAILURE(F, S)          \
+    F(S, 1, RAW, failure_details, task_failure_details) \
+    F(S, 2, TIME, start_time_utc, none)                 \
     F(S, 3, TIME, end_time_utc, none)
 
 #define MESSAGE_OPERATION_RESULT(F, S)              \
     F(S, 1, ONE, success, operation_result_success) \
     F(S, 2, ONE, failure, operation_result_failure)
 
-#define MESSAGE_SEND_SIGNAL_ACTION(F, S)     \
-    F(S, 1, TEXT, instance_id, none)         \
-    F(S, 2, TEXT, name, none)                \
-    F(S, 3, WRAPPED, input, none)            \
-    F(S, 4, TIME, scheduled_time, none)      \
-    F(S, 5, TIME, request_time, none)        \
-    F(S, 6, RAW, parent_trace_context, none) \
+#define MESSAGE_SEND_SIGNAL_ACTION(F, S)              \
+    F(S, 1, TEXT, instance_id, none)                  \
+    F(S, 2, TEXT, name, none)                         \
+    F(S, 3, WRAPPED, input, none)                     \
+    F(S, 4, TIME, scheduled_time, none)               \
+    F(S, 5, TIME, request_time, none)                 \
+    F(S, 6, RAW, parent_trace_context, trace_context) \
     F(S, 100, WRAPPED, request_id, none)
 
-#define MESSAGE_START_NEW_ORCHESTRATION_ACTION(F, S) \
-    F(S, 1, TEXT, instance_id, none)                 \
-    F(S, 2, TEXT, name, none)                        \
-    F(S, 3, WRAPPED, version, none)                  \
-    F(S, 4, WRAPPED, input, none)                    \
-    F(S, 5, TIME, scheduled_time, none)              \
-    F(S, 6, TIME, request_time, none)                \
-    F(S, 7, RAW, parent_trace_context, none)         \
+#define MESSAGE_START_NEW_ORCHESTRATION_ACTION(F, S)  \
+    F(S, 1, TEXT, instance_id, none)                  \
+    F(S, 2, TEXT, name, none)                         \
+    F(S, 3, WRAPPED, version, none)                   \
+    F(S, 4, WRAPPED, input, none)                     \
+    F(S, 5, TIME, scheduled_time, none)               \
+    F(S, 6, TIME, request_time, none)                 \
+    F(S, 7, RAW, parent_trace_context, trace_context) \
     F(S, 100, TAGS, tags, none)
 
 #define MESSAGE_OPERATION_ACTION(F, S)                                    \
@@ -283,14 +318,14 @@
     F(S, 1, TEXT, request_id, none)  \
     F(S, 2, ONE, response_destination, orchestration_instance)
 
-#define MESSAGE_ENTITY_BATCH_RESULT(F, S)          \
-    F(S, 1, MANY, results, operation_result)       \
-    F(S, 2, MANY, actions, operation_action)       \
-    F(S, 3, WRAPPED, entity_state, none)           \
-    F(S, 4, RAW, failure_details, none)            \
-    F(S, 5, TEXT, completion_token, none)          \
-    F(S, 6, MANY, operation_infos, operation_info) \
-    F(S, 7, FLAG, requires_state, none)            \
+#define MESSAGE_ENTITY_BATCH_RESULT(F, S)               \
+    F(S, 1, MANY, results, operation_result)            \
+    F(S, 2, MANY, actions, operation_action)            \
+    F(S, 3, WRAPPED, entity_state, none)                \
+    F(S, 4, RAW, failure_details, task_failure_details) \
+    F(S, 5, TEXT, completion_token, none)               \
+    F(S, 6, MANY, operation_infos, operation_info)      \
+    F(S, 7, FLAG, requires_state, none)                 \
     F(S, 100, FLAG, keeps_state, none)
 
 #define MESSAGE_ABANDON_ACTIVITY_TASK_REQUEST(F, S) \
@@ -314,7 +349,7 @@
     F(S, 6, ONE, orchestration_id_reuse_policy, orchestration_id_reuse_policy) \
     F(S, 7, WRAPPED, execution_id, none)                                       \
     F(S, 8, TAGS, tags, none)                                                  \
-    F(S, 9, RAW, parent_trace_context, none)                                   \
+    F(S, 9, RAW, parent_trace_context, trace_context)                          \
     F(S, 10, TIME, request_time, none)
 
 #define MESSAGE_CREATE_INSTANCE_RESPONSE(F, S) \
@@ -412,13 +447,13 @@
 #define MESSAGE_CREATE_TASK_HUB_REQUEST(F, S) \
     F(S, 1, FLAG, recreate_if_exists, none)
 
-#define MESSAGE_SIGNAL_ENTITY_REQUEST(F, S)  \
-    F(S, 1, TEXT, instance_id, none)         \
-    F(S, 2, TEXT, name, none)                \
-    F(S, 3, WRAPPED, input, none)            \
-    F(S, 4, TEXT, request_id, none)          \
-    F(S, 5, TIME, scheduled_time, none)      \
-    F(S, 6, RAW, parent_trace_context, none) \
+#define MESSAGE_SIGNAL_ENTITY_REQUEST(F, S)           \
+    F(S, 1, TEXT, instance_id, none)                  \
+    F(S, 2, TEXT, name, none)                         \
+    F(S, 3, WRAPPED, input, none)                     \
+    F(S, 4, TEXT, request_id, none)                   \
+    F(S, 5, TIME, scheduled_time, none)               \
+    F(S, 6, RAW, parent_trace_context, trace_context) \
     F(S, 7, TIME, request_time, none)
 
 #define MESSAGE_GET_ENTITY_REQUEST(F, S) \
@@ -463,8 +498,11 @@
     F(S, 3, NUMBER, orphaned_locks_released, none)
 
 /* Nested ones before those that hold them. */
-#define MESSAGE_MAP(X) \
+#define MESSAGE_MAP(X)                                                                                      \
     X(orchestration_instance, ORCHESTRATION_INSTANCE)                                                       \
+    X(trace_context, TRACE_CONTEXT)                                                                         \
+    X(orchestration_trace_context, ORCHESTRATION_TRACE_CONTEXT)                                             \
+    X(task_failure_details, TASK_FAILURE_DETAILS)                                                           \
     X(orchestration_state, ORCHESTRATION_STATE)                                                             \
     X(instance_batch, INSTANCE_BATCH)                                                                       \
     X(entity_operation_signaled_event, ENTITY_OPERATION_SIGNALED_EVENT)                                     \
@@ -537,8 +575,15 @@
     X(query_entities_response, QUERY_ENTITIES_RESPONSE)                                                     \
     X(clean_entity_storage_request, CLEAN_ENTITY_STORAGE_REQUEST)                                           \
     X(clean_entity_storage_response, CLEAN_ENTITY_STORAGE_RESPONSE)
+
+#define VALUE_MAP(X)              \
+    X(value, VALUE)               \
+    X(value_entry, VALUE_ENTRY)   \
+    X(value_object, VALUE_OBJECT) \
+    X(value_array, VALUE_ARRAY)
 /* clang-format on */
 
+VALUE_MAP(MESSAGE_STRUCT)
 MESSAGE_MAP(MESSAGE_STRUCT)
 
 #endif

@@ -51,20 +51,42 @@ static void *random_list(const struct message_field *field, size_t count, struct
     return items;
 }
 
+/* The bytes of what it has to be, which may have itself inside of it: not deep. */
+static struct text random_raw(const struct message_field *field, struct arena *arena,
+                              struct random *random)
+{
+    static int depth;
+    if (field->nested->fields[0].tag == 0) {
+        return random_text(arena, random);
+    }
+    if (depth == 3) {
+        return TEXT("");
+    }
+    struct buffer buffer;
+    buffer_init(&buffer);
+    depth++;
+    message_write(field->nested, &buffer, random_message(field->nested, arena, random));
+    depth--;
+    struct text bytes = text_copy(arena, buffer_text(&buffer));
+    buffer_done(&buffer);
+    return bytes;
+}
+
 static void fill(const struct message_field *field, void *member, struct arena *arena,
                  struct random *random)
 {
     size_t count = 1 + (size_t)random_below(random, 3);
     switch ((enum message_field_kind)field->kind) {
     case FIELD_TEXT:
-    case FIELD_WRAPPED:
-    case FIELD_RAW: *(struct text *)member = random_text(arena, random); break;
+    case FIELD_WRAPPED: *(struct text *)member = random_text(arena, random); break;
+    case FIELD_RAW: *(struct text *)member = random_raw(field, arena, random); break;
     case FIELD_TEXTS:
     case FIELD_RAWS: {
         struct text_list *list = member;
         list->items = arena_alloc(arena, count * sizeof *list->items);
         for (list->count = 0; list->count < count; list->count++) {
-            list->items[list->count] = random_text(arena, random);
+            list->items[list->count] = field->kind == FIELD_RAWS ? random_raw(field, arena, random)
+                                                                 : random_text(arena, random);
         }
         break;
     }

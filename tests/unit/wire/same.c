@@ -33,11 +33,11 @@ static bool same_extra(const struct event_extra *a, const struct event_extra *b)
     a = a != NULL ? a : &nothing;
     b = b != NULL ? b : &nothing;
     return text_equal(a->tags, b->tags) && text_equal(a->progress, b->progress) &&
-           text_equal(a->trace, b->trace) &&
-           a->limits.start_ms == b->limits.start_ms && a->limits.run_ms == b->limits.run_ms &&
-           a->limits.beat_ms == b->limits.beat_ms && a->retry_of == b->retry_of &&
-           a->first == b->first && a->recurses == b->recurses && a->has_parent == b->has_parent &&
-           a->parent_step == b->parent_step && same_string(a->parent_id, b->parent_id) &&
+           text_equal(a->trace, b->trace) && a->limits.start_ms == b->limits.start_ms &&
+           a->limits.run_ms == b->limits.run_ms && a->limits.beat_ms == b->limits.beat_ms &&
+           a->retry_of == b->retry_of && a->first == b->first && a->recurses == b->recurses &&
+           a->has_parent == b->has_parent && a->parent_step == b->parent_step &&
+           same_string(a->parent_id, b->parent_id) &&
            text_equal(a->parent_execution_id, b->parent_execution_id) &&
            text_equal(a->parent_name, b->parent_name) &&
            text_equal(a->parent_version, b->parent_version) &&

@@ -144,6 +144,11 @@ static bool is_number(const struct described *d)
     return d->type == TYPE_INT32 || d->type == TYPE_INT64 || d->type == TYPE_ENUM;
 }
 
+static bool is_part_of_value(const struct message_field *field)
+{
+    return strncmp(field->nested->name, "value", 5) == 0;
+}
+
 /* Is what the table says written as what the file says? */
 static bool fits(const struct message_field *field, const struct described *d)
 {
@@ -152,7 +157,10 @@ static bool fits(const struct message_field *field, const struct described *d)
     switch ((enum message_field_kind)field->kind) {
     case FIELD_TEXT: return !is_list && d->type == TYPE_STRING;
     case FIELD_WRAPPED: return !is_list && is_of_type(d, ".google.protobuf.StringValue");
-    case FIELD_RAW: return !is_list && is_bytes;
+    case FIELD_RAW:
+        return !is_list && is_bytes &&
+               (field->nested == &hub_none_type || is_part_of_value(field) ||
+                is_same_name(short_name(d->type_name), field->nested->name));
     case FIELD_TEXTS: return is_list && d->type == TYPE_STRING;
     case FIELD_RAWS: return is_list && is_bytes;
     case FIELD_TAGS: return is_list && is_same_name(short_name(d->type_name), "TagsEntry");

@@ -15,6 +15,7 @@
 #include "random_message.h"
 #include "samples.h"
 #include "wire/messages.h"
+#include "wire/proto.h"
 
 static struct arena arena;
 static struct buffer buffer;
@@ -238,16 +239,71 @@ static void more_tags_than_can_be_are_malformed(void **state)
 
 /* ---- damage ------------------------------------------------------------------------------------ */
 
-static void strings_that_are_not_utf8_are_refused_but_raw_bytes_are_not(void **state)
+static void strings_that_are_not_utf8_are_refused(void **state)
 {
     (void)state;
     struct hub_create_instance_request request;
     const struct message_type *type = &hub_create_instance_request_type;
     assert_int_equal(read_hex(type, "0a01ff", &request), PD_E_INVALID);     /* string */
     assert_int_equal(read_hex(type, "22030a01ff", &request), PD_E_INVALID); /* StringValue */
-    assert_int_equal(read_hex(type, "4a01ff", &request), PD_OK);            /* a message's bytes */
     struct hub_instance_batch batch;
     assert_int_equal(read_hex(&hub_instance_batch_type, "0a0161 0a01ff", &batch), PD_E_INVALID);
+}
+
+/* Whoever gets it from us would refuse all that is around it. */
+static void what_is_handed_through_is_checked_to_the_last_string(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "2203 0a01ff",                          /* errorType */
+        "2205 1a03 0a01ff",                     /* stackTrace */
+        "2205 2203 1201ff",                     /* errorMessage of the cause */
+        "2206 a206 03 0a01ff",                  /* of another cause */
+        "2205 3203 0a01ff",                     /* the name of a property */
+        "2207 3205 1203 1a01ff",                /* its value, a string */
+        "220b 3209 1207 3205 0a03 1a01ff",      /* one in a list */
+        "220d 320b 1209 2a07 0a05 1203 1a01ff", /* one in an object */
+        "2202 0a05",                            /* cut off */
+    };
+    struct hub_activity_response response;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(read_hex(&hub_activity_response_type, bad[i], &response), PD_E_INVALID);
+        char *good = arena_copy(&arena, bad[i], strlen(bad[i]));
+        char *byte = strstr(good, "ff");
+        if (byte != NULL) { /* the same with a letter is fine */
+            memcpy(byte, "61", 2);
+            assert_int_equal(read_hex(&hub_activity_response_type, good, &response), PD_OK);
+        }
+    }
+    struct hub_create_instance_request request;
+    const struct message_type *type = &hub_create_instance_request_type;
+    assert_int_equal(read_hex(type, "4a03 0a01ff", &request), PD_E_INVALID);
+    assert_int_equal(read_hex(type, "4a05 1a03 0a01ff", &request), PD_E_INVALID);
+    assert_int_equal(read_hex(type, "4a08 0a0174 1a030a0161", &request), PD_OK);
+    assert_true(
+        text_equal(request.parent_trace_context, sample_bytes(&arena, "0a0174 1a030a0161")));
+    struct hub_orchestrator_request turn; /* of which it is not known what it has to be */
+    assert_int_equal(read_hex(&hub_orchestrator_request_type, "2a01ff", &turn), PD_OK);
+}
+
+/* A failure with so many causes behind each other. */
+static pd_status read_deep(unsigned causes)
+{
+    struct text inner = TEXT("");
+    for (unsigned i = 0; i <= causes; i++) {
+        uint8_t bytes[1024];
+        uint8_t *at = proto_put_text(proto_put_tag(bytes, 4, PROTO_BYTES), inner);
+        inner = text_copy(&arena, text_make((const char *)bytes, (size_t)(at - bytes)));
+    }
+    struct hub_activity_response response;
+    return message_read(&hub_activity_response_type, inner, &arena, &response, &err);
+}
+
+static void what_is_handed_through_is_not_too_deep_for_others(void **state)
+{
+    (void)state;
+    assert_int_equal(read_deep(80), PD_OK);
+    assert_int_equal(read_deep(81), PD_E_INVALID);
 }
 
 static void damage_is_told_with_the_message_and_the_byte(void **state)
@@ -310,7 +366,9 @@ int main(void)
         TEST(fields_come_in_any_order),
         TEST(tags_are_packed_and_those_nobody_could_give_are_left_out),
         TEST(more_tags_than_can_be_are_malformed),
-        TEST(strings_that_are_not_utf8_are_refused_but_raw_bytes_are_not),
+        TEST(strings_that_are_not_utf8_are_refused),
+        TEST(what_is_handed_through_is_checked_to_the_last_string),
+        TEST(what_is_handed_through_is_not_too_deep_for_others),
         TEST(damage_is_told_with_the_message_and_the_byte),
         TEST(every_prefix_and_every_flipped_bit_is_read_or_refused),
     };

@@ -566,16 +566,16 @@ static void ends_of_each_status_are_read(void **state)
 static void a_trace_is_noted_when_it_is_new_and_a_turn_follows(void **state)
 {
     (void)state;
-    struct turn_result result = read_turn(TASK "3203 0a0173", &context);
+    struct turn_result result = read_turn(TASK "32{ 0a{ 0a{'s'} } }", &context);
     assert_int_equal(result.action_count, 2);
     assert_int_equal(result.actions[1].kind, ACTION_NOTE_TRACE);
-    assert_true(text_equal(result.actions[1].payload, TEXT("\x0a\x01s")));
+    assert_true(text_equal(result.actions[1].payload, bytes_of("0a{ 0a{'s'} }")));
     struct work_context knows = context;
     knows.trace = result.actions[1].payload;
-    assert_int_equal(read_turn(TASK "3203 0a0173", &knows).action_count, 1);
-    assert_int_equal(read_turn(TASK "3203 0a0174", &knows).action_count, 2);
+    assert_int_equal(read_turn(TASK "32{ 0a{ 0a{'s'} } }", &knows).action_count, 1);
+    assert_int_equal(read_turn(TASK "32{ 0a{ 0a{'t'} } }", &knows).action_count, 2);
     assert_int_equal(read_turn(TASK, &knows).action_count, 1);
-    assert_int_equal(read_turn(END_2 "3203 0a0173", &context).action_count, 1);
+    assert_int_equal(read_turn(END_2 "32{ 0a{ 0a{'s'} } }", &context).action_count, 1);
 }
 
 static void others_are_terminated_and_rewinds_are_left_out(void **state)
@@ -596,10 +596,6 @@ static void a_malformed_failure_is_refused(void **state)
     struct hub_orchestrator_response response;
     assert_int_equal(message_read(&hub_orchestrator_response_type,
                                   bytes_of("12{ 32{ 0803 32{ 0a05 } } }"), &arena, &response, &err),
-                     PD_OK);
-    const struct hub_orchestrator_response *parts[] = { &response };
-    struct turn_result result;
-    assert_int_equal(work_read_turn_result(parts, 1, &context, &arena, &result, &err),
                      PD_E_INVALID);
 }
 
@@ -664,30 +660,30 @@ static void a_batch_that_failed_as_a_whole_has_no_results_and_keeps_the_state(vo
     assert_true(result.keeps_state);
 }
 
-static struct activity_result read_activity(const char *hex, pd_status expected)
+static struct activity_result read_activity(const char *notation)
 {
     struct hub_activity_response response;
     struct activity_result result;
     assert_int_equal(
-        message_read(&hub_activity_response_type, bytes_of(hex), &arena, &response, &err), PD_OK);
-    assert_int_equal(work_read_activity_result(&response, &arena, &result, &err), expected);
+        message_read(&hub_activity_response_type, bytes_of(notation), &arena, &response, &err),
+        PD_OK);
+    assert_int_equal(work_read_activity_result(&response, &arena, &result, &err), PD_OK);
     return result;
 }
 
 static void an_activity_failed_when_it_has_a_failure(void **state)
 {
     (void)state;
-    struct activity_result result = read_activity("1a030a0172", PD_OK);
+    struct activity_result result = read_activity("1a030a0172");
     assert_true(text_equal(result.payload, TEXT("r")));
     assert_null(result.failure);
-    result = read_activity("1a00", PD_OK);
+    result = read_activity("1a00");
     assert_true(text_equal(result.payload, TEXT("")));
-    result = read_activity("", PD_OK);
+    result = read_activity("");
     assert_false(text_is_present(result.payload));
-    result = read_activity("1a030a0172 2200", PD_OK);
+    result = read_activity("1a030a0172 2200");
     assert_non_null(result.failure);
     assert_false(text_is_present(result.payload));
-    (void)read_activity("2202 0a05", PD_E_INVALID);
 }
 
 int main(void)

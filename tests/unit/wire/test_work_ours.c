@@ -65,6 +65,12 @@ static int32_t step(void)
     return (int32_t)(uint32_t)(random_next(&rnd) >> (32 + random_below(&rnd, 32)));
 }
 
+/* A TraceContext. */
+static struct text trace(void)
+{
+    return chance() ? sample_bytes(&arena, "0a0174 1a030a0161") : TEXT_ABSENT;
+}
+
 static int64_t number(void)
 {
     return (int64_t)(random_next(&rnd) >> (1 + random_below(&rnd, 62)));
@@ -226,7 +232,7 @@ static void an_activity_reaches_a_worker_whole(void **state)
 {
     (void)state;
     for (int round = 0; round < ROUNDS; round++, arena_reset(&arena), buffer_reset(&buffer)) {
-        struct event_extra extra = { .tags = tags(), .progress = maybe(), .trace = maybe() };
+        struct event_extra extra = { .tags = tags(), .progress = maybe(), .trace = trace() };
         if (chance()) {
             extra.limits = (struct task_limits){ number(), number(), number() };
         }
@@ -266,7 +272,7 @@ static const struct event_extra *random_extra(enum action_kind kind)
 {
     struct event_extra *extra = arena_alloc(&arena, sizeof *extra);
     extra->tags = kind == ACTION_CREATE_TIMER ? TEXT_ABSENT : tags();
-    extra->trace = kind == ACTION_CREATE_TIMER ? TEXT_ABSENT : maybe();
+    extra->trace = kind == ACTION_CREATE_TIMER ? TEXT_ABSENT : trace();
     if (kind != ACTION_START) {
         extra->retry_of = step() & INT32_MAX;
     }
