@@ -94,7 +94,6 @@ static int start(const struct config *config, int argc, char *const *argv)
 {
     struct process process = { .argc = argc, .argv = argv };
     pd_error err;
-    log_set((enum log_level)config->log_level, (enum log_format)config->log_format);
     sigemptyset(&process.signals);
     sigaddset(&process.signals, SIGTERM);
     sigaddset(&process.signals, SIGINT);

@@ -469,6 +469,7 @@ static pd_status open_grpc(struct server *server, pd_error *err)
 struct server *server_new(const struct config *config, pd_error *err)
 {
     struct server *server = mem_alloc(sizeof *server);
+    log_set((enum log_level)config->log_level, (enum log_format)config->log_format);
     server->config = config;
     arena_init(&server->arena);
     list_init(&server->hubs);
