@@ -113,7 +113,9 @@ static void run_broker(struct hub *hub)
 
 static void broker_job(struct loop_job *job)
 {
-    run_broker(CONTAINER_OF(job, struct hub, broker_job));
+    struct hub *hub = CONTAINER_OF(job, struct hub, broker_job);
+    atomic_store(&hub->is_job_posted, false);
+    run_broker(hub);
 }
 
 static void broker_timer(void *argument)
@@ -124,8 +126,11 @@ static void broker_timer(void *argument)
 static void broker_post(void *argument)
 {
     struct hub *hub = argument;
-    hub->broker_job.run = broker_job;
-    loop_post(hub->server->loop, &hub->broker_job);
+    /* The broker asks again once it has run, which it may have done by its timer meanwhile. */
+    if (!atomic_exchange(&hub->is_job_posted, true)) {
+        hub->broker_job.run = broker_job;
+        loop_post(hub->server->loop, &hub->broker_job);
+    }
 }
 
 static void broker_wake_at(void *argument, time_us steady)

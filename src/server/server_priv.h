@@ -123,6 +123,7 @@ struct hub {
     size_t reading;       /* of these, those whose job is with the readers */
     struct reader_job opening;
     struct loop_job broker_job;
+    _Atomic bool is_job_posted; /* a job must not be posted twice before it runs */
     struct loop_timer *broker_timer;
     pd_error err;         /* of opening */
     bool is_broker_due;   /* while the broker may not run */
