@@ -177,10 +177,13 @@ void broker_run(struct broker *broker, time_us steady)
     if (broker->engine == NULL) {
         return;
     }
+    broker->is_running = true;
     take_inbox(broker);
     rest_freshen(broker);
     rest_look(broker);
     give_all(broker);
+    rest_trim(broker);
+    broker->is_running = false;
     if (!list_is_empty(&broker->fresh)) {
         broker_poke(broker);
     }
@@ -211,16 +214,6 @@ void broker_set_engine(struct broker *broker, struct engine *engine)
     }
 }
 
-static void free_items(struct item *item)
-{
-    while (item != NULL) {
-        struct item *next = item->next;
-        buffer_done(&item->bytes);
-        mem_free(item);
-        item = next;
-    }
-}
-
 void broker_free(struct broker *broker)
 {
     OBJECT_CHECK(broker, BROKER_MAGIC);
@@ -229,10 +222,10 @@ void broker_free(struct broker *broker)
     for (unsigned i = 0; i < broker->side_count; i++) {
         struct side *side = &broker->sides[i];
         side_done(side);
-        free_items(side->spare);
-        free_items(atomic_load(&side->given));
+        items_free(side->spare);
+        items_free(atomic_load(&side->given));
     }
-    free_items(broker->spare);
+    items_free(broker->spare);
     while (broker->errands != NULL) {
         struct errand *errand = broker->errands;
         broker->errands = errand->next;

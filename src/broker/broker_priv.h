@@ -43,6 +43,7 @@ enum {
     RETURNS_MAX = 256,     /* turns on their way back to be offered again, at once */
     FAILURES_MAX = 5,      /* of a whole batch of operations, one after the other */
     BODY_KEPT = 64 * 1024, /* bytes of a turn that stay here while a worker has it */
+    SPARES_MAX = 4096,     /* items and errands that are kept for the next ones, each */
     BODY_SMALL = 1024,     /* not counted among the bytes that wait */
     PAST_INLINE_MAX = 1024 * 1024, /* a longer past is streamed, where that can be had */
     BACKLOG_MAX_BYTES = 256 * 1024 /* a stream whose client leaves so much unread gets no more */
@@ -88,7 +89,8 @@ void inbox_put_activity(struct broker *broker, struct activity *activity);
 struct list_node *inbox_take(struct broker *broker);
 /* Is it an activity's? Else it is a note's. */
 bool inbox_is_activity(const struct list_node *node);
-void broker_poke(struct broker *broker); /* there is to be a run */
+/* There is to be a run. The loop's thread; within a run, which hands out last, nothing happens. */
+void broker_poke(struct broker *broker);
 
 struct cancel_note {
     struct note note;
@@ -218,6 +220,7 @@ struct slots {
 /* On a partition's thread. */
 struct item *item_new(struct side *side);
 void item_give_back(struct side *side, struct item *item);
+void items_free(struct item *items); /* a chain of spare ones */
 void item_fill(struct item *item, const struct turn *turn, struct text trace);
 void item_set_bodies(struct item *item, const struct text bodies[BODY_COUNT]);
 
@@ -344,6 +347,7 @@ void rest_abandoned(struct broker *broker, struct item *item);
 void rest_watch(struct broker *broker, struct item *item); /* its limits of time */
 void rest_freshen(struct broker *broker);
 void rest_look(struct broker *broker);
+void rest_trim(struct broker *broker);
 void rest_wake_all(struct broker *broker); /* those that no stream could take: another came */
 time_us rest_next(const struct broker *broker);
 
@@ -373,6 +377,7 @@ struct broker {
     _Atomic uint64_t alive[STREAM_SLOTS]; /* ids of streams that hold stacks */
 
     /* the loop's */
+    bool is_running;
     time_us now, wake_at;
     struct slots slots;
     struct dice dice;
@@ -387,8 +392,10 @@ struct broker {
     struct index by_row, by_instance;
     uint64_t instance_seed;
     struct errand *errands; /* free ones */
+    size_t errand_count;
     size_t returning;
     struct item *spare; /* of activities */
+    size_t spare_count;
     struct buffer scratch;
     struct broker_counters counters;
 

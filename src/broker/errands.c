@@ -22,6 +22,7 @@ struct errand *errand_new(struct broker *broker, enum errand_kind kind)
     struct errand *errand = broker->errands;
     if (errand != NULL) {
         broker->errands = errand->next;
+        broker->errand_count--;
     } else {
         errand = mem_alloc(sizeof *errand);
         errand->broker = broker;
@@ -35,9 +36,16 @@ struct errand *errand_new(struct broker *broker, enum errand_kind kind)
 
 void errand_free(struct broker *broker, struct errand *errand)
 {
+    enum { KEPT = 8192 }; /* bytes of one */
+    if (broker->errand_count == SPARES_MAX || arena_size(&errand->request->arena) > KEPT) {
+        request_free(errand->request);
+        mem_free(errand);
+        return;
+    }
     arena_reset(&errand->request->arena);
     errand->next = broker->errands;
     broker->errands = errand;
+    broker->errand_count++;
 }
 
 void errand_return(struct broker *broker, struct item *item)

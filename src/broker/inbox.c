@@ -12,7 +12,7 @@ static struct list_node of_activity, of_note;
 
 void broker_poke(struct broker *broker)
 {
-    if (!atomic_load_explicit(&broker->is_posted, memory_order_relaxed) &&
+    if (!broker->is_running && !atomic_load_explicit(&broker->is_posted, memory_order_relaxed) &&
         !atomic_exchange(&broker->is_posted, true)) {
         broker->options.post(broker->options.argument);
     }

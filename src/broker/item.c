@@ -52,9 +52,18 @@ static void trim_bytes(struct item *item)
 
 void item_give_back(struct side *side, struct item *item)
 {
-    trim_bytes(item);
     item->next = atomic_load_explicit(&side->given, memory_order_relaxed);
     while (!atomic_compare_exchange_weak(&side->given, &item->next, item)) {}
+}
+
+void items_free(struct item *item)
+{
+    while (item != NULL) {
+        struct item *next = item->next;
+        buffer_done(&item->bytes);
+        mem_free(item);
+        item = next;
+    }
 }
 
 static size_t put(struct item *item, struct text text)
@@ -143,6 +152,7 @@ struct item *item_of_activity(struct broker *broker, struct activity *activity)
     struct item *item = broker->spare;
     if (item != NULL) {
         broker->spare = item->next;
+        broker->spare_count--;
         empty(item);
     } else {
         item = mem_alloc(sizeof *item);
@@ -284,12 +294,16 @@ void item_free(struct broker *broker, struct item *item)
         }
         row_unref(item->row);
     }
-    if (item->kind == KIND_ACTIVITY) {
-        trim_bytes(item);
+    trim_bytes(item);
+    if (item->kind != KIND_ACTIVITY) {
+        item_give_back(&broker->sides[item->ticket.partition], item);
+    } else if (broker->spare_count < SPARES_MAX) {
         item->next = broker->spare;
         broker->spare = item;
+        broker->spare_count++;
     } else {
-        item_give_back(&broker->sides[item->ticket.partition], item);
+        item->next = NULL;
+        items_free(item);
     }
 }
 

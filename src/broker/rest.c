@@ -132,15 +132,20 @@ static void look_at(struct broker *broker, struct item *item)
     }
 }
 
+static bool is_stale(const struct broker *broker, const struct heap_item *entry)
+{
+    const struct item *item = broker->slots.items[entry->a];
+    return item == NULL || item->serial != entry->b;
+}
+
 static void look_at_times(struct broker *broker)
 {
     const struct heap_item *first;
     struct heap_item entry;
     while ((first = heap_peek(&broker->times)) != NULL && first->key <= broker->now) {
         (void)heap_pop(&broker->times, &entry);
-        struct item *item = broker->slots.items[entry.a];
-        if (item != NULL && item->serial == entry.b) {
-            look_at(broker, item);
+        if (!is_stale(broker, &entry)) {
+            look_at(broker, broker->slots.items[entry.a]);
         }
     }
 }
@@ -180,6 +185,24 @@ void rest_look(struct broker *broker)
         item_drop_parts(broker, item);
         offer_again(broker, item);
     }
+}
+
+/* Activities that end long before they would be late leave their entries behind. */
+void rest_trim(struct broker *broker)
+{
+    enum { STALE_MIN = 4096 };
+    size_t items = broker->slots.count - broker->slots.free_count;
+    if (heap_count(&broker->times) < STALE_MIN + 4 * items) {
+        return;
+    }
+    struct heap all = broker->times;
+    heap_init(&broker->times);
+    for (size_t i = 0; i < all.count; i++) {
+        if (!is_stale(broker, &all.items[i])) {
+            heap_push(&broker->times, all.items[i]);
+        }
+    }
+    heap_done(&all);
 }
 
 void rest_wake_all(struct broker *broker)

@@ -268,6 +268,9 @@ static void trim(struct runner *runner, unsigned partition)
     }
     rows_forget_over(side);
     buffer_done(&side->scratch);
+    items_free(side->spare);
+    items_free(atomic_exchange(&side->given, NULL));
+    side->spare = NULL;
 }
 
 /* ---- activities ------------------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Activities while they are out, and batches of operations. */
+#include "broker/broker_priv.h"
 #include "desk.h"
 
 static struct desk desk;
@@ -239,6 +240,24 @@ static void time_that_passes_between_runs_counts(void **state)
     assert_int_equal(desk_count(&desk, ASKED_ACTIVITY), 1);
 }
 
+/* An hour's worth of them would be hundreds of millions. */
+static void limits_of_what_has_ended_do_not_pile_up(void **state)
+{
+    (void)state;
+    for (int32_t id = 0; id < 40000; id++) {
+        struct activity_wish wish = { .row = 1, .id = id, .limits = { .run_ms = 3600000 } };
+        desk_dispatch(&desk, &wish);
+        complete(&a, a.count - 1);
+        if (a.count == 1000) {
+            worker_close(&a);
+            worker_open(&a, &desk, NULL);
+            desk.asked_count = 0;
+            arena_reset(&desk.arena);
+        }
+    }
+    assert_true(heap_count(&desk.broker->times) < 10000);
+}
+
 /* ---- batches --------------------------------------------------------------------------------- */
 
 static void a_batch_goes_out_and_its_results_come_back(void **state)
@@ -316,6 +335,7 @@ int main(void)
         TEST(one_that_does_not_end_in_time_fails_and_is_told),
         TEST(one_that_is_not_heard_of_in_time_fails),
         TEST(time_that_passes_between_runs_counts),
+        TEST(limits_of_what_has_ended_do_not_pile_up),
         TEST(a_batch_goes_out_and_its_results_come_back),
         TEST(a_batch_without_token_counts_for_nothing),
         TEST(a_batch_whose_worker_lacks_the_state_is_offered_again),
