@@ -3,6 +3,7 @@
  * One connection's reading, writing and shaking hands (sock.h). Addresses are in address.c. */
 #include <errno.h>
 #include <openssl/err.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,12 +11,43 @@
 #include "base/assert.h"
 #include "net/sock.h"
 
+/* OpenSSL's sockets write without MSG_NOSIGNAL: a peer that hung up would end a process that does
+ * not know of us. */
+static int write_quietly(BIO *bio, const char *at, int size)
+{
+    int fd = (int)BIO_get_fd(bio, NULL);
+    BIO_clear_retry_flags(bio);
+    int n = (int)send(fd, at, (size_t)size, MSG_NOSIGNAL);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+        BIO_set_retry_write(bio);
+    }
+    return n;
+}
+
+static BIO_METHOD *quiet;
+static pthread_once_t quiet_once = PTHREAD_ONCE_INIT;
+
+static void make_quiet(void)
+{
+    const BIO_METHOD *socket = BIO_s_socket();
+    quiet = BIO_meth_new(BIO_TYPE_SOCKET, "socket without signals");
+    assert_that(quiet != NULL);
+    (void)BIO_meth_set_write(quiet, write_quietly);
+    (void)BIO_meth_set_read(quiet, BIO_meth_get_read(socket));
+    (void)BIO_meth_set_ctrl(quiet, BIO_meth_get_ctrl(socket));
+    (void)BIO_meth_set_create(quiet, BIO_meth_get_create(socket));
+    (void)BIO_meth_set_destroy(quiet, BIO_meth_get_destroy(socket));
+}
+
 void sock_init(struct sock *sock, int fd, SSL *ssl)
 {
     *sock = (struct sock){ .fd = fd, .ssl = ssl };
     if (ssl != NULL) {
-        /* Fails for want of memory only: then the handshake fails. */
-        (void)SSL_set_fd(ssl, fd);
+        (void)pthread_once(&quiet_once, make_quiet);
+        BIO *bio = BIO_new(quiet);
+        assert_that(bio != NULL);
+        (void)BIO_set_fd(bio, fd, BIO_NOCLOSE);
+        SSL_set_bio(ssl, bio, bio);
         (void)SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
                                     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     }
