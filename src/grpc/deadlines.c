@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Deadlines of a server's calls: a heap in which each call knows its place, so that one that ends in
- * time, as nearly all do, leaves nothing behind. One timer for all. */
+ * Deadlines of a server's calls: a heap in which each call knows its place, so that one that ends
+ * in time, as nearly all do, leaves nothing behind. One timer for all. */
 #include "base/assert.h"
 #include "base/memory.h"
 #include "grpc/server_priv.h"

@@ -52,7 +52,7 @@ const char *grpc_status_name(enum grpc_status status); /* "NOT_FOUND" */
 enum grpc_status grpc_status_of(pd_status status);
 pd_status grpc_status_to_pd(enum grpc_status status, bool *ret_retryable);
 
-/* ---- servers ---------------------------------------------------------------------------------- */
+/* ---- servers --------------------------------------------------------------------------------- */
 
 struct grpc_server;
 struct grpc_call;
@@ -62,8 +62,8 @@ enum grpc_shape { GRPC_UNARY, GRPC_SERVER_STREAM, GRPC_BOTH_STREAM };
 struct grpc_method {
     const char *path; /* "/TaskHubSidecarService/Hello" */
     enum grpc_shape shape;
-    /* The call is there. With its one message, which lives as long as the call of this function; or,
-     * of GRPC_BOTH_STREAM, absent. Answers by grpc_call_send and grpc_call_end, now or later. */
+    /* The call is there. With its one message, which lives as long as the call of this function;
+     * or, of GRPC_BOTH_STREAM, absent. Answers by grpc_call_send and grpc_call_end, now or later. */
     void (*begin)(void *argument, struct grpc_call *, struct text message);
     /* GRPC_BOTH_STREAM only. */
     void (*message)(void *argument, struct grpc_call *, struct text message);
@@ -74,7 +74,7 @@ struct grpc_server_options {
     const struct grpc_method *methods; /* of all services; others are UNIMPLEMENTED */
     size_t method_count;
     void *argument;         /* of the methods */
-    size_t message_max;     /* bytes of a message that comes in; 0: 64 MiB. More: RESOURCE_EXHAUSTED */
+    size_t message_max;     /* bytes of one that comes in; 0: 64 MiB. More: RESOURCE_EXHAUSTED */
     struct h2_limits limits;
     /* Before a call begins, when its headers are there. Not GRPC_OK: the call ends with it and the
      * text, which it wrote. NULL: all may. */
@@ -126,7 +126,7 @@ void grpc_call_end(struct grpc_call *call, enum grpc_status status, const char *
 /* A message and GRPC_OK. */
 void grpc_call_reply(struct grpc_call *call, struct text message);
 
-/* ---- clients ---------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 struct grpc_channel;
 struct grpc_stream;
@@ -173,7 +173,8 @@ struct grpc_stream_handler {
 struct grpc_stream *grpc_stream_open(struct grpc_channel *channel, const char *path,
                                      struct text request, const struct grpc_stream_handler *handler,
                                      void *argument);
-void grpc_stream_send(struct grpc_stream *stream, const struct text *pieces, size_t count); /* any thread */
+/* Any thread. */
+void grpc_stream_send(struct grpc_stream *stream, const struct text *pieces, size_t count);
 void grpc_stream_finish(struct grpc_stream *stream); /* we send no more. Any thread */
 void grpc_stream_cancel(struct grpc_stream *stream); /* `ended` follows. Any thread */
 void grpc_stream_free(struct grpc_stream *stream);   /* after `ended` */

@@ -27,7 +27,8 @@ void messages_done(struct messages *messages);
 void messages_reset(struct messages *messages); /* keeps a little memory */
 
 /* The next message of *bytes, which is cut; absent: no whole one is left, and what there was is
- * held. The message lives until the next call. Not GRPC_OK: text says why, and no more can be read. */
+ * held. The message lives until the next call. Not GRPC_OK: text says why, and nothing more can be
+ * read. */
 enum grpc_status messages_next(struct messages *messages, struct text *bytes, struct text *ret,
                                const char **text);
 /* Where one message is all there may be: keeps the bytes; and, when no more come, the message. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * grpc.reflection.v1 and v1alpha, which differ by name only: which services there are, and the files
- * that describe them, out of a FileDescriptorSet. Files are handed out as they lie there; of what is
- * in them only names are read. */
+ * grpc.reflection.v1 and v1alpha, which differ by name only: which services there are, and the
+ * files that describe them, out of a FileDescriptorSet. Files are handed out as they lie there;
+ * of what is in them only names are read. */
 #include <stdio.h>
 #include <string.h>
 

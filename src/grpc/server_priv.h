@@ -5,7 +5,8 @@
  *
  *   V1  A call's number is its place in `places` and how often that was used before: found without
  *       searching, and never used again.
- *   V2  A stream's state is its call, or NULL when the call has ended: what still comes is dropped. */
+ *   V2  A stream's state is its call, or NULL when the call has ended: what still comes is
+ *       dropped. */
 #ifndef GRPC_SERVER_PRIV_H
 #define GRPC_SERVER_PRIV_H
 

@@ -2,9 +2,9 @@
  *
  * Streams: what is sent on them, what is kept of them, and the pool that their memory comes from.
  *
- * Bytes go from h2_send into the stream's buffer, and from there, behind the frame's head, into what
- * the session gathers for one write: nghttp2 does not copy them. It asks for as much as the peer's
- * windows allow, so small messages share frames. */
+ * Bytes go from h2_send into the stream's buffer, and from there, behind the frame's head, into
+ * what the session gathers for one write: nghttp2 does not copy them. It asks for as much as the
+ * peer's windows allow, so small messages share frames. */
 #include <string.h>
 
 #include "base/assert.h"

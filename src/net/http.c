@@ -4,9 +4,9 @@
  *
  *   P1  A request is known to evhttp, and to us, until it is answered. When the client has gone
  *       meanwhile, evhttp has let go of the connection, and answering only frees.
- *   P2  evhttp counts no connections, and does not say when one ends. So we hold each as well; one
- *       that evhttp has let go of is known by having no callbacks any more, and let go of by us when
- *       we next look, which is soon. Its peer was told at once. */
+ *   P2  evhttp counts no connections, and does not say when one ends. So we hold each as well;
+ *       one that evhttp has let go of is known by having no callbacks any more, and let go of by
+ *       us when we next look, which is soon. Its peer was told at once. */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>

@@ -4,8 +4,8 @@
  * which everything that was asked for in it is done together (loop_late): connections write once
  * for all that was queued on them.
  *
- *   I1  `posted` is a stack that any thread pushes on; the loop takes all of it at once and turns it
- *       round. Order within one thread is kept (L2).
+ *   I1  `posted` is a stack that any thread pushes on; the loop takes all of it at once and turns
+ *       it round. Order within one thread is kept (L2).
  *   I2  `is_asleep` is set before the loop looks at `posted` a last time and sleeps. Whoever pushes
  *       and finds it set clears it and writes to the eventfd: one write for each sleep, none while
  *       the loop is at work.

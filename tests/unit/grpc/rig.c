@@ -43,7 +43,7 @@ static void begin_echo(void *argument, struct grpc_call *call, struct text messa
         char pair[3] = { say.at[i], say.at[i + 1], 0 };
         text[i / 2] = (char)strtol(pair, NULL, 16);
     }
-    grpc_call_end(call, (enum grpc_status)atoi(status.at), text);
+    grpc_call_end(call, (enum grpc_status)strtol(status.at, NULL, 10), text);
 }
 
 static void later_fires(void *argument)
@@ -88,12 +88,12 @@ static void begin_count(void *argument, struct grpc_call *call, struct text mess
 {
     struct rig *rig = argument;
     struct text size_text = grpc_call_metadata(call, "x-size");
-    size_t size = text_is_present(size_text) ? (size_t)atol(size_text.at) : 1;
+    size_t size = text_is_present(size_text) ? strtoul(size_text.at, NULL, 10) : 1;
     char number[32];
     (void)snprintf(number, sizeof number, "%.*s", TEXT_ARGS(message));
     char *bytes = mem_alloc(size + 1);
     memset(bytes, 'x', size);
-    for (long i = 0, count = atol(number); i < count; i++) {
+    for (long i = 0, count = strtol(number, NULL, 10); i < count; i++) {
         grpc_call_send(call, &(struct text){ bytes, size }, 1);
     }
     mem_free(bytes);
@@ -197,7 +197,7 @@ void rig_start(struct rig *rig, const struct grpc_server_options *given, struct 
     const char *address = grpc_server_listen(rig->server, "127.0.0.1:0", tls, &err);
     assert_that(address != NULL);
     (void)snprintf(rig->address, sizeof rig->address, "%s", address);
-    rig->port = (unsigned)atoi(strrchr(rig->address, ':') + 1);
+    rig->port = (unsigned)strtoul(strrchr(rig->address, ':') + 1, NULL, 10);
     rig->thread = mem_alloc(sizeof *rig->thread);
     int failed = pthread_create(&rig->thread->id, NULL, run, rig);
     assert_that(failed == 0);

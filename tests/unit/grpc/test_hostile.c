@@ -316,7 +316,7 @@ static void messages_have_a_limit(void **state)
     hear(&scene.attacker, 300);
     rig_ask(&scene.rig);
     assert_true(scene.rig.calls <= 1); /* the honest one's */
-    /* The answers are headers that are also trailers: one frame each, and no DATA but the first's. */
+    /* The answers are headers that are trailers, too: no DATA but the first's. */
     assert_int_equal(heard_frames(&scene.attacker, DATA), 1);
     attack_end(&scene.attacker);
     end(&scene);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Health and reflection, as Debian's gRPC and protobuf for Python see them; and descriptors that are
- * none. */
+ * Health and reflection, as Debian's gRPC and protobuf for Python see them; and descriptors that
+ * are none. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

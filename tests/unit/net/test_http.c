@@ -50,7 +50,8 @@ static void serve(struct served *served, const struct http_limits *limits)
     served->loop = loop_new(&err);
     served->listener = http_listen(served->loop, "127.0.0.1:0", NULL, limits, handle, served, &err);
     assert_non_null(served->listener);
-    served->port = (unsigned)atoi(strrchr(http_listener_address(served->listener), ':') + 1);
+    served->port =
+        (unsigned)strtoul(strrchr(http_listener_address(served->listener), ':') + 1, NULL, 10);
     assert_int_equal(pthread_create(&served->thread, NULL, run, served), 0);
 }
 
