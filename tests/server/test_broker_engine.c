@@ -19,6 +19,7 @@
 #include "base/memory.h"
 #include "broker/broker.h"
 #include "store/store.h"
+#include "unit/engine/flaky_store.h"
 
 enum { PATIENCE_S = 60, PARTITIONS = 2, ITEMS_MAX = 100000 };
 
@@ -111,7 +112,8 @@ struct worker {
 };
 
 struct house {
-    struct store *store;
+    struct flaky_store flaky;
+    struct store *store; /* the same */
     struct broker *broker;
     struct engine *engine;
     struct worker worker, other;
@@ -192,7 +194,6 @@ static void stop_engine(void)
 
 static int open_house(void **state)
 {
-    pd_error err;
     (void)state;
     memset(&house, 0, sizeof house);
     pthread_mutex_init(&house.mutex, NULL);
@@ -202,8 +203,8 @@ static int open_house(void **state)
     pthread_cond_init(&house.awake, &attributes);
     pthread_condattr_destroy(&attributes);
     house.wake_at = TIME_NEVER;
-    house.store = store_open("memory:?partitions=2", &err);
-    assert_non_null(house.store);
+    flaky_store_open(&house.flaky, "memory:?partitions=2");
+    house.store = &house.flaky.base;
     start_engine();
     return 0;
 }
@@ -212,7 +213,7 @@ static int close_house(void **state)
 {
     (void)state;
     stop_engine();
-    store_close(house.store);
+    flaky_store_close(&house.flaky);
     pthread_mutex_destroy(&house.mutex);
     pthread_cond_destroy(&house.awake);
     return 0;
@@ -688,6 +689,38 @@ static void the_engine_is_stopped_in_the_middle_and_goes_on(void **state)
     assert_all_kinds(COUNT);
 }
 
+/* A partition whose commit failed begins again: what was out of it is over, what it has is offered
+ * anew. Of what was not durable nothing is left, and nothing that was durable happens twice. */
+static void commits_fail_and_all_goes_on(void **state)
+{
+    enum { COUNT = 20 };
+    (void)state;
+    connect(&house.worker, &ours);
+    start_all_kinds(COUNT);
+    for (int i = 0; i < 12; i++) {
+        run(KINDS * COUNT, 50);
+        atomic_store(&house.flaky.commits_to_fail, 1 + i % 2);
+    }
+    run(KINDS * COUNT, SIZE_MAX);
+    assert_all_kinds(COUNT);
+}
+
+static void commits_fail_under_sdk_workers(void **state)
+{
+    enum { COUNT = 40 };
+    (void)state;
+    connect(&house.worker, &(struct broker_stream_options){ 0 });
+    start("sdk_chain", 0, COUNT);
+    start("sdk_fan", 0, COUNT);
+    for (int i = 0; i < 12; i++) {
+        run(2 * COUNT, 60);
+        atomic_store(&house.flaky.commits_to_fail, 1 + i % 2);
+    }
+    run(2 * COUNT, SIZE_MAX);
+    assert_outputs("sdk_chain", "5", COUNT);
+    assert_outputs("sdk_fan", "20", COUNT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
 
 int main(void)
@@ -699,6 +732,8 @@ int main(void)
         TEST(both_kinds_of_workers_get_what_they_can_run),
         TEST(workers_die_and_others_go_on),
         TEST(sdk_workers_die_and_others_go_on),
+        TEST(commits_fail_and_all_goes_on),
+        TEST(commits_fail_under_sdk_workers),
         TEST(the_engine_is_stopped_in_the_middle_and_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
