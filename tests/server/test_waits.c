@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Waiting for an instance to begin and to end, and what a wait outlives. */
+#include "served.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "server/server_priv.h"
+
+static struct served served;
+static struct desk desk;
+
+static int set_up(void **state)
+{
+    (void)state;
+    served_start(&served, NULL);
+    desk_open(&desk, &served, NULL, NULL);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    desk_close(&desk);
+    served_stop(&served);
+    return 0;
+}
+
+/* ---- a wait that is open --------------------------------------------------------------------- */
+
+struct open_wait {
+    struct grpc_stream *stream;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct text answer; /* on the heap */
+    bool has_ended;
+    pd_status status;
+};
+
+static void came(void *argument, struct grpc_stream *stream, struct text message)
+{
+    struct open_wait *wait = argument;
+    (void)stream;
+    char *copy = mem_alloc(message.size + 1);
+    memcpy(copy, message.at, message.size);
+    pthread_mutex_lock(&wait->mutex);
+    wait->answer = text_make(copy, message.size);
+    pthread_mutex_unlock(&wait->mutex);
+}
+
+static void ended(void *argument, struct grpc_stream *stream, pd_status status, const pd_error *err)
+{
+    struct open_wait *wait = argument;
+    (void)stream;
+    (void)err;
+    pthread_mutex_lock(&wait->mutex);
+    wait->has_ended = true;
+    wait->status = status;
+    pthread_cond_broadcast(&wait->changed);
+    pthread_mutex_unlock(&wait->mutex);
+}
+
+static void open_wait(struct open_wait *wait, const char *method, const char *id)
+{
+    static const struct grpc_stream_handler handler = { .message = came, .ended = ended };
+    const struct hub_get_instance_request request = { text_of(id), true };
+    char path[128];
+    struct buffer bytes;
+    *wait = (struct open_wait){ .status = PD_OK };
+    pthread_mutex_init(&wait->mutex, NULL);
+    pthread_cond_init(&wait->changed, NULL);
+    buffer_init(&bytes);
+    message_write(&hub_get_instance_request_type, &bytes, &request);
+    snprintf(path, sizeof path, "/TaskHubSidecarService/%s", method);
+    wait->stream = grpc_stream_open(served.channel, path, buffer_text(&bytes), &handler, wait);
+    buffer_done(&bytes);
+}
+
+static void close_wait(struct open_wait *wait)
+{
+    grpc_stream_cancel(wait->stream);
+    pthread_mutex_lock(&wait->mutex);
+    while (!wait->has_ended) {
+        pthread_cond_wait(&wait->changed, &wait->mutex);
+    }
+    pthread_mutex_unlock(&wait->mutex);
+    grpc_stream_free(wait->stream);
+    mem_free((void *)(uintptr_t)wait->answer.at);
+    pthread_cond_destroy(&wait->changed);
+    pthread_mutex_destroy(&wait->mutex);
+}
+
+/* The status of what it answered. */
+static int64_t answer_of(struct open_wait *wait)
+{
+    struct hub_get_instance_response response;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE_MS / 1000;
+    pthread_mutex_lock(&wait->mutex);
+    while (!wait->has_ended && pthread_cond_timedwait(&wait->changed, &wait->mutex, &until) == 0) {}
+    bool has_ended = wait->has_ended;
+    pthread_mutex_unlock(&wait->mutex);
+    assert_true(has_ended);
+    assert_int_equal(wait->status, PD_OK);
+    assert_int_equal(message_read(&hub_get_instance_response_type, wait->answer, &served.arena,
+                                  &response, &served.err),
+                     PD_OK);
+    assert_true(response.exists);
+    return response.orchestration_state->orchestration_status;
+}
+
+static bool is_open(struct open_wait *wait)
+{
+    usleep(150000);
+    pthread_mutex_lock(&wait->mutex);
+    bool open = !wait->has_ended;
+    pthread_mutex_unlock(&wait->mutex);
+    return open;
+}
+
+static size_t waits_now(void)
+{
+    return __atomic_load_n(&served.server->waits, __ATOMIC_SEQ_CST);
+}
+
+static void await_waits(size_t count)
+{
+    for (int i = 0; waits_now() != count && i < PATIENCE_MS; i++) {
+        usleep(1000);
+    }
+    assert_int_equal(waits_now(), count);
+}
+
+/* ---- tests ----------------------------------------------------------------------------------- */
+
+static void a_wait_for_an_id_that_nobody_has_blocks_until_it_ends(void **state)
+{
+    (void)state;
+    struct open_wait begins, ends;
+    open_wait(&begins, "WaitForInstanceStart", "later");
+    open_wait(&ends, "WaitForInstanceCompletion", "later");
+    await_waits(2);
+    assert_int_equal(served_start_instance(&served, "later", "flow"), PD_OK);
+    struct hub_work_item item = desk_take(&desk);
+    assert_true(is_open(&begins)); /* PENDING until its first turn has been committed */
+    desk_complete(&desk, &item, NULL, 0);
+    assert_int_equal(answer_of(&begins), RUNNING);
+    assert_true(is_open(&ends));
+    const struct hub_terminate_request request = { TEXT("later"), TEXT_ABSENT, false };
+    assert_int_equal(
+        served_tell(&served, "TerminateInstance", &hub_terminate_request_type, &request), PD_OK);
+    assert_int_equal(answer_of(&ends), TERMINATED);
+    close_wait(&begins);
+    close_wait(&ends);
+    await_waits(0);
+}
+
+static void what_is_over_already_is_answered_at_once(void **state)
+{
+    (void)state;
+    desk_run(&desk, "done", COMPLETED, "1");
+    struct open_wait begins, ends;
+    open_wait(&begins, "WaitForInstanceStart", "done");
+    open_wait(&ends, "WaitForInstanceCompletion", "done");
+    assert_int_equal(answer_of(&begins), COMPLETED);
+    assert_int_equal(answer_of(&ends), COMPLETED);
+    close_wait(&begins);
+    close_wait(&ends);
+    await_waits(0);
+}
+
+static void suspending_is_a_beginning(void **state)
+{
+    (void)state;
+    struct open_wait begins;
+    assert_int_equal(served_start_instance(&served, "a", "flow"), PD_OK);
+    open_wait(&begins, "WaitForInstanceStart", "a");
+    await_waits(1);
+    const struct hub_suspend_request request = { TEXT("a"), TEXT_ABSENT };
+    assert_int_equal(served_tell(&served, "SuspendInstance", &hub_suspend_request_type, &request),
+                     PD_OK);
+    assert_int_equal(answer_of(&begins), SUSPENDED);
+    close_wait(&begins);
+}
+
+static void a_deadline_ends_a_wait_and_frees_it(void **state)
+{
+    (void)state;
+    const struct hub_get_instance_request request = { TEXT("never"), false };
+    assert_int_equal(served_call_on(&served, served.channel, "WaitForInstanceCompletion",
+                                    &hub_get_instance_request_type, &request, NULL, NULL, 200),
+                     PD_E_TIMEOUT);
+    await_waits(0);
+}
+
+static void whoever_goes_away_is_forgotten(void **state)
+{
+    (void)state;
+    struct open_wait wait;
+    open_wait(&wait, "WaitForInstanceCompletion", "never");
+    await_waits(1);
+    close_wait(&wait);
+    await_waits(0);
+}
+
+/* After Rewind, Restart and a start that replaces, the old end is no end. */
+static void a_new_wait_does_not_see_an_old_end(void **state)
+{
+    (void)state;
+    struct open_wait wait;
+    desk_run(&desk, "a", FAILED, NULL);
+    const struct hub_rewind_instance_request rewind_it = { TEXT("a"), TEXT_ABSENT };
+    assert_int_equal(
+        served_tell(&served, "RewindInstance", &hub_rewind_instance_request_type, &rewind_it),
+        PD_OK);
+    open_wait(&wait, "WaitForInstanceCompletion", "a");
+    assert_true(is_open(&wait));
+    (void)desk_end(&desk, COMPLETED, "2");
+    assert_int_equal(answer_of(&wait), COMPLETED);
+    close_wait(&wait);
+    const struct hub_restart_instance_request again = { TEXT("a"), false };
+    assert_int_equal(
+        served_tell(&served, "RestartInstance", &hub_restart_instance_request_type, &again), PD_OK);
+    open_wait(&wait, "WaitForInstanceCompletion", "a");
+    assert_true(is_open(&wait));
+    (void)desk_end(&desk, COMPLETED, "3");
+    assert_int_equal(answer_of(&wait), COMPLETED);
+    close_wait(&wait);
+}
+
+static void a_wait_outlives_purge_and_replacement(void **state)
+{
+    (void)state;
+    struct open_wait wait;
+    assert_int_equal(served_start_instance(&served, "a", "flow"), PD_OK);
+    struct hub_work_item old = desk_take(&desk);
+    open_wait(&wait, "WaitForInstanceCompletion", "a");
+    await_waits(1);
+    struct hub_create_instance_request request;
+    int64_t all[] = { 0, 1, 3, 5, 6, 7 };
+    const struct hub_orchestration_id_reuse_policy policy = { { all, 6 } };
+    message_init(&hub_create_instance_request_type, &request);
+    request.instance_id = TEXT("a");
+    request.name = TEXT("flow");
+    request.orchestration_id_reuse_policy = &policy;
+    assert_int_equal(
+        served_tell(&served, "StartInstance", &hub_create_instance_request_type, &request), PD_OK);
+    desk_complete(&desk, &old, NULL, 0); /* of the one before */
+    assert_true(is_open(&wait));
+    (void)desk_end(&desk, COMPLETED, "2");
+    assert_int_equal(answer_of(&wait), COMPLETED);
+    close_wait(&wait);
+}
+
+static void very_many_waits_for_one_and_for_many(void **state)
+{
+    (void)state;
+    enum { MANY = 4000 };
+    struct open_wait *waits = mem_alloc(MANY * sizeof *waits);
+    for (int i = 0; i < MANY; i++) {
+        char id[16];
+        snprintf(id, sizeof id, i % 2 == 0 ? "one" : "n%d", i);
+        open_wait(&waits[i], "WaitForInstanceCompletion", id);
+    }
+    await_waits(MANY);
+    desk_run(&desk, "one", COMPLETED, "1");
+    for (int i = 0; i < MANY; i += 2) {
+        assert_int_equal(answer_of(&waits[i]), COMPLETED);
+    }
+    await_waits(MANY / 2);
+    for (int i = 0; i < MANY; i++) {
+        close_wait(&waits[i]);
+    }
+    await_waits(0);
+    mem_free(waits);
+}
+
+#define ROW(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(a_wait_for_an_id_that_nobody_has_blocks_until_it_ends),
+        ROW(what_is_over_already_is_answered_at_once),
+        ROW(suspending_is_a_beginning),
+        ROW(a_deadline_ends_a_wait_and_frees_it),
+        ROW(whoever_goes_away_is_forgotten),
+        ROW(a_new_wait_does_not_see_an_old_end),
+        ROW(a_wait_outlives_purge_and_replacement),
+        ROW(very_many_waits_for_one_and_for_many),
+    };
+    return cmocka_run_group_tests_name("server: waits", tests, NULL, NULL);
+}
