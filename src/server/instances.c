@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "server/server_priv.h"
-#include "wire/proto.h"
 
 static time_us now(const struct rpc *rpc)
 {
@@ -57,21 +56,11 @@ struct starting {
     char minted[33];
 };
 
-/* Field 2 of the policy is reserved today, so the table does not know it. */
-static enum reuse_action find_action(struct text request)
+static enum reuse_action action_of(const struct hub_orchestration_id_reuse_policy *policy)
 {
-    struct proto_reader reader = proto_reader_of(request);
-    struct proto_field field;
-    uint64_t action = 0;
-    while (proto_next(&reader, &field) == PROTO_FIELD) {
-        if (field.number == 6 && field.type == PROTO_BYTES) {
-            struct proto_reader policy = proto_reader_of(field.bytes);
-            while (proto_next(&policy, &field) == PROTO_FIELD) {
-                action = field.number == 2 && field.type == PROTO_VARINT ? field.value : action;
-            }
-        }
-    }
-    return action == 1 ? REUSE_IGNORE : action == 2 ? REUSE_TERMINATE : REUSE_REPLACE;
+    return policy->action == 1   ? REUSE_IGNORE
+           : policy->action == 2 ? REUSE_TERMINATE
+                                 : REUSE_REPLACE;
 }
 
 static bool is_execution_id(struct text id)
@@ -88,7 +77,7 @@ static pd_status check_name(struct text name, const char *what, bool may_be_empt
                            LIMIT_NAME, name.size);
 }
 
-static void read_policy(struct rpc *rpc, const struct hub_create_instance_request *request,
+static void read_policy(const struct hub_create_instance_request *request,
                         struct starting *starting)
 {
     unsigned live = STATES_ALL & ~STATES_ENDED;
@@ -99,7 +88,7 @@ static void read_policy(struct rpc *rpc, const struct hub_create_instance_reques
     }
     starting->reusable =
         states_of_statuses(&request->orchestration_id_reuse_policy->replaceable_status);
-    starting->action = find_action(rpc->bytes);
+    starting->action = action_of(request->orchestration_id_reuse_policy);
     /* A live one may only be replaced by who may also replace what is terminated by that. */
     bool may_replace_live = (starting->reusable & 1u << RUN_TERMINATED) != 0;
     starting->command.replaces = starting->action == REUSE_IGNORE ? 0
@@ -140,7 +129,7 @@ static pd_status read_start(struct rpc *rpc, struct starting *starting, pd_error
     if (text_is_present(request->tags) || text_is_present(request->parent_trace_context)) {
         command->extra = &starting->extra;
     }
-    read_policy(rpc, request, starting);
+    read_policy(request, starting);
     return status;
 }
 

@@ -337,8 +337,10 @@
 #define MESSAGE_ABANDON_ENTITY_TASK_REQUEST(F, S) \
     F(S, 1, TEXT, completion_token, none)
 
+/* action: of old Go clients. */
 #define MESSAGE_ORCHESTRATION_ID_REUSE_POLICY(F, S) \
-    F(S, 1, NUMBERS, replaceable_status, none)
+    F(S, 1, NUMBERS, replaceable_status, none)      \
+    F(S, 2, NUMBER, action, none)
 
 #define MESSAGE_CREATE_INSTANCE_REQUEST(F, S)                                  \
     F(S, 1, TEXT, instance_id, none)                                           \

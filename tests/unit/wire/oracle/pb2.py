@@ -3,8 +3,8 @@
 # The helper of test_wire_pypi.sh: pb2.py DESCRIPTOR_SET
 #
 # Every message, field and enum value that the Python SDK's descriptors have is in our .proto file
-# with the same number, type and label; what ours has beside is numbered from 100 on, or is a message
-# of ours alone. Says what differs; exit code 1.
+# with the same number, type and label; what ours has beside is numbered from 100 on, reserved there, or
+# a message of ours alone. Says what differs; exit code 1.
 import sys
 
 from google.protobuf import descriptor_pb2
@@ -62,8 +62,9 @@ def compare(prefix, message):
             complain(f"{name}.{field.name}: we have no such field: {shape(field)}")
         elif shape(own) != shape(field):
             complain(f"{name}.{field.name}: {shape(own)} is {shape(field)} there")
+    reserved = {n for span in message.reserved_range for n in range(span.start, span.end)}
     for field in fields.values():
-        if field.number < 100:
+        if field.number < 100 and field.number not in reserved:
             complain(f"{name}.{field.name} = {field.number}: only we have it")
     for nested in message.nested_type:
         compare(name + ".", nested)
