@@ -106,6 +106,7 @@ struct broker_counters {
     uint64_t dispatched[3], completed[3], abandoned, lost, stale; /* turns, entities, activities */
     uint64_t too_large; /* items that no worker could take when they were first offered */
     size_t waiting[3], unfinished[3], streams;
+    size_t returning; /* of streams that are gone, and still good (D4); they also wait */
 };
 struct broker_counters broker_counters(const struct broker *broker);
 

@@ -231,6 +231,7 @@ void item_leave(struct broker *broker, struct item *item)
     case ITEM_LOST:
         list_remove(&item->link);
         broker->counters.waiting[item->kind]--;
+        broker->counters.returning -= item->state == ITEM_LOST;
         break;
     case ITEM_OUT:
     case ITEM_GHOST: leave_stream(broker, item); break;

@@ -164,6 +164,7 @@ static void lose(struct broker *broker, struct item *item)
     item->due = TIME_NEVER;
     broker->counters.waiting[item->kind]++;
     broker->counters.lost++;
+    broker->counters.returning++;
     list_push_back(&broker->lost, &item->link);
     item_freshen(broker, item);
 }

@@ -537,5 +537,8 @@ void hub_leave(struct hub *hub)
 {
     assert_that(hub->users > 0);
     hub->users--;
+    if (server_is_draining(hub->server)) {
+        server_look_on(hub->server);
+    }
     hub_step(hub);
 }

@@ -138,6 +138,7 @@ static void make_methods(struct server *server)
 
 /* ---- the end, N2 ---------------------------------------------------------------------------- */
 
+/* Work that is out or may still come back, and calls that have not been answered. */
 static size_t unfinished(const struct server *server)
 {
     size_t count = 0;
@@ -146,7 +147,8 @@ static size_t unfinished(const struct server *server)
         const struct hub *hub = CONTAINER_OF(node, struct hub, node);
         if (hub_is_open(hub)) {
             struct broker_counters counters = broker_counters(hub->broker);
-            count += counters.unfinished[0] + counters.unfinished[1] + counters.unfinished[2];
+            count += counters.unfinished[0] + counters.unfinished[1] + counters.unfinished[2] +
+                     counters.returning + hub->users;
         }
     }
     return count;
