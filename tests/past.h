@@ -38,7 +38,7 @@ static inline bool told_past_read(struct past *base, size_t at, struct turn_even
 
 static inline void told_past_init(struct told_past *past, const struct event *events, size_t count)
 {
-    *past = (struct told_past){ .base = { told_past_read, 0 }, .broken_at = SIZE_MAX };
+    *past = (struct told_past){ .base = { .read = told_past_read }, .broken_at = SIZE_MAX };
     arena_init(&past->arena);
     rewrite_split(events, count, &past->arena, &past->turns, &past->base.turn_count);
     for (size_t i = 0; i < past->base.turn_count; i++) {
