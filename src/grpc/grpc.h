@@ -63,7 +63,7 @@ struct grpc_method {
     const char *path; /* "/TaskHubSidecarService/Hello" */
     enum grpc_shape shape;
     /* The call is there. With its one message, which lives as long as the call of this function;
-     * or, of GRPC_BOTH_STREAM, absent. Answers by grpc_call_send and grpc_call_end, now or later. */
+     * or, of GRPC_BOTH_STREAM, absent. Answers by grpc_call_send, grpc_call_end, now or later. */
     void (*begin)(void *argument, struct grpc_call *, struct text message);
     /* GRPC_BOTH_STREAM only. */
     void (*message)(void *argument, struct grpc_call *, struct text message);

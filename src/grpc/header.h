@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What gRPC writes into headers: time-outs ("20S") and texts of statuses (percent-encoded UTF-8). */
+ * What gRPC writes into headers: time-outs ("20S") and texts of statuses (percent-encoded UTF-8).
+ */
 #ifndef GRPC_HEADER_H
 #define GRPC_HEADER_H
 

@@ -5,8 +5,8 @@
  * A connection that goes too far gets GOAWAY ENHANCE_YOUR_CALM and is closed; what it had is
  * dropped. Frames that bring nothing (PING, SETTINGS, empty DATA) are a nuisance. Resets have a
  * limit of their own, which those count against that the peer makes us do. A PING is no nuisance
- * when we have sent something since the last one: that is how gRPC's own
- *clients measure a connection. */
+ * when we have sent something since the last one: that is how gRPC's own clients measure a
+ * connection. */
 #include "base/time.h"
 #include "net/h2_priv.h"
 
