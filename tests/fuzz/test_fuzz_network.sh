@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Builds the fuzz targets of the net and grpc rooms with clang's libFuzzer and sanitizers, and runs
+# each for some seconds from a fixed seed. Without clang: exit code 77, skipped.
+#
+#   FUZZ_SECONDS   for each target (10)
+#   FUZZ_SEED      (1); 0: a new one each time
+#   FUZZ           only these targets ("frames messages headers")
+set -eu
+cd "$(dirname "$0")/../.."
+clang=$(command -v clang || true)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+echo 'int LLVMFuzzerTestOneInput(const char *b, unsigned long n) { return (int)(n + (b == 0)) * 0; }' \
+    >"$work/probe.c"
+if [ -z "$clang" ] || ! "$clang" -fsanitize=fuzzer "$work/probe.c" -o "$work/probe" 2>/dev/null; then
+    echo "clang with libFuzzer is not here: apt-get install clang libclang-rt-14-dev"
+    exit 77
+fi
+
+flags="-std=c17 -D_GNU_SOURCE -DXXH_INLINE_ALL -g -O1 -Isrc -Iinclude"
+sanitize="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
+libraries="-levent -levent_openssl -lnghttp2 -lssl -lcrypto -lz -lpthread"
+failed=0
+passed=0
+for target in ${FUZZ:-frames messages headers}; do
+    # shellcheck disable=SC2086  # lists of words
+    "$clang" $flags $sanitize -o "$work/$target" "tests/fuzz/fuzz_$target.c" \
+        src/base/*.c src/net/*.c src/grpc/*.c src/wire/proto.c $libraries
+    mkdir "$work/corpus_$target"
+    if (cd "$work" && "./$target" -seed="${FUZZ_SEED:-1}" -max_total_time="${FUZZ_SECONDS:-10}" \
+        -max_len=2048 -timeout=20 -rss_limit_mb=1024 "corpus_$target") >"$work/log" 2>&1; then
+        passed=$((passed + 1))
+        grep -E '^Done' "$work/log" | sed "s/^/$target: /"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $target"
+        tail -n 60 "$work/log"
+        base64 "$work"/crash-* 2>/dev/null || true
+    fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
