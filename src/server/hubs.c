@@ -372,10 +372,9 @@ static void stop_done(struct reader_job *job)
     struct hub *hub = CONTAINER_OF(job, struct hub, opening);
     hub->engine = NULL;
     hub->api = NULL;
-    broker_set_engine(hub->broker,
-                      NULL); /* may end the last rpc; no step before the broker has run */
+    broker_set_engine(hub->broker, NULL);
     broker_run(hub->broker, loop_steady(hub->server->loop)); /* U2 */
-    hub->is_stopping = false;
+    hub->is_stopping = false; /* only now: both may end the last rpc, which steps too */
     hub_step(hub);
 }
 

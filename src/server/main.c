@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -20,6 +21,7 @@ struct process {
     sigset_t signals;
     int argc;
     char *const *argv;
+    atomic_bool is_over;
 };
 
 static void reload(const struct process *process)
@@ -36,11 +38,14 @@ static void reload(const struct process *process)
 
 static void *take_signals(void *argument)
 {
-    const struct process *process = argument;
+    struct process *process = argument;
     for (;;) {
         int number = 0;
         if (sigwait(&process->signals, &number) != 0) {
             continue;
+        }
+        if (atomic_load(&process->is_over)) {
+            return NULL;
         }
         if (number == SIGHUP) {
             reload(process);
@@ -50,7 +55,6 @@ static void *take_signals(void *argument)
             server_drain(process->server);
         }
     }
-    return NULL;
 }
 
 /* Connections are files; there may be as many as the system lets us have. */
@@ -85,7 +89,8 @@ static int run(struct process *process)
     }
     print_ready(process->server);
     server_run(process->server);
-    pthread_cancel(thread);
+    atomic_store(&process->is_over, true);
+    pthread_kill(thread, SIGTERM); /* it may be in the middle of a reload, so no cancellation */
     pthread_join(thread, NULL);
     return 0;
 }

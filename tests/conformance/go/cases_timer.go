@@ -62,9 +62,10 @@ func addTimerCases() {
 
 	add("a-start-in-the-future-stays-pending-until-then", "3.2 scheduledStartTimestamp", func(h *hub) {
 		h.orchestrator("Later", func(c *task.OrchestrationContext) (any, error) { return "ran", nil }).start()
+		h.completed(h.run("Later")) // From here on nothing has to be opened.
 		due := time.Now().Add(3 * time.Second)
 		id := h.run("Later", api.WithStartTime(due))
-		time.Sleep(1500 * time.Millisecond)
+		time.Sleep(time.Second)
 		same("status before", api.RUNTIME_STATUS_PENDING, h.state(id).RuntimeStatus)
 		holds("not before it is due", !h.completed(id).LastUpdatedAt.Before(due))
 	}).waits(3)
