@@ -236,15 +236,20 @@ void desk_close(struct desk *desk)
     the_desk = NULL;
 }
 
+static void run_once(struct desk *desk)
+{
+    broker_run(desk->broker, desk->now);
+    if (!desk->keeps_returned) {
+        desk_offer_returned(desk);
+    }
+}
+
 void desk_run(struct desk *desk)
 {
     for (int i = 0; desk->is_posted; i++) {
         assert_true(i < 10000); /* it does not spin */
         desk->is_posted = false;
-        broker_run(desk->broker, desk->now);
-        if (!desk->keeps_returned) {
-            desk_offer_returned(desk);
-        }
+        run_once(desk);
     }
 }
 
@@ -255,7 +260,7 @@ void desk_pass(struct desk *desk, int64_t us)
         assert_true(i < 100000);
         desk->now = desk->wake_at > desk->now ? desk->wake_at : desk->now;
         desk->wake_at = TIME_NEVER;
-        broker_run(desk->broker, desk->now);
+        run_once(desk);
         desk_run(desk);
     }
     desk->now = until;
