@@ -10,6 +10,12 @@
 #include "wire/shape.h"
 #include "wire/wire.h"
 
+/* Any list of message.h: they have the same members, but for what they point to. */
+struct any_list {
+    void *items;
+    size_t count;
+} __attribute__((may_alias));
+
 /* ---- writing ---- */
 
 /* The bytes of the fields of `base`, the struct that the table is of, that are not left out. */
