@@ -69,6 +69,15 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
 
 /* ---- in ---- */
 
+/* It asks, and does not take what it was answered. One that takes it slowly is honest: a worker that
+ * is handed megabytes must still be able to say what it has done. */
+static bool is_stalled(const struct h2_session *session)
+{
+    return session->backlog > session->limits->backlog &&
+           loop_steady(session->loop) - session->taken_at >
+               time_us_of_ms(session->limits->stall_ms);
+}
+
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *argument)
 {
     struct h2_session *session = argument;
@@ -77,7 +86,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     }
     struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
     if (stream == NULL && session->is_server && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-        if (session->backlog > session->limits->backlog) {
+        if (is_stalled(session)) {
             (void)nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                             NGHTTP2_ENHANCE_YOUR_CALM);
             (void)guard_reset(session);

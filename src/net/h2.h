@@ -27,9 +27,11 @@ struct h2_limits {
     unsigned resets_a_second;    /* by the peer, or by its mistakes; of a connection; 0: 200 */
     unsigned stream_window;      /* bytes; 0: 1 MiB */
     unsigned connection_window;  /* bytes; 0: 4 MiB */
-    unsigned backlog;            /* bytes that wait to be sent on a connection whose peer does not
-                                  * read, before new streams of it are refused; four times that,
-                                  * before streams that send still more are reset; 0: 16 MiB */
+    unsigned backlog;            /* bytes that wait to be sent on a connection whose peer takes
+                                  * nothing for stall_ms, before new streams of it are refused; four
+                                  * times that, before streams that send still more are reset, even
+                                  * if it takes some; 0: 16 MiB */
+    int64_t stall_ms;            /* 0: 5 s */
     int64_t idle_ms;             /* without a stream: closed; 0: 10 minutes */
     int64_t ping_ms;             /* a silent peer is asked so often ...; 0: 30 s */
     int64_t ping_timeout_ms;     /* ... and given up so long after; 0: 20 s */

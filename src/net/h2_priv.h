@@ -100,7 +100,8 @@ struct h2_session {
     struct list_node among;         /* sessions of the listener */
     struct list streams, drained;
     size_t stream_count;
-    size_t backlog; /* of all streams */
+    size_t backlog;   /* of all streams */
+    time_us taken_at; /* when the peer last took of it, or it began */
     struct sock sock;
     struct event readable, writable;
     struct buffer out; /* what the socket did not take */

@@ -230,6 +230,7 @@ int stream_send_data(struct h2_stream *stream, const uint8_t *head, size_t lengt
     buffer_add(gathered, stream->out.at + stream->out_at, length);
     stream->out_at += length;
     stream->session->backlog -= length;
+    stream->session->taken_at = loop_steady(stream->session->loop);
     if (stream->out_at == stream->out.size) {
         buffer_reset(&stream->out);
         stream->out_at = 0;
@@ -305,6 +306,9 @@ void h2_send(struct h2_stream *stream, const struct text *pieces, size_t count, 
     if (stream->session->backlog > BACKLOG_TIMES * (size_t)stream->session->limits->backlog) {
         h2_reset(stream, NGHTTP2_ENHANCE_YOUR_CALM); /* who sends so much should have asked */
         return;
+    }
+    if (stream->session->backlog == 0) {
+        stream->session->taken_at = loop_steady(stream->session->loop);
     }
     size_t before = stream->out.size;
     for (size_t i = 0; i < count; i++) {

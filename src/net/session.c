@@ -30,6 +30,7 @@ struct h2_limits limits_with_defaults(const struct h2_limits *limits)
     or_default(&all.stream_window, 1024 * 1024);
     or_default(&all.connection_window, 4 * 1024 * 1024);
     or_default(&all.backlog, 16 * 1024 * 1024);
+    ms_or_default(&all.stall_ms, 5 * 1000);
     ms_or_default(&all.idle_ms, 10 * 60 * 1000);
     ms_or_default(&all.ping_ms, 30 * 1000);
     ms_or_default(&all.ping_timeout_ms, 20 * 1000);

@@ -105,9 +105,17 @@ void work_ping(void *argument)
     set_ping_timer(server);
 }
 
-static bool has_prefix(struct grpc_call *call, const char *header, const char *prefix)
+/* Is it among the products of the user agent? "durabletask-js grpc-node-js/1.14.4" */
+static bool has_product(struct grpc_call *call, const char *product)
 {
-    return text_has_prefix(grpc_call_metadata(call, header), text_of(prefix));
+    struct text agent = grpc_call_metadata(call, "user-agent");
+    size_t size = strlen(product);
+    for (size_t i = 0; i + size <= agent.size; i++) {
+        if ((i == 0 || agent.at[i - 1] == ' ') && memcmp(agent.at + i, product, size) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool can_stream(const struct hub_get_work_items_request *request)
@@ -135,8 +143,8 @@ static void connect(struct rpc *rpc, struct grpc_call *call)
     const struct broker_stream_options options = {
         .dialect = WORK_PLAIN,
         .can_stream_history = can_stream(request),
-        .takes_large = has_prefix(call, "user-agent", "grpc-node-js/"),
-        .has_no_entities = has_prefix(call, "user-agent", "grpc-go/"),
+        .takes_large = has_product(call, "grpc-node-js/"),
+        .has_no_entities = has_product(call, "grpc-go/"),
         .turns_max = request->max_concurrent_orchestration_work_items,
         .activities_max = request->max_concurrent_activity_work_items,
         .entities_max = request->max_concurrent_entity_work_items,

@@ -18,7 +18,7 @@ const kinds = {
     three_quick: policy(3, 50),
     exponential: policy(4, 200, { backoffCoefficient: 2 }),
     capped: policy(4, 100, { backoffCoefficient: 10, maxRetryIntervalInMilliseconds: 250 }),
-    timed: policy(100, 300, { retryTimeoutInMilliseconds: 1000 }),
+    timed: policy(100, 1000, { retryTimeoutInMilliseconds: 3500 }),
     picky: policy(5, 20, { handleFailure: (failure) => !/fatal/.test(failure.message) }),
     predicate_throws: policy(5, 20, {
         handleFailure: () => {
@@ -42,7 +42,7 @@ const kinds = {
     handler_by_text: (retry) => /transient/.test(retry.lastFailure.message),
     handler_growing: (retry) =>
         retry.lastAttemptNumber < 4 ? retry.lastAttemptNumber * 100 : false,
-    handler_in_time: (retry) => (retry.totalRetryTimeInMilliseconds < 600 ? 200 : false),
+    handler_in_time: (retry) => (retry.totalRetryTimeInMilliseconds < 2000 ? 700 : false),
     handler_context: (retry) => {
         bump(`${retry.orchestrationContext.instanceId} asked ${retry.lastAttemptNumber}`);
         return retry.lastAttemptNumber < 2;
@@ -59,14 +59,15 @@ orchestrator("retries", async function* (ctx, { kind, key, failures, text }) {
     return { attempts, took: ctx.currentUtcDateTime.getTime() - began };
 });
 
-// The activity fails `failures` times; `attempts` are expected, and the outcome.
+// The activity fails `failures` times; `attempts` are expected, and the outcome. Where a time ends
+// the retries, a busy machine has time for fewer: at least 2, at most `attempts`.
 function retried(
     name,
     row,
     kind,
     failures,
     attempts,
-    { fails, least = 0, text, most = 20000 } = {},
+    { fails, least = 0, text, most = 20000, timed } = {},
 ) {
     test(name, row, async (t) => {
         const key = t.id();
@@ -80,7 +81,8 @@ function retried(
             assert.ok(took >= least, `${took} ms, at least ${least}`);
             assert.ok(took < most, `${took} ms, less than ${most}`);
         }
-        assert.equal(count(key), attempts);
+        if (timed) assert.ok(count(key) >= 2 && count(key) <= attempts, `${count(key)} attempts`);
+        else assert.equal(count(key), attempts);
     });
 }
 
@@ -97,7 +99,11 @@ retried("no-retry-no-second-attempt", `${basic} (none)`, "nothing", 1, 1, { fail
 
 const more = "6.2 retry-advanced";
 retried("pauses-are-capped", more, "capped", 3, 4, { least: 600 });
-retried("the-time-for-retries-ends", more, "timed", 99, 4, { fails: /not yet 4/, least: 900 });
+retried("the-time-for-retries-ends", more, "timed", 99, 4, {
+    fails: /not yet [234]/,
+    least: 1000,
+    timed: true,
+});
 retried("a-predicate-stops-retries", more, "picky", 9, 1, { fails: /fatal/, text: "fatal" });
 retried("a-predicate-allows-retries", more, "picky", 2, 3, { text: "harmless" });
 retried("a-predicate-that-throws-stops-retries", more, "predicate_throws", 9, 1, {
@@ -125,8 +131,9 @@ retried("a-handler-that-throws-stops", handler, "handler_throws", 9, 1, { fails:
 retried("a-handler-sees-the-failure", handler, "handler_by_text", 3, 4, { text: "transient" });
 retried("a-handler-may-wait-longer-each-time", handler, "handler_growing", 3, 4, { least: 600 });
 retried("a-handler-sees-the-time-so-far", handler, "handler_in_time", 99, 4, {
-    fails: /not yet/,
-    least: 600,
+    fails: /not yet [234]/,
+    least: 2000,
+    timed: true,
 });
 
 test("a-handler-sees-its-orchestration", handler, async (t) => {

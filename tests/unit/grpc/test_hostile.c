@@ -381,7 +381,7 @@ static void who_does_not_read_is_not_sent_for_ever(void **state)
     (void)state;
     static struct scene scene;
     uint8_t block[1024];
-    struct h2_limits limits = { .backlog = 256 * 1024 };
+    struct h2_limits limits = { .backlog = 256 * 1024, .stall_ms = 1 };
     begin(&scene, &limits, 0);
     attack_hello(&scene.attacker, scene.rig.port);
     size_t before = heap(), head = block_of(block, "/rig.Rig/Count", 0);
