@@ -3,6 +3,8 @@
  * Addresses: from text to sockets that listen or connect, and back to text for people. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -144,14 +146,41 @@ static int listen_tcp(const struct addrinfo *info, const char *address, char nam
     return fd;
 }
 
+/* A socket that listens already: whoever started us made it. */
+static int listen_fd(const char *address, char name[SOCK_NAME_MAX], pd_error *err)
+{
+    struct sockaddr_storage got;
+    socklen_t size = sizeof got;
+    int listens = 0;
+    socklen_t listens_size = sizeof listens;
+    char *end;
+    long fd = strtol(address + 3, &end, 10);
+    if (end == address + 3 || *end != 0 || fd < 0 || fd > INT_MAX ||
+        getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_size) != 0 ||
+        listens == 0 || getsockname((int)fd, (struct sockaddr *)&got, &size) != 0) {
+        (void)invalid(address, "it is no socket that listens", err);
+        return -1;
+    }
+    int flags = fcntl((int)fd, F_GETFL);
+    if (flags < 0 || fcntl((int)fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl((int)fd, F_SETFD, FD_CLOEXEC) != 0) {
+        return fail_listen((int)fd, address, err);
+    }
+    sock_peer_name((struct sockaddr *)&got, size, name);
+    return (int)fd;
+}
+
 int sock_listen(const char *address, char name[SOCK_NAME_MAX], pd_error *err)
 {
     char host[256], port[16];
+    if (strncmp(address, "fd:", 3) == 0) {
+        return listen_fd(address, name, err);
+    }
     if (strncmp(address, "unix:", 5) == 0) {
         return listen_unix(address, name, err);
     }
     if (!split(address, host, port)) {
-        (void)invalid(address, "write HOST:PORT, [HOST]:PORT or unix:PATH", err);
+        (void)invalid(address, "write HOST:PORT, [HOST]:PORT, unix:PATH or fd:NUMBER", err);
         return -1;
     }
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;

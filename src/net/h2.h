@@ -70,7 +70,7 @@ struct h2_handler {
 
 struct h2_listener;
 
-/* "127.0.0.1:8080", "[::1]:0", "unix:/run/x.sock". tls NULL: in the clear. PD_E_INVALID,
+/* "127.0.0.1:8080", "[::1]:0", "unix:/run/x.sock", "fd:3" (a socket that listens). tls NULL: in the clear. PD_E_INVALID,
  * PD_E_UNAVAILABLE. Borrows what it points to. */
 struct h2_listener *h2_listen(struct loop *loop, const char *address, struct tls *tls,
                               const struct h2_limits *limits, const struct h2_handler *handler,

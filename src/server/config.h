@@ -58,5 +58,9 @@ void config_print_help(void);
 
 /* C3. Is this address for this machine only? */
 bool config_is_loopback(const char *address);
+/* May it be listened on? PD_E_INVALID. `name` is the option's. Asked again with the address that a
+ * socket really has: names and sockets that are handed over say nothing of it. */
+pd_status config_may_listen(const struct config *config, const char *name, const char *address,
+                            pd_error *err);
 
 #endif

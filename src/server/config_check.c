@@ -15,7 +15,7 @@ bool config_is_loopback(const char *address)
     size_t size = colon != NULL ? (size_t)(colon - address) : strlen(address);
     static const char *const names[] = { "localhost", "[::1]", "::1" };
     if (strncmp(address, "unix:", 5) == 0 || strncmp(address, "fd:", 3) == 0) {
-        return true; /* who made the socket decided that */
+        return true; /* of a socket that is handed over, its own address is looked at */
     }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strlen(names[i]) == size && strncmp(address, names[i], size) == 0) {
@@ -25,15 +25,16 @@ bool config_is_loopback(const char *address)
     return strncmp(address, "127.", 4) == 0 && strspn(address, "0123456789.") == size;
 }
 
-static pd_status check_address(const struct config *config, const char *name, const char *address,
-                               bool has_authentication, pd_error *err)
+pd_status config_may_listen(const struct config *config, const char *name, const char *address,
+                            pd_error *err)
 {
-    bool is_safe = config->tls_cert != NULL && has_authentication;
+    bool knows_clients = config->tokens != NULL || config->tls_client_ca != NULL;
+    bool is_safe = config->tls_cert != NULL && knows_clients;
     if (config_is_loopback(address) || is_safe || config->insecure_listen) {
         return PD_OK;
     }
     return error_set(err, PD_E_INVALID, false, where,
-                     "others can reach %s %.80s: that wants --tls-cert and --tokens (or "
+                     "others can reach %s %.60s: that wants --tls-cert and --tokens (or "
                      "--tls-client-ca), or --insecure-listen=yes",
                      name, address);
 }
@@ -54,7 +55,6 @@ static pd_status check_hub_name(const char *name, pd_error *err)
 
 pd_status config_check(const struct config *config, pd_error *err)
 {
-    bool knows_clients = config->tokens != NULL || config->tls_client_ca != NULL;
     if (config->store == NULL) {
         return error_set(err, PD_E_INVALID, false, where,
                          "where is the store? Pass --store=sqlite:FILE");
@@ -70,11 +70,11 @@ pd_status config_check(const struct config *config, pd_error *err)
         status = check_hub_name(config->hubs.items[i], err);
     }
     for (size_t i = 0; status == PD_OK && i < config->listen.count; i++) {
-        status = check_address(config, "--listen", config->listen.items[i], knows_clients, err);
+        status = config_may_listen(config, "--listen", config->listen.items[i], err);
     }
     if (status == PD_OK && config->http[0] != '\0') {
         /* Health needs no authentication; metrics ask for the token, where there are any. */
-        status = check_address(config, "--http", config->http, knows_clients, err);
+        status = config_may_listen(config, "--http", config->http, err);
     }
     return status;
 }

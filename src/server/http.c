@@ -75,7 +75,9 @@ pd_status http_start(struct server *server, pd_error *err)
     if (status == PD_OK) {
         server->http =
             http_listen(server->loop, address, server->http_tls, &limits, handle, server, err);
-        status = server->http != NULL ? PD_OK : err->status;
+        status = server->http == NULL ? err->status
+                                      : config_may_listen(server->config, "--http",
+                                                          http_listener_address(server->http), err);
     }
     return status;
 }

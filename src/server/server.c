@@ -463,6 +463,9 @@ static pd_status open_grpc(struct server *server, pd_error *err)
             status = address != NULL ? PD_OK : err->status;
             server->addresses[server->address_count] = address;
             server->address_count += address != NULL;
+            if (status == PD_OK) {
+                status = config_may_listen(config, "--listen", address, err);
+            }
         }
     }
     return status;
