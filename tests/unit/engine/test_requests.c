@@ -302,7 +302,7 @@ static void what_is_elsewhere_does_not_keep_the_engine_from_stopping(void **stat
     start("1:a");
     start("1:b");
     end_turn(next_turn(1));
-    (void)next_turn(2)->ticket; /* never ended */
+    later_turn_free(next_turn(2)); /* never ended */
     struct activity *activity = next_activity(1);
     engine_stop(house.engine, 0);
     activity_free(activity); /* it is ours */
