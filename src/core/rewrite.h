@@ -70,9 +70,9 @@ const struct event *rewrite_open_section(const struct adoption *adoption);
 
 /* Is this a history that an instance can go on from, or have ended with? What comes from outside
  * (an archive) may be anything. Turns begin with ORCHESTRATOR_STARTED and the first then with
- * EXECUTION_STARTED, or that one waits; a step of a number is open once at a time; an execution ends at most
- * once, at the end, and does so exactly when the record says so; what waits can come in; one that
- * has not ended is in no critical section.
+ * EXECUTION_STARTED, or that one waits; a step of a number is open once at a time; an execution
+ * ends at most once, at the end, and does so exactly when the record says so; what waits can come
+ * in; one that has not ended is in no critical section.
  *
  *   returns   PD_OK, or PD_E_CORRUPT with the sentence */
 pd_status rewrite_check(const struct adoption *adoption, pd_error *err);

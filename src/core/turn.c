@@ -427,7 +427,7 @@ struct text core_end_turn(struct core *core, time_us now, const struct turn *tur
     }
     core_touch(core, instance);
     size_t consumed = turn->event_count - 1;
-    /* Workers elsewhere make ids of "now" in milliseconds, from the first again in each execution. */
+    /* Workers elsewhere make ids of "now" in milliseconds, and begin to count anew in each. */
     time_us next_at = instance->turn->is_away ? time_add(instance->turn->began_at, TIME_MS) : 0;
     const struct action *end = write_turn(core, now, instance, turn, result, &row);
     if (text_is_present(result->custom_status)) {

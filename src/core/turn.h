@@ -4,8 +4,8 @@
  *
  * A turn takes an instance from one durable state to the next: new events in, actions out. Core
  * hands turns out and takes results back; a runner runs user code in between. The runner of the
- * embedded engine is the author room; a server's is the broker, behind which workers are at the other
- * end of streams; a test's is a script. Core and engine know only this header.
+ * embedded engine is the author room; a server's is the broker, behind which workers are at the
+ * other end of streams; a test's is a script. Core and engine know only this header.
  *
  *   T1  events[0] is ORCHESTRATOR_STARTED, and its time is "now" for the orchestrator. In turn 1
  *       events[1] is EXECUTION_STARTED. The rest are completions and raised events, as they

@@ -86,9 +86,9 @@ void engine_end_watches(struct engine *engine);
  * freed. PD_E_CANCELLED: the engine is being stopped; nothing was done, or it is not known: then
  * the call may come on the thread that asks, before it gets back.
  *
- * All requests have been answered when engine_stop returns, and none may be made then. What a runner
- * has not ended by that time is forgotten: turns are offered by the next engine, and activities,
- * which are the runner's to free, dispatched. */
+ * All requests have been answered when engine_stop returns, and none may be made then. What a
+ * runner has not ended by that time is forgotten: turns are offered by the next engine, and
+ * activities, which are the runner's to free, dispatched. */
 struct request {
     struct command *command; /* the engine's */
     struct arena arena;
@@ -99,7 +99,7 @@ struct request *request_new(void (*answered)(struct request *, pd_status, const 
                             void *argument);
 void request_free(struct request *request); /* not while it is asked; NULL is fine */
 
-/* As engine_start_instances and engine_tell, of one. Any thread. An absent execution_id is minted. */
+/* As engine_start_instances and engine_tell, of one. Any thread. */
 void engine_ask_start(struct engine *engine, struct request *request,
                       const struct start_command *command);
 void engine_ask_tell(struct engine *engine, struct request *request, const struct letter *letter);
@@ -107,8 +107,8 @@ void engine_ask_tell(struct engine *engine, struct request *request, const struc
 /* The end of a turn that was taken with RUNNER_LATER. A ticket of a turn that is not open any more
  * (it has been ended or given back, its instance has ended, the partition began again): PD_OK, at
  * once, and nothing happens. A result that does not fit (core_takes_result) fails the instance, or
- * the operations, as one of RUNNER_DONE does. It may be asked from within the runner's own call, but
- * takes effect after that. */
+ * the operations, as one of RUNNER_DONE does. It may be asked from within the runner's own call,
+ * but takes effect after that. */
 void engine_end_turn(struct engine *engine, struct request *request, struct turn_ticket ticket,
                      const struct turn_result *result);
 void engine_end_entity_turn(struct engine *engine, struct request *request,
@@ -121,8 +121,8 @@ void engine_return_turn(struct engine *engine, struct request *request, struct t
  *
  * An activity that was dispatched has its limits of time kept by who runs it: a time-out is such a
  * result, too (engine_word_timeout). So the activity is given up with it, and what is heard of it
- * later belongs to nothing. The time of start_ms runs from the call of dispatch, that of run_ms from
- * when a worker has it, that of beat_ms from then and from each heartbeat. */
+ * later belongs to nothing. The time of start_ms runs from the call of dispatch, that of run_ms
+ * from when a worker has it, that of beat_ms from then and from each heartbeat. */
 void engine_end_activity(struct engine *engine, struct request *request, struct activity *activity,
                          const struct activity_result *result);
 /* It lives, and has come so far (activity_host_ops.beat). Does not take it. *ret_wanted, set before

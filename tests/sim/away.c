@@ -3,8 +3,8 @@
  * Turns that are elsewhere (T8): taken by the runner, ended when the seed likes.
  *
  * The author runs them as they are handed out; what it asked for is kept here, as a worker far away
- * would have it. Then they are ended, in any order, late, more than once, or given back; those of an
- * instance that has ended or of a partition that began again are ended too, and must change
+ * would have it. Then they are ended, in any order, late, more than once, or given back; those of
+ * an instance that has ended or of a partition that began again are ended too, and must change
  * nothing. Who is told that a turn has been ended finds it in the ledger. */
 #include <inttypes.h>
 
@@ -28,7 +28,7 @@ struct away_asked {
     bool was_live, is_return, is_answered;
 };
 
-/* ---- what they asked for, as memory of its own ------------------------------------------------ */
+/* ---- what they asked for, as memory of its own ----------------------------------------------- */
 
 static const struct failure *copy_failure(struct arena *arena, const struct failure *failure)
 {
@@ -87,7 +87,7 @@ static struct away *make(struct sim *sim, const struct turn *turn)
     return away;
 }
 
-/* ---- the runner's side ------------------------------------------------------------------------ */
+/* ---- the runner's side ----------------------------------------------------------------------- */
 
 bool away_takes(struct sim *sim)
 {
@@ -125,7 +125,7 @@ void away_forget(struct sim *sim, unsigned partition, uint64_t row)
     }
 }
 
-/* ---- ending them ------------------------------------------------------------------------------ */
+/* ---- ending them ----------------------------------------------------------------------------- */
 
 static void answered(struct command *command)
 {

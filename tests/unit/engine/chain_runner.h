@@ -27,7 +27,8 @@
  * another worker, those named "wrong" answer what is no answer.
  *
  * When `is_forgetful` holds, it wants its past at every later turn (T2), though it remembers
- * nothing anyway. With `later` it answers later. Activities answer "done", or do what the runner is told to do with them. */
+ * nothing anyway. With `later` it answers later. Activities answer "done", or do what the runner is
+ * told to do with them. */
 #ifndef CHAIN_RUNNER_H
 #define CHAIN_RUNNER_H
 

@@ -38,7 +38,7 @@ void later_done(struct later *later)
     pthread_mutex_destroy(&later->mutex);
 }
 
-/* ---- copies: what a turn lends is not looked at any more (T8) --------------------------------- */
+/* ---- copies: what a turn lends is not looked at any more (T8) -------------------------------- */
 
 static const struct failure *copy_failure(struct arena *arena, const struct failure *failure)
 {
