@@ -5,13 +5,18 @@
 #include "served_kit.h"
 
 #include <poll.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 enum { READY_MS = 20000 };
 
@@ -101,5 +106,14 @@ void served_stop(struct served *served)
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         fprintf(stderr, "the server ended with status %x\n", (unsigned)status);
         abort();
+    }
+}
+
+/* PERDURE_TEST_FILTER: only the tests that it matches, as "a_fork*". */
+__attribute__((constructor)) static void set_filter(void)
+{
+    const char *filter = getenv("PERDURE_TEST_FILTER");
+    if (filter != NULL) {
+        cmocka_set_test_filter(filter);
     }
 }
