@@ -83,8 +83,9 @@ static inline struct engine *call_engine(const struct call *call)
 pd_status call_begin(struct call *call, pd_hub *hub, const char *where, pd_error *err);
 void call_end(struct call *call);
 
-/* For calls that last: gives the worker back, and takes whichever is there now. */
+/* For calls that last: gives the worker back, and takes whichever is there now, or none. */
 void call_hold_worker(struct call *call);
+void call_let_worker_go(struct call *call);
 
 /* A place for the error, when the caller gave none (A3). */
 static inline pd_error *error_or(pd_error *err, pd_error *unwanted)

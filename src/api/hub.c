@@ -143,6 +143,13 @@ void call_end(struct call *call)
     pthread_mutex_unlock(&hub->mutex);
 }
 
+void call_let_worker_go(struct call *call)
+{
+    pthread_mutex_lock(&call->hub->mutex);
+    release(call);
+    pthread_mutex_unlock(&call->hub->mutex);
+}
+
 void call_hold_worker(struct call *call)
 {
     pthread_mutex_lock(&call->hub->mutex);

@@ -114,6 +114,9 @@ pd_instance *api_wait(struct call *call, struct text id, pd_duration timeout, pd
         .until = time_add(api_monotonic(), timeout.ms > 0 ? time_of_duration(timeout) : 0),
     };
     arena_init(&wait.arena);
+    if (call->hub->remote != NULL) { /* it may be stopped meanwhile */
+        call_let_worker_go(call);
+    }
     bool has_ended = false;
     pd_status status = PD_OK;
     while (status == PD_OK && !has_ended) {
@@ -124,7 +127,7 @@ pd_instance *api_wait(struct call *call, struct text id, pd_duration timeout, pd
         } else {
             status = wait_without_engine(&wait, &has_ended, err);
         }
-        if (status == PD_OK && !has_ended) {
+        if (status == PD_OK && !has_ended && call->hub->remote == NULL) {
             call_hold_worker(call);
         }
     }
