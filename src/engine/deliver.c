@@ -382,14 +382,17 @@ static bool makes_instance(enum message_kind kind)
     return kind == MESSAGE_START || kind == MESSAGE_ADOPT || is_about_child(kind);
 }
 
-/* No instance has the id of an entity. */
+/* No instance has the id of an entity. That of a child is whatever a worker said. */
 static pd_status find(struct delivery *d)
 {
     struct text id = d->letter->instance_id;
-    if (!entity_id_is(id)) {
-        return residency_find(d->partition, id, &d->found, d->err);
+    if (makes_instance(d->letter->kind)) {
+        pd_status status = instance_id_check(id, d->err);
+        if (status != PD_OK) {
+            return status;
+        }
     }
-    return makes_instance(d->letter->kind) ? instance_id_check(id, d->err) : PD_OK;
+    return entity_id_is(id) ? PD_OK : residency_find(d->partition, id, &d->found, d->err);
 }
 
 pd_status deliver(struct partition *partition, time_us now, const struct letter *letter,

@@ -153,6 +153,34 @@ static void a_result_that_does_not_fit_fails_the_instance(void **state)
     assert_non_null(strstr(hub_look(&hub, "X:a").failure, "CorruptHistory"));
 }
 
+/* A worker of whoever may say anything: the parent hears of it. */
+static void a_child_of_an_id_that_is_none_fails_and_is_not_made(void **state)
+{
+    (void)state;
+    static char ids[3][260];
+    memset(ids[0], 'i', 256); /* just not too long */
+    memset(ids[1], 'i', 257);
+    ids[2][0] = '\n';
+    for (int i = 0; i < 3; i++) {
+        char parent[] = "C:0";
+        parent[2] = (char)('0' + i);
+        assert_int_equal(hub_start(&hub, parent, "1"), PD_OK);
+        struct later_turn *turn = take(1, 2);
+        struct action child = turn->result.actions[0];
+        assert_int_equal(child.kind, ACTION_START_CHILD);
+        child.instance_id = text_of(ids[i]);
+        turn->result.actions = &child;
+        end_turn(turn);
+        turn = take(i == 0 ? 1 : 2, 2);
+        assert_string_equal(turn->instance_id, i == 0 ? "iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii"
+                                                        "iiiiiiiiiiiiiiiiiiiii"
+                                                      : parent);
+        assert_int_equal(turn->events[1].kind,
+                         i == 0 ? EVENT_EXECUTION_STARTED : EVENT_CHILD_FAILED);
+        later_turn_free(turn);
+    }
+}
+
 static void what_it_became_in_history_is_said(void **state)
 {
     (void)state;
@@ -434,6 +462,7 @@ int main(void)
         HUB_TEST(its_answer_waits_for_the_commit_of_its_end),
         HUB_TEST(a_turn_that_was_ended_is_not_ended_again),
         HUB_TEST(a_result_that_does_not_fit_fails_the_instance),
+        HUB_TEST(a_child_of_an_id_that_is_none_fails_and_is_not_made),
         HUB_TEST(what_it_became_in_history_is_said),
         HUB_TEST(a_turn_given_back_is_offered_again_the_same_events_first),
         HUB_TEST(a_turn_given_back_waits_until_its_past_is_durable),
