@@ -227,11 +227,13 @@ static void begin_draining(struct loop_job *job)
         return;
     }
     server->phase = SERVER_DRAINS;
-    server->is_ready = false;
-    grpc_server_set_serving(server->grpc, false);
-    notify_say(server->notify, "STOPPING=1\nSTATUS=draining");
-    snprintf(text, sizeof text, "%zu", unfinished(server));
-    log_say(LOG_INFO, "draining", "unfinished", text);
+    if (server->is_ready) { /* else it never was: server_new failed */
+        server->is_ready = false;
+        grpc_server_set_serving(server->grpc, false);
+        notify_say(server->notify, "STOPPING=1\nSTATUS=draining");
+        snprintf(text, sizeof text, "%zu", unfinished(server));
+        log_say(LOG_INFO, "draining", "unfinished", text);
+    }
     LIST_EACH(node, &server->hubs)
     {
         work_end_streams(CONTAINER_OF(node, struct hub, node), GRPC_UNAVAILABLE,

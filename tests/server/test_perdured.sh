@@ -1,0 +1,300 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The process perdured: how it begins, what it refuses, what it keeps when it is killed, how it ends,
+# what it tells systemd, and TLS. What its calls do is test_*.c's.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+root=$PWD
+BUILD=${BUILD:-build/debug}
+case $BUILD in
+/*) ;;
+*) BUILD=$root/$BUILD ;;
+esac
+perdured=$BUILD/bin/perdured
+[ -x "$perdured" ] || { echo "skipped: there is no $perdured" && exit 77; }
+export LC_ALL=C.UTF-8 TZ=UTC
+work=$(mktemp -d "${TMPDIR:-/tmp}/perdure-perdured-XXXXXX")
+pid=
+passed=0
+failed=0
+cleanup() {
+    code=$?
+    [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null
+    rm -rf "$work"
+    exit "$code"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+cd "$work" || exit 1
+
+check() { # NAME COMMAND...
+    name=$1
+    shift
+    if "$@" >out.txt 2>&1; then
+        passed=$((passed + 1))
+    else
+        echo "FAIL $name"
+        sed 's/^/     | /' out.txt | tail -n 20
+        failed=$((failed + 1))
+    fi
+}
+
+# Starts it with these options, and waits until it is ready: $grpc, $http, $pid.
+start() {
+    : >ready.txt
+    "$perdured" --store "sqlite:$work/hub.db" --listen 127.0.0.1:0 --http 127.0.0.1:0 "$@" \
+        >ready.txt 2>log.txt &
+    pid=$!
+    for _ in $(seq 200); do
+        grep -q '^ready' ready.txt && break
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.02
+    done
+    grpc=$(sed -n 's/^ready grpc=\([^ ,]*\).*/\1/p' ready.txt)
+    http=$(sed -n 's/.* http=//p' ready.txt)
+    [ -n "$grpc" ] || { cat log.txt && return 1; }
+}
+stop() { # how it ended
+    kill -TERM "$pid" 2>/dev/null
+    wait "$pid"
+    code=$?
+    pid=
+    return "$code"
+}
+code_of() { curl -s -o body.txt -w '%{http_code}' "$@"; }
+is() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'" && return 1; }; }
+
+# ---- options ------------------------------------------------------------------------------------
+refuses() { # CODE WORDS OPTION...
+    want=$1 words=$2
+    shift 2
+    timeout 20 "$perdured" "$@" >out 2>err
+    got=$?
+    is "$got" "$want" && grep -q -e "$words" err && is "$(wc -l <err)" 1 || { cat err && return 1; }
+}
+check "help lists every setting" sh -c "'$perdured' --help | grep -q -e '--insecure-listen=YES|NO'"
+check "a version" sh -c "'$perdured' --version | grep -q '^perdured [0-9]'"
+check "an unknown option" refuses 2 "is not an option" --stoer=x
+check "a wrong value" refuses 2 "write a time" --drain=soon
+check "an address of others" refuses 2 "insecure-listen" --listen=0.0.0.0:0
+check "a store that cannot be" refuses 1 "nowhere" --store=sqlite:/nowhere/at/all.db --listen=127.0.0.1:0 --http=
+check "a store of another kind" refuses 1 "not the URL of a store" --store=mysql:x --listen=127.0.0.1:0 --http=
+check "tokens that are not there" refuses 1 "No such file" --store=memory: --tokens=nowhere --listen=127.0.0.1:0 --http=
+check "--check of what is right" "$perdured" --check --store=memory:
+check "--check of what is not" refuses 1 "No such file" --check --store=memory: --tokens=nowhere
+check "--check makes no file" sh -c "'$perdured' --check --store=sqlite:$work/none.db && [ ! -e none.db ]"
+
+# ---- begin and end ------------------------------------------------------------------------------
+health() {
+    start && is "$(code_of "http://$http/readyz")" 200 && is "$(code_of "http://$http/livez")" 200 &&
+        is "$(code_of "http://$http/healthz?format=json")" 200 && grep -q '"ready":true' body.txt &&
+        is "$(code_of "http://$http/startupz")" 200 && is "$(code_of "http://$http/nothing")" 404 &&
+        is "$(code_of -X POST "http://$http/livez")" 405 && is "$(code_of "http://$http/metrics")" 200 &&
+        grep -q '^perdure_up 1' body.txt && grep -q '^perdure_workers_connected{hub="default"} 0' body.txt
+}
+check "health and metrics" health
+check "another one on the same store is refused, with who has it" \
+    refuses 1 "another process\|process $pid" --store="sqlite:$work/hub.db" --listen=127.0.0.1:0 --http=
+check "SIGTERM ends it well" stop
+tokens_for_metrics() {
+    echo "0123456789abcdef read *" >tokens
+    start --tokens=tokens && is "$(code_of "http://$http/metrics")" 401 &&
+        is "$(code_of -H 'Authorization: Bearer 0123456789abcdef' "http://$http/metrics")" 200 &&
+        is "$(code_of "http://$http/readyz")" 200 && stop
+}
+check "metrics want a token, health does not" tokens_for_metrics
+reloads() {
+    printf 'log-level = error\n' >conf
+    start --config=conf && ! grep -q 'hub opened' log.txt && printf 'log-level = info\n' >conf &&
+        kill -HUP "$pid" || return 1
+    for _ in $(seq 100); do grep -q reloaded log.txt && break; sleep 0.02; done
+    grep -q reloaded log.txt && printf 'nonsense\n' >conf && kill -HUP "$pid" || return 1
+    for _ in $(seq 100); do grep -q 'stays as it was' log.txt && break; sleep 0.02; done
+    grep -q 'stays as it was' log.txt && is "$(code_of "http://$http/readyz")" 200 && stop
+}
+check "SIGHUP reads again, and keeps what was right" reloads
+
+python=
+for candidate in python3 /usr/bin/python3; do
+    "$candidate" -c 'import grpc' 2>/dev/null && python=$candidate && break
+done
+
+# ---- systemd ------------------------------------------------------------------------------------
+if [ -n "$python" ]; then
+    cat >notified.py <<'END'
+import os, signal, socket, subprocess, sys, time
+gate = socket.socket()
+gate.bind(("127.0.0.1", 0))
+gate.listen(16)
+os.dup2(gate.fileno(), 3) # nothing of ours is there yet
+os.set_inheritable(3, True)
+notes = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notes.bind("notes")
+notes.settimeout(20)
+script = "LISTEN_PID=$$ exec \"$0\" \"$@\""
+env = dict(os.environ, NOTIFY_SOCKET=os.path.abspath("notes"), LISTEN_FDS="1", LISTEN_FDNAMES="grpc",
+           WATCHDOG_USEC="400000")
+child = subprocess.Popen(["sh", "-c", script, sys.argv[1], "--store=memory:", "--listen=fd:grpc", "--http="],
+                         env=env, pass_fds=[3], stdout=subprocess.PIPE, text=True)
+assert child.stdout.readline() == "ready grpc=127.0.0.1:%d\n" % gate.getsockname()[1]
+seen = ""
+while "WATCHDOG=1" not in seen:
+    seen += notes.recv(4096).decode() + "\n"
+assert "READY=1" in seen, seen
+import grpc
+channel = grpc.insecure_channel("127.0.0.1:%d" % gate.getsockname()[1])
+channel.unary_unary("/TaskHubSidecarService/Hello")(b"", timeout=10)
+channel.close()
+child.send_signal(signal.SIGHUP)
+while "RELOADING=1" not in seen:
+    seen += notes.recv(4096).decode() + "\n"
+child.send_signal(signal.SIGTERM)
+while "STOPPING=1" not in seen:
+    seen += notes.recv(4096).decode() + "\n"
+assert child.wait(20) == 0
+END
+    check "systemd is told, and its socket is used" timeout 60 "$python" notified.py "$perdured"
+
+    # ---- what it keeps ---------------------------------------------------------------------------
+    cat >client.py <<'END'
+import grpc, sys, threading
+def field(n, b):
+    b = b.encode() if isinstance(b, str) else b
+    assert len(b) < 128
+    return bytes([n << 3 | 2, len(b)]) + b
+class Hub:
+    def __init__(self, address, credentials=None):
+        self.channel = grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address)
+    def ask(self, name, message=b"", timeout=20):
+        return self.channel.unary_unary("/TaskHubSidecarService/" + name)(message, timeout=timeout)
+    def work(self):
+        return self.channel.unary_stream("/TaskHubSidecarService/GetWorkItems")(b"")
+    def token(self, item):
+        return item[-32:]
+    def end(self, item, id, output):
+        action = field(6, bytes([8, 1]) + field(2, field(1, output)))
+        return self.ask("CompleteOrchestratorTask", field(1, id) + field(2, action) + field(4, self.token(item)))
+END
+    cat >before.py <<'END'
+import os, signal, sys
+from client import *
+hub = Hub(sys.argv[1])
+work = hub.work()
+assert next(work) == b'"\x00'
+for i in range(20):
+    hub.ask("StartInstance", field(1, "i%d" % i) + field(2, "flow") + field(4, field(1, "[%d]" % i)))
+for i in range(10):
+    item = next(work)
+    hub.end(item, "i%d" % i, "out%d" % i)
+os.kill(int(sys.argv[2]), signal.SIGKILL)
+END
+    cat >after.py <<'END'
+import sys
+from client import *
+hub = Hub(sys.argv[1])
+for i in range(20):
+    answer = hub.ask("GetInstance", field(1, "i%d" % i) + bytes([16, 1]))
+    assert answer.startswith(b"\x08\x01"), (i, answer)
+    assert (b"[%d]" % i) in answer, (i, answer)
+    assert ((b"out%d" % i) in answer) == (i < 10), (i, answer)
+work = hub.work()
+assert next(work) == b'"\x00'
+left = set("i%d" % i for i in range(10, 20))
+while left:
+    item = next(work)
+    id = next(i for i in left if field(1, i) in item)
+    hub.end(item, id, "late")
+    left.remove(id)
+for i in range(10, 20):
+    answer = hub.ask("WaitForInstanceCompletion", field(1, "i%d" % i) + bytes([16, 1]))
+    assert b"late" in answer
+END
+    kill_it() {
+        start || return 1
+        "$python" before.py "$grpc" "$pid" || return 1
+        wait "$pid" 2>/dev/null
+        start && "$python" after.py "$grpc" && stop
+    }
+    check "kill -9 loses nothing that was answered" kill_it
+
+    # ---- TLS ----------------------------------------------------------------------------------------
+    certificate() { # NAME SUBJECT ISSUER
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$1.key" -out "$1.csr" \
+            -subj "/CN=$2" 2>/dev/null &&
+            printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >ext &&
+            openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext \
+                -out "$1.pem" 2>/dev/null
+    }
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem \
+        -subj /CN=ca -days 2 2>/dev/null
+    certificate server localhost
+    certificate alice alice
+    certificate bob bob
+    cat >secure.py <<'END'
+import sys
+from client import *
+read = lambda name: open(name, "rb").read()
+who = sys.argv[2] if len(sys.argv) > 2 else None
+credentials = grpc.ssl_channel_credentials(read("ca.pem"), read(who + ".key") if who else None, read(who + ".pem") if who else None)
+hub = Hub(sys.argv[1], credentials)
+try:
+    hub.ask("Hello", timeout=5)
+    print("OK")
+except grpc.RpcError as e:
+    print(e.code().name)
+END
+    tls() {
+        start --tls-cert=server.pem --tls-key=server.key && is "$("$python" secure.py "$grpc")" OK &&
+            is "$(code_of --cacert ca.pem "https://$http/readyz")" 200 &&
+            ! "$python" -c "from client import *; import sys; Hub(sys.argv[1]).ask('Hello', timeout=2)" "$grpc" \
+                2>/dev/null && stop
+    }
+    check "with TLS nobody comes in without" tls
+    mutual() {
+        echo "subject:alice read *" >tokens
+        start --tls-cert=server.pem --tls-key=server.key --tls-client-ca=ca.pem --tokens=tokens &&
+            is "$("$python" secure.py "$grpc" alice)" OK && is "$("$python" secure.py "$grpc" bob)" UNAUTHENTICATED &&
+            is "$("$python" secure.py "$grpc")" UNAVAILABLE && stop
+    }
+    check "certificates of clients are asked for, and have names" mutual
+    serial() { openssl s_client -connect "$grpc" -alpn h2 </dev/null 2>/dev/null | openssl x509 -noout -serial; }
+    rotates() {
+        start --tls-cert=server.pem --tls-key=server.key || return 1
+        old=$(serial)
+        certificate server localhost && kill -HUP "$pid"
+        for _ in $(seq 100); do grep -q reloaded log.txt && break; sleep 0.02; done
+        new=$(serial)
+        [ -n "$new" ] && [ "$old" != "$new" ] && echo broken >server.pem && kill -HUP "$pid" || return 1
+        for _ in $(seq 100); do grep -q 'certificates stay' log.txt && break; sleep 0.02; done
+        grep -q 'certificates stay' log.txt && is "$(serial)" "$new" && stop
+    }
+    check "certificates are read again, and wrong ones are not" rotates
+    rm server.pem && certificate server localhost
+    public() {
+        start --listen=0.0.0.0:0 --tls-cert=server.pem --tls-key=server.key --tls-client-ca=ca.pem &&
+            is "$("$python" secure.py "127.0.0.1:${grpc##*:}" alice)" OK && stop
+    }
+    check "an address of others, with both" public
+else
+    echo "skipped: systemd, kill -9 and TLS want python3-grpcio"
+fi
+
+# ---- how fast, how small: bounds far above what is measured, for machines that are busy -------------
+swift() {
+    rm -f hub.db*
+    began=$(date +%s%N)
+    start || return 1
+    ms=$((($(date +%s%N) - began) / 1000000))
+    kb=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status")
+    stop
+    echo "ready after $ms ms, $kb KiB"
+    case $BUILD in
+    *san*) return 0 ;;
+    esac
+    [ "$ms" -lt 2000 ] && [ "$kb" -lt 20480 ]
+}
+check "it is soon ready, and small" swift
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
