@@ -4,7 +4,7 @@
 "use strict";
 
 const crypto = require("node:crypto");
-const { assert, orchestrator, activity, test, completed, sleep, until, dt } = require("./harness");
+const { assert, orchestrator, activity, test, completed, until, dt } = require("./harness");
 
 const row = "6.2 orchestration: falsy values";
 orchestrator("through_activity", async function* (ctx, value) {
@@ -83,6 +83,7 @@ for (const megabytes of [1, 3, 6])
             completed(state);
             assert.equal(state.serializedOutput, JSON.stringify({ length: text.length, text }));
         },
+        { heavy: true },
     );
 orchestrator("makes", async function* (ctx, { bytes, n }) {
     let sum = 0;
@@ -98,18 +99,24 @@ test(
         const history = await t.history(state.instanceId);
         assert.equal(history.length, 2 + 20 * 3 + 1, "in chunks, nothing lost");
     },
+    { heavy: true },
 );
-test("a-large-event-and-a-large-state", "2.1; 4.5", async (t) => {
-    const text = big(2 << 20);
-    const id = await t.start("wait_for_go");
-    await t.raise(id, "go", text);
-    completed(await t.done(id), text);
-    const log = new dt.EntityInstanceId("log", t.id());
-    await t.client.signalEntity(log, "append", text);
-    await until(async () => (await t.client.getEntity(log))?.state?.[0] === text);
-    const status = await t.run("sets_status", text);
-    assert.equal(status.serializedCustomStatus, JSON.stringify(text));
-});
+test(
+    "a-large-event-and-a-large-state",
+    "2.1; 4.5",
+    async (t) => {
+        const text = big(2 << 20);
+        const id = await t.start("wait_for_go");
+        await t.raise(id, "go", text);
+        completed(await t.done(id), text);
+        const log = new dt.EntityInstanceId("log", t.id());
+        await t.client.signalEntity(log, "append", text);
+        await until(async () => (await t.client.getEntity(log))?.state?.[0] === text);
+        const status = await t.run("sets_status", text);
+        assert.equal(status.serializedCustomStatus, JSON.stringify(text));
+    },
+    { heavy: true },
+);
 orchestrator("sets_status", async function* (ctx, text) {
     ctx.setCustomStatus(text);
     yield ctx.createTimer(0);
@@ -119,12 +126,17 @@ orchestrator("wide", async function* (ctx, width) {
     for (let i = 0; i < width; i++) tasks.push(ctx.callActivity("echo", i));
     return (yield dt.whenAll(tasks)).length;
 });
-test("a-fan-out-of-a-thousand", "3.3: many events in one episode", async (t) => {
-    const state = await t.run("wide", 1000);
-    completed(state, 1000);
-    const history = await t.history(state.instanceId);
-    assert.equal(history.filter((event) => event.type === "TaskCompleted").length, 1000);
-});
+test(
+    "a-fan-out-of-a-thousand",
+    "3.3: many events in one episode",
+    async (t) => {
+        const state = await t.run("wide", 1000);
+        completed(state, 1000);
+        const history = await t.history(state.instanceId);
+        assert.equal(history.filter((event) => event.type === "TaskCompleted").length, 1000);
+    },
+    { heavy: true },
+);
 test(
     "a-thousand-orchestrations",
     "std, many at once",
@@ -135,13 +147,17 @@ test(
         const ends = await Promise.all(ids.map((id) => t.done(id)));
         ends.forEach((state, i) => completed(state, i + 1));
     },
-    { slow: 2 },
+    { heavy: true },
 );
 orchestrator("two_hundred_steps", async function* (ctx, n) {
     for (let i = 0; i < n; i++) yield ctx.callActivity("echo", i);
     return n;
 });
-test("two-hundred-steps-in-a-row", "std, long history", async (t) => {
-    completed(await t.run("two_hundred_steps", 200), 200);
-    await sleep(1);
-});
+test(
+    "two-hundred-steps-in-a-row",
+    "std, long history",
+    async (t) => {
+        completed(await t.run("two_hundred_steps", 200), 200);
+    },
+    { heavy: true },
+);

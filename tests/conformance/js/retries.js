@@ -110,7 +110,7 @@ retried("a-predicate-that-throws-stops-retries", more, "predicate_throws", 9, 1,
     fails: /not yet 1/,
 });
 retried("one-attempt-is-no-retry", more, "one", 1, 1, { fails: /not yet 1/ });
-retried("ten-attempts-of-a-few-milliseconds", more, "ten", 9, 10, { least: 45, most: 6000 });
+retried("ten-attempts-of-a-few-milliseconds", more, "ten", 9, 10, { least: 45 });
 retried("a-policy-without-failure-waits-for-nothing", more, "three_quick", 0, 1);
 
 const handler = "6.2 retry-handler";
