@@ -32,6 +32,11 @@
 #define LIMIT_TAGS 64
 #define LIMIT_TAG_BYTES 256
 
+/* Tags of an instance with all that it has from its ancestors, and of one message that a worker of
+ * whoever sends. More are corrupt when read, so that no bytes can make sorting them take too long:
+ * nobody may write them. */
+#define LIMIT_TAGS_INHERITED (4 * LIMIT_TAGS)
+
 /* Arrays and objects inside each other. Bounds the parser's recursion, so that it fits the smallest
  * orchestration stack, and the room that walks over a value set aside. */
 #define LIMIT_JSON_DEPTH 64

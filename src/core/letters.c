@@ -10,6 +10,7 @@
  * Times of a letter's event are its sender's; the receiver gives it one of its own.
  */
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "base/tags.h"
 #include "core/core_priv.h"
@@ -76,7 +77,7 @@ bool event_is_forgotten_child(const struct event *created)
     return created->extra != NULL && tags_find(created->extra->tags, forgotten, &value);
 }
 
-/* Its own over those of its parent. */
+/* Its own over those of its parent; its own alone when it would have too many. */
 static struct text tags_of_child(struct arena *arena, const struct instance *parent,
                                  const struct event *created)
 {
@@ -89,7 +90,8 @@ static struct text tags_of_child(struct arena *arena, const struct instance *par
     if (tags_find(tags, forgotten, &value)) {
         tags = tags_without(arena, tags, forgotten);
     }
-    return tags_merge(arena, own, tags);
+    struct text all = tags_merge(arena, own, tags);
+    return tags_count(all) <= LIMIT_TAGS_INHERITED ? all : own;
 }
 
 void letter_start_child(struct core *core, enum message_kind kind, const struct instance *parent,

@@ -26,8 +26,6 @@
 #include "wire/small.h"
 #include "wire/wire_priv.h"
 
-enum { TAGS_MAX = 4 * LIMIT_TAGS };
-
 /* Parsers of others refuse what is deeper than 100; a failure is five deep in a work item. */
 enum { LEVELS_MAX = 80 };
 
@@ -254,7 +252,7 @@ static bool add_numbers(const struct message_field *known, const struct proto_fi
 static bool read_tags(const struct message_field *known, const struct proto_field *first,
                       struct text *ret, struct proto_reader rest, struct reading *in)
 {
-    struct tag tags[TAGS_MAX];
+    struct tag tags[LIMIT_TAGS_INHERITED];
     size_t count = 0;
     size_t seen = 0;
     struct proto_field field = *first;
@@ -263,7 +261,7 @@ static bool read_tags(const struct message_field *known, const struct proto_fiel
         if (!is_of(known, &field)) {
             continue;
         }
-        if (seen++ == TAGS_MAX) {
+        if (seen++ == LIMIT_TAGS_INHERITED) {
             return fail(in, (const uint8_t *)field.bytes.at, "too many tags");
         }
         if (!wire_read_tag(field.bytes, &tags[count], &bad)) {

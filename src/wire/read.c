@@ -100,10 +100,7 @@ static bool read_timestamp(struct text message, time_us *ret, struct wire_troubl
 static bool read_tags(uint32_t number, struct text message, struct text *ret, struct arena *arena,
                       struct wire_trouble *trouble)
 {
-    /* Those of a child can be twice as many as its own may be: its parent's, and its own. Beyond,
-     * they are nobody's, and sorting them would take too long. */
-    enum { TAGS_MAX = 4 * LIMIT_TAGS };
-    struct tag tags[TAGS_MAX];
+    struct tag tags[LIMIT_TAGS_INHERITED];
     size_t count = 0;
     struct proto_reader reader = proto_reader_of(message);
     struct proto_field field;
@@ -111,7 +108,7 @@ static bool read_tags(uint32_t number, struct text message, struct text *ret, st
         if (field.number != number || field.type != PROTO_BYTES) {
             continue;
         }
-        if (count == TAGS_MAX) {
+        if (count == LIMIT_TAGS_INHERITED) {
             *trouble = (struct wire_trouble){ (const uint8_t *)field.bytes.at, "too many tags" };
             return false;
         }

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/tags.h"
 #include "core/core_priv.h"
 #include "rig.h"
@@ -205,6 +206,36 @@ static struct text tags_of(struct rig *rig, const char *key, const char *value)
 {
     struct tag tag = { text_of(key), text_of(value) };
     return tags_pack(&rig->model.arena, &tag, 1);
+}
+
+/* So many, the first of number `from`. */
+static struct text many_tags(struct rig *rig, int from, int count)
+{
+    struct tag *tags = arena_alloc(&rig->model.arena, (size_t)count * sizeof *tags);
+    for (int i = 0; i < count; i++) {
+        tags[i].key = text_of(arena_printf(&rig->model.arena, "key%d", from + i));
+        tags[i].value = TEXT("v");
+    }
+    return tags_pack(&rig->model.arena, tags, (size_t)count);
+}
+
+static void a_child_inherits_tags_up_to_a_bound_and_past_it_none(void **state)
+{
+    struct rig *rig = *state;
+    struct event_extra mine = { .tags = many_tags(rig, 0, LIMIT_TAGS_INHERITED - 1) };
+    struct event_extra fits = { .tags = many_tags(rig, 1000, 1) };
+    struct event_extra exceeds = { .tags = many_tags(rig, 1000, 2) };
+    struct action first = CHILD(1, "first");
+    struct action second = CHILD(2, "second");
+    first.extra = &fits;
+    second.extra = &exceeds;
+    start(rig, "a", &mine);
+    END_TURN(first, second);
+    rig_flush(rig);
+    assert_int_equal(tags_count(rig_stored(rig, "first")->tags), LIMIT_TAGS_INHERITED);
+    assert_int_equal(tags_count(rig_stored(rig, "second")->tags), 2);
+    rig_crash(rig); /* what is stored can be read */
+    rig_flush(rig);
 }
 
 static void a_child_to_be_forgotten_is_nobodys(void **state)
@@ -497,6 +528,7 @@ int main(void)
         RIG_TEST(a_number_is_used_again_when_its_step_has_ended),
         RIG_TEST(many_numbers_are_used_again_and_again),
         RIG_TEST(what_failed_under_a_number_used_again_is_rewound_once),
+        RIG_TEST(a_child_inherits_tags_up_to_a_bound_and_past_it_none),
         RIG_TEST(a_child_to_be_forgotten_is_nobodys),
         RIG_TEST(a_child_has_the_trace_it_was_asked_for_with),
         RIG_TEST(the_trace_of_the_start_is_kept_through_all_executions),
