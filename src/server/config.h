@@ -2,7 +2,8 @@
  *
  * Configuration of the server: options, environment, a file, and what holds when none says it.
  *
- *   C1  One table says of every setting its name, kind, bounds and help. An option --tls-cert is the
+ *   C1  One table says of every setting its name, kind, bounds and help. An option --tls-cert is
+ *       the
  *       line "tls-cert = FILE" of a file, and PERDURE_TLS_CERT of the environment; in this order
  *       one is stronger than the next. Lists are of one source: they do not add up.
  *   C2  A value that is not right is refused with a sentence that says where it came from. Nothing

@@ -3,7 +3,8 @@
  * Lists of instances: QueryInstances, and ListInstanceIds of those that have ended.
  *
  *   Q1  A cursor names the last row that was seen, so a page depends on nothing that others do
- *       meanwhile, and may be asked for with another page size. Instances come in the order in which
+ *       meanwhile, and may be asked for with another page size. Instances come in the order in
+ *       which
  *       they were created (rows ascend with that); ended ones in the order of (time, id).
  *   Q2  A page ends early when its payloads are as long as a client may be expected to take in one
  *       message. What does not fit is on the next one.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A call on its way: made when its message is there, answered once. See server_priv.h, Z1 and Z2. */
+ * A call on its way: made when its message is there, answered once. See server_priv.h, Z1 and Z2.
+ * */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

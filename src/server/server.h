@@ -7,7 +7,8 @@
  *       called from any thread while it runs, but for server_free, which comes after.
  *   V2  Draining: not ready any more; streams of workers end with UNAVAILABLE, and no new ones are
  *       taken; what is out may come back for as long as the configuration says; then connections
- *       are told to go away, waits end with UNAVAILABLE, hubs are closed, and server_run returns. */
+ *       are told to go away, waits end with UNAVAILABLE, hubs are closed, and server_run returns.
+ *       */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 

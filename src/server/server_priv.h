@@ -10,7 +10,8 @@
  *       thrown away, what was asked for happens all the same.
  *   Z2  While an rpc has a hub (rpc->hub), the hub's store, engine and broker stay. Nothing new is
  *       asked of a hub's engine once the hub is closing.
- *   Z3  What a call may do is judged twice: by its path and the hub of its metadata before it begins
+ *   Z3  What a call may do is judged twice: by its path and the hub of its metadata before it
+ *       begins
  *       (server_admit), and by what its message names. */
 #ifndef SERVER_SERVER_PRIV_H
 #define SERVER_SERVER_PRIV_H
@@ -232,7 +233,8 @@ struct wait {
     struct hub *hub;
     struct awaited *awaited;
     bool for_start;
-    /* Once, when it is over, and has been removed. record NULL: it could not be waited for. Adds and
+    /* Once, when it is over, and has been removed. record NULL: it could not be waited for. Adds
+     * and
      * removes no other wait. */
     void (*told)(struct wait *, const struct instance_record *record, enum grpc_status status,
                  const char *text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which services there are: TaskHubSidecarService, by theme, and perdure.v1.Hub; and what describes it. */
+ * Which services there are: TaskHubSidecarService, by theme, and perdure.v1.Hub; and what
+ * describes it. */
 #include "server/server_priv.h"
 #include "wire/descriptors.h"
 

@@ -5,7 +5,8 @@
  * A wait is a few words, and an entry under the id it waits for: so there may be very many. It has
  * no clock: gRPC ends it at its deadline, and when its client is gone.
  *
- *   W1  First it is counted, then the store is asked: an end that the store did not show yet is told
+ *   W1  First it is counted, then the store is asked: an end that the store did not show yet is
+ *       told
  *       by the engine afterwards (waits_ended), for which the count is not zero any more.
  *   W2  Whoever is woken looks again: only what the store has now counts. So a wait outlives
  *       replacement, restart, rewinding, continuing as new and purging, and an id that nobody has

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Several hubs in one server, workers and what they may do wrong, entities, and the end of it all. */
+ * Several hubs in one server, workers and what they may do wrong, entities, and the end of it all.
+ * */
 #include "served.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One instance over the wire: starts with every policy, what is said to it, and what is told of it. */
+ * One instance over the wire: starts with every policy, what is said to it, and what is told of
+ * it. */
 #include "served.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The process perdured: how it begins, what it refuses, what it keeps when it is killed, how it ends,
-# what it tells systemd, and TLS. What its calls do is test_*.c's.
+# The process perdured: how it begins, what it refuses, what it keeps when it is killed, how it
+# ends, what it tells systemd, and TLS. What its calls do is test_*.c's.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 root=$PWD
@@ -71,31 +71,44 @@ refuses() { # CODE WORDS OPTION...
     shift 2
     timeout 20 "$perdured" "$@" >out 2>err
     got=$?
-    is "$got" "$want" && grep -q -e "$words" err && is "$(wc -l <err)" 1 || { cat err && return 1; }
+    if is "$got" "$want" && grep -q -e "$words" err && is "$(wc -l <err)" 1; then
+        return 0
+    fi
+    cat err && return 1
 }
 check "help lists every setting" sh -c "'$perdured' --help | grep -q -e '--insecure-listen=YES|NO'"
 check "a version" sh -c "'$perdured' --version | grep -q '^perdured [0-9]'"
 check "an unknown option" refuses 2 "is not an option" --stoer=x
 check "a wrong value" refuses 2 "write a time" --drain=soon
 check "an address of others" refuses 2 "insecure-listen" --listen=0.0.0.0:0
-check "a store that cannot be" refuses 1 "nowhere" --store=sqlite:/nowhere/at/all.db --listen=127.0.0.1:0 --http=
-check "a store of another kind" refuses 1 "not the URL of a store" --store=mysql:x --listen=127.0.0.1:0 --http=
-check "tokens that are not there" refuses 1 "No such file" --store=memory: --tokens=nowhere --listen=127.0.0.1:0 --http=
+quiet='--listen=127.0.0.1:0 --http='
+# shellcheck disable=SC2086 # two options
+{
+    check "a store that cannot be" refuses 1 "nowhere" --store=sqlite:/nowhere/at/all.db $quiet
+    check "a store of another kind" refuses 1 "not the URL of a store" --store=mysql:x $quiet
+    check "tokens that are not there" refuses 1 "No such file" \
+        --store=memory: --tokens=nowhere $quiet
+}
 check "--check of what is right" "$perdured" --check --store=memory:
 check "--check of what is not" refuses 1 "No such file" --check --store=memory: --tokens=nowhere
-check "--check makes no file" sh -c "'$perdured' --check --store=sqlite:$work/none.db && [ ! -e none.db ]"
+check "--check makes no file" \
+    sh -c "'$perdured' --check --store=sqlite:$work/none.db && [ ! -e none.db ]"
 
 # ---- begin and end ------------------------------------------------------------------------------
 health() {
-    start && is "$(code_of "http://$http/readyz")" 200 && is "$(code_of "http://$http/livez")" 200 &&
+    start && is "$(code_of "http://$http/readyz")" 200 &&
+        is "$(code_of "http://$http/livez")" 200 &&
         is "$(code_of "http://$http/healthz?format=json")" 200 && grep -q '"ready":true' body.txt &&
-        is "$(code_of "http://$http/startupz")" 200 && is "$(code_of "http://$http/nothing")" 404 &&
-        is "$(code_of -X POST "http://$http/livez")" 405 && is "$(code_of "http://$http/metrics")" 200 &&
-        grep -q '^perdure_up 1' body.txt && grep -q '^perdure_workers_connected{hub="default"} 0' body.txt
+        is "$(code_of "http://$http/startupz")" 200 &&
+        is "$(code_of "http://$http/nothing")" 404 &&
+        is "$(code_of -X POST "http://$http/livez")" 405 &&
+        is "$(code_of "http://$http/metrics")" 200 && grep -q '^perdure_up 1' body.txt &&
+        grep -q '^perdure_workers_connected{hub="default"} 0' body.txt
 }
 check "health and metrics" health
+# shellcheck disable=SC2086
 check "another one on the same store is refused, with who has it" \
-    refuses 1 "another process\|process $pid" --store="sqlite:$work/hub.db" --listen=127.0.0.1:0 --http=
+    refuses 1 "process $pid" --store="sqlite:$work/hub.db" $quiet
 check "SIGTERM ends it well" stop
 tokens_for_metrics() {
     echo "0123456789abcdef read *" >tokens
@@ -133,10 +146,10 @@ notes = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notes.bind("notes")
 notes.settimeout(20)
 script = "LISTEN_PID=$$ exec \"$0\" \"$@\""
-env = dict(os.environ, NOTIFY_SOCKET=os.path.abspath("notes"), LISTEN_FDS="1", LISTEN_FDNAMES="grpc",
-           WATCHDOG_USEC="400000")
-child = subprocess.Popen(["sh", "-c", script, sys.argv[1], "--store=memory:", "--listen=fd:grpc", "--http="],
-                         env=env, pass_fds=[3], stdout=subprocess.PIPE, text=True)
+env = dict(os.environ, NOTIFY_SOCKET=os.path.abspath("notes"), WATCHDOG_USEC="400000",
+           LISTEN_FDS="1", LISTEN_FDNAMES="grpc")
+command = ["sh", "-c", script, sys.argv[1], "--store=memory:", "--listen=fd:grpc", "--http="]
+child = subprocess.Popen(command, env=env, pass_fds=[3], stdout=subprocess.PIPE, text=True)
 assert child.stdout.readline() == "ready grpc=127.0.0.1:%d\n" % gate.getsockname()[1]
 seen = ""
 while "WATCHDOG=1" not in seen:
@@ -165,7 +178,10 @@ def field(n, b):
     return bytes([n << 3 | 2, len(b)]) + b
 class Hub:
     def __init__(self, address, credentials=None):
-        self.channel = grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address)
+        if credentials:
+            self.channel = grpc.secure_channel(address, credentials)
+        else:
+            self.channel = grpc.insecure_channel(address)
     def ask(self, name, message=b"", timeout=20):
         return self.channel.unary_unary("/TaskHubSidecarService/" + name)(message, timeout=timeout)
     def work(self):
@@ -174,7 +190,8 @@ class Hub:
         return item[-32:]
     def end(self, item, id, output):
         action = field(6, bytes([8, 1]) + field(2, field(1, output)))
-        return self.ask("CompleteOrchestratorTask", field(1, id) + field(2, action) + field(4, self.token(item)))
+        answer = field(1, id) + field(2, action) + field(4, self.token(item))
+        return self.ask("CompleteOrchestratorTask", answer)
 END
     cat >before.py <<'END'
 import os, signal, sys
@@ -183,7 +200,8 @@ hub = Hub(sys.argv[1])
 work = hub.work()
 assert next(work) == b'"\x00'
 for i in range(20):
-    hub.ask("StartInstance", field(1, "i%d" % i) + field(2, "flow") + field(4, field(1, "[%d]" % i)))
+    payload = field(4, field(1, "[%d]" % i))
+    hub.ask("StartInstance", field(1, "i%d" % i) + field(2, "flow") + payload)
 for i in range(10):
     item = next(work)
     hub.end(item, "i%d" % i, "out%d" % i)
@@ -218,16 +236,17 @@ END
     }
     check "kill -9 loses nothing that was answered" kill_it
 
-    # ---- TLS ----------------------------------------------------------------------------------------
-    certificate() { # NAME SUBJECT ISSUER
-        openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$1.key" -out "$1.csr" \
-            -subj "/CN=$2" 2>/dev/null &&
+    # ---- TLS -------------------------------------------------------------------------------------
+    new_key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+    certificate() { # NAME SUBJECT
+        # shellcheck disable=SC2086 # several options
+        openssl req $new_key -keyout "$1.key" -out "$1.csr" -subj "/CN=$2" 2>/dev/null &&
             printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >ext &&
-            openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext \
-                -out "$1.pem" 2>/dev/null
+            openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+                -extfile ext -out "$1.pem" 2>/dev/null
     }
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem \
-        -subj /CN=ca -days 2 2>/dev/null
+    # shellcheck disable=SC2086
+    openssl req -x509 $new_key -keyout ca.key -out ca.pem -subj /CN=ca -days 2 2>/dev/null
     certificate server localhost
     certificate alice alice
     certificate bob bob
@@ -236,7 +255,8 @@ import sys
 from client import *
 read = lambda name: open(name, "rb").read()
 who = sys.argv[2] if len(sys.argv) > 2 else None
-credentials = grpc.ssl_channel_credentials(read("ca.pem"), read(who + ".key") if who else None, read(who + ".pem") if who else None)
+mine = [read(who + ".key"), read(who + ".pem")] if who else []
+credentials = grpc.ssl_channel_credentials(read("ca.pem"), *mine)
 hub = Hub(sys.argv[1], credentials)
 try:
     hub.ask("Hello", timeout=5)
@@ -244,35 +264,46 @@ try:
 except grpc.RpcError as e:
     print(e.code().name)
 END
+    cat >clear.py <<'END'
+import sys
+from client import *
+Hub(sys.argv[1]).ask("Hello", timeout=2)
+END
     tls() {
-        start --tls-cert=server.pem --tls-key=server.key && is "$("$python" secure.py "$grpc")" OK &&
+        start --tls-cert=server.pem --tls-key=server.key &&
+            is "$("$python" secure.py "$grpc")" OK &&
             is "$(code_of --cacert ca.pem "https://$http/readyz")" 200 &&
-            ! "$python" -c "from client import *; import sys; Hub(sys.argv[1]).ask('Hello', timeout=2)" "$grpc" \
-                2>/dev/null && stop
+            ! "$python" clear.py "$grpc" 2>/dev/null && stop
     }
     check "with TLS nobody comes in without" tls
     mutual() {
         echo "subject:alice read *" >tokens
         start --tls-cert=server.pem --tls-key=server.key --tls-client-ca=ca.pem --tokens=tokens &&
-            is "$("$python" secure.py "$grpc" alice)" OK && is "$("$python" secure.py "$grpc" bob)" UNAUTHENTICATED &&
+            is "$("$python" secure.py "$grpc" alice)" OK &&
+            is "$("$python" secure.py "$grpc" bob)" UNAUTHENTICATED &&
             is "$("$python" secure.py "$grpc")" UNAVAILABLE && stop
     }
     check "certificates of clients are asked for, and have names" mutual
-    serial() { openssl s_client -connect "$grpc" -alpn h2 </dev/null 2>/dev/null | openssl x509 -noout -serial; }
+    serial() {
+        openssl s_client -connect "$grpc" -alpn h2 </dev/null 2>/dev/null |
+            openssl x509 -noout -serial
+    }
     rotates() {
         start --tls-cert=server.pem --tls-key=server.key || return 1
         old=$(serial)
         certificate server localhost && kill -HUP "$pid"
         for _ in $(seq 100); do grep -q reloaded log.txt && break; sleep 0.02; done
         new=$(serial)
-        [ -n "$new" ] && [ "$old" != "$new" ] && echo broken >server.pem && kill -HUP "$pid" || return 1
+        [ -n "$new" ] && [ "$old" != "$new" ] || return 1
+        echo broken >server.pem && kill -HUP "$pid"
         for _ in $(seq 100); do grep -q 'certificates stay' log.txt && break; sleep 0.02; done
         grep -q 'certificates stay' log.txt && is "$(serial)" "$new" && stop
     }
     check "certificates are read again, and wrong ones are not" rotates
     rm server.pem && certificate server localhost
     public() {
-        start --listen=0.0.0.0:0 --tls-cert=server.pem --tls-key=server.key --tls-client-ca=ca.pem &&
+        start --listen=0.0.0.0:0 \
+            --tls-cert=server.pem --tls-key=server.key --tls-client-ca=ca.pem &&
             is "$("$python" secure.py "127.0.0.1:${grpc##*:}" alice)" OK && stop
     }
     check "an address of others, with both" public
@@ -280,7 +311,7 @@ else
     echo "skipped: systemd, kill -9 and TLS want python3-grpcio"
 fi
 
-# ---- how fast, how small: bounds far above what is measured, for machines that are busy -------------
+# ---- how fast, how small: bounds far above what is measured, for machines that are busy --------
 swift() {
     rm -f hub.db*
     began=$(date +%s%N)

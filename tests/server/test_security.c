@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tokens on every call, and against every hub that a message names; limits of messages; what the logs
+ * Tokens on every call, and against every hub that a message names; limits of messages; what the
+ * logs
  * do not say. */
 #include "served.h"
 

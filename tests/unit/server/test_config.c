@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Configuration: which source counts, what is refused and with which words, and who may be reached. */
+ * Configuration: which source counts, what is refused and with which words, and who may be
+ * reached. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
