@@ -69,13 +69,6 @@ static void flush(struct v1_work *work)
     buffer_reset(&work->down);
 }
 
-static void flush_late(struct loop_job *job)
-{
-    struct v1_work *work = CONTAINER_OF(job, struct v1_work, flush_job);
-    work->is_flush_due = false;
-    flush(work);
-}
-
 /* O1 */
 static void flush_soon(struct v1_work *work)
 {
@@ -122,6 +115,19 @@ static void drained(struct grpc_call *call)
     struct v1_work *work = work_of(grpc_call_get(call));
     if (work->broker != NULL && !work->is_draining) {
         broker_drained(work->broker);
+    }
+}
+
+/* What was collected here was a backlog, too. Who asks for that of the call is told when it is gone;
+ * nobody may have asked since there was one. */
+static void flush_late(struct loop_job *job)
+{
+    struct v1_work *work = CONTAINER_OF(job, struct v1_work, flush_job);
+    work->is_flush_due = false;
+    flush(work);
+    struct grpc_call *call = work->has_ended ? NULL : v1_stream_call(&work->stream);
+    if (call != NULL && grpc_call_backlog(call) == 0) {
+        drained(call);
     }
 }
 
