@@ -40,8 +40,13 @@ static pd_status attempt(struct remote_store *store, const struct remote_call *c
                          struct text request, int64_t max_ms, struct arena *arena, struct text *ret,
                          pd_error *err)
 {
+    pd_error reason; /* the caller's is written on failure only */
     pd_status status =
-        grpc_channel_call(store->channel, call->path, request, max_ms, arena, ret, err);
+        grpc_channel_call(store->channel, call->path, request, max_ms, arena, ret, &reason);
+    if (status == PD_OK) {
+        return PD_OK;
+    }
+    *err = reason;
     if (status == PD_E_TIMEOUT) { /* no answer: nobody knows */
         status =
             error_set(err, PD_E_UNAVAILABLE, true, where, "the server at %s:%u does not answer",

@@ -26,6 +26,14 @@ bool served_is_wanted(void)
     return program != NULL && *program != '\0';
 }
 
+void served_skip(const char *why)
+{
+    if (served_is_wanted()) {
+        fprintf(stderr, "not with a server: %s\n", why);
+        skip();
+    }
+}
+
 _Noreturn static void become(const char *store_url, const char *address, int out)
 {
     const char *program = getenv("PERDURE_TEST_SERVER");

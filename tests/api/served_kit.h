@@ -18,6 +18,8 @@ struct served {
 };
 
 bool served_is_wanted(void);
+/* For tests of what is so only without a server; `why` is for who reads the test. */
+void served_skip(const char *why);
 /* address: "127.0.0.1:0", or the one it had before. False: it did not begin, which was said. */
 bool served_start(struct served *served, const char *store_url, const char *address);
 void served_kill(struct served *served); /* SIGKILL, and waits until it is gone */

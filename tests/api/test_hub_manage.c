@@ -284,6 +284,7 @@ static void what_the_last_execution_of_a_loop_was_given_is_restarted(void **stat
 static void a_fork_lives_as_the_source_did_up_to_an_event(void **state)
 {
     struct kit *kit = *state;
+    served_skip("its engine takes the fork at once");
     pd_error err;
     kit_work(kit);
     kit_start(kit, "Collect", PD_VAL(3), "source", NULL);
