@@ -24,7 +24,7 @@ static const struct setting settings[] = {
     { "config", "FILE", KIND_TEXT, AT(file), 0, 0, NULL, "read settings from this file" },
     { "store", "URL", KIND_TEXT, AT(store), 0, 0, NULL,
       "sqlite:FILE[?partitions=N], or memory: (nothing is kept)" },
-    { "hub", "NAME", KIND_TEXT, AT(hub), 0, 0, NULL, "the hub of clients that name none" },
+    { "default-hub", "NAME", KIND_TEXT, AT(hub), 0, 0, NULL, "the hub of clients that name none" },
     { "hubs", "NAME", KIND_LIST, AT(hubs), 0, 0, NULL, "open this hub at the start; repeatable" },
     { "dynamic-hubs", "YES|NO", KIND_FLAG, AT(dynamic_hubs), 0, 0, NULL,
       "make hubs that are not known when they are first named" },
@@ -323,7 +323,7 @@ static const char *translate_level(const char *value)
     return value;
 }
 
-static pd_status read_environment(struct config *config, bool is_first, pd_error *err)
+static pd_status read_environment(struct config *config, pd_error *err)
 {
     bool adds[SETTINGS] = { false };
     for (size_t i = 0; i < SETTINGS; i++) {
@@ -339,8 +339,8 @@ static pd_status read_environment(struct config *config, bool is_first, pd_error
                 value = translate_level(value);
             }
         }
-        bool is_wanted = !is_first || strcmp(settings[i].name, "config") == 0;
-        if (value == NULL || value[0] == '\0' || settings[i].kind == KIND_SWITCH || !is_wanted) {
+        bool is_config = strcmp(settings[i].name, "config") == 0; /* the variable is the client's */
+        if (value == NULL || value[0] == '\0' || settings[i].kind == KIND_SWITCH || is_config) {
             continue;
         }
         const struct source source = { arena_printf(&config->arena, "%s, for", found), adds };
@@ -393,15 +393,12 @@ void config_defaults(struct config *config)
 pd_status config_read(struct config *config, int argc, char *const *argv, pd_error *err)
 {
     config_defaults(config);
-    pd_status status = read_environment(config, true, err);
-    if (status == PD_OK) {
-        status = read_options(config, argc, argv, true, err);
-    }
+    pd_status status = read_options(config, argc, argv, true, err);
     if (status == PD_OK && config->file != NULL) {
         status = config_read_file(config, config->file, err);
     }
     if (status == PD_OK) {
-        status = read_environment(config, false, err);
+        status = read_environment(config, err);
     }
     if (status == PD_OK) {
         status = read_options(config, argc, argv, false, err);
@@ -426,7 +423,7 @@ void config_print_help(void)
                  argument != NULL ? argument : "");
         printf("  %-26s  %s\n", left, settings[i].help);
     }
-    printf("\nEvery setting is also a line 'name = value' of the file, and PERDURE_NAME of the\n"
+    printf("\nEvery setting but config is also a line 'name = value' of the file, and PERDURE_NAME of the\n"
            "environment. SIGTERM ends, when the work that is out has come back; SIGHUP reads\n"
            "certificates, tokens and the log level again.\n");
 }

@@ -354,7 +354,10 @@ static void files_done(struct reader_job *job)
     hub->is_broker_due = false;
     log_say(LOG_INFO, hub->is_wiping ? "hub deleted" : "hub closed", "hub", hub->name);
     run_waiting_for_end(hub);
-    if (!list_is_empty(&hub->parked) && hub->state == HUB_CLOSED && !hub->is_kept_closed) {
+    if (hub->is_kept_closed) {
+        (void)error_set(&hub->err, PD_E_UNAVAILABLE, true, "server", "the server is ending");
+        fail_parked(hub);
+    } else if (!list_is_empty(&hub->parked) && hub->state == HUB_CLOSED) {
         begin_opening(hub);
     }
     server_look_on(hub->server);

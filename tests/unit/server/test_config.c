@@ -160,7 +160,7 @@ static void values_that_are_wrong_are_refused_with_one_sentence(void **state)
         { "--dynamic-hubs=maybe", "write yes or no" },
         { "--log-level=loud", "debug, info, warn, error or none" },
         { "--listen=", "nothing is there" },
-        { "--hub=", "1 to 100 printable" },
+        { "--default-hub=", "1 to 100 printable" },
         { "--nonsense", "is not an option" },
         { "nonsense", "'nonsense' is not an option" },
         { "--store", "wants a value" },
