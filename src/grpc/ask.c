@@ -6,8 +6,6 @@
  *       channel's to fill while the caller waits.
  *   A2  The caller looks at the clock. When the time has passed it posts `stop`, and then waits for
  *       both: that the call is over, and that the job was run. */
-#include <errno.h>
-#include <semaphore.h>
 #include <string.h>
 #include <time.h>
 
@@ -27,18 +25,26 @@ struct ask {
     time_us deadline; /* steady */
     struct arena *arena;
     struct text reply;
-    bool is_over;
     unsigned attempts, messages;
     pd_status status;
     pd_error *err;
-    sem_t done, stopped;
+    pthread_mutex_t mutex; /* of what follows */
+    pthread_cond_t changed;
+    bool is_over, is_stopped;
 };
+
+static void tell(struct ask *ask, bool *what)
+{
+    (void)pthread_mutex_lock(&ask->mutex);
+    *what = true;
+    (void)pthread_cond_signal(&ask->changed);
+    (void)pthread_mutex_unlock(&ask->mutex); /* the last touch */
+}
 
 static void finish(struct ask *ask, pd_status status)
 {
     ask->status = status;
-    ask->is_over = true;
-    (void)sem_post(&ask->done); /* the last touch */
+    tell(ask, &ask->is_over);
 }
 
 static void too_late(struct ask *ask, const char *why)
@@ -139,28 +145,42 @@ static void on_stop(struct loop_job *job)
             too_late(ask, why.text);
         }
     }
-    (void)sem_post(&ask->stopped);
+    tell(ask, &ask->is_stopped);
 }
 
-static void wait_for(sem_t *sem)
+/* Until it is over. False: the time has passed first. */
+static bool wait_until_over(struct ask *ask)
 {
-    while (sem_wait(sem) != 0) {
-        assert_that(errno == EINTR);
+    struct timespec at = { .tv_sec = ask->deadline / TIME_SECOND,
+                           .tv_nsec = ask->deadline % TIME_SECOND * 1000 };
+    int rc = 0;
+    (void)pthread_mutex_lock(&ask->mutex);
+    while (!ask->is_over && rc == 0) {
+        rc = ask->deadline == TIME_NEVER ? pthread_cond_wait(&ask->changed, &ask->mutex)
+                                         : pthread_cond_timedwait(&ask->changed, &ask->mutex, &at);
     }
+    bool is_over = ask->is_over;
+    (void)pthread_mutex_unlock(&ask->mutex);
+    return is_over;
 }
 
-static bool wait_until(sem_t *sem, time_us steady)
+static void wait_until_stopped(struct ask *ask)
 {
-    if (steady == TIME_NEVER) {
-        wait_for(sem);
-        return true;
+    (void)pthread_mutex_lock(&ask->mutex);
+    while (!ask->is_over || !ask->is_stopped) {
+        (void)pthread_cond_wait(&ask->changed, &ask->mutex);
     }
-    struct timespec at = { .tv_sec = steady / TIME_SECOND, .tv_nsec = steady % TIME_SECOND * 1000 };
-    int rc;
-    do {
-        rc = sem_clockwait(sem, CLOCK_MONOTONIC, &at);
-    } while (rc != 0 && errno == EINTR);
-    return rc == 0;
+    (void)pthread_mutex_unlock(&ask->mutex);
+}
+
+static void init_waiting(struct ask *ask)
+{
+    pthread_condattr_t steady;
+    (void)pthread_mutex_init(&ask->mutex, NULL);
+    (void)pthread_condattr_init(&steady);
+    (void)pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&ask->changed, &steady);
+    (void)pthread_condattr_destroy(&steady);
 }
 
 static time_us deadline_of(int64_t timeout_ms)
@@ -192,16 +212,14 @@ pd_status grpc_channel_call(struct grpc_channel *channel, const char *path, stru
         .err = err,
     };
     *err = (pd_error){ 0 };
-    (void)sem_init(&ask.done, 0, 0);
-    (void)sem_init(&ask.stopped, 0, 0);
+    init_waiting(&ask);
     loop_post(channel->loop, &ask.begin);
-    if (!wait_until(&ask.done, ask.deadline)) {
+    if (!wait_until_over(&ask)) {
         loop_post(channel->loop, &ask.stop);
-        wait_for(&ask.stopped);
-        wait_for(&ask.done);
+        wait_until_stopped(&ask);
     }
-    (void)sem_destroy(&ask.done);
-    (void)sem_destroy(&ask.stopped);
+    (void)pthread_cond_destroy(&ask.changed);
+    (void)pthread_mutex_destroy(&ask.mutex);
     if (ask.status == PD_OK) {
         *ret = ask.reply;
     }
