@@ -163,7 +163,7 @@ static void payloads_are_told_only_when_asked_for_and_bound_a_page(void **state)
     char *input = mem_alloc(SIZE + 1);
     memset(input, '7', SIZE);
     for (int i = 0; i < COUNT; i++) {
-        char id[8];
+        char id[16];
         struct hub_create_instance_request request;
         snprintf(id, sizeof id, "p%d", i);
         message_init(&hub_create_instance_request_type, &request);

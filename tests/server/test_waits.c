@@ -242,7 +242,7 @@ static void a_wait_outlives_purge_and_replacement(void **state)
     await_waits(1);
     struct hub_create_instance_request request;
     int64_t all[] = { 0, 1, 3, 5, 6, 7 };
-    const struct hub_orchestration_id_reuse_policy policy = { { all, 6 } };
+    const struct hub_orchestration_id_reuse_policy policy = { .replaceable_status = { all, 6 } };
     message_init(&hub_create_instance_request_type, &request);
     request.instance_id = TEXT("a");
     request.name = TEXT("flow");
