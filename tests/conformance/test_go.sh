@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The official Go SDK against perdured: go/ has the programs. Skipped where Go or the SDK cannot be had.
-# The SDK wants a newer Go than Debian 12 has. Any Go can fetch one: it is a module like others; what
+# The official Go SDK against perdured: go/ has the programs. Skipped where Go or the SDK cannot be
+# had. The SDK wants a newer Go than Debian 12 has. Any Go can fetch one, a module like others; what
 # the go command does after that, a Go as old as Debian's does not know and this script does.
 set -u
 . "$(dirname "$0")/lib.sh"
@@ -25,7 +25,9 @@ find_go() {
     rm -rf "$peer/go"
     mv "$from" "$peer/go"
     rm -rf "$peer/mod/cache/download/golang.org/toolchain"
-    find "$peer/go/src" -name _go.mod | while read -r each; do mv "$each" "${each%_go.mod}go.mod"; done
+    find "$peer/go/src" -name _go.mod | while read -r each; do
+        mv "$each" "${each%_go.mod}go.mod"
+    done
     chmod +x "$peer"/go/bin/* "$peer"/go/pkg/tool/*/*
     go=$peer/go/bin/go
     is_new "$go" || skip "the Go that was fetched does not run"
@@ -51,7 +53,7 @@ fi
 server_start
 cases go "$program" -target "$server" -times
 
-# A second worker, alone with the work, is killed; and another while the server is killed again and again.
+# A second worker, alone with the work, is killed; and another while the server is, again and again.
 "$program" -worker -target "$server" &
 worker=$!
 children="$children $worker"

@@ -1,15 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The official Java SDK against perdured: java/ has the programs. Skipped where Java, Maven or the SDK
-# cannot be had. Maven only gathers the jars; javac is quicker without it.
-# PERDURE_JAVA_SDK=FOLDER tests the SDK whose jars, and all they need, are in FOLDER. One that is newer
-# than what Central has, with entities and its package azuremanaged, also gets the cases of java/next.
+# The official Java SDK against perdured: java/ has the programs. Skipped where Java, Maven or the
+# SDK cannot be had. Maven only gathers the jars; javac is quicker without it.
+# PERDURE_JAVA_SDK=FOLDER tests the SDK whose jars, and all they need, are in FOLDER. One newer than
+# what Central has, with entities and its package azuremanaged, also gets the cases of java/next.
 set -u
 . "$(dirname "$0")/lib.sh"
 
 sdk=${PERDURE_JAVA_SDK:+-of-$(ls -l "${PERDURE_JAVA_SDK:-/}" | cksum | cut -d' ' -f1)}
-peer "java$sdk" "$here"/java/pom.xml "$here"/java/src/*.java "$here"/java/next/*.java "$here/test_java.sh"
+peer "java$sdk" "$here"/java/pom.xml "$here"/java/src/*.java "$here"/java/next/*.java \
+    "$here/test_java.sh"
 jars=${PERDURE_JAVA_SDK:-$peer/jars}
 copy=org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies
 
@@ -24,7 +25,8 @@ fetch() {
 }
 
 if ! peer_is_current; then
-    command -v javac >/dev/null 2>&1 || skip "there is no javac: apt-get install openjdk-17-jdk-headless"
+    command -v javac >/dev/null 2>&1 ||
+        skip "there is no javac: apt-get install openjdk-17-jdk-headless"
     [ -n "$sdk" ] || cmp -s "$here/java/pom.xml" "$peer/pom.xml" || fetch
     next=
     for jar in "$jars"/durabletask-client*.jar; do

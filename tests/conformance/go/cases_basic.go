@@ -25,7 +25,9 @@ func addBasicCases() {
 
 func addPlain() {
 	add("an-empty-orchestration-answers-in-the-default-hub", "Go Test_EmptyOrchestration", func(h *hub) {
-		h.orchestrator("GoEmpty", func(c *task.OrchestrationContext) (any, error) { return nil, nil }).start()
+		h.orchestrator("GoEmpty", func(c *task.OrchestrationContext) (any, error) {
+			return nil, nil
+		}).start()
 		state := h.completed(h.run("GoEmpty", api.WithInput("in")))
 		same("name", "GoEmpty", state.Name)
 		same("input", `"in"`, state.SerializedInput)
@@ -46,7 +48,9 @@ func addPlain() {
 	})
 
 	add("payloads-are-only-given-when-asked-for", "2.8 getInputsAndOutputs", func(h *hub) {
-		h.orchestrator("Out", func(c *task.OrchestrationContext) (any, error) { return "secret", nil }).start()
+		h.orchestrator("Out", func(c *task.OrchestrationContext) (any, error) {
+			return "secret", nil
+		}).start()
 		id := h.run("Out", api.WithInput("in"))
 		h.completed(id)
 		state, err := h.client.FetchOrchestrationMetadata(h.ctx, id, api.WithFetchPayloads(false))
@@ -56,7 +60,9 @@ func addPlain() {
 	})
 
 	add("a-chain-of-two-hundred-activities-keeps-its-order", "chaining; completion without tokens, trap 2", func(h *hub) {
-		h.activity("PlusOne", func(c task.ActivityContext) (any, error) { return input[int](c) + 1, nil }).
+		h.activity("PlusOne", func(c task.ActivityContext) (any, error) {
+			return input[int](c) + 1, nil
+		}).
 			orchestrator("Chain", func(c *task.OrchestrationContext) (any, error) {
 				value := input[int](c)
 				for i := 0; i < 200; i++ {
@@ -70,7 +76,9 @@ func addPlain() {
 	}).waits(3)
 
 	add("a-fan-out-of-a-hundred-gathers-every-result", "fan-out; unsorted action lists, trap 3", func(h *hub) {
-		h.activity("Square", func(c task.ActivityContext) (any, error) { return input[int](c) * input[int](c), nil }).
+		h.activity("Square", func(c task.ActivityContext) (any, error) {
+			return input[int](c) * input[int](c), nil
+		}).
 			orchestrator("Fan", func(c *task.OrchestrationContext) (any, error) {
 				var tasks []task.Task
 				for i := 0; i < 100; i++ {
@@ -107,7 +115,9 @@ func addPlain() {
 
 	add("raw-payloads-are-not-touched", "1.0 payloads are opaque", func(h *hub) {
 		raw := "{ \"a\" :\t[1,2 , 3.0e0] }\n"
-		h.activity("Raw", func(c task.ActivityContext) (any, error) { return input[map[string]any](c), nil }).
+		h.activity("Raw", func(c task.ActivityContext) (any, error) {
+			return input[map[string]any](c), nil
+		}).
 			orchestrator("Raw", func(c *task.OrchestrationContext) (any, error) {
 				var value map[string]any
 				err := c.CallActivity("Raw", task.WithRawActivityInput(raw)).Await(&value)
@@ -236,7 +246,9 @@ func addContinue() {
 
 func addChildren() {
 	add("a-sub-orchestration-returns-its-output", "Go Test_SingleSubOrchestrator_Completed", func(h *hub) {
-		h.orchestrator("Child", func(c *task.OrchestrationContext) (any, error) { return input[string](c), nil }).
+		h.orchestrator("Child", func(c *task.OrchestrationContext) (any, error) {
+			return input[string](c), nil
+		}).
 			orchestrator("Parent", func(c *task.OrchestrationContext) (any, error) {
 				var output string
 				err := c.CallSubOrchestrator("Child", task.WithSubOrchestratorInput(input[string](c)),

@@ -85,7 +85,9 @@ func addEventCases() {
 	}
 
 	add("an-event-for-an-ended-instance-is-dropped", "2.6 RaiseEvent on terminal", func(h *hub) {
-		h.orchestrator("Quick", func(c *task.OrchestrationContext) (any, error) { return "done", nil }).start()
+		h.orchestrator("Quick", func(c *task.OrchestrationContext) (any, error) {
+			return "done", nil
+		}).start()
 		id := h.run("Quick")
 		h.completed(id)
 		h.raise(id, "Late", 1)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Failures and retries. This SDK's client over gRPC tells no failure details, so orchestrators look at them.
+// Failures and retries. This SDK's client over gRPC tells no failure details, so orchestrators look
+// at them.
 package main
 
 import (
@@ -15,19 +16,25 @@ import (
 
 func addFailureCases() {
 	add("an-error-of-an-orchestrator-fails-it", "errors", func(h *hub) {
-		h.orchestrator("Bad", func(c *task.OrchestrationContext) (any, error) { return nil, errors.New("Kah-BOOM") }).start()
+		h.orchestrator("Bad", func(c *task.OrchestrationContext) (any, error) {
+			return nil, errors.New("Kah-BOOM")
+		}).start()
 		state := h.end(h.run("Bad"))
 		same("status", "ORCHESTRATION_STATUS_FAILED", state.RuntimeStatus.String())
 		same("output", "", state.SerializedOutput)
 	})
 
 	add("an-orchestrator-that-nobody-knows-fails", "errors", func(h *hub) {
-		h.orchestrator("Known", func(c *task.OrchestrationContext) (any, error) { return nil, nil }).start()
+		h.orchestrator("Known", func(c *task.OrchestrationContext) (any, error) {
+			return nil, nil
+		}).start()
 		same("status", "ORCHESTRATION_STATUS_FAILED", h.end(h.run("Unknown")).RuntimeStatus.String())
 	})
 
 	add("a-failed-activity-tells-its-message", "errors", func(h *hub) {
-		h.activity("Throw", func(c task.ActivityContext) (any, error) { return nil, errors.New("no way: ünïcode") }).
+		h.activity("Throw", func(c task.ActivityContext) (any, error) {
+			return nil, errors.New("no way: ünïcode")
+		}).
 			orchestrator("Main", func(c *task.OrchestrationContext) (any, error) {
 				return fmt.Sprint(c.CallActivity("Throw").Await(nil)), nil
 			}).start()
@@ -36,7 +43,9 @@ func addFailureCases() {
 	})
 
 	add("a-failed-sub-orchestration-tells-its-message", "Go Test_SingleSubOrchestrator_Failed", func(h *hub) {
-		h.orchestrator("Child", func(c *task.OrchestrationContext) (any, error) { return nil, errors.New("Child failed") }).
+		h.orchestrator("Child", func(c *task.OrchestrationContext) (any, error) {
+			return nil, errors.New("Child failed")
+		}).
 			orchestrator("Handles", func(c *task.OrchestrationContext) (any, error) {
 				return fmt.Sprint(c.CallSubOrchestrator("Child").Await(nil)), nil
 			}).orchestrator("Fails", func(c *task.OrchestrationContext) (any, error) {
@@ -79,7 +88,8 @@ func addFailureCases() {
 	})
 }
 
-// retried runs something that succeeds with try number `good`, at most `attempts` times: its end, and the tries.
+// retried runs something that succeeds with try number `good`, at most `attempts` times: its end,
+// and the tries.
 func retried(h *hub, child bool, attempts int, good int32) (string, int32) {
 	var tries atomic.Int32
 	try := func() (any, error) {

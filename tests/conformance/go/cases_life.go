@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The life of an instance from outside: waits, suspension, termination, purging, reuse of IDs, hubs.
+// The life of an instance from outside: waits, suspension, termination, purging, reuse of IDs,
+// hubs.
 package main
 
 import (
@@ -55,7 +56,9 @@ func addWaits() {
 	})
 
 	add("a-wait-for-an-unknown-instance-sees-it-come", "2.7 unknown ID blocks, trap 26", func(h *hub) {
-		h.orchestrator("Quick", func(c *task.OrchestrationContext) (any, error) { return "came", nil }).start()
+		h.orchestrator("Quick", func(c *task.OrchestrationContext) (any, error) {
+			return "came", nil
+		}).start()
 		go func() {
 			time.Sleep(700 * time.Millisecond)
 			_, _ = h.client.ScheduleNewOrchestration(h.ctx, "Quick", api.WithInstanceID("to-come"))
@@ -70,7 +73,9 @@ func addWaits() {
 		defer other.close()
 		for _, each := range []*hub{h, other} {
 			name := each.name
-			each.orchestrator("Where", func(c *task.OrchestrationContext) (any, error) { return name, nil }).start()
+			each.orchestrator("Where", func(c *task.OrchestrationContext) (any, error) {
+				return name, nil
+			}).start()
 			each.run("Where", api.WithInstanceID("same-id"))
 		}
 		same("here", h.name, output[string](h, "same-id"))

@@ -61,7 +61,9 @@ func addTimerCases() {
 	})
 
 	add("a-start-in-the-future-stays-pending-until-then", "3.2 scheduledStartTimestamp", func(h *hub) {
-		h.orchestrator("Later", func(c *task.OrchestrationContext) (any, error) { return "ran", nil }).start()
+		h.orchestrator("Later", func(c *task.OrchestrationContext) (any, error) {
+			return "ran", nil
+		}).start()
 		h.completed(h.run("Later")) // From here on nothing has to be opened.
 		due := time.Now().Add(3 * time.Second)
 		id := h.run("Later", api.WithStartTime(due))

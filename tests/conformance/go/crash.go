@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: MIT
 //
-// The crash part: work of every kind is started over some seconds, while the script kills the server, and a second
+// The crash part: work of every kind is started over some seconds, while the script kills the
+// server, and a second
 // worker process. Everything that was acknowledged must end, once and with the right output.
 //
-//		-crash SECONDS            this process works too; the server is killed
-//		-crash SECONDS -alone 3   for 3 s it does not: the other worker has all the work when it is killed
+//	-crash SECONDS            this process works too; the server is killed
+//	-crash SECONDS -alone 3   for 3 s it does not: the other worker has all the work when it is
 //
-//	 1. A start or an event whose answer was lost is sent again. A start that was there already counts as
-//	    acknowledged; events have a name each, so that one that came twice is not taken for another.
-//	 2. Activities may run twice, so they only compute. What must not happen twice shows in outputs: a generation that
-//	    was committed twice would appear twice in the list that continue-as-new hands on.
+// killed
+//
+//  1. A start or an event whose answer was lost is sent again. A start that was there already
+//
+// counts as
+//
+//	   acknowledged; events have a name each, so that one that came twice is not taken for another.
+//	2. Activities may run twice, so they only compute. What must not happen twice shows in outputs:
+//
+// a generation that
+//
+//	was committed twice would appear twice in the list that continue-as-new hands on.
 package main
 
 import (
@@ -190,7 +199,8 @@ func crashOne(h *hub, kind crashKind, n int) error {
 	return nil
 }
 
-// crashDrive starts every kind again and again for so long, waits for the ends, and gives how many kinds failed.
+// crashDrive starts every kind again and again for so long, waits for the ends, and gives how many
+// kinds failed.
 func crashDrive(target string, length, alone time.Duration) int {
 	h := newHub(target, crashHub)
 	register(h)

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// What a case works with: a task hub of its own on the server under test, one SDK client and SDK workers in it.
+// What a case works with: a task hub of its own on the server under test, one SDK client and SDK
+// workers in it.
 //
-//  1. The hub is named by metadata on the connection that is handed to the SDK; the name "" adds none, as plain
-//     programs do, and so is the server's default hub.
-//  2. Closing a hub deletes it by the service's RPC, which this SDK does not offer: there are only as many hubs as
-//     cases that run.
-//  3. Checks panic; attempt() in main.go turns that into the reason of the failure.
+//  1. The hub is named by metadata on the connection that is handed to the SDK; the name "" adds
+//
+// none, as plain
+//
+//	   programs do, and so is the server's default hub.
+//	2. Closing a hub deletes it by the service's RPC, which this SDK does not offer: there are only
+//
+// as many hubs as
+//
+//	   cases that run.
+//	3. Checks panic; attempt() in main.go turns that into the reason of the failure.
 package main
 
 import (

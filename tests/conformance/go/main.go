@@ -6,7 +6,8 @@
 //	conformance -crash SECONDS [-alone SECONDS] -target HOST:PORT     see crash.go
 //	conformance -worker -target HOST:PORT            a second worker of the crash part, to be killed
 //
-// One line a case, `ok NAME` or `FAILED NAME: why`; exit 1 when one failed. -list prints NAME and the rows of the
+// One line a case, `ok NAME` or `FAILED NAME: why`; exit 1 when one failed. -list prints NAME and
+// the rows of the
 // specification's section 6 that it covers.
 //
 //  1. Cases that wait most are started first, so that the whole takes as long as the longest.

@@ -66,7 +66,8 @@ final class NextEntityCases {
     /** Waits until the entity's state is this. */
     private static void settles(Hub hub, EntityInstanceId id, Integer wanted) throws Exception {
         Integer got = null;
-        for (long limit = System.nanoTime() + Hub.PATIENCE.toNanos(); System.nanoTime() < limit; Thread.sleep(50)) {
+        for (long limit = System.nanoTime()
+            + Hub.PATIENCE.toNanos(); System.nanoTime() < limit; Thread.sleep(50)) {
             EntityMetadata state = hub.client.getEntities().getEntityMetadata(id, true);
             got = state == null ? null : state.readStateAs(Integer.class);
             if (Objects.equals(got, wanted)) {
@@ -123,13 +124,17 @@ final class NextEntityCases {
             settles(hub, counter("forgotten"), 100);
         });
 
-        suite.add("entities-signal-entities-and-start-orchestrations", "4.5 actions of an entity", hub -> {
-            hub.orchestrator("Started", context -> context.complete(context.getInput(Integer.class) * 2))
+        suite.add("entities-signal-entities-and-start-orchestrations", "4.5 actions of an entity",
+            hub -> {
+            hub.orchestrator("Started", context ->
+                context.complete(context.getInput(Integer.class) * 2))
                 .orchestrator("Ask", context ->
-                    context.complete(context.callEntity(counter("a"), "thenStart", "Started", String.class).await()));
+                    context.complete(context.callEntity(counter("a"), "thenStart", "Started",
+                        String.class).await()));
             counting(hub);
             hub.client.getEntities().signalEntity(counter("a"), "add", 21);
-            hub.client.getEntities().signalEntity(counter("a"), "thenSignal", counter("b").toString());
+            hub.client.getEntities().signalEntity(counter("a"), "thenSignal", counter("b")
+                .toString());
             settles(hub, counter("b"), 21);
             Check.same("what the entity started", 42,
                 hub.result(hub.result(hub.run("Ask"), String.class), Integer.class));
@@ -140,17 +145,20 @@ final class NextEntityCases {
         suite.add("an-orchestration-calls-an-entity", "6.5 entity: call", hub -> {
             hub.orchestrator("Call", context -> {
                 context.signalEntity(counter("called"), "add", 42);
-                context.complete(context.callEntity(counter("called"), "get", null, Integer.class).await());
+                context.complete(context.callEntity(counter("called"), "get", null, Integer.class)
+                    .await());
             });
             counting(hub);
             Check.same("output", 42, hub.result(hub.run("Call"), Integer.class));
         });
 
         for (boolean feature : new boolean[] {false, true}) {
-            suite.add("a-typed-proxy-" + (feature ? "of-the-entities-feature" : "of-the-context") + "-calls-and-signals",
+            suite.add("a-typed-proxy-" + (feature ? "of-the-entities-feature" : "of-the-context")
+                + "-calls-and-signals",
                 "6.5 entity: typed proxies x2", hub -> {
                     hub.orchestrator("Proxy", context -> {
-                        Typed proxy = feature ? context.entities().createProxy(counter("p"), Typed.class)
+                        Typed proxy = feature ? context.entities()
+                            .createProxy(counter("p"), Typed.class)
                             : context.createEntityProxy(counter("p"), Typed.class);
                         proxy.add(10);
                         proxy.add(20);
@@ -165,7 +173,8 @@ final class NextEntityCases {
         suite.add("an-entity-dispatches-to-itself", "6.5 entity: re-entrant dispatch", hub -> {
             hub.orchestrator("Call", context -> {
                 context.signalEntity(counter("twice"), "addTwice", 55);
-                context.complete(context.callEntity(counter("twice"), "get", null, Integer.class).await());
+                context.complete(context.callEntity(counter("twice"), "get", null, Integer.class)
+                    .await());
             });
             counting(hub);
             Check.same("output", 110, hub.result(hub.run("Call"), Integer.class));
@@ -177,7 +186,8 @@ final class NextEntityCases {
                     context.callEntity(counter("f"), "fail", 5, Integer.class).await();
                 } catch (RuntimeException error) {
                     String message = String.valueOf(error.getMessage());
-                    context.complete(message.contains("no 5") + " " + context.callEntity(counter("f"), "get", null, Integer.class).await());
+                    context.complete(message.contains("no 5") + " "
+                        + context.callEntity(counter("f"), "get", null, Integer.class).await());
                 }
             });
             counting(hub);
@@ -194,9 +204,11 @@ final class NextEntityCases {
     }
 
     private static void locks(Suite suite) {
-        suite.add("a-locked-entity-is-its-owner-s-alone", "6.5 entity: lock (+ signal inside)", hub -> {
+        suite.add("a-locked-entity-is-its-owner-s-alone", "6.5 entity: lock (+ signal inside)",
+            hub -> {
             hub.orchestrator("Lock", context -> {
-                AutoCloseable lock = context.lockEntities(List.of(counter("l"), counter("m"))).await();
+                AutoCloseable lock = context.lockEntities(List.of(counter("l"), counter("m")))
+                    .await();
                 if (!context.isInCriticalSection() || context.getLockedEntities().size() != 2) {
                     throw new IllegalStateException("not in a critical section");
                 }
@@ -219,7 +231,8 @@ final class NextEntityCases {
             settles(hub, counter("l"), 5);
         }).waits(3);
 
-        suite.add("a-signal-inside-a-lock-reaches-the-locked-entity", "6.5 entity: lock (+ signal inside), decision 22", hub -> {
+        suite.add("a-signal-inside-a-lock-reaches-the-locked-entity",
+            "6.5 entity: lock (+ signal inside), decision 22", hub -> {
             hub.orchestrator("Lock", context -> {
                 AutoCloseable lock = context.lockEntities(counter("s")).await();
                 context.signalEntity(counter("s"), "add", 10);
@@ -231,7 +244,8 @@ final class NextEntityCases {
             Check.same("output", 10, hub.result(hub.run("Lock"), Integer.class));
         });
 
-        suite.add("continue-as-new-inside-a-lock-is-refused-and-releases-it", "6.5 entity: CAN inside critical section", hub -> {
+        suite.add("continue-as-new-inside-a-lock-is-refused-and-releases-it",
+            "6.5 entity: CAN inside critical section", hub -> {
             hub.orchestrator("Bad", context -> {
                 context.lockEntities(counter("c")).await();
                 context.continueAsNew(null);
@@ -239,7 +253,8 @@ final class NextEntityCases {
             counting(hub);
             OrchestrationMetadata state = hub.end(hub.run("Bad"));
             Check.same("status", OrchestrationRuntimeStatus.FAILED, state.getRuntimeStatus());
-            Check.same("type", IllegalStateException.class.getName(), state.getFailureDetails().getErrorType());
+            Check.same("type", IllegalStateException.class.getName(), state.getFailureDetails()
+                .getErrorType());
             hub.client.getEntities().signalEntity(counter("c"), "add", 3);
             settles(hub, counter("c"), 3);
         });
@@ -253,10 +268,12 @@ final class NextEntityCases {
                 throw new IllegalStateException("inside");
             });
             counting(hub);
-            hub.client.getEntities().signalEntity(counter("h"), "add", 1); // Without a state there is nothing to see.
+            // Without a state there is nothing to see.
+            hub.client.getEntities().signalEntity(counter("h"), "add", 1);
             settles(hub, counter("h"), 1);
             String failed = hub.run("Fail");
-            Check.same("failed", OrchestrationRuntimeStatus.FAILED, hub.end(failed).getRuntimeStatus());
+            Check.same("failed", OrchestrationRuntimeStatus.FAILED, hub.end(failed)
+                .getRuntimeStatus());
             String id = hub.run("Hold");
             long limit = System.nanoTime() + Hub.PATIENCE.toNanos();
             EntityMetadata state;
@@ -268,7 +285,8 @@ final class NextEntityCases {
             hub.client.getEntities().signalEntity(counter("h"), "add", 4);
             Thread.sleep(700);
             Check.same("the signal waits", 1,
-                hub.client.getEntities().getEntityMetadata(counter("h"), true).readStateAs(Integer.class));
+                hub.client.getEntities().getEntityMetadata(counter("h"), true)
+                .readStateAs(Integer.class));
             hub.client.terminate(id, "enough");
             settles(hub, counter("h"), 5);
         }).waits(2);
@@ -295,14 +313,20 @@ final class NextEntityCases {
             Check.same("all of them", wanted, got);
             Check.same("states", 28, sum);
             Check.same("by prefix", 1, hub.client.getEntities().queryEntities(
-                new EntityQuery().setInstanceIdStartsWith(counter("q3").toString())).getEntities().size());
+                new EntityQuery().setInstanceIdStartsWith(counter("q3").toString())).getEntities()
+                .size());
             Check.same("no instances", 0,
-                hub.client.queryInstances(new OrchestrationStatusQuery()).getOrchestrationState().size());
-            Check.that("not an instance", !hub.client.getInstanceMetadata(counter("q1").toString(), false).isInstanceFound());
-            CleanEntityStorageResult cleaned = hub.client.getEntities().cleanEntityStorage(new CleanEntityStorageRequest()
+                hub.client.queryInstances(new OrchestrationStatusQuery()).getOrchestrationState()
+                .size());
+            Check.that("not an instance", !hub.client.getInstanceMetadata(counter("q1").toString(),
+                false).isInstanceFound());
+            CleanEntityStorageResult cleaned = hub.client.getEntities()
+                .cleanEntityStorage(new CleanEntityStorageRequest()
                 .setRemoveEmptyEntities(true).setReleaseOrphanedLocks(true));
-            Check.same("nothing to clean", 0, cleaned.getEmptyEntitiesRemoved() + cleaned.getOrphanedLocksReleased());
-            Check.same("unknown", null, hub.client.getEntities().getEntityMetadata(counter("nobody"), true));
+            Check.same("nothing to clean", 0, cleaned.getEmptyEntitiesRemoved()
+                + cleaned.getOrphanedLocksReleased());
+            Check.same("unknown", null, hub.client.getEntities()
+                .getEntityMetadata(counter("nobody"), true));
         });
     }
 }

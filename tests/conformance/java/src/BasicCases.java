@@ -16,7 +16,8 @@ final class BasicCases {
     }
 
     private static Hub withShout(Hub hub) {
-        return hub.activity("Shout", context -> context.getInput(String.class).toUpperCase(Locale.ROOT) + "!");
+        return hub.activity("Shout", context -> context.getInput(String.class)
+            .toUpperCase(Locale.ROOT) + "!");
     }
 
     static void add(Suite suite) {
@@ -28,15 +29,18 @@ final class BasicCases {
     }
 
     private static void plain(Suite suite) {
-        suite.add("an-empty-orchestration-answers-in-the-default-hub", "6.5 emptyOrchestration", hub -> {
-            hub.orchestrator("Nothing", context -> context.complete(context.getInput(String.class))).start();
+        suite.add("an-empty-orchestration-answers-in-the-default-hub", "6.5 emptyOrchestration",
+            hub -> {
+            hub.orchestrator("Nothing", context -> context.complete(context.getInput(String.class)))
+                .start();
             OrchestrationMetadata state = hub.completed(hub.run("Nothing", "in"));
             Check.same("output", "in", state.readOutputAs(String.class));
             Check.same("input", "in", state.readInputAs(String.class));
             Check.same("name", "Nothing", state.getName());
         }).inDefaultHub();
 
-        suite.add("an-orchestration-without-input-or-output-has-neither", "6.5 emptyOrchestration", hub -> {
+        suite.add("an-orchestration-without-input-or-output-has-neither", "6.5 emptyOrchestration",
+            hub -> {
             hub.orchestrator("Silent", context -> { }).start();
             OrchestrationMetadata state = hub.completed(hub.run("Silent"));
             Check.same("input", null, state.readInputAs(String.class));
@@ -46,7 +50,8 @@ final class BasicCases {
         suite.add("an-activity-gets-its-input-and-gives-a-result", "6.5 singleActivity", hub -> {
             withShout(hub).orchestrator("One", context ->
                 context.complete(shout(context, context.getInput(String.class)).await())).start();
-            Check.same("output", "GRÜẞE, 世界 🌍!", hub.result(hub.run("One", "grüẞe, 世界 🌍"), String.class));
+            Check.same("output", "GRÜẞE, 世界 🌍!",
+                hub.result(hub.run("One", "grüẞe, 世界 🌍"), String.class));
         });
 
         suite.add("a-chain-of-twenty-activities-keeps-its-order", "6.5 activityChain", hub -> {
@@ -63,7 +68,8 @@ final class BasicCases {
                 context.complete(numbers);
             }).start();
             int[] numbers = hub.result(hub.run("Chain"), int[].class);
-            Check.that("0 to 19 in order", Arrays.equals(numbers, IntStream.range(0, 20).toArray()));
+            Check.that("0 to 19 in order", Arrays.equals(numbers, IntStream.range(0, 20)
+                .toArray()));
         });
 
         suite.add("payloads-of-a-quarter-megabyte-go-everywhere", "large payloads", hub -> {
@@ -71,7 +77,8 @@ final class BasicCases {
             hub.activity("Same", context -> context.getInput(String.class))
                 .orchestrator("Child", context -> context.complete(context.getInput(String.class)))
                 .orchestrator("Big", context -> {
-                    String first = context.callActivity("Same", context.getInput(String.class), String.class).await();
+                    String first = context.callActivity("Same", context.getInput(String.class),
+                        String.class).await();
                     String event = context.waitForExternalEvent("More", String.class).await();
                     context.complete(first.equals(event) ? event : "differs");
                 }).start();
@@ -83,9 +90,11 @@ final class BasicCases {
         suite.add("structured-values-come-back-as-they-were", "6.5 singleActivity", hub -> {
             hub.activity("Same", context -> context.getInput(Object.class))
                 .orchestrator("Values", context ->
-                    context.complete(context.callActivity("Same", context.getInput(Object.class), Object.class).await()))
+                    context.complete(context.callActivity("Same", context.getInput(Object.class),
+                        Object.class).await()))
                 .start();
-            for (Object value : new Object[] {42, -1.5, true, "", "\"\\\u0001", List.of(), List.of(1, List.of("two")),
+            for (Object value : new Object[] {42, -1.5, true, "", "\"\\\u0001", List.of(),
+                List.of(1, List.of("two")),
                     Map.of("a", Map.of("b", List.of(true))), Long.MAX_VALUE}) {
                 Check.same("value", value, hub.result(hub.run("Values", value), Object.class));
             }
@@ -94,16 +103,20 @@ final class BasicCases {
 
     private static void combining(Suite suite) {
         suite.add("a-fan-out-of-fifty-gathers-every-result", "6.5 activityFanOut", hub -> {
-            hub.activity("Square", context -> context.getInput(int.class) * context.getInput(int.class))
+            hub.activity("Square", context ->
+                context.getInput(int.class) * context.getInput(int.class))
                 .orchestrator("Fan", context -> {
                     List<Task<Integer>> tasks = IntStream.range(0, 50)
-                        .mapToObj(i -> context.callActivity("Square", i, Integer.class)).collect(Collectors.toList());
+                        .mapToObj(i -> context.callActivity("Square", i, Integer.class))
+                        .collect(Collectors.toList());
                     context.complete(context.allOf(tasks).await().stream().mapToInt(i -> i).sum());
                 }).start().start();
-            Check.same("sum", IntStream.range(0, 50).map(i -> i * i).sum(), hub.result(hub.run("Fan"), Integer.class));
+            Check.same("sum", IntStream.range(0, 50).map(i -> i * i).sum(),
+                hub.result(hub.run("Fan"), Integer.class));
         }).waits(2);
 
-        suite.add("a-fan-out-with-failures-tells-each-of-them", "6.5 activityFanOutWithException, activityAllOfException",
+        suite.add("a-fan-out-with-failures-tells-each-of-them",
+            "6.5 activityFanOutWithException, activityAllOfException",
             hub -> {
                 hub.activity("Odd", context -> {
                     int number = context.getInput(int.class);
@@ -113,31 +126,40 @@ final class BasicCases {
                     return number;
                 }).orchestrator("Fan", context -> {
                     List<Task<Integer>> tasks = IntStream.range(0, 6)
-                        .mapToObj(i -> context.callActivity("Odd", i, Integer.class)).collect(Collectors.toList());
+                        .mapToObj(i -> context.callActivity("Odd", i, Integer.class))
+                        .collect(Collectors.toList());
                     try {
                         context.allOf(tasks).await();
                     } catch (CompositeTaskFailedException several) {
                         context.complete(several.getExceptions().stream()
-                            .map(error -> ((TaskFailedException) error).getErrorDetails().getErrorMessage())
+                            .map(error -> ((TaskFailedException) error).getErrorDetails()
+                            .getErrorMessage())
                             .sorted().collect(Collectors.joining(",")));
                     }
                 }).start();
-                Check.same("failures", "odd 1,odd 3,odd 5", hub.result(hub.run("Fan"), String.class));
+                Check.same("failures", "odd 1,odd 3,odd 5",
+                    hub.result(hub.run("Fan"), String.class));
             });
 
-        suite.add("an-unhandled-failure-of-a-fan-out-fails-the-orchestration", "6.5 activityFanOutWithException", hub -> {
-            hub.activity("Bad", context -> { throw new IllegalStateException("bad " + context.getInput(int.class)); })
-                .orchestrator("Fan", context -> context.allOf(List.of(context.callActivity("Bad", 1, Integer.class),
+        suite.add("an-unhandled-failure-of-a-fan-out-fails-the-orchestration",
+            "6.5 activityFanOutWithException", hub -> {
+            hub.activity("Bad", context -> { throw new IllegalStateException("bad "
+                + context.getInput(int.class)); })
+                .orchestrator("Fan", context ->
+                context.allOf(List.of(context.callActivity("Bad", 1, Integer.class),
                     context.callActivity("Bad", 2, Integer.class))).await()).start();
             OrchestrationMetadata state = hub.end(hub.run("Fan"));
             Check.same("status", OrchestrationRuntimeStatus.FAILED, state.getRuntimeStatus());
-            Check.same("type", CompositeTaskFailedException.class.getName(), state.getFailureDetails().getErrorType());
-            Check.that("the message counts", state.getFailureDetails().getErrorMessage().contains("2 out of 2"));
+            Check.same("type", CompositeTaskFailedException.class.getName(),
+                state.getFailureDetails().getErrorType());
+            Check.that("the message counts", state.getFailureDetails().getErrorMessage()
+                .contains("2 out of 2"));
         });
 
         suite.add("then-apply-transforms-a-result", "6.5 thenApply", hub -> {
             withShout(hub).orchestrator("Apply", context ->
-                context.complete(shout(context, "four").thenApply(String::length).thenApply(n -> n * 2).await())).start();
+                context.complete(shout(context, "four").thenApply(String::length)
+                    .thenApply(n -> n * 2).await())).start();
             Check.same("output", 10, hub.result(hub.run("Apply"), Integer.class));
         });
 
@@ -147,8 +169,10 @@ final class BasicCases {
                 Hub.sleep(milliseconds);
                 return milliseconds;
             }).orchestrator("All", context -> {
-                List<Task<Integer>> tasks = List.of(context.callActivity("Slow", 400, Integer.class),
-                    context.callActivity("Slow", 10, Integer.class), context.callActivity("Slow", 200, Integer.class));
+                List<Task<Integer>> tasks = List.of(
+                    context.callActivity("Slow", 400, Integer.class),
+                    context.callActivity("Slow", 10, Integer.class),
+                    context.callActivity("Slow", 200, Integer.class));
                 context.complete(context.allOf(tasks).await());
             }).start().start();
             Check.same("results", List.of(400, 10, 200), hub.result(hub.run("All"), List.class));
@@ -176,17 +200,21 @@ final class BasicCases {
                 seen.add(context.getIsReplaying());
                 context.complete(seen);
             }).start();
-            Check.same("seen by the last replay", List.of(true, true, false), hub.result(hub.run("Replay"), List.class));
+            Check.same("seen by the last replay", List.of(true, true, false),
+                hub.result(hub.run("Replay"), List.class));
         });
 
-        suite.add("time-moves-between-episodes-and-replays-the-same", "6.5 currentDateTimeUtc", hub -> {
-            hub.activity("Same", context -> context.getInput(String.class)).orchestrator("Times", context -> {
+        suite.add("time-moves-between-episodes-and-replays-the-same", "6.5 currentDateTimeUtc",
+            hub -> {
+            hub.activity("Same", context -> context.getInput(String.class))
+                .orchestrator("Times", context -> {
                 List<String> kept = new ArrayList<>();
                 for (int i = 0; i < 4; i++) {
                     String now = context.getCurrentInstant().toString();
                     kept.add(context.callActivity("Same", now, String.class).await());
                     if (!kept.get(i).equals(now)) {
-                        throw new IllegalStateException("replayed with " + now + ", was " + kept.get(i));
+                        throw new IllegalStateException("replayed with " + now + ", was "
+                            + kept.get(i));
                     }
                 }
                 context.complete(kept);
@@ -194,12 +222,14 @@ final class BasicCases {
             List<?> times = hub.result(hub.run("Times"), List.class);
             for (int i = 1; i < times.size(); i++) {
                 Check.that(times.get(i - 1) + " is before " + times.get(i),
-                    Instant.parse((String) times.get(i - 1)).isBefore(Instant.parse((String) times.get(i))));
+                    Instant.parse((String) times.get(i - 1))
+                    .isBefore(Instant.parse((String) times.get(i))));
             }
         });
 
         suite.add("new-uuids-are-distinct-and-replay-the-same", "6.5 newUUIDTest", hub -> {
-            hub.activity("Same", context -> context.getInput(String.class)).orchestrator("Ids", context -> {
+            hub.activity("Same", context -> context.getInput(String.class))
+                .orchestrator("Ids", context -> {
                 List<String> ids = new ArrayList<>();
                 for (int i = 0; i < 3; i++) {
                     String made = context.newUUID().toString();
@@ -230,9 +260,11 @@ final class BasicCases {
             Check.same("input of the last generation", 10, state.readInputAs(Integer.class));
         });
 
-        // The SDK hands on what an episode has brought, consumed or not. So the first of these only counts, as the
+        // The SDK hands on what an episode has brought, consumed or not. So the first of these only
+        // counts, as the
         // SDK's own test does, and the others consume in one episode and continue in another.
-        suite.add("continue-as-new-carries-events-over", "6.5 continueAsNewWithExternalEvents", hub -> {
+        suite.add("continue-as-new-carries-events-over", "6.5 continueAsNewWithExternalEvents",
+        hub -> {
             hub.orchestrator("Count", context -> {
                 int n = context.getInput(int.class);
                 if (n < 10) {
@@ -248,20 +280,24 @@ final class BasicCases {
             Check.same("events", 10, hub.result(id, Integer.class));
         });
 
-        suite.add("carried-events-come-once-and-none-is-lost", "6.5 continueAsNewWithExternalEvents", hub ->
+        suite.add("carried-events-come-once-and-none-is-lost",
+            "6.5 continueAsNewWithExternalEvents", hub ->
             carried(hub, i -> i, 78));
 
-        suite.add("equal-events-differ-in-time-and-are-all-carried", "6.5 carry-over through a hash set, trap 13", hub ->
+        suite.add("equal-events-differ-in-time-and-are-all-carried",
+            "6.5 carry-over through a hash set, trap 13", hub ->
             carried(hub, i -> 7, 84));
 
-        suite.add("continue-as-new-without-preserving-drops-events", "6.5 continueAsNewWithExternalEvents", hub -> {
+        suite.add("continue-as-new-without-preserving-drops-events",
+            "6.5 continueAsNewWithExternalEvents", hub -> {
             hub.orchestrator("Drop", context -> {
                 if (context.getInput(int.class) == 1) {
                     context.waitForExternalEvent("Go").await();
                     context.continueAsNew(2, false);
                 }
                 try {
-                    context.waitForExternalEvent("Extra", Duration.ofSeconds(1), String.class).await();
+                    context.waitForExternalEvent("Extra", Duration.ofSeconds(1), String.class)
+                        .await();
                     context.complete("kept");
                 } catch (TaskCanceledException none) {
                     context.complete("dropped");
@@ -270,7 +306,8 @@ final class BasicCases {
             String id = hub.run("Drop", 1);
             hub.client.waitForInstanceStart(id, Hub.PATIENCE);
             hub.client.raiseEvent(id, "Extra", "x");
-            Thread.sleep(700); // The event is read and left over before Go comes: what is unread stays, see 3.9.
+            // The event is read and left over before Go comes: what is unread stays, see 3.9.
+            Thread.sleep(700);
             hub.client.raiseEvent(id, "Go");
             Check.same("output", "dropped", hub.result(id, String.class));
         }).waits(3);
@@ -305,7 +342,8 @@ final class BasicCases {
             Check.same("depth", 6, hub.result(hub.run("Depth", 5), Integer.class));
         });
 
-        suite.add("sub-orchestrations-fan-out-with-ids-of-their-own", "6.5 subOrchestration", hub -> {
+        suite.add("sub-orchestrations-fan-out-with-ids-of-their-own", "6.5 subOrchestration",
+            hub -> {
             hub.orchestrator("Leaf", context -> context.complete(context.getInstanceId()))
                 .orchestrator("Tree", context -> {
                     List<Task<String>> tasks = IntStream.range(0, 8).mapToObj(i ->
@@ -313,13 +351,15 @@ final class BasicCases {
                         .collect(Collectors.toList());
                     context.complete(context.allOf(tasks).await());
                 }).start().start();
-            Check.same("ids", IntStream.range(0, 8).mapToObj(i -> "leaf-" + i).collect(Collectors.toList()),
+            Check.same("ids", IntStream.range(0, 8).mapToObj(i -> "leaf-" + i)
+                .collect(Collectors.toList()),
                 hub.result(hub.run("Tree"), List.class));
             Check.same("a child is an instance", "\"leaf-3\"",
                 hub.client.getInstanceMetadata("leaf-3", true).getSerializedOutput());
         });
 
-        suite.add("sub-orchestrations-without-an-id-get-distinct-ones", "6.5 subOrchestration", hub -> {
+        suite.add("sub-orchestrations-without-an-id-get-distinct-ones", "6.5 subOrchestration",
+            hub -> {
             hub.orchestrator("Leaf", context -> context.complete(context.getInstanceId()))
                 .orchestrator("Tree", context -> context.complete(context.allOf(List.of(
                     context.callSubOrchestrator("Leaf", null, String.class),

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
- * The crash part: work of every kind is started over some seconds, while the script kills the server, and a second
+ * The crash part: work of every kind is started over some seconds, while the script kills the
+ * server, and a second
  * worker process. Everything that was acknowledged must end, once and with the right output.
  *
  *   Crash --target HOST:PORT --seconds N             this process works too; the server is killed
- *   Crash --target HOST:PORT --seconds N --alone M   for M seconds it does not: the other worker has all the work
+ *   Crash --target HOST:PORT --seconds N --alone M   for M seconds it does not: the other worker
+ * has all the work
  *                                                    when it is killed
  *   Crash --target HOST:PORT --worker                that other worker, until killed
  *
- * 1. A start or an event whose answer was lost is sent again. A start that was there already counts as acknowledged;
+ * 1. A start or an event whose answer was lost is sent again. A start that was there already counts
+ * as acknowledged;
  *    events have a name each, so that one that came twice is not taken for another.
- * 2. Activities may run twice, so they only compute. What must not happen twice shows in outputs: a generation that
+ * 2. Activities may run twice, so they only compute. What must not happen twice shows in outputs: a
+ * generation that
  *    was committed twice would appear twice in the list that continue-as-new hands on.
- * 3. A Java worker rests for 5 s after a broken stream, and works off one item at a time: there are several.
+ * 3. A Java worker rests for 5 s after a broken stream, and works off one item at a time: there are
+ * several.
  */
 import com.microsoft.durabletask.*;
 import io.grpc.Status;
@@ -74,7 +79,8 @@ public final class Crash {
         }).orchestrator("Parent", context -> {
             int n = context.getInput(int.class);
             Task<Integer> first = context.callSubOrchestrator("Chain", n, Integer.class);
-            Task<Integer> second = context.callSubOrchestrator("Chain", n + 1, context.getInstanceId() + "-second",
+            Task<Integer> second = context.callSubOrchestrator("Chain", n + 1,
+                context.getInstanceId() + "-second",
                 Integer.class);
             context.complete(first.await() + second.await());
         }).orchestrator("Timers", context -> {
@@ -91,7 +97,8 @@ public final class Crash {
         }).orchestrator("Generations", context -> {
             // The first generation's input is a number.
             Object input = context.getInput(Object.class);
-            List<Object> seen = input instanceof List ? new ArrayList<>((List<?>) input) : new ArrayList<>();
+            List<Object> seen = input instanceof List ? new ArrayList<>((List<?>) input)
+                : new ArrayList<>();
             if (seen.size() < 3) {
                 sum(context, 0, 1).await();
                 seen.add(seen.size());
@@ -101,7 +108,8 @@ public final class Crash {
             context.complete(seen);
         }).orchestrator("Retries", context -> {
             try {
-                context.callActivity("Fail", null, new TaskOptions(new RetryPolicy(4, Duration.ofMillis(100)))).await();
+                context.callActivity("Fail", null,
+                    new TaskOptions(new RetryPolicy(4, Duration.ofMillis(100)))).await();
             } catch (TaskFailedException last) {
                 context.complete(last.getErrorDetails().getErrorMessage());
             }
@@ -132,7 +140,8 @@ public final class Crash {
 
     private static void one(Hub hub, Kind kind, int n) throws Exception {
         String id = kind.orchestrator + "-" + n;
-        insist(() -> hub.client.scheduleNewOrchestrationInstance(kind.orchestrator, n, id), () -> id);
+        insist(() -> hub.client.scheduleNewOrchestrationInstance(kind.orchestrator, n, id),
+            () -> id);
         for (int i = 0; i < kind.events; i++) {
             String name = "E" + i;
             int payload = n + i;
@@ -142,8 +151,10 @@ public final class Crash {
             }, () -> null);
         }
         OrchestrationMetadata state = insist(
-            () -> hub.client.waitForInstanceCompletion(id, Hub.PATIENCE.multipliedBy(2), true), () -> null);
-        Check.same("status of " + id, OrchestrationRuntimeStatus.COMPLETED, state.getRuntimeStatus());
+            () -> hub.client.waitForInstanceCompletion(id, Hub.PATIENCE.multipliedBy(2), true),
+            () -> null);
+        Check.same("status of " + id, OrchestrationRuntimeStatus.COMPLETED,
+            state.getRuntimeStatus());
         Check.same("output of " + id, kind.output.apply(n), state.readOutputAs(Object.class));
     }
 
@@ -160,7 +171,8 @@ public final class Crash {
         Map<String, String> wrong = new ConcurrentHashMap<>();
         ExecutorService pool = Executors.newCachedThreadPool();
         int next = first;
-        for (long end = System.nanoTime() + seconds * 1_000_000_000L; System.nanoTime() < end; Thread.sleep(600)) {
+        for (long end = System.nanoTime()
+            + seconds * 1_000_000_000L; System.nanoTime() < end; Thread.sleep(600)) {
             int n = next++;
             for (Kind kind : KINDS) {
                 pool.execute(() -> {
@@ -177,7 +189,8 @@ public final class Crash {
         String suffix = alone > 0 ? AFTER_WORKERS : AFTER_KILLS;
         for (Kind kind : KINDS) {
             String why = wrong.get(kind.name);
-            System.out.println(why == null ? "ok " + kind.name + suffix : "FAILED " + kind.name + suffix + ": " + why);
+            System.out.println(why == null ? "ok " + kind.name + suffix : "FAILED " + kind.name
+                + suffix + ": " + why);
         }
         System.out.println("     " + (next - first) * KINDS.size() + " instances");
         return wrong.isEmpty() ? 0 : 1;

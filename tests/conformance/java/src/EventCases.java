@@ -10,7 +10,8 @@ final class EventCases {
     private EventCases() {}
 
     static void add(Suite suite) {
-        suite.add("events-are-received-in-the-order-they-were-raised", "6.5 externalEvents", hub -> {
+        suite.add("events-are-received-in-the-order-they-were-raised", "6.5 externalEvents",
+            hub -> {
             hub.orchestrator("Listen", context -> {
                 List<Integer> heard = new ArrayList<>();
                 for (int i = 0; i < 20; i++) {
@@ -27,7 +28,8 @@ final class EventCases {
             Check.same("heard", raised, hub.result(id, List.class));
         });
 
-        suite.add("events-raised-before-the-worker-is-there-are-kept", "6.5 externalEvents", hub -> {
+        suite.add("events-raised-before-the-worker-is-there-are-kept", "6.5 externalEvents",
+            hub -> {
             hub.orchestrator("Late", context ->
                 context.complete(context.waitForExternalEvent("Early", String.class).await()));
             String id = hub.run("Late");
@@ -52,13 +54,15 @@ final class EventCases {
 
         suite.add("an-event-without-payload-is-received", "6.5 externalEvents", hub -> {
             hub.orchestrator("Bare", context ->
-                context.complete(context.waitForExternalEvent("Bare", String.class).await() == null)).start();
+                context.complete(context.waitForExternalEvent("Bare", String.class)
+                    .await() == null)).start();
             String id = hub.run("Bare");
             hub.client.raiseEvent(id, "Bare");
             Check.same("payload is null", true, hub.result(id, Boolean.class));
         });
 
-        suite.add("an-event-wins-over-its-time-out", "6.5 externalEventsWithTimeouts(true)", hub -> {
+        suite.add("an-event-wins-over-its-time-out", "6.5 externalEventsWithTimeouts(true)",
+            hub -> {
             hub.orchestrator("Wait", EventCases::waitThreeSeconds).start();
             String id = hub.run("Wait");
             hub.client.waitForInstanceStart(id, Hub.PATIENCE);
@@ -69,9 +73,11 @@ final class EventCases {
         suite.add("a-wait-for-an-event-times-out", "6.5 externalEventsWithTimeouts(false)", hub -> {
             hub.orchestrator("Wait", EventCases::waitThreeSeconds).start();
             OrchestrationMetadata state = hub.completed(hub.run("Wait"));
-            Check.same("output", "Timeout of PT3S expired while waiting for an event named 'Approval' (ID = 0).",
+            Check.same("output",
+                "Timeout of PT3S expired while waiting for an event named 'Approval' (ID = 0).",
                 state.readOutputAs(String.class));
-            Check.that("not before 3 s", Duration.between(state.getCreatedAt(), state.getLastUpdatedAt())
+            Check.that("not before 3 s", Duration.between(state.getCreatedAt(),
+                state.getLastUpdatedAt())
                 .compareTo(Duration.ofSeconds(3)) >= 0);
         }).waits(3);
 
@@ -119,7 +125,8 @@ final class EventCases {
 
     private static void waitThreeSeconds(TaskOrchestrationContext context) {
         try {
-            context.complete(context.waitForExternalEvent("Approval", Duration.ofSeconds(3), String.class).await());
+            context.complete(context.waitForExternalEvent("Approval", Duration.ofSeconds(3),
+                String.class).await());
         } catch (TaskCanceledException late) {
             context.complete(late.getMessage());
         }

@@ -21,7 +21,8 @@ final class FailureCases {
 
     static void add(Suite suite) {
         suite.add("an-exception-of-an-orchestrator-fails-it", "6.5 orchestratorException", hub -> {
-            hub.orchestrator("Bad", context -> { throw new IllegalStateException("Kah-BOOM: ünïcode"); }).start();
+            hub.orchestrator("Bad", context -> { throw new IllegalStateException(
+                "Kah-BOOM: ünïcode"); }).start();
             FailureDetails details = failed(hub, hub.run("Bad", 1));
             Check.same("type", "java.lang.IllegalStateException", details.getErrorType());
             Check.same("message", "Kah-BOOM: ünïcode", details.getErrorMessage());
@@ -29,24 +30,33 @@ final class FailureCases {
         });
 
         for (boolean handled : new boolean[] {true, false}) {
-            suite.add("a-failed-activity-" + (handled ? "can-be-handled" : "fails-its-orchestration"),
+            suite.add("a-failed-activity-" + (handled ? "can-be-handled"
+                : "fails-its-orchestration"),
                 "6.5 activityException(" + handled + ")", hub -> {
-                    hub.activity("Throw", context -> { throw new IllegalStateException("no way"); });
-                    failing(hub, "Throw", handled, context -> context.callActivity("Throw").await());
+                    hub.activity("Throw", context -> { throw new IllegalStateException(
+                        "no way"); });
+                    failing(hub, "Throw", handled, context -> context.callActivity("Throw")
+                        .await());
                 });
-            suite.add("a-failed-sub-orchestration-" + (handled ? "can-be-handled" : "fails-its-parent"),
+            suite.add("a-failed-sub-orchestration-"
+                + (handled ? "can-be-handled" : "fails-its-parent"),
                 "6.5 subOrchestrationException(" + handled + ")", hub -> {
-                    hub.orchestrator("Throw", context -> { throw new IllegalStateException("no way"); });
-                    failing(hub, "Throw", handled, context -> context.callSubOrchestrator("Throw", "", String.class).await());
+                    hub.orchestrator("Throw",
+                        context -> { throw new IllegalStateException("no way"); });
+                    failing(hub, "Throw", handled,
+                        context -> context.callSubOrchestrator("Throw", "", String.class).await());
                 });
         }
         for (int attempts : new int[] {1, 2, 10}) {
-            suite.add("an-activity-is-tried-" + attempts + "-times-by-policy", "6.5 retryActivityFailures(" + attempts + ")",
+            suite.add("an-activity-is-tried-" + attempts + "-times-by-policy",
+                "6.5 retryActivityFailures(" + attempts + ")",
                 hub -> retried(hub, attempts, true, false));
             suite.add("an-activity-is-tried-" + attempts + "-times-by-handler",
-                "6.5 retryActivityFailuresWithCustomLogic(" + attempts + ")", hub -> retried(hub, attempts, true, true));
+                "6.5 retryActivityFailuresWithCustomLogic(" + attempts + ")",
+                hub -> retried(hub, attempts, true, true));
             suite.add("a-sub-orchestration-is-tried-" + attempts + "-times-by-policy",
-                "6.5 retrySubOrchestratorFailures(" + attempts + ")", hub -> retried(hub, attempts, false, false));
+                "6.5 retrySubOrchestratorFailures(" + attempts + ")",
+                hub -> retried(hub, attempts, false, false));
             suite.add("a-sub-orchestration-is-tried-" + attempts + "-times-by-handler",
                 "6.5 retrySubOrchestrationFailuresWithCustomLogic(" + attempts + ")",
                 hub -> retried(hub, attempts, false, true));
@@ -59,11 +69,14 @@ final class FailureCases {
                     throw new IllegalStateException("not yet");
                 }
                 return "third";
-            }).orchestrator("Try", context -> context.complete(context.callActivity("Third", null, new TaskOptions(
-                new RetryPolicy(5, Duration.ofMillis(500)).setBackoffCoefficient(2)), String.class).await())).start();
+            }).orchestrator("Try", context ->
+                context.complete(context.callActivity("Third", null, new TaskOptions(
+                new RetryPolicy(5, Duration.ofMillis(500)).setBackoffCoefficient(2)), String.class)
+                .await())).start();
             OrchestrationMetadata state = hub.completed(hub.run("Try"));
             Check.same("output", "third", state.readOutputAs(String.class));
-            Check.that("0.5 s and 1 s were waited", Duration.between(state.getCreatedAt(), state.getLastUpdatedAt())
+            Check.that("0.5 s and 1 s were waited",
+                Duration.between(state.getCreatedAt(), state.getLastUpdatedAt())
                 .toMillis() >= 1500);
         }).waits(2);
 
@@ -74,13 +87,16 @@ final class FailureCases {
                     throw new IllegalStateException("try " + tries.get());
                 }
                 context.complete("fourth");
-            }).orchestrator("Parent", context -> context.complete(context.callSubOrchestrator("Child", null,
-                "the-child", new TaskOptions(new RetryPolicy(6, Duration.ofMillis(1))), String.class).await())).start();
+            }).orchestrator("Parent", context ->
+                context.complete(context.callSubOrchestrator("Child", null,
+                "the-child", new TaskOptions(new RetryPolicy(6, Duration.ofMillis(1))),
+                String.class).await())).start();
             Check.same("output", "fourth", hub.result(hub.run("Parent"), String.class));
             Check.same("the child's output", "fourth", hub.result("the-child", String.class));
         });
 
-        suite.add("a-child-with-the-id-of-a-live-one-fails-and-does-not-hang", "3.10, trap 19", hub -> {
+        suite.add("a-child-with-the-id-of-a-live-one-fails-and-does-not-hang", "3.10, trap 19",
+            hub -> {
             hub.orchestrator("Wait", context -> context.waitForExternalEvent("Go").await())
                 .orchestrator("Parent", context -> {
                     try {
@@ -97,7 +113,8 @@ final class FailureCases {
             hub.completed("alive");
         });
 
-        suite.add("failure-details-of-an-activity-reach-the-top", "6.5 innerExceptionDetails, trap 25", hub -> {
+        suite.add("failure-details-of-an-activity-reach-the-top",
+            "6.5 innerExceptionDetails, trap 25", hub -> {
             hub.activity("Throw", context -> {
                 throw new IllegalArgumentException("first", new IllegalStateException("second"));
             }).orchestrator("Middle", context -> context.callActivity("Throw").await())
@@ -106,7 +123,8 @@ final class FailureCases {
                         context.callSubOrchestrator("Middle", "", String.class).await();
                     } catch (TaskFailedException error) {
                         FailureDetails details = error.getErrorDetails();
-                        context.complete(details.getErrorType() + "|" + details.getErrorMessage() + "|"
+                        context.complete(details.getErrorType() + "|" + details.getErrorMessage()
+                            + "|"
                             + details.getStackTrace().contains("second"));
                     }
                 }).start();
@@ -115,13 +133,18 @@ final class FailureCases {
                 + "|Task 'Throw' (#0) failed with an unhandled exception: first|false", text);
         });
 
-        suite.add("inner-failures-of-any-depth-are-kept", "6.5 innerExceptionDetails (disabled there), trap 25", hub -> {
-            // This SDK makes no inner failures: the activity is answered through its own stub, and then it must hold.
-            TaskFailureDetails inner = TaskFailureDetails.newBuilder().setErrorType("C").setErrorMessage("third")
+        suite.add("inner-failures-of-any-depth-are-kept",
+            "6.5 innerExceptionDetails (disabled there), trap 25", hub -> {
+            // This SDK makes no inner failures: the activity is answered through its own stub, and
+            // then it must hold.
+            TaskFailureDetails inner = TaskFailureDetails.newBuilder().setErrorType("C")
+            .setErrorMessage("third")
                 .setIsNonRetriable(true).build();
-            TaskFailureDetails details = TaskFailureDetails.newBuilder().setErrorType("A").setErrorMessage("first")
+            TaskFailureDetails details = TaskFailureDetails.newBuilder().setErrorType("A")
+                .setErrorMessage("first")
                 .setStackTrace(com.google.protobuf.StringValue.of("at a"))
-                .setInnerFailure(TaskFailureDetails.newBuilder().setErrorType("B").setErrorMessage("second")
+                .setInnerFailure(TaskFailureDetails.newBuilder().setErrorType("B")
+                .setErrorMessage("second")
                     .setInnerFailure(inner)).build();
             String id = hub.run("Direct");
             var stub = hub.stub();
@@ -131,19 +154,22 @@ final class FailureCases {
                 WorkItem item = items.next();
                 first = item.hasOrchestratorRequest() ? item.getOrchestratorRequest() : null;
             }
-            stub.completeOrchestratorTask(OrchestratorResponse.newBuilder().setInstanceId(first.getInstanceId())
+            stub.completeOrchestratorTask(OrchestratorResponse.newBuilder()
+                .setInstanceId(first.getInstanceId())
                 .addActions(OrchestratorAction.newBuilder().setId(0).setCompleteOrchestration(
                     CompleteOrchestrationAction.newBuilder()
                         .setOrchestrationStatus(OrchestrationStatus.ORCHESTRATION_STATUS_FAILED)
                         .setFailureDetails(details))).build());
             hub.end(id);
-            Check.same("details", details, stub.getInstance(GetInstanceRequest.newBuilder().setInstanceId(id)
+            Check.same("details", details, stub.getInstance(GetInstanceRequest.newBuilder()
+                .setInstanceId(id)
                 .setGetInputsAndOutputs(true).build()).getOrchestrationState().getFailureDetails());
         });
     }
 
     /** Orchestrator Main makes this call, which fails, and handles it or not. */
-    private static void failing(Hub hub, String task, boolean handled, TaskOrchestration call) throws Exception {
+    private static void failing(Hub hub, String task, boolean handled,
+        TaskOrchestration call) throws Exception {
         hub.orchestrator("Main", context -> {
             try {
                 call.run(context);
@@ -158,20 +184,24 @@ final class FailureCases {
         }).start();
         String id = hub.run("Main", "");
         if (handled) {
-            Check.same("output", "java.lang.IllegalStateException: no way", hub.result(id, String.class));
+            Check.same("output", "java.lang.IllegalStateException: no way",
+                hub.result(id, String.class));
             return;
         }
         FailureDetails details = failed(hub, id);
         Check.same("type", FAILED_TASK, details.getErrorType());
         Check.same("message", "Task '" + task + "' (#0) failed with an unhandled exception: no way",
             details.getErrorMessage());
-        Check.that("a stack trace", details.getStackTrace() != null && !details.getStackTrace().isEmpty());
+        Check.that("a stack trace", details.getStackTrace() != null && !details.getStackTrace()
+            .isEmpty());
     }
 
-    private static void retried(Hub hub, int attempts, boolean activity, boolean byHandler) throws Exception {
+    private static void retried(Hub hub, int attempts, boolean activity,
+        boolean byHandler) throws Exception {
         AtomicInteger tries = new AtomicInteger();
         AtomicInteger asked = new AtomicInteger();
-        hub.activity("Busted", context -> { throw new IllegalStateException("Error #" + tries.incrementAndGet()); });
+        hub.activity("Busted", context -> { throw new IllegalStateException("Error #"
+            + tries.incrementAndGet()); });
         hub.orchestrator("BustedChild", context -> {
             throw new IllegalStateException("Error #" + tries.incrementAndGet());
         });
@@ -186,7 +216,8 @@ final class FailureCases {
             if (activity) {
                 context.callActivity("Busted", null, options).await();
             } else {
-                context.callSubOrchestrator("BustedChild", null, null, options, String.class).await();
+                context.callSubOrchestrator("BustedChild", null, null, options, String.class)
+                    .await();
             }
         }).start();
         FailureDetails details = failed(hub, hub.run("Main", ""));
@@ -194,7 +225,8 @@ final class FailureCases {
         // A policy's waits are timers, and those take IDs too.
         int lastTask = byHandler ? attempts - 1 : 2 * attempts - 2;
         Check.same("message", "Task '" + (activity ? "Busted" : "BustedChild") + "' (#" + lastTask
-            + ") failed with an unhandled exception: Error #" + attempts, details.getErrorMessage());
+            + ") failed with an unhandled exception: Error #" + attempts,
+            details.getErrorMessage());
         Check.same("handler calls", byHandler ? attempts : 0, asked.get());
     }
 }

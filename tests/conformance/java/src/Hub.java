@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a case works with: a task hub of its own on the server under test, one SDK client and one SDK worker in it.
+ * What a case works with: a task hub of its own on the server under test, one SDK client and one
+ * SDK worker in it.
  *
- * 1. The hub is named by metadata on the channel that is handed to the SDK; a name of null gives the SDK no channel
+ * 1. The hub is named by metadata on the channel that is handed to the SDK; a name of null gives
+ * the SDK no channel
  *    of ours but the port, as most programs do, and so the server's default hub.
- * 2. A Java worker works off one item after another on one thread; a case that needs more adds workers.
- * 3. Closing deletes the hub, so that there are only as many as cases that run, and kills the channels: the worker's
+ * 2. A Java worker works off one item after another on one thread; a case that needs more adds
+ * workers.
+ * 3. Closing deletes the hub, so that there are only as many as cases that run, and kills the
+ * channels: the worker's
  *    thread, which nothing can stop in this SDK, starves and is a daemon.
  */
 import com.microsoft.durabletask.*;
@@ -20,7 +24,8 @@ import java.util.logging.*;
 
 final class Hub implements AutoCloseable {
     static final Duration PATIENCE = Duration.ofSeconds(60);
-    static final Metadata.Key<String> TASKHUB = Metadata.Key.of("taskhub", Metadata.ASCII_STRING_MARSHALLER);
+    static final Metadata.Key<String> TASKHUB = Metadata.Key.of("taskhub",
+        Metadata.ASCII_STRING_MARSHALLER);
 
     final String host;
     final int port;
@@ -41,7 +46,8 @@ final class Hub implements AutoCloseable {
     }
 
     // Loggers that nobody holds are forgotten, and their levels with them.
-    private static final Logger[] LOGGERS = {Logger.getLogger("com.microsoft.durabletask"), Logger.getLogger("io.grpc")};
+    private static final Logger[] LOGGERS = {Logger.getLogger("com.microsoft.durabletask"),
+    Logger.getLogger("io.grpc")};
 
     static void quiet() {
         for (Logger each : LOGGERS) {
@@ -59,7 +65,8 @@ final class Hub implements AutoCloseable {
         }
         Metadata headers = new Metadata();
         headers.put(TASKHUB, name);
-        return ClientInterceptors.intercept(channel, MetadataUtils.newAttachHeadersInterceptor(headers));
+        return ClientInterceptors.intercept(channel,
+            MetadataUtils.newAttachHeadersInterceptor(headers));
     }
 
     /** The stub that the SDK itself works with, for what its classes hide. */
@@ -79,7 +86,8 @@ final class Hub implements AutoCloseable {
 
     DurableTaskGrpcWorkerBuilder builder() {
         DurableTaskGrpcWorkerBuilder builder = new DurableTaskGrpcWorkerBuilder();
-        orchestrators.forEach((name, body) -> builder.addOrchestration(new TaskOrchestrationFactory() {
+        orchestrators.forEach((name, body) ->
+            builder.addOrchestration(new TaskOrchestrationFactory() {
             public String getName() { return name; }
             public TaskOrchestration create() { return body; }
         }));
@@ -123,7 +131,8 @@ final class Hub implements AutoCloseable {
     OrchestrationMetadata completed(String id) throws Exception {
         OrchestrationMetadata state = end(id);
         FailureDetails failure = state.getFailureDetails();
-        Check.same("status of " + id + (failure == null ? "" : " (" + failure.getErrorMessage() + ")"),
+        Check.same("status of " + id + (failure == null ? "" : " (" + failure.getErrorMessage()
+            + ")"),
             OrchestrationRuntimeStatus.COMPLETED, state.getRuntimeStatus());
         return state;
     }
@@ -132,7 +141,7 @@ final class Hub implements AutoCloseable {
         return completed(id).readOutputAs(type);
     }
 
-    /** Waits until the instance has this status; terminal ones only by polling, so that a wait is not what is used. */
+    /** Waits until the instance has this status, by looking: the waits have cases of their own. */
     OrchestrationMetadata until(String id, OrchestrationRuntimeStatus status) throws Exception {
         long limit = System.nanoTime() + PATIENCE.toNanos();
         for (;;) {
@@ -141,7 +150,8 @@ final class Hub implements AutoCloseable {
                 return state;
             }
             if (System.nanoTime() > limit) {
-                throw new AssertionError(id + " should become " + status + ", it is " + state.getRuntimeStatus());
+                throw new AssertionError(id + " should become " + status + ", it is "
+                    + state.getRuntimeStatus());
             }
             Thread.sleep(50);
         }
@@ -162,7 +172,8 @@ final class Hub implements AutoCloseable {
         channels.forEach(ManagedChannel::shutdownNow);
         if (name != null) { // Now: a worker that comes again would make the hub again.
             try {
-                stub().withDeadlineAfter(20, TimeUnit.SECONDS).deleteTaskHub(DeleteTaskHubRequest.getDefaultInstance());
+                stub().withDeadlineAfter(20, TimeUnit.SECONDS)
+                    .deleteTaskHub(DeleteTaskHubRequest.getDefaultInstance());
             } catch (StatusRuntimeException without) {
                 // A case of its own says whether hubs can be deleted.
             }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The life of an instance from outside: waits, suspension, termination, restart, reuse of IDs, custom status,
+ * The life of an instance from outside: waits, suspension, termination, restart, reuse of IDs,
+ * custom status,
  * versions, and task hubs.
  */
 import com.microsoft.durabletask.*;
@@ -13,8 +14,10 @@ import java.util.concurrent.TimeoutException;
 final class LifeCases {
     private LifeCases() {}
 
-    private static final OrchestrationRuntimeStatus SUSPENDED = OrchestrationRuntimeStatus.SUSPENDED;
-    private static final OrchestrationRuntimeStatus TERMINATED = OrchestrationRuntimeStatus.TERMINATED;
+    private static final OrchestrationRuntimeStatus SUSPENDED =
+        OrchestrationRuntimeStatus.SUSPENDED;
+    private static final OrchestrationRuntimeStatus TERMINATED =
+        OrchestrationRuntimeStatus.TERMINATED;
     private static final OrchestrationRuntimeStatus RUNNING = OrchestrationRuntimeStatus.RUNNING;
     private static final OrchestrationRuntimeStatus PENDING = OrchestrationRuntimeStatus.PENDING;
 
@@ -35,18 +38,23 @@ final class LifeCases {
     }
 
     private static void waits(Suite suite) {
-        suite.add("a-wait-for-the-start-times-out-while-the-worker-is-busy", "6.5 waitForInstanceStartThrowsException", hub -> {
+        suite.add("a-wait-for-the-start-times-out-while-the-worker-is-busy",
+            "6.5 waitForInstanceStartThrowsException", hub -> {
             hub.orchestrator("Block", context -> {
-                Hub.sleep(4000); // Not what an orchestrator may do; here it delays the first commit.
+                // Not what an orchestrator may do; here it delays the first commit.
+                Hub.sleep(4000);
                 context.complete("late");
             }).start();
             String id = hub.run("Block");
-            Check.thrown(TimeoutException.class, () -> hub.client.waitForInstanceStart(id, Duration.ofSeconds(2)));
-            Check.same("still", PENDING, hub.client.getInstanceMetadata(id, false).getRuntimeStatus());
+            Check.thrown(TimeoutException.class,
+                () -> hub.client.waitForInstanceStart(id, Duration.ofSeconds(2)));
+            Check.same("still", PENDING, hub.client.getInstanceMetadata(id, false)
+                .getRuntimeStatus());
             Check.same("output", "late", hub.result(id, String.class));
         }).waits(4);
 
-        suite.add("a-wait-for-the-end-keeps-its-deadline", "6.5 waitForInstanceCompletionThrowsException", hub -> {
+        suite.add("a-wait-for-the-end-keeps-its-deadline",
+            "6.5 waitForInstanceCompletionThrowsException", hub -> {
             waiting(hub).start();
             String id = hub.run("Wait");
             long began = System.nanoTime();
@@ -58,28 +66,33 @@ final class LifeCases {
             Check.same("output", "x", hub.result(id, String.class));
         }).waits(2);
 
-        suite.add("a-wait-for-an-unknown-instance-sees-it-come", "2.7 unknown ID blocks, trap 26", hub -> {
+        suite.add("a-wait-for-an-unknown-instance-sees-it-come", "2.7 unknown ID blocks, trap 26",
+            hub -> {
             hub.orchestrator("Quick", context -> context.complete("came")).start();
             Thread later = new Thread(() -> {
                 Hub.sleep(1000);
                 hub.client.scheduleNewOrchestrationInstance("Quick", null, "yet-to-come");
             });
             later.start();
-            OrchestrationMetadata state = hub.client.waitForInstanceCompletion("yet-to-come", Hub.PATIENCE, true);
+            OrchestrationMetadata state = hub.client.waitForInstanceCompletion("yet-to-come",
+                Hub.PATIENCE, true);
             Check.same("output", "came", state.readOutputAs(String.class));
             Check.thrown(TimeoutException.class,
-                () -> hub.client.waitForInstanceCompletion("never-comes", Duration.ofMillis(700), false));
+                () -> hub.client.waitForInstanceCompletion("never-comes", Duration.ofMillis(700),
+                false));
         }).waits(2);
 
         suite.add("an-unknown-instance-is-not-found", "2.6 GetInstance, RaiseEvent", hub -> {
-            Check.same("found", false, hub.client.getInstanceMetadata("nobody", true).isInstanceFound());
+            Check.same("found", false, hub.client.getInstanceMetadata("nobody", true)
+                .isInstanceFound());
             Check.refused(Status.Code.NOT_FOUND, () -> hub.client.raiseEvent("nobody", "E", 1));
             Check.refused(Status.Code.NOT_FOUND, () -> hub.client.terminate("nobody", "x"));
             Check.refused(Status.Code.NOT_FOUND, () -> hub.client.suspendInstance("nobody"));
             Check.refused(Status.Code.NOT_FOUND, () -> hub.client.resumeInstance("nobody"));
         });
 
-        suite.add("an-event-for-an-ended-instance-is-dropped", "2.6 RaiseEvent on terminal", hub -> {
+        suite.add("an-event-for-an-ended-instance-is-dropped", "2.6 RaiseEvent on terminal",
+            hub -> {
             hub.orchestrator("Quick", context -> context.complete("done")).start();
             String id = hub.run("Quick");
             hub.completed(id);
@@ -89,22 +102,26 @@ final class LifeCases {
 
         suite.add("payloads-are-only-given-when-asked-for", "2.8 getInputsAndOutputs", hub -> {
             hub.orchestrator("Out", context -> context.complete("secret"));
-            hub.orchestrator("Bad", context -> { throw new IllegalStateException("secret"); }).start();
+            hub.orchestrator("Bad", context -> { throw new IllegalStateException("secret"); })
+                .start();
             String id = hub.run("Out", "in");
             hub.completed(id);
-            GetInstanceResponse bare = hub.stub().getInstance(GetInstanceRequest.newBuilder().setInstanceId(id).build());
+            GetInstanceResponse bare = hub.stub()
+                .getInstance(GetInstanceRequest.newBuilder().setInstanceId(id).build());
             Check.that("no input", !bare.getOrchestrationState().hasInput());
             Check.that("no output", !bare.getOrchestrationState().hasOutput());
             String bad = hub.run("Bad");
             hub.end(bad);
-            bare = hub.stub().getInstance(GetInstanceRequest.newBuilder().setInstanceId(bad).build());
+            bare = hub.stub().getInstance(GetInstanceRequest.newBuilder().setInstanceId(bad)
+                .build());
             Check.same("exists", true, bare.getExists());
             Check.that("no failure details", !bare.getOrchestrationState().hasFailureDetails());
         });
     }
 
     private static void suspension(Suite suite) {
-        suite.add("a-suspended-instance-holds-its-events-until-resumed", "6.5 suspendResume (disabled there)", hub -> {
+        suite.add("a-suspended-instance-holds-its-events-until-resumed",
+            "6.5 suspendResume (disabled there)", hub -> {
             waiting(hub).start();
             String id = hub.run("Wait");
             hub.client.suspendInstance(id);
@@ -114,12 +131,14 @@ final class LifeCases {
             hub.client.raiseEvent(id, "Go", "payload");
             Check.thrown(TimeoutException.class,
                 () -> hub.client.waitForInstanceCompletion(id, Duration.ofSeconds(2), false));
-            Check.same("still", SUSPENDED, hub.client.getInstanceMetadata(id, false).getRuntimeStatus());
+            Check.same("still", SUSPENDED, hub.client.getInstanceMetadata(id, false)
+                .getRuntimeStatus());
             hub.client.resumeInstance(id, "enough");
             Check.same("output", "payload", hub.result(id, String.class));
         }).waits(3);
 
-        suite.add("suspended-before-the-first-episode-it-starts-suspended", "6.5 suspendResume, terminateSuspend", hub -> {
+        suite.add("suspended-before-the-first-episode-it-starts-suspended",
+            "6.5 suspendResume, terminateSuspend", hub -> {
             waiting(hub);
             String id = hub.run("Wait");
             hub.client.suspendInstance(id, "early");
@@ -131,7 +150,8 @@ final class LifeCases {
             Check.same("output", "kept", hub.result(id, String.class));
         });
 
-        suite.add("suspending-twice-and-resuming-twice-is-harmless", "6.6 suspend/resume no-ops, trap 29", hub -> {
+        suite.add("suspending-twice-and-resuming-twice-is-harmless",
+            "6.6 suspend/resume no-ops, trap 29", hub -> {
             waiting(hub).start();
             String id = hub.run("Wait");
             hub.client.waitForInstanceStart(id, Hub.PATIENCE);
@@ -150,7 +170,8 @@ final class LifeCases {
         });
 
         suite.add("timers-and-activities-of-a-suspended-instance-wait", "3.12", hub -> {
-            hub.activity("Echo", context -> context.getInput(String.class)).orchestrator("Mixed", context -> {
+            hub.activity("Echo", context -> context.getInput(String.class))
+                .orchestrator("Mixed", context -> {
                 context.createTimer(Duration.ofSeconds(1)).await();
                 context.complete(context.callActivity("Echo", "after", String.class).await());
             }).start();
@@ -159,7 +180,8 @@ final class LifeCases {
             hub.client.suspendInstance(id);
             hub.until(id, SUSPENDED);
             Thread.sleep(2000);
-            Check.same("still", SUSPENDED, hub.client.getInstanceMetadata(id, false).getRuntimeStatus());
+            Check.same("still", SUSPENDED, hub.client.getInstanceMetadata(id, false)
+                .getRuntimeStatus());
             hub.client.resumeInstance(id);
             Check.same("output", "after", hub.result(id, String.class));
         }).waits(3);
@@ -167,7 +189,8 @@ final class LifeCases {
 
     private static void termination(Suite suite) {
         suite.add("a-terminated-instance-has-the-given-output", "6.5 termination", hub -> {
-            hub.orchestrator("Sleep", context -> context.createTimer(Duration.ofMinutes(5)).await()).start();
+            hub.orchestrator("Sleep", context -> context.createTimer(Duration.ofMinutes(5)).await())
+                .start();
             String id = hub.run("Sleep");
             hub.client.terminate(id, Map.of("why", "enough"));
             OrchestrationMetadata state = hub.end(id);
@@ -177,7 +200,8 @@ final class LifeCases {
             Check.same("only once", Map.of("why", "enough"), hub.end(id).readOutputAs(Map.class));
         });
 
-        suite.add("a-suspended-instance-can-be-terminated", "6.5 terminateSuspendOrchestration", hub -> {
+        suite.add("a-suspended-instance-can-be-terminated", "6.5 terminateSuspendOrchestration",
+            hub -> {
             waiting(hub).start();
             String id = hub.run("Wait");
             hub.client.suspendInstance(id, "hold");
@@ -206,7 +230,8 @@ final class LifeCases {
             hub.activity("Slow", context -> {
                 Hub.sleep(400);
                 return "slow";
-            }).orchestrator("Busy", context -> context.complete(context.callActivity("Slow", String.class).await()))
+            }).orchestrator("Busy", context ->
+                context.complete(context.callActivity("Slow", String.class).await()))
                 .start();
             List<String> ids = new ArrayList<>();
             for (int i = 0; i < 6; i++) {
@@ -226,8 +251,10 @@ final class LifeCases {
     }
 
     private static void again(Suite suite) {
-        suite.add("a-restart-under-a-new-id-runs-with-the-old-input", "6.5 restartOrchestrationWithNewInstanceId(true)", hub -> {
-            hub.orchestrator("Echo", context -> context.complete(context.getInput(String.class))).start();
+        suite.add("a-restart-under-a-new-id-runs-with-the-old-input",
+            "6.5 restartOrchestrationWithNewInstanceId(true)", hub -> {
+            hub.orchestrator("Echo", context -> context.complete(context.getInput(String.class)))
+                .start();
             String id = hub.run("Echo", "again");
             hub.completed(id);
             String other = hub.client.restartInstance(id, true);
@@ -235,7 +262,8 @@ final class LifeCases {
             Check.same("output", "again", hub.result(other, String.class));
         });
 
-        suite.add("a-restart-under-the-same-id-replaces-the-old-end", "6.5 restartOrchestrationWithNewInstanceId(false), trap 10, 20", hub -> {
+        suite.add("a-restart-under-the-same-id-replaces-the-old-end",
+            "6.5 restartOrchestrationWithNewInstanceId(false), trap 10, 20", hub -> {
             hub.orchestrator("Sleep", context -> {
                 context.createTimer(Duration.ofSeconds(1)).await();
                 context.complete(context.getInput(String.class));
@@ -248,8 +276,10 @@ final class LifeCases {
             Check.same("input", "\"RestartTest\"", second.getSerializedInput());
         }).waits(2);
 
-        suite.add("a-restart-of-nobody-is-refused", "6.5 restartOrchestrationThrowsException", hub ->
-            Check.thrown(IllegalArgumentException.class, () -> hub.client.restartInstance("nobody", true)));
+        suite.add("a-restart-of-nobody-is-refused", "6.5 restartOrchestrationThrowsException",
+            hub ->
+            Check.thrown(IllegalArgumentException.class,
+                () -> hub.client.restartInstance("nobody", true)));
 
         suite.add("a-live-id-cannot-be-used-again", "3.2, trap 20", hub -> {
             waiting(hub).start();
@@ -274,7 +304,8 @@ final class LifeCases {
                 context.complete(context.waitForExternalEvent("Go", String.class).await());
             }).start();
             hub.client.scheduleNewOrchestrationInstance("Fate", 0, "phoenix");
-            Check.same("first", OrchestrationRuntimeStatus.FAILED, hub.end("phoenix").getRuntimeStatus());
+            Check.same("first", OrchestrationRuntimeStatus.FAILED, hub.end("phoenix")
+                .getRuntimeStatus());
             hub.client.scheduleNewOrchestrationInstance("Fate", 1, "phoenix");
             hub.client.terminate("phoenix", null);
             Check.same("second", TERMINATED, hub.end("phoenix").getRuntimeStatus());
@@ -282,12 +313,14 @@ final class LifeCases {
             hub.client.raiseEvent("phoenix", "Go", "third");
             Check.same("third", "third", hub.result("phoenix", String.class));
             Check.that("no failure is left", !hub.stub().getInstance(GetInstanceRequest.newBuilder()
-                .setInstanceId("phoenix").setGetInputsAndOutputs(true).build()).getOrchestrationState().hasFailureDetails());
+                .setInstanceId("phoenix").setGetInputsAndOutputs(true).build())
+                .getOrchestrationState().hasFailureDetails());
         });
     }
 
     private static void status(Suite suite) {
-        suite.add("a-custom-status-is-there-when-the-start-is-known", "6.5 setCustomStatus, trap 11", hub -> {
+        suite.add("a-custom-status-is-there-when-the-start-is-known",
+            "6.5 setCustomStatus, trap 11", hub -> {
             hub.orchestrator("Status", context -> {
                 context.setCustomStatus("Started!");
                 context.setCustomStatus(context.waitForExternalEvent("Set", Object.class).await());
@@ -296,7 +329,8 @@ final class LifeCases {
             OrchestrationMetadata state = hub.client.waitForInstanceStart(id, Hub.PATIENCE, true);
             Check.same("first", "Started!", state.readCustomStatusAs(String.class));
             hub.client.raiseEvent(id, "Set", Map.of("Hello", 45));
-            Check.same("last", Map.of("Hello", 45), hub.completed(id).readCustomStatusAs(Map.class));
+            Check.same("last", Map.of("Hello", 45), hub.completed(id)
+                .readCustomStatusAs(Map.class));
         });
 
         suite.add("a-custom-status-can-be-cleared", "6.5 clearCustomStatus", hub -> {
@@ -307,23 +341,27 @@ final class LifeCases {
             }).start();
             String id = hub.run("Status");
             Check.same("first", "Started!",
-                hub.client.waitForInstanceStart(id, Hub.PATIENCE, true).readCustomStatusAs(String.class));
+                hub.client.waitForInstanceStart(id, Hub.PATIENCE, true)
+                .readCustomStatusAs(String.class));
             hub.client.raiseEvent(id, "Clear");
             Check.same("fetched", false, hub.completed(id).isCustomStatusFetched());
         });
     }
 
     private static void versions(Suite suite) {
-        suite.add("a-version-is-kept-and-none-stays-none", "6.5 optionVersionOverridesDefault, trap 17", hub -> {
+        suite.add("a-version-is-kept-and-none-stays-none",
+            "6.5 optionVersionOverridesDefault, trap 17", hub -> {
             hub.orchestrator("V", context -> context.complete("x")).start();
             for (String version : new String[] {null, "", "0.9", "1.0"}) {
                 String id = hub.client.scheduleNewOrchestrationInstance("V",
                     new NewOrchestrationInstanceOptions().setVersion(version));
                 hub.completed(id);
                 OrchestrationState state = hub.stub().getInstance(
-                    GetInstanceRequest.newBuilder().setInstanceId(id).build()).getOrchestrationState();
+                    GetInstanceRequest.newBuilder().setInstanceId(id).build())
+                    .getOrchestrationState();
                 Check.same("version present", version != null, state.hasVersion());
-                Check.same("version", version == null ? "" : version, state.getVersion().getValue());
+                Check.same("version", version == null ? "" : version, state.getVersion()
+                    .getValue());
             }
         });
     }
@@ -337,12 +375,15 @@ final class LifeCases {
                 other.client.scheduleNewOrchestrationInstance("Where", null, "same-id");
                 Check.same("output", "here", hub.result("same-id", String.class));
                 Check.same("output", "there", other.result("same-id", String.class));
-                Check.same("purged there", 1, other.client.purgeInstance("same-id").getDeletedInstanceCount());
-                Check.that("still here", hub.client.getInstanceMetadata("same-id", false).isInstanceFound());
+                Check.same("purged there", 1, other.client.purgeInstance("same-id")
+                    .getDeletedInstanceCount());
+                Check.that("still here", hub.client.getInstanceMetadata("same-id", false)
+                    .isInstanceFound());
             }
         });
 
-        suite.add("a-task-hub-can-be-made-wiped-and-deleted", "2.6 CreateTaskHub, DeleteTaskHub", hub -> {
+        suite.add("a-task-hub-can-be-made-wiped-and-deleted", "2.6 CreateTaskHub, DeleteTaskHub",
+            hub -> {
             hub.client.createTaskHub(false);
             hub.client.scheduleNewOrchestrationInstance("Nobody", null, "a");
             hub.client.createTaskHub(false);

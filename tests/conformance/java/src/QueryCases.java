@@ -10,7 +10,8 @@ import java.util.stream.*;
 final class QueryCases {
     private QueryCases() {}
 
-    private static final OrchestrationRuntimeStatus COMPLETED = OrchestrationRuntimeStatus.COMPLETED;
+    private static final OrchestrationRuntimeStatus COMPLETED =
+        OrchestrationRuntimeStatus.COMPLETED;
     private static final OrchestrationRuntimeStatus RUNNING = OrchestrationRuntimeStatus.RUNNING;
 
     private static Set<String> ids(OrchestrationStatusQueryResult result) {
@@ -24,16 +25,19 @@ final class QueryCases {
 
     /** Quick ends with its input plus one, Wait waits for the event Go. */
     private static Hub twoKinds(Hub hub) {
-        return hub.orchestrator("Quick", context -> context.complete(context.getInput(int.class) + 1))
+        return hub.orchestrator("Quick", context ->
+            context.complete(context.getInput(int.class) + 1))
             .orchestrator("Wait", context -> context.waitForExternalEvent("Go").await()).start();
     }
 
     private static Set<String> named(String prefix, int from, int to) {
-        return IntStream.range(from, to).mapToObj(i -> prefix + i).collect(Collectors.toCollection(TreeSet::new));
+        return IntStream.range(from, to).mapToObj(i -> prefix + i)
+            .collect(Collectors.toCollection(TreeSet::new));
     }
 
     static void add(Suite suite) {
-        suite.add("queries-filter-by-time-status-and-prefix", "6.5 multiInstanceQuery (disabled there)", hub -> {
+        suite.add("queries-filter-by-time-status-and-prefix",
+            "6.5 multiInstanceQuery (disabled there)", hub -> {
             twoKinds(hub);
             Instant t0 = Instant.now();
             for (int i = 0; i < 5; i++) {
@@ -55,20 +59,30 @@ final class QueryCases {
             Set<String> all = new TreeSet<>(first);
             all.addAll(second);
             Check.same("no filter", all, ids(hub, new OrchestrationStatusQuery()));
-            Check.same("completed", first, ids(hub, new OrchestrationStatusQuery().setRuntimeStatusList(List.of(COMPLETED))));
-            Check.same("running", second, ids(hub, new OrchestrationStatusQuery().setRuntimeStatusList(List.of(RUNNING))));
+            Check.same("completed", first, ids(hub, new OrchestrationStatusQuery()
+                .setRuntimeStatusList(List.of(COMPLETED))));
+            Check.same("running", second, ids(hub, new OrchestrationStatusQuery()
+                .setRuntimeStatusList(List.of(RUNNING))));
             Check.same("either", all,
-                ids(hub, new OrchestrationStatusQuery().setRuntimeStatusList(List.of(RUNNING, COMPLETED))));
+                ids(hub, new OrchestrationStatusQuery()
+                .setRuntimeStatusList(List.of(RUNNING, COMPLETED))));
             Check.same("failed", Set.of(), ids(hub, new OrchestrationStatusQuery()
                 .setRuntimeStatusList(List.of(OrchestrationRuntimeStatus.FAILED))));
-            Check.same("from t0", all, ids(hub, new OrchestrationStatusQuery().setCreatedTimeFrom(t0)));
-            Check.same("from t1", second, ids(hub, new OrchestrationStatusQuery().setCreatedTimeFrom(t1)));
-            Check.same("to t1", first, ids(hub, new OrchestrationStatusQuery().setCreatedTimeTo(t1)));
+            Check.same("from t0", all, ids(hub, new OrchestrationStatusQuery()
+                .setCreatedTimeFrom(t0)));
+            Check.same("from t1", second, ids(hub, new OrchestrationStatusQuery()
+                .setCreatedTimeFrom(t1)));
+            Check.same("to t1", first, ids(hub, new OrchestrationStatusQuery()
+                .setCreatedTimeTo(t1)));
             Check.same("t1 to t2", second,
-                ids(hub, new OrchestrationStatusQuery().setCreatedTimeFrom(t1).setCreatedTimeTo(t2)));
-            Check.same("from t2", Set.of(), ids(hub, new OrchestrationStatusQuery().setCreatedTimeFrom(t2)));
-            Check.same("to t0", Set.of(), ids(hub, new OrchestrationStatusQuery().setCreatedTimeTo(t0.minusSeconds(1))));
-            Check.same("prefix", Set.of("sequence_3"), ids(hub, new OrchestrationStatusQuery().setInstanceIdPrefix("sequence_3")));
+                ids(hub, new OrchestrationStatusQuery().setCreatedTimeFrom(t1)
+                .setCreatedTimeTo(t2)));
+            Check.same("from t2", Set.of(), ids(hub, new OrchestrationStatusQuery()
+                .setCreatedTimeFrom(t2)));
+            Check.same("to t0", Set.of(), ids(hub, new OrchestrationStatusQuery()
+                .setCreatedTimeTo(t0.minusSeconds(1))));
+            Check.same("prefix", Set.of("sequence_3"),
+                ids(hub, new OrchestrationStatusQuery().setInstanceIdPrefix("sequence_3")));
             Check.same("prefix and status", second, ids(hub, new OrchestrationStatusQuery()
                 .setInstanceIdPrefix("open").setRuntimeStatusList(List.of(RUNNING))));
             for (int i = 0; i < 5; i++) {
@@ -89,12 +103,14 @@ final class QueryCases {
             Check.that("no output " + bare.getSerializedOutput(), bare.getSerializedOutput() == null
                 || bare.getSerializedOutput().isEmpty());
             OrchestrationMetadata full = hub.client.queryInstances(
-                new OrchestrationStatusQuery().setFetchInputsAndOutputs(true)).getOrchestrationState().get(0);
+                new OrchestrationStatusQuery().setFetchInputsAndOutputs(true))
+                .getOrchestrationState().get(0);
             Check.same("input", 41, full.readInputAs(Integer.class));
             Check.same("output", 42, full.readOutputAs(Integer.class));
         });
 
-        suite.add("pages-of-any-size-give-every-instance-once", "6.5 multiInstanceQuery, 6.6 GetInstances_AsPages", hub -> {
+        suite.add("pages-of-any-size-give-every-instance-once",
+            "6.5 multiInstanceQuery, 6.6 GetInstances_AsPages", hub -> {
             Set<String> all = named("page-", 10, 31);
             twoKinds(hub);
             for (String id : all) {
@@ -105,10 +121,12 @@ final class QueryCases {
                 String token = null;
                 int pages = 0;
                 do {
-                    OrchestrationStatusQuery query = new OrchestrationStatusQuery().setMaxInstanceCount(size);
+                    OrchestrationStatusQuery query = new OrchestrationStatusQuery()
+                        .setMaxInstanceCount(size);
                     OrchestrationStatusQueryResult result = hub.client.queryInstances(
                         token == null ? query : query.setContinuationToken(token));
-                    seen.addAll(result.getOrchestrationState().stream().map(OrchestrationMetadata::getInstanceId)
+                    seen.addAll(result.getOrchestrationState().stream()
+                        .map(OrchestrationMetadata::getInstanceId)
                         .collect(Collectors.toList()));
                     token = result.getContinuationToken();
                     pages++;
@@ -121,8 +139,10 @@ final class QueryCases {
             OrchestrationStatusQueryResult five = hub.client.queryInstances(
                 new OrchestrationStatusQuery().setMaxInstanceCount(5));
             Check.same("another size goes on where the first stopped", 4, hub.client.queryInstances(
-                new OrchestrationStatusQuery().setMaxInstanceCount(4).setContinuationToken(five.getContinuationToken()))
-                .getOrchestrationState().stream().filter(s -> !ids(five).contains(s.getInstanceId())).count() + 0L == 4L
+                new OrchestrationStatusQuery().setMaxInstanceCount(4)
+                .setContinuationToken(five.getContinuationToken()))
+                .getOrchestrationState().stream()
+                .filter(s -> !ids(five).contains(s.getInstanceId())).count() + 0L == 4L
                 ? 4 : -1);
         }).waits(2);
 
@@ -162,17 +182,23 @@ final class QueryCases {
                 hub.end("dead-" + i);
             }
             Instant from = Instant.EPOCH;
-            Check.same("failed ones", 0, hub.client.purgeInstances(new PurgeInstanceCriteria().setCreatedTimeFrom(from)
-                .setRuntimeStatusList(List.of(OrchestrationRuntimeStatus.FAILED))).getDeletedInstanceCount());
-            Check.same("terminated since the middle", 2, hub.client.purgeInstances(new PurgeInstanceCriteria()
-                .setCreatedTimeFrom(middle).setRuntimeStatusList(List.of(OrchestrationRuntimeStatus.TERMINATED)))
+            Check.same("failed ones", 0, hub.client.purgeInstances(new PurgeInstanceCriteria()
+                .setCreatedTimeFrom(from)
+                .setRuntimeStatusList(List.of(OrchestrationRuntimeStatus.FAILED)))
+                .getDeletedInstanceCount());
+            Check.same("terminated since the middle", 2,
+                hub.client.purgeInstances(new PurgeInstanceCriteria()
+                .setCreatedTimeFrom(middle).setRuntimeStatusList(
+                List.of(OrchestrationRuntimeStatus.TERMINATED)))
                 .getDeletedInstanceCount());
             Check.same("up to the middle", 3, hub.client.purgeInstances(new PurgeInstanceCriteria()
                 .setCreatedTimeFrom(from).setCreatedTimeTo(middle)).getDeletedInstanceCount());
             Check.same("left", Set.of("new-0", "new-1"), ids(hub, new OrchestrationStatusQuery()));
             Instant first = hub.client.getInstanceMetadata("new-0", false).getCreatedAt();
-            Check.same("the lower bound belongs to it", 2, hub.client.purgeInstances(new PurgeInstanceCriteria()
-                .setCreatedTimeFrom(first).setRuntimeStatusList(List.of(COMPLETED))).getDeletedInstanceCount());
+            Check.same("the lower bound belongs to it", 2,
+                hub.client.purgeInstances(new PurgeInstanceCriteria()
+                .setCreatedTimeFrom(first).setRuntimeStatusList(List.of(COMPLETED)))
+                .getDeletedInstanceCount());
         }).waits(2);
 
         suite.add("a-purge-keeps-its-deadline", "6.5 purgeInstanceFilterTimeout", hub -> {
@@ -180,8 +206,10 @@ final class QueryCases {
             for (int i = 0; i < 3; i++) {
                 hub.completed(hub.run("Quick", i));
             }
-            Check.thrown(java.util.concurrent.TimeoutException.class, () -> hub.client.purgeInstances(
-                new PurgeInstanceCriteria().setCreatedTimeFrom(Instant.EPOCH).setTimeout(Duration.ofNanos(1))));
+            Check.thrown(java.util.concurrent.TimeoutException.class,
+                () -> hub.client.purgeInstances(
+                new PurgeInstanceCriteria().setCreatedTimeFrom(Instant.EPOCH)
+                .setTimeout(Duration.ofNanos(1))));
         });
     }
 }

@@ -4,8 +4,10 @@
  *
  *   Suite --target HOST:PORT [--jobs N] [--only TEXT] [--times] | --list
  *
- * One line a case, `ok NAME` or `FAILED NAME: why`; exit 1 when one failed. --list prints NAME and the rows of the
- * specification's section 6 that it covers. Cases of newer SDKs are in folder next/ and join when they were compiled.
+ * One line a case, `ok NAME` or `FAILED NAME: why`; exit 1 when one failed. --list prints NAME and
+ * the rows of the
+ * specification's section 6 that it covers. Cases of newer SDKs are in folder next/ and join when
+ * they were compiled.
  *
  * 1. Cases that wait most are started first, so that the whole takes as long as the longest.
  * 2. --jobs 1 runs them one after another: for servers that know no hubs.
@@ -74,15 +76,18 @@ public final class Suite {
 
     /** Null when all went well, else why not. */
     private String attempt(Case each) {
-        String hubName = each.defaultHub ? null : each.name.substring(0, Math.min(45, each.name.length()));
+        String hubName = each.defaultHub ? null
+            : each.name.substring(0, Math.min(45, each.name.length()));
         try (Hub hub = new Hub(host, port, hubName)) {
             each.body.run(hub);
             return null;
         } catch (Throwable error) {
             StackTraceElement at = Arrays.stream(error.getStackTrace())
-                .filter(frame -> frame.getClassName().endsWith("Cases") || frame.getClassName().contains("Cases$"))
+                .filter(frame -> frame.getClassName().endsWith("Cases") || frame.getClassName()
+                .contains("Cases$"))
                 .findFirst().orElse(null);
-            return error + (at == null ? "" : " (" + at.getFileName() + ":" + at.getLineNumber() + ")");
+            return error + (at == null ? "" : " (" + at.getFileName() + ":" + at.getLineNumber()
+                + ")");
         }
     }
 
@@ -91,7 +96,8 @@ public final class Suite {
         if (list) {
             cases.forEach(each -> System.out.println(each.name + "\t" + each.rows));
             Crash.KINDS.forEach(kind -> System.out.println(kind.name + Crash.AFTER_KILLS
-                + "\tserver restart in the middle\n" + kind.name + Crash.AFTER_WORKERS + "\tworker kill in the middle"));
+                + "\tserver restart in the middle\n" + kind.name + Crash.AFTER_WORKERS
+                + "\tworker kill in the middle"));
             return 0;
         }
         cases.sort(Comparator.comparingInt((Case each) -> -each.seconds));
@@ -101,12 +107,14 @@ public final class Suite {
             pool.execute(() -> {
                 long began = System.nanoTime();
                 String why = attempt(each);
-                String took = times ? String.format(" (%.1f s)", (System.nanoTime() - began) / 1e9) : "";
+                String took = times ? String.format(" (%.1f s)", (System.nanoTime() - began) / 1e9)
+                    : "";
                 if (why == null) {
                     System.out.println("ok " + each.name + took);
                 } else {
                     failed.add(each.name);
-                    System.out.println("FAILED " + each.name + ": " + why.replace('\n', ' ') + took);
+                    System.out.println("FAILED " + each.name + ": " + why.replace('\n', ' ')
+                        + took);
                 }
             });
         }
