@@ -118,14 +118,14 @@ static void read_keeps(const pd_function *program, size_t n, pd_duration others,
     ret->entity_keep_count = count;
 }
 
-/* The names of one kind; NULL ends them. */
+/* The names of one kind, or of either; NULL ends them. */
 static const char *const *names_of(const pd_function *program, size_t n, pd_function_kind kind,
-                                   struct arena *arena)
+                                   pd_function_kind other, struct arena *arena)
 {
     const char **names = arena_alloc(arena, (n + 1) * sizeof *names);
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
-        if (program[i].kind == kind) {
+        if (program[i].kind == kind || program[i].kind == other) {
             names[count++] = program[i].name;
         }
     }
@@ -141,9 +141,9 @@ static bool start_remote(pd_worker *worker, const pd_function *program, size_t n
         .threads = threads,
         .partitions = worker->hub->store->partition_count,
         .version = worker->version[0] != '\0' ? worker->version : NULL,
-        .orchestrators = names_of(program, n, PD_ORCHESTRATOR, arena),
-        .activities = names_of(program, n, PD_ACTIVITY, arena),
-        .entities = names_of(program, n, PD_ENTITY_FUNCTION, arena),
+        .orchestrators = names_of(program, n, PD_ORCHESTRATOR, PD_ORCHESTRATOR, arena),
+        .activities = names_of(program, n, PD_ACTIVITY, PD_TRANSACTION_, arena),
+        .entities = names_of(program, n, PD_ENTITY_FUNCTION, PD_ENTITY_FUNCTION, arena),
     };
     worker->remote = worker->hub->remote->worker_start(worker->hub->store, &options, err);
     return worker->remote != NULL;

@@ -410,6 +410,7 @@ static void assert_diary(struct kit *kit, const char *wanted)
 
 static void a_transaction_writes_once_and_nothing_when_it_fails(void **state)
 {
+    served_skip("its file is the server's");
     struct kit *kit = begin(state, 2);
     kit_start(kit, "Diary", PD_VAL(PD_ARR("one", "fail", "two")), "i", NULL);
     kit_assert_ends(kit, "i", PD_RUN_COMPLETED, "[\"one\",\"Refused\",\"two\",\"none\"]");

@@ -188,6 +188,7 @@ static void an_endless_loop_stays_small_and_is_terminated_for_good(void **state)
     struct kit *kit = begin(state);
     pd_error err;
     kit_start(kit, "Endless", PD_VAL(0), "i", NULL);
+    kit_await_state(kit, "i", PD_RUN_RUNNING);
     for (int64_t round = 0; round < 100;) {
         pd_history *h = kit_history(kit, "i");
         assert_true(pd_history_count(h) <= 6);
