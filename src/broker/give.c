@@ -32,12 +32,19 @@ static struct text body_for(const struct item *item, const struct broker_stream 
     return item->bodies[BODY_PLAIN];
 }
 
-/* Until the scratch is used again. */
+/* Until the scratch is used again. One that was out already goes on from what it said last. */
 static struct text write_activity(struct broker *broker, const struct item *item,
                                   const struct broker_stream *stream)
 {
+    struct activity activity = *item->activity;
+    struct event_extra extra = { .retry_of = 0 };
+    if (item->beat != NULL && item->beat->said.at != NULL) {
+        extra = activity.extra != NULL ? *activity.extra : extra;
+        extra.progress = buffer_text(&item->beat->said);
+        activity.extra = &extra;
+    }
     buffer_reset(&broker->scratch);
-    work_write_activity(&broker->scratch, stream->options.dialect, item->activity);
+    work_write_activity(&broker->scratch, stream->options.dialect, &activity);
     return buffer_text(&broker->scratch);
 }
 
