@@ -162,7 +162,7 @@ static void a_bad_argument_among_many_starts_none(void **state)
 {
     struct kit *kit = *state;
     kit_work(kit);
-    pd_id ids[3] = { { "a" }, { "b/c" }, { "d" } };
+    pd_id ids[3] = { { "a" }, { "b\tc" }, { "d" } };
     pd_error err;
     assert_int_equal(pd_hub_start_many(kit->hub, "Echo", 3, NULL, ids, &err), PD_E_INVALID);
     for (int i = 0; i < 3; i++) {

@@ -180,7 +180,7 @@ static void nothing_of_many_is_sent_when_one_is_bad(void **state)
         { .entity = PD_ENTITY("a@b", "x"), .op = "add" },
         { .entity = PD_ENTITY(NULL, "x"), .op = "add" },
         { .entity = PD_ENTITY("a", NULL), .op = "add" },
-        { .entity = PD_ENTITY("a", "x/y"), .op = "add" },
+        { .entity = PD_ENTITY("a", "x\ty"), .op = "add" },
         { .entity = COUNTER("g"), .op = "" },
         { .entity = COUNTER("g"), .op = NULL },
         { .entity = COUNTER("g"), .op = "add", .input = pd_of_text("\xff") },
