@@ -82,6 +82,7 @@ static void arrive(struct broker *broker, struct item *item)
 {
     if (item->row != NULL) {
         item->abandons = item->row->abandons;
+        item->losses = item->row->losses;
         item->avoid = item->row->avoid;
         item->has_place = item->row->place != 0;
         item->seq = item->row->place;

@@ -120,7 +120,7 @@ struct row {
 
     /* the loop's */
     struct item *item; /* its open turn */
-    unsigned abandons;
+    unsigned abandons, losses;
     uint64_t avoid;
     uint64_t place; /* in line: of a turn that was given back, and comes again; 0: none */
     struct note note;
@@ -188,7 +188,7 @@ struct item {
     uint64_t avoid;
     struct queue *queue;
     struct broker_stream *stream;
-    unsigned abandons, failures, refusals;
+    unsigned abandons, losses, failures, refusals;
     int64_t delay_us;
     time_us due, handed_at, start_by, run_by, beat_by;
 

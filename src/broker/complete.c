@@ -129,7 +129,7 @@ static void note_row(struct broker *broker, struct item *item, const struct turn
     bool holds = stream != NULL && stream->id % STREAM_SLOTS != 0;
     bool ends = result->action_count != 0 &&
                 result->actions[result->action_count - 1].kind == ACTION_COMPLETE;
-    row->abandons = 0;
+    row->abandons = row->losses = 0;
     row->avoid = 0;
     atomic_store(&row->holder_number, item->number);
     atomic_store(&row->holder, holds ? stream->id : 0);

@@ -54,6 +54,7 @@ void errand_return(struct broker *broker, struct item *item)
     struct turn_ticket ticket = item->ticket;
     if (row != NULL) {
         row->abandons = item->abandons;
+        row->losses = item->losses;
         row->avoid = item->avoid;
         row->place = item->seq;
         atomic_store(&row->must_encode, true);

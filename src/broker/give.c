@@ -53,7 +53,7 @@ static bool is_too_large(struct broker *broker, const struct item *item,
 {
     enum { WORDS = 4096 }; /* what names, ids and tags may add to what they are in the block */
     size_t most = broker->options.item_bytes;
-    if (stream->options.takes_large) {
+    if (stream->options.takes_large || stream->options.can_stream_history) {
         return false;
     }
     if (item->kind != KIND_ACTIVITY) {
@@ -74,10 +74,15 @@ static enum fit fit(struct broker *broker, const struct item *item,
 
 /* ---- to which stream ------------------------------------------------------------------------- */
 
-static bool has_room(const struct broker_stream *stream, enum work_kind kind)
+/* D6. One whose client does not read is asked again when it has: broker_drained. */
+static bool has_room(struct broker_stream *stream, enum work_kind kind)
 {
-    return !stream->is_stuffed &&
-           (stream->max[kind] == 0 || stream->unfinished[kind] < stream->max[kind]);
+    if (stream->is_stuffed ||
+        (stream->max[kind] != 0 && stream->unfinished[kind] >= stream->max[kind])) {
+        return false;
+    }
+    stream->is_stuffed = stream->options.backlog(stream->options.argument) > BACKLOG_MAX_BYTES;
+    return !stream->is_stuffed;
 }
 
 struct choice {
@@ -170,9 +175,6 @@ static void hand(struct broker *broker, struct item *item, struct broker_stream 
                                                           : body_for(item, stream),
                               text_make(field, sizeof field) };
     stream->options.send(stream->options.argument, pieces, 2);
-    if (stream->options.backlog(stream->options.argument) > BACKLOG_MAX_BYTES) {
-        stream->is_stuffed = true;
-    }
     if (item->kind == KIND_TURN && item->bytes.size > BODY_KEPT) {
         item_drop_body(item); /* should it be handed out again, it is written again */
     }

@@ -12,7 +12,20 @@
  * come out; an item says itself when it is due. */
 #include "broker/broker_priv.h"
 
-enum { ABANDON_FIRST_US = 100000, ABANDON_MOST_US = 30000000 };
+enum {
+    REST_FIRST_US = 100000,
+    REST_MOST_US = 30000000,
+    LOSSES_FREE = 3, /* then a worker may not be able to take it at all, and breaks off each time */
+};
+
+static int64_t doubled(unsigned times)
+{
+    int64_t delay = REST_FIRST_US;
+    for (unsigned i = 0; i < times && delay < REST_MOST_US; i++) {
+        delay *= 2;
+    }
+    return delay < REST_MOST_US ? delay : REST_MOST_US;
+}
 
 void rest_begin(struct broker *broker, struct item *item, int64_t delay_us)
 {
@@ -26,16 +39,12 @@ void rest_begin(struct broker *broker, struct item *item, int64_t delay_us)
 
 void rest_abandoned(struct broker *broker, struct item *item)
 {
-    int64_t delay = ABANDON_FIRST_US;
-    for (unsigned i = 0; i < item->abandons && delay < ABANDON_MOST_US; i++) {
-        delay *= 2;
-    }
-    item->abandons++;
+    int64_t delay = doubled(item->abandons++);
     item->has_token = false;
     item->avoid = item->stream != NULL ? item->stream->id : item->avoid;
     item_drop_parts(broker, item);
     item_leave(broker, item);
-    rest_begin(broker, item, delay < ABANDON_MOST_US ? delay : ABANDON_MOST_US);
+    rest_begin(broker, item, delay);
 }
 
 /* ---- when is it due? ------------------------------------------------------------------------- */
@@ -173,7 +182,11 @@ void rest_look(struct broker *broker)
     look_at_times(broker);
     while ((item = first_lost(broker)) != NULL && item->due <= broker->now) {
         item_leave(broker, item);
-        lanes_put(broker, item);
+        if (item->losses > LOSSES_FREE) {
+            rest_begin(broker, item, doubled(item->losses - LOSSES_FREE));
+        } else {
+            lanes_put(broker, item);
+        }
     }
     while ((item = first_timed(broker)) != NULL && timeout_of(broker, item) <= broker->now) {
         if (item->state == ITEM_GHOST) {

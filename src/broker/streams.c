@@ -162,6 +162,7 @@ static void lose(struct broker *broker, struct item *item)
     item_leave(broker, item);
     item->state = ITEM_LOST;
     item->due = TIME_NEVER;
+    item->losses++;
     broker->counters.waiting[item->kind]++;
     broker->counters.lost++;
     broker->counters.returning++;

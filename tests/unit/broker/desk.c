@@ -357,6 +357,9 @@ void worker_hang_up(struct worker *worker)
 
 void worker_close(struct worker *worker)
 {
+    if (worker->desk == NULL) {
+        return; /* it never was one */
+    }
     struct worker **at = &worker->desk->workers;
     while (*at != NULL && *at != worker) {
         at = &(*at)->next;

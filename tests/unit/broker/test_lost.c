@@ -97,6 +97,27 @@ static void after_that_only_the_new_one_counts(void **state)
     worker_close(&b);
 }
 
+/* It may be what breaks the stream, as one that is larger than a client takes. */
+static void what_is_lost_again_and_again_rests(void **state)
+{
+    (void)state;
+    (void)desk_offer_turn(&desk, 1, 1);
+    time_us began = desk.now;
+    for (size_t i = 0; i < 20; i++) {
+        worker_close(&a);
+        connect(&a, (struct broker_stream_options){ 0 });
+        for (int wait = 0; a.count == 0; wait++) {
+            assert_true(wait < 4000);
+            desk_pass(&desk, 10 * TIME_MS);
+        }
+        if (i == 3) { /* no longer than the moment */
+            assert_true(desk.now - began < 4 * TIME_SECOND);
+        }
+    }
+    assert_true(desk.now - began > 200 * TIME_SECOND);
+    worker_close(&a);
+}
+
 /* ---- given back ------------------------------------------------------------------------------ */
 
 static void what_is_given_back_rests_longer_each_time(void **state)
@@ -378,6 +399,10 @@ static void a_large_item_goes_at_once_to_a_stream_that_takes_it(void **state)
     assert_got(&b, 1);
     desk_dispatch(&desk, &(struct activity_wish){ .row = 3, .input_bytes = ITEM_BYTES });
     assert_got(&b, 2);
+    worker_close(&b);
+    connect(&b, (struct broker_stream_options){ .can_stream_history = true });
+    desk_dispatch(&desk, &(struct activity_wish){ .row = 4, .input_bytes = ITEM_BYTES });
+    assert_got(&b, 1);
     worker_close(&a);
     worker_close(&b);
 }
@@ -391,6 +416,7 @@ int main(void)
         TEST(in_that_moment_the_old_token_is_good),
         TEST(it_is_good_for_as_long_as_nobody_else_has_the_work),
         TEST(after_that_only_the_new_one_counts),
+        TEST(what_is_lost_again_and_again_rests),
         TEST(what_is_given_back_rests_longer_each_time),
         TEST(it_rests_from_when_it_was_given_back),
         TEST(a_wake_that_came_a_little_early_is_asked_for_again),
