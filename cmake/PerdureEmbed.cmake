@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# A file as C: cmake -DIN=FILE -DOUT=FILE.c -DSYMBOL=NAME -DHEADER=WHICH/DECLARES.h -P PerdureEmbed.cmake
+# A file as C:
+#   cmake -DIN=FILE -DOUT=FILE.c -DSYMBOL=NAME -DHEADER=WHICH/DECLARES.h -P PerdureEmbed.cmake
 # IN empty: the symbol is the absent text.
 set(code "#include \"${HEADER}\"\n\n")
 if(IN)

@@ -8,7 +8,8 @@
  *   M3  The time in the message is that of the call; an engine gives its own when it takes it, and
  *       keeps the execution id.
  *
- *   M4  A store that takes each message for itself is a server's, whose engine takes it at once: its
+ *   M4  A store that takes each message for itself is a server's, whose engine takes it at once:
+ *   its
  *       mailbox is always empty, and nobody needs to look there.
  *
  * What lies in the mailbox and will be an instance (a start, an archive to adopt) is looked at by

@@ -2,9 +2,9 @@
  *
  * Activities that are out: what is heard of them, and when nobody wants them any more.
  *
- * One heartbeat of an activity is on its way to the engine at a time; what was said last waits until
- * that one is durable, as with those that run in the process (engine/host.c). What was said last
- * goes before the result, and is never behind it, as both take the same way. */
+ * One heartbeat of an activity is on its way to the engine at a time; what was said last waits
+ * until that one is durable, as with those that run in the process (engine/host.c). What was said
+ * last goes before the result, and is never behind it, as both take the same way. */
 #include "base/memory.h"
 #include "broker/broker_priv.h"
 

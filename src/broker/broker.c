@@ -156,8 +156,8 @@ static void take_inbox(struct broker *broker)
 
 /* ---- a run ----------------------------------------------------------------------------------- */
 
-/* A wake that comes too early does no harm, so a later time is not worth a call. But a timer's clock
- * may be coarse: the one that is near may be the one that has fired. */
+/* A wake that comes too early does no harm, so a later time is not worth a call. But a timer's
+ * clock may be coarse: the one that is near may be the one that has fired. */
 static void set_wake(struct broker *broker)
 {
     time_us next = rest_next(broker);

@@ -7,13 +7,16 @@
  *                            |       lost, rests +--+<-- timers         |
  *                            +------- answers <------ engine <----------+ completions
  *
- *   B1  An item is one piece of work: a turn, a batch of operations, an activity. From when it comes
- *       out of the inbox until a result of it is with the engine it has a slot; by its state it is in
- *       exactly one place.
- *   B2  Handing out, and whatever needs the time, happens in broker_run only. What is called between
+ *   B1  An item is one piece of work: a turn, a batch of operations, an activity. From when it
+ *   comes
+ *       out of the inbox until a result of it is with the engine it has a slot; by its state it is
+ *       in exactly one place.
+ *   B2  Handing out, and whatever needs the time, happens in broker_run only. What is called
+ *   between
  *       two runs leaves items where the next run finds them (`fresh`, queues), and sees to it that
  *       there is one.
- *   B3  Where a queue has items and is not blocked, none of its streams was able to take the first of
+ *   B3  Where a queue has items and is not blocked, none of its streams was able to take the first
+ *   of
  *       them when the last run ended.
  *   B4  A row is of its partition's thread, but for what says otherwise; it lives as long as
  *       somebody refers to it: the partition, its open item, a note that it was forgotten. */
@@ -67,7 +70,7 @@ struct index_node *index_first(const struct index *index, uint64_t key);
 struct index_node *index_next(const struct index_node *node);
 void index_done(struct index *index);
 
-/* ---- inbox.c: from other threads to the loop's ------------------------------------------------ */
+/* ---- inbox.c: from other threads to the loop's ----------------------------------------------- */
 
 enum note_kind {
     NOTE_ITEM,       /* a turn or a batch of operations */
@@ -99,7 +102,7 @@ struct cancel_note {
     int32_t id;
 };
 
-/* ---- rows.c: what a partition's thread knows of its instances ---------------------------------- */
+/* ---- rows.c: what a partition's thread knows of its instances -------------------------------- */
 
 struct row {
     uint64_t row;
@@ -151,11 +154,11 @@ void row_used(struct side *side, struct row *row);  /* and there is not too much
 void rows_over(struct side *side, struct row *row); /* the loop's thread: has ended with its turn */
 void rows_forget_over(struct side *side);
 
-/* ---- runner.c: the engine's side ---------------------------------------------------------------- */
+/* ---- runner.c: the engine's side ------------------------------------------------------------- */
 
 extern const struct runner_ops broker_runner_ops;
 
-/* ---- item.c ------------------------------------------------------------------------------------- */
+/* ---- item.c ---------------------------------------------------------------------------------- */
 
 enum item_state {
     ITEM_NEW,
@@ -238,7 +241,7 @@ void item_freshen(struct broker *broker, struct item *item); /* B2 */
 void item_drop_parts(struct broker *broker, struct item *item);
 void item_lose_activity(struct item *item);
 
-/* ---- tokens.c ----------------------------------------------------------------------------------- */
+/* ---- tokens.c -------------------------------------------------------------------------------- */
 
 struct dice {
     uint8_t bytes[4096];
@@ -249,14 +252,14 @@ void token_write(const struct item *item, char ret[WORK_TOKEN_SIZE]);
 struct item *token_find(struct broker *broker, struct text token); /* NULL: it is of none */
 uint64_t dice_next(struct broker *broker);
 
-/* ---- match.c ------------------------------------------------------------------------------------ */
+/* ---- match.c --------------------------------------------------------------------------------- */
 
 bool match_is_filtered(const struct broker_stream *stream, enum work_kind kind);
 bool match_takes(const struct broker_stream *stream, const struct item *item);
 bool match_takes_kind(const struct broker_stream *stream, enum work_kind kind);
 struct text match_name(const struct item *item); /* of an entity: the first part of its id */
 
-/* ---- lanes.c: what waits, by who can take it ---------------------------------------------------- */
+/* ---- lanes.c: what waits, by who can take it ------------------------------------------------- */
 
 struct queue {
     struct list items;
@@ -283,11 +286,11 @@ void lanes_put(struct broker *broker, struct item *item); /* is ready */
 void lanes_take(struct broker *broker, struct item *item);
 void lanes_rebuild(struct broker *broker); /* streams have come or gone */
 
-/* ---- give.c: handing out ------------------------------------------------------------------------ */
+/* ---- give.c: handing out --------------------------------------------------------------------- */
 
 void give_all(struct broker *broker);
 
-/* ---- streams.c ---------------------------------------------------------------------------------- */
+/* ---- streams.c ------------------------------------------------------------------------------- */
 
 struct stream_filter {
     struct text name;
@@ -316,7 +319,7 @@ struct broker_stream {
 
 struct broker_stream *stream_of(struct broker *broker, uint64_t id); /* NULL: it is gone */
 
-/* ---- errands.c: requests to the engine ---------------------------------------------------------- */
+/* ---- errands.c: requests to the engine ------------------------------------------------------- */
 
 enum errand_kind { ERRAND_END, ERRAND_RETURN, ERRAND_BEAT, ERRAND_LATE };
 struct errand {
@@ -340,7 +343,7 @@ void errand_free(struct broker *broker, struct errand *errand); /* was not sent,
 void errand_return(struct broker *broker, struct item *item);
 void errand_answered(struct broker *broker, struct errand *errand);
 
-/* ---- rest.c: what waits for a time -------------------------------------------------------------- */
+/* ---- rest.c: what waits for a time ----------------------------------------------------------- */
 
 void rest_begin(struct broker *broker, struct item *item, int64_t delay_us); /* it has left */
 void rest_abandoned(struct broker *broker, struct item *item);
@@ -351,7 +354,7 @@ void rest_trim(struct broker *broker);
 void rest_wake_all(struct broker *broker); /* those that no stream could take: another came */
 time_us rest_next(const struct broker *broker);
 
-/* ---- activity.c: while one is out --------------------------------------------------------------- */
+/* ---- activity.c: while one is out ------------------------------------------------------------ */
 
 struct beat {
     struct buffer said;
@@ -363,7 +366,7 @@ void activity_cancel_all(struct broker *broker, const struct cancel_note *note);
 void activity_late(struct broker *broker, struct item *item, enum time_limit limit);
 void activity_tell_unwanted(struct item *item);
 
-/* ---- broker.c ----------------------------------------------------------------------------------- */
+/* ---- broker.c -------------------------------------------------------------------------------- */
 
 struct broker {
     uint32_t magic;

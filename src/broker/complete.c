@@ -2,12 +2,14 @@
  *
  * Completions: what workers answer, read, judged by the token, and given to the engine.
  *
- * A completion is read into the memory of the request that it becomes. Its item keeps to it until the
- * engine has answered: names and ids of the result may lie in it. The stream has room again at once.
+ * A completion is read into the memory of the request that it becomes. Its item keeps to it until
+ * the engine has answered: names and ids of the result may lie in it. The stream has room again at
+ * once.
  *
  *   C1  What does not count is told that all is well (D2): an error would make workers drop their
  *       streams.
- *   C2  A worker that sends no tokens (Go) means the oldest handing out of that instance, and of that
+ *   C2  A worker that sends no tokens (Go) means the oldest handing out of that instance, and of
+ *   that
  *       task. Those that nobody wants any more are among these: their answer comes, too.
  *   C3  A completion in parts is one when the last part is there. */
 #include "base/assert.h"

@@ -2,8 +2,8 @@
  *
  * Indexes: from a number to all that have it.
  *
- * The nodes are inside of what is found, so nothing is allocated but the buckets, and a node that is
- * known is taken out without a search by its content. Those with the same number come in no
+ * The nodes are inside of what is found, so nothing is allocated but the buckets, and a node that
+ * is known is taken out without a search by its content. Those with the same number come in no
  * promised order. */
 #include "base/assert.h"
 #include "base/memory.h"

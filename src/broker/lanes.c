@@ -4,14 +4,16 @@
  *
  * A queue is of one set of streams: all that the same streams can take stands in one queue, in the
  * order in which it became ready. Which queue that is, is remembered by name and version (a lane);
- * where no stream has filters there is one queue of a kind, and nothing to look up. What is pinned to
- * a stream stands in that stream's own.
+ * where no stream has filters there is one queue of a kind, and nothing to look up. What is pinned
+ * to a stream stands in that stream's own.
  *
- *   A1  Streams that come or go change the sets: all queues are made anew, and what waited keeps its
+ *   A1  Streams that come or go change the sets: all queues are made anew, and what waited keeps
+ *   its
  *       order.
  *   A2  Names come from strangers. Lanes are only a memory of matches: when there are too many they
  *       are forgotten.
- *   A3  A turn that was given back to be written for somebody comes again in its old place: else all
+ *   A3  A turn that was given back to be written for somebody comes again in its old place: else
+ *   all
  *       that waits would be written before the first of it goes. */
 #include "base/assert.h"
 #include "base/memory.h"

@@ -7,9 +7,9 @@
  *   - turns that are out, for so long that a worker must have lost them;
  *   - activities with limits of time.
  *
- * The middle two have the same delay for all, so they stand in lists, the first to be due first. The
- * others are in a heap, whose entries name an item by slot and serial and are found stale when they
- * come out; an item says itself when it is due. */
+ * The middle two have the same delay for all, so they stand in lists, the first to be due first.
+ * The others are in a heap, whose entries name an item by slot and serial and are found stale when
+ * they come out; an item says itself when it is due. */
 #include "broker/broker_priv.h"
 
 enum {

@@ -6,7 +6,8 @@
  * All of it is only kept for speed. What was used longest ago goes first, when a partition has more
  * than its share of bytes; a turn whose past is gone is given it from the store.
  *
- *   R1  A row whose turn is open stays: the loop finds the turn by it, when it is forgotten. Its past
+ *   R1  A row whose turn is open stays: the loop finds the turn by it, when it is forgotten. Its
+ *   past
  *       may go all the same.
  *   R2  A past is that of the turns 1 .. turn_count, without a gap, or there is none. */
 #include "base/assert.h"

@@ -2,13 +2,13 @@
  *
  * The engine's side: what a runner is asked, on the engine's threads.
  *
- * A turn is written down here as a worker will get it, but for the token, and put into the inbox. As
- * what it is written depends on who is connected: for workers that need the past whole it is taken
- * from what is kept of it, or asked for; for ours that have the stack only what is new.
+ * A turn is written down here as a worker will get it, but for the token, and put into the inbox.
+ * As what it is written depends on who is connected: for workers that need the past whole it is
+ * taken from what is kept of it, or asked for; for ours that have the stack only what is new.
  *
  *   U1  Where nobody is connected who could take it, or too much waits already, a turn goes without
- *       its bytes: when a stream could take it, it is given back to the engine, and comes again. Then
- *       (must_encode) it is written whatever waits. */
+ *       its bytes: when a stream could take it, it is given back to the engine, and comes again.
+ *       Then (must_encode) it is written whatever waits. */
 #include "base/assert.h"
 #include "base/memory.h"
 #include "broker/broker_priv.h"

@@ -14,7 +14,8 @@
  *       is in shownEventsPerSecond only.
  *   H3  Latency is from before the call that starts an orchestration to its recorded end, less the
  *       raw slices in between.
- *   H4  With --hub of a server: the stored events are those of one orchestration in a file of our own
+ *   H4  With --hub of a server: the stored events are those of one orchestration in a file of our
+ *   own
  *       before, which is then closed; CPU is that of the whole machine, since the server's counts.
  */
 #include <pthread.h>

@@ -73,8 +73,8 @@ struct grpc_method {
 struct grpc_server_options {
     const struct grpc_method *methods; /* of all services; others are UNIMPLEMENTED */
     size_t method_count;
-    void *argument;         /* of the methods */
-    size_t message_max;     /* bytes of one that comes in; 0: 64 MiB. More: RESOURCE_EXHAUSTED */
+    void *argument;     /* of the methods */
+    size_t message_max; /* bytes of one that comes in; 0: 64 MiB. More: RESOURCE_EXHAUSTED */
     struct h2_limits limits;
     /* Before a call begins, when its headers are there. Not GRPC_OK: the call ends with it and the
      * text, which it wrote. NULL: all may. */
@@ -138,10 +138,10 @@ struct grpc_header {
 struct grpc_channel_options {
     const char *host;
     unsigned port;
-    struct tls *tls; /* borrowed; NULL: in the clear */
+    struct tls *tls;                    /* borrowed; NULL: in the clear */
     const struct grpc_header *metadata; /* with every call */
     size_t metadata_count;
-    size_t message_max;                  /* 0: 64 MiB */
+    size_t message_max;                     /* 0: 64 MiB */
     int64_t backoff_min_ms, backoff_max_ms; /* between attempts to connect; 0: 100 ms, 10 s */
 };
 

@@ -69,8 +69,8 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
 
 /* ---- in ---- */
 
-/* It asks, and does not take what it was answered. One that takes it slowly is honest: a worker that
- * is handed megabytes must still be able to say what it has done. */
+/* It asks, and does not take what it was answered. One that takes it slowly is honest: a worker
+ * that is handed megabytes must still be able to say what it has done. */
 static bool is_stalled(const struct h2_session *session)
 {
     return session->backlog > session->limits->backlog &&

@@ -21,22 +21,22 @@
 #include "net/tls.h"
 
 struct h2_limits {
-    unsigned connections;        /* of a listener; 0: 20,000 */
-    unsigned streams;            /* of a connection, at once; 0: 1,000 */
-    unsigned header_bytes;       /* of one request, decoded; 0: 16 KiB */
-    unsigned resets_a_second;    /* by the peer, or by its mistakes; of a connection; 0: 200 */
-    unsigned stream_window;      /* bytes; 0: 1 MiB */
-    unsigned connection_window;  /* bytes; 0: 4 MiB */
-    unsigned backlog;            /* bytes that wait to be sent on a connection whose peer takes
+    unsigned connections;       /* of a listener; 0: 20,000 */
+    unsigned streams;           /* of a connection, at once; 0: 1,000 */
+    unsigned header_bytes;      /* of one request, decoded; 0: 16 KiB */
+    unsigned resets_a_second;   /* by the peer, or by its mistakes; of a connection; 0: 200 */
+    unsigned stream_window;     /* bytes; 0: 1 MiB */
+    unsigned connection_window; /* bytes; 0: 4 MiB */
+    unsigned backlog;           /* bytes that wait to be sent on a connection whose peer takes
                                   * nothing for stall_ms, before new streams of it are refused; four
                                   * times that, before streams that send still more are reset, even
                                   * if it takes some; 0: 16 MiB */
-    int64_t stall_ms;            /* 0: 5 s */
-    int64_t idle_ms;             /* without a stream: closed; 0: 10 minutes */
-    int64_t ping_ms;             /* a silent peer is asked so often ...; 0: 30 s */
-    int64_t ping_timeout_ms;     /* ... and given up so long after; 0: 20 s */
-    int64_t handshake_ms;        /* TLS, and the first SETTINGS; 0: 10 s */
-    int64_t age_max_ms;          /* GOAWAY after so long, with jitter; 0: never */
+    int64_t stall_ms;           /* 0: 5 s */
+    int64_t idle_ms;            /* without a stream: closed; 0: 10 minutes */
+    int64_t ping_ms;            /* a silent peer is asked so often ...; 0: 30 s */
+    int64_t ping_timeout_ms;    /* ... and given up so long after; 0: 20 s */
+    int64_t handshake_ms;       /* TLS, and the first SETTINGS; 0: 10 s */
+    int64_t age_max_ms;         /* GOAWAY after so long, with jitter; 0: never */
 };
 
 struct h2_header {
@@ -70,8 +70,8 @@ struct h2_handler {
 
 struct h2_listener;
 
-/* "127.0.0.1:8080", "[::1]:0", "unix:/run/x.sock", "fd:3" (a socket that listens). tls NULL: in the clear. PD_E_INVALID,
- * PD_E_UNAVAILABLE. Borrows what it points to. */
+/* "127.0.0.1:8080", "[::1]:0", "unix:/run/x.sock", "fd:3" (a socket that listens). tls NULL: in the
+ * clear. PD_E_INVALID, PD_E_UNAVAILABLE. Borrows what it points to. */
 struct h2_listener *h2_listen(struct loop *loop, const char *address, struct tls *tls,
                               const struct h2_limits *limits, const struct h2_handler *handler,
                               void *argument, pd_error *err);

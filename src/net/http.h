@@ -16,9 +16,9 @@ struct http_request; /* until it is answered, or its client is gone */
 struct http_listener;
 
 struct http_limits {
-    size_t header_bytes; /* 0: 16 KiB */
-    size_t body_bytes;   /* 0: 1 MiB */
-    int64_t timeout_ms;  /* for a request to arrive, or an answer to be read; 0: 30 s */
+    size_t header_bytes;  /* 0: 16 KiB */
+    size_t body_bytes;    /* 0: 1 MiB */
+    int64_t timeout_ms;   /* for a request to arrive, or an answer to be read; 0: 30 s */
     unsigned connections; /* 0: 1,000 */
 };
 

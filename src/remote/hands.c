@@ -49,7 +49,7 @@ static struct text token_of(const struct job *job)
     return text_make(job->token, job->token_size);
 }
 
-/* ---- heartbeats ------------------------------------------------------------------------------- */
+/* ---- heartbeats ------------------------------------------------------------------------------ */
 
 static bool is_cancelled(struct activity_host *host)
 {
@@ -132,7 +132,7 @@ static pd_status transact(struct activity_host *host,
                      "opened the file itself");
 }
 
-/* ---- running ---------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void answer(struct hand *hand, const struct job *job, const struct activity *activity,
                    const struct activity_result *result)
@@ -197,7 +197,7 @@ static void *body(void *argument)
     return NULL;
 }
 
-/* ---- the queue -------------------------------------------------------------------------------- */
+/* ---- the queue ------------------------------------------------------------------------------- */
 
 void hands_give(struct hands *hands, struct text item, struct text token)
 {
@@ -266,7 +266,7 @@ void hands_drop(struct hands *hands, bool gives_back)
     }
 }
 
-/* ---- coming and going ------------------------------------------------------------------------- */
+/* ---- coming and going ------------------------------------------------------------------------ */
 
 static void hand_init(struct hand *hand, struct hands *hands)
 {

@@ -2,8 +2,8 @@
  *
  * What may be long comes in pieces, on a stream: histories and inboxes.
  *
- * The thread that asks sleeps, while the loop's puts what comes into its arena. A stream that breaks
- * before its end is begun again, from the start: reading changes nothing.
+ * The thread that asks sleeps, while the loop's puts what comes into its arena. A stream that
+ * breaks before its end is begun again, from the start: reading changes nothing.
  */
 #include <time.h>
 
@@ -25,7 +25,7 @@ struct gathering {
     pd_error err;
 };
 
-/* ---- the loop's thread ------------------------------------------------------------------------ */
+/* ---- the loop's thread ----------------------------------------------------------------------- */
 
 static void message(void *argument, struct grpc_stream *stream, struct text bytes)
 {
@@ -63,7 +63,7 @@ static void ended(void *argument, struct grpc_stream *stream, pd_status status, 
     pthread_mutex_unlock(&all->mutex);
 }
 
-/* ---- the caller's ----------------------------------------------------------------------------- */
+/* ---- the caller's ---------------------------------------------------------------------------- */
 
 static pd_status gather_once(struct remote_store *store, const char *path, struct text request,
                              struct gathering *all, pd_error *err)

@@ -2,9 +2,9 @@
  *
  * The outbox: what a worker answers, in letters of many results each.
  *
- * All threads write fields of one message; the loop's thread takes it, numbers the results in it, and
- * sends it. It is kept until the last of its results has been acknowledged. On another stream all
- * that are left are numbered anew, and sent again as they are: results in them that had been
+ * All threads write fields of one message; the loop's thread takes it, numbers the results in it,
+ * and sends it. It is kept until the last of its results has been acknowledged. On another stream
+ * all that are left are numbered anew, and sent again as they are: results in them that had been
  * acknowledged already are stale, and change nothing.
  */
 #include "remote/worker_priv.h"
@@ -19,7 +19,7 @@ struct letters {
     size_t count, left;  /* results; not acknowledged */
 };
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* The mutex is held. */
 static void post(struct outbox *outbox)
@@ -82,7 +82,7 @@ size_t outbox_waiting(const struct outbox *outbox)
     return atomic_load_explicit(&outbox->waiting, memory_order_relaxed);
 }
 
-/* ---- sending ---------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static void send(struct outbox *outbox, struct letters *letters)
 {
@@ -190,7 +190,7 @@ void outbox_acknowledge(struct outbox *outbox, const struct number_list *numbers
     }
 }
 
-/* ---- coming and going ------------------------------------------------------------------------- */
+/* ---- coming and going ------------------------------------------------------------------------ */
 
 void outbox_init(struct outbox *outbox, struct loop *loop)
 {

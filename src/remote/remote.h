@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Remote: a hub that another process serves, over gRPC. To the api room it is a store (store/store.h)
- * whose operations are calls, and a worker that runs the author's turns for the server's engine.
+ * Remote: a hub that another process serves, over gRPC. To the api room it is a store
+ * (store/store.h) whose operations are calls, and a worker that runs the author's turns for the
+ * server's engine.
  *
  * All of it is a module, perdure-grpc.so, which libperdure opens when it meets the first "grpc:"
  * URL: so that who does not need it does not carry HTTP/2, TLS and an event loop. The two share
@@ -32,9 +33,9 @@ struct remote_worker_options {
 
 struct remote_module {
     const char *build; /* PERDURE_VERSION and what else must agree */
-    /* "grpc://host:port[?taskhub=NAME&token=..&ca=..]", "grpcs://...", or an SDK's connection string
-     * ("Endpoint=http://host:port;TaskHub=NAME;Authentication=None"). Reaches the server once:
-     * PD_E_UNAVAILABLE. */
+    /* "grpc://host:port[?taskhub=NAME&token=..&ca=..]", "grpcs://...", or an SDK's connection
+     * string ("Endpoint=http://host:port;TaskHub=NAME;Authentication=None"). Reaches the server
+     * once: PD_E_UNAVAILABLE. */
     struct store *(*open)(const char *url, pd_error *err);
     /* Waits until the instance has ended, at most max_ms, and gives it as load_instance does; not
      * found: there is none. PD_OK and *ret_is_over false: not yet (also after store->wake, and when

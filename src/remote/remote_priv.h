@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of this room share: where a server is, the store that its calls are, waits, and the
- * worker.
+ * What the files of this room share: where a server is, the store that its calls are, waits, and
+ * the worker.
  *
  *   R1  A hub has one connection for its calls and waits; its worker has another, whose thread runs
  *       the turns. Neither waits for the other.
@@ -49,7 +49,7 @@ pd_status place_read(const char *url, struct arena *arena, struct place *ret, pd
 struct grpc_channel *place_connect(const struct place *place, struct tls *tls, const char *role,
                                    pd_error *err);
 
-/* ---- waits.c: all waits of a hub, on one stream ------------------------------------------------ */
+/* ---- waits.c: all waits of a hub, on one stream ---------------------------------------------- */
 
 struct waits {
     struct grpc_channel *channel;
@@ -77,7 +77,7 @@ pd_status waits_wait(struct waits *waits, struct text id, int64_t max_ms, struct
                      struct instance_record *ret, bool *ret_found, bool *ret_is_over,
                      pd_error *err);
 
-/* ---- store.c, load.c, query.c ------------------------------------------------------------------ */
+/* ---- store.c, load.c, query.c ---------------------------------------------------------------- */
 
 enum { REMOTE_MAGIC = 0x72656d6f };
 
@@ -122,7 +122,7 @@ pd_status remote_count(struct store *store, const struct store_query *query,
 pd_status remote_query_entities(struct store *store, const struct entity_query *query,
                                 struct arena *arena, struct entity_page *ret, pd_error *err);
 
-/* ---- worker.c ---------------------------------------------------------------------------------- */
+/* ---- worker.c -------------------------------------------------------------------------------- */
 
 struct remote_worker *remote_worker_start(struct store *store,
                                           const struct remote_worker_options *options,

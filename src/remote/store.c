@@ -28,7 +28,7 @@ struct remote_store *remote_of(struct store *store)
     return remote;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static void pause_ms(int64_t ms)
 {
@@ -89,7 +89,7 @@ pd_status remote_call(struct remote_store *store, const struct remote_call *call
     return status;
 }
 
-/* ---- looking ---------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 static struct hub_load_request load_request(struct text id, uint64_t row)
 {
@@ -174,7 +174,7 @@ static pd_status receive(struct store *store, unsigned partition, uint64_t after
     return PD_OK;
 }
 
-/* ---- telling ---------------------------------------------------------------------------------- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 /* As many of them as one call takes; one at least. */
 static size_t portion_of(const struct message *messages, size_t count)
@@ -268,7 +268,7 @@ static pd_status accept(struct store *store, const struct message *messages, siz
                : error_set(err, PD_E_STATE, false, where, "a server takes messages one by one");
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static pd_status wait(struct store *store, int64_t max_ms, pd_error *err)
 {
@@ -295,7 +295,7 @@ static void wake(struct store *store)
     waits_wake(&remote->waits);
 }
 
-/* ---- what is the engine's --------------------------------------------------------------------- */
+/* ---- what is the engine's -------------------------------------------------------------------- */
 
 static pd_status refuse(pd_error *err)
 {
@@ -335,7 +335,7 @@ static pd_status due_timers(struct store *store, unsigned partition, time_us fro
     return refuse(err);
 }
 
-/* ---- opening and closing ---------------------------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static void free_store(struct remote_store *store)
 {

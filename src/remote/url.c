@@ -6,8 +6,8 @@
  *   Endpoint=http[s]://HOST[:PORT];TaskHub=NAME;Authentication=None     port 80, 443
  *
  * A setting that is not known is refused, and so is one that is there twice, as in URLs of files:
- * one that is mistyped must not be one that is ignored. Of a connection string the keys that say how
- * a cloud is to be asked for a token are refused too: we have none to ask.
+ * one that is mistyped must not be one that is ignored. Of a connection string the keys that say
+ * how a cloud is to be asked for a token are refused too: we have none to ask.
  */
 #include <string.h>
 #include <strings.h>
@@ -72,7 +72,7 @@ static const char *decode(struct text t, struct arena *arena)
     return copy;
 }
 
-/* ---- host and port ---------------------------------------------------------------------------- */
+/* ---- host and port --------------------------------------------------------------------------- */
 
 static bool read_port(struct text t, unsigned *ret)
 {
@@ -113,7 +113,7 @@ static pd_status read_authority(struct text t, unsigned port, struct arena *aren
     return PD_OK;
 }
 
-/* ---- URLs ------------------------------------------------------------------------------------- */
+/* ---- URLs ------------------------------------------------------------------------------------ */
 
 static pd_status read_setting(struct text setting, struct arena *arena, struct place *ret,
                               pd_error *err)
@@ -159,7 +159,7 @@ static pd_status read_url(struct text rest, struct arena *arena, struct place *r
     return status;
 }
 
-/* ---- connection strings ----------------------------------------------------------------------- */
+/* ---- connection strings ---------------------------------------------------------------------- */
 
 static pd_status read_endpoint(struct text t, struct arena *arena, struct place *ret, pd_error *err)
 {
@@ -230,7 +230,7 @@ static pd_status read_pairs(struct text rest, struct arena *arena, struct place 
     return status;
 }
 
-/* ---- all of it -------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 pd_status place_read(const char *url, struct arena *arena, struct place *ret, pd_error *err)
 {

@@ -2,9 +2,9 @@
  *
  * Waiting for ends: all waits of a hub are on one stream, each with a number.
  *
- * A thread that waits writes down what it asks, and sleeps. The loop's thread sends what was written
- * down since it last looked, in one message, and wakes whoever is answered. When the stream breaks,
- * it is opened again after a while, and all that wait ask again: they do not notice.
+ * A thread that waits writes down what it asks, and sleeps. The loop's thread sends what was
+ * written down since it last looked, in one message, and wakes whoever is answered. When the stream
+ * breaks, it is opened again after a while, and all that wait ask again: they do not notice.
  *
  *   W1  What waits is in by_number, under the mutex; it is on the stack of its thread, which takes
  *       it out before it leaves. An answer is written into its arena meanwhile, which is nobody
@@ -31,7 +31,7 @@ struct wait {
     pthread_cond_t changed;
 };
 
-/* ---- clocks ----------------------------------------------------------------------------------- */
+/* ---- clocks ---------------------------------------------------------------------------------- */
 
 void remote_cond_init(pthread_cond_t *cond)
 {
@@ -57,7 +57,7 @@ struct timespec remote_until(int64_t ms)
     return (struct timespec){ until / TIME_SECOND, until % TIME_SECOND * 1000 };
 }
 
-/* ---- asking ----------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static void write_ask(struct buffer *buffer, const struct wait *wait, bool is_given_up)
 {
@@ -91,7 +91,7 @@ static void settle(struct wait *wait, enum wait_state state)
     }
 }
 
-/* ---- the loop's thread ------------------------------------------------------------------------ */
+/* ---- the loop's thread ----------------------------------------------------------------------- */
 
 static void answered(struct waits *waits, const struct hub_wait_response *response)
 {
@@ -205,7 +205,7 @@ static void send_asked(struct loop_job *job)
     send(waits);
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static pd_status answer_of(struct wait *wait, struct arena *arena, struct instance_record *ret,
                            bool *ret_found, bool *ret_is_over, pd_error *err)
@@ -251,7 +251,7 @@ pd_status waits_wait(struct waits *waits, struct text id, int64_t max_ms, struct
     return answer_of(&wait, arena, ret, ret_found, ret_is_over, err);
 }
 
-/* ---- coming and going ------------------------------------------------------------------------- */
+/* ---- coming and going ------------------------------------------------------------------------ */
 
 void waits_wake(struct waits *waits)
 {

@@ -55,7 +55,7 @@ struct remote_worker {
     pd_error refusal;
 };
 
-/* ---- turns ------------------------------------------------------------------------------------ */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 static void add_result(struct remote_worker *worker, enum result_kind kind)
 {
@@ -135,9 +135,9 @@ static void run_now(struct remote_worker *worker, struct text bytes, struct text
     }
 }
 
-/* ---- what comes ------------------------------------------------------------------------------- */
+/* ---- what comes ------------------------------------------------------------------------------ */
 
-/* Which kind it is, by its field in WorkItem; and its token. 0: it has none, and wants no answer. */
+/* Which kind it is, by its field in WorkItem; and its token. 0: none, it wants no answer. */
 static unsigned kind_of(struct text item, struct text *ret_token)
 {
     struct proto_reader reader = proto_reader_of(item);
@@ -207,7 +207,7 @@ static void message(void *argument, struct grpc_stream *stream, struct text byte
     take(worker, &down);
 }
 
-/* ---- the stream ------------------------------------------------------------------------------- */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
 static void forget_all(struct remote_worker *worker)
 {
@@ -295,7 +295,7 @@ static void stop(struct loop_job *job)
     }
 }
 
-/* ---- hello ------------------------------------------------------------------------------------ */
+/* ---- hello ----------------------------------------------------------------------------------- */
 
 static size_t count_names(const char *const *names)
 {
@@ -349,7 +349,7 @@ static void write_hello(struct buffer *buffer, const struct remote_worker_option
     arena_done(&arena);
 }
 
-/* ---- coming and going ------------------------------------------------------------------------- */
+/* ---- coming and going ------------------------------------------------------------------------ */
 
 static bool await_welcome(struct remote_worker *worker, pd_error *err)
 {

@@ -3,9 +3,10 @@
  * The worker's files: the stream of work (worker.c), what it answers (outbox.c), and the threads
  * that run activities (hands.c).
  *
- *   W1  Turns and operations of entities run on the thread of the worker's connection, one after the
- *       other, as they come: nothing has to be handed from thread to thread, and everything that one
- *       message brought is answered by one. A turn takes microseconds.
+ *   W1  Turns and operations of entities run on the thread of the worker's connection, one after
+ *   the
+ *       other, as they come: nothing has to be handed from thread to thread, and everything that
+ *       one message brought is answered by one. A turn takes microseconds.
  *   W2  A stream begins with nothing known: when one has ended, whatever the author has in memory
  *       is dropped, for what it has may never have become durable.
  *   W3  An item that brings its past is run with that, never with what is in memory.
@@ -20,7 +21,7 @@
 #include "remote/remote_priv.h"
 #include "wire/work.h"
 
-/* ---- outbox.c --------------------------------------------------------------------------------- */
+/* ---- outbox.c -------------------------------------------------------------------------------- */
 
 /* What is to be sent, gathered from all threads; and what was sent, until it is acknowledged. */
 struct outbox {
@@ -57,7 +58,7 @@ void outbox_close(struct outbox *outbox);
 void outbox_flush(struct outbox *outbox);
 void outbox_acknowledge(struct outbox *outbox, const struct number_list *numbers);
 
-/* ---- hands.c ---------------------------------------------------------------------------------- */
+/* ---- hands.c --------------------------------------------------------------------------------- */
 
 struct hand;
 

@@ -423,7 +423,8 @@ void config_print_help(void)
                  argument != NULL ? argument : "");
         printf("  %-26s  %s\n", left, settings[i].help);
     }
-    printf("\nEvery setting but config is also a line 'name = value' of the file, and PERDURE_NAME of the\n"
+    printf("\nEvery setting but config is also a line 'name = value' of the file, and PERDURE_NAME "
+           "of the\n"
            "environment. SIGTERM ends, when the work that is out has come back; SIGHUP reads\n"
            "certificates, tokens and the log level again.\n");
 }

@@ -2,8 +2,8 @@
  *
  * Open and Accept: a client comes, and says things to instances and entities.
  *
- * All messages of one Accept are asked of the engine one behind the other, without waiting; the last
- * answer makes the reply. So many calls, and many messages of one call, share a commit.
+ * All messages of one Accept are asked of the engine one behind the other, without waiting; the
+ * last answer makes the reply. So many calls, and many messages of one call, share a commit.
  */
 #include <string.h>
 
@@ -12,7 +12,7 @@
 
 static const char where[] = "accept";
 
-/* ---- Open ------------------------------------------------------------------------------------- */
+/* ---- Open ------------------------------------------------------------------------------------ */
 
 static void open_hub(struct rpc *rpc)
 {
@@ -33,7 +33,7 @@ static void open_hub(struct rpc *rpc)
     rpc_reply(rpc, &hub_open_response_type, &response);
 }
 
-/* ---- what may be said ------------------------------------------------------------------------- */
+/* ---- what may be said ------------------------------------------------------------------------ */
 
 /* P1 */
 static bool event_of(int64_t kind, enum event_kind *ret)
@@ -99,7 +99,7 @@ static pd_status read_event(const struct hub_saying *saying, enum event_kind kin
     return PD_OK;
 }
 
-/* ---- Accept ----------------------------------------------------------------------------------- */
+/* ---- Accept ---------------------------------------------------------------------------------- */
 
 struct accepting;
 

@@ -2,8 +2,8 @@
  *
  * What clients look at: records, histories, queries.
  *
- * One record is read on the loop's thread; all that may be more is a reader's. Histories and inboxes
- * go out in pieces, no faster than the client takes them.
+ * One record is read on the loop's thread; all that may be more is a reader's. Histories and
+ * inboxes go out in pieces, no faster than the client takes them.
  */
 #include "server/v1_priv.h"
 #include "store/store.h"
@@ -16,7 +16,7 @@ enum {
     BACKLOG_BYTES = 1 << 20,
 };
 
-/* ---- records ---------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static void load_instance(struct rpc *rpc)
 {
@@ -92,7 +92,7 @@ static void load_progress(struct rpc *rpc)
     rpc_read(rpc, progress_work, progress_next);
 }
 
-/* ---- queries ---------------------------------------------------------------------------------- */
+/* ---- queries --------------------------------------------------------------------------------- */
 
 static size_t limit_of(int64_t asked, bool is_large)
 {
@@ -239,7 +239,7 @@ static void query_entities(struct rpc *rpc)
     rpc_read(rpc, entities_work, entities_next);
 }
 
-/* ---- pieces ----------------------------------------------------------------------------------- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 struct pieces {
     const struct text *chunks;

@@ -36,7 +36,7 @@ static struct v1_waits *waits_of(struct v1_stream *stream)
     return CONTAINER_OF(stream, struct v1_waits, stream);
 }
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void flush(struct v1_waits *waits)
 {
@@ -107,7 +107,7 @@ static void told(struct wait *base, const struct instance_record *record, enum g
     flush_soon(all); /* the client asks again on another stream */
 }
 
-/* ---- asking ----------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 /* PD_OK: what there is now has been told, or will be. */
 static pd_status ask(struct v1_waits *waits, const struct hub_wait *asked, pd_error *err)
@@ -180,7 +180,7 @@ static void message(void *server, struct grpc_call *call, struct text bytes)
     }
 }
 
-/* ---- coming and going ------------------------------------------------------------------------- */
+/* ---- coming and going ------------------------------------------------------------------------ */
 
 static void end(struct v1_stream *stream)
 {

@@ -45,7 +45,7 @@ static struct v1_work *work_of(struct v1_stream *stream)
     return CONTAINER_OF(stream, struct v1_work, stream);
 }
 
-/* ---- going out -------------------------------------------------------------------------------- */
+/* ---- going out ------------------------------------------------------------------------------- */
 
 static void put_head(struct buffer *buffer, unsigned field, size_t size)
 {
@@ -118,8 +118,8 @@ static void drained(struct grpc_call *call)
     }
 }
 
-/* What was collected here was a backlog, too. Who asks for that of the call is told when it is gone;
- * nobody may have asked since there was one. */
+/* What was collected here was a backlog, too. Who asks for that of the call is told when it is
+ * gone; nobody may have asked since there was one. */
 static void flush_late(struct loop_job *job)
 {
     struct v1_work *work = CONTAINER_OF(job, struct v1_work, flush_job);
@@ -131,7 +131,7 @@ static void flush_late(struct loop_job *job)
     }
 }
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void free_when_over(struct v1_work *work)
 {
@@ -197,7 +197,7 @@ static struct broker_answer *ack_new(struct v1_work *work)
     return &ack->answer;
 }
 
-/* ---- coming in -------------------------------------------------------------------------------- */
+/* ---- coming in ------------------------------------------------------------------------------- */
 
 static void take_result(struct v1_work *work, const struct hub_work_result *result)
 {
@@ -235,7 +235,7 @@ static void take(struct v1_work *work, const struct hub_work_up *up)
     work->is_draining |= up->is_draining;
 }
 
-/* ---- hello ------------------------------------------------------------------------------------ */
+/* ---- hello ----------------------------------------------------------------------------------- */
 
 static void greet(struct v1_work *work, const struct hub_work_hello *hello)
 {
@@ -293,7 +293,7 @@ static void message(void *server, struct grpc_call *call, struct text bytes)
     take(work, &up);
 }
 
-/* ---- coming and going ------------------------------------------------------------------------- */
+/* ---- coming and going ------------------------------------------------------------------------ */
 
 static void end(struct v1_stream *stream)
 {

@@ -2,8 +2,8 @@
  *
  * The .proto files of the services, as protoc describes them: for server reflection.
  *
- * Made when perdured is built (cmake/PerdureTargets.cmake, perdure_descriptors); libperdure does not
- * carry it. */
+ * Made when perdured is built (cmake/PerdureTargets.cmake, perdure_descriptors); libperdure does
+ * not carry it. */
 #ifndef WIRE_DESCRIPTORS_H
 #define WIRE_DESCRIPTORS_H
 

@@ -10,7 +10,8 @@
  *   M3  Strings, wrapped or not, are UTF-8, or the message is malformed: other readers would refuse
  *       to take them from us, with all that is around them. For the same reason RAW of which it is
  *       known what it has to be is checked to the last string, and is not too deep.
- *   M4  Tags that nobody could have given (tag_is_valid) are left out. More of them than a child can
+ *   M4  Tags that nobody could have given (tag_is_valid) are left out. More of them than a child
+ *   can
  *       inherit are malformed.
  *   M5  Messages are nested as deep as the tables are: no bytes can exhaust the stack. A list is
  *       counted before it is read, so that it takes room once.

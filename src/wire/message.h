@@ -22,8 +22,8 @@
  *    ONE         const struct X *       a message; NULL: absent
  *    MANY        struct X_list          repeated messages
  *
- * S is handed through; `nested` is X, or none. Numbers are at most 8191. What reading makes of bytes
- * that nobody would write is in message.c. */
+ * S is handed through; `nested` is X, or none. Numbers are at most 8191. What reading makes of
+ * bytes that nobody would write is in message.c. */
 #ifndef WIRE_MESSAGE_H
 #define WIRE_MESSAGE_H
 
@@ -68,7 +68,7 @@ size_t message_size(const struct message_type *type, const void *message);
 /* An empty message: times are absent, strings empty. */
 void message_init(const struct message_type *type, void *message);
 
-/* ---- what makes structs and tables of a MESSAGE_MAP(X), X(name, TABLE) ------------------------- */
+/* ---- what makes structs and tables of a MESSAGE_MAP(X), X(name, TABLE) ----------------------- */
 
 enum message_field_kind {
     FIELD_TEXT,

@@ -2,8 +2,8 @@
  *
  * Messages written along their tables.
  *
- * What proto3 leaves out is left out: zeros, empty strings. A message is measured first, and what is
- * nested is measured again for each level above it: there are four at most. Durations are not
+ * What proto3 leaves out is left out: zeros, empty strings. A message is measured first, and what
+ * is nested is measured again for each level above it: there are four at most. Durations are not
  * negative.
  */
 #include "base/assert.h"

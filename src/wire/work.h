@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Work: what a turn, a batch of operations or an activity is on the wire, and its result; both ways,
- * for our server and for our workers. History is spliced from stored bytes.
+ * Work: what a turn, a batch of operations or an activity is on the wire, and its result; both
+ * ways, for our server and for our workers. History is spliced from stored bytes.
  *
  *   K1  For workers of other makers (WORK_PLAIN) history holds only what all of them digest
  *       (specification 3.20): ends, suspending and resuming, rewinding and what is ours are left
@@ -22,7 +22,7 @@ enum work_dialect {
     WORK_OURS,  /* with our fields: rows, limits, retries ... */
 };
 
-/* ---- the server's side ------------------------------------------------------------------------ */
+/* ---- the server's side ----------------------------------------------------------------------- */
 
 enum work_past {
     PAST_INLINE,   /* past events are in the item */
@@ -68,7 +68,7 @@ pd_status work_read_activity_result(const struct hub_activity_response *response
                                     struct arena *arena, struct activity_result *ret,
                                     pd_error *err);
 
-/* ---- the worker's side ------------------------------------------------------------------------ */
+/* ---- the worker's side ----------------------------------------------------------------------- */
 
 /* A WorkItem of ours, read: exactly one of the three is set. Lives in the arena and the bytes. */
 struct work_item {

@@ -7,7 +7,8 @@
  *
  *   K3  For others the ExecutionStarted has eventId 0, as the protocol's service has it; ours, and
  *       what is stored, say -1: no step. And an operation has -1, not the step of its caller.
- *   K4  Request ids of operations that are no GUIDs (of clients that may give any) are replaced, for
+ *   K4  Request ids of operations that are no GUIDs (of clients that may give any) are replaced,
+ *   for
  *       others: some parse them. Results are matched by place, not by request id.
  */
 #include "core/core.h"
@@ -25,7 +26,7 @@ enum { /* fields of work items */
        ENTITY_OPERATIONS = 4,
 };
 
-/* ---- which events ----------------------------------------------------------------------------- */
+/* ---- which events ---------------------------------------------------------------------------- */
 
 #define BIT(kind) (UINT64_C(1) << EVENT_##kind)
 
@@ -123,7 +124,7 @@ struct text work_find_trace(const struct text *chunks, size_t count)
     return trace;
 }
 
-/* ---- turns ------------------------------------------------------------------------------------ */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 /* Not those that are only ours, or kept from others (K1). */
 static void put_new_event(struct buffer *buffer, enum work_dialect dialect,
@@ -199,7 +200,7 @@ void work_write_turn(struct buffer *buffer, enum work_dialect dialect, const str
     nest_end(buffer, begin, guess);
 }
 
-/* ---- entities --------------------------------------------------------------------------------- */
+/* ---- entities -------------------------------------------------------------------------------- */
 
 static bool is_hex(char c)
 {
@@ -258,7 +259,7 @@ void work_write_entity_turn(struct buffer *buffer, enum work_dialect dialect,
     nest_end(buffer, begin, guess);
 }
 
-/* ---- activities ------------------------------------------------------------------------------- */
+/* ---- activities ------------------------------------------------------------------------------ */
 
 static void put_our_activity(struct buffer *buffer, const struct activity *activity)
 {

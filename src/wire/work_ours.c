@@ -10,7 +10,7 @@
 #include "wire/wire_priv.h"
 #include "wire/work.h"
 
-/* ---- items ------------------------------------------------------------------------------------ */
+/* ---- items ----------------------------------------------------------------------------------- */
 
 static pd_status malformed(pd_error *err, const char *what)
 {
@@ -128,7 +128,7 @@ pd_status work_read_item(struct text bytes, struct arena *arena, struct work_ite
     return malformed(err, "the kind");
 }
 
-/* ---- results ---------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 enum { SMALL = 100 }; /* what most actions are shorter than */
 

@@ -42,7 +42,7 @@ static pd_status malformed(pd_error *err, const char *what)
                      what);
 }
 
-/* ---- parts of actions ------------------------------------------------------------------------- */
+/* ---- parts of actions ------------------------------------------------------------------------ */
 
 /* An unset time, and any in the past: at once. */
 static time_us not_before(time_us time)
@@ -100,7 +100,7 @@ static struct text request_id_of(const struct reading *r, struct text given, int
     return text_of(minted);
 }
 
-/* ---- actions of orchestrations ---------------------------------------------------------------- */
+/* ---- actions of orchestrations --------------------------------------------------------------- */
 
 static void schedule_task(struct reading *r, struct action *to,
                           const struct hub_schedule_task_action *task)
@@ -365,7 +365,7 @@ pd_status work_read_turn_result(const struct hub_orchestrator_response *const *p
     return PD_OK;
 }
 
-/* ---- entities --------------------------------------------------------------------------------- */
+/* ---- entities -------------------------------------------------------------------------------- */
 
 static bool read_operation(struct reading *r, const struct hub_operation_result *from,
                            struct operation_result *to)
@@ -448,7 +448,7 @@ pd_status work_read_entity_result(const struct hub_entity_batch_result *result, 
     return PD_OK;
 }
 
-/* ---- activities ------------------------------------------------------------------------------- */
+/* ---- activities ------------------------------------------------------------------------------ */
 
 pd_status work_read_activity_result(const struct hub_activity_response *response,
                                     struct arena *arena, struct activity_result *ret, pd_error *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A server for one test: perdured as another process, with the store that the test would have opened
- * itself. The same tests then show that the same API works across a network.
+ * A server for one test: perdured as another process, with the store that the test would have
+ * opened itself. The same tests then show that the same API works across a network.
  *
  * PERDURE_TEST_SERVER names the program; without it nothing is served. The server ends with the
  * process that started it. */

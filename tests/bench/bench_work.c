@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What work costs on its way to a worker and back, without broker, connection or core: the turns and
- * activities of HelloCities. The best of many rounds counts.
+ * What work costs on its way to a worker and back, without broker, connection or core: the turns
+ * and activities of HelloCities. The best of many rounds counts.
  *
  *   bench_work [ROUNDS]
  */

@@ -12,9 +12,11 @@ cd "$(dirname "$0")/../.."
 clang=$(command -v clang || true)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-echo 'int LLVMFuzzerTestOneInput(const char *b, unsigned long n) { return (int)(n + (b == 0)) * 0; }' \
-    >"$work/probe.c"
-if [ -z "$clang" ] || ! "$clang" -fsanitize=fuzzer "$work/probe.c" -o "$work/probe" 2>/dev/null; then
+cat >"$work/probe.c" <<'END'
+int LLVMFuzzerTestOneInput(const char *b, unsigned long n) { return (int)(n + (b == 0)) * 0; }
+END
+if [ -z "$clang" ] ||
+    ! "$clang" -fsanitize=fuzzer "$work/probe.c" -o "$work/probe" 2>/dev/null; then
     echo "clang with libFuzzer is not here: apt-get install clang libclang-rt-14-dev"
     exit 77
 fi

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A broker between a real engine and workers, in one process, without a network: the test's thread is
- * the loop, and plays the workers. One is ours (the author room behind streams that carry our
+ * A broker between a real engine and workers, in one process, without a network: the test's thread
+ * is the loop, and plays the workers. One is ours (the author room behind streams that carry our
  * dialect), the other is as SDKs are: it gets the whole past each time and keeps nothing. */
 #include <setjmp.h>
 #include <stdarg.h>

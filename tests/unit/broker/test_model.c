@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A random life of a hub, from a seed, against a model that knows what may be: streams come and go
- * with limits and filters, work is completed, completed twice, given back, lost, cancelled, forgotten.
+ * with limits and filters, work is completed, completed twice, given back, lost, cancelled,
+ * forgotten.
  *
  *   - what the engine hears of is open, and it hears of it once;
  *   - no instance and no entity is out twice at a time;

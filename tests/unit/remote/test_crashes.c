@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A server and its workers die, each in the middle of work, by SIGKILL: what was acknowledged is done
- * all the same, once.
+ * A server and its workers die, each in the middle of work, by SIGKILL: what was acknowledged is
+ * done all the same, once.
  *
  * The server is perdured as a process of its own; workers and clients speak to it by the public API
  * and the module, as any program does. Both are found beside this test's folder.
@@ -36,7 +36,7 @@ struct bed {
     struct served server;
 };
 
-/* ---- the program ------------------------------------------------------------------------------ */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 static pd_result step(pd_activity *a, pd_value n)
 {
@@ -67,7 +67,7 @@ static void sleep_ms(int64_t ms)
     nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
 }
 
-/* ---- the bed ---------------------------------------------------------------------------------- */
+/* ---- the bed --------------------------------------------------------------------------------- */
 
 static int set_up(void **state)
 {
@@ -168,7 +168,7 @@ static void await_steps(const atomic_int *count, int most)
     assert_true(atomic_load(count) >= most);
 }
 
-/* ---- tests ------------------------------------------------------------------------------------ */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void a_server_that_was_killed_loses_nothing_and_has_its_worker_back(void **state)
 {
@@ -321,7 +321,7 @@ static void find_programs(char *path, const char *more, const char *name)
     path[size] = '\0';
     char *folder = dirname(path);
     memmove(path, folder, strlen(folder) + 1);
-    strcat(path, more);
+    memcpy(path + strlen(path), more, strlen(more) + 1);
     setenv(name, path, 0);
 }
 

@@ -59,7 +59,7 @@ static void must_be_hex(const struct message_type *type, const void *message, co
     assert_memory_equal(buffer_text(&buffer).at, wanted.at, wanted.size);
 }
 
-/* ---- both ways -------------------------------------------------------------------------------- */
+/* ---- both ways ------------------------------------------------------------------------------- */
 
 static void what_is_written_of_any_message_is_read_back(void **state)
 {
@@ -119,7 +119,7 @@ static void a_negative_int32_takes_ten_bytes(void **state)
     assert_int_equal(action.id, -1);
 }
 
-/* ---- what others write ------------------------------------------------------------------------- */
+/* ---- what others write ----------------------------------------------------------------------- */
 
 static void numbers_come_packed_or_not_or_mixed(void **state)
 {
@@ -237,7 +237,7 @@ static void more_tags_than_can_be_are_malformed(void **state)
     assert_int_equal(read_many_tags(257, &request), PD_E_INVALID);
 }
 
-/* ---- damage ------------------------------------------------------------------------------------ */
+/* ---- damage ---------------------------------------------------------------------------------- */
 
 static void strings_that_are_not_utf8_are_refused(void **state)
 {

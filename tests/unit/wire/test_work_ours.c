@@ -43,7 +43,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- random parts ----------------------------------------------------------------------------- */
+/* ---- random parts ---------------------------------------------------------------------------- */
 
 static bool chance(void)
 {
@@ -106,7 +106,7 @@ static struct text read_back(void)
     return text_copy(&arena, buffer_text(&buffer));
 }
 
-/* ---- comparing -------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 static bool same_string(struct text a, struct text b)
 {
@@ -150,7 +150,7 @@ static bool same_action(const struct action *a, const struct action *b)
            (!keeps || same_events(a->kept, a->kept_count, b->kept, b->kept_count));
 }
 
-/* ---- work items ------------------------------------------------------------------------------- */
+/* ---- work items ------------------------------------------------------------------------------ */
 
 static struct turn random_turn(void)
 {
@@ -266,7 +266,7 @@ static void an_activity_reaches_a_worker_whole(void **state)
     }
 }
 
-/* ---- results ---------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 static const struct event_extra *random_extra(enum action_kind kind)
 {
@@ -318,7 +318,7 @@ static struct action random_action(enum action_kind kind)
     switch (kind) {
     case ACTION_START_CHILD:
         action.instance_id = text_of(arena_printf(&arena, "child-%d", action.id));
-        /* fall through */
+        __attribute__((fallthrough));
     case ACTION_SCHEDULE_TASK:
         action.name = text();
         action.version = maybe();
@@ -336,15 +336,13 @@ static struct action random_action(enum action_kind kind)
         break;
     case ACTION_SIGNAL_ENTITY:
         action.fire_at = chance() ? number() >> 4 : 0;
-        /* fall through */
+        __attribute__((fallthrough));
     case ACTION_CALL_ENTITY:
         action.name = text();
         action.payload = maybe();
-        /* fall through */
+        __attribute__((fallthrough));
     case ACTION_UNLOCK:
-    case ACTION_CANCEL_SIGNAL:
-        action.instance_id = TEXT("@e@k");
-        /* fall through */
+    case ACTION_CANCEL_SIGNAL: action.instance_id = TEXT("@e@k"); __attribute__((fallthrough));
     case ACTION_LOCK:
         action.request_id = TEXT("5f8f5d29-0a3f-4a5c-9b1a-000000000001");
         action.extra = kind == ACTION_LOCK ? random_locks() : NULL;
