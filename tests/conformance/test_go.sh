@@ -48,7 +48,10 @@ if ! peer_is_current; then
     fi
     peer_is_installed
 fi
-[ "${1:-}" != --list ] || exec "$program" -list
+if [ "${1:-}" = --list ]; then # no exec: lib.sh tidies up
+    "$program" -list
+    exit
+fi
 
 server_start
 cases go "$program" -target "$server" -times

@@ -46,8 +46,11 @@ fi
 # Short programs: no time for the better compiler, no room for two heaps.
 program="java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx400m -cp $peer/classes:$jars/*"
 set -f # The asterisk is for Java, and nothing below is for the shell to expand.
-# shellcheck disable=SC2086 # words
-[ "${1:-}" != --list ] || exec $program Suite --list
+if [ "${1:-}" = --list ]; then # no exec: lib.sh tidies up
+    # shellcheck disable=SC2086 # words
+    $program Suite --list
+    exit
+fi
 
 server_start
 # shellcheck disable=SC2086
