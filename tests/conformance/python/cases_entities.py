@@ -354,7 +354,7 @@ def entities_are_called_at_once(t):
     completed(t.run("calls_many", keys_of(t, 10)), list(range(10)))
 
 
-@case("6 intro: within 2 s")
+@case("6 intro: within 2 s", slow=-1)
 def a_signal_is_processed_within_two_seconds(t):
     key = EntityInstanceId("counter", t.id())
     began = time.monotonic()
