@@ -393,6 +393,7 @@ void config_defaults(struct config *config)
 pd_status config_read(struct config *config, int argc, char *const *argv, pd_error *err)
 {
     config_defaults(config);
+    const char *unsaid = config->store;
     pd_status status = read_options(config, argc, argv, true, err);
     if (status == PD_OK && config->file != NULL) {
         status = config_read_file(config, config->file, err);
@@ -403,6 +404,7 @@ pd_status config_read(struct config *config, int argc, char *const *argv, pd_err
     if (status == PD_OK) {
         status = read_options(config, argc, argv, false, err);
     }
+    config->is_store_default = config->store == unsaid;
     return status == PD_OK && !config->help && !config->version ? config_check(config, err)
                                                                 : status;
 }

@@ -9,6 +9,7 @@
 #include "server/server.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -407,10 +408,26 @@ static pd_status open_security(struct server *server, pd_error *err)
     return PD_OK;
 }
 
+/* The folders of the file that nobody chose, for its owner alone. What cannot be made is seen when
+ * the store is opened. */
+static void make_folders(const struct config *config)
+{
+    char *path = strdup(strchr(config->store, ':') + 1);
+    for (char *at = path + 1; (at = strchr(at, '/')) != NULL; at++) {
+        *at = '\0';
+        (void)mkdir(path, 0700);
+        *at = '/';
+    }
+    free(path);
+}
+
 static pd_status open_hubs(struct server *server, pd_error *err)
 {
     const struct config *config = server->config;
     pd_status status = PD_OK;
+    if (config->is_store_default) {
+        make_folders(config);
+    }
     for (size_t i = 0; status == PD_OK && i <= config->hubs.count; i++) {
         const char *name = i == 0 ? config->hub : config->hubs.items[i - 1];
         enum grpc_status unwanted;

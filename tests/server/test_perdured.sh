@@ -94,6 +94,18 @@ check "--check of what is not" refuses 1 "No such file" --check --store=memory: 
 check "--check makes no file" \
     sh -c "'$perdured' --check --store=sqlite:$work/none.db && [ ! -e none.db ]"
 
+at_home() {
+    HOME=$work/home XDG_STATE_HOME='' STATE_DIRECTORY='' "$perdured" --listen=127.0.0.1:0 --http= \
+        >ready.txt 2>log.txt &
+    pid=$!
+    for _ in $(seq 200); do
+        grep -q '^ready' ready.txt && break
+        sleep 0.02
+    done
+    stop && [ -s home/.local/state/perdure/perdure.db ] && is "$(stat -c %a home/.local/state)" 700
+}
+check "without options it keeps all at home" at_home
+
 # ---- begin and end ------------------------------------------------------------------------------
 health() {
     start && is "$(code_of "http://$http/readyz")" 200 &&
