@@ -18,7 +18,7 @@ static bool may_ask(const struct action *action)
     case ACTION_SIGNAL_ENTITY:
     case ACTION_CANCEL_SIGNAL: return entity_id_check(action->instance_id, &err) == PD_OK;
     case ACTION_START:
-        return !text_is_present(action->instance_id) ||
+        return action->instance_id.size == 0 ||
                instance_id_check(action->instance_id, &err) == PD_OK;
     case ACTION_SCHEDULE_TASK:
     case ACTION_CREATE_TIMER:
@@ -82,7 +82,7 @@ static void start(struct core *core, const struct action *action, struct event *
     event->request_id = TEXT_ABSENT;
     event->extra = action->extra;
     event->instance_id = action->instance_id;
-    if (!text_is_present(event->instance_id)) {
+    if (event->instance_id.size == 0) {
         random_hex32(&core->random, minted);
         event->instance_id = text_of(minted);
     }

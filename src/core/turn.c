@@ -373,12 +373,24 @@ static bool are_different(const struct turn_result *result)
     return all;
 }
 
-static bool is_sound(const struct action *action)
+static bool are_raised(const struct event *kept, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (kept[i].kind != EVENT_EVENT_RAISED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_sound(const struct action *action, bool is_last)
 {
     switch (action->kind) {
     case ACTION_START: return false;
     case ACTION_LOCK: return section_may_lock(action->extra);
-    case ACTION_COMPLETE: return run_state_is_final(action->outcome);
+    case ACTION_COMPLETE:
+        return is_last && action->outcome <= RUN_TERMINATED && run_state_is_final(action->outcome);
+    case ACTION_CONTINUE_AS_NEW: return is_last && are_raised(action->kept, action->kept_count);
     case ACTION_SCHEDULE_TASK:
     case ACTION_CREATE_TIMER:
     case ACTION_START_CHILD:
@@ -390,10 +402,9 @@ static bool is_sound(const struct action *action)
     case ACTION_CANCEL:
     case ACTION_MARK_CHANGE:
     case ACTION_NOTE_TRACE:
-    case ACTION_TERMINATE:
-    case ACTION_CONTINUE_AS_NEW: break;
+    case ACTION_TERMINATE: break;
     }
-    return true;
+    return action->kind <= ACTION_CONTINUE_AS_NEW;
 }
 
 bool core_takes_result(struct core *core, const struct turn *turn, const struct turn_result *result)
@@ -410,7 +421,7 @@ bool core_takes_result(struct core *core, const struct turn *turn, const struct 
             is_ascending = is_ascending && (action->id > before || before == INT32_MIN);
             before = action->id;
         }
-        if (!is_sound(action)) {
+        if (!is_sound(action, i + 1 == result->action_count)) {
             return false;
         }
     }

@@ -196,8 +196,10 @@ void turns_end(struct partition *partition, time_us now, const struct turn *turn
     }
     if (!core_takes_result(partition->core, turn, &result)) {
         partition->counters.corrupt++;
-        fail_turn(partition, turn, TEXT("CorruptHistory"),
-                  "the code asks for a step that its history has open already", &result);
+        fail_turn(
+            partition, turn, TEXT("CorruptHistory"),
+            "the code asks for a step that its history has open already, or for what cannot be",
+            &result);
     }
     uint64_t row = turn->row; /* the turn goes with its end */
     uint64_t number = turn->number;

@@ -333,7 +333,16 @@ static void an_end_that_is_none_is_refused(void **state)
     start(rig, "a", NULL);
     assert_false(FITS(ENDS(RUN_RUNNING)));
     assert_false(FITS(ENDS(RUN_SUSPENDED)));
-    assert_true(FITS(ENDS(RUN_FAILED)));
+    assert_false(FITS(ENDS((enum run_state)(RUN_TERMINATED + 1))));
+    assert_false(FITS(ENDS(RUN_COMPLETED), TASK(1))); /* it goes on after its end */
+    struct event kept = { .kind = EVENT_TASK_COMPLETED, .ref = 1 };
+    struct action next = { .kind = ACTION_CONTINUE_AS_NEW, .kept = &kept, .kept_count = 1 };
+    assert_false(FITS(next));
+    kept.kind = EVENT_EVENT_RAISED;
+    assert_true(FITS(next));
+    assert_false(FITS(next, TASK(1)));
+    assert_false(FITS((struct action){ .kind = (enum action_kind)(ACTION_CONTINUE_AS_NEW + 1) }));
+    assert_true(FITS(TASK(1), ENDS(RUN_FAILED)));
 }
 
 static void a_failure_has_something_to_say(void **state)
