@@ -11,8 +11,7 @@
  *       to take them from us, with all that is around them. For the same reason RAW of which it is
  *       known what it has to be is checked to the last string, and is not too deep.
  *   M4  Tags that nobody could have given (tag_is_valid) are left out. More of them than a child
- *   can
- *       inherit are malformed.
+ *       can inherit are malformed.
  *   M5  Messages are nested as deep as the tables are: no bytes can exhaust the stack. A list is
  *       counted before it is read, so that it takes room once.
  *   M6  What is not on the wire is what proto3 means by that: an empty string, zero. What has a

@@ -22,7 +22,7 @@
  *    ONE         const struct X *       a message; NULL: absent
  *    MANY        struct X_list          repeated messages
  *
- * S is handed through; `nested` is X, or none. Numbers are at most 8191. What reading makes of
+ * S is handed through; `nested` is X, or none. Numbers are at most 2047. What reading makes of
  * bytes that nobody would write is in message.c. */
 #ifndef WIRE_MESSAGE_H
 #define WIRE_MESSAGE_H

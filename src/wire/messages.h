@@ -500,84 +500,84 @@
     F(S, 3, NUMBER, orphaned_locks_released, none)
 
 /* Nested ones before those that hold them. */
-#define MESSAGE_MAP(X) \
-    X(orchestration_instance, ORCHESTRATION_INSTANCE) \
-    X(trace_context, TRACE_CONTEXT) \
-    X(orchestration_trace_context, ORCHESTRATION_TRACE_CONTEXT) \
-    X(task_failure_details, TASK_FAILURE_DETAILS) \
-    X(orchestration_state, ORCHESTRATION_STATE) \
-    X(instance_batch, INSTANCE_BATCH) \
-    X(entity_operation_signaled_event, ENTITY_OPERATION_SIGNALED_EVENT) \
-    X(entity_operation_called_event, ENTITY_OPERATION_CALLED_EVENT) \
-    X(entity_lock_requested_event, ENTITY_LOCK_REQUESTED_EVENT) \
-    X(entity_unlock_sent_event, ENTITY_UNLOCK_SENT_EVENT) \
-    X(stream_instance_history_request, STREAM_INSTANCE_HISTORY_REQUEST) \
-    X(history_chunk, HISTORY_CHUNK) \
-    X(orchestration_filter, ORCHESTRATION_FILTER) \
-    X(activity_filter, ACTIVITY_FILTER) \
-    X(entity_filter, ENTITY_FILTER) \
-    X(work_item_filters, WORK_ITEM_FILTERS) \
-    X(get_work_items_request, GET_WORK_ITEMS_REQUEST) \
-    X(orchestrator_request, ORCHESTRATOR_REQUEST) \
-    X(activity_request, ACTIVITY_REQUEST) \
-    X(entity_request, ENTITY_REQUEST) \
-    X(work_item, WORK_ITEM) \
-    X(schedule_task_action, SCHEDULE_TASK_ACTION) \
-    X(create_sub_orchestration_action, CREATE_SUB_ORCHESTRATION_ACTION) \
-    X(create_timer_action, CREATE_TIMER_ACTION) \
-    X(send_event_action, SEND_EVENT_ACTION) \
-    X(complete_orchestration_action, COMPLETE_ORCHESTRATION_ACTION) \
-    X(terminate_orchestration_action, TERMINATE_ORCHESTRATION_ACTION) \
-    X(send_entity_message_action, SEND_ENTITY_MESSAGE_ACTION) \
-    X(rewind_orchestration_action, REWIND_ORCHESTRATION_ACTION) \
-    X(cancel_signal_action, CANCEL_SIGNAL_ACTION) \
-    X(orchestrator_action, ORCHESTRATOR_ACTION) \
-    X(orchestrator_response, ORCHESTRATOR_RESPONSE) \
-    X(activity_response, ACTIVITY_RESPONSE) \
-    X(operation_result_success, OPERATION_RESULT_SUCCESS) \
-    X(operation_result_failure, OPERATION_RESULT_FAILURE) \
-    X(operation_result, OPERATION_RESULT) \
-    X(send_signal_action, SEND_SIGNAL_ACTION) \
-    X(start_new_orchestration_action, START_NEW_ORCHESTRATION_ACTION) \
-    X(operation_action, OPERATION_ACTION) \
-    X(operation_info, OPERATION_INFO) \
-    X(entity_batch_result, ENTITY_BATCH_RESULT) \
-    X(abandon_activity_task_request, ABANDON_ACTIVITY_TASK_REQUEST) \
+#define MESSAGE_MAP(X)                                                        \
+    X(orchestration_instance, ORCHESTRATION_INSTANCE)                         \
+    X(trace_context, TRACE_CONTEXT)                                           \
+    X(orchestration_trace_context, ORCHESTRATION_TRACE_CONTEXT)               \
+    X(task_failure_details, TASK_FAILURE_DETAILS)                             \
+    X(orchestration_state, ORCHESTRATION_STATE)                               \
+    X(instance_batch, INSTANCE_BATCH)                                         \
+    X(entity_operation_signaled_event, ENTITY_OPERATION_SIGNALED_EVENT)       \
+    X(entity_operation_called_event, ENTITY_OPERATION_CALLED_EVENT)           \
+    X(entity_lock_requested_event, ENTITY_LOCK_REQUESTED_EVENT)               \
+    X(entity_unlock_sent_event, ENTITY_UNLOCK_SENT_EVENT)                     \
+    X(stream_instance_history_request, STREAM_INSTANCE_HISTORY_REQUEST)       \
+    X(history_chunk, HISTORY_CHUNK)                                           \
+    X(orchestration_filter, ORCHESTRATION_FILTER)                             \
+    X(activity_filter, ACTIVITY_FILTER)                                       \
+    X(entity_filter, ENTITY_FILTER)                                           \
+    X(work_item_filters, WORK_ITEM_FILTERS)                                   \
+    X(get_work_items_request, GET_WORK_ITEMS_REQUEST)                         \
+    X(orchestrator_request, ORCHESTRATOR_REQUEST)                             \
+    X(activity_request, ACTIVITY_REQUEST)                                     \
+    X(entity_request, ENTITY_REQUEST)                                         \
+    X(work_item, WORK_ITEM)                                                   \
+    X(schedule_task_action, SCHEDULE_TASK_ACTION)                             \
+    X(create_sub_orchestration_action, CREATE_SUB_ORCHESTRATION_ACTION)       \
+    X(create_timer_action, CREATE_TIMER_ACTION)                               \
+    X(send_event_action, SEND_EVENT_ACTION)                                   \
+    X(complete_orchestration_action, COMPLETE_ORCHESTRATION_ACTION)           \
+    X(terminate_orchestration_action, TERMINATE_ORCHESTRATION_ACTION)         \
+    X(send_entity_message_action, SEND_ENTITY_MESSAGE_ACTION)                 \
+    X(rewind_orchestration_action, REWIND_ORCHESTRATION_ACTION)               \
+    X(cancel_signal_action, CANCEL_SIGNAL_ACTION)                             \
+    X(orchestrator_action, ORCHESTRATOR_ACTION)                               \
+    X(orchestrator_response, ORCHESTRATOR_RESPONSE)                           \
+    X(activity_response, ACTIVITY_RESPONSE)                                   \
+    X(operation_result_success, OPERATION_RESULT_SUCCESS)                     \
+    X(operation_result_failure, OPERATION_RESULT_FAILURE)                     \
+    X(operation_result, OPERATION_RESULT)                                     \
+    X(send_signal_action, SEND_SIGNAL_ACTION)                                 \
+    X(start_new_orchestration_action, START_NEW_ORCHESTRATION_ACTION)         \
+    X(operation_action, OPERATION_ACTION)                                     \
+    X(operation_info, OPERATION_INFO)                                         \
+    X(entity_batch_result, ENTITY_BATCH_RESULT)                               \
+    X(abandon_activity_task_request, ABANDON_ACTIVITY_TASK_REQUEST)           \
     X(abandon_orchestration_task_request, ABANDON_ORCHESTRATION_TASK_REQUEST) \
-    X(abandon_entity_task_request, ABANDON_ENTITY_TASK_REQUEST) \
-    X(orchestration_id_reuse_policy, ORCHESTRATION_ID_REUSE_POLICY) \
-    X(create_instance_request, CREATE_INSTANCE_REQUEST) \
-    X(create_instance_response, CREATE_INSTANCE_RESPONSE) \
-    X(get_instance_request, GET_INSTANCE_REQUEST) \
-    X(get_instance_response, GET_INSTANCE_RESPONSE) \
-    X(raise_event_request, RAISE_EVENT_REQUEST) \
-    X(terminate_request, TERMINATE_REQUEST) \
-    X(suspend_request, SUSPEND_REQUEST) \
-    X(resume_request, RESUME_REQUEST) \
-    X(rewind_instance_request, REWIND_INSTANCE_REQUEST) \
-    X(restart_instance_request, RESTART_INSTANCE_REQUEST) \
-    X(restart_instance_response, RESTART_INSTANCE_RESPONSE) \
-    X(instance_query, INSTANCE_QUERY) \
-    X(query_instances_request, QUERY_INSTANCES_REQUEST) \
-    X(query_instances_response, QUERY_INSTANCES_RESPONSE) \
-    X(list_instance_ids_request, LIST_INSTANCE_IDS_REQUEST) \
-    X(list_instance_ids_response, LIST_INSTANCE_IDS_RESPONSE) \
-    X(purge_instance_filter, PURGE_INSTANCE_FILTER) \
-    X(purge_instances_request, PURGE_INSTANCES_REQUEST) \
-    X(purge_instances_response, PURGE_INSTANCES_RESPONSE) \
-    X(skip_graceful_orchestration_terminations_request,                           \
-      SKIP_GRACEFUL_ORCHESTRATION_TERMINATIONS_REQUEST)                           \
-    X(skip_graceful_orchestration_terminations_response,                          \
-      SKIP_GRACEFUL_ORCHESTRATION_TERMINATIONS_RESPONSE)                          \
-    X(create_task_hub_request, CREATE_TASK_HUB_REQUEST) \
-    X(signal_entity_request, SIGNAL_ENTITY_REQUEST) \
-    X(get_entity_request, GET_ENTITY_REQUEST) \
-    X(entity_metadata, ENTITY_METADATA) \
-    X(get_entity_response, GET_ENTITY_RESPONSE) \
-    X(entity_query, ENTITY_QUERY) \
-    X(query_entities_request, QUERY_ENTITIES_REQUEST) \
-    X(query_entities_response, QUERY_ENTITIES_RESPONSE) \
-    X(clean_entity_storage_request, CLEAN_ENTITY_STORAGE_REQUEST) \
+    X(abandon_entity_task_request, ABANDON_ENTITY_TASK_REQUEST)               \
+    X(orchestration_id_reuse_policy, ORCHESTRATION_ID_REUSE_POLICY)           \
+    X(create_instance_request, CREATE_INSTANCE_REQUEST)                       \
+    X(create_instance_response, CREATE_INSTANCE_RESPONSE)                     \
+    X(get_instance_request, GET_INSTANCE_REQUEST)                             \
+    X(get_instance_response, GET_INSTANCE_RESPONSE)                           \
+    X(raise_event_request, RAISE_EVENT_REQUEST)                               \
+    X(terminate_request, TERMINATE_REQUEST)                                   \
+    X(suspend_request, SUSPEND_REQUEST)                                       \
+    X(resume_request, RESUME_REQUEST)                                         \
+    X(rewind_instance_request, REWIND_INSTANCE_REQUEST)                       \
+    X(restart_instance_request, RESTART_INSTANCE_REQUEST)                     \
+    X(restart_instance_response, RESTART_INSTANCE_RESPONSE)                   \
+    X(instance_query, INSTANCE_QUERY)                                         \
+    X(query_instances_request, QUERY_INSTANCES_REQUEST)                       \
+    X(query_instances_response, QUERY_INSTANCES_RESPONSE)                     \
+    X(list_instance_ids_request, LIST_INSTANCE_IDS_REQUEST)                   \
+    X(list_instance_ids_response, LIST_INSTANCE_IDS_RESPONSE)                 \
+    X(purge_instance_filter, PURGE_INSTANCE_FILTER)                           \
+    X(purge_instances_request, PURGE_INSTANCES_REQUEST)                       \
+    X(purge_instances_response, PURGE_INSTANCES_RESPONSE)                     \
+    X(skip_graceful_orchestration_terminations_request,                       \
+      SKIP_GRACEFUL_ORCHESTRATION_TERMINATIONS_REQUEST)                       \
+    X(skip_graceful_orchestration_terminations_response,                      \
+      SKIP_GRACEFUL_ORCHESTRATION_TERMINATIONS_RESPONSE)                      \
+    X(create_task_hub_request, CREATE_TASK_HUB_REQUEST)                       \
+    X(signal_entity_request, SIGNAL_ENTITY_REQUEST)                           \
+    X(get_entity_request, GET_ENTITY_REQUEST)                                 \
+    X(entity_metadata, ENTITY_METADATA)                                       \
+    X(get_entity_response, GET_ENTITY_RESPONSE)                               \
+    X(entity_query, ENTITY_QUERY)                                             \
+    X(query_entities_request, QUERY_ENTITIES_REQUEST)                         \
+    X(query_entities_response, QUERY_ENTITIES_RESPONSE)                       \
+    X(clean_entity_storage_request, CLEAN_ENTITY_STORAGE_REQUEST)             \
     X(clean_entity_storage_response, CLEAN_ENTITY_STORAGE_RESPONSE)
 
 #define VALUE_MAP(X)              \

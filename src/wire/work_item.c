@@ -8,8 +8,7 @@
  *   K3  For others the ExecutionStarted has eventId 0, as the protocol's service has it; ours, and
  *       what is stored, say -1: no step. And an operation has -1, not the step of its caller.
  *   K4  Request ids of operations that are no GUIDs (of clients that may give any) are replaced,
- *   for
- *       others: some parse them. Results are matched by place, not by request id.
+ *       for others: some parse them. Results are matched by place, not by request id.
  */
 #include "core/core.h"
 #include "wire/put.h"

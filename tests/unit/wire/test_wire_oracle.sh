@@ -4,8 +4,8 @@
 # protoc as an independent oracle of src/wire, both ways, for each sample:
 #   what we write, protoc reads as oracle/NAME.txtpb;
 #   what protoc writes from oracle/NAME.txtpb, we read as the sample.
-# Needs Debian's protobuf-compiler and libprotobuf-dev; set PROTOC to use another. Without
-# it: exit code 77, skipped.
+# Needs Debian's protobuf-compiler and libprotobuf-dev; set PROTOC to use another. Without it: exit
+# code 77, skipped.
 #
 #   BUILD   the build folder whose objects are tested (build/debug)
 #   CC      the compiler for the helper (gcc)
