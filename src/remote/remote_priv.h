@@ -51,11 +51,13 @@ struct grpc_channel *place_connect(const struct place *place, struct tls *tls, c
 
 /* ---- waits.c: all waits of a hub, on one stream ---------------------------------------------- */
 
+struct wait;
 struct waits {
     struct grpc_channel *channel;
     struct loop *loop;
     pthread_mutex_t mutex;
     struct map64 by_number; /* of struct wait */
+    struct wait *spare;
     uint64_t number_next;
     struct buffer asked; /* encoded `waits` that have not been sent */
     struct loop_job job; /* sends them, or opens the stream */
@@ -66,6 +68,7 @@ struct waits {
     struct grpc_stream *stream;
     struct loop_timer *retry;
     int64_t retry_us;
+    struct buffer told; /* of struct wait *: to be woken */
     struct arena arena; /* of the message that is being read */
 };
 

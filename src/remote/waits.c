@@ -6,9 +6,10 @@
  * written down since it last looked, in one message, and wakes whoever is answered. When the stream
  * breaks, it is opened again after a while, and all that wait ask again: they do not notice.
  *
- *   W1  What waits is in by_number, under the mutex; it is on the stack of its thread, which takes
- *       it out before it leaves. An answer is written into its arena meanwhile, which is nobody
- *       else's: its thread sleeps.
+ *   W1  What waits is in by_number, under the mutex; its thread takes it out before it leaves. An
+ *       answer is written into that thread's arena meanwhile, which is nobody else's: it sleeps.
+ *       Its memory is used again, but stays: so threads are woken when the mutex is free, and do
+ *       not wake only to wait for that.
  *   W2  A stream that the server refuses (a token, a hub that is not there) ends all waits with
  *       that.
  */
@@ -27,6 +28,7 @@ struct wait {
     struct arena *arena; /* the caller's */
     struct text answer;  /* an encoded kept_instance; absent: there is none */
     enum wait_state state;
+    struct wait *next; /* spare */
     pd_error err;
     pthread_cond_t changed;
 };
@@ -83,12 +85,24 @@ static void ask(struct waits *waits, const struct wait *wait, bool is_given_up)
     }
 }
 
-static void settle(struct wait *wait, enum wait_state state)
+/* The mutex is held; wake_all follows without. */
+static void settle(struct wait *wait, enum wait_state state, struct buffer *told)
 {
     if (wait->state == WAITS) {
         wait->state = state;
+        buffer_add(told, &wait, sizeof(struct wait *));
+    }
+}
+
+/* One that has noticed already, and is used again, is woken for nothing. */
+static void wake_all(struct buffer *told)
+{
+    for (size_t at = 0; at < told->size; at += sizeof(struct wait *)) {
+        struct wait *wait;
+        memcpy(&wait, told->at + at, sizeof(struct wait *));
         pthread_cond_signal(&wait->changed);
     }
+    buffer_reset(told);
 }
 
 /* ---- the loop's thread ----------------------------------------------------------------------- */
@@ -101,10 +115,11 @@ static void answered(struct waits *waits, const struct hub_wait_response *respon
         struct wait *wait = map64_find(&waits->by_number, (uint64_t)waited->number);
         if (wait != NULL && wait->state == WAITS) {
             wait->answer = text_copy(wait->arena, waited->instance);
-            settle(wait, IS_ANSWERED);
+            settle(wait, IS_ANSWERED, &waits->told);
         }
     }
     pthread_mutex_unlock(&waits->mutex);
+    wake_all(&waits->told);
 }
 
 static void message(void *argument, struct grpc_stream *stream, struct text bytes)
@@ -146,9 +161,10 @@ static void ended(void *argument, struct grpc_stream *stream, pd_status status, 
         pthread_mutex_lock(&waits->mutex);
         while ((wait = map64_next(&waits->by_number, &cursor)) != NULL) {
             wait->err = *err;
-            settle(wait, IS_REFUSED);
+            settle(wait, IS_REFUSED, &waits->told);
         }
         pthread_mutex_unlock(&waits->mutex);
+        wake_all(&waits->told);
     } else if (waits->retry != NULL) {
         loop_timer_set(waits->retry, waits->retry_us);
         waits->retry_us = waits->retry_us * 2 < RETRY_MAX_US ? waits->retry_us * 2 : RETRY_MAX_US;
@@ -207,20 +223,32 @@ static void send_asked(struct loop_job *job)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-static pd_status answer_of(struct wait *wait, struct arena *arena, struct instance_record *ret,
-                           bool *ret_found, bool *ret_is_over, pd_error *err)
+static struct wait *take_spare(struct waits *waits)
 {
-    if (wait->state == IS_REFUSED) {
-        *err = wait->err;
-        return wait->err.status;
+    struct wait *wait = waits->spare;
+    if (wait == NULL) {
+        wait = mem_alloc(sizeof *wait);
+        remote_cond_init(&wait->changed);
+    } else {
+        waits->spare = wait->next;
     }
-    *ret_is_over = wait->state == IS_ANSWERED;
-    *ret_found = *ret_is_over && text_is_present(wait->answer);
+    return wait;
+}
+
+static pd_status answer_of(enum wait_state state, struct text answer, struct arena *arena,
+                           struct instance_record *ret, bool *ret_found, bool *ret_is_over,
+                           pd_error *err)
+{
+    if (state == IS_REFUSED) {
+        return err->status;
+    }
+    *ret_is_over = state == IS_ANSWERED;
+    *ret_found = *ret_is_over && text_is_present(answer);
     if (!*ret_found) {
         return PD_OK;
     }
     struct hub_kept_instance kept;
-    pd_status status = message_read(&hub_kept_instance_type, wait->answer, arena, &kept, err);
+    pd_status status = message_read(&hub_kept_instance_type, answer, arena, &kept, err);
     if (status == PD_OK) {
         *ret = hub_instance_record(&kept);
     }
@@ -230,25 +258,34 @@ static pd_status answer_of(struct wait *wait, struct arena *arena, struct instan
 pd_status waits_wait(struct waits *waits, struct text id, int64_t max_ms, struct arena *arena,
                      struct instance_record *ret, bool *ret_found, bool *ret_is_over, pd_error *err)
 {
-    struct wait wait = { .id = id, .arena = arena, .state = WAITS };
     struct timespec until = remote_until(max_ms);
     *ret_found = *ret_is_over = false;
-    remote_cond_init(&wait.changed);
     pthread_mutex_lock(&waits->mutex);
-    wait.number = ++waits->number_next;
-    map64_put(&waits->by_number, wait.number, &wait);
-    ask(waits, &wait, false);
-    int answer = 0;
-    while (wait.state == WAITS && answer == 0) {
-        answer = pthread_cond_timedwait(&wait.changed, &waits->mutex, &until);
+    struct wait *wait = take_spare(waits);
+    wait->id = id;
+    wait->arena = arena;
+    wait->answer = TEXT_ABSENT;
+    wait->state = WAITS;
+    wait->number = ++waits->number_next;
+    map64_put(&waits->by_number, wait->number, wait);
+    ask(waits, wait, false);
+    int timed = 0;
+    while (wait->state == WAITS && timed == 0) {
+        timed = pthread_cond_timedwait(&wait->changed, &waits->mutex, &until);
     }
-    map64_remove(&waits->by_number, wait.number);
-    if (wait.state == WAITS || wait.state == IS_WOKEN) {
-        ask(waits, &wait, true);
+    map64_remove(&waits->by_number, wait->number);
+    if (wait->state == WAITS || wait->state == IS_WOKEN) {
+        ask(waits, wait, true);
     }
+    enum wait_state state = wait->state;
+    struct text answer = wait->answer;
+    if (state == IS_REFUSED) {
+        *err = wait->err;
+    }
+    wait->next = waits->spare;
+    waits->spare = wait;
     pthread_mutex_unlock(&waits->mutex);
-    pthread_cond_destroy(&wait.changed);
-    return answer_of(&wait, arena, ret, ret_found, ret_is_over, err);
+    return answer_of(state, answer, arena, ret, ret_found, ret_is_over, err);
 }
 
 /* ---- coming and going ------------------------------------------------------------------------ */
@@ -257,11 +294,15 @@ void waits_wake(struct waits *waits)
 {
     size_t cursor = 0;
     struct wait *wait;
+    struct buffer told;
+    buffer_init(&told);
     pthread_mutex_lock(&waits->mutex);
     while ((wait = map64_next(&waits->by_number, &cursor)) != NULL) {
-        settle(wait, IS_WOKEN);
+        settle(wait, IS_WOKEN, &told);
     }
     pthread_mutex_unlock(&waits->mutex);
+    wake_all(&told);
+    buffer_done(&told);
 }
 
 void waits_init(struct waits *waits, struct grpc_channel *channel)
@@ -314,7 +355,14 @@ void waits_stop(struct waits *waits)
 
 void waits_done(struct waits *waits)
 {
+    while (waits->spare != NULL) {
+        struct wait *wait = waits->spare;
+        waits->spare = wait->next;
+        pthread_cond_destroy(&wait->changed);
+        mem_free(wait);
+    }
     buffer_done(&waits->asked);
+    buffer_done(&waits->told);
     arena_done(&waits->arena);
     map64_done(&waits->by_number);
     pthread_mutex_destroy(&waits->mutex);
