@@ -346,11 +346,11 @@ def retries_are_exhausted(t):
     assert (state.last_updated_at - state.created_at).total_seconds() >= 0.35
 
 
-@case("6.3 retry_timeout")
+@case("6.3 retry_timeout", slow=4)
 def the_time_for_retries_ends(t):
-    given = {"key": t.id(), "failures": 99, "attempts": 99, "first": 0.4, "timeout": 1}
+    given = {"key": t.id(), "failures": 99, "attempts": 99, "first": 1, "timeout": 3.5}
     failed(t.run("retries", given), "not yet")
-    assert 2 <= count(t.id()) <= 4, count(t.id())
+    assert 2 <= count(t.id()) <= 5, count(t.id())  # fewer on a busy machine
 
 
 @case("6.3 retry_policies: child re-created under the same ID")
