@@ -141,7 +141,8 @@ static pd_status add_turn(pd_history *history, const struct wire_events *turn, p
     bool fits = true;
     time_us latest = INT64_MIN;
     for (size_t i = 0; fits && i < turn->count; i++) {
-        fits = add(history, &turn->at[i]);
+        /* What workers noted of their traces is theirs (rewrite.c counts likewise). */
+        fits = turn->at[i].kind == EVENT_TRACE_NOTED || add(history, &turn->at[i]);
         latest = turn->at[i].at > latest ? turn->at[i].at : latest;
     }
     if (fits && turn->count > 0) {

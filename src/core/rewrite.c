@@ -220,12 +220,32 @@ struct cut {
     size_t turn, at;
 };
 
-/* OrchestratorCompleted is shown at the end of each turn, but not stored. */
+/* OrchestratorCompleted is shown at the end of each turn, but not stored; what is noted of traces is
+ * stored, but not shown. */
+static bool is_shown(const struct event *event)
+{
+    return event->kind != EVENT_TRACE_NOTED;
+}
+
 static size_t shown_count(const struct turn_events *turn)
 {
     bool is_stored =
         turn->count != 0 && turn->events[turn->count - 1].kind == EVENT_ORCHESTRATOR_COMPLETED;
-    return turn->count + (is_stored ? 0 : 1);
+    size_t count = is_stored ? 0 : 1;
+    for (size_t i = 0; i < turn->count; i++) {
+        count += is_shown(&turn->events[i]);
+    }
+    return count;
+}
+
+/* Where the event is before which so many are shown. */
+static size_t place_of(const struct turn_events *turn, uint64_t shown)
+{
+    size_t at = 0;
+    while (at < turn->count && (shown > 0 || !is_shown(&turn->events[at]))) {
+        shown -= is_shown(&turn->events[at++]);
+    }
+    return at;
 }
 
 static bool find_cut(const struct turn_events *turns, size_t turn_count, uint64_t number,
@@ -243,7 +263,7 @@ static bool find_cut(const struct turn_events *turns, size_t turn_count, uint64_
     for (size_t i = 0; i < turn_count; i++) {
         size_t shown = shown_count(&turns[i]);
         if (left < shown) {
-            *ret = (struct cut){ i, (size_t)left };
+            *ret = (struct cut){ i, place_of(&turns[i], left) };
             return true;
         }
         left -= shown;

@@ -388,11 +388,11 @@ static bool is_sound(const struct action *action, bool is_last)
     switch (action->kind) {
     case ACTION_START: return false;
     case ACTION_LOCK: return section_may_lock(action->extra);
+    case ACTION_CREATE_TIMER: return action->fire_at != INT64_MIN; /* S5 */
     case ACTION_COMPLETE:
         return is_last && action->outcome <= RUN_TERMINATED && run_state_is_final(action->outcome);
     case ACTION_CONTINUE_AS_NEW: return is_last && are_raised(action->kept, action->kept_count);
     case ACTION_SCHEDULE_TASK:
-    case ACTION_CREATE_TIMER:
     case ACTION_START_CHILD:
     case ACTION_SEND_EVENT:
     case ACTION_CALL_ENTITY:

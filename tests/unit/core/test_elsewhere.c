@@ -200,6 +200,25 @@ static void what_failed_under_a_number_used_again_is_rewound_once(void **state)
     }
 }
 
+/* Nobody sees it, so it has no number. */
+static void what_is_noted_of_traces_is_not_counted(void **state)
+{
+    struct rig *rig = *state;
+    struct action note = { .kind = ACTION_NOTE_TRACE, .payload = TEXT("span") };
+    start(rig, "a", NULL);
+    END_TURN(note, TASK(1), note); /* 1 to 4 */
+    assert_true(rig_complete(rig, "a", 1, "1"));
+    END_TURN(TASK(2)); /* 5 to 8 */
+    rig_flush(rig);
+    assert_int_equal(rig_fork(rig, "a", 6, "before"), PD_OK);
+    assert_int_equal(rig_fork(rig, "a", 7, "after"), PD_OK);
+    assert_int_equal(rig_fork(rig, "a", 9, "beyond"), PD_E_INVALID);
+    rig_flush(rig);
+    assert_int_equal(model_find(&rig->model, TEXT("before"))->inbox_count, 0);
+    assert_int_equal(model_find(&rig->model, TEXT("after"))->inbox_count, 1);
+    assert_int_equal(model_find(&rig->model, TEXT("after"))->turn_count, 1);
+}
+
 /* ---- children -------------------------------------------------------------------------------- */
 
 static struct text tags_of(struct rig *rig, const char *key, const char *value)
@@ -538,6 +557,7 @@ int main(void)
         RIG_TEST(many_numbers_are_used_again_and_again),
         RIG_TEST(what_failed_under_a_number_used_again_is_rewound_once),
         RIG_TEST(a_child_inherits_tags_up_to_a_bound_and_past_it_none),
+        RIG_TEST(what_is_noted_of_traces_is_not_counted),
         RIG_TEST(a_child_to_be_forgotten_is_nobodys),
         RIG_TEST(a_child_has_the_trace_it_was_asked_for_with),
         RIG_TEST(the_trace_of_the_start_is_kept_through_all_executions),
