@@ -460,7 +460,64 @@ static void what_is_empty_is_not_absent(void **state)
     core_postpone_turn(rig->core, turn);
 }
 
+/* ---- identity -------------------------------------------------------------------------------- */
+
+static void the_execution_id_that_is_given_is_kept(void **state)
+{
+    struct rig *rig = *state;
+    struct start_command command = { .id = TEXT("a"),
+                                     .name = TEXT("theirs"),
+                                     .execution_id = TEXT("0123456789abcdef0123456789abcdef") };
+    assert_int_equal(rig_start_as(rig, &command), PD_OK);
+    assert_true(text_equal(take(rig)->execution_id, command.execution_id));
+    rig_flush(rig);
+    assert_true(text_equal(rig_stored(rig, "a")->execution_id, command.execution_id));
+}
+
 /* ---- continue as new ------------------------------------------------------------------------- */
+
+static void what_it_kept_comes_before_what_has_arrived(void **state)
+{
+    static const char *const order[] = { "", "", "1", "2", "3" };
+    struct rig *rig = *state;
+    struct event kept[2] = {
+        { .kind = EVENT_EVENT_RAISED,
+          .id = -1,
+          .ref = -1,
+          .name = TEXT("e"),
+          .payload = TEXT("1") },
+        { .kind = EVENT_EVENT_RAISED,
+          .id = -1,
+          .ref = -1,
+          .name = TEXT("e"),
+          .payload = TEXT("2") },
+    };
+    struct action next = {
+        .kind = ACTION_CONTINUE_AS_NEW, .payload = TEXT("\"next\""), .kept = kept, .kept_count = 2
+    };
+    struct turn_result result = { .actions = &next,
+                                  .action_count = 1,
+                                  .custom_status = TEXT("\"so far\"") };
+    start(rig, "a", NULL);
+    END_TURN(TASK(1));
+    rig_flush(rig);
+    rig_raise(rig, "a", "e", "0"); /* consumed, and not kept */
+    const struct turn *turn = take(rig);
+    assert_true(rig_complete(rig, "a", 1, "9")); /* of an execution that is over, soon */
+    rig_raise(rig, "a", "e", "3");
+    struct text before = text_copy(&rig->scratch, turn->execution_id);
+    (void)core_end_turn(rig->core, rig->now, turn, &result);
+    rig_flush(rig);
+    turn = take(rig);
+    assert_false(text_equal(turn->execution_id, before));
+    assert_int_equal(turn->event_count, 5);
+    assert_int_equal(turn->events[1].kind, EVENT_EXECUTION_STARTED);
+    for (size_t i = 2; i < 5; i++) {
+        assert_true(text_equal(turn->events[i].payload, text_of(order[i])));
+    }
+    core_postpone_turn(rig->core, turn);
+    assert_true(text_equal(rig_stored(rig, "a")->custom_status, result.custom_status));
+}
 
 /* They make ids of the time in milliseconds and a count that begins anew. */
 static void the_next_execution_of_one_elsewhere_begins_a_millisecond_later(void **state)
@@ -567,6 +624,8 @@ int main(void)
         RIG_TEST(the_words_of_a_failure_travel_as_they_are),
         RIG_TEST(one_that_never_began_leaves_four_events_when_it_is_terminated),
         RIG_TEST(what_is_empty_is_not_absent),
+        RIG_TEST(the_execution_id_that_is_given_is_kept),
+        RIG_TEST(what_it_kept_comes_before_what_has_arrived),
         RIG_TEST(the_next_execution_of_one_elsewhere_begins_a_millisecond_later),
         RIG_TEST(an_unlocking_of_what_is_not_held_is_only_written_down),
         RIG_TEST(locks_are_given_back_however_it_ends),
