@@ -15,6 +15,7 @@ enum {
     MESSAGE_MAX = 64 * 1024 * 1024,
     HELD_MAX = 512 * 1024 * 1024, /* of all calls together, beside those that are small */
     HELD_SMALL = 64 * 1024,
+    CALLS_MAX = 1 << 20, /* at once; fewer than there are places (call.c) */
 };
 
 struct request {
@@ -122,6 +123,10 @@ static void on_headers(void *argument, struct h2_stream *stream, const struct h2
     }
     if (!is_grpc(request.type)) {
         refuse_http(stream, TEXT("415"));
+        return;
+    }
+    if (server->call_count >= CALLS_MAX) {
+        call_answer_error(stream, GRPC_RESOURCE_EXHAUSTED, TEXT("too many calls at once"));
         return;
     }
     struct grpc_call *call = call_new(server, stream);

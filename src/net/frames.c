@@ -9,6 +9,10 @@
 #include "base/assert.h"
 #include "net/h2_priv.h"
 
+/* Headers of all streams of a connection together are at most so many times what one may have: a
+ * thousand calls have some hundred bytes each. */
+enum { HEADERS_TIMES = 64 };
+
 static struct text text_bytes(const uint8_t *at, size_t size)
 {
     return text_make((const char *)at, size);
@@ -138,6 +142,15 @@ static void headers_came(struct h2_session *session, struct h2_stream *stream, b
     if (is_first && !session->is_server && is_informational(fields)) {
         fields_reset(fields);
         return;
+    }
+    if (session->is_server && is_first) {
+        stream->header_cost = fields->cost;
+        session->header_cost += fields->cost;
+        if (session->header_cost > HEADERS_TIMES * (size_t)session->limits->header_bytes) {
+            h2_reset(stream, NGHTTP2_ENHANCE_YOUR_CALM);
+            (void)guard_reset(session);
+            return;
+        }
     }
     stream->is_request = true;
     stream->has_response = true;

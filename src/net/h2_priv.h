@@ -79,6 +79,7 @@ struct h2_stream {
     struct buffer out;
     size_t out_at;
     size_t unconsumed;
+    size_t header_cost; /* counted in the session's */
 };
 
 struct h2_session {
@@ -100,7 +101,8 @@ struct h2_session {
     struct list_node among;         /* sessions of the listener */
     struct list streams, drained;
     size_t stream_count;
-    size_t backlog;   /* of all streams */
+    size_t backlog;     /* of all streams */
+    size_t header_cost; /* of requests that are open */
     time_us taken_at; /* when the peer last took of it, or it began */
     struct sock sock;
     struct event readable, writable;

@@ -165,6 +165,7 @@ void stream_closed(struct h2_stream *stream, uint32_t error)
     }
     (void)nghttp2_session_set_stream_user_data(session->ng, stream->id, NULL);
     list_remove(&stream->among);
+    session->header_cost -= stream->header_cost;
     session->stream_count--;
     if (session->stream_count == 0) {
         session->idle_since = loop_steady(session->loop);

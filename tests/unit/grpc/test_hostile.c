@@ -27,7 +27,8 @@ struct scene {
     struct grpc_channel *channel;
     pthread_t honest;
     atomic_bool is_over;
-    int calls, failures;
+    atomic_int calls;
+    int failures;
     int64_t slowest_us;
     struct attacker attacker;
 };
@@ -78,14 +79,16 @@ static void begin(struct scene *scene, const struct h2_limits *limits, size_t me
 
 static void end(struct scene *scene)
 {
-    usleep(20000); /* some calls after the attack */
+    for (int i = 0, calls = scene->calls; i < 2000 && scene->calls < calls + 6; i++) {
+        usleep(10000); /* some calls after the attack */
+    }
     scene->is_over = true;
     (void)pthread_join(scene->honest, NULL);
     grpc_channel_free(scene->channel);
     rig_stop(&scene->rig);
     assert_true(scene->calls > 5);
     assert_int_equal(scene->failures, 0);
-    assert_true(scene->slowest_us < 3000000); /* the machine may be busy */
+    assert_true(scene->slowest_us < 5000000); /* the machine may be busy */
 }
 
 /* The machine may be busy: what must come is waited for, up to 20 s. */
@@ -281,6 +284,26 @@ static void headers_have_a_limit(void **state)
     }
     assert_true(is_hung_up_on(&scene.attacker, 20000));
     assert_int_equal(heard_goaway(&scene.attacker), ENHANCE_YOUR_CALM);
+    attack_end(&scene.attacker);
+    end(&scene);
+}
+
+static void headers_of_many_calls_have_a_limit_together(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    uint8_t block[16384];
+    struct h2_limits limits = { .header_bytes = 4096 };
+    size_t most = 4096 - cost_of_others("/rig.Rig/Never") - strlen("x-more") - 32;
+    begin(&scene, &limits, 0);
+    attack_hello(&scene.attacker, scene.rig.port);
+    for (uint32_t id = 1; id <= 2 * 65 - 1; id += 2) {
+        (void)say_frame(&scene.attacker, HEADERS, END_HEADERS, id, block,
+                        block_of(block, "/rig.Rig/Never", most));
+    }
+    HEAR_UNTIL(&scene.attacker, heard_reset(&scene.attacker, 2 * 65 - 1) == ENHANCE_YOUR_CALM);
+    assert_int_equal(heard_frames(&scene.attacker, RST_STREAM), 1);
+    assert_true(calls_of(&scene) >= 64);
     attack_end(&scene.attacker);
     end(&scene);
 }
@@ -585,6 +608,7 @@ int main(void)
         cmocka_unit_test(pings_of_who_listens_are_answered),
         cmocka_unit_test(endless_continuations_end_the_connection),
         cmocka_unit_test(headers_have_a_limit),
+        cmocka_unit_test(headers_of_many_calls_have_a_limit_together),
         cmocka_unit_test(headers_that_unfold_have_the_same_limit),
         cmocka_unit_test(messages_have_a_limit),
         cmocka_unit_test(what_was_announced_is_not_set_aside),
