@@ -10,18 +10,15 @@
  *   D1  Two sides. The runner's calls come on the engine's threads, and only put work in a queue.
  *       All else is on the loop's thread, to which broker_options.post brings it.
  *   D2  Every handing out has a fresh token that nobody can guess. A completion counts when its
- *   token
- *       is of the last handing out of work that is still wanted; all others are told that all is
- *       well, and change nothing.
+ *       token is of the last handing out of work that is still wanted; all others are told that all
+ *       is well, and change nothing.
  *   D3  One handing out at a time of an instance and of an entity (the engine's open turn is that).
  *   D4  Work of a stream that is gone waits for a moment, in which its token is still good, and
- *   then
- *       goes to another one. There is no other time limit, but those that the work itself has, and
- *       a generous one for turns.
+ *       then goes to another one. There is no other time limit, but those that the work itself has,
+ *       and a generous one for turns.
  *   D5  Work that no connected stream takes waits for ever. Nothing is lost by it: it is also in
- *   the
- *       store. Its memory is bounded by what the engine keeps resident; of activities only so many
- *       are held encoded.
+ *       the store. Its memory is bounded by what the engine keeps resident; only so many bytes of
+ *       turns wait as they will be sent, and activities become bytes when they go.
  *   D6  A stream is never sent more than its limits, nor when its client does not read. */
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H

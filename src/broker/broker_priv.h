@@ -8,16 +8,13 @@
  *                            +------- answers <------ engine <----------+ completions
  *
  *   B1  An item is one piece of work: a turn, a batch of operations, an activity. From when it
- *   comes
- *       out of the inbox until a result of it is with the engine it has a slot; by its state it is
- *       in exactly one place.
+ *       comes out of the inbox until a result of it is with the engine it has a slot; by its state
+ *       it is in exactly one place.
  *   B2  Handing out, and whatever needs the time, happens in broker_run only. What is called
- *   between
- *       two runs leaves items where the next run finds them (`fresh`, queues), and sees to it that
- *       there is one.
+ *       between two runs leaves items where the next run finds them (`fresh`, queues), and sees to
+ *       it that there is one.
  *   B3  Where a queue has items and is not blocked, none of its streams was able to take the first
- *   of
- *       them when the last run ended.
+ *       of them when the last run ended.
  *   B4  A row is of its partition's thread, but for what says otherwise; it lives as long as
  *       somebody refers to it: the partition, its open item, a note that it was forgotten. */
 #ifndef BROKER_BROKER_PRIV_H
@@ -69,6 +66,7 @@ void index_remove(struct index *index, struct index_node *node); /* not in it: n
 struct index_node *index_first(const struct index *index, uint64_t key);
 struct index_node *index_next(const struct index_node *node);
 void index_done(struct index *index);
+uint64_t index_key(struct text text, uint64_t seed); /* for texts: compare them, too */
 
 /* ---- inbox.c: from other threads to the loop's ----------------------------------------------- */
 

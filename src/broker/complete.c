@@ -9,18 +9,12 @@
  *   C1  What does not count is told that all is well (D2): an error would make workers drop their
  *       streams.
  *   C2  A worker that sends no tokens (Go) means the oldest handing out of that instance, and of
- *   that
- *       task. Those that nobody wants any more are among these: their answer comes, too.
+ *       that task. Those that nobody wants any more are among these: their answer comes, too.
  *   C3  A completion in parts is one when the last part is there. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "broker/broker_priv.h"
-
-#ifndef XXH_INLINE_ALL
-#define XXH_INLINE_ALL
-#endif
-#include <xxhash.h>
 
 /* ---- which one is it of ---------------------------------------------------------------------- */
 
@@ -29,7 +23,7 @@ static struct item *find_oldest(struct broker *broker, enum work_kind kind, stru
                                 int64_t task_id)
 {
     struct item *oldest = NULL;
-    uint64_t key = XXH3_64bits_withSeed(instance_id.at, instance_id.size, broker->instance_seed);
+    uint64_t key = index_key(instance_id, broker->instance_seed);
     struct index_node *node = index_first(&broker->by_instance, key);
     for (; node != NULL; node = index_next(node)) {
         struct item *item = CONTAINER_OF(node, struct item, by_instance);

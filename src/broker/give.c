@@ -12,11 +12,6 @@
  *   G3  An item too large for all streams that have room rests, and is tried again. */
 #include "broker/broker_priv.h"
 
-#ifndef XXH_INLINE_ALL
-#define XXH_INLINE_ALL
-#endif
-#include <xxhash.h>
-
 /* ---- as which bytes -------------------------------------------------------------------------- */
 
 enum fit { FIT_YES, FIT_UNWRITTEN, FIT_TOO_LARGE };
@@ -138,8 +133,7 @@ static void note_instance(struct broker *broker, struct item *item)
     item->is_plain = item->stream->options.dialect == WORK_PLAIN;
     if (item->is_plain && !item->by_instance.is_in) {
         index_put(&broker->by_instance, &item->by_instance,
-                  XXH3_64bits_withSeed(item->instance_id.at, item->instance_id.size,
-                                       broker->instance_seed));
+                  index_key(item->instance_id, broker->instance_seed));
     }
 }
 

@@ -4,7 +4,8 @@
  *
  * Many push, one takes all. What is pushed is a list node, linked by its `next`; its `prev` says
  * whether it is that of a note or that of an activity, which so needs no note around it. Only who
- * finds the inbox empty, or the loop's thread itself, has it woken: one wake for many (D1). */
+ * finds the inbox empty, or the loop's thread itself, has the loop woken: one wake for many
+ * (D1). */
 #include "broker/broker_priv.h"
 
 /* What `prev` points to. */

@@ -5,9 +5,19 @@
  * The nodes are inside of what is found, so nothing is allocated but the buckets, and a node that
  * is known is taken out without a search by its content. Those with the same number come in no
  * promised order. */
+#ifndef XXH_INLINE_ALL
+#define XXH_INLINE_ALL
+#endif
+#include <xxhash.h>
+
 #include "base/assert.h"
 #include "base/memory.h"
 #include "broker/broker_priv.h"
+
+uint64_t index_key(struct text text, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(text.at, text.size, seed);
+}
 
 static struct index_node **bucket_of(const struct index *index, uint64_t key)
 {

@@ -13,11 +13,6 @@
 #include "base/memory.h"
 #include "broker/broker_priv.h"
 
-#ifndef XXH_INLINE_ALL
-#define XXH_INLINE_ALL
-#endif
-#include <xxhash.h>
-
 enum { BYTES_KEPT = 8192 }; /* of an item that is not in use */
 
 /* ---- made and given back --------------------------------------------------------------------- */

@@ -8,13 +8,11 @@
  * to a stream stands in that stream's own.
  *
  *   A1  Streams that come or go change the sets: all queues are made anew, and what waited keeps
- *   its
- *       order.
+ *       its order.
  *   A2  Names come from strangers. Lanes are only a memory of matches: when there are too many they
  *       are forgotten.
  *   A3  A turn that was given back to be written for somebody comes again in its old place: else
- *   all
- *       that waits would be written before the first of it goes. */
+ *       all that waits would be written before the first of it goes. */
 #include "base/assert.h"
 #include "base/memory.h"
 #include "broker/broker_priv.h"

@@ -41,7 +41,8 @@ static bool lists(const struct stream_filter *filter, struct text version)
     return false;
 }
 
-/* An activity that was asked for without a version is also as one with its orchestration's. */
+/* An activity that was asked for without a version is also as one with that of its
+ * orchestration. */
 static bool takes_version(const struct stream_filter *filter, const struct item *item)
 {
     if (filter->version_count == 0 || lists(filter, item->version)) {

@@ -7,8 +7,7 @@
  * than its share of bytes; a turn whose past is gone is given it from the store.
  *
  *   R1  A row whose turn is open stays: the loop finds the turn by it, when it is forgotten. Its
- *   past
- *       may go all the same.
+ *       past may go all the same.
  *   R2  A past is that of the turns 1 .. turn_count, without a gap, or there is none. */
 #include "base/assert.h"
 #include "base/memory.h"

@@ -4,8 +4,6 @@
  *
  * A stream of ours has a number that the partitions' threads can ask about: whether it is alive is
  * one word of memory, so that a turn whose stack it has is written for it, or for anybody. */
-#include <ctype.h>
-
 #include "base/assert.h"
 #include "base/memory.h"
 #include "broker/broker_priv.h"

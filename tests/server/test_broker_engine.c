@@ -11,17 +11,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
-#include "author/author.h"
-#include "base/error.h"
-#include "base/memory.h"
-#include "broker/broker.h"
+#include "broker_workers.h"
 #include "store/store.h"
 #include "unit/engine/flaky_store.h"
 
-enum { PATIENCE_S = 60, PARTITIONS = 2, ITEMS_MAX = 100000 };
+enum { PATIENCE_S = 60, PARTITIONS = 2 };
 
 /* ---- what is run: ours ----------------------------------------------------------------------- */
 
@@ -103,26 +99,18 @@ enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* ---- the house ------------------------------------------------------------------------------- */
 
-struct worker {
-    struct house *house;
-    struct broker_stream *stream;
-    struct runner *author; /* NULL: it is as SDKs are */
-    struct text items[ITEMS_MAX];
-    size_t first, count;
-};
-
 struct house {
     struct flaky_store flaky;
     struct store *store; /* the same */
     struct broker *broker;
     struct engine *engine;
-    struct worker worker, other;
+    struct played_worker worker, other;
     pthread_mutex_t mutex;
     pthread_cond_t awake;
     bool is_posted;
     time_us wake_at;
     _Atomic size_t ended;
-    size_t answers, refusals, begun, done;
+    size_t begun;
 };
 
 static struct house house;
@@ -180,15 +168,12 @@ static void start_engine(void)
     broker_set_engine(house.broker, house.engine);
 }
 
-static void connect(struct worker *worker, const struct broker_stream_options *options);
-static void hang_up(struct worker *worker);
-
 static void stop_engine(void)
 {
     engine_stop(house.engine, 0);
     broker_set_engine(house.broker, NULL);
-    hang_up(&house.worker);
-    hang_up(&house.other);
+    played_hang_up(&house.worker);
+    played_hang_up(&house.other);
     broker_free(house.broker);
 }
 
@@ -196,6 +181,7 @@ static int open_house(void **state)
 {
     (void)state;
     memset(&house, 0, sizeof house);
+    played = (struct played_counts){ 0 };
     pthread_mutex_init(&house.mutex, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -219,273 +205,12 @@ static int close_house(void **state)
     return 0;
 }
 
-/* ---- completions ----------------------------------------------------------------------------- */
-
-static void answered(struct broker_answer *answer, pd_status status, const pd_error *err)
+static void connect(struct played_worker *worker, const struct broker_stream_options *options)
 {
-    (void)err;
-    house.answers++;
-    house.refusals += status != PD_OK;
-    free(answer);
+    played_connect(worker, house.broker, options, PD_PROGRAM(program));
 }
 
-static struct broker_answer *answer_new(void)
-{
-    struct broker_answer *answer = calloc(1, sizeof *answer);
-    assert_non_null(answer);
-    answer->answered = answered;
-    return answer;
-}
-
-/* ---- a worker of ours ------------------------------------------------------------------------ */
-
-static bool is_cancelled(struct activity_host *host)
-{
-    (void)host;
-    return false;
-}
-
-static void beat(struct activity_host *host, struct text progress)
-{
-    (void)host, (void)progress;
-}
-
-static pd_status transact(struct activity_host *host,
-                          bool (*body)(void *, void *, struct activity_result *), void *argument,
-                          struct activity_result *ret, pd_error *err)
-{
-    (void)host, (void)body, (void)argument, (void)ret;
-    return error_set(err, PD_E_STATE, false, "test", "no transactions here");
-}
-
-static void work_turn(struct worker *worker, const struct work_item *item, struct arena *arena,
-                      struct buffer *buffer)
-{
-    struct turn_result result = { 0 };
-    struct runner *author = worker->author;
-    enum runner_answer answer = author->ops->turn(author, item->turn, NULL, arena, &result);
-    if (answer == RUNNER_NEEDS_HISTORY && item->is_past_known) {
-        work_write_needs_history(buffer, item->token, item->turn);
-        broker_complete_turn(house.broker, buffer_text(buffer), answer_new());
-        return;
-    }
-    if (answer == RUNNER_NEEDS_HISTORY) {
-        struct wire_past past;
-        assert_int_equal(item->chunk_count, item->turn->number - 1);
-        wire_past_init(&past, item->chunks, item->chunk_count);
-        answer = author->ops->turn(author, item->turn, &past.base, arena, &result);
-        wire_past_done(&past);
-    }
-    assert_int_equal(answer, RUNNER_DONE);
-    work_write_turn_result(buffer, item->token, item->turn, &result);
-    broker_complete_turn(house.broker, buffer_text(buffer), answer_new());
-}
-
-static void work_ours(struct worker *worker, struct text bytes, struct arena *arena,
-                      struct buffer *buffer)
-{
-    static const struct activity_host_ops ops = { is_cancelled, beat, transact };
-    struct activity_host host = { &ops };
-    struct work_item item;
-    pd_error err;
-    assert_int_equal(work_read_item(bytes, arena, &item, &err), PD_OK);
-    if (item.turn != NULL) {
-        work_turn(worker, &item, arena, buffer);
-    } else if (item.entity_turn != NULL) {
-        struct entity_result result = { 0 };
-        assert_int_equal(
-            worker->author->ops->entity(worker->author, item.entity_turn, arena, &result),
-            RUNNER_DONE);
-        work_write_entity_result(buffer, item.token, item.entity_turn, &result);
-        broker_complete_entity(house.broker, buffer_text(buffer), answer_new());
-    } else {
-        struct activity_result result = { 0 };
-        worker->author->ops->activity(worker->author, item.activity, &host, arena, &result);
-        work_write_activity_result(buffer, item.token, item.activity, &result);
-        broker_complete_activity(house.broker, buffer_text(buffer), answer_new());
-    }
-}
-
-/* ---- a worker as SDKs are -------------------------------------------------------------------- */
-
-/* Events of a work item, as a chunk of history. */
-static void add_chunk(struct buffer *chunk, const struct text_list *events)
-{
-    for (size_t i = 0; i < events->count; i++) {
-        size_t size = events->items[i].size;
-        buffer_add_byte(chunk, 0x0a);
-        for (; size >= 0x80; size >>= 7) {
-            buffer_add_byte(chunk, (uint8_t)(size | 0x80));
-        }
-        buffer_add_byte(chunk, (uint8_t)size);
-        buffer_add_text(chunk, events->items[i]);
-    }
-}
-
-static void schedule(struct hub_orchestrator_action *action, struct arena *arena, int64_t id)
-{
-    struct hub_schedule_task_action *task = arena_alloc(arena, sizeof *task);
-    message_init(&hub_schedule_task_action_type, task);
-    message_init(&hub_orchestrator_action_type, action);
-    task->name = TEXT("sdk_say");
-    action->id = id;
-    action->schedule_task = task;
-}
-
-static void finish(struct hub_orchestrator_action *action, struct arena *arena, size_t result)
-{
-    struct hub_complete_orchestration_action *end = arena_alloc(arena, sizeof *end);
-    message_init(&hub_complete_orchestration_action_type, end);
-    message_init(&hub_orchestrator_action_type, action);
-    end->orchestration_status = 1;
-    end->result = text_of(arena_printf(arena, "%zu", result));
-    action->id = 1000;
-    action->complete_orchestration = end;
-}
-
-/* "sdk_chain": five tasks, one after the other; "sdk_fan": twenty at once. */
-static void work_sdk_turn(const struct hub_work_item *item, struct arena *arena,
-                          struct buffer *buffer)
-{
-    const struct hub_orchestrator_request *request = item->orchestrator_request;
-    struct hub_orchestrator_response response;
-    struct wire_events events = { 0 };
-    struct buffer chunk;
-    size_t asked = 0, done = 0, total = 0;
-    pd_error err;
-    buffer_init(&chunk);
-    add_chunk(&chunk, &request->past_events);
-    add_chunk(&chunk, &request->new_events);
-    assert_int_equal(wire_read_events(buffer_text(&chunk), arena, &events, &err), PD_OK);
-    for (size_t i = 0; i < events.count; i++) {
-        const struct event *event = &events.at[i];
-        asked += event->kind == EVENT_TASK_SCHEDULED;
-        done += event->kind == EVENT_TASK_COMPLETED;
-        if (event->kind == EVENT_EXECUTION_STARTED) {
-            total = text_equal(event->name, TEXT("sdk_chain")) ? 5 : 20;
-        }
-    }
-    assert_true(total != 0); /* the past is whole */
-    size_t want = total == 20 ? 20 : done < 5 ? done + 1 : 5;
-    struct hub_orchestrator_action *actions = arena_alloc(arena, (total + 1) * sizeof *actions);
-    message_init(&hub_orchestrator_response_type, &response);
-    response.actions.items = actions;
-    for (; asked < want; asked++) {
-        schedule(&actions[response.actions.count++], arena, (int64_t)asked);
-    }
-    if (done == total) {
-        finish(&actions[response.actions.count++], arena, done);
-    }
-    response.instance_id = request->instance_id;
-    response.completion_token = item->completion_token;
-    message_write(&hub_orchestrator_response_type, buffer, &response);
-    broker_complete_turn(house.broker, buffer_text(buffer), answer_new());
-    buffer_done(&chunk);
-}
-
-static void work_sdk(struct text bytes, struct arena *arena, struct buffer *buffer)
-{
-    struct hub_work_item item;
-    pd_error err;
-    assert_int_equal(message_read(&hub_work_item_type, bytes, arena, &item, &err), PD_OK);
-    if (item.orchestrator_request != NULL) {
-        work_sdk_turn(&item, arena, buffer);
-        return;
-    }
-    struct hub_activity_response response;
-    assert_non_null(item.activity_request);
-    message_init(&hub_activity_response_type, &response);
-    response.instance_id = item.activity_request->orchestration_instance->instance_id;
-    response.task_id = item.activity_request->task_id;
-    response.completion_token = item.completion_token;
-    response.result = TEXT("1");
-    message_write(&hub_activity_response_type, buffer, &response);
-    broker_complete_activity(house.broker, buffer_text(buffer), answer_new());
-}
-
-/* ---- streams and the loop -------------------------------------------------------------------- */
-
-static void send(void *argument, const struct text *pieces, size_t count)
-{
-    struct worker *worker = argument;
-    struct buffer buffer;
-    size_t size;
-    assert_true(worker->count < ITEMS_MAX);
-    buffer_init(&buffer);
-    for (size_t i = 0; i < count; i++) {
-        buffer_add_text(&buffer, pieces[i]);
-    }
-    const char *at = (const char *)buffer_take(&buffer, &size);
-    worker->items[worker->count++] = text_make(at, size);
-}
-
-static size_t backlog(void *argument)
-{
-    (void)argument;
-    return 0;
-}
-
-static void drop_item(struct worker *worker)
-{
-    mem_free((void *)(uintptr_t)worker->items[worker->first++].at);
-    if (worker->first == worker->count) {
-        worker->first = worker->count = 0;
-    }
-}
-
-static void connect(struct worker *worker, const struct broker_stream_options *options)
-{
-    pd_error err;
-    struct broker_stream_options all = *options;
-    all.send = send;
-    all.backlog = backlog;
-    all.argument = worker;
-    worker->house = &house;
-    if (all.dialect == WORK_OURS) {
-        worker->author = author_new(
-            PD_PROGRAM(program),
-            &(struct author_options){ .partition_count = PARTITIONS, .orchestrations_max = 100 },
-            &err);
-        assert_non_null(worker->author);
-    }
-    worker->stream = broker_connect(house.broker, &all);
-}
-
-static void hang_up(struct worker *worker)
-{
-    if (worker->stream == NULL) {
-        return;
-    }
-    broker_disconnect(worker->stream);
-    worker->stream = NULL;
-    while (worker->count != 0) {
-        drop_item(worker);
-    }
-    author_free(worker->author);
-    worker->author = NULL;
-}
-
-static void work(struct worker *worker, size_t most)
-{
-    struct arena arena;
-    struct buffer buffer;
-    arena_init(&arena);
-    buffer_init(&buffer);
-    for (size_t i = 0; i < most && worker->count != 0; i++) {
-        struct text bytes = worker->items[worker->first];
-        if (worker->author != NULL) {
-            work_ours(worker, bytes, &arena, &buffer);
-        } else {
-            work_sdk(bytes, &arena, &buffer);
-        }
-        drop_item(worker);
-        arena_reset(&arena);
-        buffer_reset(&buffer);
-        house.done++;
-    }
-    arena_done(&arena);
-    buffer_done(&buffer);
-}
+/* ---- the loop ----------------------------------------------------------------------------- */
 
 static bool wait_for_post(bool is_idle)
 {
@@ -508,16 +233,16 @@ static bool wait_for_post(bool is_idle)
 static void run(size_t ended_count, size_t items)
 {
     time_us began = steady();
-    size_t done = house.done;
-    while (atomic_load(&house.ended) < ended_count && house.done - done < items) {
+    size_t done = played.done;
+    while (atomic_load(&house.ended) < ended_count && played.done - done < items) {
         assert_true(steady() < began + PATIENCE_S * TIME_SECOND);
         bool is_idle = house.worker.count == 0 && house.other.count == 0;
         if (wait_for_post(is_idle) || house.wake_at <= steady()) {
             house.wake_at = house.wake_at <= steady() ? TIME_NEVER : house.wake_at;
             broker_run(house.broker, steady());
         }
-        work(&house.worker, 64);
-        work(&house.other, 64);
+        played_work(&house.worker, 64);
+        played_work(&house.other, 64);
     }
 }
 
@@ -582,7 +307,7 @@ static void our_worker_runs_everything_there_is(void **state)
     start_all_kinds(COUNT);
     run(KINDS * COUNT, SIZE_MAX);
     assert_all_kinds(COUNT);
-    assert_int_equal(house.refusals, 0);
+    assert_int_equal(played.refusals, 0);
     assert_true(house.begun >= KINDS * COUNT);
 }
 
@@ -607,7 +332,7 @@ static void a_worker_that_keeps_nothing_gets_the_whole_past_each_time(void **sta
     run(2 * COUNT, SIZE_MAX);
     assert_outputs("sdk_chain", "5", COUNT);
     assert_outputs("sdk_fan", "20", COUNT);
-    assert_int_equal(house.refusals, 0);
+    assert_int_equal(played.refusals, 0);
 }
 
 static void both_kinds_of_workers_get_what_they_can_run(void **state)
@@ -647,9 +372,9 @@ static void workers_die_and_others_go_on(void **state)
     connect(&house.other, &ours);
     start_all_kinds(COUNT);
     for (int i = 0; i < 30; i++) {
-        struct worker *worker = i % 2 == 0 ? &house.worker : &house.other;
+        struct played_worker *worker = i % 2 == 0 ? &house.worker : &house.other;
         run(KINDS * COUNT, 60);
-        hang_up(worker);
+        played_hang_up(worker);
         connect(worker, &ours);
     }
     run(KINDS * COUNT, SIZE_MAX);
@@ -665,7 +390,7 @@ static void sdk_workers_die_and_others_go_on(void **state)
     start("sdk_fan", 0, COUNT);
     for (int i = 0; i < 20; i++) {
         run(2 * COUNT, 40);
-        hang_up(&house.worker);
+        played_hang_up(&house.worker);
         connect(&house.worker, &(struct broker_stream_options){ 0 });
     }
     run(2 * COUNT, SIZE_MAX);
