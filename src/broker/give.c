@@ -27,19 +27,29 @@ static struct text body_for(const struct item *item, const struct broker_stream 
     return item->bodies[BODY_PLAIN];
 }
 
-/* Until the scratch is used again. One that was out already goes on from what it said last. */
-static struct text write_activity(struct broker *broker, const struct item *item,
-                                  const struct broker_stream *stream)
+/* One that was out already goes on from what it said last. */
+static void write_gone_on(struct broker *broker, const struct item *item, enum work_dialect dialect)
 {
     struct activity activity = *item->activity;
     struct event_extra extra = { .retry_of = 0 };
-    if (item->beat != NULL && item->beat->said.at != NULL) {
-        extra = activity.extra != NULL ? *activity.extra : extra;
-        extra.progress = buffer_text(&item->beat->said);
-        activity.extra = &extra;
+    if (activity.extra != NULL) {
+        extra = *activity.extra;
     }
+    extra.progress = buffer_text(&item->beat->said);
+    activity.extra = &extra;
+    work_write_activity(&broker->scratch, dialect, &activity);
+}
+
+/* Until the scratch is used again. */
+static struct text write_activity(struct broker *broker, const struct item *item,
+                                  const struct broker_stream *stream)
+{
     buffer_reset(&broker->scratch);
-    work_write_activity(&broker->scratch, stream->options.dialect, &activity);
+    if (item->beat != NULL && item->beat->said.at != NULL) {
+        write_gone_on(broker, item, stream->options.dialect);
+    } else {
+        work_write_activity(&broker->scratch, stream->options.dialect, item->activity);
+    }
     return buffer_text(&broker->scratch);
 }
 

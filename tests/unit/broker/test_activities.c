@@ -165,6 +165,24 @@ static void an_activity_that_the_engine_does_not_want_is_told(void **state)
     desk_answer_all(&desk);
 }
 
+static void one_that_is_handed_out_again_goes_on_from_what_it_said_last(void **state)
+{
+    (void)state;
+    struct work_item item;
+    pd_error err;
+    desk_dispatch(&desk, &(struct activity_wish){ .row = 1, .id = 1 });
+    assert_int_equal(work_read_item(a.got[0].bytes, &desk.arena, &item, &err), PD_OK);
+    assert_false(text_is_present(activity_progress(item.activity)));
+    (void)beat(a.got[0].token, "1");
+    (void)beat(a.got[0].token, "2");
+    broker_abandon(desk.broker, text_of(a.got[0].token));
+    desk_run(&desk);
+    desk_pass(&desk, TIME_SECOND);
+    assert_got(&a, 2);
+    assert_int_equal(work_read_item(a.got[1].bytes, &desk.arena, &item, &err), PD_OK);
+    assert_true(text_equal(activity_progress(item.activity), TEXT("2")));
+}
+
 /* ---- limits of time -------------------------------------------------------------------------- */
 
 static void one_that_does_not_begin_in_time_fails(void **state)
@@ -330,6 +348,7 @@ int main(void)
         TEST(a_word_that_was_not_heard_goes_with_the_next),
         TEST(the_last_word_goes_before_the_result),
         TEST(an_activity_that_the_engine_does_not_want_is_told),
+        TEST(one_that_is_handed_out_again_goes_on_from_what_it_said_last),
         TEST(one_that_does_not_begin_in_time_fails),
         TEST(one_that_began_in_time_has_no_such_limit_any_more),
         TEST(one_that_does_not_end_in_time_fails_and_is_told),
