@@ -80,12 +80,7 @@ void core_free(struct core *core)
         mem_free(flight);
         flight = next;
     }
-    for (struct turn_slot *slot = core->slots; slot != NULL;) {
-        struct turn_slot *next = slot->next;
-        turn_slot_free(&core->waiting, slot);
-        slot = next;
-    }
-    mem_free(core->spare_events);
+    turn_slots_free(core);
     timers_done(&core->timers);
     shelf_done(&core->activities);
     shelf_done(&core->waiting);
@@ -129,6 +124,7 @@ void core_trim(struct core *core)
     OBJECT_CHECK(core, CORE_MAGIC);
     batch_free(core->spare);
     core->spare = NULL;
+    turn_slots_free(core);
     shelf_trim(&core->activities);
     shelf_trim(&core->waiting);
 }

@@ -298,6 +298,7 @@ struct turn_slot {
 };
 
 void turn_slot_free(struct shelf *waiting, struct turn_slot *slot);
+void turn_slots_free(struct core *core); /* those that are free */
 
 /* Whose turn it is. */
 struct instance *turn_instance(struct core *core, const struct turn *turn);

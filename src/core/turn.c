@@ -73,6 +73,17 @@ static struct turn_slot *slot_take(struct core *core, size_t events)
     return slot;
 }
 
+void turn_slots_free(struct core *core)
+{
+    while (core->slots != NULL) {
+        struct turn_slot *slot = core->slots;
+        core->slots = slot->next;
+        turn_slot_free(&core->waiting, slot);
+    }
+    mem_free(core->spare_events);
+    core->spare_events = NULL;
+}
+
 void turn_slot_free(struct shelf *waiting, struct turn_slot *slot)
 {
     waiting_event_free_all(waiting, slot->held);
@@ -85,11 +96,12 @@ void turn_close(struct core *core, struct instance *instance)
     struct turn_slot *slot = instance->turn;
     instance->turn = NULL;
     slot->instance = NULL;
-    core->away_count -= slot->is_away;
+    bool was_away = slot->is_away;
+    core->away_count -= was_away;
     slot->is_away = slot->is_void = false;
     waiting_event_free_all(&core->waiting, slot->held);
     slot->held = NULL;
-    if (slot->events_room > SLOT_EVENTS_KEPT) {
+    if (was_away || slot->events_room > SLOT_EVENTS_KEPT) {
         drop_events(core, slot);
     }
     slot->next = core->slots;
