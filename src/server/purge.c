@@ -114,6 +114,7 @@ static void purge_instances(struct rpc *rpc)
 
 struct ending_many {
     struct text_list left; /* those that were not terminated */
+    time_us now;
 };
 
 /* Who owns a lock now? */
@@ -143,7 +144,7 @@ static pd_status terminate_one(struct rpc *rpc, struct text id, struct text reas
         .kind = EVENT_EXECUTION_TERMINATED,
         .id = EVENT_NO_ID,
         .ref = EVENT_NO_ID,
-        .at = loop_now(rpc->server->loop),
+        .at = ((const struct ending_many *)rpc->state)->now,
         .payload = reason,
     };
     const struct letter letter = {
@@ -203,6 +204,7 @@ static void skip_graceful(struct rpc *rpc)
     if (check_batch(rpc, request->instance_batch)) {
         size_t count = request->instance_batch->instance_ids.count;
         many->left.items = arena_alloc(&rpc->arena, count * sizeof(struct text));
+        many->now = loop_now(rpc->server->loop);
         rpc->state = many;
         rpc_read(rpc, skip_work, skip_done);
     }

@@ -290,7 +290,7 @@ struct server {
     size_t address_count;
     struct list hubs;
     size_t hub_count;
-    size_t waits;       /* of all hubs */
+    atomic_size_t waits; /* of all hubs */
     struct list pinged; /* streams of workers, the next one to be pinged first */
     struct loop_timer *ping_timer, *drain_timer, *tick_timer;
     enum server_phase phase;

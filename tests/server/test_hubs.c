@@ -455,7 +455,7 @@ static void entities_are_listed_by_id_in_pages(void **state)
     struct hub_query_entities_response page;
     desk_open(&desk, &served, NULL, NULL);
     for (int i = 0; i < 3; i++) {
-        char id[16];
+        char id[24];
         snprintf(id, sizeof id, "@Bin@%d", 2 - i);
         assert_int_equal(signal_entity(id, "add"), PD_OK);
         run_entity(&desk, "1");

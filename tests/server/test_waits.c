@@ -124,7 +124,7 @@ static bool is_open(struct open_wait *wait)
 
 static size_t waits_now(void)
 {
-    return __atomic_load_n(&served.server->waits, __ATOMIC_SEQ_CST);
+    return atomic_load(&served.server->waits);
 }
 
 static void await_waits(size_t count)
