@@ -28,7 +28,14 @@
 
 #define SLICE_ENGINE 2000000000
 #define SLICE_RAW 1000000000
-enum { REST_MS = 30, PAUSES_MAX = 4096, CHUNK_MAX = 1000, CLIENTS = 4, LOOK_MS = 10 };
+enum {
+    REST_MS = 30,
+    REST_SERVED_MS = 500,
+    PAUSES_MAX = 4096,
+    CHUNK_MAX = 1000,
+    CLIENTS = 4,
+    LOOK_MS = 10
+};
 
 static const char expected[] = "[\"Hello Tokyo!\",\"Hello Seattle!\",\"Hello London!\","
                                "\"Hello Amsterdam!\",\"Hello Seoul!\"]";
@@ -150,7 +157,8 @@ static int raw_slice(struct run *r, int64_t ns)
 {
     int64_t paused_at = clock_now_ms();
     atomic_store(&r->gate.closed, true);
-    nanosleep(&(struct timespec){ 0, REST_MS * 1000000 }, NULL);
+    int64_t rest = r->served != NULL ? REST_SERVED_MS : REST_MS;
+    nanosleep(&(struct timespec){ 0, rest * 1000000 }, NULL);
     engine_slice_end(r);
     double cpu = cpu_seconds(r);
     int64_t began = clock_mono_ns();
@@ -159,7 +167,7 @@ static int raw_slice(struct run *r, int64_t ns)
     r->raw_cpu += cpu_seconds(r) - cpu;
     size_t n = atomic_load(&r->pause_count);
     if (n < PAUSES_MAX) { /* published before the gate opens */
-        r->pauses[n].from = paused_at + REST_MS;
+        r->pauses[n].from = paused_at + rest;
         r->pauses[n].to = clock_now_ms();
         atomic_store(&r->pause_count, n + 1);
     }
