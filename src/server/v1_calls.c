@@ -132,14 +132,12 @@ static void reply(struct loop_job *job)
     struct rpc *rpc = all->rpc;
     struct hub_refusal *refusals = arena_alloc(&rpc->arena, all->count * sizeof *refusals);
     struct hub_accept_response response = { .refusals = { refusals, 0 } };
-    bool is_stopping = false;
     for (size_t i = 0; i < all->count; i++) {
         struct said *said = &all->items[i];
         request_free(said->request);
         if (said->status == PD_OK) {
             continue;
         }
-        is_stopping |= said->status == PD_E_CANCELLED;
         refusals[response.refusals.count++] = (struct hub_refusal){
             .at = (int64_t)i,
             .status = said->status != PD_E_CANCELLED ? said->status : PD_E_UNAVAILABLE,
