@@ -57,8 +57,14 @@ static pd_result climb(pd_orchestration *o, pd_value from)
     return pd_ok(o, n);
 }
 
+static pd_result measure(pd_orchestration *o, pd_value text)
+{
+    return pd_ok(o, (int64_t)strlen(pd_text(text)));
+}
+
 static const pd_function program[] = {
     PD_FUNCTION("Climb", climb),
+    PD_FUNCTION("Measure", measure),
     PD_FUNCTION("Step", step),
 };
 
@@ -313,6 +319,31 @@ static void a_worker_that_stops_leaves_nothing_half_done(void **state)
     pd_hub_close(hub);
 }
 
+/* More than a client may leave unread is collected for it in one go: it is told of when it has gone
+ * out, or the rest waits for ever. */
+static void what_waits_for_a_worker_may_be_more_than_it_gets_at_once(void **state)
+{
+    enum { SIZE = 4000 };
+    struct bed *bed = *state;
+    pd_error err;
+    pd_id ids[ORCHESTRATIONS];
+    pd_value inputs[ORCHESTRATIONS];
+    static char text[SIZE + 1];
+    pd_hub *hub = open_hub(bed);
+    memset(ids, 0, sizeof ids);
+    memset(text, 'x', SIZE);
+    for (size_t i = 0; i < ORCHESTRATIONS; i++) {
+        inputs[i] = pd_of_text(text);
+    }
+    assert_int_equal(pd_hub_start_many(hub, "Measure", ORCHESTRATIONS, inputs, ids, &err), PD_OK);
+    pd_worker *worker = work(hub, NULL);
+    for (size_t i = 0; i < ORCHESTRATIONS; i++) {
+        expect_end(hub, ids[i].text, SIZE);
+    }
+    pd_worker_stop(worker);
+    pd_hub_close(hub);
+}
+
 /* Beside this test: BUILD/tests/unit/remote/test_crashes. */
 static void find_programs(char *path, const char *more, const char *name)
 {
@@ -338,6 +369,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_start_that_was_acknowledged_outlives_the_server, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(two_workers_share_the_work, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_for_a_worker_may_be_more_than_it_gets_at_once,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_worker_that_stops_leaves_nothing_half_done, set_up,
                                         tear_down),
     };
