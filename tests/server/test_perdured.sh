@@ -118,6 +118,13 @@ health() {
         grep -q '^perdure_workers_connected{hub="default"} 0' body.txt
 }
 check "health and metrics" health
+metrics_are_documented() {
+    curl -s "http://$http/metrics" | sed -n 's/^# TYPE \([a-z_]*\) .*/\1/p' | sort >exposed
+ `| `\([a-z_]*\)` |.*/\1/p' "$root/docs/METRICS.md" |
+        grep -v '^perdure_tls_' | sort >documented # which is only there with TLS
+    [ -s exposed ] && diff exposed documented
+}
+check "metrics are those that are documented" metrics_are_documented
 # shellcheck disable=SC2086
 check "another one on the same store is refused, with who has it" \
     refuses 1 "process $pid" --store="sqlite:$work/hub.db" $quiet
