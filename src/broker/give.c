@@ -151,7 +151,9 @@ static void stamp(struct broker *broker, struct item *item)
 {
     item->handed = ++broker->seq;
     item->handed_at = broker->now;
-    item->start_by = 0;
+    if (item->stream->options.dialect != WORK_OURS) {
+        item->start_by = 0;
+    } /* else its worker gives it back when it does not begin in time */
     item->refusals = 0;
     item_uncount_bytes(broker, item);
     if (item->kind == KIND_ACTIVITY) {

@@ -160,6 +160,7 @@ static void lose(struct broker *broker, struct item *item)
     item_leave(broker, item);
     item->state = ITEM_LOST;
     item->due = TIME_NEVER;
+    item->start_by = 0; /* it may have begun */
     item->losses++;
     broker->counters.waiting[item->kind]++;
     broker->counters.lost++;

@@ -6,6 +6,9 @@
  * the outbox; whether anybody still wants it, the server tells. An activity that runs is not ended
  * when the stream breaks: its result may still count.
  *
+ * Limits of time are the server's to watch, but for one: whether an activity that waits here begins
+ * in time, only we know. One that did not is given back.
+ *
  * Heartbeats. A thread writes down what was said last; the loop's thread tells the server, of all
  * activities together and at most so often. What is said and not told goes before the result.
  */
@@ -15,11 +18,12 @@
 #include "remote/worker_priv.h"
 #include "wire/proto.h"
 
-enum { BEAT_US = 10 * 1000, TOKEN_MAX = 64 };
+enum { BEAT_US = 10 * 1000, TOKEN_MAX = 64, FIELD_ACTIVITY = 2, FIELD_START_MS = 104 };
 
 /* An activity that waits: its bytes, as they came. */
 struct job {
     struct list_node node;
+    int64_t start_by_us; /* steady; 0: no limit */
     size_t size;
     size_t token_size;
     char token[TOKEN_MAX];
@@ -116,10 +120,11 @@ static void beat_soon(struct loop_job *job)
     loop_timer_set(hands->beat_timer, BEAT_US - since);
 }
 
-void hands_forget_timer(struct hands *hands)
+void hands_forget_timers(struct hands *hands)
 {
     loop_timer_free(hands->beat_timer);
-    hands->beat_timer = NULL;
+    loop_timer_free(hands->late_timer);
+    hands->beat_timer = hands->late_timer = NULL;
 }
 
 static pd_status transact(struct activity_host *host,
@@ -197,6 +202,80 @@ static void *body(void *argument)
     return NULL;
 }
 
+/* ---- beginning in time ----------------------------------------------------------------------- */
+
+/* A number of the activity in a WorkItem; 0: it is not there. */
+static int64_t find_start_ms(struct text item)
+{
+    struct proto_reader items = proto_reader_of(item);
+    struct proto_field field;
+    int64_t ms = 0;
+    while (proto_next(&items, &field) == PROTO_FIELD) {
+        if (field.number == FIELD_ACTIVITY && field.type == PROTO_BYTES) {
+            struct proto_reader activity = proto_reader_of(field.bytes);
+            while (proto_next(&activity, &field) == PROTO_FIELD) {
+                bool is_it = field.number == FIELD_START_MS && field.type == PROTO_VARINT;
+                ms = is_it ? (int64_t)field.value : ms;
+            }
+        }
+    }
+    return ms;
+}
+
+/* The mutex is held. Those that are late leave the queue; when the next one will be. 0: none. */
+static int64_t take_late(struct hands *hands, int64_t now, struct list *ret)
+{
+    int64_t next = 0;
+    LIST_EACH_SAFE(node, &hands->queue)
+    {
+        struct job *job = CONTAINER_OF(node, struct job, node);
+        if (job->start_by_us == 0) {
+            continue;
+        }
+        if (job->start_by_us <= now) {
+            list_remove(node);
+            list_push_back(ret, node);
+        } else if (next == 0 || job->start_by_us < next) {
+            next = job->start_by_us;
+        }
+    }
+    return next;
+}
+
+static void give_back_late(void *argument)
+{
+    struct hands *hands = argument;
+    struct list late;
+    struct list_node *node;
+    int64_t now = remote_steady_us();
+    list_init(&late);
+    pthread_mutex_lock(&hands->mutex);
+    hands->late_at_us = take_late(hands, now, &late);
+    pthread_mutex_unlock(&hands->mutex);
+    while ((node = list_pop_front(&late)) != NULL) {
+        struct job *job = CONTAINER_OF(node, struct job, node);
+        outbox_give_back(hands->outbox, token_of(job));
+        mem_free(job);
+    }
+    if (hands->late_at_us != 0) {
+        loop_timer_set(hands->late_timer, hands->late_at_us - now);
+    }
+    outbox_flush(hands->outbox);
+}
+
+static void watch_start(struct hands *hands, struct job *job, int64_t ms)
+{
+    int64_t now = remote_steady_us();
+    job->start_by_us = time_add(now, time_us_of_ms(ms));
+    if (hands->late_timer == NULL) {
+        hands->late_timer = loop_timer_new(hands->loop, give_back_late, hands);
+    }
+    if (hands->late_at_us == 0 || job->start_by_us < hands->late_at_us) {
+        hands->late_at_us = job->start_by_us;
+        loop_timer_set(hands->late_timer, job->start_by_us - now);
+    }
+}
+
 /* ---- the queue ------------------------------------------------------------------------------- */
 
 void hands_give(struct hands *hands, struct text item, struct text token)
@@ -206,10 +285,15 @@ void hands_give(struct hands *hands, struct text item, struct text token)
     }
     struct job *job = mem_alloc_raw(sizeof *job + item.size);
     job->node = (struct list_node){ NULL, NULL };
+    job->start_by_us = 0;
     job->size = item.size;
     job->token_size = token.size;
     memcpy(job->token, token.at, token.size);
     memcpy(job->bytes, item.at, item.size);
+    int64_t start_ms = find_start_ms(item);
+    if (start_ms > 0) {
+        watch_start(hands, job, start_ms);
+    }
     pthread_mutex_lock(&hands->mutex);
     list_push_back(&hands->queue, &job->node);
     pthread_mutex_unlock(&hands->mutex);

@@ -287,7 +287,7 @@ static void stop(struct loop_job *job)
     loop_timer_free(worker->retry);
     worker->retry = NULL;
     worker->is_leaving = true;
-    hands_forget_timer(&worker->hands);
+    hands_forget_timers(&worker->hands);
     if (worker->stream != NULL) {
         grpc_stream_cancel(worker->stream); /* note_stopped follows */
     } else {

@@ -78,6 +78,10 @@ struct hands {
     _Atomic bool is_beat_posted;
     struct loop_timer *beat_timer; /* the loop's thread */
     int64_t beaten_us;
+
+    /* the loop's thread: activities that wait and must begin in time */
+    struct loop_timer *late_timer;
+    int64_t late_at_us; /* when it fires; 0: it is not set */
 };
 
 bool hands_start(struct hands *hands, struct runner *runner, struct outbox *outbox,
@@ -90,7 +94,7 @@ void hands_cancel(struct hands *hands, struct text token);
 void hands_drop(struct hands *hands, bool gives_back);
 /* Begins no more, gives back what waits, and waits for those that run, so long. */
 void hands_drain(struct hands *hands, int64_t max_ms);
-void hands_forget_timer(struct hands *hands); /* the loop's thread */
-void hands_stop(struct hands *hands);         /* joins */
+void hands_forget_timers(struct hands *hands); /* the loop's thread */
+void hands_stop(struct hands *hands);          /* joins */
 
 #endif
