@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The process perdured under attack (hostile.py): honest calls go on, its memory stays bounded, and it
-# is alive in the end. Frames in detail are tests/unit/grpc/test_hostile.c's.
+# The process perdured under attack (hostile.py): honest calls go on, its memory stays bounded, and
+# it is alive in the end. Frames in detail are tests/unit/grpc/test_hostile.c's.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 root=$PWD

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "net/http.h"
 #include "rig.h"
 
 static char folder[] = "/tmp/perdure-tls.XXXXXX";
@@ -277,6 +278,59 @@ static void old_tls_and_other_protocols_are_refused(void **state)
     tls_free(server);
 }
 
+static struct http_listener *http;
+static struct tls *http_tls;
+
+static void answer(void *argument, struct http_request *request)
+{
+    (void)argument;
+    http_answer(request, 200, "text/plain", TEXT("by https"));
+}
+
+static void listen_http(struct rig *rig)
+{
+    pd_error err;
+    http = http_listen(rig->loop, "127.0.0.1:0", http_tls, NULL, answer, NULL, &err);
+}
+
+static void end_http(struct rig *rig)
+{
+    (void)rig;
+    http_listener_free(http);
+}
+
+static void http_is_served_by_tls(void **state)
+{
+    (void)state;
+    struct rig rig;
+    pd_error err;
+    char command[512], said[64] = "";
+    if (access("/usr/bin/curl", X_OK) != 0) {
+        skip();
+    }
+    struct tls_options options = { .certificate = in_folder("server.pem"),
+                                   .key = in_folder("server.key"),
+                                   .alpn = "http/1.1" };
+    http_tls = tls_new_server(&options, &err);
+    assert_non_null(http_tls);
+    rig_start(&rig, NULL, NULL);
+    rig_do(&rig, listen_http);
+    assert_non_null(http);
+    (void)snprintf(command, sizeof command, "curl -s -m 20 --cacert %s https://%s/",
+                   in_folder("ca.pem"), http_listener_address(http));
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    assert_true(fread(said, 1, sizeof said - 1, pipe) > 0);
+    assert_int_equal(pclose(pipe), 0);
+    assert_string_equal(said, "by https");
+    (void)snprintf(command, sizeof command, "curl -s -m 20 --cacert %s https://%s/",
+                   in_folder("other.pem"), http_listener_address(http));
+    assert_int_not_equal(system(command), 0);
+    rig_do(&rig, end_http);
+    rig_stop(&rig);
+    tls_free(http_tls);
+}
+
 static void files_that_are_wrong_are_named(void **state)
 {
     (void)state;
@@ -304,6 +358,7 @@ int main(void)
         cmocka_unit_test(reloading_changes_new_connections_only),
         cmocka_unit_test(large_messages_go_through_tls),
         cmocka_unit_test(old_tls_and_other_protocols_are_refused),
+        cmocka_unit_test(http_is_served_by_tls),
         cmocka_unit_test(files_that_are_wrong_are_named),
     };
     return cmocka_run_group_tests(tests, make_certificates, remove_certificates);

@@ -1,12 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Builds the fuzz targets of the net and grpc rooms with clang's libFuzzer and sanitizers, and runs
-# each for some seconds from a fixed seed. Without clang: exit code 77, skipped.
+# Builds the fuzz targets with clang's libFuzzer and sanitizers, and runs each for some seconds from
+# a fixed seed: connections (frames), what is in them (messages, headers), and what calls carry
+# (history: stored events, every message of every RPC, work items; in tests/unit/wire). Without
+# clang: exit code 77, skipped.
 #
 #   FUZZ_SECONDS   for each target (10)
 #   FUZZ_SEED      (1); 0: a new one each time
-#   FUZZ           only these targets ("frames messages headers")
+#   FUZZ           only these targets ("frames messages headers history")
 set -eu
 cd "$(dirname "$0")/../.."
 clang=$(command -v clang || true)
@@ -26,10 +28,22 @@ sanitize="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
 libraries="-levent -levent_openssl -lnghttp2 -lssl -lcrypto -lz -lpthread"
 failed=0
 passed=0
-for target in ${FUZZ:-frames messages headers}; do
-    # shellcheck disable=SC2086  # lists of words
-    "$clang" $flags $sanitize -o "$work/$target" "tests/fuzz/fuzz_$target.c" \
-        src/base/*.c src/net/*.c src/grpc/*.c src/wire/proto.c $libraries
+sources() { # TARGET
+    case $1 in
+    history)
+        echo "-Itests/unit/wire tests/unit/wire/fuzz_history.c tests/unit/wire/fuzz_work.c \
+            tests/unit/wire/random_message.c tests/unit/wire/sam*.c src/wire/*.c src/base/*.c \
+            src/core/lock_set.c src/core/ids.c"
+        ;;
+    *)
+        echo "tests/fuzz/fuzz_$1.c src/base/*.c src/net/*.c src/grpc/*.c src/wire/proto.c \
+            $libraries"
+        ;;
+    esac
+}
+for target in ${FUZZ:-frames messages headers history}; do
+    # shellcheck disable=SC2046,SC2086  # lists of words, and of patterns
+    "$clang" $flags $sanitize -o "$work/$target" $(sources "$target")
     mkdir "$work/corpus_$target"
     if (cd "$work" && "./$target" -seed="${FUZZ_SEED:-1}" -max_total_time="${FUZZ_SECONDS:-10}" \
         -max_len=2048 -timeout=20 -rss_limit_mb=1024 "corpus_$target") >"$work/log" 2>&1; then
