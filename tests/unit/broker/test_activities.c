@@ -199,10 +199,13 @@ static void one_that_does_not_begin_in_time_fails(void **state)
     assert_got(&a, 0);
 }
 
+/* Abandoned by an SDK's worker it had begun; one of ours gives back what did not begin. */
 static void one_that_began_in_time_has_no_such_limit_any_more(void **state)
 {
     (void)state;
     struct activity_wish wish = { .row = 1, .limits = { .start_ms = 500 } };
+    worker_close(&a);
+    worker_open(&a, &desk, &(struct broker_stream_options){ .dialect = WORK_PLAIN });
     desk_dispatch(&desk, &wish);
     desk_pass(&desk, 100 * TIME_SECOND);
     assert_int_equal(desk_count(&desk, ASKED_ACTIVITY), 0);
@@ -211,6 +214,20 @@ static void one_that_began_in_time_has_no_such_limit_any_more(void **state)
     desk_pass(&desk, 100 * TIME_SECOND);
     assert_int_equal(desk_count(&desk, ASKED_ACTIVITY), 0);
     assert_got(&a, 2);
+}
+
+static void one_that_waited_at_a_worker_of_ours_did_not_begin_in_time(void **state)
+{
+    (void)state;
+    struct activity_wish wish = { .row = 1, .limits = { .start_ms = 500 } };
+    desk_dispatch(&desk, &wish);
+    desk_pass(&desk, 501 * TIME_MS);
+    assert_int_equal(desk_count(&desk, ASKED_ACTIVITY), 0);
+    broker_abandon(desk.broker, text_of(a.got[0].token));
+    desk_run(&desk);
+    desk_pass(&desk, TIME_SECOND);
+    assert_string_equal(desk_last(&desk, ASKED_ACTIVITY)->failure, "start");
+    assert_got(&a, 1);
 }
 
 static void one_that_does_not_end_in_time_fails_and_is_told(void **state)
@@ -351,6 +368,7 @@ int main(void)
         TEST(one_that_is_handed_out_again_goes_on_from_what_it_said_last),
         TEST(one_that_does_not_begin_in_time_fails),
         TEST(one_that_began_in_time_has_no_such_limit_any_more),
+        TEST(one_that_waited_at_a_worker_of_ours_did_not_begin_in_time),
         TEST(one_that_does_not_end_in_time_fails_and_is_told),
         TEST(one_that_is_not_heard_of_in_time_fails),
         TEST(time_that_passes_between_runs_counts),
