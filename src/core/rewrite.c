@@ -220,8 +220,8 @@ struct cut {
     size_t turn, at;
 };
 
-/* OrchestratorCompleted is shown at the end of each turn, but not stored; what is noted of traces is
- * stored, but not shown. */
+/* OrchestratorCompleted is shown at the end of each turn, but not stored; what is noted of traces
+ * is stored, but not shown. */
 static bool is_shown(const struct event *event)
 {
     return event->kind != EVENT_TRACE_NOTED;
