@@ -298,6 +298,18 @@ static void resume(struct h2_stream *stream)
     session_want_flush(stream->session);
 }
 
+/* What was sent is let go of once it is the larger part: a stream that never has nothing to send
+ * must not keep all it ever sent. */
+static void make_room(struct h2_stream *stream)
+{
+    struct buffer *out = &stream->out;
+    if (stream->out_at >= KEEP_BYTES && stream->out_at >= out->size / 2) {
+        memmove(out->at, out->at + stream->out_at, out->size - stream->out_at);
+        out->size -= stream->out_at;
+        stream->out_at = 0;
+    }
+}
+
 void h2_send(struct h2_stream *stream, const struct text *pieces, size_t count, bool is_last)
 {
     if (is_mute(stream)) {
@@ -311,6 +323,7 @@ void h2_send(struct h2_stream *stream, const struct text *pieces, size_t count, 
     if (stream->session->backlog == 0) {
         stream->session->taken_at = loop_steady(stream->session->loop);
     }
+    make_room(stream);
     size_t before = stream->out.size;
     for (size_t i = 0; i < count; i++) {
         buffer_add_text(&stream->out, pieces[i]);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -284,7 +285,7 @@ static void a_server_that_drains_ends_what_it_has_begun(void **state)
 /* ---- streams ---- */
 
 struct heard {
-    size_t messages, bytes, next;
+    size_t messages, bytes, heap_most;
     bool is_in_order;
     pd_status status;
     pd_error err;
@@ -357,6 +358,46 @@ static void both_sides_talk_in_order(void **state)
     assert_int_equal(heard.status, PD_OK);
     assert_int_equal(heard.messages, 100000);
     assert_true(heard.is_in_order);
+    grpc_channel_free(channel);
+    rig_stop(&rig);
+}
+
+/* Always something under way, never nothing: what was sent must not be kept. */
+static void on_echo(void *argument, struct grpc_stream *stream, struct text message)
+{
+    struct heard *heard = argument;
+    heard->messages++;
+    heard->bytes += message.size;
+    if (heard->messages < heard->enough) {
+        size_t heap = mallinfo2().uordblks + mallinfo2().hblkhd;
+        heard->heap_most = heap > heard->heap_most ? heap : heard->heap_most;
+        grpc_stream_send(stream, &message, 1);
+    } else if (heard->messages == heard->enough) {
+        grpc_stream_finish(stream);
+    }
+}
+
+static void a_stream_that_is_never_silent_keeps_its_size(void **state)
+{
+    (void)state;
+    static const struct grpc_stream_handler echo = { on_echo, on_ended };
+    static char bytes[100000];
+    struct rig rig;
+    struct heard heard;
+    heard_init(&heard);
+    heard.enough = 3000; /* 300 MB each way */
+    rig_start(&rig, NULL, NULL);
+    struct grpc_channel *channel = channel_to(rig.port, NULL, 0);
+    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    struct grpc_stream *stream =
+        grpc_stream_open(channel, "/rig.Rig/Talk", TEXT_ABSENT, &echo, &heard);
+    for (int i = 0; i < 30; i++) { /* 3 MB under way: more than the windows */
+        grpc_stream_send(stream, &(struct text){ bytes, sizeof bytes }, 1);
+    }
+    wait_for(&heard.ended);
+    assert_int_equal(heard.status, PD_OK);
+    assert_true(heard.messages >= heard.enough);
+    assert_true(heard.heap_most < before + 40 * 1024 * 1024);
     grpc_channel_free(channel);
     rig_stop(&rig);
 }
@@ -451,6 +492,7 @@ int main(void)
         cmocka_unit_test(a_call_that_may_have_arrived_is_not_made_again),
         cmocka_unit_test(a_server_that_drains_ends_what_it_has_begun),
         cmocka_unit_test(both_sides_talk_in_order),
+        cmocka_unit_test(a_stream_that_is_never_silent_keeps_its_size),
         cmocka_unit_test(a_server_stream_ends_with_its_status),
         cmocka_unit_test(a_cancelled_stream_ends_on_both_sides),
         cmocka_unit_test(a_stream_says_at_once_that_there_is_no_server),
