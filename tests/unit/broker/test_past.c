@@ -3,6 +3,8 @@
  * What workers are told of the past: all of it, where to get it, or that they have it. */
 #include "desk.h"
 
+#include <stdio.h>
+
 static struct desk desk;
 static struct worker a, b;
 
@@ -388,7 +390,11 @@ static void turns_that_wait_for_the_first_worker_are_written_for_it(void **state
     assert_got(&a, 1100);
     size_t turns = 0;
     for (size_t i = 0; i < a.count; i++) {
-        turns += a.got[i].item->orchestrator_request != NULL;
+        if (a.got[i].item->orchestrator_request != NULL) {
+            char id[16];
+            (void)snprintf(id, sizeof id, "i%zu", ++turns);
+            assert_string_equal(a.got[i].instance_id, id); /* in their order */
+        }
     }
     assert_int_equal(turns, 100);
     /* Only so many are on their way to be written at once. */
@@ -413,6 +419,78 @@ static void only_so_many_bytes_wait_for_a_worker_with_room(void **state)
         desk_complete_turn(&desk, &(struct completion){ .token = a.got[i].token });
     }
     assert_int_equal(desk_count(&desk, ASKED_END), 50);
+    worker_close(&a);
+}
+
+static void turns_that_are_written_for_a_worker_keep_their_order(void **state)
+{
+    (void)state;
+    for (uint64_t row = 10; row < 40; row++) {
+        (void)desk_offer_turn(&desk, row, 1);
+    }
+    connect(&a, (struct broker_stream_options){ 0 });
+    assert_got(&a, 30);
+    for (size_t i = 0; i < 30; i++) {
+        char id[] = { 'i', (char)('1' + i / 10), (char)('0' + i % 10), 0 };
+        assert_string_equal(a.got[i].instance_id, id);
+    }
+    worker_close(&a);
+}
+
+/* All that may wait is for another worker, which has no room. */
+static void a_turn_whose_worker_has_room_is_written_whatever_else_waits(void **state)
+{
+    (void)state;
+    struct hub_orchestration_filter hello = { .name = TEXT("hello") };
+    struct hub_work_item_filters filters = { .orchestrations = { &hello, 1 } };
+    desk_close(&desk);
+    desk_open(&desk, &(struct broker_options){ .past_bytes = 1000000 });
+    connect(&a, (struct broker_stream_options){ .turns_max = 1, .filters = &filters });
+    for (uint64_t row = 1; row <= 15; row++) {
+        struct turn turn = desk_turn(&desk, row, 2, "i");
+        desk_offer_with(&desk, &turn, 100000);
+    }
+    hello.name = TEXT("other");
+    connect(&b, (struct broker_stream_options){ .filters = &filters });
+    struct turn turn = desk_turn(&desk, 20, 2, "i20");
+    turn.name = TEXT("other");
+    desk_offer_with(&desk, &turn, 100000);
+    assert_got(&b, 1);
+    worker_close(&a);
+    worker_close(&b);
+}
+
+static void a_turn_is_taken_back_however_little_is_kept(void **state)
+{
+    (void)state;
+    desk_close(&desk);
+    desk_open(&desk, &(struct broker_options){ .past_bytes = 1 });
+    (void)desk_offer_turn(&desk, 2, 1);
+    for (uint64_t row = 4; row <= 20; row += 2) {
+        (void)desk_offer_turn(&desk, row, 1);
+    }
+    desk.runner->ops->forget(desk.runner, 0, 2);
+    desk_run(&desk);
+    assert_int_equal(broker_counters(desk.broker).waiting[0], 9);
+}
+
+static void bytes_of_turns_that_are_over_do_not_wait(void **state)
+{
+    (void)state;
+    desk_close(&desk);
+    desk_open(&desk, &(struct broker_options){ .past_bytes = 1000000 });
+    connect(&a, (struct broker_stream_options){ .turns_max = 1 });
+    for (uint64_t row = 1; row <= 20; row++) {
+        struct turn turn = desk_turn(&desk, row, 2, "i");
+        desk_offer_with(&desk, &turn, 100000);
+    }
+    for (uint64_t row = 2; row <= 20; row++) {
+        desk.runner->ops->forget(desk.runner, row % PARTITIONS, row);
+    }
+    desk_run(&desk);
+    size_t reads = desk.past_reads;
+    (void)desk_offer_turn(&desk, 100, 2);
+    assert_int_equal(desk.past_reads, reads + 1); /* it was written at once */
     worker_close(&a);
 }
 
@@ -443,6 +521,10 @@ int main(void)
         TEST(what_was_written_for_others_is_written_again_for_whoever_comes),
         TEST(turns_that_wait_for_the_first_worker_are_written_for_it),
         TEST(only_so_many_bytes_wait_for_a_worker_with_room),
+        TEST(turns_that_are_written_for_a_worker_keep_their_order),
+        TEST(a_turn_whose_worker_has_room_is_written_whatever_else_waits),
+        TEST(a_turn_is_taken_back_however_little_is_kept),
+        TEST(bytes_of_turns_that_are_over_do_not_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
