@@ -95,7 +95,7 @@ static void say_status(struct h2_stream *stream, bool has_headers, enum grpc_sta
                        struct text text)
 {
     char number[8];
-    struct buffer encoded;
+    struct buffer encoded, details;
     buffer_init(&encoded);
     struct h2_header all[] = {
         response_head[0],
@@ -103,18 +103,25 @@ static void say_status(struct h2_stream *stream, bool has_headers, enum grpc_sta
         { TEXT_INIT("grpc-status"),
           { number, (size_t)snprintf(number, sizeof number, "%d", (int)status) } },
         { TEXT_INIT("grpc-message"), TEXT_ABSENT },
+        { TEXT_INIT("grpc-status-details-bin"), TEXT_ABSENT },
     };
     size_t count = 3;
+    buffer_init(&details);
     if (text.size != 0) {
         header_encode(&encoded, text);
         all[3].value = buffer_text(&encoded);
         count = 4;
+        if (header_encode_details(&details, (uint32_t)status, text)) {
+            all[4].value = buffer_text(&details);
+            count = 5;
+        }
     }
     if (has_headers) {
         h2_trailers(stream, all + 2, count - 2);
     } else {
         h2_respond(stream, all, count, true);
     }
+    buffer_done(&details);
     buffer_done(&encoded);
 }
 

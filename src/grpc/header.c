@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Time-outs and texts of statuses (header.h). */
+ * Time-outs, texts of statuses and their details (header.h). */
 #include <stdio.h>
+#include <string.h>
 
 #include "grpc/header.h"
 
@@ -81,4 +82,39 @@ void header_decode(struct buffer *into, struct text t)
             buffer_add_byte(into, (uint8_t)t.at[i]);
         }
     }
+}
+
+/* Three bytes are four characters; what is left over at the end fewer. */
+static void add_base64(struct buffer *into, const uint8_t *bytes, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i < 3 ? size - i : 3;
+        uint32_t group = (uint32_t)bytes[i] << 16;
+        group |= left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
+        group |= left > 2 ? (uint32_t)bytes[i + 2] : 0;
+        for (size_t k = 0; k <= left; k++) {
+            buffer_add_byte(into, (uint8_t)digits[group >> (18 - 6 * k) & 63]);
+        }
+    }
+}
+
+bool header_encode_details(struct buffer *into, uint32_t code, struct text message)
+{
+    uint8_t head[5] = { 0x08, (uint8_t)code, 0x12 }; /* code: 1, message: 2 */
+    uint8_t all[sizeof head + HEADER_DETAILS_MAX];
+    size_t size = 3;
+    if (code > 127 || message.size > HEADER_DETAILS_MAX || !text_is_utf8(message)) {
+        return false;
+    }
+    if (message.size > 127) {
+        head[size++] = (uint8_t)(message.size | 0x80);
+        head[size++] = (uint8_t)(message.size >> 7);
+    } else {
+        head[size++] = (uint8_t)message.size;
+    }
+    memcpy(all, head, size);
+    memcpy(all + size, message.at, message.size);
+    add_base64(into, all, size + message.size);
+    return true;
 }

@@ -55,6 +55,17 @@ def statuses_and_texts():
         assert error.details() == text, error.details()
 
 
+def status_details():
+    echo = unary("Echo")
+    for size in (1, 2, 3, 127, 128, 200, 255):
+        text = b"t" * size
+        error = fails(grpc.StatusCode.NOT_FOUND, echo, b"x", timeout=5,
+                      metadata=[("x-status", "5"), ("x-say-hex", text.hex())])
+        length = bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])
+        details = dict(error.trailing_metadata()).get("grpc-status-details-bin")
+        assert details == b"\x08\x05\x12" + length + text, (size, details)
+
+
 def unknown_methods():
     fails(grpc.StatusCode.UNIMPLEMENTED, unary("Nothing"), b"", timeout=5)
     fails(grpc.StatusCode.UNIMPLEMENTED, channel.unary_unary("/other.Service/Echo"), b"",
@@ -110,7 +121,7 @@ def many_at_once():
     assert [int(f.result()) for f in futures] == list(range(2000))
 
 
-TESTS = [echo_of_every_size, echo_of_gzip, statuses_and_texts, unknown_methods, deadlines,
+TESTS = [echo_of_every_size, echo_of_gzip, statuses_and_texts, status_details, unknown_methods, deadlines,
          cancellation, server_streams, both_streams, many_at_once]
 for test in TESTS:
     if len(sys.argv) < 3 or test.__name__ == sys.argv[2]:

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -58,6 +59,23 @@ static void texts_are_escaped_and_come_back(void **state)
     assert_true(text_equal(buffer_text(&decoded), TEXT(" 100% of \xc3\xa4\n~  %zz %4 %")));
     buffer_done(&encoded);
     buffer_done(&decoded);
+}
+
+static void details_that_are_too_long_or_no_utf8_are_left_out(void **state)
+{
+    (void)state;
+    static char long_text[HEADER_DETAILS_MAX + 1];
+    struct buffer out = { 0 };
+    memset(long_text, 't', sizeof long_text);
+    assert_false(header_encode_details(&out, 5, text_make(long_text, sizeof long_text)));
+    assert_false(header_encode_details(&out, 5, TEXT("\xff")));
+    assert_int_equal(out.size, 0);
+    assert_true(header_encode_details(&out, 5, TEXT("no")));
+    assert_true(text_equal(buffer_text(&out), TEXT("CAUSAm5v")));
+    buffer_reset(&out);
+    assert_true(header_encode_details(&out, 5, text_make(long_text, HEADER_DETAILS_MAX)));
+    assert_int_equal(out.size, (5 + HEADER_DETAILS_MAX) / 3 * 4);
+    buffer_done(&out);
 }
 
 static void our_statuses_survive_the_way(void **state)
@@ -142,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_outs_are_read_and_written),
         cmocka_unit_test(texts_are_escaped_and_come_back),
+        cmocka_unit_test(details_that_are_too_long_or_no_utf8_are_left_out),
         cmocka_unit_test(our_statuses_survive_the_way),
         cmocka_unit_test(a_message_comes_in_pieces_of_one_byte),
         cmocka_unit_test(a_call_of_one_message_has_exactly_one),

@@ -44,6 +44,7 @@ static void run_grpcio(const char *test)
 GRPCIO(grpcio_gets_messages_of_every_size_back, echo_of_every_size)
 GRPCIO(grpcio_may_send_gzip_and_nothing_else, echo_of_gzip)
 GRPCIO(grpcio_reads_every_status_and_its_text, statuses_and_texts)
+GRPCIO(grpcio_reads_the_details_of_a_status, status_details)
 GRPCIO(grpcio_is_told_that_a_method_is_unknown, unknown_methods)
 GRPCIO(grpcio_deadlines_end_calls_in_time, deadlines)
 GRPCIO(grpcio_cancels_a_call, cancellation)
@@ -81,6 +82,7 @@ int main(void)
         cmocka_unit_test(grpcio_gets_messages_of_every_size_back),
         cmocka_unit_test(grpcio_may_send_gzip_and_nothing_else),
         cmocka_unit_test(grpcio_reads_every_status_and_its_text),
+        cmocka_unit_test(grpcio_reads_the_details_of_a_status),
         cmocka_unit_test(grpcio_is_told_that_a_method_is_unknown),
         cmocka_unit_test(grpcio_deadlines_end_calls_in_time),
         cmocka_unit_test(grpcio_cancels_a_call),
