@@ -70,6 +70,9 @@ def unknown_methods():
     fails(grpc.StatusCode.UNIMPLEMENTED, unary("Nothing"), b"", timeout=5)
     fails(grpc.StatusCode.UNIMPLEMENTED, channel.unary_unary("/other.Service/Echo"), b"",
           timeout=5)
+    for _ in range(20):  # what nobody reads must not fill the connection's window
+        fails(grpc.StatusCode.UNIMPLEMENTED, unary("Nothing"), b"x" * 1000000, timeout=20)
+    assert unary("Echo")(b"y" * 1000000, timeout=20) == b"y" * 1000000
 
 
 def deadlines():
