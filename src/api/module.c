@@ -106,6 +106,14 @@ static const struct remote_module *load(pd_error *err)
                         REMOTE_MODULE_FILE, search.tried);
         return NULL;
     }
+    const char *named = getenv("PERDURE_MODULES");
+    if (search.module == NULL && named != NULL && *named != '\0') {
+        (void)error_set(err, PD_E_UNAVAILABLE, false, where,
+                        "grpc: URLs need %s, which is not in '%.300s', the folder that "
+                        "PERDURE_MODULES names",
+                        REMOTE_MODULE_FILE, named);
+        return NULL;
+    }
     if (search.module == NULL) {
         (void)error_set(
             err, PD_E_UNAVAILABLE, false, where,

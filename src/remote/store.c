@@ -413,9 +413,10 @@ static pd_status greet(struct remote_store *store, pd_error *err)
     pd_status status = grpc_channel_call(store->channel, REMOTE_PATH("Open"), buffer_text(&buffer),
                                          OPEN_MS, &arena, &bytes, err);
     if (status == PD_E_TIMEOUT) {
+        pd_error why = *err;
         status = error_set(err, PD_E_UNAVAILABLE, true, "hub: open",
-                           "no server answers at %s:%u; is perdured running?", store->place.host,
-                           store->place.port);
+                           "no server answers at %s:%u; is perdured running? %s", store->place.host,
+                           store->place.port, why.text);
     }
     if (status == PD_OK) {
         status = message_read(&hub_open_response_type, bytes, &arena, &answer, err);
