@@ -103,7 +103,7 @@ struct h2_session {
     size_t stream_count;
     size_t backlog;     /* of all streams */
     size_t header_cost; /* of requests that are open */
-    time_us taken_at; /* when the peer last took of it, or it began */
+    time_us taken_at;   /* when the peer last took of it, or it began */
     struct sock sock;
     struct event readable, writable;
     struct buffer out; /* what the socket did not take */
