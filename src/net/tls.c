@@ -36,7 +36,7 @@ static char *copy(const char *s)
 
 static const char *reason(void)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error(); /* the first is the cause: of a file, errno */
     const char *text = ERR_GET_LIB(code) == ERR_LIB_SYS ? strerror(ERR_GET_REASON(code))
                                                         : ERR_reason_error_string(code);
     return text != NULL ? text : "it cannot be used";

@@ -28,7 +28,7 @@ struct config {
     const char *file; /* that was read; NULL: none */
     const char *store;
     bool is_store_default; /* nobody said where: its folder is made */
-    const char *hub; /* of clients that name none */
+    const char *hub;       /* of clients that name none */
     struct config_list hubs;
     bool dynamic_hubs;
     struct config_list listen;

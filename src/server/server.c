@@ -50,7 +50,8 @@ static enum grpc_status admit(void *argument, struct grpc_call *call, char text[
         return GRPC_PERMISSION_DENIED;
     case TOKEN_UNKNOWN: break;
     }
-    snprintf(text, 256, "a token is needed: metadata 'authorization: Bearer TOKEN'");
+    snprintf(text, 256,
+             "a token is needed that the server knows: metadata 'authorization: Bearer TOKEN'");
     return GRPC_UNAUTHENTICATED;
 }
 

@@ -291,7 +291,7 @@ struct server {
     struct list hubs;
     size_t hub_count;
     atomic_size_t waits; /* of all hubs */
-    struct list pinged; /* streams of workers, the next one to be pinged first */
+    struct list pinged;  /* streams of workers, the next one to be pinged first */
     struct loop_timer *ping_timer, *drain_timer, *tick_timer;
     enum server_phase phase;
     time_us drain_until; /* steady */

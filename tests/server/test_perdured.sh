@@ -90,6 +90,8 @@ quiet='--listen=127.0.0.1:0 --http='
         --store=memory: --tokens=nowhere $quiet
 }
 check "--check of what is right" "$perdured" --check --store=memory:
+check "a certificate that is not there" refuses 1 "No such file" \
+    --tls-cert=nowhere --tls-key=nowhere --store=memory: $quiet
 check "--check of what is not" refuses 1 "No such file" --check --store=memory: --tokens=nowhere
 check "--check makes no file" \
     sh -c "'$perdured' --check --store=sqlite:$work/none.db && [ ! -e none.db ]"
