@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The tests of the API, with a perdured for each instead of a file or memory: the same program in two
-# processes. What is so only without a server skips itself, and says why (served_skip).
+# The tests of the API, with a perdured for each instead of a file or memory: the same program in
+# two processes. What is so only without a server skips itself, and says why (served_skip).
 set -u
 cd "$(dirname "$0")/../.."
 BUILD=${BUILD:-build/debug}
