@@ -297,13 +297,31 @@ static void headers_of_many_calls_have_a_limit_together(void **state)
     size_t most = 4096 - cost_of_others("/rig.Rig/Never") - strlen("x-more") - 32;
     begin(&scene, &limits, 0);
     attack_hello(&scene.attacker, scene.rig.port);
-    for (uint32_t id = 1; id <= 2 * 65 - 1; id += 2) {
+    for (uint32_t id = 1; id <= 2 * 69 - 1; id += 2) {
         (void)say_frame(&scene.attacker, HEADERS, END_HEADERS, id, block,
                         block_of(block, "/rig.Rig/Never", most));
     }
-    HEAR_UNTIL(&scene.attacker, heard_reset(&scene.attacker, 2 * 65 - 1) == ENHANCE_YOUR_CALM);
+    HEAR_UNTIL(&scene.attacker, heard_reset(&scene.attacker, 2 * 69 - 1) == ENHANCE_YOUR_CALM);
     assert_int_equal(heard_frames(&scene.attacker, RST_STREAM), 1);
-    assert_true(calls_of(&scene) >= 64);
+    assert_true(calls_of(&scene) >= 68);
+    attack_end(&scene.attacker);
+    end(&scene);
+}
+
+static void usual_headers_have_no_limit_together(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    uint8_t block[1024];
+    struct h2_limits limits = { .header_bytes = 4096, .streams = 3000 };
+    begin(&scene, &limits, 0);
+    attack_hello(&scene.attacker, scene.rig.port);
+    for (uint32_t id = 1; id <= 2 * 2000 - 1; id += 2) { /* 250 bytes each, twice the limit */
+        (void)say_frame(&scene.attacker, HEADERS, END_HEADERS, id, block,
+                        block_of(block, "/rig.Rig/Never", 0));
+    }
+    hear(&scene.attacker, 300);
+    assert_int_equal(heard_frames(&scene.attacker, RST_STREAM), 0);
     attack_end(&scene.attacker);
     end(&scene);
 }
@@ -609,6 +627,7 @@ int main(void)
         cmocka_unit_test(endless_continuations_end_the_connection),
         cmocka_unit_test(headers_have_a_limit),
         cmocka_unit_test(headers_of_many_calls_have_a_limit_together),
+        cmocka_unit_test(usual_headers_have_no_limit_together),
         cmocka_unit_test(headers_that_unfold_have_the_same_limit),
         cmocka_unit_test(messages_have_a_limit),
         cmocka_unit_test(what_was_announced_is_not_set_aside),
