@@ -266,7 +266,9 @@ static void send_piece(struct grpc_call *call, struct pieces *pieces)
     piece.first = (int64_t)pieces->first;
     piece.chunks = (struct text_list){ mem_alloc_raw((pieces->at - from) * sizeof(struct text)),
                                        pieces->at - from };
-    memcpy(piece.chunks.items, pieces->chunks + from, piece.chunks.count * sizeof(struct text));
+    if (piece.chunks.count != 0) {
+        memcpy(piece.chunks.items, pieces->chunks + from, piece.chunks.count * sizeof(struct text));
+    }
     if (pieces->arrivals != NULL) {
         piece.arrivals.count = piece.chunks.count;
         piece.arrivals.items = mem_alloc_raw(piece.arrivals.count * sizeof(int64_t));
