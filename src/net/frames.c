@@ -9,9 +9,9 @@
 #include "base/assert.h"
 #include "net/h2_priv.h"
 
-/* Headers of all streams of a connection together are at most so many times what one may have. What
- * calls usually have, 1 KiB of 16, does not count: that is for the limit of streams, and an SDK that
- * waits for a thousand instances must still get its answers in. */
+/* Headers of all streams of a connection together are at most so many times what one may have.
+ * What calls usually have, 1 KiB of 16, does not count: that is for the limit of streams, and an
+ * SDK that waits for a thousand instances must still get its answers in. */
 enum { HEADERS_TIMES = 64, HEADERS_USUAL_PART = 16 };
 
 static struct text text_bytes(const uint8_t *at, size_t size)

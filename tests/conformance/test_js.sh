@@ -15,7 +15,8 @@ peer js "$js/package.json" "$js/package-lock.json"
 if ! peer_is_current; then
     rm -rf "$peer/node_modules"
     cp "$js/package.json" "$js/package-lock.json" "$js/.npmrc" "$peer"
-    (cd "$peer" && timeout --foreground 300 npm ci --ignore-scripts --no-audit --no-fund) >"$peer/log" 2>&1 ||
+    (cd "$peer" && timeout --foreground 300 npm ci --ignore-scripts --no-audit --no-fund) \
+        >"$peer/log" 2>&1 ||
         skip "the JavaScript SDK cannot be installed: $(grep -i error "$peer/log" | head -n 1)"
     peer_is_installed
 fi

@@ -116,9 +116,9 @@ static void the_same_words_are_said_so_often_in_a_second(void **state)
     for (int i = 0; i < LOG_BURST + 5; i++) {
         log_say(LOG_INFO, words);
     }
-    log_say(LOG_INFO, "something else");
     sleep(1);
     log_say(LOG_INFO, words);
+    log_say(LOG_INFO, "something else"); /* may have the same place in the table: so it is last */
     end();
     assert_int_equal(lines(), LOG_BURST + 2);
     assert_non_null(strstr(text, "again and again left_out=5\n"));
