@@ -62,7 +62,7 @@ static time_us due_of(const struct item *item)
     }
     if (item->kind == KIND_ACTIVITY && item->state == ITEM_OUT) {
         due = earlier(earlier(due, item->run_by), item->beat_by);
-    } else if (item->kind == KIND_ACTIVITY) {
+    } else if (item->kind == KIND_ACTIVITY && item->state != ITEM_GHOST) {
         due = earlier(due, item->start_by);
     }
     return due;

@@ -246,6 +246,33 @@ static void one_that_does_not_end_in_time_fails_and_is_told(void **state)
     assert_int_equal(desk_count(&desk, ASKED_ACTIVITY), 1);
 }
 
+/* A worker of ours that is stuck in it has it still when it should have begun at the latest. */
+static void one_that_has_failed_is_not_late_again(void **state)
+{
+    (void)state;
+    struct activity_wish wish = { .row = 1,
+                                  .id = 3,
+                                  .limits = { .start_ms = 60000, .run_ms = 1000 } };
+    desk_dispatch(&desk, &wish);
+    desk_pass(&desk, 2 * TIME_SECOND);
+    assert_string_equal(desk_last(&desk, ASKED_ACTIVITY)->failure, "run");
+    desk_pass(&desk, 100 * TIME_SECOND);
+    assert_int_equal(desk_count(&desk, ASKED_ACTIVITY), 1);
+    complete(&a, 0);
+    assert_int_equal(heard.status, PD_OK);
+    assert_int_equal(desk_count(&desk, ASKED_ACTIVITY), 1);
+}
+
+static void one_that_was_cancelled_is_not_late(void **state)
+{
+    (void)state;
+    struct activity_wish wish = { .row = 1, .id = 3, .limits = { .start_ms = 500 } };
+    desk_dispatch(&desk, &wish);
+    desk_cancel(&desk, 1, 3);
+    desk_pass(&desk, 2 * TIME_SECOND);
+    assert_int_equal(desk_count(&desk, ASKED_ACTIVITY), 0);
+}
+
 static void one_that_is_not_heard_of_in_time_fails(void **state)
 {
     (void)state;
@@ -370,6 +397,8 @@ int main(void)
         TEST(one_that_began_in_time_has_no_such_limit_any_more),
         TEST(one_that_waited_at_a_worker_of_ours_did_not_begin_in_time),
         TEST(one_that_does_not_end_in_time_fails_and_is_told),
+        TEST(one_that_has_failed_is_not_late_again),
+        TEST(one_that_was_cancelled_is_not_late),
         TEST(one_that_is_not_heard_of_in_time_fails),
         TEST(time_that_passes_between_runs_counts),
         TEST(limits_of_what_has_ended_do_not_pile_up),
