@@ -32,6 +32,9 @@ void activity_heard(struct broker *broker, struct errand *errand)
     }
     struct beat *beat = item->beat;
     beat->is_under_way = false;
+    if (item->activity == NULL || broker->engine == NULL) {
+        return; /* it is over, or all is: there is nobody to be told more */
+    }
     if (errand->status == PD_OK && !errand->is_wanted) {
         activity_tell_unwanted(item);
     } else if (errand->status == PD_OK && beat->has_news) {

@@ -151,6 +151,20 @@ static void the_last_word_goes_before_the_result(void **state)
     desk_answer_all(&desk);
 }
 
+static void what_is_heard_of_a_word_when_the_engine_is_gone_says_no_more(void **state)
+{
+    (void)state;
+    desk_dispatch(&desk, &(struct activity_wish){ .row = 1, .id = 1 });
+    desk.answers_late = true;
+    (void)beat(a.got[0].token, "1");
+    (void)beat(a.got[0].token, "2");
+    struct request *request = desk.asked[0].request;
+    desk.asked[0].request = NULL;
+    request->answered(request, PD_OK, NULL); /* by an engine that ends */
+    broker_set_engine(desk.broker, NULL);
+    assert_int_equal(desk_count(&desk, ASKED_BEAT), 1);
+}
+
 static void an_activity_that_the_engine_does_not_want_is_told(void **state)
 {
     (void)state;
@@ -391,6 +405,7 @@ int main(void)
         TEST(what_was_said_last_is_on_its_way_and_no_more_than_one_word_at_a_time),
         TEST(a_word_that_was_not_heard_goes_with_the_next),
         TEST(the_last_word_goes_before_the_result),
+        TEST(what_is_heard_of_a_word_when_the_engine_is_gone_says_no_more),
         TEST(an_activity_that_the_engine_does_not_want_is_told),
         TEST(one_that_is_handed_out_again_goes_on_from_what_it_said_last),
         TEST(one_that_does_not_begin_in_time_fails),
