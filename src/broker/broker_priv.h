@@ -237,6 +237,8 @@ void item_drop_body(struct item *item);
 void item_uncount_bytes(struct broker *broker, struct item *item);
 void item_freshen(struct broker *broker, struct item *item); /* B2 */
 void item_drop_parts(struct broker *broker, struct item *item);
+/* Likewise, of one that is handed out again: what is left of that completion is none. */
+void item_void_parts(struct broker *broker, struct item *item);
 void item_lose_activity(struct item *item);
 
 /* ---- tokens.c -------------------------------------------------------------------------------- */

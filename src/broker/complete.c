@@ -10,7 +10,8 @@
  *       streams.
  *   C2  A worker that sends no tokens (Go) means the oldest handing out of that instance, and of
  *       that task. Those that nobody wants any more are among these: their answer comes, too.
- *   C3  A completion in parts is one when the last part is there. */
+ *   C3  A completion in parts is one when the last part is there. When its item is taken back
+ *       before that, its token is good no more: the last part alone is not what the code asked. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/limits.h"

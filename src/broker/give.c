@@ -167,6 +167,7 @@ static void hand(struct broker *broker, struct item *item, struct broker_stream 
 {
     char token[WORK_TOKEN_SIZE], field[WORK_TOKEN_FIELD_SIZE];
     item_leave(broker, item);
+    item_drop_parts(broker, item); /* they came with the token before */
     item->state = ITEM_OUT;
     item->stream = stream;
     list_push_back(&stream->out, &item->link);

@@ -264,6 +264,14 @@ void item_drop_parts(struct broker *broker, struct item *item)
     item->part_count = item->part_bytes = 0;
 }
 
+void item_void_parts(struct broker *broker, struct item *item)
+{
+    if (item->parts != NULL) {
+        item->has_token = false;
+        item_drop_parts(broker, item);
+    }
+}
+
 /* The engine gets it. The item may stay as a ghost, and is still known by its instance. */
 void item_lose_activity(struct item *item)
 {

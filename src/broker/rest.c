@@ -195,7 +195,7 @@ void rest_look(struct broker *broker)
         }
         broker->counters.lost++;
         item->avoid = item->stream->id;
-        item_drop_parts(broker, item);
+        item_void_parts(broker, item);
         offer_again(broker, item);
     }
 }

@@ -156,7 +156,7 @@ static void lose(struct broker *broker, struct item *item)
         item_end(broker, item);
         return;
     }
-    item_drop_parts(broker, item);
+    item_void_parts(broker, item);
     item_leave(broker, item);
     item->state = ITEM_LOST;
     item->due = TIME_NEVER;

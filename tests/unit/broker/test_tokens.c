@@ -367,7 +367,7 @@ static void a_completion_in_parts_is_one(void **state)
     worker_close(&a);
 }
 
-static void parts_of_a_stream_that_is_gone_are_dropped(void **state)
+static void what_is_left_of_parts_of_a_stream_that_is_gone_counts_for_nothing(void **state)
 {
     (void)state;
     connect(&a, (struct broker_stream_options){ 0 });
@@ -377,7 +377,35 @@ static void parts_of_a_stream_that_is_gone_are_dropped(void **state)
     worker_hang_up(&a);
     part.is_partial = false;
     part.actions = 1;
-    desk_complete_turn(&desk, &part); /* it is good still, alone */
+    desk_complete_turn(&desk, &part); /* alone it is not what the code asked for */
+    assert_int_equal(heard.status, PD_OK);
+    assert_int_equal(desk_count(&desk, ASKED_END), 0);
+    worker_close(&a);
+    connect(&a, (struct broker_stream_options){ 0 });
+    desk_pass(&desk, TIME_SECOND);
+    assert_got(&a, 1);
+    part.token = a.got[0].token;
+    desk_complete_turn(&desk, &part);
+    assert_int_equal(desk_last(&desk, ASKED_END)->count, 1);
+    worker_close(&a);
+}
+
+/* Its first part came when the stream was gone, and its token good. */
+static void parts_of_a_handing_out_are_none_of_the_next(void **state)
+{
+    (void)state;
+    connect(&a, (struct broker_stream_options){ 0 });
+    (void)desk_offer_turn(&desk, 1, 1);
+    struct completion part = { .token = a.got[0].token, .actions = 2, .is_partial = true };
+    worker_hang_up(&a);
+    desk_complete_turn(&desk, &part);
+    assert_int_equal(heard.status, PD_OK);
+    worker_close(&a);
+    connect(&a, (struct broker_stream_options){ 0 });
+    desk_pass(&desk, TIME_SECOND);
+    assert_got(&a, 1);
+    part = (struct completion){ .token = a.got[0].token, .actions = 1 };
+    desk_complete_turn(&desk, &part);
     assert_int_equal(desk_last(&desk, ASKED_END)->count, 1);
     worker_close(&a);
 }
@@ -501,7 +529,8 @@ int main(void)
         TEST(an_activity_without_token_is_found_by_instance_and_task),
         TEST(an_answer_without_token_is_that_of_the_oldest_handing_out),
         TEST(a_completion_in_parts_is_one),
-        TEST(parts_of_a_stream_that_is_gone_are_dropped),
+        TEST(what_is_left_of_parts_of_a_stream_that_is_gone_counts_for_nothing),
+        TEST(parts_of_a_handing_out_are_none_of_the_next),
         TEST(a_turn_whose_worker_lacks_the_history_is_offered_again),
         cmocka_unit_test(what_is_the_servers_own_never_leaves_it),
     };
