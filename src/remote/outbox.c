@@ -119,7 +119,7 @@ void outbox_flush(struct outbox *outbox)
     struct buffer bytes = outbox->open;
     outbox->open = letters->bytes;
     letters->bytes = bytes;
-    letters->count = outbox->open_results;
+    letters->count = letters->left = outbox->open_results;
     outbox->open_results = 0;
     pthread_mutex_unlock(&outbox->mutex);
     if (letters->bytes.size == 0) {
