@@ -110,6 +110,9 @@ static void beat_soon(struct loop_job *job)
 {
     struct hands *hands = CONTAINER_OF(job, struct hands, beat_job);
     int64_t since = remote_steady_us() - hands->beaten_us;
+    if (hands->is_over) {
+        return; /* the hands themselves may be gone */
+    }
     if (since >= BEAT_US) {
         tell_all(hands);
         return;
@@ -125,6 +128,7 @@ void hands_forget_timers(struct hands *hands)
     loop_timer_free(hands->beat_timer);
     loop_timer_free(hands->late_timer);
     hands->beat_timer = hands->late_timer = NULL;
+    hands->is_over = true;
 }
 
 static pd_status transact(struct activity_host *host,

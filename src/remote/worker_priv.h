@@ -78,6 +78,7 @@ struct hands {
     _Atomic bool is_beat_posted;
     struct loop_timer *beat_timer; /* the loop's thread */
     int64_t beaten_us;
+    bool is_over; /* the loop's thread: nobody is told any more */
 
     /* the loop's thread: activities that wait and must begin in time */
     struct loop_timer *late_timer;
@@ -94,7 +95,7 @@ void hands_cancel(struct hands *hands, struct text token);
 void hands_drop(struct hands *hands, bool gives_back);
 /* Begins no more, gives back what waits, and waits for those that run, so long. */
 void hands_drain(struct hands *hands, int64_t max_ms);
-void hands_forget_timers(struct hands *hands); /* the loop's thread */
+void hands_forget_timers(struct hands *hands); /* the loop's thread; heartbeats end here */
 void hands_stop(struct hands *hands);          /* joins */
 
 #endif

@@ -62,10 +62,26 @@ static pd_result measure(pd_orchestration *o, pd_value text)
     return pd_ok(o, (int64_t)strlen(pd_text(text)));
 }
 
+/* Goes on when its worker is stopped, and says so. */
+static pd_result pant(pd_activity *a, pd_value n)
+{
+    atomic_int *count = pd_user(a);
+    atomic_fetch_add(count, 1);
+    for (int i = 0; i < 300; i++) {
+        (void)pd_activity_heartbeat(a, i);
+        nanosleep(&(struct timespec){ 0, 1000 * 1000 }, NULL);
+    }
+    return pd_ok(a, n);
+}
+
+static pd_result run_far(pd_orchestration *o, pd_value n)
+{
+    return pd_ok(o, pd_call_activity(o, pant, n));
+}
+
 static const pd_function program[] = {
-    PD_FUNCTION("Climb", climb),
-    PD_FUNCTION("Measure", measure),
-    PD_FUNCTION("Step", step),
+    PD_FUNCTION("Climb", climb),    PD_FUNCTION("Measure", measure), PD_FUNCTION("Pant", pant),
+    PD_FUNCTION("RunFar", run_far), PD_FUNCTION("Step", step),
 };
 
 static void sleep_ms(int64_t ms)
@@ -319,6 +335,26 @@ static void a_worker_that_stops_leaves_nothing_half_done(void **state)
     pd_hub_close(hub);
 }
 
+/* It is not waited for in the drain, and beats to its end: then there is nobody to hear it. */
+static void a_worker_stops_under_an_activity_that_beats(void **state)
+{
+    struct bed *bed = *state;
+    atomic_int count = 0;
+    pd_error err;
+    pd_id id = { "" };
+    pd_hub *hub = open_hub(bed);
+    const pd_worker_options options = { .user = &count, .threads = 4, .drain_max = { .ms = 1 } };
+    pd_worker *worker = pd_worker_start(hub, PD_PROGRAM(program), &options, &err);
+    assert_non_null(worker);
+    assert_int_equal(pd_hub_start(hub, "RunFar", pd_of_int(7), NULL, &id, &err), PD_OK);
+    await_steps(&count, 1);
+    pd_worker_stop(worker);
+    worker = work(hub, &count);
+    expect_end(hub, id.text, 7);
+    pd_worker_stop(worker);
+    pd_hub_close(hub);
+}
+
 /* More than a client may leave unread is collected for it in one go: it is told of when it has gone
  * out, or the rest waits for ever. */
 static void what_waits_for_a_worker_may_be_more_than_it_gets_at_once(void **state)
@@ -371,6 +407,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_workers_share_the_work, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_for_a_worker_may_be_more_than_it_gets_at_once,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_worker_stops_under_an_activity_that_beats, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_worker_that_stops_leaves_nothing_half_done, set_up,
                                         tear_down),
     };
