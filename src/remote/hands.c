@@ -299,8 +299,15 @@ void hands_give(struct hands *hands, struct text item, struct text token)
         watch_start(hands, job, start_ms);
     }
     pthread_mutex_lock(&hands->mutex);
-    list_push_back(&hands->queue, &job->node);
+    bool is_draining = hands->is_draining;
+    if (!is_draining) {
+        list_push_back(&hands->queue, &job->node);
+    }
     pthread_mutex_unlock(&hands->mutex);
+    if (is_draining) { /* it was on its way, or comes by a stream that was opened since */
+        outbox_give_back(hands->outbox, token);
+        mem_free(job);
+    }
 }
 
 void hands_go(struct hands *hands)
