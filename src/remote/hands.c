@@ -341,7 +341,10 @@ void hands_cancel(struct hands *hands, struct text token)
         }
     }
     pthread_mutex_unlock(&hands->mutex);
-    mem_free(gone);
+    if (gone != NULL) {
+        outbox_give_back(hands->outbox, token); /* or it has its room at the server for ever */
+        mem_free(gone);
+    }
 }
 
 void hands_drop(struct hands *hands, bool gives_back)
