@@ -160,14 +160,14 @@ static void take(struct remote_worker *worker, const struct hub_work_down *down)
     struct text token;
     bool has_activities = false;
     outbox_acknowledge(&worker->outbox, &down->acknowledged);
-    for (size_t i = 0; i < down->cancelled.count; i++) { /* first: as engines do */
-        hands_cancel(&worker->hands, down->cancelled.items[i]);
-    }
     for (size_t i = 0; i < down->items.count; i++) { /* theirs is another thread: before turns */
         if (kind_of(down->items.items[i], &token) == ACTIVITY) {
             hands_give(&worker->hands, down->items.items[i], token);
             has_activities = true;
         }
+    }
+    for (size_t i = 0; i < down->cancelled.count; i++) { /* also of what came with it */
+        hands_cancel(&worker->hands, down->cancelled.items[i]);
     }
     if (has_activities) {
         hands_go(&worker->hands);
