@@ -119,6 +119,9 @@ enum grpc_status messages_next(struct messages *messages, struct text *bytes, st
     struct buffer *held = &messages->held;
     const uint8_t *head = NULL;
     *ret = TEXT_ABSENT;
+    if (messages->opened.room > STEP) {
+        buffer_done(&messages->opened); /* handed over by the call before, too */
+    }
     if (held->size >= MESSAGE_HEAD && held->size == MESSAGE_HEAD + length_of(held->at)) {
         buffer_reset(held); /* it was handed over by the call before */
         if (held->room > STEP) {

@@ -211,6 +211,12 @@ static void on_ended(void *argument, struct h2_stream *stream)
     }
     call->has_begun = true;
     call->method->begin(server->options.argument, call, message);
+    call = h2_stream_get(stream);
+    if (call != NULL) { /* it may wait for days: its message is not kept meanwhile */
+        messages_reset(&call->messages);
+        server->held -= call->counted_held;
+        call->counted_held = 0;
+    }
 }
 
 static void on_closed(void *argument, struct h2_stream *stream, uint32_t error)
