@@ -279,6 +279,22 @@ static void very_many_waits_for_one_and_for_many(void **state)
     mem_free(waits);
 }
 
+static void an_id_that_nobody_can_have_is_not_waited_for(void **state)
+{
+    (void)state;
+    char id[LIMIT_INSTANCE_ID + 2];
+    struct hub_get_instance_response response;
+    memset(id, 'i', sizeof id);
+    id[LIMIT_INSTANCE_ID + 1] = '\0';
+    const struct hub_get_instance_request request = { text_of(id), false };
+    assert_int_equal(served_call(&served, "WaitForInstanceStart", get_instance_request, &request,
+                                 get_instance_response, &response),
+                     PD_E_INVALID);
+    assert_int_equal(served_call(&served, "WaitForInstanceCompletion", get_instance_request,
+                                 &request, get_instance_response, &response),
+                     PD_E_INVALID);
+}
+
 #define ROW(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -291,6 +307,7 @@ int main(void)
         ROW(whoever_goes_away_is_forgotten),
         ROW(a_new_wait_does_not_see_an_old_end),
         ROW(a_wait_outlives_purge_and_replacement),
+        ROW(an_id_that_nobody_can_have_is_not_waited_for),
         ROW(very_many_waits_for_one_and_for_many),
     };
     return cmocka_run_group_tests_name("server: waits", tests, NULL, NULL);
