@@ -103,9 +103,7 @@ static void pump(struct grpc_call *call)
             size = find_chunk(history);
         }
         if (size == 0) {
-            grpc_call_set(call, NULL, NULL);
-            grpc_call_on_drained(call, NULL);
-            grpc_call_end(call, GRPC_OK, NULL);
+            rpc_stream_end(rpc, call);
             end(rpc);
             return;
         }
@@ -113,11 +111,6 @@ static void pump(struct grpc_call *call)
         grpc_call_send(call, &chunk, 1);
         history->at += size;
     }
-}
-
-static void gone(struct grpc_call *call)
-{
-    end(grpc_call_get(call));
 }
 
 static void loaded(struct rpc *rpc)
@@ -134,8 +127,7 @@ static void loaded(struct rpc *rpc)
     } else if (call == NULL) {
         rpc_end(rpc);
     } else {
-        grpc_call_set(call, rpc, gone);
-        grpc_call_on_drained(call, pump);
+        rpc_stream(rpc, call, pump, end);
         grpc_call_open(call);
         pump(call);
     }

@@ -387,6 +387,12 @@ void hub_step(struct hub *hub)
     if (hub->state != HUB_CLOSING || hub->is_stopping) {
         return;
     }
+    /* Also those whose reader was still at it when the closing began. Who reads slowly, or not at
+     * all, must not keep a hub from being deleted or a server from ending. */
+    rpc_end_streams(hub, GRPC_UNAVAILABLE, "the hub is being closed");
+    if (hub->is_stopping) { /* the last of them has stepped */
+        return;
+    }
     if (hub->engine != NULL && hub->reading == 0) {
         hub->is_stopping = true;
         hub->opening.work = stop_work;
@@ -429,6 +435,7 @@ static struct hub *hub_new(struct server *server, struct text name)
     memcpy(hub->name, name.at, name.size);
     list_init(&hub->streams);
     list_init(&hub->ours);
+    list_init(&hub->sending);
     list_init(&hub->parked);
     list_init(&hub->to_close);
     waits_init(hub);

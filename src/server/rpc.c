@@ -97,10 +97,52 @@ void rpc_read(struct rpc *rpc, void (*work_of)(struct rpc *), void (*next)(struc
     readers_give(rpc->server->readers, &rpc->job);
 }
 
+/* ---- answers in pieces ---------------------------------------------------------------------- */
+
+static void gone(struct grpc_call *call)
+{
+    struct rpc *rpc = grpc_call_get(call);
+    rpc->next(rpc);
+}
+
+void rpc_stream(struct rpc *rpc, struct grpc_call *call, void (*drained)(struct grpc_call *),
+                void (*gone_of)(struct rpc *))
+{
+    rpc->next = gone_of;
+    list_push_back(&rpc->hub->sending, &rpc->node);
+    grpc_call_set(call, rpc, gone);
+    grpc_call_on_drained(call, drained);
+}
+
+void rpc_stream_end(struct rpc *rpc, struct grpc_call *call)
+{
+    list_remove(&rpc->node);
+    grpc_call_set(call, NULL, NULL);
+    grpc_call_on_drained(call, NULL);
+    grpc_call_end(call, GRPC_OK, NULL);
+}
+
+void rpc_end_streams(struct hub *hub, enum grpc_status status, const char *text)
+{
+    for (struct list_node *node; (node = list_pop_front(&hub->sending)) != NULL;) {
+        struct rpc *rpc = CONTAINER_OF(node, struct rpc, node);
+        struct grpc_call *call = rpc_call(rpc);
+        if (call != NULL) {
+            grpc_call_set(call, NULL, NULL);
+            grpc_call_on_drained(call, NULL);
+            grpc_call_end(call, status, text);
+        }
+        rpc->next(rpc);
+    }
+}
+
 /* ---- the end -------------------------------------------------------------------------------- */
 
 void rpc_end(struct rpc *rpc)
 {
+    if (list_is_linked(&rpc->node)) {
+        list_remove(&rpc->node);
+    }
     if (rpc->is_user) {
         hub_leave(rpc->hub);
     }

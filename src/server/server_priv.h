@@ -118,6 +118,7 @@ struct hub {
     struct endings endings;
     struct list streams;  /* of workers: work.c */
     struct list ours;     /* streams of perdure.v1.Hub: v1_streams.c */
+    struct list sending;  /* rpcs whose answers go out in pieces: rpc_stream */
     struct list parked;   /* rpcs that wait until it is open */
     struct list to_close; /* rpcs that wait until it is closed */
     size_t users;         /* rpcs that have it */
@@ -157,7 +158,7 @@ static inline bool hub_is_open(const struct hub *hub)
 
 struct rpc {
     struct reader_job job; /* first */
-    struct list_node node; /* parked, or waiting for a hub to close */
+    struct list_node node; /* parked, waiting for a hub to close, or sending */
     struct server *server;
     struct hub *hub;
     const struct rpc_method *method;
@@ -189,6 +190,13 @@ void rpc_reply_bytes(struct rpc *rpc, struct text message);
 void rpc_reply_empty(struct rpc *rpc);
 __attribute__((format(printf, 3, 4))) void rpc_fail(struct rpc *rpc, enum grpc_status status,
                                                     const char *format, ...);
+/* The answer goes out in pieces, as fast as its client takes them: `drained` makes the next ones.
+ * Until rpc_stream_end, or until `gone`: the call is over then, be it because the hub closes. */
+void rpc_stream(struct rpc *rpc, struct grpc_call *call, void (*drained)(struct grpc_call *),
+                void (*gone)(struct rpc *));
+/* All was sent. The rpc is the caller's to end. */
+void rpc_stream_end(struct rpc *rpc, struct grpc_call *call);
+void rpc_end_streams(struct hub *hub, enum grpc_status status, const char *text);
 /* By rpc->status, which is not PD_OK, and rpc->err. */
 void rpc_fail_as_told(struct rpc *rpc);
 /* Without an answer: somebody else has the call now. */

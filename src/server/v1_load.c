@@ -248,11 +248,6 @@ struct pieces {
     uint64_t first;
 };
 
-static void gone(struct grpc_call *call)
-{
-    rpc_end(grpc_call_get(call));
-}
-
 static void send_piece(struct grpc_call *call, struct pieces *pieces)
 {
     struct hub_load_piece piece;
@@ -293,9 +288,7 @@ static void go_on(struct grpc_call *call)
         send_piece(call, pieces);
     }
     if (pieces->at == pieces->count) {
-        grpc_call_set(call, NULL, NULL);
-        grpc_call_on_drained(call, NULL);
-        grpc_call_end(call, GRPC_OK, NULL);
+        rpc_stream_end(rpc, call);
         rpc_end(rpc);
     }
 }
@@ -315,8 +308,7 @@ static void pieces_next(struct rpc *rpc)
     if (pieces->count == 0) { /* where it begins is an answer too */
         send_piece(call, pieces);
     }
-    grpc_call_set(call, rpc, gone);
-    grpc_call_on_drained(call, go_on);
+    rpc_stream(rpc, call, go_on, rpc_end);
     go_on(call);
 }
 

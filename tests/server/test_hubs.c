@@ -555,6 +555,93 @@ static void after_its_time_draining_is_over(void **state)
     served_join(&served);
 }
 
+/* ---- a client that does not read ------------------------------------------------------------- */
+
+struct slow_reader {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    size_t came;
+    bool may_go_on, has_ended;
+    pd_status status;
+};
+
+/* Its channel's thread stands still here: nothing more is read from the connection. */
+static void slowly_came(void *argument, struct grpc_stream *stream, struct text message)
+{
+    struct slow_reader *reader = argument;
+    (void)stream;
+    (void)message;
+    pthread_mutex_lock(&reader->mutex);
+    reader->came++;
+    pthread_cond_broadcast(&reader->changed);
+    while (!reader->may_go_on) {
+        pthread_cond_wait(&reader->changed, &reader->mutex);
+    }
+    pthread_mutex_unlock(&reader->mutex);
+}
+
+static void slowly_ended(void *argument, struct grpc_stream *stream, pd_status status,
+                         const pd_error *err)
+{
+    struct slow_reader *reader = argument;
+    (void)stream;
+    (void)err;
+    pthread_mutex_lock(&reader->mutex);
+    reader->has_ended = true;
+    reader->status = status;
+    pthread_cond_broadcast(&reader->changed);
+    pthread_mutex_unlock(&reader->mutex);
+}
+
+static void who_does_not_read_a_history_keeps_no_hub_from_being_deleted(void **state)
+{
+    static const struct grpc_stream_handler handler = { .message = slowly_came,
+                                                        .ended = slowly_ended };
+    enum { OUTPUT_BYTES = 3 << 20 };
+    (void)state;
+    struct slow_reader reader = { .status = PD_OK };
+    const struct hub_stream_instance_history_request request = { .instance_id = TEXT("a") };
+    const char *none[] = { NULL };
+    struct grpc_channel *channel = served_connect(&served, none);
+    struct desk desk;
+    struct buffer bytes;
+    char *output = mem_alloc(OUTPUT_BYTES + 1);
+    memset(output, 'x', OUTPUT_BYTES);
+    pthread_mutex_init(&reader.mutex, NULL);
+    pthread_cond_init(&reader.changed, NULL);
+    desk_open(&desk, &served, NULL, NULL);
+    desk_run(&desk, "a", COMPLETED, output);
+    mem_free(output);
+    buffer_init(&bytes);
+    message_write(&hub_stream_instance_history_request_type, &bytes, &request);
+    struct grpc_stream *stream =
+        grpc_stream_open(channel, "/TaskHubSidecarService/StreamInstanceHistory",
+                         buffer_text(&bytes), &handler, &reader);
+    buffer_done(&bytes);
+    pthread_mutex_lock(&reader.mutex);
+    while (reader.came == 0 && !reader.has_ended) {
+        pthread_cond_wait(&reader.changed, &reader.mutex);
+    }
+    assert_false(reader.has_ended);
+    pthread_mutex_unlock(&reader.mutex);
+
+    assert_int_equal(tell_hub(served.channel, "DeleteTaskHub", false), PD_OK);
+
+    pthread_mutex_lock(&reader.mutex);
+    reader.may_go_on = true;
+    pthread_cond_broadcast(&reader.changed);
+    while (!reader.has_ended) {
+        pthread_cond_wait(&reader.changed, &reader.mutex);
+    }
+    pthread_mutex_unlock(&reader.mutex);
+    assert_int_equal(reader.status, PD_E_UNAVAILABLE);
+    grpc_stream_free(stream);
+    grpc_channel_free(channel);
+    desk_close(&desk);
+    pthread_mutex_destroy(&reader.mutex);
+    pthread_cond_destroy(&reader.changed);
+}
+
 #define ROW(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -566,6 +653,7 @@ int main(void)
         ROW(there_are_at_most_100_hubs),
         ROW(deleting_takes_all_and_what_comes_after_begins_anew),
         ROW(creating_again_wipes_only_when_told_to),
+        ROW(who_does_not_read_a_history_keeps_no_hub_from_being_deleted),
         cmocka_unit_test_setup_teardown(without_dynamic_hubs_only_known_ones_are_found,
                                         set_up_fixed, tear_down),
         cmocka_unit_test_setup_teardown(a_hub_is_a_file_beside_the_default_one, set_up_files,
