@@ -11,7 +11,12 @@
 #include "server/v1_priv.h"
 #include "wire/proto.h"
 
-enum { FIELD_WAITED = 1, ANSWERS_BYTES = 1 << 20, WAITS_MAX = 200000 };
+enum {
+    FIELD_WAITED = 1,
+    ANSWERS_BYTES = 1 << 20,
+    WAITS_MAX = 200000,
+    ASKED_MAX = 2 * WAITS_MAX, /* of one message: what is asked for, and what is given up */
+};
 
 struct v1_waits {
     struct v1_stream stream; /* first */
@@ -22,7 +27,8 @@ struct v1_waits {
     bool is_flush_due;
     enum grpc_status status; /* not OK: a wait could not be, and the stream ends with that */
     char text[256];
-    struct arena arena; /* of a message, and of a look */
+    struct arena arena;  /* of a message */
+    struct arena looked; /* of a look: one message may ask for many large instances */
 };
 
 struct v1_wait {
@@ -120,7 +126,8 @@ static pd_status ask(struct v1_waits *waits, const struct hub_wait *asked, pd_er
     wait->number = (uint64_t)asked->number;
     wait->wait.told = told;
     waits_add(&wait->wait, hub, asked->instance_id); /* before the look */
-    pd_status status = hub_load(hub, asked->instance_id, &waits->arena, &record, &is_found, err);
+    arena_rewind(&waits->looked);
+    pd_status status = hub_load(hub, asked->instance_id, &waits->looked, &record, &is_found, err);
     if (status == PD_OK && is_found && !run_state_is_final(record.state)) {
         map64_put(&waits->by_number, wait->number, wait);
         return PD_OK;
@@ -172,6 +179,10 @@ static void message(void *server, struct grpc_call *call, struct text bytes)
     struct v1_waits *waits = waits_of(stream);
     arena_rewind(&waits->arena);
     pd_status status = message_read(&hub_wait_request_type, bytes, &waits->arena, &request, &err);
+    if (status == PD_OK && request.waits.count > ASKED_MAX) {
+        status = error_set(&err, PD_E_LIMIT, false, "wait", "one message asks for %d waits at most",
+                           ASKED_MAX);
+    }
     for (size_t i = 0; status == PD_OK && i < request.waits.count; i++) {
         status = take(waits, &request.waits.items[i], &err);
     }
@@ -195,6 +206,7 @@ static void end(struct v1_stream *stream)
     map64_done(&waits->by_number);
     buffer_done(&waits->answers);
     arena_done(&waits->arena);
+    arena_done(&waits->looked);
     mem_free(waits);
 }
 
@@ -208,6 +220,7 @@ static void begin(struct rpc *rpc)
         waits->stream.end = end;
         map64_init(&waits->by_number);
         arena_init(&waits->arena);
+        arena_init(&waits->looked);
         v1_stream_begin(&waits->stream, rpc, call);
     }
     rpc_end(rpc);
