@@ -17,6 +17,7 @@ enum {
     PAUSE_MIN_MS = 20,
     PAUSE_MAX_MS = 1000,
     ACCEPT_BYTES = 16 << 20, /* of one call: more messages go with the next */
+    ACCEPT_MESSAGES = 10000,
 };
 
 static const char where[] = "remote";
@@ -181,7 +182,8 @@ static size_t portion_of(const struct message *messages, size_t count)
 {
     size_t bytes = 0;
     size_t n = 0;
-    while (n < count && (n == 0 || bytes + messages[n].bytes.size <= ACCEPT_BYTES)) {
+    while (n < count && n < ACCEPT_MESSAGES &&
+           (n == 0 || bytes + messages[n].bytes.size <= ACCEPT_BYTES)) {
         bytes += messages[n].bytes.size + messages[n].instance_id.size;
         n++;
     }

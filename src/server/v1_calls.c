@@ -12,6 +12,8 @@
 
 static const char where[] = "accept";
 
+enum { SAYINGS_MAX = 100000 };
+
 /* ---- Open ------------------------------------------------------------------------------------ */
 
 static void open_hub(struct rpc *rpc)
@@ -243,6 +245,10 @@ static void accept_all(struct rpc *rpc)
 {
     const struct hub_accept_request *request = rpc->message;
     size_t count = request->sayings.count;
+    if (count > SAYINGS_MAX) { /* each is a request of its own, and a refusal perhaps */
+        rpc_fail(rpc, GRPC_RESOURCE_EXHAUSTED, "one call says %d things at most", SAYINGS_MAX);
+        return;
+    }
     struct accepting *all = mem_alloc(sizeof *all + count * sizeof all->items[0]);
     all->rpc = rpc;
     all->count = count;

@@ -14,6 +14,8 @@
  *       can inherit are malformed.
  *   M5  Messages are nested as deep as the tables are: no bytes can exhaust the stack. A list is
  *       counted before it is read, so that it takes room once.
+ *       All lists of a message together take LISTS_MAX bytes at most: an item of two bytes may
+ *       stand for a hundred here.
  *   M6  What is not on the wire is what proto3 means by that: an empty string, zero. What has a
  *       presence is absent.
  *   M7  Times that a time_us cannot hold saturate.
@@ -27,13 +29,14 @@
 #include "wire/wire_priv.h"
 
 /* Parsers of others refuse what is deeper than 100; a failure is five deep in a work item. */
-enum { LEVELS_MAX = 80 };
+enum { LEVELS_MAX = 80, LISTS_MAX = 256 << 20 };
 
 struct reading {
     struct arena *arena;
     const uint8_t *at; /* what has been read; of a failure, where it is */
     const char *trouble;
     pd_status status;
+    size_t listed; /* bytes of lists */
 };
 
 static bool fail(struct reading *in, const uint8_t *at, const char *trouble)
@@ -56,6 +59,12 @@ static bool read_message(const struct message_type *type, struct text bytes, voi
 static void *room_for(struct reading *in, size_t count, size_t size)
 {
     size_t total = count * size; /* count is at most the bytes of a message */
+    if (total > LISTS_MAX - in->listed) {
+        in->trouble = "there is too much in its lists";
+        in->status = PD_E_LIMIT;
+        return NULL;
+    }
+    in->listed += total;
     void *room = total <= ARENA_BLOCK_MAX ? arena_alloc_raw(in->arena, total)
                                           : arena_try_alloc(in->arena, total);
     if (room == NULL) {

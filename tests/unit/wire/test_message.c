@@ -351,6 +351,25 @@ static void every_prefix_and_every_flipped_bit_is_read_or_refused(void **state)
     }
 }
 
+static void lists_do_not_take_a_hundred_times_their_bytes(void **state)
+{
+    (void)state;
+    struct hub_query_instances_response response;
+    enum { ITEMS = 8 << 20 }; /* each a state without anything: 1 GiB and more */
+    _Static_assert(sizeof(struct hub_orchestration_state) > 128, "so much");
+    for (size_t i = 0; i < ITEMS; i++) {
+        static const uint8_t item[] = { 0x0a, 0x00 };
+        buffer_add(&buffer, item, sizeof item);
+    }
+    assert_int_equal(message_read(&hub_query_instances_response_type, buffer_text(&buffer), &arena,
+                                  &response, &err),
+                     PD_E_LIMIT);
+    struct text few = { (const char *)buffer.at, 2000 };
+    assert_int_equal(message_read(&hub_query_instances_response_type, few, &arena, &response, &err),
+                     PD_OK);
+    assert_int_equal(response.orchestration_state.count, 1000);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -370,6 +389,7 @@ int main(void)
         TEST(what_is_handed_through_is_checked_to_the_last_string),
         TEST(what_is_handed_through_is_not_too_deep_for_others),
         TEST(damage_is_told_with_the_message_and_the_byte),
+        TEST(lists_do_not_take_a_hundred_times_their_bytes),
         TEST(every_prefix_and_every_flipped_bit_is_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
