@@ -249,9 +249,10 @@ static void run_wait(struct rpc *rpc, bool for_start)
         rpc_fail(rpc, GRPC_INVALID_ARGUMENT, "an instance id is needed");
         return;
     }
-    if (request->instance_id.size > LIMIT_INSTANCE_ID) { /* it would be kept as long as the wait */
+    if (request->instance_id.size >
+        (size_t)LIMIT_INSTANCE_ID * 4) { /* it would be kept as long as the wait */
         rpc_fail(rpc, GRPC_INVALID_ARGUMENT, "an instance id has at most %d bytes, not %zu",
-                 LIMIT_INSTANCE_ID, request->instance_id.size);
+                 LIMIT_INSTANCE_ID * 4, request->instance_id.size);
         return;
     }
     if (call != NULL) {

@@ -133,8 +133,9 @@ check "another one on the same store is refused, with who has it" \
     refuses 1 "process $pid" --store="sqlite:$work/hub.db" $quiet
 check "SIGTERM ends it well" stop
 tokens_for_metrics() {
-    echo "0123456789abcdef read *" >tokens
-    start --tokens=tokens && is "$(code_of "http://$http/metrics")" 401 &&
+    printf '%s\n' "0123456789abcdef read *" "fedcba9876543210 read default" >tokens
+    start --tokens=tokens && is "$(code_of -H 'Authorization: Bearer fedcba9876543210' \
+        "http://$http/metrics")" 401 && is "$(code_of "http://$http/metrics")" 401 &&
         is "$(code_of -H 'Authorization: Bearer 0123456789abcdef' "http://$http/metrics")" 200 &&
         is "$(code_of "http://$http/readyz")" 200 && stop
 }

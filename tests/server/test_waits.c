@@ -282,10 +282,10 @@ static void very_many_waits_for_one_and_for_many(void **state)
 static void an_id_that_nobody_can_have_is_not_waited_for(void **state)
 {
     (void)state;
-    char id[LIMIT_INSTANCE_ID + 2];
+    char id[LIMIT_INSTANCE_ID * 4 + 2];
     struct hub_get_instance_response response;
     memset(id, 'i', sizeof id);
-    id[LIMIT_INSTANCE_ID + 1] = '\0';
+    id[LIMIT_INSTANCE_ID * 4 + 1] = '\0';
     const struct hub_get_instance_request request = { text_of(id), false };
     assert_int_equal(served_call(&served, "WaitForInstanceStart", get_instance_request, &request,
                                  get_instance_response, &response),
