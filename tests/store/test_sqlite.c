@@ -213,6 +213,24 @@ static void a_folder_that_is_missing_is_denied(void **state)
     assert_int_equal(world->err.status, PD_E_DENIED);
 }
 
+/* As the state folder of a service of systemd that has a user of its own. */
+static void a_folder_may_be_behind_a_symbolic_link_and_the_file_may_not(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(mkdir(path_in(world, "real"), 0755), 0);
+    assert_int_equal(symlink("real", path_in(world, "link")), 0);
+    struct store *store = store_sqlite_open(path_in(world, "link/hub.db"), 1, NULL, &world->err);
+    assert_non_null(store);
+    store_close(store);
+    assert_int_equal(access(path_in(world, "real/hub.db"), F_OK), 0);
+    assert_int_equal(symlink("real/hub.db", path_in(world, "hub.db")), 0);
+    assert_null(store_sqlite_open(path_in(world, "hub.db"), 1, NULL, &world->err));
+    assert_int_equal(world->err.status, PD_E_INVALID);
+    assert_non_null(strstr(world->err.text, "symbolic link"));
+    assert_int_equal(unlink(path_in(world, "link")), 0);
+    remove_folder(path_in(world, "real"));
+}
+
 static void urls_say_which_store_and_how_many_partitions(void **state)
 {
     struct world *world = *state;
@@ -500,6 +518,7 @@ int main(void)
         cmocka_unit_test(an_empty_file_becomes_a_store),
         cmocka_unit_test(a_file_or_folder_that_cannot_be_written_is_denied),
         cmocka_unit_test(a_folder_that_is_missing_is_denied),
+        cmocka_unit_test(a_folder_may_be_behind_a_symbolic_link_and_the_file_may_not),
         cmocka_unit_test(urls_say_which_store_and_how_many_partitions),
         cmocka_unit_test(a_relative_path_still_holds_after_chdir),
         cmocka_unit_test(another_process_is_named_when_it_is_refused_and_freed_when_it_is_killed),

@@ -197,9 +197,17 @@ pd_status schema_probe(const char *path, const char *name, const char *vfs_name,
     char full[1024], journal[1024 + 16];
     struct stat what;
     int exists = 0, has_journal = 0, flags = 0;
-    if (vfs == NULL || vfs->mxPathname + 1 > (int)sizeof full ||
-        vfs->xFullPathname(vfs, path, (int)sizeof full, full) != SQLITE_OK) {
+    int found = SQLITE_ERROR;
+    if (vfs != NULL && vfs->mxPathname + 1 <= (int)sizeof full) {
+        found = vfs->xFullPathname(vfs, path, (int)sizeof full, full);
+    }
+    if (found != SQLITE_OK && found != SQLITE_OK_SYMLINK) { /* a folder behind a link is as good */
         return error_set(err, PD_E_INVALID, false, where_open, "'%s' is not a usable path", name);
+    }
+    if (lstat(path, &what) == 0 && S_ISLNK(what.st_mode)) {
+        return error_set(err, PD_E_INVALID, false, where_open,
+                         "'%s' is a symbolic link: name the file itself, beside which its lock is",
+                         name);
     }
     (void)snprintf(journal, sizeof journal, "%s-journal", full);
     if (vfs->xAccess(vfs, full, SQLITE_ACCESS_EXISTS, &exists) != SQLITE_OK || exists == 0) {
