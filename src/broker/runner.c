@@ -8,7 +8,9 @@
  *
  *   U1  Where nobody is connected who could take it, or too much waits already, a turn goes without
  *       its bytes: when a stream could take it, it is given back to the engine, and comes again.
- *       Then (must_encode) it is written whatever waits. */
+ *       Then (must_encode) it is written whatever waits.
+ *   U2  A past that is streamed is read from the store, so a turn is written that way only when
+ *       all before it is durable: a worker would be told less than there was. */
 #include "base/assert.h"
 #include "base/memory.h"
 #include "broker/broker_priv.h"
@@ -97,6 +99,13 @@ static void write_whole(struct side *side, struct row *row, unsigned wanted, str
     put_bodies(item, &written);
 }
 
+/* U2: its past would be streamed to somebody, who may ask for it at once. */
+static bool must_be_durable(const struct row *row, unsigned wanted, const struct turn *turn)
+{
+    return wants(wanted, BODY_STREAMED) && !turn->is_past_durable &&
+           row->past.size > PAST_INLINE_MAX;
+}
+
 /* The kept past, as chunks in the arena. */
 static const struct text *kept_chunks(const struct row *row, struct arena *arena)
 {
@@ -161,7 +170,8 @@ static enum runner_answer take_turn(struct runner *runner, const struct turn *tu
         row->keeps = keeps;
         item = item_new(side);
         write_whole(side, row, wanted, item, turn, NULL, 0);
-    } else if (past == NULL && row_has_past(row, turn->number)) {
+    } else if (past == NULL && row_has_past(row, turn->number) &&
+               !must_be_durable(row, wanted, turn)) {
         item = item_new(side);
         write_whole(side, row, wanted, item, turn, kept_chunks(row, arena), row->turn_count);
     } else if (past == NULL) {

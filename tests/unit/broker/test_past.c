@@ -146,6 +146,27 @@ static void a_past_of_a_mebibyte_is_inline_and_a_longer_one_is_streamed(void **s
     worker_close(&a);
 }
 
+/* It is read from the store, which may be a commit behind what the broker keeps. */
+static void a_past_is_streamed_when_it_is_durable_and_not_before(void **state)
+{
+    (void)state;
+    static const struct {
+        bool can_stream;
+        size_t bytes, reads;
+    } rows[] = { { true, 2 << 20, 1 }, { true, 1 << 19, 0 }, { false, 2 << 20, 0 } };
+    for (uint64_t i = 0; i < 3; i++) {
+        connect(&a, (struct broker_stream_options){ .can_stream_history = rows[i].can_stream });
+        play(&a, i + 1, 1, rows[i].bytes);
+        struct turn turn = desk_turn(&desk, i + 1, 2, "i");
+        turn.is_past_durable = false;
+        desk.past_reads = 0;
+        desk_offer_with(&desk, &turn, rows[i].bytes); /* the engine has it wait until it is */
+        assert_int_equal(desk.past_reads, rows[i].reads);
+        assert_int_equal(last_turn(&a)->requires_history_streaming, rows[i].reads);
+        worker_close(&a);
+    }
+}
+
 static void a_long_past_is_inline_for_a_worker_that_cannot_stream(void **state)
 {
     (void)state;
@@ -506,6 +527,7 @@ int main(void)
         TEST(what_was_forgotten_is_asked_for),
         TEST(only_so_many_bytes_of_pasts_are_kept),
         TEST(a_past_of_a_mebibyte_is_inline_and_a_longer_one_is_streamed),
+        TEST(a_past_is_streamed_when_it_is_durable_and_not_before),
         TEST(a_long_past_is_inline_for_a_worker_that_cannot_stream),
         TEST(a_long_turn_that_was_lost_is_handed_out_whole_again),
         TEST(a_trace_is_shown_again_in_every_later_turn),
