@@ -262,8 +262,8 @@ static void query_entities(struct rpc *rpc)
     page->with_state = query->include_state;
     page->query = (struct entity_query){
         .id_prefix = fold_prefix(query->instance_id_starts_with, &rpc->arena),
-        .changed_from = query->last_modified_from != WIRE_NO_TIME ? query->last_modified_from : 0,
-        .changed_to = query->last_modified_to != WIRE_NO_TIME ? query->last_modified_to : 0,
+        .changed_from = bound_from(query->last_modified_from),
+        .changed_to = bound_to(query->last_modified_to),
         .with_empty = query->include_transient,
         .with_state = query->include_state,
         .after_id = token.size != 0 ? token : TEXT_ABSENT,

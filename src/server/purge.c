@@ -41,14 +41,16 @@ static void purge_done(struct rpc *rpc)
     rpc_reply(rpc, &hub_purge_instances_response_type, &response);
 }
 
-/* Those that may exist; entities as their ids are kept. */
+/* Those that may exist; entities as their ids are kept, unless only orchestrations are meant. */
 static void add_ids(struct rpc *rpc, struct purge *purge, const struct text *ids, size_t count)
 {
+    const struct hub_purge_instances_request *request = rpc->message;
     struct text *kept = arena_alloc(&rpc->arena, count * sizeof *kept);
     for (size_t i = 0; i < count; i++) {
         pd_error unwanted;
         if (entity_id_is(ids[i])) {
             purge->count +=
+                !request->is_orchestration &&
                 id_fold_entity(ids[i], &rpc->arena, &kept[purge->count], &unwanted) == PD_OK;
         } else if (id_may_exist(ids[i])) {
             kept[purge->count++] = ids[i];
@@ -65,8 +67,8 @@ static void purge_filter(struct rpc *rpc, struct purge *purge,
     purge->max_us = filter->timeout > 0 ? filter->timeout : 0;
     purge->query = (struct store_query){
         .states = states != 0 ? states : STATES_ENDED,
-        .created_from = filter->created_time_from != WIRE_NO_TIME ? filter->created_time_from : 0,
-        .created_to = filter->created_time_to != WIRE_NO_TIME ? filter->created_time_to : 0,
+        .created_from = bound_from(filter->created_time_from),
+        .created_to = bound_to(filter->created_time_to),
     };
     if (filter->runtime_status.count != 0 && states == 0) {
         rpc->status = PD_OK; /* nothing is in such a state, or it has not ended */

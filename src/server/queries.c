@@ -37,11 +37,6 @@ static bool finds_nothing(const struct number_list *statuses, unsigned states)
     return statuses->count != 0 && states == 0;
 }
 
-static time_us bound(time_us t)
-{
-    return t != WIRE_NO_TIME ? t : 0;
-}
-
 /* ---- QueryInstances ------------------------------------------------------------------------- */
 
 struct page {
@@ -166,8 +161,8 @@ static void query_instances(struct rpc *rpc)
     page->query = (struct store_query){
         .states = states,
         .id_prefix = query->instance_id_prefix,
-        .created_from = bound(query->created_time_from),
-        .created_to = bound(query->created_time_to),
+        .created_from = bound_from(query->created_time_from),
+        .created_to = bound_to(query->created_time_to),
         .with_payloads = query->fetch_inputs_and_outputs,
     };
     rpc->state = page;
@@ -298,13 +293,13 @@ static void list_instance_ids(struct rpc *rpc)
         rpc_reply(rpc, &hub_list_instance_ids_response_type, &nothing);
         return;
     }
-    time_us from = bound(request->completed_time_from);
+    time_us from = bound_from(request->completed_time_from);
     page->wanted = page_size(request->page_size);
     page->first = arena_alloc(&rpc->arena, (page->wanted + 1) * sizeof *page->first);
     page->query = (struct store_query){
         .states = states != 0 ? states : STATES_ENDED,
         .ended_from = page->cursor.at > from ? page->cursor.at : from,
-        .ended_to = bound(request->completed_time_to),
+        .ended_to = bound_to(request->completed_time_to),
         .limit = ID_PORTION,
     };
     rpc_read(rpc, ids_work, ids_done);

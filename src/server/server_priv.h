@@ -222,6 +222,17 @@ const char *status_name_of_state(enum run_state state);
 /* A set of states (1u << enum run_state); statuses that are no states are left out. */
 unsigned states_of_statuses(const struct number_list *statuses);
 
+/* Bounds of a query, as the store has them: 0 is none. One that is there stays one, also where it
+ * is so early that nothing can be before it. */
+static inline time_us bound_from(time_us asked)
+{
+    return asked != WIRE_NO_TIME && asked > 0 ? asked : 0;
+}
+static inline time_us bound_to(time_us asked)
+{
+    return asked == WIRE_NO_TIME ? 0 : asked > 0 ? asked : 1;
+}
+
 /* What clients see. Borrows from the record. */
 struct hub_orchestration_state state_of_record(const struct instance_record *record,
                                                bool with_payloads);

@@ -154,6 +154,15 @@ static void filters_are_all_true_at_once(void **state)
     query.created_time_to = at - 1;
     query.created_time_from = WIRE_NO_TIME;
     assert_text(page_of(&query).orchestration_state.items[0].instance_id, "a1");
+    /* 1970 is a bound like any other, and the year 1 too */
+    for (time_us to = 0; to >= -62135596800 * TIME_SECOND; to -= 62135596800 * TIME_SECOND) {
+        query.created_time_from = WIRE_NO_TIME;
+        query.created_time_to = to;
+        assert_int_equal(page_of(&query).orchestration_state.count, 0);
+        query.created_time_from = to;
+        query.created_time_to = WIRE_NO_TIME;
+        assert_int_equal(page_of(&query).orchestration_state.count, 3);
+    }
 }
 
 static void payloads_are_told_only_when_asked_for_and_bound_a_page(void **state)
@@ -254,6 +263,12 @@ static void bounds_of_ending_are_inclusive_and_a_wrong_key_is_refused(void **sta
     request.completed_time_to = request.completed_time_from - 1;
     request.completed_time_from = WIRE_NO_TIME;
     request.runtime_status = (struct number_list){ terminated, 1 };
+    assert_int_equal(served_call(&served, "ListInstanceIds", list_instance_ids_request, &request,
+                                 list_instance_ids_response, &page),
+                     PD_OK);
+    assert_int_equal(page.instance_ids.count, 0);
+    request.completed_time_to = 0;
+    request.runtime_status = (struct number_list){ NULL, 0 };
     assert_int_equal(served_call(&served, "ListInstanceIds", list_instance_ids_request, &request,
                                  list_instance_ids_response, &page),
                      PD_OK);
@@ -452,6 +467,9 @@ static void a_filter_purges_what_has_ended_and_nothing_else(void **state)
     filter.runtime_status = (struct number_list){ failed, 1 };
     assert_int_equal(purge(&request).deleted_instance_count, 1);
     filter.runtime_status = (struct number_list){ NULL, 0 };
+    filter.created_time_to = 0; /* nothing was created so early */
+    assert_int_equal(purge(&request).deleted_instance_count, 0);
+    filter.created_time_to = WIRE_NO_TIME;
     filter.created_time_from = served_get(&served, "c").orchestration_state->created_timestamp;
     assert_int_equal(purge(&request).deleted_instance_count, 1);
     filter.created_time_from = WIRE_NO_TIME;
@@ -503,6 +521,74 @@ static void recursively_descendants_that_have_ended_go_too(void **state)
     };
     assert_int_equal(purge(&request).deleted_instance_count, 2);
     assert_int_equal(served_status(&served, "child"), -1);
+}
+
+static bool has_entity(const char *id)
+{
+    const struct hub_get_entity_request request = { .instance_id = text_of(id) };
+    struct hub_get_entity_response response;
+    assert_int_equal(served_call(&served, "GetEntity", get_entity_request, &request,
+                                 get_entity_response, &response),
+                     PD_OK);
+    return response.exists;
+}
+
+/* "@counter@a", with the state 1. */
+static void make_entity(void)
+{
+    struct hub_signal_entity_request signal;
+    message_init(&hub_signal_entity_request_type, &signal);
+    signal.instance_id = TEXT("@counter@a");
+    signal.name = TEXT("add");
+    assert_int_equal(served_tell(&served, "SignalEntity", &hub_signal_entity_request_type, &signal),
+                     PD_OK);
+    const struct hub_work_item item = desk_take(&desk);
+    const struct hub_operation_result_success good = { .result = TEXT("1") };
+    struct hub_operation_result result = { .success = &good };
+    struct hub_entity_batch_result batch;
+    message_init(&hub_entity_batch_result_type, &batch);
+    batch.completion_token = item.completion_token;
+    batch.entity_state = TEXT("1");
+    batch.results.items = &result;
+    batch.results.count = 1;
+    assert_int_equal(
+        served_tell(&served, "CompleteEntityTask", &hub_entity_batch_result_type, &batch), PD_OK);
+}
+
+/* Only one SDK says that it means an orchestration; the others mean whatever the id is of. */
+static void an_entity_is_purged_unless_only_orchestrations_are_meant(void **state)
+{
+    (void)state;
+    make_entity();
+    struct hub_purge_instances_request request = {
+        .instance_id = TEXT("@counter@a"),
+        .is_orchestration = true,
+    };
+    assert_int_equal(purge(&request).deleted_instance_count, 0);
+    assert_true(has_entity("@counter@a"));
+    request.is_orchestration = false;
+    request.instance_id = TEXT("@Counter@a");
+    assert_int_equal(purge(&request).deleted_instance_count, 1);
+    assert_false(has_entity("@counter@a"));
+    desk_run(&desk, "a", COMPLETED, NULL);
+    request = (struct hub_purge_instances_request){ .instance_id = TEXT("a") };
+    assert_int_equal(purge(&request).deleted_instance_count, 1);
+}
+
+/* An entity is in no query of instances, and its id is none. */
+static void entities_are_no_instances(void **state)
+{
+    (void)state;
+    make_entity();
+    struct hub_instance_query query = any();
+    assert_int_equal(page_of(&query).orchestration_state.count, 0);
+    assert_int_equal(list(0, TEXT_ABSENT).instance_ids.count, 0);
+    assert_int_equal(served_status(&served, "@counter@a"), -1);
+    struct hub_purge_instance_filter filter;
+    message_init(&hub_purge_instance_filter_type, &filter);
+    const struct hub_purge_instances_request request = { .purge_instance_filter = &filter };
+    assert_int_equal(purge(&request).deleted_instance_count, 0);
+    assert_true(has_entity("@counter@a"));
 }
 
 /* ---- SkipGracefulOrchestrationTerminations --------------------------------------------------- */
@@ -559,6 +645,8 @@ int main(void)
         ROW(a_heavy_history_comes_in_chunks_of_256_kilobytes),
         ROW(one_that_has_ended_is_purged_and_others_are_not_counted),
         ROW(a_filter_purges_what_has_ended_and_nothing_else),
+        ROW(an_entity_is_purged_unless_only_orchestrations_are_meant),
+        ROW(entities_are_no_instances),
         ROW(a_batch_has_at_most_500_ids),
         ROW(recursively_descendants_that_have_ended_go_too),
         ROW(what_cannot_be_terminated_is_listed),
