@@ -5,7 +5,8 @@
  * The author does it, history by history (author_replay); here they are fetched, from a file, a
  * folder of files, or a hub that is only looked at. No engine is started.
  *
- *   Y1  Nothing is written: a hub is opened by store_look, which another process may own.
+ *   Y1  Nothing is written: a hub is opened by store_look, which another process may own; of one
+ *       that a server has nothing is asked but what it has.
  *   Y2  One instance is in memory at a time: its stored bytes, and one turn of it decoded.
  */
 #include <dirent.h>
@@ -18,6 +19,7 @@
 #include "api/api_priv.h"
 #include "api/archive.h"
 #include "author/author.h"
+#include "remote/remote.h"
 
 static const char where[] = "replay";
 
@@ -171,23 +173,33 @@ static pd_status replay_store(struct replaying *it, struct store *store, pd_erro
     return status;
 }
 
-static pd_status replay_hub(struct replaying *it, const char *url, pd_error *err)
+static struct store *look_at_server(const char *url, pd_error *err)
+{
+    const struct remote_module *remote = api_remote_module(err);
+    return remote != NULL ? remote->open(url, err) : NULL;
+}
+
+static struct store *look_at_file(const char *url, pd_error *err)
 {
     struct hub_url parts;
-    struct store *store = NULL;
     pd_status status = api_read_url(url, &parts, err);
-    if (status == PD_OK) {
-        store = store_look((const char *)parts.store.at, err);
-        status = store != NULL ? replay_store(it, store, err) : err->status;
-    }
-    store_close(store);
+    struct store *store = status == PD_OK ? store_look((const char *)parts.store.at, err) : NULL;
     buffer_done(&parts.store);
+    return store;
+}
+
+static pd_status replay_hub(struct replaying *it, const char *url, pd_error *err)
+{
+    struct store *store = api_is_remote(url) ? look_at_server(url, err) : look_at_file(url, err);
+    pd_status status = store != NULL ? replay_store(it, store, err) : err->status;
+    store_close(store);
     return status;
 }
 
 static bool is_url(const char *from)
 {
-    return strncmp(from, "sqlite:", 7) == 0 || strncmp(from, "memory:", 7) == 0;
+    return strncmp(from, "sqlite:", 7) == 0 || strncmp(from, "memory:", 7) == 0 ||
+           api_is_remote(from);
 }
 
 static pd_status replay_from(struct replaying *it, const char *from, pd_error *err)

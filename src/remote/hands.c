@@ -12,7 +12,6 @@
  * Heartbeats. A thread writes down what was said last; the loop's thread tells the server, of all
  * activities together and at most so often. What is said and not told goes before the result.
  */
-#include <signal.h>
 #include <sys/prctl.h>
 
 #include "remote/worker_priv.h"
@@ -397,11 +396,8 @@ bool hands_start(struct hands *hands, struct runner *runner, struct outbox *outb
     pthread_cond_init(&hands->work, NULL);
     remote_cond_init(&hands->idle);
     hands->all = mem_alloc(threads * sizeof *hands->all);
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before); /* signals are the application's */
-    bool is_started = true;
+    bool is_started =
+        true; /* with the signals of who starts them, as activities may have children */
     while (hands->count < threads && is_started) {
         struct hand *hand = &hands->all[hands->count];
         hand_init(hand, hands);
@@ -412,7 +408,6 @@ bool hands_start(struct hands *hands, struct runner *runner, struct outbox *outb
             hand_done(hand);
         }
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return is_started;
 }
 
