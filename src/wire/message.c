@@ -18,7 +18,8 @@
  *       stand for a hundred here.
  *   M6  What is not on the wire is what proto3 means by that: an empty string, zero. What has a
  *       presence is absent.
- *   M7  Times that a time_us cannot hold saturate.
+ *   M7  Times that a Timestamp may not hold become the nearest that it may, also those that only
+ *       rounding brings there (the last of .NET); durations saturate.
  */
 #include "wire/message.h"
 
@@ -334,7 +335,14 @@ static bool read_field(const struct message_field *known, const struct proto_fie
         *(struct optional_number *)member = (struct optional_number){ true, (int64_t)number };
         return is_read;
     }
-    case FIELD_TIME:
+    case FIELD_TIME: {
+        time_us *time = member;
+        bool is_read = read_time(field->bytes, time, in);
+        *time = *time < WIRE_TIME_FIRST  ? WIRE_TIME_FIRST
+                : *time > WIRE_TIME_LAST ? WIRE_TIME_LAST
+                                         : *time;
+        return is_read;
+    }
     case FIELD_DURATION: return read_time(field->bytes, member, in);
     case FIELD_ONE: return read_one(known, field->bytes, member, in);
     case FIELD_MANY: return add_message(known, field, member, rest, in);

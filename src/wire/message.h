@@ -37,6 +37,11 @@
 
 #define WIRE_NO_TIME INT64_MIN
 
+/* The first and the last that a Timestamp may say: years 1 to 9999. Some readers of the protocol
+ * fail on any other, so none is let in. */
+#define WIRE_TIME_FIRST (INT64_C(-62135596800) * TIME_SECOND)
+#define WIRE_TIME_LAST (INT64_C(253402300800) * TIME_SECOND - 1)
+
 struct text_list {
     struct text *items;
     size_t count;

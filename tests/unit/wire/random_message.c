@@ -108,7 +108,7 @@ static void fill(const struct message_field *field, void *member, struct arena *
         *(struct optional_number *)member =
             (struct optional_number){ true, count == 1 ? 0 : random_number(random) };
         break;
-    case FIELD_TIME: *(time_us *)member = random_number(random) >> 4; break;
+    case FIELD_TIME: *(time_us *)member = random_number(random) >> 8; break; /* of a date */
     case FIELD_DURATION: *(int64_t *)member = (int64_t)(random_next(random) >> 20); break;
     case FIELD_ONE: *(void **)member = random_message(field->nested, arena, random); break;
     case FIELD_MANY: {

@@ -152,8 +152,10 @@ static void what_is_finer_than_a_microsecond_is_rounded_up(void **state)
         { "0a08 0805 10ff93ebdc03", 6000000 }, /* 5.999999999 s */
         { "0a0b 08ffffffffffffffffff01", -1000000 },
         { "0a0d 08ffffffffffffffffff01 1001", -999999 },
-        { "0a0a 08ffffffffffffffff7f", INT64_MAX },
-        { "0a0b 0880808080808080808001", WIRE_NO_TIME + 1 },
+        { "0a0a 08ffffffffffffffff7f", WIRE_TIME_LAST }, /* the year 9999 is the last */
+        { "0a07 088083d1ffaf07", WIRE_TIME_LAST },
+        { "0a0d 08ff82d1ffaf07 109c93ebdc03", WIRE_TIME_LAST },
+        { "0a0b 0880808080808080808001", WIRE_TIME_FIRST },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct hub_create_timer_action timer;

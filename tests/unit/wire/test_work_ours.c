@@ -326,7 +326,7 @@ static struct action random_action(enum action_kind kind)
         action.extra = random_extra(kind);
         break;
     case ACTION_CREATE_TIMER:
-        action.fire_at = number() >> 4;
+        action.fire_at = number() >> 8;
         action.extra = random_extra(kind);
         break;
     case ACTION_SEND_EVENT:
@@ -335,7 +335,7 @@ static struct action random_action(enum action_kind kind)
         action.payload = maybe();
         break;
     case ACTION_SIGNAL_ENTITY:
-        action.fire_at = chance() ? number() >> 4 : 0;
+        action.fire_at = chance() ? number() >> 8 : 0;
         __attribute__((fallthrough));
     case ACTION_CALL_ENTITY:
         action.name = text();
@@ -448,7 +448,7 @@ static struct action random_request(void)
     if (action.kind != ACTION_CANCEL_SIGNAL) {
         action.name = text();
         action.payload = maybe();
-        action.fire_at = chance() ? number() >> 4 : 0;
+        action.fire_at = chance() ? number() >> 8 : 0;
     }
     return action;
 }
