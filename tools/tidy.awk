@@ -7,9 +7,10 @@
 
 BEGIN {
     floor["base"] = 0; floor["core"] = 1; floor["json"] = 1; floor["co"] = 1; floor["net"] = 1
-    floor["wire"] = 2; floor["grpc"] = 3; floor["store"] = 3; floor["author"] = 3
+    floor["calendar"] = 1; floor["wire"] = 2; floor["builtin"] = 2; floor["fetch"] = 2
+    floor["grpc"] = 3; floor["store"] = 3; floor["author"] = 3
     floor["engine"] = 4; floor["remote"] = 4; floor["broker"] = 5; floor["api"] = 5
-    floor["server"] = 6; floor["cli"] = 6
+    floor["server"] = 6; floor["cli"] = 6; floor["host"] = 6
     n = split("jansson.h sqlite3.h xxhash.h libsmartcols/libsmartcols.h perdure.h", a, " ")
     for (i = 1; i <= n; i++) not_libc[a[i]] = 1
     n = split("time.h stdio.h pthread.h unistd.h fcntl.h threads.h signal.h errno.h sys/time.h" \

@@ -8,10 +8,10 @@
  *
  *   F1  A request is answered once, by `done`, on the fetcher's thread; also one that is cancelled,
  *       and those that are under way when the fetcher is closed.
- *   F2  Only http and https. No connection is made to an address that is not allowed, whatever name,
- *       redirect or proxy led to it: it is judged when the socket is opened.
- *   F3  A credential is in no answer, no failure, no log; and goes to no other origin (scheme, host,
- *       port) than that of the request it was asked for.
+ *   F2  Only http and https. No connection is made to an address that is not allowed, whatever
+ *       name, redirect or proxy led to it: it is judged when the socket is opened.
+ *   F3  A credential is in no answer, no failure, no log; and goes to no other origin (scheme,
+ *       host, port) than that of the request it was asked for.
  *   F4  An answer is bounded in bytes and in time, and so is what waits of it in memory. */
 #ifndef FETCH_FETCH_H
 #define FETCH_FETCH_H
