@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "net/h2.h"
 #include "net/sock.h"
 
 enum { BACKLOG = 1024 };
@@ -170,6 +171,17 @@ static int listen_fd(const char *address, char name[SOCK_NAME_MAX], pd_error *er
     return (int)fd;
 }
 
+static const char shapes[] = "write HOST:PORT, [HOST]:PORT, unix:PATH or fd:NUMBER";
+
+pd_status h2_check_address(const char *address, pd_error *err)
+{
+    char host[256], port[16];
+    bool is_one = strncmp(address, "fd:", 3) == 0 || strncmp(address, "unix:", 5) == 0
+                      ? strchr(address, ':')[1] != 0
+                      : split(address, host, port);
+    return is_one ? PD_OK : invalid(address, shapes, err);
+}
+
 int sock_listen(const char *address, char name[SOCK_NAME_MAX], pd_error *err)
 {
     char host[256], port[16];
@@ -180,7 +192,7 @@ int sock_listen(const char *address, char name[SOCK_NAME_MAX], pd_error *err)
         return listen_unix(address, name, err);
     }
     if (!split(address, host, port)) {
-        (void)invalid(address, "write HOST:PORT, [HOST]:PORT, unix:PATH or fd:NUMBER", err);
+        (void)invalid(address, shapes, err);
         return -1;
     }
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;

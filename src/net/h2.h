@@ -39,6 +39,9 @@ struct h2_limits {
     int64_t age_max_ms;         /* GOAWAY after so long, with jitter; 0: never */
 };
 
+/* With numbers for what is 0 and has one above. NULL: all of them. */
+struct h2_limits h2_limits_whole(const struct h2_limits *limits);
+
 struct h2_header {
     struct text name, value; /* names in lower case */
 };
@@ -75,6 +78,8 @@ struct h2_listener;
 struct h2_listener *h2_listen(struct loop *loop, const char *address, struct tls *tls,
                               const struct h2_limits *limits, const struct h2_handler *handler,
                               void *argument, pd_error *err);
+/* Has it the shape of one that can be listened on? PD_E_INVALID; nothing is opened. */
+pd_status h2_check_address(const char *address, pd_error *err);
 const char *h2_listener_address(const struct h2_listener *listener); /* with the real port */
 /* No new connections; GOAWAY to those that are there, which may end what they have begun. */
 void h2_listener_drain(struct h2_listener *listener);

@@ -42,7 +42,7 @@ struct h2_session *h2_connect(struct loop *loop, const char *host, unsigned port
     assert_that(tls == NULL || ssl != NULL);
     struct h2_client *client = mem_alloc(sizeof *client);
     h2_pool_init(&client->pool);
-    client->limits = limits_with_defaults(limits);
+    client->limits = h2_limits_whole(limits);
     client->tls = tls;
     client->port = port;
     (void)snprintf(client->host, sizeof client->host, "%s", host);

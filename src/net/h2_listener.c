@@ -116,7 +116,7 @@ struct h2_listener *h2_listen(struct loop *loop, const char *address, struct tls
     struct h2_listener *listener = OBJECT_NEW(struct h2_listener, LISTENER_MAGIC);
     listener->loop = loop;
     listener->tls = tls;
-    listener->limits = limits_with_defaults(limits);
+    listener->limits = h2_limits_whole(limits);
     listener->handler = handler;
     listener->argument = argument;
     listener->fd = fd;

@@ -122,7 +122,6 @@ enum { H2_SESSION_MAGIC = 0x68327365 };
 
 /* ---- session.c ---- */
 
-struct h2_limits limits_with_defaults(const struct h2_limits *limits);
 /* Takes the socket. The client's preface and our SETTINGS are queued. */
 struct h2_session *session_new(struct loop *loop, bool is_server, struct h2_pool *pool,
                                const struct h2_limits *limits, const struct h2_handler *handler,

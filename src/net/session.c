@@ -20,7 +20,7 @@ static void ms_or_default(int64_t *value, int64_t by_default)
     *value = *value != 0 ? *value : by_default;
 }
 
-struct h2_limits limits_with_defaults(const struct h2_limits *limits)
+struct h2_limits h2_limits_whole(const struct h2_limits *limits)
 {
     struct h2_limits all = limits != NULL ? *limits : (struct h2_limits){ 0 };
     or_default(&all.connections, 20000);

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "net/h2.h"
 #include "server/config_priv.h"
 #include "server/log.h"
 
@@ -372,6 +373,7 @@ static void default_store(struct config *config)
 
 void config_defaults(struct config *config)
 {
+    const struct h2_limits limits = h2_limits_whole(NULL);
     *config = (struct config){
         .hub = "default",
         .dynamic_hubs = true,
@@ -380,8 +382,21 @@ void config_defaults(struct config *config)
         .log_format = LOG_TEXT,
         .drain_ms = 25000,
         .message_max = 64 << 20,
-        .health_ping_ms = 20000,
+        .past_max = 64 << 20,
+        .item_max = (4 << 20) - 4096, /* what most clients take, less what is around it */
+        .connections = limits.connections,
         .streams = 10000, /* SDKs share a connection among all that waits and works */
+        .header_bytes = limits.header_bytes,
+        .resets = limits.resets_a_second,
+        .backlog = limits.backlog,
+        .idle_ms = limits.idle_ms,
+        .ping_ms = limits.ping_ms,
+        .ping_timeout_ms = limits.ping_timeout_ms,
+        .handshake_ms = limits.handshake_ms,
+        .health_ping_ms = 20000,
+        .turn_timeout_ms = 600000,
+        .lost_delay_ms = 700,
+        .residents = 20000,
         .readers = 2,
         .reflection = true,
     };
@@ -412,21 +427,4 @@ pd_status config_read(struct config *config, int argc, char *const *argv, pd_err
 void config_free(struct config *config)
 {
     arena_done(&config->arena);
-}
-
-void config_print_help(void)
-{
-    printf("perdured, the server of Perdure: durable orchestrations for the Durable Task SDKs\n\n"
-           "  perdured [OPTION]...\n\n");
-    for (size_t i = 0; i < SETTINGS; i++) {
-        char left[48];
-        const char *argument = settings[i].argument;
-        snprintf(left, sizeof left, "--%s%s%s", settings[i].name, argument != NULL ? "=" : "",
-                 argument != NULL ? argument : "");
-        printf("  %-26s  %s\n", left, settings[i].help);
-    }
-    printf("\nEvery setting but config is also a line 'name = value' of the file, and PERDURE_NAME "
-           "of the\n"
-           "environment. SIGTERM ends, when the work that is out has come back; SIGHUP reads\n"
-           "certificates, tokens and the log level again.\n");
 }

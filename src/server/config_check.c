@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "net/h2.h"
 #include "server/config_priv.h"
+#include "store/store.h"
 
 static const char where[] = "config";
 
@@ -53,11 +55,25 @@ static pd_status check_hub_name(const char *name, pd_error *err)
                            "hub '%.100s': a name has 1 to 100 printable ASCII characters", name);
 }
 
+/* First whether it is an address: what is none is not one of others, either. */
+static pd_status check_address(const struct config *config, const char *name, const char *address,
+                               pd_error *err)
+{
+    pd_error why;
+    if (h2_check_address(address, &why) != PD_OK) {
+        return error_set(err, PD_E_INVALID, false, where, "%s: %s", name, why.text);
+    }
+    return config_may_listen(config, name, address, err);
+}
+
 pd_status config_check(const struct config *config, pd_error *err)
 {
     if (config->store == NULL) {
         return error_set(err, PD_E_INVALID, false, where,
                          "where is the store? Pass --store=sqlite:FILE");
+    }
+    if (store_check_url(config->store, err) != PD_OK) {
+        return PD_E_INVALID;
     }
     if ((config->tls_cert == NULL) != (config->tls_key == NULL)) {
         return error_set(err, PD_E_INVALID, false, where, "--tls-cert and --tls-key go together");
@@ -70,11 +86,11 @@ pd_status config_check(const struct config *config, pd_error *err)
         status = check_hub_name(config->hubs.items[i], err);
     }
     for (size_t i = 0; status == PD_OK && i < config->listen.count; i++) {
-        status = config_may_listen(config, "--listen", config->listen.items[i], err);
+        status = check_address(config, "--listen", config->listen.items[i], err);
     }
     if (status == PD_OK && config->http[0] != '\0') {
         /* Health needs no authentication; metrics ask for the token, where there are any. */
-        status = config_may_listen(config, "--http", config->http, err);
+        status = check_address(config, "--http", config->http, err);
     }
     return status;
 }

@@ -42,26 +42,45 @@ static char *copy_of(const char *at, size_t size)
     return copy;
 }
 
+/* *ret_size: up to the options. */
+static pd_status read_url(const char *url, size_t *ret_size, unsigned *ret_partitions,
+                          pd_error *err)
+{
+    size_t size = strcspn(url, "?");
+    *ret_size = size;
+    *ret_partitions = 1;
+    if (url[size] == '?' && read_options(url + size + 1, ret_partitions, err) != PD_OK) {
+        return err->status;
+    }
+    if ((size == 7 && strncmp(url, "memory:", 7) == 0) ||
+        (size > 7 && strncmp(url, "sqlite:", 7) == 0)) {
+        return PD_OK;
+    }
+    return error_set(err, PD_E_INVALID, false, where,
+                     "'%s' is not the URL of a store: write sqlite:FILE or memory:", url);
+}
+
+pd_status store_check_url(const char *url, pd_error *err)
+{
+    size_t size;
+    unsigned partitions;
+    return read_url(url, &size, &partitions, err);
+}
+
 struct store *store_open(const char *url, pd_error *err)
 {
-    const char *mark = strchr(url, '?');
-    size_t size = mark != NULL ? (size_t)(mark - url) : strlen(url);
-    unsigned partitions = 1;
-    if (mark != NULL && read_options(mark + 1, &partitions, err) != PD_OK) {
+    size_t size;
+    unsigned partitions;
+    if (read_url(url, &size, &partitions, err) != PD_OK) {
         return NULL;
     }
-    if (size == 7 && strncmp(url, "memory:", 7) == 0) {
+    if (size == 7) {
         return store_mem_new(partitions);
     }
-    if (size > 7 && strncmp(url, "sqlite:", 7) == 0) {
-        char *file = copy_of(url + 7, size - 7);
-        struct store *store = store_sqlite_open(file, partitions, NULL, err);
-        mem_free(file);
-        return store;
-    }
-    (void)error_set(err, PD_E_INVALID, false, where,
-                    "'%s' is not the URL of a store: write sqlite:FILE or memory:", url);
-    return NULL;
+    char *file = copy_of(url + 7, size - 7);
+    struct store *store = store_sqlite_open(file, partitions, NULL, err);
+    mem_free(file);
+    return store;
 }
 
 struct store *store_look(const char *url, pd_error *err)

@@ -246,6 +246,8 @@ struct store {
 /* Opens by URL: "sqlite:FILE[?partitions=N]", "memory:[?partitions=N]". N counts only when the hub
  * is created; default 1. Errors as in pd_hub_open. */
 struct store *store_open(const char *url, pd_error *err);
+/* Could that be one? PD_E_INVALID; nothing is opened. */
+pd_status store_check_url(const char *url, pd_error *err);
 /* Opens one that exists, only to be looked at, also while others use it: load_*, query, count,
  * receive, close. Nothing of it is made, written, or brought up to date (SQLite may leave an empty
  * -wal and a -shm beside its file, as readers do). PD_E_NOT_FOUND; PD_E_STATE when it is of another

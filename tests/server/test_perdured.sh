@@ -77,15 +77,31 @@ refuses() { # CODE WORDS OPTION...
     cat err && return 1
 }
 check "help lists every setting" sh -c "'$perdured' --help | grep -q -e '--insecure-listen=YES|NO'"
+help_defaults() { # each can be given back as it is written
+    "$perdured" --help | sed -n 's/^  --\([a-z-]*\)=\(N\|SIZE\|TIME\) .*/\1/p' | sort >limits
+    "$perdured" --help |
+        sed -n 's/^  --\([a-z-]*\)=\(N\|SIZE\|TIME\) .* \[\(.*\)\]$/--\1=\3/p' | sort >given
+    [ "$(wc -l <limits)" -gt 15 ] && cut -d= -f1 given | sed 's/--//' | sort | diff limits - || return 1
+    # shellcheck disable=SC2046 # several options
+    "$perdured" --check --store=memory: $(cat given) && grep -qx -e '--idle=10m' given &&
+        grep -qx -e '--connections-max=20000' given
+}
+check "help says what holds for every limit" help_defaults
 check "a version" sh -c "'$perdured' --version | grep -q '^perdured [0-9]'"
 check "an unknown option" refuses 2 "is not an option" --stoer=x
 check "a wrong value" refuses 2 "write a time" --drain=soon
 check "an address of others" refuses 2 "insecure-listen" --listen=0.0.0.0:0
+check "an address without a port" refuses 2 "no address to listen on: write HOST:PORT" \
+    --store=memory: --listen=foo
+check "an address of this machine without a port" refuses 2 "write HOST:PORT" \
+    --store=memory: --http=127.0.0.1
 quiet='--listen=127.0.0.1:0 --http='
 # shellcheck disable=SC2086 # two options
 {
-    check "a store that cannot be" refuses 1 "nowhere" --store=sqlite:/nowhere/at/all.db $quiet
-    check "a store of another kind" refuses 1 "not the URL of a store" --store=mysql:x $quiet
+    check "a store without its folder" refuses 1 "the folder of '/nowhere/at/all.db'" \
+        --store=sqlite:/nowhere/at/all.db $quiet
+    check "a store of another kind" refuses 2 "not the URL of a store" --store=mysql:x $quiet
+    check "--check looks at the store's URL" refuses 2 "not the URL" --check --store=mysql:x
     check "tokens that are not there" refuses 1 "No such file" \
         --store=memory: --tokens=nowhere $quiet
 }

@@ -58,11 +58,13 @@ static pd_status cannot_open(struct connection *connection, int code, const char
 {
     int reason = sqlite3_system_errno(connection->db);
     switch (reason) {
+    case ENOENT:
+    case ENOTDIR:
+        return error_set(err, PD_E_DENIED, false, where, "the folder of '%s' does not exist",
+                         connection->name);
     case EACCES:
     case EPERM:
     case EROFS:
-    case ENOENT:
-    case ENOTDIR:
     case EISDIR:
         return error_set(err, PD_E_DENIED, false, where, "'%s' cannot be opened for writing: %s",
                          connection->name, strerror(reason));
