@@ -14,8 +14,12 @@ endif()
 
 if(TARGET perdured)
     install(TARGETS perdured RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
-    set(PERDURED "${CMAKE_INSTALL_FULL_BINDIR}/perdured")
-    configure_file(cmake/perdured.service.in perdured.service @ONLY)
+    # The unit names the program, and where that is, --prefix decides: so it is made by the install.
+    install(CODE "
+        get_filename_component(PERDURED
+            \"${CMAKE_INSTALL_BINDIR}/perdured\" ABSOLUTE BASE_DIR \"\${CMAKE_INSTALL_PREFIX}\")
+        configure_file(\"${PROJECT_SOURCE_DIR}/cmake/perdured.service.in\"
+            \"${PROJECT_BINARY_DIR}/perdured.service\" @ONLY)")
     install(FILES "${PROJECT_BINARY_DIR}/perdured.service" DESTINATION lib/systemd/system)
 endif()
 if(TARGET perdure_module)

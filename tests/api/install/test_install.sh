@@ -21,6 +21,12 @@ done
 for file in libperdure.a libperdure.so libperdure.so.0 cmake/perdure/perdure-config.cmake; do
     [ -e "$lib/$file" ] || { echo "not installed: $file"; exit 1; }
 done
+unit=$prefix/lib/systemd/system/perdured.service
+if [ -x "$prefix/bin/perdured" ] && ! grep -qx 'ExecStart=/opt/perdure/bin/perdured' "$unit"; then
+    echo "The unit of systemd does not start the perdured that was installed:"
+    grep ExecStart "$unit"
+    exit 1
+fi
 if grep -rl "$work" "$pc" "$lib/cmake"; then
     echo "The files above carry the path of the temporary folder"
     exit 1
