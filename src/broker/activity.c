@@ -110,15 +110,21 @@ void activity_cancel_all(struct broker *broker, const struct cancel_note *note)
 
 /* ---- too late -------------------------------------------------------------------------------- */
 
-void activity_late(struct broker *broker, struct item *item, enum time_limit limit)
+void activity_give_up(struct broker *broker, struct errand *errand, struct item *item,
+                      const struct failure *failure)
 {
-    struct errand *errand = errand_new(broker, ERRAND_LATE);
-    struct arena *arena = &errand->request->arena;
     struct activity *activity = item->activity;
-    struct activity_result *result = arena_alloc(arena, sizeof *result);
-    result->failure = engine_word_timeout(arena, activity, limit);
+    struct activity_result *result = arena_alloc(&errand->request->arena, sizeof *result);
+    result->failure = failure;
     activity_say_last(broker, item);
     item_lose_activity(item);
     item_unwant(broker, item);
     engine_end_activity(broker->engine, errand->request, activity, result);
+}
+
+void activity_late(struct broker *broker, struct item *item, enum time_limit limit)
+{
+    struct errand *errand = errand_new(broker, ERRAND_LATE);
+    activity_give_up(broker, errand, item,
+                     engine_word_timeout(&errand->request->arena, item->activity, limit));
 }

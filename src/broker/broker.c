@@ -13,6 +13,7 @@
 #define TURN_TIMEOUT (600 * TIME_SECOND)
 
 enum {
+    CRASHES_MAX = 3,
     PAST_BYTES = 64 * 1024 * 1024,
     ITEM_BYTES = 4 * 1024 * 1024 - 4096, /* what most clients take, less what is around it */
 };
@@ -22,6 +23,7 @@ static void set_defaults(struct broker_options *options)
     options->lost_delay_us = options->lost_delay_us != 0 ? options->lost_delay_us : LOST_DELAY;
     options->turn_timeout_us =
         options->turn_timeout_us != 0 ? options->turn_timeout_us : TURN_TIMEOUT;
+    options->crashes_max = options->crashes_max != 0 ? options->crashes_max : CRASHES_MAX;
     options->past_bytes = options->past_bytes != 0 ? options->past_bytes : PAST_BYTES;
     options->item_bytes = options->item_bytes != 0 ? options->item_bytes : ITEM_BYTES;
 }
@@ -83,6 +85,8 @@ static void arrive(struct broker *broker, struct item *item)
     if (item->row != NULL) {
         item->abandons = item->row->abandons;
         item->losses = item->row->losses;
+        item->deaths = item->row->deaths;
+        item->accused = item->row->accused;
         item->avoid = item->row->avoid;
         item->has_place = item->row->place != 0;
         item->seq = item->row->place;

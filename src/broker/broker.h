@@ -19,7 +19,9 @@
  *   D5  Work that no connected stream takes waits for ever. Nothing is lost by it: it is also in
  *       the store. Its memory is bounded by what the engine keeps resident; only so many bytes of
  *       turns wait as they will be sent, and activities become bytes when they go.
- *   D6  A stream is never sent more than its limits, nor when its client does not read. */
+ *   D6  A stream is never sent more than its limits, nor when its client does not read.
+ *   D7  What was running each of the last crashes_max times that a worker of ours died is not
+ *       handed out again: it fails with "Quarantined", as in a process of its own (engine.h). */
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H
 
@@ -51,7 +53,8 @@ struct broker_options {
     size_t past_bytes;       /* of histories kept for workers that need them whole; 0: 64 MiB */
     /* One line for people, on the loop's thread. May be NULL. */
     void (*log)(void *argument, const char *line);
-    size_t item_bytes; /* an item larger than this is streamed, or held back with a word in
+    unsigned crashes_max; /* D7; 0: 3 */
+    size_t item_bytes;    /* an item larger than this is streamed, or held back with a word in
                                * the log, for streams that cannot take it; 0: 4 MiB less some */
 };
 
@@ -84,6 +87,7 @@ struct broker_stream_options {
 struct broker_stream *broker_connect(struct broker *broker,
                                      const struct broker_stream_options *options);
 void broker_drained(struct broker_stream *stream); /* its backlog is 0 again */
+void broker_leaves(struct broker_stream *stream);  /* ours: its end will be no death (D7) */
 void broker_disconnect(struct broker_stream *stream);
 
 /* Completions. `answered` is called once, on the loop's thread, when the result is durable, or at
@@ -100,11 +104,14 @@ void broker_complete_activity(struct broker *broker, struct text bytes,
 /* Given back: offered again after a delay that doubles each time (0.1 s to 30 s), elsewhere if
  * possible. */
 void broker_abandon(struct broker *broker, struct text token);
+/* Ours: what was handed out as a suspect is about to be run (D7). */
+void broker_begins(struct broker *broker, struct text token);
 /* Ours. *ret_wanted: see engine_beat_activity. */
 void broker_beat(struct broker *broker, struct text token, struct text progress, bool *ret_wanted);
 
 struct broker_counters {
     uint64_t dispatched[3], completed[3], abandoned, lost, stale; /* turns, entities, activities */
+    uint64_t quarantined;
     uint64_t too_large; /* items that no worker could take when they were first offered */
     size_t waiting[3], unfinished[3], streams;
     size_t returning; /* of streams that are gone, and still good (D4); they also wait */

@@ -121,8 +121,8 @@ struct row {
 
     /* the loop's */
     struct item *item; /* its open turn */
-    unsigned abandons, losses;
-    uint64_t avoid;
+    unsigned abandons, losses, deaths;
+    uint64_t avoid, accused;
     uint64_t place; /* in line: of a turn that was given back, and comes again; 0: none */
     struct note note;
 };
@@ -178,7 +178,7 @@ struct item {
     struct index_node by_row, by_instance;
     enum work_kind kind;
     enum item_state state;
-    bool has_token, is_plain, was_told, is_unwanted, heard;
+    bool has_token, is_plain, was_told, is_unwanted, has_begun;
     uint32_t slot;
     uint8_t nonce[NONCE_SIZE];
     uint64_t serial; /* of the item; 0: it has no slot */
@@ -190,6 +190,8 @@ struct item {
     struct queue *queue;
     struct broker_stream *stream;
     unsigned abandons, losses, failures, refusals;
+    unsigned deaths;  /* suspects.c */
+    uint64_t accused; /* the process that it was charged with last */
     int64_t delay_us;
     time_us due, handed_at, start_by, run_by, beat_by;
 
@@ -314,7 +316,9 @@ struct broker_stream {
     int64_t max[KIND_COUNT], unfinished[KIND_COUNT];
     struct list out;
     struct queue mine; /* what is pinned to it */
-    bool is_stuffed;   /* its client does not read */
+    uint64_t process;  /* whose it is; of ours */
+    bool is_leaving;
+    bool is_stuffed; /* its client does not read */
 };
 
 struct broker_stream *stream_of(struct broker *broker, uint64_t id); /* NULL: it is gone */
@@ -341,6 +345,8 @@ struct errand *errand_new(struct broker *broker, enum errand_kind kind);
 void errand_free(struct broker *broker, struct errand *errand); /* was not sent, or is over */
 /* Gives the turn back to be offered again; the item is gone. */
 void errand_return(struct broker *broker, struct item *item);
+/* Likewise, and it is not to be offered again. */
+void errand_quarantine(struct broker *broker, struct item *item);
 void errand_answered(struct broker *broker, struct errand *errand);
 
 /* ---- rest.c: what waits for a time ----------------------------------------------------------- */
@@ -364,7 +370,31 @@ void activity_heard(struct broker *broker, struct errand *errand);
 void activity_say_last(struct broker *broker, struct item *item);
 void activity_cancel_all(struct broker *broker, const struct cancel_note *note);
 void activity_late(struct broker *broker, struct item *item, enum time_limit limit);
+/* Its step fails, and the item is nobody's. */
+void activity_give_up(struct broker *broker, struct errand *errand, struct item *item,
+                      const struct failure *failure);
 void activity_tell_unwanted(struct item *item);
+
+/* ---- complete.c ------------------------------------------------------------------------------ */
+
+/* All operations of a batch fail; its state stays. */
+void complete_failed(struct broker *broker, struct errand *errand, struct item *item,
+                     const struct failure *failure, struct broker_answer *answer);
+
+/* ---- suspects.c ------------------------------------------------------------------------------ */
+
+/* Has the worker to say when it is about to run it? */
+bool suspect_must_say(const struct broker *broker, const struct item *item,
+                      const struct broker_stream *stream);
+/* The stream that has it is gone. */
+void suspect_charge(struct broker *broker, struct item *item);
+/* A worker is (still) there. */
+void suspect_pardon(struct broker *broker, uint64_t process);
+/* Why it is in quarantine. */
+const struct failure *suspect_word(const struct broker *broker, const struct item *item,
+                                   struct arena *arena);
+/* One that is lost, when it is due: true: it is over with it. */
+bool suspect_condemn(struct broker *broker, struct item *item);
 
 /* ---- broker.c -------------------------------------------------------------------------------- */
 

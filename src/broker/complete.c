@@ -126,7 +126,7 @@ static void note_row(struct broker *broker, struct item *item, const struct turn
     bool holds = stream != NULL && stream->id % STREAM_SLOTS != 0;
     bool ends = result->action_count != 0 &&
                 result->actions[result->action_count - 1].kind == ACTION_COMPLETE;
-    row->abandons = row->losses = 0;
+    row->abandons = row->losses = row->deaths = 0;
     row->avoid = 0;
     atomic_store(&row->holder_number, item->number);
     atomic_store(&row->holder, holds ? stream->id : 0);
@@ -225,12 +225,18 @@ static void fail_batch(struct broker *broker, struct errand *errand, struct item
                        struct text details, struct broker_answer *answer)
 {
     pd_error err;
-    struct arena *arena = &errand->request->arena;
     const struct failure *failure;
-    if (wire_read_failure(details, arena, &failure, &err) != PD_OK) {
+    if (wire_read_failure(details, &errand->request->arena, &failure, &err) == PD_OK) {
+        complete_failed(broker, errand, item, failure, answer);
+    } else {
         refuse(broker, errand, item, answer, &err);
-        return;
     }
+}
+
+void complete_failed(struct broker *broker, struct errand *errand, struct item *item,
+                     const struct failure *failure, struct broker_answer *answer)
+{
+    struct arena *arena = &errand->request->arena;
     struct operation_result *results = arena_alloc(arena, item->operation_count * sizeof *results);
     for (size_t i = 0; i < item->operation_count; i++) {
         results[i].failure = failure;

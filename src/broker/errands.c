@@ -48,13 +48,15 @@ void errand_free(struct broker *broker, struct errand *errand)
     broker->errand_count++;
 }
 
-void errand_return(struct broker *broker, struct item *item)
+/* What it is charged with stays with its row. */
+static void give_back(struct broker *broker, struct item *item)
 {
     struct row *row = item->row;
-    struct turn_ticket ticket = item->ticket;
     if (row != NULL) {
         row->abandons = item->abandons;
         row->losses = item->losses;
+        row->deaths = item->deaths;
+        row->accused = item->accused;
         row->avoid = item->avoid;
         row->place = item->seq;
         atomic_store(&row->must_encode, true);
@@ -63,12 +65,29 @@ void errand_return(struct broker *broker, struct item *item)
         }
     }
     item_end(broker, item);
+}
+
+void errand_return(struct broker *broker, struct item *item)
+{
+    struct turn_ticket ticket = item->ticket;
+    give_back(broker, item);
     if (broker->engine == NULL) {
         return; /* it has been stopped, and the next one offers the turn */
     }
     struct errand *errand = errand_new(broker, ERRAND_RETURN);
     broker->returning++;
     engine_return_turn(broker->engine, errand->request, ticket);
+}
+
+void errand_quarantine(struct broker *broker, struct item *item)
+{
+    struct errand *errand = errand_new(broker, ERRAND_RETURN);
+    const struct failure *failure = suspect_word(broker, item, &errand->request->arena);
+    struct turn_ticket ticket = item->ticket;
+    item->losses = 0;
+    give_back(broker, item);
+    broker->returning++;
+    engine_quarantine_turn(broker->engine, errand->request, ticket, failure);
 }
 
 static void ended(struct broker *broker, struct errand *errand)

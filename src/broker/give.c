@@ -165,6 +165,7 @@ static void stamp(struct broker *broker, struct item *item)
 
 static void hand(struct broker *broker, struct item *item, struct broker_stream *stream)
 {
+    static const struct text suspect = TEXT_INIT("\xa0\x06\x01"); /* WorkItem.isSuspect */
     char token[WORK_TOKEN_SIZE], field[WORK_TOKEN_FIELD_SIZE];
     item_leave(broker, item);
     item_drop_parts(broker, item); /* they came with the token before */
@@ -178,10 +179,12 @@ static void hand(struct broker *broker, struct item *item, struct broker_stream 
     note_instance(broker, item);
     token_make(broker, item, token);
     work_put_token(field, token);
-    struct text pieces[2] = { item->kind == KIND_ACTIVITY ? write_activity(broker, item, stream)
+    item->has_begun = false;
+    struct text pieces[3] = { item->kind == KIND_ACTIVITY ? write_activity(broker, item, stream)
                                                           : body_for(item, stream),
-                              text_make(field, sizeof field) };
-    stream->options.send(stream->options.argument, pieces, 2);
+                              text_make(field, sizeof field), suspect };
+    stream->options.send(stream->options.argument, pieces,
+                         suspect_must_say(broker, item, stream) ? 3 : 2);
     if (item->kind == KIND_TURN && item->bytes.size > BODY_KEPT) {
         item_drop_body(item); /* should it be handed out again, it is written again */
     }

@@ -181,6 +181,9 @@ void rest_look(struct broker *broker)
     struct item *item;
     look_at_times(broker);
     while ((item = first_lost(broker)) != NULL && item->due <= broker->now) {
+        if (suspect_condemn(broker, item)) {
+            continue;
+        }
         item_leave(broker, item);
         if (item->losses > LOSSES_FREE) {
             rest_begin(broker, item, doubled(item->losses - LOSSES_FREE));

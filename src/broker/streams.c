@@ -134,6 +134,10 @@ struct broker_stream *broker_connect(struct broker *broker,
         broker->by_slot[slot] = stream;
         atomic_store(&broker->alive[slot], stream->id);
     }
+    if (options->dialect == WORK_OURS) {
+        stream->process = index_key(options->worker_id, broker->instance_seed);
+        suspect_pardon(broker, stream->process);
+    }
     list_push_back(&broker->streams, &stream->all);
     broker->counters.streams++;
     changed(broker);
@@ -157,6 +161,7 @@ static void lose(struct broker *broker, struct item *item)
         return;
     }
     item_void_parts(broker, item);
+    suspect_charge(broker, item);
     item_leave(broker, item);
     item->state = ITEM_LOST;
     item->due = TIME_NEVER;

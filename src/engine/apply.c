@@ -273,6 +273,8 @@ static void apply_turn(struct partition *partition, time_us now, struct command 
         turns_end_batch(partition, now, turn, command->as.turn.entity);
     } else if (command->as.turn.result != NULL) {
         turns_end(partition, now, turn, command->as.turn.result);
+    } else if (command->as.turn.failure != NULL && !turn_is_of_entity(turn)) {
+        suspect_suspend(partition, turn, command->as.turn.failure);
     } else {
         core_postpone_turn(core, turn);
     }

@@ -81,6 +81,7 @@ struct command {
             struct turn_ticket ticket;
             const struct turn_result *result; /* NULL: it is given back; or of an entity: */
             const struct entity_result *entity;
+            const struct failure *failure; /* of one that is given back: it is quarantined */
         } turn;
     } as;
 };

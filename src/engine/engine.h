@@ -115,6 +115,10 @@ void engine_end_entity_turn(struct engine *engine, struct request *request,
                             struct turn_ticket ticket, const struct entity_result *result);
 /* Gives it back: it is offered again soon. */
 void engine_return_turn(struct engine *engine, struct request *request, struct turn_ticket ticket);
+/* Likewise, of an orchestration that is not to be run any more: it is suspended with that failure,
+ * until somebody resumes it. */
+void engine_quarantine_turn(struct engine *engine, struct request *request,
+                            struct turn_ticket ticket, const struct failure *failure);
 
 /* The result of an activity that runner->dispatch took. Takes the activity. That one is wanted no
  * more is no error.

@@ -192,6 +192,9 @@ void turns_fail_operations(struct partition *partition, const struct turn *turn,
 
 /* P9, when is_suspicious: the turn has been given back. */
 bool suspect_turn(struct partition *partition, const struct turn *turn);
+/* Gives the turn of an orchestration back, and suspends it. */
+bool suspect_suspend(struct partition *partition, const struct turn *turn,
+                     const struct failure *failure);
 /* Likewise, of what was just dispatched again. */
 void suspect_steps(struct partition *partition, struct instance *instance, uint64_t row,
                    struct text execution_id);

@@ -128,6 +128,15 @@ void engine_return_turn(struct engine *engine, struct request *request, struct t
     end(engine, request, ticket, NULL, NULL);
 }
 
+void engine_quarantine_turn(struct engine *engine, struct request *request,
+                            struct turn_ticket ticket, const struct failure *failure)
+{
+    struct asked *asked = make(request, COMMAND_TURN);
+    asked->command.as.turn.ticket = ticket;
+    asked->command.as.turn.failure = failure;
+    push(engine, asked, ticket.partition);
+}
+
 void engine_end_activity(struct engine *engine, struct request *request, struct activity *activity,
                          const struct activity_result *result)
 {

@@ -22,6 +22,19 @@ static struct failure quarantined(const struct partition *partition, const char 
                              .is_final = true };
 }
 
+bool suspect_suspend(struct partition *partition, const struct turn *turn,
+                     const struct failure *failure)
+{
+    char reason[MESSAGE_SIZE + 2];
+    uint64_t row = turn->row;
+    (void)snprintf(reason, sizeof reason, "\"%.*s\"", TEXT_ARGS(failure->message));
+    core_postpone_turn(partition->core, turn);
+    pd_error err;
+    struct instance *instance = core_find_row(partition->core, row);
+    return core_suspend(partition->core, partition->now, instance, text_of(reason), failure,
+                        &err) == PD_OK;
+}
+
 bool suspect_turn(struct partition *partition, const struct turn *turn)
 {
     struct engine_board *board = partition->options.board;
@@ -29,7 +42,7 @@ bool suspect_turn(struct partition *partition, const struct turn *turn)
     if (!board_is_condemned(board, row, EVENT_NO_ID)) {
         return false;
     }
-    char message[MESSAGE_SIZE], reason[MESSAGE_SIZE + 2];
+    char message[MESSAGE_SIZE];
     bool is_entity = turn_is_of_entity(turn);
     struct failure failure =
         quarantined(partition, is_entity ? "the entity" : "the orchestrator", message);
@@ -39,12 +52,7 @@ bool suspect_turn(struct partition *partition, const struct turn *turn)
         board_absolve(board, row, EVENT_NO_ID);
         return true;
     }
-    (void)snprintf(reason, sizeof reason, "\"%s\"", message);
-    core_postpone_turn(partition->core, turn);
-    pd_error err;
-    struct instance *instance = core_find_row(partition->core, row);
-    if (core_suspend(partition->core, partition->now, instance, text_of(reason), &failure, &err) ==
-        PD_OK) {
+    if (suspect_suspend(partition, turn, &failure)) {
         board_absolve(board, row, EVENT_NO_ID);
     }
     return true;

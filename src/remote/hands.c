@@ -25,6 +25,7 @@ struct job {
     int64_t start_by_us; /* steady; 0: no limit */
     size_t size;
     size_t token_size;
+    bool is_suspect;
     char token[TOKEN_MAX];
     char bytes[];
 };
@@ -35,7 +36,8 @@ struct hand {
     pthread_t thread;
 
     /* under the hands' mutex */
-    struct job *job; /* NULL: none */
+    struct job *job;                                              /* NULL: none */
+    enum leave { LEAVE_GIVEN, LEAVE_ASKED, LEAVE_REFUSED } leave; /* W6 */
 
     atomic_bool is_unwanted;
     pthread_mutex_t mutex; /* of what was said */
@@ -175,6 +177,36 @@ static struct job *next_job(struct hands *hands)
     return node != NULL ? CONTAINER_OF(node, struct job, node) : NULL;
 }
 
+/* The mutex is held, but not while it waits. False: its stream is gone, others have it. */
+static bool may_begin(struct hand *hand)
+{
+    struct hands *hands = hand->hands;
+    if (hand->leave == LEAVE_ASKED) {
+        pthread_mutex_unlock(&hands->mutex);
+        outbox_say_begins(hands->outbox, token_of(hand->job));
+        pthread_mutex_lock(&hands->mutex);
+    }
+    while (hand->leave == LEAVE_ASKED && !hands->is_stopping) {
+        pthread_cond_wait(&hands->let, &hands->mutex);
+    }
+    return hand->leave == LEAVE_GIVEN;
+}
+
+static void do_job(struct hand *hand, struct job *job)
+{
+    struct hands *hands = hand->hands;
+    hand->job = job;
+    hand->leave = job->is_suspect ? LEAVE_ASKED : LEAVE_GIVEN;
+    atomic_store_explicit(&hand->is_unwanted, false, memory_order_relaxed);
+    if (may_begin(hand)) {
+        pthread_mutex_unlock(&hands->mutex);
+        run(hand, job);
+        pthread_mutex_lock(&hands->mutex);
+    }
+    hand->job = NULL;
+    mem_free(job);
+}
+
 static void *body(void *argument)
 {
     struct hand *hand = argument;
@@ -190,13 +222,7 @@ static void *body(void *argument)
             continue;
         }
         hands->running++;
-        hand->job = job;
-        atomic_store_explicit(&hand->is_unwanted, false, memory_order_relaxed);
-        pthread_mutex_unlock(&hands->mutex);
-        run(hand, job);
-        pthread_mutex_lock(&hands->mutex);
-        hand->job = NULL;
-        mem_free(job);
+        do_job(hand, job);
         if (--hands->running == 0 && hands->is_draining) {
             pthread_cond_broadcast(&hands->idle);
         }
@@ -281,7 +307,7 @@ static void watch_start(struct hands *hands, struct job *job, int64_t ms)
 
 /* ---- the queue ------------------------------------------------------------------------------- */
 
-void hands_give(struct hands *hands, struct text item, struct text token)
+void hands_give(struct hands *hands, struct text item, struct text token, bool is_suspect)
 {
     if (token.size > TOKEN_MAX) {
         return; /* nobody hands out such; it could not be answered */
@@ -291,6 +317,7 @@ void hands_give(struct hands *hands, struct text item, struct text token)
     job->start_by_us = 0;
     job->size = item.size;
     job->token_size = token.size;
+    job->is_suspect = is_suspect;
     memcpy(job->token, token.at, token.size);
     memcpy(job->bytes, item.at, item.size);
     int64_t start_ms = find_start_ms(item);
@@ -318,6 +345,30 @@ void hands_go(struct hands *hands)
     for (unsigned i = 0; i < waiting; i++) {
         pthread_cond_signal(&hands->work);
     }
+}
+
+void hands_let_begin(struct hands *hands, struct text token)
+{
+    pthread_mutex_lock(&hands->mutex);
+    for (unsigned i = 0; i < hands->count; i++) {
+        struct hand *hand = &hands->all[i];
+        if (hand->leave == LEAVE_ASKED && hand->job != NULL &&
+            text_equal(token_of(hand->job), token)) {
+            hand->leave = LEAVE_GIVEN;
+            pthread_cond_broadcast(&hands->let);
+        }
+    }
+    pthread_mutex_unlock(&hands->mutex);
+}
+
+static void refuse_leave(struct hands *hands)
+{
+    for (unsigned i = 0; i < hands->count; i++) {
+        if (hands->all[i].leave == LEAVE_ASKED) {
+            hands->all[i].leave = LEAVE_REFUSED;
+        }
+    }
+    pthread_cond_broadcast(&hands->let);
 }
 
 void hands_cancel(struct hands *hands, struct text token)
@@ -353,6 +404,9 @@ void hands_drop(struct hands *hands, bool gives_back)
     list_init(&gone);
     pthread_mutex_lock(&hands->mutex);
     list_append(&gone, &hands->queue);
+    if (!gives_back) {
+        refuse_leave(hands);
+    }
     pthread_mutex_unlock(&hands->mutex);
     while ((node = list_pop_front(&gone)) != NULL) {
         struct job *job = CONTAINER_OF(node, struct job, node);
@@ -394,6 +448,7 @@ bool hands_start(struct hands *hands, struct runner *runner, struct outbox *outb
     list_init(&hands->queue);
     pthread_mutex_init(&hands->mutex, NULL);
     pthread_cond_init(&hands->work, NULL);
+    pthread_cond_init(&hands->let, NULL);
     remote_cond_init(&hands->idle);
     hands->all = mem_alloc(threads * sizeof *hands->all);
     bool is_started =
@@ -431,6 +486,7 @@ void hands_stop(struct hands *hands)
     pthread_mutex_lock(&hands->mutex);
     hands->is_stopping = true;
     pthread_cond_broadcast(&hands->work);
+    pthread_cond_broadcast(&hands->let);
     pthread_mutex_unlock(&hands->mutex);
     for (unsigned i = 0; i < hands->count; i++) {
         pthread_join(hands->all[i].thread, NULL);
@@ -440,5 +496,6 @@ void hands_stop(struct hands *hands)
     mem_free(hands->all);
     pthread_cond_destroy(&hands->idle);
     pthread_cond_destroy(&hands->work);
+    pthread_cond_destroy(&hands->let);
     pthread_mutex_destroy(&hands->mutex);
 }

@@ -10,7 +10,14 @@
 #include "remote/worker_priv.h"
 #include "wire/proto.h"
 
-enum { FIELD_BEATS = 2, FIELD_RESULTS = 3, FIELD_ABANDONED = 4, FIELD_DRAINING = 5, SPARES = 32 };
+enum {
+    FIELD_BEATS = 2,
+    FIELD_RESULTS = 3,
+    FIELD_ABANDONED = 4,
+    FIELD_DRAINING = 5,
+    FIELD_BEGINS = 6,
+    SPARES = 32
+};
 
 struct letters {
     struct list_node node;
@@ -59,13 +66,23 @@ void outbox_add_beat(struct outbox *outbox, struct text token, struct text progr
     pthread_mutex_unlock(&outbox->mutex);
 }
 
-void outbox_give_back(struct outbox *outbox, struct text token)
+static void add_token(struct outbox *outbox, unsigned field, struct text token)
 {
     pthread_mutex_lock(&outbox->mutex);
-    put_head(&outbox->open, FIELD_ABANDONED, token.size);
+    put_head(&outbox->open, field, token.size);
     buffer_add_text(&outbox->open, token);
     post(outbox);
     pthread_mutex_unlock(&outbox->mutex);
+}
+
+void outbox_give_back(struct outbox *outbox, struct text token)
+{
+    add_token(outbox, FIELD_ABANDONED, token);
+}
+
+void outbox_say_begins(struct outbox *outbox, struct text token)
+{
+    add_token(outbox, FIELD_BEGINS, token);
 }
 
 void outbox_say_draining(struct outbox *outbox)

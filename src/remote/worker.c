@@ -7,6 +7,8 @@
  * server is there, pd_worker_start waits, for some time: what it refuses for good is better said
  * there than never.
  */
+#include <inttypes.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@ enum {
     FLUSH_AFTER = 64, /* turns */
     WORKER_MAGIC = 0x72776f72,
     FIELD_TOKEN = 10,
+    FIELD_SUSPECT = 100,
 };
 
 static const char where[] = "worker: start";
@@ -46,6 +49,7 @@ struct remote_worker {
     struct random random;
     struct arena message, turn; /* what is read; what is run */
     struct buffer scratch;
+    struct list suspects; /* of struct suspect */
     unsigned unflushed;
     struct loop_job start_job, stop_job;
 
@@ -54,6 +58,31 @@ struct remote_worker {
     bool is_welcome, is_refused, is_stopping, is_stopped;
     pd_error refusal;
 };
+
+/* Of a WorkItem. kind: by its field; 0: none, it wants no answer. */
+struct work_head {
+    unsigned kind;
+    struct text token;
+    bool is_suspect;
+};
+
+static struct work_head head_of(struct text item)
+{
+    struct proto_reader reader = proto_reader_of(item);
+    struct proto_field field;
+    struct work_head head = { 0, TEXT_ABSENT, false };
+    while (proto_next(&reader, &field) == PROTO_FIELD) {
+        if (field.type == PROTO_BYTES && field.number == FIELD_TOKEN) {
+            head.token = field.bytes;
+        } else if (field.type == PROTO_BYTES) {
+            head.kind = field.number;
+        } else if (field.type == PROTO_VARINT && field.number == FIELD_SUSPECT) {
+            head.is_suspect = field.value != 0;
+        }
+    }
+    head.kind = text_is_present(head.token) ? head.kind : 0;
+    return head;
+}
 
 /* ---- turns ----------------------------------------------------------------------------------- */
 
@@ -135,34 +164,87 @@ static void run_now(struct remote_worker *worker, struct text bytes, struct text
     }
 }
 
-/* ---- what comes ------------------------------------------------------------------------------ */
+/* ---- suspects -------------------------------------------------------------------------------- */
 
-/* Which kind it is, by its field in WorkItem; and its token. 0: none, it wants no answer. */
-static unsigned kind_of(struct text item, struct text *ret_token)
+/* A turn that may end the process, as its bytes came. The first of them waits for the server to
+ * know that it is about to be run; what it answers goes with the question for the next (W6). */
+struct suspect {
+    struct list_node node;
+    size_t size;
+    char bytes[];
+};
+
+static struct text first_suspect(struct remote_worker *worker, struct text *ret_token)
 {
-    struct proto_reader reader = proto_reader_of(item);
-    struct proto_field field;
-    unsigned kind = 0;
-    *ret_token = TEXT_ABSENT;
-    while (proto_next(&reader, &field) == PROTO_FIELD) {
-        if (field.type == PROTO_BYTES && field.number == FIELD_TOKEN) {
-            *ret_token = field.bytes;
-        } else if (field.type == PROTO_BYTES) {
-            kind = field.number;
-        }
+    struct list_node *node = list_front(&worker->suspects);
+    struct work_head head;
+    if (node == NULL) {
+        return TEXT_ABSENT;
     }
-    return text_is_present(*ret_token) ? kind : 0;
+    const struct suspect *suspect = CONTAINER_OF(node, struct suspect, node);
+    struct text bytes = text_make(suspect->bytes, suspect->size);
+    head = head_of(bytes);
+    *ret_token = head.token;
+    return bytes;
 }
+
+static void ask_for_first(struct remote_worker *worker)
+{
+    struct text token;
+    if (text_is_present(first_suspect(worker, &token))) {
+        outbox_say_begins(&worker->outbox, token);
+    }
+}
+
+static void put_suspect(struct remote_worker *worker, struct text bytes)
+{
+    struct suspect *suspect = mem_alloc_raw(sizeof *suspect + bytes.size);
+    suspect->node = (struct list_node){ NULL, NULL };
+    suspect->size = bytes.size;
+    memcpy(suspect->bytes, bytes.at, bytes.size);
+    bool is_first = list_is_empty(&worker->suspects);
+    list_push_back(&worker->suspects, &suspect->node);
+    if (is_first) {
+        ask_for_first(worker);
+    }
+}
+
+static void drop_first(struct remote_worker *worker)
+{
+    mem_free(CONTAINER_OF(list_pop_front(&worker->suspects), struct suspect, node));
+}
+
+static void let_begin(struct remote_worker *worker, struct text token)
+{
+    struct text first;
+    struct text bytes = first_suspect(worker, &first);
+    if (!text_is_present(bytes) || !text_equal(first, token)) {
+        hands_let_begin(&worker->hands, token);
+        return;
+    }
+    run_now(worker, bytes, first);
+    drop_first(worker);
+    ask_for_first(worker);
+}
+
+static void drop_suspects(struct remote_worker *worker)
+{
+    while (!list_is_empty(&worker->suspects)) {
+        drop_first(worker);
+    }
+}
+
+/* ---- what comes ------------------------------------------------------------------------------ */
 
 static void take(struct remote_worker *worker, const struct hub_work_down *down)
 {
     enum { TURN = 1, ACTIVITY = 2, ENTITY = 5 };
-    struct text token;
     bool has_activities = false;
     outbox_acknowledge(&worker->outbox, &down->acknowledged);
     for (size_t i = 0; i < down->items.count; i++) { /* theirs is another thread: before turns */
-        if (kind_of(down->items.items[i], &token) == ACTIVITY) {
-            hands_give(&worker->hands, down->items.items[i], token);
+        struct work_head head = head_of(down->items.items[i]);
+        if (head.kind == ACTIVITY) {
+            hands_give(&worker->hands, down->items.items[i], head.token, head.is_suspect);
             has_activities = true;
         }
     }
@@ -173,10 +255,19 @@ static void take(struct remote_worker *worker, const struct hub_work_down *down)
         hands_go(&worker->hands);
     }
     for (size_t i = 0; i < down->items.count; i++) {
-        unsigned kind = kind_of(down->items.items[i], &token);
-        if (kind == TURN || kind == ENTITY) {
-            run_now(worker, down->items.items[i], token);
+        struct work_head head = head_of(down->items.items[i]);
+        bool is_ours = head.kind == TURN || head.kind == ENTITY;
+        if (is_ours && head.is_suspect) {
+            put_suspect(worker, down->items.items[i]);
+        } else if (is_ours) {
+            run_now(worker, down->items.items[i], head.token);
         }
+    }
+    for (size_t i = 0; i < down->may_begin.count; i++) {
+        let_begin(worker, down->may_begin.items[i]);
+    }
+    if (down->is_draining) {
+        hands_drop(&worker->hands, true);
     }
     worker->unflushed = 0;
     outbox_flush(&worker->outbox);
@@ -248,7 +339,8 @@ static void ended(void *argument, struct grpc_stream *stream, pd_status status, 
     worker->stream = NULL;
     grpc_stream_free(stream);
     hands_drop(&worker->hands, false); /* others get them */
-    forget_all(worker);                /* W2 */
+    drop_suspects(worker);
+    forget_all(worker); /* W2 */
     if (!is_passing(status)) {
         note_refusal(worker, err);
     }
@@ -322,9 +414,13 @@ FILTERS_OF(orchestration)
 FILTERS_OF(activity)
 FILTERS_OF(entity)
 
+/* The id names this process and no other, also where all have the same host and number: by it the
+ * server knows one that has lost its stream from one that has died. */
 static void write_hello(struct buffer *buffer, const struct remote_worker_options *options,
                         unsigned threads)
 {
+    uint64_t nonce = 0;
+    (void)!getrandom(&nonce, sizeof nonce, 0);
     struct arena arena;
     arena_init(&arena);
     char host[256] = "?";
@@ -336,7 +432,7 @@ static void write_hello(struct buffer *buffer, const struct remote_worker_option
     };
     struct hub_work_hello hello = {
         .protocol = HUB_PROTOCOL,
-        .worker_id = text_of(arena_printf(&arena, "%s,%d", host, (int)getpid())),
+        .worker_id = text_of(arena_printf(&arena, "%s,%d,%016" PRIx64, host, (int)getpid(), nonce)),
         .turns_max = filters.orchestrations.count != 0 ? TURNS_MAX : 0,
         .activities_max = (int64_t)threads * ACTIVITIES_A_HAND,
         .entities_max = filters.entities.count != 0 ? TURNS_MAX : 0,
@@ -387,6 +483,7 @@ static void free_worker(struct remote_worker *worker)
         grpc_channel_free(worker->channel);
         outbox_done(&worker->outbox);
     }
+    drop_suspects(worker);
     buffer_done(&worker->hello);
     buffer_done(&worker->scratch);
     arena_done(&worker->message);
@@ -405,6 +502,7 @@ static struct remote_worker *worker_new(const struct remote_worker_options *opti
     worker->start_job.run = start;
     worker->stop_job.run = stop;
     random_seed(&worker->random, (uint64_t)remote_steady_us() ^ (uint64_t)getpid() << 32);
+    list_init(&worker->suspects);
     arena_init(&worker->message);
     arena_init(&worker->turn);
     pthread_mutex_init(&worker->mutex, NULL);

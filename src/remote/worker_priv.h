@@ -12,7 +12,9 @@
  *   W3  An item that brings its past is run with that, never with what is in memory.
  *   W4  A result is kept until it is acknowledged, and sent again on the next stream. Whether it
  *       still counts is for its token to say.
- *   W5  No lock is held while user code runs, or a stream is called. */
+ *   W5  No lock is held while user code runs, or a stream is called.
+ *   W6  What is handed out as a suspect, because processes that had it died, is begun when the
+ *       server has answered that it knows: turns one at a time, activities each on its thread. */
 #ifndef REMOTE_WORKER_PRIV_H
 #define REMOTE_WORKER_PRIV_H
 
@@ -49,6 +51,7 @@ void outbox_done(struct outbox *outbox);
 void outbox_add_result(struct outbox *outbox, enum result_kind kind, struct text bytes);
 void outbox_add_beat(struct outbox *outbox, struct text token, struct text progress);
 void outbox_give_back(struct outbox *outbox, struct text token);
+void outbox_say_begins(struct outbox *outbox, struct text token); /* W6 */
 void outbox_say_draining(struct outbox *outbox);
 size_t outbox_waiting(const struct outbox *outbox); /* results not acknowledged */
 
@@ -67,7 +70,7 @@ struct hands {
     struct outbox *outbox;
     struct loop *loop;
     pthread_mutex_t mutex;
-    pthread_cond_t work, idle;
+    pthread_cond_t work, idle, let;
     struct list queue; /* of struct job */
     struct hand *all;
     unsigned count, waiting, running;
@@ -88,10 +91,12 @@ struct hands {
 bool hands_start(struct hands *hands, struct runner *runner, struct outbox *outbox,
                  struct loop *loop, unsigned threads);
 /* The loop's thread: takes an activity, an encoded WorkItem. They begin with hands_go. */
-void hands_give(struct hands *hands, struct text item, struct text token);
+void hands_give(struct hands *hands, struct text item, struct text token, bool is_suspect);
+void hands_let_begin(struct hands *hands, struct text token); /* W6 */
 void hands_go(struct hands *hands);
 void hands_cancel(struct hands *hands, struct text token);
-/* What waits is dropped; the stream is gone, or (gives_back) is told. */
+/* What waits is dropped: the stream is gone, and suspects that asked are too; or (gives_back) it is
+ * told. */
 void hands_drop(struct hands *hands, bool gives_back);
 /* Begins no more, gives back what waits, and waits for those that run, so long. */
 void hands_drain(struct hands *hands, int64_t max_ms);

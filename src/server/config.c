@@ -76,6 +76,8 @@ static const struct setting settings[] = {
       "a worker that has a turn or a batch for longer loses it" },
     { "lost-delay", "TIME", KIND_TIME, AT(lost_delay_ms), 1, 600000, NULL,
       "work of a worker that is gone waits so long for its answer" },
+    { "crashes-max", "N", KIND_NUMBER, AT(crashes), 1, 1000, NULL,
+      "what runs each time that a worker of ours dies is quarantined after" },
     { "residents-max", "N", KIND_NUMBER, AT(residents), 100, 100000000, NULL,
       "instances in memory, of a hub" },
     { "readers", "N", KIND_NUMBER, AT(readers), 1, 16, NULL, "threads for queries" },

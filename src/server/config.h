@@ -42,7 +42,7 @@ struct config {
     int64_t idle_ms, ping_ms, ping_timeout_ms, handshake_ms, age_max_ms;
     int64_t health_ping_ms;
     int64_t turn_timeout_ms, lost_delay_ms;
-    int64_t residents, readers;
+    int64_t residents, readers, crashes;
     bool reflection;
     bool check; /* only look whether all is right */
     bool help, version;

@@ -173,6 +173,7 @@ static struct broker *make_broker(struct hub *hub)
         .log = broker_log,
         .lost_delay_us = config->lost_delay_ms * TIME_MS,
         .turn_timeout_us = config->turn_timeout_ms * TIME_MS,
+        .crashes_max = (unsigned)config->crashes,
         .past_bytes = (size_t)config->past_max,
         .item_bytes = (size_t)config->item_max,
     };

@@ -238,8 +238,8 @@ static void begin_draining(struct loop_job *job)
     }
     LIST_EACH(node, &server->hubs)
     {
-        work_end_streams(CONTAINER_OF(node, struct hub, node), GRPC_UNAVAILABLE,
-                         "the server is ending");
+        work_drain_streams(CONTAINER_OF(node, struct hub, node), GRPC_UNAVAILABLE,
+                           "the server is ending");
     }
     loop_timer_set(server->drain_timer, server->config->drain_ms * TIME_MS);
     server_look_on(server);

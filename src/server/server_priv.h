@@ -272,6 +272,9 @@ void waits_ended(void *hub, const struct ending *endings);
 
 /* Ends the streams of a hub's workers, and those of perdure.v1.Hub. */
 void work_end_streams(struct hub *hub, enum grpc_status status, const char *text);
+/* Likewise, but for streams of workers of ours: they answer on them. */
+void work_drain_streams(struct hub *hub, enum grpc_status status, const char *text);
+void v1_drain_streams(struct hub *hub, enum grpc_status status, const char *text);
 void v1_end_streams(struct hub *hub, enum grpc_status status, const char *text);
 void work_ping(void *server); /* fires server->ping_timer */
 

@@ -21,6 +21,8 @@ struct v1_stream {
     struct hub *hub;
     uint64_t call;
     void (*end)(struct v1_stream *); /* the call is gone, or ended next: lets go of the hub */
+    /* The server drains, and will end the stream when nothing is out any more. NULL: it ends. */
+    void (*drain)(struct v1_stream *);
 };
 void v1_stream_begin(struct v1_stream *stream, struct rpc *rpc, struct grpc_call *call);
 struct grpc_call *v1_stream_call(const struct v1_stream *stream); /* NULL: it is gone */

@@ -59,6 +59,19 @@ void v1_half_closed(void *server, struct grpc_call *call)
     }
 }
 
+void v1_drain_streams(struct hub *hub, enum grpc_status status, const char *text)
+{
+    LIST_EACH_SAFE(node, &hub->ours)
+    {
+        struct v1_stream *stream = CONTAINER_OF(node, struct v1_stream, node);
+        if (stream->drain != NULL) {
+            stream->drain(stream);
+        } else {
+            v1_stream_fail(stream, status, text);
+        }
+    }
+}
+
 void v1_end_streams(struct hub *hub, enum grpc_status status, const char *text)
 {
     struct list_node *node;

@@ -6,6 +6,7 @@
  *   O1  What is to go out during one wake of the loop goes out at its end, as one message.
  *   O2  A result is acknowledged when it is durable, or does not count. One that the hub's end left
  *       open is not: its worker sends it again to whoever has the hub next.
+ *   O4  While the server drains the stream stays, for the results of what its worker has begun.
  *   O3  The stream's memory stays until the last of its results has been answered. */
 #include "server/v1_priv.h"
 #include "wire/proto.h"
@@ -14,6 +15,8 @@ enum {
     FIELD_ITEMS = 1,
     FIELD_CANCELLED = 2,
     FIELD_ACKNOWLEDGED = 3,
+    FIELD_MAY_BEGIN = 4,
+    FIELD_DRAINING = 5,
     DOWN_BYTES = 1 << 20, /* then it goes out at once */
     SPARES_MAX = 4096,
 };
@@ -94,20 +97,26 @@ static void send_item(void *argument, const struct text *pieces, size_t count)
     flush_soon(work);
 }
 
-static void cancel(void *argument, struct text token)
+static void put_token(struct v1_work *work, unsigned field, struct text token)
 {
-    struct v1_work *work = argument;
-    put_head(&work->down, FIELD_CANCELLED, token.size);
+    put_head(&work->down, field, token.size);
     buffer_add_text(&work->down, token);
     flush_soon(work);
 }
 
-/* One that drains takes nothing, as one that does not read. */
+static void cancel(void *argument, struct text token)
+{
+    put_token(argument, FIELD_CANCELLED, token);
+}
+
+/* One that drains takes nothing, as one that does not read; nor does anybody of a server that does.
+ */
 static size_t backlog(void *argument)
 {
     const struct v1_work *work = argument;
     struct grpc_call *call = v1_stream_call(&work->stream);
-    return call == NULL || work->is_draining ? SIZE_MAX : grpc_call_backlog(call) + work->down.size;
+    bool takes = !work->is_draining && !server_is_draining(work->stream.hub->server);
+    return call == NULL || !takes ? SIZE_MAX : grpc_call_backlog(call) + work->down.size;
 }
 
 static void drained(struct grpc_call *call)
@@ -232,7 +241,14 @@ static void take(struct v1_work *work, const struct hub_work_up *up)
     for (size_t i = 0; i < up->abandoned.count; i++) {
         broker_abandon(work->stream.hub->broker, up->abandoned.items[i]);
     }
-    work->is_draining |= up->is_draining;
+    for (size_t i = 0; i < up->begins.count; i++) { /* after the results of what was before */
+        broker_begins(work->stream.hub->broker, up->begins.items[i]);
+        put_token(work, FIELD_MAY_BEGIN, up->begins.items[i]);
+    }
+    if (up->is_draining) {
+        work->is_draining = true;
+        broker_leaves(work->broker);
+    }
 }
 
 /* ---- hello ----------------------------------------------------------------------------------- */
@@ -295,6 +311,15 @@ static void message(void *server, struct grpc_call *call, struct text bytes)
 
 /* ---- coming and going ------------------------------------------------------------------------ */
 
+/* O4 */
+static void drain(struct v1_stream *stream)
+{
+    struct v1_work *work = work_of(stream);
+    buffer_add_byte(&work->down, FIELD_DRAINING << 3);
+    buffer_add_byte(&work->down, 1);
+    flush_soon(work);
+}
+
 static void end(struct v1_stream *stream)
 {
     struct v1_work *work = work_of(stream);
@@ -320,6 +345,7 @@ static void begin(struct rpc *rpc)
         work->loop = rpc->server->loop;
         work->flush_job.run = flush_late;
         work->stream.end = end;
+        work->stream.drain = drain;
         arena_init(&work->arena);
         v1_stream_begin(&work->stream, rpc, call);
     }

@@ -171,9 +171,8 @@ static void get_work_items(struct rpc *rpc)
     rpc_end(rpc);
 }
 
-void work_end_streams(struct hub *hub, enum grpc_status status, const char *text)
+static void end_plain(struct hub *hub, enum grpc_status status, const char *text)
 {
-    v1_end_streams(hub, status, text);
     for (struct list_node *node; (node = list_front(&hub->streams)) != NULL;) {
         struct work_stream *stream = CONTAINER_OF(node, struct work_stream, node);
         struct grpc_call *call = call_of(stream);
@@ -184,6 +183,18 @@ void work_end_streams(struct hub *hub, enum grpc_status status, const char *text
             grpc_call_end(call, status, text);
         }
     }
+}
+
+void work_drain_streams(struct hub *hub, enum grpc_status status, const char *text)
+{
+    v1_drain_streams(hub, status, text);
+    end_plain(hub, status, text);
+}
+
+void work_end_streams(struct hub *hub, enum grpc_status status, const char *text)
+{
+    v1_end_streams(hub, status, text);
+    end_plain(hub, status, text);
 }
 
 /* ---- completions ---------------------------------------------------------------------------- */

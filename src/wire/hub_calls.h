@@ -186,20 +186,25 @@ enum { HUB_PROTOCOL = 1 };
     F(S, 2, WRAPPED, progress, none)
 
 /* The first result of the stream has number 1, the next 2. Beats come before results. is_draining:
- * it wants no more work. */
+ * it wants no more work. begins: tokens of suspects (WorkItem.isSuspect), which are run when the
+ * server has heard that they are about to be. */
 #define MESSAGE_WORK_UP(F, S)           \
     F(S, 1, ONE, hello, work_hello)     \
     F(S, 2, MANY, beats, work_beat)     \
     F(S, 3, MANY, results, work_result) \
     F(S, 4, TEXTS, abandoned, none)     \
-    F(S, 5, FLAG, is_draining, none)
+    F(S, 5, FLAG, is_draining, none)    \
+    F(S, 6, TEXTS, begins, none)
 
 /* Items are WorkItems; cancelled are tokens of activities that nobody waits for; acknowledged are
- * numbers of results: durable, or of no account. */
+ * numbers of results: durable, or of no account; may_begin are suspects. is_draining: what has not
+ * begun is to be given back, as the server ends. */
 #define MESSAGE_WORK_DOWN(F, S)     \
     F(S, 1, RAWS, items, none)      \
     F(S, 2, TEXTS, cancelled, none) \
-    F(S, 3, NUMBERS, acknowledged, none)
+    F(S, 3, NUMBERS, acknowledged, none) \
+    F(S, 4, TEXTS, may_begin, none)     \
+    F(S, 5, FLAG, is_draining, none)
 
 #define HUB_CALL_MAP(X)                               \
     X(open_request, OPEN_REQUEST)                     \

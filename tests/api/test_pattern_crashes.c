@@ -191,14 +191,34 @@ static void a_poison_orchestrator_is_suspended_and_goes_on_when_it_is_mended(voi
     pd_instance_free(i);
 }
 
+/* What a worker says here, a server is told when it begins. */
+static int open_with(void **state, const char *crashes_max)
+{
+    setenv("PERDURE_CRASHES_MAX", crashes_max, 1);
+    int result = kit_open_file(state);
+    unsetenv("PERDURE_CRASHES_MAX");
+    return result;
+}
+
+static int open_1(void **state)
+{
+    return open_with(state, "1");
+}
+
+static int open_2(void **state)
+{
+    return open_with(state, "2");
+}
+
 int main(void)
 {
-#define FILE_TEST(name) cmocka_unit_test_setup_teardown(name, kit_open_file, kit_close)
+#define FILE_TEST(name) FILE_TEST_WITH(name, kit_open_file)
+#define FILE_TEST_WITH(name, open) cmocka_unit_test_setup_teardown(name, open, kit_close)
     const struct CMUnitTest tests[] = {
         FILE_TEST(an_activity_whose_process_dies_is_run_again),
         FILE_TEST(a_poison_activity_is_quarantined_and_its_step_fails),
-        FILE_TEST(how_often_is_a_setting),
-        FILE_TEST(a_poison_orchestrator_is_suspended_and_goes_on_when_it_is_mended),
+        FILE_TEST_WITH(how_often_is_a_setting, open_1),
+        FILE_TEST_WITH(a_poison_orchestrator_is_suspended_and_goes_on_when_it_is_mended, open_2),
     };
     return cmocka_run_group_tests_name("pattern/crashes", tests, NULL, NULL);
 }

@@ -14,7 +14,6 @@ export PERDURE_TEST_SERVER="$BUILD/bin/perdured" PERDURE_MODULES="$BUILD/lib"
 why_not() {
     case $1 in
     values) echo "it has no hub" ;;
-    pattern_crashes) echo "a server does not count the deaths of its workers yet" ;;
     esac
 }
 

@@ -114,6 +114,16 @@ void engine_return_turn(struct engine *engine, struct request *request, struct t
     settle();
 }
 
+void engine_quarantine_turn(struct engine *engine, struct request *request,
+                            struct turn_ticket ticket, const struct failure *failure)
+{
+    (void)engine;
+    struct asked *asked = ask(request, ASKED_QUARANTINE);
+    asked->ticket = ticket;
+    put_text(asked->failure, sizeof asked->failure, failure->message);
+    settle();
+}
+
 void engine_end_activity(struct engine *engine, struct request *request, struct activity *activity,
                          const struct activity_result *result)
 {

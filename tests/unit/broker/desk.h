@@ -19,7 +19,14 @@
 enum { PARTITIONS = 2, GOT_MAX = 4096, TOKEN_ROOM = WORK_TOKEN_SIZE + 1 };
 
 /* What the broker asked of the engine. */
-enum asked_kind { ASKED_END, ASKED_END_ENTITY, ASKED_RETURN, ASKED_ACTIVITY, ASKED_BEAT };
+enum asked_kind {
+    ASKED_END,
+    ASKED_END_ENTITY,
+    ASKED_RETURN,
+    ASKED_QUARANTINE,
+    ASKED_ACTIVITY,
+    ASKED_BEAT
+};
 struct asked {
     enum asked_kind kind;
     struct request *request; /* NULL: it has been answered */

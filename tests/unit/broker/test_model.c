@@ -117,6 +117,7 @@ static void hear(void)
             break;
         case ASKED_RETURN: /* the desk offers it again */
         case ASKED_BEAT: break;
+        case ASKED_QUARANTINE: fail_msg("no worker of these says that it begins"); break;
         }
     }
     /* Room for more. */
