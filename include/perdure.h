@@ -999,7 +999,7 @@ PD_API const char       *pd_instance_version(const pd_instance *i); /* NULL: non
 PD_API pd_run_state      pd_instance_state(const pd_instance *i);
 PD_API bool              pd_instance_is_ended(const pd_instance *i);
 PD_API pd_time           pd_instance_created_at(const pd_instance *i);
-PD_API pd_time           pd_instance_updated_at(const pd_instance *i); /* last change of state */
+PD_API pd_time           pd_instance_updated_at(const pd_instance *i); /* to the second */
 PD_API pd_time           pd_instance_ended_at(const pd_instance *i);   /* 0 while it runs */
 PD_API const char       *pd_instance_input_json(const pd_instance *i);  /* or "null" */
 PD_API const char       *pd_instance_output_json(const pd_instance *i); /* or "null" */

@@ -224,6 +224,7 @@ struct instance {
     uint64_t turn_batch;   /* the batch that holds the last of them; 0: it came from the store */
     uint64_t arrival_last; /* highest number given in the inbox */
     time_us last_at;       /* of the last event made (C6) */
+    time_us stored_at;     /* the one that the store shows */
     time_us created_at, ended_at;
     time_us starts_at;              /* HOLD_TIME: until when */
     struct waiting_events events;   /* those of the open turn included, at the front */

@@ -177,6 +177,7 @@ struct instance *resident_make(const struct instance_record *record, uint64_t tu
     instance->stored_busy = record->is_busy;
     instance->turn_count = turn_count;
     instance->created_at = instance->last_at = record->created_at;
+    instance->stored_at = record->updated_at;
     bool starts_later = start_waits && start->fire_at != 0 && !record->is_busy &&
                         record->state != RUN_RUNNING; /* else its time has come */
     /* The start of a later execution is made after the instance: that tells of one that is

@@ -187,6 +187,27 @@ static void an_update_is_written_only_when_state_or_busy_change(void **state)
     assert_int_equal(rig->model.updates, 1);
 }
 
+static void one_that_works_is_updated_once_a_second_and_no_more(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig, "a", "hello_cities", NULL);
+    rig_run(rig);
+    rig_flush(rig);
+    time_us shown = rig->now;
+    static const struct {
+        int64_t passes;
+        size_t updates;
+    } rows[] = { { TIME_SECOND / 2, 0 }, { TIME_SECOND, 1 }, { TIME_SECOND / 2, 1 }, { 0, 1 } };
+    for (int i = 0; i < 4; i++) {
+        rig->now += rows[i].passes;
+        rig_complete(rig, "a", i, NULL);
+        rig_run(rig);
+        rig_flush(rig);
+        assert_int_equal(rig->model.updates, rows[i].updates);
+    }
+    assert_true(model_find(&rig->model, TEXT("a"))->record.updated_at > shown + TIME_SECOND);
+}
+
 /* ---- C5 ---- */
 
 static void an_event_consumed_before_the_cut_is_written_once(void **state)
@@ -379,6 +400,7 @@ int main(void)
         T(busy_holds_for_open_activities_and_waiting_events_and_nothing_else),
         T(an_open_turn_keeps_it_busy_though_its_events_are_in_memory),
         T(an_update_is_written_only_when_state_or_busy_change),
+        T(one_that_works_is_updated_once_a_second_and_no_more),
         T(an_event_consumed_before_the_cut_is_written_once),
         T(an_ending_removes_what_is_left_in_the_inbox),
         T(times_increase_also_when_the_clock_goes_back),
