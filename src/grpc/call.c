@@ -24,7 +24,6 @@ static void grow_places(struct grpc_server *server)
     struct grpc_call *call = OBJECT_NEW(struct grpc_call, GRPC_CALL_MAGIC);
     call->place = (uint32_t)server->place_count;
     call->server = server;
-    messages_init(&call->messages, server->options.message_max);
     server->places[server->place_count++] = call;
     call->next_free = server->free;
     server->free = call;
@@ -39,6 +38,7 @@ struct grpc_call *call_new(struct grpc_server *server, struct h2_stream *stream)
     server->free = call->next_free;
     call->times++;
     call->stream = stream;
+    call->messages.max = server->options.message_max; /* which may have changed since */
     call->deadline = TIME_NEVER;
     call->began_at = loop_steady(server->loop);
     server->call_count++;

@@ -89,6 +89,9 @@ struct grpc_server *grpc_server_new(struct loop *loop, const struct grpc_server_
 /* May be called for several addresses. The address it got, until the server is freed; NULL: err. */
 const char *grpc_server_listen(struct grpc_server *server, const char *address, struct tls *tls,
                                pd_error *err);
+/* Other limits, from now on: h2_listener_limit. */
+void grpc_server_limit(struct grpc_server *server, const struct h2_limits *limits,
+                       size_t message_max);
 /* grpc.health.v1: whether it serves. False also when draining begins. */
 void grpc_server_set_serving(struct grpc_server *server, bool is_serving);
 /* GOAWAY: no new calls; those that are there go on. */

@@ -312,6 +312,17 @@ const char *grpc_server_listen(struct grpc_server *server, const char *address, 
     return h2_listener_address(listener);
 }
 
+void grpc_server_limit(struct grpc_server *server, const struct h2_limits *limits,
+                       size_t message_max)
+{
+    OBJECT_CHECK(server, GRPC_SERVER_MAGIC);
+    server->options.limits = *limits;
+    server->options.message_max = message_max != 0 ? message_max : MESSAGE_MAX;
+    for (size_t i = 0; i < server->listener_count; i++) {
+        h2_listener_limit(server->listeners[i], limits);
+    }
+}
+
 void grpc_server_set_serving(struct grpc_server *server, bool is_serving)
 {
     if (server->is_serving != is_serving) {

@@ -83,6 +83,8 @@ pd_status h2_check_address(const char *address, pd_error *err);
 const char *h2_listener_address(const struct h2_listener *listener); /* with the real port */
 /* No new connections; GOAWAY to those that are there, which may end what they have begun. */
 void h2_listener_drain(struct h2_listener *listener);
+/* From now on. How many streams a peer may have holds as it was told when it connected. */
+void h2_listener_limit(struct h2_listener *listener, const struct h2_limits *limits);
 size_t h2_listener_connections(const struct h2_listener *listener);
 /* Closes all, at once: not from inside a handler. NULL is fine. */
 void h2_listener_free(struct h2_listener *listener);

@@ -139,6 +139,14 @@ const char *h2_listener_address(const struct h2_listener *listener)
     return listener->address;
 }
 
+void h2_listener_limit(struct h2_listener *listener, const struct h2_limits *limits)
+{
+    OBJECT_CHECK(listener, LISTENER_MAGIC);
+    listener->limits = h2_limits_whole(limits);
+    listener->look_every_us = guard_look_every(&listener->limits);
+    loop_timer_set(listener->look, listener->look_every_us);
+}
+
 size_t h2_listener_connections(const struct h2_listener *listener)
 {
     return listener->pool.session_count;

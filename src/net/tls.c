@@ -26,7 +26,7 @@ struct tls {
     unsigned char wire_alpn[32]; /* with its length before it */
     unsigned wire_alpn_size;
     SSL_CTX *context;
-    time_us expires_at;
+    time_us begins_at, expires_at;
 };
 
 static char *copy(const char *s)
@@ -111,14 +111,12 @@ static pd_status load_authorities(struct tls *tls, SSL_CTX *context, pd_error *e
     return PD_OK;
 }
 
-static time_us expiry(SSL_CTX *context)
+static time_us time_of(const X509 *certificate, const ASN1_TIME *(*get)(const X509 *))
 {
-    const X509 *certificate = SSL_CTX_get0_certificate(context);
     struct tm tm;
-    if (certificate == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1) {
-        return 0;
-    }
-    return (time_us)timegm(&tm) * TIME_SECOND;
+    return certificate != NULL && ASN1_TIME_to_tm(get(certificate), &tm) == 1
+               ? (time_us)timegm(&tm) * TIME_SECOND
+               : 0;
 }
 
 static pd_status load(struct tls *tls, pd_error *err)
@@ -146,7 +144,8 @@ static pd_status load(struct tls *tls, pd_error *err)
     }
     SSL_CTX_free(tls->context);
     tls->context = context;
-    tls->expires_at = expiry(context);
+    tls->begins_at = time_of(SSL_CTX_get0_certificate(context), X509_get0_notBefore);
+    tls->expires_at = time_of(SSL_CTX_get0_certificate(context), X509_get0_notAfter);
     return PD_OK;
 }
 
@@ -196,6 +195,11 @@ pd_status tls_reload(struct tls *tls, pd_error *err)
 {
     OBJECT_CHECK(tls, TLS_MAGIC);
     return load(tls, err);
+}
+
+time_us tls_begins_at(const struct tls *tls)
+{
+    return tls->begins_at;
 }
 
 time_us tls_expires_at(const struct tls *tls)

@@ -26,6 +26,8 @@ void tls_free(struct tls *tls); /* connections keep what they use. NULL is fine 
 
 /* Reads the files again. When they are not right nothing changes. Loop's thread. */
 pd_status tls_reload(struct tls *tls, pd_error *err);
-time_us tls_expires_at(const struct tls *tls); /* of the certificate; 0: there is none */
+/* The certificate's time; 0: there is none. */
+time_us tls_begins_at(const struct tls *tls);
+time_us tls_expires_at(const struct tls *tls);
 
 #endif

@@ -75,6 +75,6 @@ void config_print_help(void)
            "of the\n"
            "environment; in brackets is what holds otherwise. SIGTERM ends, when the work that is "
            "out has\n"
-           "come back; SIGHUP reads certificates, tokens and the log level again.\n");
+           "come back; SIGHUP reads certificates, tokens, limits and the log level again.\n");
     config_free(&config);
 }

@@ -241,7 +241,7 @@ static void begin_draining(struct loop_job *job)
         work_drain_streams(CONTAINER_OF(node, struct hub, node), GRPC_UNAVAILABLE,
                            "the server is ending");
     }
-    loop_timer_set(server->drain_timer, server->config->drain_ms * TIME_MS);
+    loop_timer_set(server->drain_timer, server->limits.drain_us);
     server_look_on(server);
 }
 
@@ -267,30 +267,36 @@ void server_drain(struct server *server)
 
 /* ---- reloading, state, ticks ---------------------------------------------------------------- */
 
-static void reload_tls(struct tls *tls)
+static struct server_limits limits_of(const struct config *config)
 {
-    pd_error err;
-    if (tls != NULL && tls_reload(tls, &err) != PD_OK) {
-        log_error("certificates stay as they were", &err, "part", "tls");
-    }
+    return (struct server_limits){
+        .net = {
+            .connections = (unsigned)config->connections,
+            .streams = (unsigned)config->streams,
+            .header_bytes = (unsigned)config->header_bytes,
+            .resets_a_second = (unsigned)config->resets,
+            .backlog = (unsigned)config->backlog,
+            .idle_ms = config->idle_ms,
+            .ping_ms = config->ping_ms,
+            .ping_timeout_ms = config->ping_timeout_ms,
+            .handshake_ms = config->handshake_ms,
+            .age_max_ms = config->age_max_ms,
+        },
+        .message_max = (size_t)config->message_max,
+        .drain_us = config->drain_ms * TIME_MS,
+        .health_ping_us = config->health_ping_ms * TIME_MS,
+    };
 }
 
 static void reload(struct loop_job *job)
 {
     struct server *server = CONTAINER_OF(job, struct server, reload_job);
-    pd_error err;
     atomic_store(&server->is_reload_posted, false);
-    reload_tls(server->tls);
-    reload_tls(server->http_tls);
-    if (server->tokens != NULL) {
-        struct tokens *tokens = tokens_load(server->config->tokens, &err);
-        if (tokens != NULL) {
-            tokens_free(server->tokens);
-            server->tokens = tokens;
-        } else {
-            log_error("tokens stay as they were", &err, "part", "tokens");
-        }
-    }
+    security_reload(server);
+    pthread_mutex_lock(&server->reload_mutex);
+    server->limits = server->next_limits;
+    pthread_mutex_unlock(&server->reload_mutex);
+    grpc_server_limit(server->grpc, &server->limits.net, server->limits.message_max);
     notify_say(server->notify, "READY=1");
     log_say(LOG_INFO, "reloaded");
 }
@@ -299,6 +305,9 @@ void server_reload(struct server *server, const struct config *config)
 {
     if (config != NULL) {
         log_set((enum log_level)config->log_level, (enum log_format)config->log_format);
+        pthread_mutex_lock(&server->reload_mutex);
+        server->next_limits = limits_of(config);
+        pthread_mutex_unlock(&server->reload_mutex);
     }
     if (!atomic_exchange(&server->is_reload_posted, true)) {
         notify_say(server->notify, "RELOADING=1");
@@ -341,22 +350,6 @@ void server_log_state(struct server *server)
     }
 }
 
-/* When one of the files was changed last. */
-static time_us changed_at(const struct config *config)
-{
-    const char *const files[] = { config->tls_cert, config->tls_key, config->tls_client_ca };
-    time_us latest = 0;
-    for (size_t i = 0; i < 3; i++) {
-        struct stat stat_of;
-        if (files[i] != NULL && stat(files[i], &stat_of) == 0) {
-            time_us at =
-                (time_us)stat_of.st_mtim.tv_sec * TIME_SECOND + stat_of.st_mtim.tv_nsec / 1000;
-            latest = at > latest ? at : latest;
-        }
-    }
-    return latest;
-}
-
 static int64_t tick_us(const struct server *server)
 {
     int64_t watchdog = notify_watchdog_us(server->notify) / 2;
@@ -368,46 +361,11 @@ static void tick(void *argument)
     struct server *server = argument;
     notify_say(server->notify, "WATCHDOG=1\nSTATUS=%zu hubs, %zu workers, %zu waits",
                server->hub_count, count_streams(server), server->waits);
-    if (server->tls != NULL) {
-        time_us changed = changed_at(server->config);
-        if (changed != server->tls_changed_at) {
-            server->tls_changed_at = changed;
-            reload_tls(server->tls);
-            reload_tls(server->http_tls);
-        }
-    }
+    security_look(server);
     loop_timer_set(server->tick_timer, tick_us(server));
 }
 
 /* ---- making it ------------------------------------------------------------------------------ */
-
-static pd_status open_security(struct server *server, pd_error *err)
-{
-    const struct config *config = server->config;
-    if (config->tokens != NULL) {
-        server->tokens = tokens_load(config->tokens, err);
-        if (server->tokens == NULL) {
-            return err->status;
-        }
-    }
-    if (config->tls_cert != NULL) {
-        struct tls_options options = {
-            .certificate = config->tls_cert,
-            .key = config->tls_key,
-            .authorities = config->tls_client_ca,
-            .alpn = "h2",
-        };
-        server->tls = tls_new_server(&options, err);
-        options.alpn = "http/1.1";
-        options.authorities = NULL; /* health is everybody's */
-        server->http_tls = server->tls != NULL ? tls_new_server(&options, err) : NULL;
-        if (server->http_tls == NULL) {
-            return err->status;
-        }
-        server->tls_changed_at = changed_at(config);
-    }
-    return PD_OK;
-}
 
 /* The folders of the file that nobody chose, for its owner alone. What cannot be made is seen when
  * the store is opened. */
@@ -442,11 +400,6 @@ static pd_status open_hubs(struct server *server, pd_error *err)
     return status;
 }
 
-static unsigned narrow(int64_t number)
-{
-    return number > 0 && number <= UINT32_MAX ? (unsigned)number : 0;
-}
-
 static pd_status open_grpc(struct server *server, pd_error *err)
 {
     const struct config *config = server->config;
@@ -454,19 +407,8 @@ static pd_status open_grpc(struct server *server, pd_error *err)
         .methods = server->grpc_methods,
         .method_count = server->method_count,
         .argument = server,
-        .message_max = (size_t)config->message_max,
-        .limits = {
-            .connections = narrow(config->connections),
-            .streams = narrow(config->streams),
-            .header_bytes = narrow(config->header_bytes),
-            .resets_a_second = narrow(config->resets),
-            .backlog = narrow(config->backlog),
-            .idle_ms = config->idle_ms,
-            .ping_ms = config->ping_ms,
-            .ping_timeout_ms = config->ping_timeout_ms,
-            .handshake_ms = config->handshake_ms,
-            .age_max_ms = config->age_max_ms,
-        },
+        .message_max = server->limits.message_max,
+        .limits = server->limits.net,
         .admit = admit,
         .counted = counted,
         .descriptors = config->reflection ? server_descriptors() : TEXT_ABSENT,
@@ -496,6 +438,8 @@ struct server *server_new(const struct config *config, pd_error *err)
     struct server *server = mem_alloc(sizeof *server);
     log_set((enum log_level)config->log_level, (enum log_format)config->log_format);
     server->config = config;
+    server->limits = server->next_limits = limits_of(config);
+    pthread_mutex_init(&server->reload_mutex, NULL);
     arena_init(&server->arena);
     list_init(&server->hubs);
     list_init(&server->pinged);
@@ -511,7 +455,7 @@ struct server *server_new(const struct config *config, pd_error *err)
     server->drain_timer = loop_timer_new(server->loop, drain_time_over, server);
     server->tick_timer = loop_timer_new(server->loop, tick, server);
     server->readers = readers_new(server->loop, (unsigned)config->readers);
-    pd_status status = open_security(server, err);
+    pd_status status = security_open(server, err);
     if (status == PD_OK && !config->check) {
         status = open_hubs(server, err);
         status = status == PD_OK ? open_grpc(server, err) : status;
@@ -565,6 +509,7 @@ void server_free(struct server *server)
     mem_free(server->grpc_methods);
     mem_free(server->methods);
     mem_free(server->counts);
+    pthread_mutex_destroy(&server->reload_mutex);
     arena_done(&server->arena);
     mem_free(server);
 }

@@ -29,8 +29,9 @@ const char *server_grpc_address(const struct server *server, size_t index);
 const char *server_http_address(const struct server *server); /* NULL: none */
 
 void server_drain(struct server *server); /* again: at once */
-/* Tokens and certificates are read again, levels are taken over. What is not right stays as it was,
- * and is logged. NULL: the levels stay. */
+/* Tokens and certificates are read again, levels and limits are taken over. What is not right stays
+ * as it was, and is logged. NULL: the levels and limits stay. What a peer was told when it
+ * connected, how many streams it may have, holds for it as long as it is there. */
 void server_reload(struct server *server, const struct config *config);
 void server_log_state(struct server *server);
 

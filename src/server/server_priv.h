@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -294,8 +295,33 @@ enum server_phase {
     SERVER_ENDED,
 };
 
+/* What SIGHUP may change. */
+struct server_limits {
+    struct h2_limits net;
+    size_t message_max;
+    int64_t drain_us, health_ping_us;
+};
+
+/* What tells a file from the one that was there before. */
+enum { TLS_FILES = 3 };
+struct file_stamp {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    time_us changed_at;
+};
+enum certificate_age {
+    CERTIFICATE_GOOD,
+    CERTIFICATE_EARLY,
+    CERTIFICATE_SOON_OVER,
+    CERTIFICATE_OVER,
+};
+
 struct server {
     const struct config *config;
+    struct server_limits limits;
+    struct server_limits next_limits; /* reload_mutex */
+    pthread_mutex_t reload_mutex;
     struct loop *loop;
     struct readers *readers;
     struct tls *tls;       /* NULL: in the clear */
@@ -318,7 +344,8 @@ struct server {
     enum server_phase phase;
     time_us drain_until; /* steady */
     time_us started_at;
-    time_us tls_changed_at;
+    struct file_stamp tls_files[TLS_FILES]; /* as they were read */
+    enum certificate_age certificate_age;
     bool is_ready, is_drain_over, is_look_posted;
     uint64_t purged;
     struct loop_job drain_job, stop_job, reload_job, state_job, look_job;
@@ -339,6 +366,11 @@ static inline bool server_is_draining(const struct server *server)
 void hub_step(struct hub *hub);
 
 struct text server_descriptors(void); /* services.c */
+
+/* security.c: certificates and tokens; whether files or the time have changed anything. */
+pd_status security_open(struct server *server, pd_error *err);
+void security_reload(struct server *server);
+void security_look(struct server *server);
 
 /* http.c, metrics.c */
 pd_status http_start(struct server *server, pd_error *err);

@@ -74,7 +74,7 @@ static void ping(struct work_stream *stream)
     if (backlog(stream) == 0) { /* else it is not silent, or does not listen */
         send_item(stream, &piece, 1);
     }
-    stream->ping_at = loop_steady(server->loop) + server->config->health_ping_ms * TIME_MS;
+    stream->ping_at = loop_steady(server->loop) + server->limits.health_ping_us;
     if (list_is_linked(&stream->pinged)) {
         list_remove(&stream->pinged);
     }

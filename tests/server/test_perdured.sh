@@ -208,6 +208,41 @@ assert child.wait(20) == 0
 END
     check "systemd is told, and its socket is used" timeout 60 "$python" notified.py "$perdured"
 
+    # ---- limits that change -----------------------------------------------------------------------
+    cat >limited.py <<'END'
+import grpc, os, signal, sys, time
+address, pid = sys.argv[1], int(sys.argv[2])
+def hello(size=0):
+    options = [("grpc.use_local_subchannel_pool", 1)] # a connection of its own
+    channel = grpc.insecure_channel(address, options)
+    try:
+        channel.unary_unary("/TaskHubSidecarService/Hello")(bytes([0xa2, 6, size & 127 | 128,
+            size >> 7]) + bytes(size) if size else b"", timeout=2)
+        return channel, "OK"
+    except grpc.RpcError as e:
+        channel.close()
+        return None, e.code().name
+kept, said = hello()
+assert said == "OK"
+assert hello()[1] in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+with open("limits", "w") as f:
+    f.write("connections-max = 3\nmessage-max = 4096\n")
+os.kill(pid, signal.SIGHUP)
+end = time.monotonic() + 10
+while "reloaded" not in open("log.txt").read():
+    assert time.monotonic() < end
+    time.sleep(0.02)
+second, said = hello(4000)
+assert said == "OK", said
+said = hello(4200)[1]
+assert said == "RESOURCE_EXHAUSTED", said
+END
+    limits_change() {
+        printf 'connections-max = 1\nmessage-max = 8192\n' >limits
+        start --config=limits && "$python" limited.py "$grpc" "$pid" && stop
+    }
+    check "SIGHUP changes limits" limits_change
+
     # ---- what it keeps ---------------------------------------------------------------------------
     cat >client.py <<'END'
 import grpc, sys, threading
@@ -340,6 +375,53 @@ END
     }
     check "certificates are read again, and wrong ones are not" rotates
     rm server.pem && certificate server localhost
+    logs() { # WORDS: within two seconds
+        for _ in $(seq 100); do grep -q -e "$1" log.txt && return 0; sleep 0.02; done
+        cat log.txt && return 1
+    }
+    lasting() { # NAME BEGIN END
+        mkdir -p issued && : >issued/index.txt &&
+            printf '%s\n' '[ca]' default_ca=c '[c]' new_certs_dir=issued \
+                database=issued/index.txt serial=issued/serial default_md=sha256 policy=p '[p]' commonName=supplied \
+                >ca.conf && openssl ca -batch -rand_serial -config ca.conf -cert ca.pem -keyfile ca.key -in server.csr \
+                -out "$1" -startdate "$2" -enddate "$3" -notext 2>/dev/null
+    }
+    ages() {
+        lasting over.pem 20200101000000Z 20210101000000Z &&
+            lasting early.pem 20980101000000Z 20990101000000Z &&
+            start --tls-cert=over.pem --tls-key=server.key &&
+            logs 'warn .*the certificate has ended.*file=over.pem.*until=2021-01-01' &&
+            [ "$(grep -c 'certificate' log.txt)" -eq 1 ] && cp early.pem over.pem &&
+            kill -HUP "$pid" && logs 'does not hold yet.*from=2098-01-01' &&
+            cp server.pem over.pem && kill -HUP "$pid" && logs 'reloaded.*' && sleep 0.1 &&
+            ! grep -q 'ends soon' log.txt && stop
+    }
+    check "a certificate that does not hold is said to" ages
+    soon() { # a life of ten years, of which days are left
+        lasting soon.pem 20170101000000Z "$(date -u -d '20 days' +%Y%m%d%H%M%SZ)" &&
+            start --tls-cert=soon.pem --tls-key=server.key && logs 'the certificate ends soon' &&
+            stop && lasting soon.pem 20170101000000Z "$(date -u -d '22 days' +%Y%m%d%H%M%SZ)" &&
+            start --tls-cert=soon.pem --tls-key=server.key && stop &&
+            ! grep -q 'certificate' log.txt
+    }
+    check "one that ends within three weeks is said to" soon
+    turns() { # while the server runs
+        lasting short.pem 20200101000000Z "$(date -u -d '3 seconds' +%Y%m%d%H%M%SZ)" &&
+            WATCHDOG_USEC=200000 start --tls-cert=short.pem --tls-key=server.key || return 1
+        sleep 2
+        logs 'the certificate has ended' && logs 'the certificate ends soon' &&
+            [ "$(grep -c 'certificate' log.txt)" -eq 2 ] && stop
+    }
+    check "one that ends meanwhile is said to, once" turns
+    moved() {
+        cp server.pem mine.pem && certificate other localhost && cp server.key mine.key &&
+            WATCHDOG_USEC=200000 start --tls-cert=mine.pem --tls-key=mine.key || return 1
+        old=$(serial)
+        touch -d 2001-01-01 other.key other.pem && mv other.key mine.key && mv other.pem mine.pem
+        for _ in $(seq 100); do [ "$(serial)" != "$old" ] && break; sleep 0.05; done
+        [ "$(serial)" != "$old" ] && [ -n "$(serial)" ] && stop
+    }
+    check "a certificate with an older time is seen without a signal" moved
     public() {
         start --listen=0.0.0.0:0 \
             --tls-cert=server.pem --tls-key=server.key --tls-client-ca=ca.pem &&
