@@ -245,7 +245,7 @@ endfunction()
 
 function(perdure_tests)
     pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka>=1.1.5)
-    foreach(room base core json co store author engine api cli)
+    foreach(room base core json co calendar store author engine api cli)
         perdure_test_folder(tests/unit/${room})
     endforeach()
     perdure_test_folder(tests/unit/wire perdure_descriptors)

@@ -6,7 +6,7 @@
 #   need peers        the languages of the official SDKs, whose tests are skipped without them
 
 packages_build="gcc libc6-dev binutils make cmake ninja-build pkg-config
-    libsqlite3-dev libjansson-dev libxxhash-dev libsmartcols-dev
+    libsqlite3-dev libjansson-dev libxxhash-dev libsmartcols-dev tzdata
     libnghttp2-dev libevent-dev libssl-dev zlib1g-dev protobuf-compiler
     libprotobuf-dev"
 packages_test="g++ clang clang-format libcmocka-dev sqlite3
