@@ -42,6 +42,23 @@ static char *copy_of(const char *at, size_t size)
     return copy;
 }
 
+/* A path, or the address of a server as an SDK has it: nearly every first attempt is one of them,
+ * so they are told what to write. */
+static pd_status not_a_store(const char *url, const char *from, const char *forms, pd_error *err)
+{
+    const char *host = strncmp(url, "http://", 7) == 0 ? url + 7 : url;
+    size_t name = strcspn(host, ":/");
+    size_t port = host[name] == ':' ? strspn(host + name + 1, "0123456789") : 0;
+    bool is_address = name > 0 && port > 0 && strchr("/?", host[name + 1 + port]) != NULL;
+    if (is_address || host != url) {
+        return error_set(err, PD_E_INVALID, false, from,
+                         "'%s' is not the URL of a store: write %s; of a server, grpc://%.*s", url,
+                         forms, (int)strcspn(host, "/?"), host);
+    }
+    return error_set(err, PD_E_INVALID, false, from, "'%s' is not the URL of a store: write %s",
+                     url, forms);
+}
+
 /* *ret_size: up to the options. */
 static pd_status read_url(const char *url, size_t *ret_size, unsigned *ret_partitions,
                           pd_error *err)
@@ -56,8 +73,7 @@ static pd_status read_url(const char *url, size_t *ret_size, unsigned *ret_parti
         (size > 7 && strncmp(url, "sqlite:", 7) == 0)) {
         return PD_OK;
     }
-    return error_set(err, PD_E_INVALID, false, where,
-                     "'%s' is not the URL of a store: write sqlite:FILE or memory:", url);
+    return not_a_store(url, where, "sqlite:FILE or memory:", err);
 }
 
 pd_status store_check_url(const char *url, pd_error *err)
@@ -96,9 +112,12 @@ struct store *store_look(const char *url, pd_error *err)
         mem_free(file);
         return store;
     }
-    (void)error_set(err, PD_E_INVALID, false, "store: look",
-                    "'%s' is not the URL of a store that others can look at: write sqlite:FILE",
-                    url);
+    if (strcmp(url, "memory:") != 0) {
+        (void)not_a_store(url, "store: look", "sqlite:FILE", err);
+    } else {
+        (void)error_set(err, PD_E_INVALID, false, "store: look",
+                        "'memory:' is a store of its process: others cannot look at it");
+    }
     return NULL;
 }
 

@@ -213,6 +213,22 @@ static void a_folder_that_is_missing_is_denied(void **state)
     assert_int_equal(world->err.status, PD_E_DENIED);
 }
 
+/* As root everything may be written, so it is done as somebody else. */
+static void a_folder_that_may_not_be_written_is_not_called_missing(void **state)
+{
+    struct world *world = *state;
+    bool is_root = geteuid() == 0;
+    assert_int_equal(mkdir(path_in(world, "closed"), 0555), 0);
+    assert_int_equal(chmod(world->folder, 0755), 0);
+    assert_int_equal(is_root ? seteuid(65534) : 0, 0);
+    struct store *store = store_sqlite_open(path_in(world, "closed/hub.db"), 1, NULL, &world->err);
+    assert_int_equal(is_root ? seteuid(0) : 0, 0);
+    assert_null(store);
+    assert_int_equal(world->err.status, PD_E_DENIED);
+    assert_non_null(strstr(world->err.text, "cannot be opened for writing: Permission denied"));
+    remove_folder(path_in(world, "closed"));
+}
+
 /* As the state folder of a service of systemd that has a user of its own. */
 static void a_folder_may_be_behind_a_symbolic_link_and_the_file_may_not(void **state)
 {
@@ -229,6 +245,28 @@ static void a_folder_may_be_behind_a_symbolic_link_and_the_file_may_not(void **s
     assert_non_null(strstr(world->err.text, "symbolic link"));
     assert_int_equal(unlink(path_in(world, "link")), 0);
     remove_folder(path_in(world, "real"));
+}
+
+static void what_looks_like_a_server_is_told_how_to_write_it(void **state)
+{
+    struct world *world = *state;
+    static const char *const rows[][2] = {
+        { "localhost:8080", "; of a server, grpc://localhost:8080" },
+        { "http://localhost:8080/", "; of a server, grpc://localhost:8080" },
+        { "http://there/path", "; of a server, grpc://there" },
+        { "127.0.0.1:1/", "; of a server, grpc://127.0.0.1:1" },
+        { "orders.db", "write sqlite:FILE or memory:" },
+        { "c:orders.db", "write sqlite:FILE or memory:" },
+        { "there:8080x", "write sqlite:FILE or memory:" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_null(store_open(rows[i][0], &world->err));
+        size_t said = strlen(world->err.text), size = strlen(rows[i][1]);
+        assert_true(said > size);
+        assert_string_equal(world->err.text + said - size, rows[i][1]);
+    }
+    assert_null(store_look("localhost:8080", &world->err));
+    assert_non_null(strstr(world->err.text, "grpc://localhost:8080"));
 }
 
 static void urls_say_which_store_and_how_many_partitions(void **state)
@@ -518,6 +556,8 @@ int main(void)
         cmocka_unit_test(an_empty_file_becomes_a_store),
         cmocka_unit_test(a_file_or_folder_that_cannot_be_written_is_denied),
         cmocka_unit_test(a_folder_that_is_missing_is_denied),
+        cmocka_unit_test(a_folder_that_may_not_be_written_is_not_called_missing),
+        cmocka_unit_test(what_looks_like_a_server_is_told_how_to_write_it),
         cmocka_unit_test(a_folder_may_be_behind_a_symbolic_link_and_the_file_may_not),
         cmocka_unit_test(urls_say_which_store_and_how_many_partitions),
         cmocka_unit_test(a_relative_path_still_holds_after_chdir),

@@ -4,6 +4,8 @@
 #include "store/sqlite/connection.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,10 +55,31 @@ static int note_wal(void *aux, sqlite3 *db, const char *schema, int pages)
     return SQLITE_OK;
 }
 
+/* Where nothing may be written, SQLite tries again only to read, and what it then says is that the
+ * file is not there. So the folder is asked. 0: it is there, and may be written. */
+static int wrong_with_folder(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    size_t size = slash == NULL ? 0 : slash == name ? 1 : (size_t)(slash - name);
+    char folder[PATH_MAX] = ".";
+    if (size >= sizeof folder) {
+        return ENAMETOOLONG;
+    }
+    if (size > 0) {
+        memcpy(folder, name, size);
+        folder[size] = '\0';
+    }
+    return faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
 static pd_status cannot_open(struct connection *connection, int code, const char *where,
                              pd_error *err)
 {
     int reason = sqlite3_system_errno(connection->db);
+    if (reason == ENOENT) {
+        int of_folder = wrong_with_folder(connection->name);
+        reason = of_folder != 0 ? of_folder : EACCES; /* as of /proc, where nothing can be made */
+    }
     switch (reason) {
     case ENOENT:
     case ENOTDIR:
