@@ -81,8 +81,12 @@ static pd_status unknown(const struct file *file, const char *name, pd_error *er
             near = setting_at(i)->name;
         }
     }
+    if (best == 0) { /* --config, --check and the like */
+        near = NULL;
+    }
     char what[256];
-    snprintf(what, sizeof what, "'%.64s' is not a setting%s%s%s", name,
+    snprintf(what, sizeof what, "'%.64s' is not a setting%s%s%s%s", name,
+             best == 0 ? " of a file: it is an option of the command line" : "",
              near != NULL ? "; is '" : "", near != NULL ? near : "",
              near != NULL ? "' meant?" : "");
     return refuse(file, what, err);

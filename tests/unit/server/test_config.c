@@ -218,7 +218,7 @@ static void a_file_that_is_wrong_is_refused_with_its_line(void **state)
         { "drain = 1s\ndrain = 2s\n", ":2: this setting is there twice" },
         { "drain = never\n", ":1: 'drain' = never: write a time" },
         { "check = yes\n", "'check' is not a setting" },
-        { "config = other\n", "'config' is not a setting" },
+        { "config = other\n", "'config' is not a setting of a file: it is an option" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_int_equal(read_file(rows[i][0]), PD_E_INVALID);
