@@ -5,7 +5,8 @@
  *   H1  A chunk has at most CHUNK_EVENTS events and CHUNK_BYTES bytes, or one event.
  *   H2  No more is written than the client reads: the next chunks are made when it has taken those
  *       before.
- *   H3  The history is the one that the store had when it was asked: it is loaded once. */
+ *   H3  The history is the one that the store had when it was asked: it is loaded once.
+ *   H4  Who may only work gets what workers get, for their work; the whole is for who may read. */
 #include <string.h>
 
 #include "server/server_priv.h"
@@ -143,7 +144,10 @@ static void stream_history(struct rpc *rpc)
         rpc_fail(rpc, GRPC_INVALID_ARGUMENT, "an instance id is needed");
         return;
     }
-    rpc_read(rpc, load, loaded);
+    if (history->is_for_work ||
+        rpc_may_use_hub(rpc, text_of(rpc->hub->name), SCOPE_READ)) { /* H4 */
+        rpc_read(rpc, load, loaded);
+    }
 }
 
 static const struct rpc_method methods[] = {

@@ -295,6 +295,10 @@ static void rewound(struct rpc *rpc)
         told(rpc);
         return;
     }
+    if (record.state == RUN_FAILED) { /* but cannot be: the engine knows why */
+        rpc_fail_as_told(rpc);
+        return;
+    }
     rpc_fail(rpc, GRPC_FAILED_PRECONDITION,
              "Instance '%.*s' is in the %s state, which does not allow rewinding.", TEXT_ARGS(id),
              status_name_of_state(record.state));

@@ -211,6 +211,7 @@ bool rpc_may_use_hub(struct rpc *rpc, struct text hub, unsigned scopes)
                      grpc_call_subject(call), hub, scopes) == TOKEN_GOOD) {
         return true;
     }
-    rpc_fail(rpc, GRPC_PERMISSION_DENIED, "the token is not for hub '%.*s'", TEXT_ARGS(hub));
+    rpc_fail(rpc, GRPC_PERMISSION_DENIED, "the token does not allow this in hub '%.*s'",
+             TEXT_ARGS(hub));
     return false;
 }

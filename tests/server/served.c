@@ -189,22 +189,28 @@ static void ended(void *argument, struct grpc_stream *stream, pd_status status, 
     pthread_mutex_unlock(&desk->mutex);
 }
 
-void desk_open(struct desk *desk, struct served *served, struct grpc_channel *channel,
-               const struct hub_get_work_items_request *request)
+void desk_open_call(struct desk *desk, struct served *served, struct grpc_channel *channel,
+                    const char *name, const struct message_type *type, const void *request)
 {
     static const struct grpc_stream_handler handler = { .message = came, .ended = ended };
-    static const struct hub_get_work_items_request everything;
     struct buffer bytes;
+    char path[128];
     *desk = (struct desk){ .served = served };
     pthread_mutex_init(&desk->mutex, NULL);
     pthread_cond_init(&desk->changed, NULL);
     buffer_init(&bytes);
-    message_write(&hub_get_work_items_request_type, &bytes,
-                  request != NULL ? request : &everything);
+    message_write(type, &bytes, request);
     desk->stream = grpc_stream_open(channel != NULL ? channel : served->channel,
-                                    "/TaskHubSidecarService/GetWorkItems", buffer_text(&bytes),
-                                    &handler, desk);
+                                    path_of(name, path), buffer_text(&bytes), &handler, desk);
     buffer_done(&bytes);
+}
+
+void desk_open(struct desk *desk, struct served *served, struct grpc_channel *channel,
+               const struct hub_get_work_items_request *request)
+{
+    static const struct hub_get_work_items_request everything;
+    desk_open_call(desk, served, channel, "GetWorkItems", &hub_get_work_items_request_type,
+                   request != NULL ? request : &everything);
 }
 
 /* Under the mutex. False: the time is over. */

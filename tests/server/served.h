@@ -73,6 +73,9 @@ struct desk {
 
 void desk_open(struct desk *desk, struct served *served, struct grpc_channel *channel,
                const struct hub_get_work_items_request *request);
+/* Likewise of another call with a stream of answers. */
+void desk_open_call(struct desk *desk, struct served *served, struct grpc_channel *channel,
+                    const char *name, const struct message_type *type, const void *request);
 void desk_close(struct desk *desk); /* cancels */
 /* The next item; fails the test after a while. Lives in served->arena. */
 struct hub_work_item desk_take(struct desk *desk);

@@ -394,6 +394,23 @@ static void only_what_has_failed_is_rewound(void **state)
     assert_text(served_wait(&served, "bad").orchestration_state->output, "2");
 }
 
+static void one_that_failed_inside_a_critical_section_is_told_so(void **state)
+{
+    (void)state;
+    struct text locks[] = { TEXT("@c@1") };
+    const struct hub_entity_lock_requested_event lock = {
+        .critical_section_id = TEXT("0af76519-16cd-43dd-8448-eb211c80319c"),
+        .lock_set = { locks, 1 },
+    };
+    const struct hub_send_entity_message_action message = { .entity_lock_requested = &lock };
+    const struct hub_orchestrator_action action = { .id = 1, .send_entity_message = &message };
+    assert_int_equal(served_start_instance(&served, "a", "flow"), PD_OK);
+    (void)desk_answer(&desk, &action, 1);
+    (void)desk_end(&desk, FAILED, NULL);
+    assert_int_equal(rewind_one("a"), PD_E_STATE);
+    assert_non_null(strstr(served.err.text, "critical section"));
+}
+
 static void a_restart_takes_what_was_put_in(void **state)
 {
     (void)state;
@@ -458,6 +475,7 @@ int main(void)
         ROW(terminating_gives_the_output_as_it_is),
         ROW(suspended_at_once_twice_and_pending_again),
         ROW(only_what_has_failed_is_rewound),
+        ROW(one_that_failed_inside_a_critical_section_is_told_so),
         ROW(a_restart_takes_what_was_put_in),
         ROW(bytes_that_are_no_message_are_refused),
     };

@@ -477,6 +477,27 @@ static void a_filter_purges_what_has_ended_and_nothing_else(void **state)
     assert_int_equal(served_status(&served, "live"), PENDING);
 }
 
+static void a_purge_with_little_time_says_that_it_is_not_complete(void **state)
+{
+    (void)state;
+    enum { COUNT = 30 };
+    start_many("i", COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        (void)desk_end(&desk, COMPLETED, NULL);
+    }
+    struct hub_purge_instance_filter filter;
+    message_init(&hub_purge_instance_filter_type, &filter);
+    const struct hub_purge_instances_request request = { .purge_instance_filter = &filter };
+    filter.timeout = 1;
+    struct hub_purge_instances_response first = purge(&request);
+    assert_true(first.is_complete.is_set);
+    assert_false(first.is_complete.value);
+    filter.timeout = PATIENCE_MS * TIME_MS;
+    struct hub_purge_instances_response rest = purge(&request);
+    assert_true(rest.is_complete.is_set && rest.is_complete.value);
+    assert_int_equal(first.deleted_instance_count + rest.deleted_instance_count, COUNT);
+}
+
 static void a_batch_has_at_most_500_ids(void **state)
 {
     (void)state;
@@ -647,6 +668,7 @@ int main(void)
         ROW(a_filter_purges_what_has_ended_and_nothing_else),
         ROW(an_entity_is_purged_unless_only_orchestrations_are_meant),
         ROW(entities_are_no_instances),
+        ROW(a_purge_with_little_time_says_that_it_is_not_complete),
         ROW(a_batch_has_at_most_500_ids),
         ROW(recursively_descendants_that_have_ended_go_too),
         ROW(what_cannot_be_terminated_is_listed),

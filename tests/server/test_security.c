@@ -157,6 +157,34 @@ static void hubs_that_a_query_names_are_looked_at(void **state)
     grpc_channel_free(reader);
 }
 
+/* How StreamInstanceHistory ends, of an instance that is not there. */
+static pd_status history_as(const char *token, bool for_work)
+{
+    struct desk end; /* only to hear of the end */
+    struct grpc_channel *channel = as(token, "mine");
+    const struct hub_stream_instance_history_request request = {
+        .instance_id = TEXT("nobody"),
+        .for_work_item_processing = for_work,
+    };
+    desk_open_call(&end, &served, channel, "StreamInstanceHistory",
+                   &hub_stream_instance_history_request_type, &request);
+    desk_wait_end(&end);
+    pd_status status = end.status;
+    desk_close(&end);
+    grpc_channel_free(channel);
+    return status;
+}
+
+static void workers_get_histories_for_their_work_only(void **state)
+{
+    (void)state;
+    for (int for_work = 0; for_work < 2; for_work++) {
+        assert_int_equal(history_as(READER, for_work), PD_E_NOT_FOUND);
+        assert_int_equal(history_as(WORKER, for_work), for_work ? PD_E_NOT_FOUND : PD_E_DENIED);
+        assert_int_equal(history_as(OPERATOR, for_work), PD_E_DENIED);
+    }
+}
+
 static void tokens_are_read_again_and_wrong_ones_are_not(void **state)
 {
     (void)state;
@@ -254,6 +282,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_call_asks_for_a_token_with_its_scope, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(streams_of_work_ask_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(workers_get_histories_for_their_work_only, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(hubs_that_a_query_names_are_looked_at, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tokens_are_read_again_and_wrong_ones_are_not, set_up,
                                         tear_down),
