@@ -9,7 +9,7 @@
  *   Q2  A page ends early when its payloads are as long as a client may be expected to take in one
  *       message. What does not fit is on the next one.
  *   Q3  The store has no order by time of ending. A page of ids is found in one pass over what has
- *       ended since the cursor, keeping the first so many. */
+ *       ended since the cursor, keeping the first so many, and no memory but theirs. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,8 +217,7 @@ static bool read_key(struct text key, struct ended *ret)
 }
 
 /* One more than is wanted is kept: it says that there is another page. */
-static void keep_first(struct id_page *page, const struct instance_record *record,
-                       struct arena *arena)
+static void keep_first(struct id_page *page, const struct instance_record *record)
 {
     struct ended ended = { record->ended_at, record->id };
     if ((text_is_present(page->cursor.id) && compare_ended(&ended, &page->cursor) <= 0) ||
@@ -229,8 +228,19 @@ static void keep_first(struct id_page *page, const struct instance_record *recor
     for (; at > 0 && compare_ended(&page->first[at - 1], &ended) > 0; at--) {
         page->first[at] = page->first[at - 1];
     }
-    ended.id = text_copy(arena, ended.id);
     page->first[at] = ended;
+}
+
+/* Out of the memory of the portion; those of earlier portions that are not among the first any more
+ * are left behind. */
+static void keep_ids(struct id_page *page, struct arena *kept)
+{
+    struct arena old = *kept;
+    arena_init(kept);
+    for (size_t i = 0; i < page->count; i++) {
+        page->first[i].id = text_copy(kept, page->first[i].id);
+    }
+    arena_done(&old);
 }
 
 /* Q3 */
@@ -239,18 +249,24 @@ static void ids_work(struct rpc *rpc)
     struct id_page *page = rpc->state;
     struct store *store = rpc->hub->store;
     struct record_page found = { NULL, 0, true };
-    struct arena arena;
+    struct arena arena, kept;
     arena_init(&arena);
+    arena_init(&kept);
     rpc->status = PD_OK;
     while (rpc->status == PD_OK && found.has_more) {
         arena_reset(&arena);
         found = (struct record_page){ NULL, 0, false };
         rpc->status = store->ops->query(store, &page->query, &arena, &found, &rpc->err);
         for (size_t i = 0; rpc->status == PD_OK && i < found.count; i++) {
-            keep_first(page, &found.items[i], &rpc->arena);
+            keep_first(page, &found.items[i]);
             page->query.after_row = found.items[i].row;
         }
+        keep_ids(page, &kept);
     }
+    for (size_t i = 0; i < page->count; i++) {
+        page->first[i].id = text_copy(&rpc->arena, page->first[i].id);
+    }
+    arena_done(&kept);
     arena_done(&arena);
 }
 

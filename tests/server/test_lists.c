@@ -245,6 +245,36 @@ static void ids_of_what_has_ended_come_in_the_order_of_ending(void **state)
     assert_false(text_is_present(page.last_instance_key));
 }
 
+/* More than are read at a time, the last one first: each is the first so far. */
+static void ids_of_very_many_that_end_backwards_come_in_the_order_of_ending(void **state)
+{
+    (void)state;
+    enum { COUNT = 1100 };
+    struct hub_work_item *items = mem_alloc(COUNT * sizeof *items);
+    const struct hub_complete_orchestration_action end = { .orchestration_status = COMPLETED };
+    const struct hub_orchestrator_action action = { .complete_orchestration = &end };
+    start_many("x", COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        items[i] = desk_take(&desk);
+    }
+    for (int i = COUNT - 1; i >= 0; i--) {
+        desk_complete(&desk, &items[i], &action, 1);
+    }
+    mem_free(items);
+    struct text key = TEXT_ABSENT;
+    int left = COUNT;
+    do {
+        struct hub_list_instance_ids_response page = list(400, key);
+        for (size_t i = 0; i < page.instance_ids.count; i++) {
+            char id[32];
+            snprintf(id, sizeof id, "x%02d", --left);
+            assert_text(page.instance_ids.items[i], id);
+        }
+        key = page.last_instance_key;
+    } while (text_is_present(key));
+    assert_int_equal(left, 0);
+}
+
 static void bounds_of_ending_are_inclusive_and_a_wrong_key_is_refused(void **state)
 {
     (void)state;
@@ -658,6 +688,7 @@ int main(void)
         ROW(filters_are_all_true_at_once),
         ROW(payloads_are_told_only_when_asked_for_and_bound_a_page),
         ROW(ids_of_what_has_ended_come_in_the_order_of_ending),
+        ROW(ids_of_very_many_that_end_backwards_come_in_the_order_of_ending),
         ROW(bounds_of_ending_are_inclusive_and_a_wrong_key_is_refused),
         ROW(a_history_for_people_has_its_end_and_one_for_work_has_not),
         ROW(a_history_that_is_not_there_is_not_found),

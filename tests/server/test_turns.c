@@ -189,6 +189,33 @@ static void a_custom_status_is_kept_set_and_cleared(void **state)
     }
 }
 
+/* ---- 3.1, 3.2: before it begins --------------------------------------------------------------- */
+
+static void what_is_raised_before_its_time_comes_behind_the_start(void **state)
+{
+    (void)state;
+    struct hub_create_instance_request request;
+    message_init(&hub_create_instance_request_type, &request);
+    request.instance_id = TEXT("a");
+    request.name = TEXT("flow");
+    start("now");
+    struct hub_work_item item = desk_take(&desk);
+    request.scheduled_start_timestamp =
+        state_of("now")->created_timestamp + 700 * TIME_MS; /* the server's clock */
+    assert_int_equal(
+        served_tell(&served, "StartInstance", &hub_create_instance_request_type, &request), PD_OK);
+    raise_event("a", "early");
+    assert_true(desk_has_none(&desk, 100));
+    assert_int_equal(served_status(&served, "a"), PENDING);
+    item = desk_take(&desk);
+    struct wire_events events = new_events(&item);
+    assert_events(events, EVENT_ORCHESTRATOR_STARTED, EVENT_EXECUTION_STARTED, EVENT_EVENT_RAISED);
+    assert_int_equal(events.at[1].id, 0);
+    assert_int_equal(events.at[1].fire_at, request.scheduled_start_timestamp);
+    assert_true(events.at[0].at >= request.scheduled_start_timestamp);
+    assert_int_equal(state_of("a")->scheduled_start_timestamp, request.scheduled_start_timestamp);
+}
+
 /* ---- 3.5: times ------------------------------------------------------------------------------ */
 
 /* The last that DateTime of .NET has, in its hundred nanoseconds: a microsecond more is no date. */
@@ -470,6 +497,7 @@ int main(void)
         ROW(it_is_pending_until_its_first_turn_is_committed),
         ROW(every_commit_moves_the_last_change),
         ROW(a_custom_status_is_kept_set_and_cleared),
+        ROW(what_is_raised_before_its_time_comes_behind_the_start),
         ROW(a_time_is_never_past_the_year_9999),
         ROW(events_for_who_is_not_there_are_dropped_and_the_turn_goes_on),
         ROW(a_next_execution_keeps_what_it_should_and_nothing_else),
