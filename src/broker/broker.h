@@ -76,12 +76,14 @@ struct broker_stream_options {
     int64_t turns_max, activities_max, entities_max; /* unfinished at once; 0: no limit said */
     const struct hub_work_item_filters *filters;     /* copied; NULL: everything */
     struct text worker_id;                           /* for people */
-    /* One WorkItem, of pieces that lie one behind the other, borrowed. These three may not call the
+    /* One WorkItem, of pieces that lie one behind the other, borrowed. These may not call the
      * broker. */
     void (*send)(void *argument, const struct text *pieces, size_t count);
     size_t (*backlog)(void *argument); /* bytes that the worker has not taken yet */
     /* Ours: nobody waits for an activity any more. */
     void (*cancel)(void *argument, struct text token);
+    /* Ours: it may begin now, see broker_begins. Not NULL where that is called. */
+    void (*let_begin)(void *argument, struct text token);
     void *argument;
 };
 struct broker_stream *broker_connect(struct broker *broker,
@@ -105,7 +107,7 @@ void broker_complete_activity(struct broker *broker, struct text bytes,
  * possible. */
 void broker_abandon(struct broker *broker, struct text token);
 /* Ours: what was handed out as a suspect is about to be run (D7). */
-void broker_begins(struct broker *broker, struct text token);
+bool broker_begins(struct broker *broker, struct text token); /* false: let_begin will be called */
 /* Ours. *ret_wanted: see engine_beat_activity. */
 void broker_beat(struct broker *broker, struct text token, struct text progress, bool *ret_wanted);
 

@@ -190,7 +190,8 @@ struct item {
     struct queue *queue;
     struct broker_stream *stream;
     unsigned abandons, losses, failures, refusals;
-    unsigned deaths;  /* suspects.c */
+    struct list_node chance; /* suspects.c */
+    unsigned deaths;
     uint64_t accused; /* the process that it was charged with last */
     int64_t delay_us;
     time_us due, handed_at, start_by, run_by, beat_by;
@@ -315,8 +316,10 @@ struct broker_stream {
     uint64_t id;
     int64_t max[KIND_COUNT], unfinished[KIND_COUNT];
     struct list out;
-    struct queue mine; /* what is pinned to it */
-    uint64_t process;  /* whose it is; of ours */
+    struct queue mine;   /* what is pinned to it */
+    uint64_t process;    /* whose it is; of ours */
+    struct item *alone;  /* of those with a last chance, the one that has begun; and */
+    struct list chances; /* those that wait for that (suspects.c) */
     bool is_leaving;
     bool is_stuffed; /* its client does not read */
 };
@@ -386,6 +389,8 @@ void complete_failed(struct broker *broker, struct errand *errand, struct item *
 /* Has the worker to say when it is about to run it? */
 bool suspect_must_say(const struct broker *broker, const struct item *item,
                       const struct broker_stream *stream);
+/* It leaves its stream. */
+void suspect_leave(struct broker *broker, struct item *item);
 /* The stream that has it is gone. */
 void suspect_charge(struct broker *broker, struct item *item);
 /* A worker is (still) there. */

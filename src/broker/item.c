@@ -200,6 +200,7 @@ static void leave_stream(struct broker *broker, struct item *item)
     if (list_is_linked(&item->timed)) {
         list_remove(&item->timed);
     }
+    suspect_leave(broker, item);
     item->stream->unfinished[item->kind]--;
     broker->counters.unfinished[item->kind]--;
     item->stream = NULL;

@@ -119,6 +119,7 @@ struct broker_stream *broker_connect(struct broker *broker,
     stream->options = *options;
     arena_init(&stream->arena);
     list_init(&stream->out);
+    list_init(&stream->chances);
     queue_init(&stream->mine, KIND_TURN);
     stream->options.worker_id = text_copy(&stream->arena, options->worker_id);
     stream->options.filters = NULL;
@@ -184,6 +185,7 @@ void broker_disconnect(struct broker_stream *stream)
         broker->by_slot[slot] = NULL;
     }
     struct list_node *node;
+    while (list_pop_front(&stream->chances) != NULL) {} /* none of these has begun */
     while ((node = list_front(&stream->out)) != NULL) {
         lose(broker, CONTAINER_OF(node, struct item, link));
     }

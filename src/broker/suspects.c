@@ -8,6 +8,9 @@
  * it, and waits until that has been heard (WorkUp.begins). Of a stream that breaks off then, only
  * what had begun is one death nearer; the first death is taken from all, as nobody knew.
  *
+ * Whoever has one more death to be put into quarantine is begun when no other such one runs at the
+ * same worker: else two that begin together would be condemned together, though one did it.
+ *
  *   S1  A worker that said that it leaves has not died. Nor has one that comes back: its process is
  *       known by a number of its own, and what it was charged with is taken back.
  *   S2  Who comes to an end is no suspect any more; nor who is in quarantine: whoever resumes it
@@ -27,12 +30,53 @@ bool suspect_must_say(const struct broker *broker, const struct item *item,
            (item->deaths != 0 || broker->options.crashes_max == 1);
 }
 
-void broker_begins(struct broker *broker, struct text token)
+/* It is the next death that decides. Where the first one does there is nobody to be told apart. */
+static bool is_last_chance(const struct broker *broker, const struct item *item)
+{
+    return item->deaths != 0 && item->deaths + 1 >= broker->options.crashes_max;
+}
+
+static void begin(struct broker *broker, struct item *item)
+{
+    item->has_begun = true;
+    if (is_last_chance(broker, item)) {
+        item->stream->alone = item;
+    }
+}
+
+bool broker_begins(struct broker *broker, struct text token)
 {
     OBJECT_CHECK(broker, BROKER_MAGIC);
     struct item *item = token_find(broker, token);
-    if (item != NULL && item->state == ITEM_OUT) {
-        item->has_begun = true;
+    if (item == NULL || item->state != ITEM_OUT || item->has_begun ||
+        list_is_linked(&item->chance)) {
+        return true; /* it is of no account, or was asked twice */
+    }
+    if (is_last_chance(broker, item) && item->stream->alone != NULL) {
+        list_push_back(&item->stream->chances, &item->chance);
+        return false;
+    }
+    begin(broker, item);
+    return true;
+}
+
+void suspect_leave(struct broker *broker, struct item *item)
+{
+    struct broker_stream *stream = item->stream;
+    char token[WORK_TOKEN_SIZE];
+    if (list_is_linked(&item->chance)) {
+        list_remove(&item->chance);
+    }
+    if (stream->alone != item) {
+        return;
+    }
+    stream->alone = NULL;
+    struct list_node *node = list_pop_front(&stream->chances);
+    if (node != NULL) {
+        struct item *next = CONTAINER_OF(node, struct item, chance);
+        begin(broker, next);
+        token_write(next, token);
+        stream->options.let_begin(stream->options.argument, text_make(token, sizeof token));
     }
 }
 

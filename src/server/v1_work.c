@@ -109,6 +109,11 @@ static void cancel(void *argument, struct text token)
     put_token(argument, FIELD_CANCELLED, token);
 }
 
+static void let_begin(void *argument, struct text token)
+{
+    put_token(argument, FIELD_MAY_BEGIN, token);
+}
+
 /* One that drains takes nothing, as one that does not read; nor does anybody of a server that does.
  */
 static size_t backlog(void *argument)
@@ -242,8 +247,9 @@ static void take(struct v1_work *work, const struct hub_work_up *up)
         broker_abandon(work->stream.hub->broker, up->abandoned.items[i]);
     }
     for (size_t i = 0; i < up->begins.count; i++) { /* after the results of what was before */
-        broker_begins(work->stream.hub->broker, up->begins.items[i]);
-        put_token(work, FIELD_MAY_BEGIN, up->begins.items[i]);
+        if (broker_begins(work->stream.hub->broker, up->begins.items[i])) {
+            let_begin(work, up->begins.items[i]);
+        }
     }
     if (up->is_draining) {
         work->is_draining = true;
@@ -266,6 +272,7 @@ static void greet(struct v1_work *work, const struct hub_work_hello *hello)
         .send = send_item,
         .backlog = backlog,
         .cancel = cancel,
+        .let_begin = let_begin,
         .argument = work,
     };
     struct grpc_call *call = v1_stream_call(&work->stream);

@@ -336,6 +336,14 @@ static void cancel(void *argument, struct text token)
     worker->cancel_count++;
 }
 
+static void let_begin(void *argument, struct text token)
+{
+    struct worker *worker = argument;
+    assert_int_equal(token.size, WORK_TOKEN_SIZE);
+    memcpy(worker->let, token.at, token.size);
+    worker->let_count++;
+}
+
 void worker_open(struct worker *worker, struct desk *desk,
                  const struct broker_stream_options *options)
 {
@@ -350,6 +358,7 @@ void worker_open(struct worker *worker, struct desk *desk,
     arena_init(&worker->arena);
     all.send = get;
     all.backlog = backlog;
+    all.let_begin = all.dialect == WORK_OURS ? let_begin : NULL;
     all.cancel = all.dialect == WORK_OURS ? cancel : NULL;
     all.argument = worker;
     worker->stream = broker_connect(desk->broker, &all);

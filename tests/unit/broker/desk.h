@@ -59,6 +59,8 @@ struct worker {
     size_t backlog;
     char cancelled[TOKEN_ROOM]; /* the last one */
     size_t cancel_count;
+    char let[TOKEN_ROOM]; /* the last one that may begin now */
+    size_t let_count;
 };
 
 struct desk {

@@ -4,37 +4,18 @@
  * done all the same, once.
  *
  * The server is perdured as a process of its own; workers and clients speak to it by the public API
- * and the module, as any program does. Both are found beside this test's folder.
+ * and the module, as any program does.
  */
-#include <errno.h>
-#include <libgen.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include <perdure.h>
-
-#include "api/served_kit.h"
+#include "bed.h"
 
 enum { ORCHESTRATIONS = 300, STEPS = 5 };
-
-struct bed {
-    char folder[64], store[128], url[128];
-    struct served server;
-};
 
 /* ---- the program ----------------------------------------------------------------------------- */
 
@@ -84,62 +65,6 @@ static const pd_function program[] = {
     PD_FUNCTION("RunFar", run_far), PD_FUNCTION("Step", step),
 };
 
-static void sleep_ms(int64_t ms)
-{
-    nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
-}
-
-/* ---- the bed --------------------------------------------------------------------------------- */
-
-static int set_up(void **state)
-{
-    struct bed *bed = calloc(1, sizeof *bed);
-    assert_non_null(bed);
-    *state = bed;
-    snprintf(bed->folder, sizeof bed->folder, "/tmp/pd-remote-XXXXXX");
-    assert_non_null(mkdtemp(bed->folder));
-    snprintf(bed->store, sizeof bed->store, "sqlite:%s/hub.db", bed->folder);
-    if (!served_start(&bed->server, bed->store, "127.0.0.1:0")) {
-        return 1;
-    }
-    snprintf(bed->url, sizeof bed->url, "grpc://%s", bed->server.address);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct bed *bed = *state;
-    static const char *const ends[] = { "", "-wal", "-shm", "-lock", "-wake", "-run" };
-    served_stop(&bed->server);
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        char path[256];
-        snprintf(path, sizeof path, "%s/hub.db%s", bed->folder, ends[i]);
-        unlink(path);
-    }
-    rmdir(bed->folder);
-    free(bed);
-    return 0;
-}
-
-static void restart(struct bed *bed)
-{
-    char address[64];
-    memcpy(address, bed->server.address, sizeof address);
-    served_kill(&bed->server);
-    sleep_ms(300);
-    assert_true(served_start(&bed->server, bed->store, address));
-}
-
-static pd_hub *open_hub(const struct bed *bed)
-{
-    pd_error err;
-    pd_hub *hub = pd_hub_open(bed->url, &err);
-    if (hub == NULL) {
-        fail_msg("%s: %s", bed->url, err.text);
-    }
-    return hub;
-}
-
 static pd_worker *work(pd_hub *hub, atomic_int *count)
 {
     pd_error err;
@@ -163,29 +88,17 @@ static void start(pd_hub *hub, pd_id *ids, size_t count)
     }
 }
 
-static void expect_end(pd_hub *hub, const char *id, int64_t output)
-{
-    pd_error err;
-    pd_instance *i = pd_hub_wait(hub, id, pd_seconds(60), &err);
-    if (i == NULL) {
-        fail_msg("%s: %s", id, err.text);
-    }
-    assert_int_equal(pd_instance_state(i), PD_RUN_COMPLETED);
-    assert_int_equal(pd_int(pd_instance_output(i)), output);
-    pd_instance_free(i);
-}
-
 static void expect_ends(pd_hub *hub, const pd_id *ids, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        expect_end(hub, ids[i].text, (int64_t)i + STEPS);
+        bed_expect_end(hub, ids[i].text, (int64_t)i + STEPS);
     }
 }
 
 static void await_steps(const atomic_int *count, int most)
 {
     for (int i = 0; i < 2000 && atomic_load(count) < most; i++) {
-        sleep_ms(5);
+        bed_sleep_ms(5);
     }
     assert_true(atomic_load(count) >= most);
 }
@@ -209,12 +122,12 @@ static void a_server_that_was_killed_loses_nothing_and_has_its_worker_back(void 
     atomic_int count = 0;
     pd_id ids[ORCHESTRATIONS];
     memset(ids, 0, sizeof ids);
-    pd_hub *hub = open_hub(bed);
+    pd_hub *hub = bed_hub(bed);
     pd_worker *worker = work(hub, &count);
     start(hub, ids, ORCHESTRATIONS);
     for (int life = 1; life <= 3; life++) {
         await_steps(&count, ORCHESTRATIONS * life);
-        restart(bed);
+        bed_restart(bed);
     }
     expect_ends(hub, ids, ORCHESTRATIONS);
     assert_true(atomic_load(&count) >= ORCHESTRATIONS * STEPS);
@@ -252,58 +165,38 @@ static void a_start_that_was_acknowledged_outlives_the_server(void **state)
     struct bed *bed = *state;
     struct starter *starter = calloc(1, sizeof *starter);
     pthread_t thread;
-    starter->hub = open_hub(bed);
+    starter->hub = bed_hub(bed);
     pd_worker *worker = work(starter->hub, NULL);
     assert_int_equal(pthread_create(&thread, NULL, start_one_by_one, starter), 0);
     for (int life = 0; life < 3; life++) {
-        sleep_ms(200);
-        restart(bed);
+        bed_sleep_ms(200);
+        bed_restart(bed);
     }
-    sleep_ms(200);
+    bed_sleep_ms(200);
     atomic_store(&starter->is_over, true);
     pthread_join(thread, NULL);
     assert_true(starter->count > 10);
     for (size_t i = 0; i < starter->count; i++) {
-        expect_end(starter->hub, starter->ids[i].text, STEPS);
+        bed_expect_end(starter->hub, starter->ids[i].text, STEPS);
     }
     pd_worker_stop(worker);
     pd_hub_close(starter->hub);
     free(starter);
 }
 
-static pid_t fork_worker(const struct bed *bed)
-{
-    pid_t pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        pd_error err;
-        pd_hub *hub = pd_hub_open(bed->url, &err);
-        const pd_worker_options options = { .threads = 4 };
-        if (hub == NULL || pd_worker_start(hub, PD_PROGRAM(program), &options, &err) == NULL) {
-            _exit(1);
-        }
-        for (;;) {
-            pause();
-        }
-    }
-    return pid;
-}
-
 static void a_worker_that_was_killed_leaves_its_work_to_the_next(void **state)
 {
     struct bed *bed = *state;
     pd_id ids[ORCHESTRATIONS];
-    pid_t first = fork_worker(bed); /* before there are threads here */
-    pid_t second = fork_worker(bed);
+    pid_t first = bed_fork_worker(bed, PD_PROGRAM(program), 4); /* before there are threads here */
+    pid_t second = bed_fork_worker(bed, PD_PROGRAM(program), 4);
     memset(ids, 0, sizeof ids);
-    pd_hub *hub = open_hub(bed);
+    pd_hub *hub = bed_hub(bed);
     start(hub, ids, ORCHESTRATIONS);
-    sleep_ms(250);
-    kill(first, SIGKILL);
-    waitpid(first, NULL, 0);
+    bed_sleep_ms(250);
+    bed_kill(first);
     expect_ends(hub, ids, ORCHESTRATIONS);
-    kill(second, SIGKILL);
-    waitpid(second, NULL, 0);
+    bed_kill(second);
     pd_hub_close(hub);
 }
 
@@ -312,7 +205,7 @@ static void two_workers_share_the_work(void **state)
     struct bed *bed = *state;
     atomic_int counts[2] = { 0, 0 };
     pd_id ids[ORCHESTRATIONS];
-    pd_hub *hubs[2] = { open_hub(bed), open_hub(bed) };
+    pd_hub *hubs[2] = { bed_hub(bed), bed_hub(bed) };
     pd_worker *workers[2] = { work(hubs[0], &counts[0]), work(hubs[1], &counts[1]) };
     memset(ids, 0, sizeof ids);
     start(hubs[0], ids, ORCHESTRATIONS);
@@ -332,7 +225,7 @@ static void a_worker_that_stops_leaves_nothing_half_done(void **state)
     struct bed *bed = *state;
     atomic_int counts[2] = { 0, 0 };
     pd_id ids[ORCHESTRATIONS];
-    pd_hub *hub = open_hub(bed);
+    pd_hub *hub = bed_hub(bed);
     memset(ids, 0, sizeof ids);
     pd_worker *worker = work(hub, &counts[0]);
     start(hub, ids, ORCHESTRATIONS);
@@ -353,7 +246,7 @@ static void a_worker_stops_under_an_activity_that_beats(void **state)
     atomic_int count = 0;
     pd_error err;
     pd_id id = { "" };
-    pd_hub *hub = open_hub(bed);
+    pd_hub *hub = bed_hub(bed);
     const pd_worker_options options = { .user = &count, .threads = 4, .drain_max = { .ms = 1 } };
     pd_worker *worker = pd_worker_start(hub, PD_PROGRAM(program), &options, &err);
     assert_non_null(worker);
@@ -361,7 +254,7 @@ static void a_worker_stops_under_an_activity_that_beats(void **state)
     await_steps(&count, 1);
     pd_worker_stop(worker);
     worker = work(hub, &count);
-    expect_end(hub, id.text, 7);
+    bed_expect_end(hub, id.text, 7);
     pd_worker_stop(worker);
     pd_hub_close(hub);
 }
@@ -376,7 +269,7 @@ static void what_waits_for_a_worker_may_be_more_than_it_gets_at_once(void **stat
     pd_id ids[ORCHESTRATIONS];
     pd_value inputs[ORCHESTRATIONS];
     static char text[SIZE + 1];
-    pd_hub *hub = open_hub(bed);
+    pd_hub *hub = bed_hub(bed);
     memset(ids, 0, sizeof ids);
     memset(text, 'x', SIZE);
     for (size_t i = 0; i < ORCHESTRATIONS; i++) {
@@ -385,43 +278,23 @@ static void what_waits_for_a_worker_may_be_more_than_it_gets_at_once(void **stat
     assert_int_equal(pd_hub_start_many(hub, "Measure", ORCHESTRATIONS, inputs, ids, &err), PD_OK);
     pd_worker *worker = work(hub, NULL);
     for (size_t i = 0; i < ORCHESTRATIONS; i++) {
-        expect_end(hub, ids[i].text, SIZE);
+        bed_expect_end(hub, ids[i].text, SIZE);
     }
     pd_worker_stop(worker);
     pd_hub_close(hub);
 }
 
-/* Beside this test: BUILD/tests/unit/remote/test_crashes. */
-static void find_programs(char *path, const char *more, const char *name)
-{
-    ssize_t size = readlink("/proc/self/exe", path, 900);
-    assert_true(size > 0);
-    path[size] = '\0';
-    char *folder = dirname(path);
-    memmove(path, folder, strlen(folder) + 1);
-    memcpy(path + strlen(path), more, strlen(more) + 1);
-    setenv(name, path, 0);
-}
-
 int main(void)
 {
-    char path[1024];
-    find_programs(path, "/../../../bin/perdured", "PERDURE_TEST_SERVER");
-    find_programs(path, "/../../../lib", "PERDURE_MODULES");
+    bed_find_programs();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_worker_that_was_killed_leaves_its_work_to_the_next,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_server_that_was_killed_loses_nothing_and_has_its_worker_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_start_that_was_acknowledged_outlives_the_server, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(two_workers_share_the_work, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_waits_for_a_worker_may_be_more_than_it_gets_at_once,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_worker_stops_under_an_activity_that_beats, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_worker_that_stops_leaves_nothing_half_done, set_up,
-                                        tear_down),
+        BED_TEST(a_worker_that_was_killed_leaves_its_work_to_the_next),
+        BED_TEST(a_server_that_was_killed_loses_nothing_and_has_its_worker_back),
+        BED_TEST(a_start_that_was_acknowledged_outlives_the_server),
+        BED_TEST(two_workers_share_the_work),
+        BED_TEST(what_waits_for_a_worker_may_be_more_than_it_gets_at_once),
+        BED_TEST(a_worker_stops_under_an_activity_that_beats),
+        BED_TEST(a_worker_that_stops_leaves_nothing_half_done),
     };
     return cmocka_run_group_tests_name("remote/crashes", tests, NULL, NULL);
 }
