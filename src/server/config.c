@@ -400,6 +400,7 @@ void config_defaults(struct config *config)
         .lost_delay_ms = 700,
         .residents = 20000,
         .readers = 2,
+        .crashes = 3,
         .reflection = true,
     };
     arena_init(&config->arena);
