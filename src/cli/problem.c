@@ -76,7 +76,8 @@ int problem_of_instance(const pd_error *err, const char *id, const char *hub)
         return problem(CODE_NOT_FOUND, hint, "instance '%s' not found in hub '%s'", id, hub);
     }
     if (err->status == PD_E_TIMEOUT) {
-        return problem(CODE_TIMEOUT, NULL, "instance '%s' has not ended in the time allowed", id);
+        return problem(CODE_TIMEOUT, "what stays Pending has no worker on this hub that runs it",
+                       "instance '%s' has not ended in the time allowed", id);
     }
     return problem_of(err);
 }

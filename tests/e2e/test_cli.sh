@@ -55,6 +55,7 @@ check "wait --exit-status gives 8" run 8 wait fail --exit-status
 check "an id that is taken gives 4" sh -c '"$1" start Ask --id ask >/dev/null &&
     { "$1" start Ask --id ask 2>/dev/null; [ $? -eq 4 ]; }' sh "$perdure"
 check "a time-out gives 7" fails_cleanly 7 wait ask --timeout 50ms
+check "and a thought for those without a worker" grep -q "what stays Pending has no worker" err
 check "raise gives 0" run 0 raise ask approval --data '{"yes":true}'
 check "and is delivered" run 0 wait ask --timeout 20s
 check "with its data" grep -q '{"yes":true}' out
