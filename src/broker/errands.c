@@ -95,6 +95,9 @@ static void ended(struct broker *broker, struct errand *errand)
     struct item *item = errand->item;
     struct broker_answer *answer = item->answer;
     item->state = ITEM_NEW;
+    if (errand->status == PD_OK) {
+        histogram_add(&broker->counters.took[item->kind], broker->now - item->handed_at);
+    }
     if (errand->status == PD_OK && item->number == 1 && broker->options.begun != NULL) {
         broker->options.begun(broker->options.argument, item->instance_id);
     }

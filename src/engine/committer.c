@@ -21,8 +21,11 @@ static void commit(struct committer *committer, struct work *first)
         }
     }
     pd_error err;
+    time_us began = clock_now();
     pd_status status =
         count == 0 ? PD_OK : committer->store->ops->commit(committer->store, batches, count, &err);
+    committer->took_us = count == 0 ? -1 : clock_now() - began;
+    committer->said = status;
     while (first != NULL) {
         struct work *next = first->next;
         first->status = status;
@@ -47,6 +50,10 @@ static void end_busy(struct committer *committer)
 
 static void committed(struct committer *committer)
 {
+    if (committer->took_us >= 0) {
+        histogram_add(&committer->took, committer->took_us);
+        committer->failed += committer->said != PD_OK;
+    }
     end_busy(committer);
     committer->is_trim_due = true;
     committer->commits++;
@@ -158,6 +165,14 @@ void committer_let_go(struct committer *committer)
     pthread_mutex_lock(&committer->mutex);
     end_busy(committer);
     pthread_cond_signal(&committer->work);
+    pthread_mutex_unlock(&committer->mutex);
+}
+
+void committer_count(struct committer *committer, struct histogram *ret, uint64_t *ret_failed)
+{
+    pthread_mutex_lock(&committer->mutex);
+    *ret = committer->took;
+    *ret_failed = committer->failed;
     pthread_mutex_unlock(&committer->mutex);
 }
 

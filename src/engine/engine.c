@@ -76,6 +76,21 @@ void engine_release(struct engine *engine, struct work *work)
     pump_committed(pump, work);
 }
 
+void engine_state(struct engine *engine, struct engine_state *ret)
+{
+    *ret = (struct engine_state){ 0 };
+    committer_count(&engine->committer, &ret->commits, &ret->failed_commits);
+    for (unsigned i = 0; i < engine->pump_count; i++) {
+        struct pump *pump = &engine->pumps[i];
+        pthread_mutex_lock(&pump->mutex);
+        if (pump->is_in_trouble && !ret->is_in_trouble) {
+            ret->is_in_trouble = true;
+            ret->why = pump->trouble;
+        }
+        pthread_mutex_unlock(&pump->mutex);
+    }
+}
+
 /* ---- ids and seeds --------------------------------------------------------------------------- */
 
 static uint64_t new_seed(const void *what)

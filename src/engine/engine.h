@@ -13,6 +13,7 @@
 
 #include <perdure.h>
 
+#include "base/histogram.h"
 #include "core/core.h"
 #include "core/turn.h"
 #include "store/store.h"
@@ -64,6 +65,15 @@ pd_status engine_start_instances(struct engine *engine, const struct start_comma
  * such signal waits), as store->accept refuses and takes them (store.h). Any thread; blocks. */
 pd_status engine_tell(struct engine *engine, const struct letter *letters, size_t count,
                       pd_status *ret_statuses, pd_error *err);
+
+/* How the store does: as long as the engine runs, of the time since it started. */
+struct engine_state {
+    struct histogram commits; /* how long they took, those that failed too */
+    uint64_t failed_commits;
+    bool is_in_trouble; /* it cannot be used: that is tried again and again, and `why` says why */
+    pd_error why;
+};
+void engine_state(struct engine *engine, struct engine_state *ret);
 
 /* Waiting for the end of an instance: register, look in the store, wait, unregister. A watch that
  * was registered before the instance ended is signalled when the ending is durable. */

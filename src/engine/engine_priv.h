@@ -31,6 +31,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/object.h"
+#include "base/histogram.h"
 #include "engine/board.h"
 #include "engine/engine.h"
 #include "engine/partition.h"
@@ -149,6 +150,10 @@ struct committer {
     unsigned holders; /* threads that wait to hold it */
     bool is_trim_due; /* there was a commit since the last */
     uint64_t commits, commits_seen;
+    int64_t took_us; /* the last commit; -1: there was nothing to write. Of who is busy */
+    pd_status said;
+    struct histogram took; /* these two with the mutex */
+    uint64_t failed;
     pthread_t thread;
     bool has_thread;
 };
@@ -161,6 +166,7 @@ void committer_submit(struct committer *committer, struct work *work, bool may_c
 /* Between the two nothing is committed (E3). */
 void committer_hold(struct committer *committer);
 void committer_let_go(struct committer *committer);
+void committer_count(struct committer *committer, struct histogram *ret, uint64_t *ret_failed);
 void committer_stop(struct committer *committer); /* nothing is under way any more */
 
 /* ---- watch.c
@@ -192,6 +198,8 @@ struct pump {
     time_us worked_at;
     pthread_mutex_t mutex;
     pthread_cond_t awake;
+    bool is_in_trouble; /* with the mutex, or on its thread */
+    pd_error trouble;   /* with the mutex */
     _Atomic bool is_asleep;
     pthread_t thread;
     bool has_thread;

@@ -137,6 +137,11 @@ bool partition_is_to_own(const struct partition *partition, time_us now)
     return partition->core == NULL && !partition->is_work_out && is_time_to_retry(partition, now);
 }
 
+const pd_error *partition_trouble(const struct partition *partition)
+{
+    return partition->retry_at != 0 ? &partition->down_error : NULL;
+}
+
 uint64_t partition_epoch(const struct partition *partition)
 {
     return partition->core != NULL ? partition->epoch : 0;

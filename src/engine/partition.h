@@ -104,6 +104,9 @@ void partition_hold_recovery(struct partition *partition, bool hold);
  * they are dispatched again. */
 uint64_t partition_epoch(const struct partition *partition);
 
+/* Why the store cannot be used, while that is tried again and again; NULL: it can. */
+const pd_error *partition_trouble(const struct partition *partition);
+
 /* When partition_run should be called although nothing arrived; TIME_NEVER: need not. */
 time_us partition_wake_at(const struct partition *partition);
 

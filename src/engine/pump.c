@@ -177,6 +177,18 @@ static void rest(struct pump *pump)
     sleep_until(pump, wake_at);
 }
 
+/* For who asks the engine how it is. */
+static void note_trouble(struct pump *pump)
+{
+    const pd_error *why = partition_trouble(pump->partition);
+    if ((why != NULL) != pump->is_in_trouble) { /* written by this thread only */
+        pthread_mutex_lock(&pump->mutex);
+        pump->is_in_trouble = why != NULL;
+        pump->trouble = why != NULL ? *why : (pd_error){ 0 };
+        pthread_mutex_unlock(&pump->mutex);
+    }
+}
+
 static void *body(void *argument)
 {
     struct pump *pump = argument;
@@ -190,7 +202,9 @@ static void *body(void *argument)
         size_t backlog = atomic_load_explicit(&pump->engine->pool.backlog, memory_order_relaxed);
         partition_hold_recovery(pump->partition, backlog > BACKLOG_MAX);
         bool more = run_on(pump);
-        if (!cut(pump) && !more) {
+        bool has_cut = cut(pump);
+        note_trouble(pump);
+        if (!has_cut && !more) {
             rest(pump);
         }
     }

@@ -399,6 +399,7 @@ void config_defaults(struct config *config)
         .turn_timeout_ms = 600000,
         .lost_delay_ms = 700,
         .residents = 20000,
+        .crashes = 3,
         .readers = 2,
         .crashes = 3,
         .reflection = true,

@@ -3,11 +3,13 @@
  * Health and metrics over HTTP.
  *
  *   /livez      the process lives: its loop answers
- *   /readyz     it takes work; /healthz is the same; 503 from the beginning of the end
+ *   /readyz     it takes work; /healthz is the same; 503 while the store of a hub cannot be used
+ *               (a full disk), and from the beginning of the end
  *   /startupz   it has started
  *   /metrics    for Prometheus; asks for a token (scope read) where tokens are asked for
  *
- * None of it touches a disk. */
+ * None of it waits for a disk. */
+#include <stdio.h>
 #include <string.h>
 
 #include "server/server_priv.h"
@@ -20,13 +22,17 @@ static void answer_text(struct http_request *request, int code, const char *text
 static void answer_ready(struct server *server, struct http_request *request)
 {
     bool is_json = memmem(http_query(request).at, http_query(request).size, "format=json", 11);
-    bool is_ready = server->is_ready;
+    const char *why = !server->is_ready ? "ending" : hubs_in_trouble(server) ? "store" : NULL;
+    int code = why == NULL ? 200 : 503;
+    char text[64];
     if (is_json) {
-        http_answer(request, is_ready ? 200 : 503, "application/json",
-                    is_ready ? TEXT("{\"ready\":true}\n") : TEXT("{\"ready\":false}\n"));
+        snprintf(text, sizeof text, "{\"ready\":false,\"why\":\"%s\"}\n", why != NULL ? why : "");
+        http_answer(request, code, "application/json",
+                    why == NULL ? TEXT("{\"ready\":true}\n") : text_of(text));
         return;
     }
-    answer_text(request, is_ready ? 200 : 503, is_ready ? "ready\n" : "not ready\n");
+    snprintf(text, sizeof text, "not ready: %s\n", why != NULL ? why : "");
+    answer_text(request, code, why == NULL ? "ready\n" : text);
 }
 
 static void answer_metrics(struct server *server, struct http_request *request)

@@ -17,6 +17,7 @@
  *       memory. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "author/author.h"
@@ -78,6 +79,24 @@ static bool has_file(const struct hub *hub)
     bool has = !is_memory(hub->server->config) && access((const char *)file.at, F_OK) == 0;
     buffer_done(&file);
     return has;
+}
+
+void hub_sizes(const struct hub *hub, uint64_t *ret_file, uint64_t *ret_wal)
+{
+    uint64_t *const sizes[] = { ret_file, ret_wal };
+    struct buffer file;
+    buffer_init(&file);
+    for (size_t i = 0; i < 2; i++) {
+        struct stat of;
+        buffer_reset(&file);
+        write_url(hub, &file, true);
+        file.size--;
+        buffer_add(&file, "-wal", i * 4);
+        buffer_add_byte(&file, '\0');
+        bool is_there = !is_memory(hub->server->config) && stat((const char *)file.at, &of) == 0;
+        *sizes[i] = is_there ? (uint64_t)of.st_size : 0;
+    }
+    buffer_done(&file);
 }
 
 /* SQLite's three. */
@@ -454,6 +473,28 @@ void hub_free(struct hub *hub)
     loop_timer_free(hub->broker_timer);
     waits_done(hub);
     mem_free(hub);
+}
+
+bool hubs_in_trouble(struct server *server)
+{
+    bool is = false;
+    LIST_EACH(node, &server->hubs)
+    {
+        struct hub *hub = CONTAINER_OF(node, struct hub, node);
+        struct engine_state state = { 0 };
+        if (hub_is_open(hub)) {
+            engine_state(hub->engine, &state);
+        }
+        if (state.is_in_trouble && !hub->was_in_trouble) {
+            log_error("the store cannot be used: that is tried again", &state.why, "hub",
+                      hub->name);
+        } else if (!state.is_in_trouble && hub->was_in_trouble && hub_is_open(hub)) {
+            log_say(LOG_INFO, "the store can be used again", "hub", hub->name);
+        }
+        hub->was_in_trouble = state.is_in_trouble;
+        is |= state.is_in_trouble;
+    }
+    return is;
 }
 
 /* It is in the configuration. */

@@ -109,6 +109,127 @@ static void put_work(const struct server *server, struct buffer *page)
     }
 }
 
+/* ---- instances and the store ---------------------------------------------------------------- */
+
+static void put_states(const struct server *server, struct buffer *page, const char *name,
+                       bool is_census)
+{
+    LIST_EACH(node, &server->hubs)
+    {
+        const struct hub *hub = CONTAINER_OF(node, struct hub, node);
+        for (int i = is_census ? RUN_PENDING : RUN_COMPLETED; i <= (int)RUN_TERMINATED; i++) {
+            if (hub_is_open(hub) && (!is_census || hub->census.is_known)) {
+                put(page, name, hub, "status", status_name_of_state((enum run_state)i),
+                    is_census ? hub->census.counts.of[i] : atomic_load(&hub->finished[i]));
+            }
+        }
+    }
+}
+
+static void put_instances(const struct server *server, struct buffer *page)
+{
+    LIST_EACH(node, &server->hubs)
+    {
+        struct hub *hub = CONTAINER_OF(node, struct hub, node);
+        if (hub_is_open(hub)) {
+            census_look(hub);
+        }
+    }
+    head(page, "perdure_instances", "gauge", "Orchestrations, as counted last.");
+    put_states(server, page, "perdure_instances", true);
+    head(page, "perdure_instances_finished_total", "counter", "Orchestrations that have ended.");
+    put_states(server, page, "perdure_instances_finished_total", false);
+}
+
+/* NAME_bucket, _sum and _count. */
+static void put_histogram(struct buffer *page, const char *name, const struct hub *hub,
+                          const char *kind, const struct histogram *histogram)
+{
+    char labels[2 * HUB_NAME_MAX + 64];
+    struct buffer room;
+    uint64_t below = 0;
+    buffer_init(&room);
+    buffer_printf(&room, "hub=\"");
+    put_label(&room, hub->name);
+    buffer_printf(&room, kind != NULL ? "\",kind=\"%s\"" : "\"%s", kind != NULL ? kind : "");
+    snprintf(labels, sizeof labels, "%.*s", (int)room.size, (const char *)room.at);
+    buffer_done(&room);
+    for (size_t i = 0; i <= HISTOGRAM_STEPS; i++) {
+        below += histogram->counts[i];
+        buffer_printf(page, "%s_bucket{%s,le=\"", name, labels);
+        if (i < HISTOGRAM_STEPS) {
+            buffer_printf(page, "%g", (double)histogram_us[i] / 1e6);
+        } else {
+            buffer_printf(page, "+Inf");
+        }
+        buffer_printf(page, "\"} %" PRIu64 "\n", below);
+    }
+    buffer_printf(page, "%s_sum{%s} %" PRIu64 ".%06" PRIu64 "\n%s_count{%s} %" PRIu64 "\n", name,
+                  labels, histogram->sum_us / 1000000, histogram->sum_us % 1000000, name, labels,
+                  below);
+}
+
+static void put_durations(const struct server *server, struct buffer *page)
+{
+    static const char *const names[] = { "perdure_turn_duration_seconds",
+                                         "perdure_activity_duration_seconds" };
+    for (size_t which = 0; which < 2; which++) {
+        head(page, names[which], "histogram", "From handing out until the result was durable.");
+        LIST_EACH(node, &server->hubs)
+        {
+            const struct hub *hub = CONTAINER_OF(node, struct hub, node);
+            if (!hub_is_open(hub)) {
+                continue;
+            }
+            struct broker_counters counters = broker_counters(hub->broker);
+            if (which == 1) {
+                put_histogram(page, names[1], hub, NULL, &counters.took[2]);
+            } else {
+                put_histogram(page, names[0], hub, kinds[0], &counters.took[0]);
+                put_histogram(page, names[0], hub, kinds[1], &counters.took[1]);
+            }
+        }
+    }
+}
+
+enum { COMMITS, COMMIT_ERRORS, STORE_SIZE, WAL_SIZE };
+
+static void put_store_row(const struct server *server, struct buffer *page, const char *name,
+                          int what)
+{
+    LIST_EACH(node, &server->hubs)
+    {
+        const struct hub *hub = CONTAINER_OF(node, struct hub, node);
+        uint64_t size[2];
+        struct engine_state state;
+        if (!hub_is_open(hub)) {
+            continue;
+        }
+        engine_state(hub->engine, &state);
+        hub_sizes(hub, &size[0], &size[1]);
+        switch (what) {
+        case COMMITS: put_histogram(page, name, hub, NULL, &state.commits); break;
+        case COMMIT_ERRORS: put(page, name, hub, NULL, NULL, state.failed_commits); break;
+        default: put(page, name, hub, NULL, NULL, size[what - STORE_SIZE]); break;
+        }
+    }
+}
+
+static void put_store(const struct server *server, struct buffer *page)
+{
+    static const char *const rows[][3] = {
+        [COMMITS] = { "perdure_store_commit_duration_seconds", "histogram",
+                      "How long commits took." },
+        [COMMIT_ERRORS] = { "perdure_store_errors_total", "counter", "Commits that failed." },
+        [STORE_SIZE] = { "perdure_store_size_bytes", "gauge", "The file of the hub." },
+        [WAL_SIZE] = { "perdure_store_wal_bytes", "gauge", "What is to be moved to it." },
+    };
+    for (int i = COMMITS; i <= (int)WAL_SIZE; i++) {
+        head(page, rows[i][0], rows[i][1], rows[i][2]);
+        put_store_row(server, page, rows[i][0], i);
+    }
+}
+
 static const char *method_name(const struct server *server, size_t index)
 {
     const char *path = index < server->method_count ? server->methods[index]->path : "/other";
@@ -176,6 +297,9 @@ void metrics_write(struct server *server, struct buffer *page)
     head(page, "perdure_up", "gauge", "1: it takes work.");
     buffer_printf(page, "perdure_up %d\n", server->is_ready);
     put_work(server, page);
+    put_instances(server, page);
+    put_durations(server, page);
+    put_store(server, page);
     head(page, "perdure_purged_instances_total", "counter", "Instances purged by calls.");
     buffer_printf(page, "perdure_purged_instances_total %" PRIu64 "\n", server->purged);
     put_rpcs(server, page);

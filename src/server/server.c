@@ -362,6 +362,7 @@ static void tick(void *argument)
     notify_say(server->notify, "WATCHDOG=1\nSTATUS=%zu hubs, %zu workers, %zu waits",
                server->hub_count, count_streams(server), server->waits);
     security_look(server);
+    (void)hubs_in_trouble(server); /* for the log */
     loop_timer_set(server->tick_timer, tick_us(server));
 }
 

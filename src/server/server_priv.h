@@ -105,6 +105,18 @@ struct endings {
     bool is_posted;
 };
 
+/* How many instances there are, as counted last. census.c */
+struct census {
+    struct reader_job job;
+    struct store_counts counts;
+    struct store_counts found; /* the reader's */
+    pd_status status;          /* likewise */
+    bool is_known;
+    time_us counted_at; /* steady; 0: never */
+    int64_t took_us;
+    bool is_counting;
+};
+
 struct hub {
     struct list_node node; /* of server->hubs */
     struct server *server;
@@ -117,6 +129,9 @@ struct hub {
     pd_hub *api; /* the same store and engine, for what the api room does in many steps */
     struct waits waits;
     struct endings endings;
+    struct census census;
+    _Atomic uint64_t finished[RUN_TERMINATED + 1]; /* since it was opened first */
+    bool was_in_trouble;                           /* when it was looked at last: for the log */
     struct list streams;  /* of workers: work.c */
     struct list ours;     /* streams of perdure.v1.Hub: v1_streams.c */
     struct list sending;  /* rpcs whose answers go out in pieces: rpc_stream */
@@ -371,6 +386,13 @@ struct text server_descriptors(void); /* services.c */
 pd_status security_open(struct server *server, pd_error *err);
 void security_reload(struct server *server);
 void security_look(struct server *server);
+
+/* census.c */
+void census_look(struct hub *hub); /* open: counts again, if it is time */
+/* The file and what SQLite has beside it; 0 in memory. hubs.c */
+void hub_sizes(const struct hub *hub, uint64_t *ret_file, uint64_t *ret_wal);
+/* Some hub's store cannot be used. */
+bool hubs_in_trouble(struct server *server);
 
 /* http.c, metrics.c */
 pd_status http_start(struct server *server, pd_error *err);

@@ -185,6 +185,9 @@ void waits_ended(void *argument, const struct ending *ending)
     struct hub *hub = argument;
     struct endings *endings = &hub->endings;
     bool posts = false;
+    for (const struct ending *each = ending; each != NULL; each = each->next) {
+        (void)atomic_fetch_add_explicit(&hub->finished[each->state], 1, memory_order_relaxed);
+    }
     if (atomic_load(&hub->waits.count_seen) == 0) {
         return;
     }

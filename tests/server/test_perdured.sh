@@ -310,6 +310,62 @@ END
     }
     check "kill -9 loses nothing that was answered" kill_it
 
+    # ---- a store that cannot be written to ---------------------------------------------------------
+    cat >full.py <<'END'
+import sys, time
+from client import *
+hub = Hub(sys.argv[1])
+start = lambda i: hub.ask("StartInstance", field(1, "full%d" % i) + field(2, "flow"))
+if sys.argv[2] == "refused":
+    try:
+        start(0)
+        sys.exit("it was started")
+    except grpc.RpcError as e:
+        print(e.code().name)
+else:
+    start(1)
+    item = next(w for w in hub.work() if b"full1" in w)
+    hub.end(item, "full1", "late")
+END
+    waits_for() { # CODE: of /readyz, within ten seconds
+        for _ in $(seq 200); do
+            [ "$(code_of "http://$http/readyz")" = "$1" ] && return 0
+            sleep 0.05
+        done
+        echo "/readyz is not $1" && cat log.txt && return 1
+    }
+    metric() { # NAME LABELS: its value
+        curl -s "http://$http/metrics" | sed -n "s/^$1{$2} //p"
+    }
+    fills_up() {
+        rm -f hub.db*
+        start && waits_for 200 && is "$(metric perdure_store_errors_total 'hub="default"')" 0 &&
+            prlimit --pid "$pid" --fsize=4096: &&
+            is "$("$python" full.py "$grpc" refused)" UNAVAILABLE && waits_for 503 &&
+            grep -q 'store' body.txt && is "$(code_of "http://$http/livez")" 200 &&
+            [ "$(metric perdure_store_errors_total 'hub="default"')" -gt 0 ] &&
+            prlimit --pid "$pid" --fsize=unlimited: && waits_for 200 &&
+            "$python" full.py "$grpc" taken
+    }
+    trap '' XFSZ # so that a file that may not grow is an error, and not the end
+    check "a store that is full makes it not ready, until there is room" fills_up
+    counts() {
+        is "$(metric perdure_instances_finished_total 'hub="default",status="Completed"')" 1 &&
+            [ "$(metric perdure_turn_duration_seconds_count 'hub="default",kind="turn"')" -eq 1 ] &&
+            [ "$(metric perdure_activity_duration_seconds_count 'hub="default"')" -eq 0 ] &&
+            [ "$(metric perdure_store_commit_duration_seconds_count 'hub="default"')" -ge 2 ] &&
+            is "$(metric perdure_store_size_bytes 'hub="default"')" "$(stat -c %s hub.db)" &&
+            is "$(metric perdure_store_wal_bytes 'hub="default"')" "$(stat -c %s hub.db-wal)" ||
+            return 1
+        for _ in $(seq 300); do # it is counted again after five seconds
+            [ "$(metric perdure_instances 'hub="default",status="Completed"')" = 1 ] && break
+            sleep 0.05
+        done
+        is "$(metric perdure_instances 'hub="default",status="Completed"')" 1 &&
+            is "$(metric perdure_instances 'hub="default",status="Pending"')" 0 && stop
+    }
+    check "metrics count instances, turns, commits and bytes" counts
+
     # ---- TLS -------------------------------------------------------------------------------------
     new_key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
     certificate() { # NAME SUBJECT
