@@ -401,7 +401,6 @@ void config_defaults(struct config *config)
         .residents = 20000,
         .crashes = 3,
         .readers = 2,
-        .crashes = 3,
         .reflection = true,
     };
     arena_init(&config->arena);
