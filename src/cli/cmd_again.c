@@ -12,6 +12,10 @@ static const struct column columns[] = { { "id", "ID", COLUMN_ID }, { "from", "F
 static bool take_id(const struct options *o, pd_id *ret, int *ret_code)
 {
     const char *wanted = o->new_id != NULL ? o->new_id : "";
+    if (o->new_id != NULL && *wanted == 0) { /* "$id" of a script that has none */
+        *ret_code = problem(CODE_USAGE, NULL, "--new-id: the id is empty");
+        return false;
+    }
     if (strlen(wanted) >= sizeof ret->text) {
         *ret_code = problem(CODE_USAGE, NULL, "--new-id: the id is too long");
         return false;

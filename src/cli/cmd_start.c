@@ -126,6 +126,9 @@ static int check_options(const struct options *o)
     if (o->input != NULL && o->input_text != NULL) {
         return problem(CODE_USAGE, NULL, "--input and --input-text exclude each other");
     }
+    if (o->id != NULL && *o->id == 0) { /* "$id" of a script that has none */
+        return problem(CODE_USAGE, "without --id, one is made", "--id: the id is empty");
+    }
     if (o->id != NULL && o->count > 1) {
         return problem(CODE_USAGE, "give --id-template 'job-{n}'",
                        "--id is one id, and --count asks for more");

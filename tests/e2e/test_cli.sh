@@ -54,6 +54,8 @@ check "wait without --exit-status gives 0 all the same" run 0 wait fail
 check "wait --exit-status gives 8" run 8 wait fail --exit-status
 check "an id that is taken gives 4" sh -c '"$1" start Ask --id ask >/dev/null &&
     { "$1" start Ask --id ask 2>/dev/null; [ $? -eq 4 ]; }' sh "$perdure"
+check "an id that is empty is no wish for one that is made" sh -c '"$1" start Ask --id "" >out 2>&1
+    [ $? -eq 2 ] && grep -q "the id is empty" out' sh "$perdure"
 check "a time-out gives 7" fails_cleanly 7 wait ask --timeout 50ms
 check "and a thought for those without a worker" grep -q "what stays Pending has no worker" err
 check "raise gives 0" run 0 raise ask approval --data '{"yes":true}'
