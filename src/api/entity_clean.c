@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "api/api_priv.h"
+#include "remote/remote.h"
 
 static const char where[] = "hub: clean entities";
 
@@ -170,7 +171,8 @@ pd_status pd_hub_clean_entities(pd_hub *hub, pd_cleaned *ret, pd_error *err)
     pd_status status = call_begin(&call, hub, where, err);
     if (status == PD_OK) {
         c->call = &call;
-        status = clean(c, err);
+        status = hub->remote != NULL ? hub->remote->clean_entities(hub->store, &c->done, err)
+                                     : clean(c, err);
     }
     if (ret != NULL) {
         *ret = c->done;

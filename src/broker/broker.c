@@ -44,7 +44,9 @@ struct broker *broker_new(const struct broker_options *options)
     list_init(&broker->resting);
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         lanes_init(&broker->lanes[kind]);
+        map_init(&broker->strange.told[kind]);
     }
+    arena_init(&broker->strange.names);
     broker->instance_seed = dice_next(broker);
     broker->wake_at = TIME_NEVER;
     broker->side_count = count;
@@ -239,7 +241,9 @@ void broker_free(struct broker *broker)
     }
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         lanes_done(&broker->lanes[kind]);
+        map_done(&broker->strange.told[kind]);
     }
+    arena_done(&broker->strange.names);
     index_done(&broker->by_row);
     index_done(&broker->by_instance);
     heap_done(&broker->times);

@@ -282,6 +282,15 @@ struct lanes {
     bool is_filtered;
 };
 
+/* What was said of names that no worker has. */
+struct strange {
+    struct map told[KIND_COUNT];
+    size_t count;
+    struct arena names;
+    time_us minute_ends;
+    unsigned in_minute;
+};
+
 void lanes_init(struct lanes *lanes);
 void lanes_done(struct lanes *lanes);
 void queue_init(struct queue *queue, enum work_kind kind);
@@ -420,6 +429,7 @@ struct broker {
     struct slots slots;
     struct dice dice;
     struct lanes lanes[KIND_COUNT];
+    struct strange strange;
     struct list active; /* queues */
     uint64_t seq;
     struct list streams;

@@ -12,7 +12,9 @@
  *   A2  Names come from strangers. Lanes are only a memory of matches: when there are too many they
  *       are forgotten.
  *   A3  A turn that was given back to be written for somebody comes again in its old place: else
- *       all that waits would be written before the first of it goes. */
+ *       all that waits would be written before the first of it goes.
+ *   A4  What no connected worker has is said in the log: it is a mistake, or a worker that is to
+ *       come yet. */
 #include "base/assert.h"
 #include "base/memory.h"
 #include "broker/broker_priv.h"
@@ -88,21 +90,6 @@ static struct queue *queue_of(struct lanes *lanes, enum work_kind kind,
     return queue;
 }
 
-static struct queue *find_queue(struct broker *broker, const struct item *item)
-{
-    struct broker_stream **streams =
-        mem_alloc((count_streams(broker) + 1) * sizeof(struct broker_stream *));
-    size_t count = 0;
-    LIST_EACH(node, &broker->streams)
-    {
-        struct broker_stream *stream = CONTAINER_OF(node, struct broker_stream, all);
-        if (match_takes(stream, item)) {
-            streams[count++] = stream;
-        }
-    }
-    return queue_of(&broker->lanes[item->kind], item->kind, streams, count);
-}
-
 /* All that matching looks at. */
 static struct text lane_key(struct buffer *buffer, const struct item *item)
 {
@@ -119,6 +106,58 @@ static struct text lane_key(struct buffer *buffer, const struct item *item)
     return buffer_text(buffer);
 }
 
+/* A4. Once a name, as long as it is remembered, and no more than so many in a minute: names come from
+ * strangers. */
+static void tell_of_strange(struct broker *broker, const struct item *item)
+{
+    enum { NAMES_MAX = 1000, A_MINUTE = 10 };
+    static const char *const kinds[KIND_COUNT] = { "orchestrator", "entity", "activity" };
+    struct strange *strange = &broker->strange;
+    struct text name = match_name(item);
+    struct text key = lane_key(&broker->scratch, item);
+    if (map_find(&strange->told[item->kind], key) != NULL) {
+        return;
+    }
+    if (broker->now >= strange->minute_ends) {
+        strange->minute_ends = time_add(broker->now, 60 * TIME_SECOND);
+        strange->in_minute = 0;
+    }
+    if (strange->in_minute == A_MINUTE) {
+        return;
+    }
+    strange->in_minute++;
+    if (++strange->count > NAMES_MAX) {
+        for (int kind = 0; kind < KIND_COUNT; kind++) {
+            map_reset(&strange->told[kind]);
+        }
+        arena_reset(&strange->names);
+        strange->count = 1;
+    }
+    map_put(&strange->told[item->kind], text_copy(&strange->names, key), strange);
+    broker_say(broker,
+               "no connected worker has the %s '%.*s'%s%.*s: what is asked of it waits for one",
+               kinds[item->kind], TEXT_ARGS(name), item->version.size != 0 ? " of version " : "",
+               TEXT_ARGS(item->version));
+}
+
+static struct queue *find_queue(struct broker *broker, const struct item *item)
+{
+    struct broker_stream **streams =
+        mem_alloc((count_streams(broker) + 1) * sizeof(struct broker_stream *));
+    size_t count = 0;
+    LIST_EACH(node, &broker->streams)
+    {
+        struct broker_stream *stream = CONTAINER_OF(node, struct broker_stream, all);
+        if (match_takes(stream, item)) {
+            streams[count++] = stream;
+        }
+    }
+    if (count == 0 && count_streams(broker) != 0) {
+        tell_of_strange(broker, item);
+    }
+    return queue_of(&broker->lanes[item->kind], item->kind, streams, count);
+}
+
 static struct queue *choose_queue(struct broker *broker, const struct item *item)
 {
     struct lanes *lanes = &broker->lanes[item->kind];
@@ -126,7 +165,7 @@ static struct queue *choose_queue(struct broker *broker, const struct item *item
         struct list_node *only = list_front(&lanes->queues);
         return only != NULL ? CONTAINER_OF(only, struct queue, all) : find_queue(broker, item);
     }
-    struct text key = lane_key(&broker->scratch, item);
+    struct text key = lane_key(&broker->scratch, item); /* of what find_queue says, too */
     struct queue *queue = map_find(&lanes->by_name, key);
     if (queue == NULL) {
         if (map_count(&lanes->by_name) >= LANES_MAX) {

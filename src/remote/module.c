@@ -17,6 +17,7 @@ const struct remote_module perdure_grpc_module = {
     .build = REMOTE_BUILD,
     .open = remote_store_open,
     .wait_end = wait_end,
+    .clean_entities = remote_clean_entities,
     .worker_start = remote_worker_start,
     .worker_stop = remote_worker_stop,
 };

@@ -124,3 +124,23 @@ pd_status remote_query_entities(struct store *store, const struct entity_query *
     buffer_done(&records);
     return status;
 }
+
+/* ---- cleaning -------------------------------------------------------------------------------- */
+
+pd_status remote_clean_entities(struct store *store, pd_cleaned *ret, pd_error *err)
+{
+    const struct remote_call call = {
+        .path = REMOTE_PATH("CleanEntities"),
+        .answer_type = &hub_clean_response_type,
+    };
+    struct hub_clean_response answer;
+    struct arena arena;
+    arena_init(&arena);
+    pd_status status = remote_call(remote_of(store), &call, &arena, &answer, err);
+    if (status == PD_OK) {
+        ret->removed += (uint64_t)answer.removed;
+        ret->unlocked += (uint64_t)answer.unlocked;
+    }
+    arena_done(&arena);
+    return status;
+}

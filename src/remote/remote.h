@@ -43,6 +43,8 @@ struct remote_module {
     pd_status (*wait_end)(struct store *, struct text id, int64_t max_ms, struct arena *arena,
                           struct instance_record *ret, bool *ret_found, bool *ret_is_over,
                           pd_error *err);
+    /* As pd_hub_clean_entities; done by the server. */
+    pd_status (*clean_entities)(struct store *, pd_cleaned *ret, pd_error *err);
     struct remote_worker *(*worker_start)(struct store *,
                                           const struct remote_worker_options *options,
                                           pd_error *err);
@@ -50,7 +52,7 @@ struct remote_module {
 };
 
 /* The number grows when what crosses is changed. */
-#define REMOTE_BUILD PERDURE_VERSION "/5"
+#define REMOTE_BUILD PERDURE_VERSION "/6"
 
 #define REMOTE_MODULE_FILE "perdure-grpc.so"
 #define REMOTE_MODULE_SYMBOL "perdure_grpc_module"

@@ -100,7 +100,7 @@ struct remote_store {
 struct remote_store *remote_of(struct store *store);
 struct store *remote_store_open(const char *url, pd_error *err);
 
-/* A call: its message is written, its answer read. `repeats`: it changes nothing, so it is made
+/* A call: its message is written (request NULL: it is empty), its answer read. `repeats`: it changes nothing, so it is made
  * again while the server is away, for some time. */
 struct remote_call {
     const char *path;
@@ -124,6 +124,8 @@ pd_status remote_count(struct store *store, const struct store_query *query,
                        struct store_counts *ret, pd_error *err);
 pd_status remote_query_entities(struct store *store, const struct entity_query *query,
                                 struct arena *arena, struct entity_page *ret, pd_error *err);
+
+pd_status remote_clean_entities(struct store *store, pd_cleaned *ret, pd_error *err);
 
 /* ---- worker.c -------------------------------------------------------------------------------- */
 

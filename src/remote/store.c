@@ -77,7 +77,9 @@ pd_status remote_call(struct remote_store *store, const struct remote_call *call
     struct buffer request;
     struct text answer;
     buffer_init(&request);
-    message_write(call->request_type, &request, call->request);
+    if (call->request != NULL) {
+        message_write(call->request_type, &request, call->request);
+    }
     pd_status status = insist(store, call, buffer_text(&request), arena, &answer, err);
     buffer_done(&request);
     if (status == PD_OK) {

@@ -260,6 +260,34 @@ static void accept_all(struct rpc *rpc)
     let_go(all, refused + 1);
 }
 
+/* ---- CleanEntities --------------------------------------------------------------------------- */
+
+static void clean_work(struct rpc *rpc)
+{
+    pd_cleaned *cleaned = arena_alloc(&rpc->arena, sizeof *cleaned);
+    rpc->state = cleaned;
+    rpc->status = pd_hub_clean_entities(rpc->hub->api, cleaned, &rpc->err);
+}
+
+static void clean_done(struct rpc *rpc)
+{
+    const pd_cleaned *cleaned = rpc->state;
+    struct hub_clean_response response;
+    if (rpc->status != PD_OK) {
+        rpc_fail_as_told(rpc);
+        return;
+    }
+    message_init(&hub_clean_response_type, &response);
+    response.removed = (int64_t)cleaned->removed;
+    response.unlocked = (int64_t)cleaned->unlocked;
+    rpc_reply(rpc, &hub_clean_response_type, &response);
+}
+
+static void clean(struct rpc *rpc)
+{
+    rpc_read(rpc, clean_work, clean_done);
+}
+
 static const struct rpc_method methods[] = {
     { .path = V1_PATH("Open"),
       .scopes = SCOPE_ANY,
@@ -270,5 +298,6 @@ static const struct rpc_method methods[] = {
       .scopes = SCOPE_OPERATE,
       .type = &hub_accept_request_type,
       .run = accept_all },
+    { .path = V1_PATH("CleanEntities"), .scopes = SCOPE_OPERATE, .run = clean },
 };
 const struct rpc_service v1_calls_service = { methods, sizeof methods / sizeof methods[0] };

@@ -166,6 +166,10 @@ enum { HUB_PROTOCOL = 1 };
 #define MESSAGE_WAIT_RESPONSE(F, S) \
     F(S, 1, MANY, waited, waited)
 
+#define MESSAGE_CLEAN_RESPONSE(F, S) \
+    F(S, 1, NUMBER, removed, none)   \
+    F(S, 2, NUMBER, unlocked, none)
+
 /* Work. The first message of a worker has the hello. */
 #define MESSAGE_WORK_HELLO(F, S)          \
     F(S, 1, NUMBER, protocol, none)       \
@@ -230,6 +234,7 @@ enum { HUB_PROTOCOL = 1 };
     X(wait_request, WAIT_REQUEST)                     \
     X(waited, WAITED)                                 \
     X(wait_response, WAIT_RESPONSE)                   \
+    X(clean_response, CLEAN_RESPONSE)                 \
     X(work_hello, WORK_HELLO)                         \
     X(work_result, WORK_RESULT)                       \
     X(work_beat, WORK_BEAT)                           \

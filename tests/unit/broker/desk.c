@@ -208,6 +208,7 @@ static void log_line(void *argument, const char *line)
 {
     struct desk *desk = argument;
     assert_non_null(line);
+    (void)snprintf(desk->log, sizeof desk->log, "%s", line);
     desk->log_count++;
 }
 

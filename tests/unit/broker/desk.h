@@ -78,6 +78,7 @@ struct desk {
     pd_status status;  /* of the answers */
     uint64_t serial;
     size_t begun_count, log_count;
+    char log[256]; /* the last line */
     char begun[64];
     size_t past_reads; /* turns that were given their past */
     struct offered {

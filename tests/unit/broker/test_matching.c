@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Who gets what: the rules of section 2.5 of the service's specification. */
+#include <stdio.h>
+
 #include "desk.h"
 
 static struct text one[1], two[2];
@@ -286,6 +288,79 @@ static void what_waited_in_two_queues_is_in_order_in_one(void **state)
     desk_close(&desk);
 }
 
+/* ---- what nobody has ------------------------------------------------------------------------- */
+
+static struct desk hinted;
+static struct worker who_has_hello;
+
+static void open_hinted(void)
+{
+    const struct hub_work_item_filters filters = of_orchestration("hello", NULL, 0);
+    desk_open(&hinted, NULL);
+    worker_open(&who_has_hello, &hinted, &(struct broker_stream_options){ .filters = &filters });
+}
+
+static void offer_named(uint64_t row, const char *name)
+{
+    struct turn turn = desk_turn(&hinted, row, 1, "i");
+    turn.name = text_of(name);
+    desk_offer(&hinted, &turn);
+}
+
+static void a_name_that_no_worker_has_is_said_in_the_log_once(void **state)
+{
+    (void)state;
+    open_hinted();
+    offer_named(1, "hello");
+    assert_int_equal(hinted.log_count, 0);
+    offer_named(2, "helo");
+    assert_int_equal(hinted.log_count, 1);
+    assert_string_equal(hinted.log, "no connected worker has the orchestrator 'helo': what is "
+                                    "asked of it waits for one");
+    offer_named(3, "helo");
+    struct worker other;
+    worker_open(&other, &hinted, &(struct broker_stream_options){ .has_no_entities = true });
+    worker_close(&other); /* the queues are made anew */
+    assert_int_equal(hinted.log_count, 1);
+    desk_dispatch(&hinted, &(struct activity_wish){ .row = 4, .name = "helo", .version = "2" });
+    assert_int_equal(hinted.log_count, 2);
+    assert_string_equal(hinted.log, "no connected worker has the activity 'helo' of version 2: "
+                                    "what is asked of it waits for one");
+    worker_close(&who_has_hello);
+    desk_close(&hinted);
+}
+
+static void without_a_worker_nothing_is_said_until_one_comes_that_has_it_not(void **state)
+{
+    (void)state;
+    struct worker worker;
+    const struct hub_work_item_filters filters = of_orchestration("hello", NULL, 0);
+    desk_open(&hinted, NULL);
+    offer_named(1, "helo");
+    assert_int_equal(hinted.log_count, 0);
+    worker_open(&worker, &hinted, &(struct broker_stream_options){ .filters = &filters });
+    assert_int_equal(hinted.log_count, 1);
+    worker_close(&worker);
+    desk_close(&hinted);
+}
+
+static void strangers_do_not_fill_the_log(void **state)
+{
+    (void)state;
+    open_hinted();
+    for (uint64_t i = 1; i <= 100; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "n%d", (int)i);
+        offer_named(i, name);
+    }
+    assert_int_equal(hinted.log_count, 10);
+    desk_pass(&hinted, 60 * TIME_SECOND);
+    offer_named(200, "later");
+    assert_int_equal(hinted.log_count, 11);
+    worker_close(&who_has_hello);
+    desk_close(&hinted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +378,9 @@ int main(void)
         cmocka_unit_test(what_nobody_takes_waits_for_somebody_who_does),
         cmocka_unit_test(what_waits_keeps_its_order_when_streams_come_and_go),
         cmocka_unit_test(what_waited_in_two_queues_is_in_order_in_one),
+        cmocka_unit_test(a_name_that_no_worker_has_is_said_in_the_log_once),
+        cmocka_unit_test(without_a_worker_nothing_is_said_until_one_comes_that_has_it_not),
+        cmocka_unit_test(strangers_do_not_fill_the_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
