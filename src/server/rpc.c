@@ -114,11 +114,16 @@ void rpc_stream(struct rpc *rpc, struct grpc_call *call, void (*drained)(struct 
     grpc_call_on_drained(call, drained);
 }
 
-void rpc_stream_end(struct rpc *rpc, struct grpc_call *call)
+void rpc_stream_pause(struct rpc *rpc, struct grpc_call *call)
 {
     list_remove(&rpc->node);
     grpc_call_set(call, NULL, NULL);
     grpc_call_on_drained(call, NULL);
+}
+
+void rpc_stream_end(struct rpc *rpc, struct grpc_call *call)
+{
+    rpc_stream_pause(rpc, call);
     grpc_call_end(call, GRPC_OK, NULL);
 }
 

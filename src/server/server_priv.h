@@ -210,6 +210,8 @@ __attribute__((format(printf, 3, 4))) void rpc_fail(struct rpc *rpc, enum grpc_s
  * Until rpc_stream_end, or until `gone`: the call is over then, be it because the hub closes. */
 void rpc_stream(struct rpc *rpc, struct grpc_call *call, void (*drained)(struct grpc_call *),
                 void (*gone)(struct rpc *));
+/* Nothing more is asked for until the next rpc_stream: there has to be read before. */
+void rpc_stream_pause(struct rpc *rpc, struct grpc_call *call);
 /* All was sent. The rpc is the caller's to end. */
 void rpc_stream_end(struct rpc *rpc, struct grpc_call *call);
 void rpc_end_streams(struct hub *hub, enum grpc_status status, const char *text);

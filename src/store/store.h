@@ -131,7 +131,7 @@ struct ownership {
 };
 
 struct store_ops {
-    unsigned version; /* 3; fields are only ever appended */
+    unsigned version; /* 4; fields are only ever appended */
 
     void (*close)(struct store *);
 
@@ -236,6 +236,13 @@ struct store_ops {
      * first failure. NULL: there is only accept. */
     pd_status (*accept_each)(struct store *, const struct message *, size_t count,
                              pd_status *ret_statuses, pd_error *);
+
+    /* ---- version 4; may be NULL ---- */
+
+    /* As load_history, but it ends with the turn that makes it `bytes` or more: what a history has
+     * in one piece may be more than memory should be. One turn at least, if there is any. */
+    pd_status (*load_turns)(struct store *, uint64_t row, uint64_t from, size_t bytes,
+                            struct arena *, struct history_rows *ret, pd_error *);
 };
 
 struct store {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "wire/wire.h"
 
 static struct served served;
 static struct desk desk;
@@ -314,7 +315,7 @@ static void bounds_of_ending_are_inclusive_and_a_wrong_key_is_refused(void **sta
 struct chunks {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    size_t count, events, most, largest;
+    size_t count, events, most, largest, steps;
     bool has_ended;
     pd_status status;
 };
@@ -333,6 +334,12 @@ static void got_chunk(void *argument, struct grpc_stream *stream, struct text me
         chunks->events += chunk.events.count;
         chunks->most = chunk.events.count > chunks->most ? chunk.events.count : chunks->most;
         chunks->largest = message.size > chunks->largest ? message.size : chunks->largest;
+    }
+    struct wire_events events = { NULL, 0, 0 };
+    (void)wire_read_events(message, &arena, &events, &err);
+    for (size_t i = 0; i < events.count; i++) { /* steps count from 0 */
+        chunks->steps +=
+            events.at[i].kind == EVENT_TASK_SCHEDULED && events.at[i].id == (int32_t)chunks->steps;
     }
     pthread_mutex_unlock(&chunks->mutex);
     arena_done(&arena);
@@ -449,6 +456,44 @@ static void a_heavy_history_comes_in_chunks_of_256_kilobytes(void **state)
     assert_int_equal(chunks.events, TASKS + 2);
     assert_true(chunks.largest <= 256 << 10);
     assert_true(chunks.count >= TASKS / 2);
+}
+
+/* More than the server has of it in memory at once. */
+static void a_history_of_many_portions_is_whole(void **state)
+{
+    (void)state;
+    enum { TURNS = 14, SIZE = 1 << 20 };
+    char *input = mem_alloc(SIZE + 1);
+    memset(input, '1', SIZE);
+    const struct hub_schedule_task_action task = {
+        .name = TEXT_INIT("work"),
+        .input = { input, SIZE },
+    };
+    const struct hub_raise_event_request again = { TEXT("a"), TEXT("e"), TEXT_ABSENT };
+    assert_int_equal(served_start_instance(&served, "a", "flow"), PD_OK);
+    desk_close(&desk); /* activities are of no interest */
+    struct hub_orchestration_filter flow = { .name = TEXT("flow") };
+    const struct hub_work_item_filters filters = { .orchestrations = { &flow, 1 } };
+    int64_t streams[] = { 1 }; /* its past is streamed, too */
+    const struct hub_get_work_items_request turns_only = {
+        .capabilities = { streams, 1 },
+        .work_item_filters = &filters,
+    };
+    desk_open(&desk, &served, NULL, &turns_only);
+    for (int i = 0; i < TURNS; i++) {
+        const struct hub_orchestrator_action action = { .id = i, .schedule_task = &task };
+        (void)desk_answer(&desk, &action, 1);
+        assert_int_equal(served_tell(&served, "RaiseEvent", &hub_raise_event_request_type, &again),
+                         PD_OK);
+        if (i == 2) {
+            assert_int_equal(history_of("a", NULL, true).events, 3 * 3);
+        }
+    }
+    mem_free(input);
+    struct chunks chunks = history_of("a", NULL, true);
+    assert_int_equal(chunks.status, PD_OK);
+    assert_int_equal(chunks.events, TURNS * 3);
+    assert_int_equal(chunks.steps, TURNS);
 }
 
 /* ---- PurgeInstances -------------------------------------------------------------------------- */
@@ -695,6 +740,7 @@ int main(void)
         ROW(a_pending_instance_has_an_empty_history),
         ROW(a_long_history_comes_in_chunks_of_100_events),
         ROW(a_heavy_history_comes_in_chunks_of_256_kilobytes),
+        ROW(a_history_of_many_portions_is_whole),
         ROW(one_that_has_ended_is_purged_and_others_are_not_counted),
         ROW(a_filter_purges_what_has_ended_and_nothing_else),
         ROW(an_entity_is_purged_unless_only_orchestrations_are_meant),

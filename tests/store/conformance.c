@@ -225,6 +225,32 @@ static void S4_history_comes_back_in_order_from_any_turn(void **state)
     assert_text(history(world, b, 4).turns[0], TEXT(""));
 }
 
+static void S4_turns_come_until_there_are_bytes_enough(void **state)
+{
+    struct world *world = *state;
+    struct batch *batch = batch_for(world, 0);
+    uint64_t a = insert(world, batch, "a", RUN_RUNNING);
+    for (uint64_t turn = 1; turn <= 6; turn++) {
+        append(batch, a, turn, turn == 5 ? TEXT("") : TEXT("1234"));
+    }
+    commit_ok(world, batch);
+    static const struct {
+        uint64_t from;
+        size_t bytes, count;
+    } rows[] = { { 0, 1, 1 }, { 1, 4, 1 },        { 1, 5, 2 }, { 2, 8, 2 },  { 4, 5, 3 },
+                 { 5, 1, 2 }, { 1, SIZE_MAX, 6 }, { 6, 4, 1 }, { 7, 100, 0 } };
+    if (world->store->ops->load_turns == NULL) {
+        skip();
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct history_rows got;
+        assert_ok(world, world->store->ops->load_turns(world->store, a, rows[i].from, rows[i].bytes,
+                                                       &world->arena, &got, &world->err));
+        assert_int_equal(got.count, rows[i].count);
+        assert_int_equal(got.first, rows[i].from != 0 ? rows[i].from : 1);
+    }
+}
+
 static void S4_the_inbox_is_in_order_of_arrival_and_is_emptied_from_the_front(void **state)
 {
     struct world *world = *state;
@@ -530,6 +556,7 @@ const struct CMUnitTest conformance[] = {
     cmocka_unit_test(S4_what_is_not_there_is_not_found),
     cmocka_unit_test(S4_an_update_changes_what_it_says_and_nothing_else),
     cmocka_unit_test(S4_history_comes_back_in_order_from_any_turn),
+    cmocka_unit_test(S4_turns_come_until_there_are_bytes_enough),
     cmocka_unit_test(S4_the_inbox_is_in_order_of_arrival_and_is_emptied_from_the_front),
     cmocka_unit_test(S4_a_deleted_instance_leaves_nothing_behind),
     cmocka_unit_test(S4_an_ended_instance_is_replaced_within_one_batch),

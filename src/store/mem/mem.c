@@ -273,7 +273,7 @@ static struct board mem_board(struct store *base, size_t size)
 }
 
 static const struct store_ops mem_ops = {
-    .version = 3,
+    .version = 4,
     .close = mem_close,
     .own = mem_own,
     .disown = mem_disown,
@@ -293,6 +293,7 @@ static const struct store_ops mem_ops = {
     .board = mem_board,
     .load_entity = mem_load_entity,
     .query_entities = mem_query_entities,
+    .load_turns = mem_load_turns,
 };
 
 /* With the hub's lock, or before anyone else knows the hub. */

@@ -44,6 +44,8 @@ pd_status mem_load_instance(struct store *base, struct text id, uint64_t row, st
                             struct instance_record *ret, bool *ret_found, pd_error *err);
 pd_status mem_load_history(struct store *base, uint64_t row, uint64_t from, struct arena *arena,
                            struct history_rows *ret, pd_error *err);
+pd_status mem_load_turns(struct store *base, uint64_t row, uint64_t from, size_t bytes,
+                         struct arena *arena, struct history_rows *ret, pd_error *err);
 pd_status mem_load_inbox(struct store *base, uint64_t row, struct arena *arena,
                          struct inbox_rows *ret, pd_error *err);
 pd_status mem_scan_busy(struct store *base, unsigned partition, uint64_t after, size_t max,

@@ -43,8 +43,8 @@ pd_status mem_load_instance(struct store *base, struct text id, uint64_t row, st
     return PD_OK;
 }
 
-pd_status mem_load_history(struct store *base, uint64_t row, uint64_t from, struct arena *arena,
-                           struct history_rows *ret, pd_error *err)
+pd_status mem_load_turns(struct store *base, uint64_t row, uint64_t from, size_t bytes,
+                         struct arena *arena, struct history_rows *ret, pd_error *err)
 {
     struct mem_store *store = mem_store_of(base);
     struct contents *contents = mem_enter(store, err);
@@ -54,14 +54,22 @@ pd_status mem_load_history(struct store *base, uint64_t row, uint64_t from, stru
     const struct mem_instance *instance = contents_find(contents, TEXT_ABSENT, row);
     uint64_t first = from != 0 ? from : 1;
     size_t all = instance != NULL ? instance->turn_count : 0;
-    size_t count = first <= all ? all - (size_t)first + 1 : 0;
-    struct text *turns = arena_alloc(arena, count * sizeof *turns);
-    for (size_t i = 0; i < count; i++) {
-        turns[i] = text_copy(arena, instance->turns[first - 1 + i]);
+    size_t most = first <= all ? all - (size_t)first + 1 : 0;
+    size_t count = 0;
+    struct text *turns = arena_alloc(arena, most * sizeof *turns);
+    for (size_t size = 0; count < most && size < bytes; count++) {
+        turns[count] = text_copy(arena, instance->turns[first - 1 + count]);
+        size += turns[count].size;
     }
     *ret = (struct history_rows){ .turns = turns, .count = count, .first = first };
     mem_leave(store);
     return PD_OK;
+}
+
+pd_status mem_load_history(struct store *base, uint64_t row, uint64_t from, struct arena *arena,
+                           struct history_rows *ret, pd_error *err)
+{
+    return mem_load_turns(base, row, from, SIZE_MAX, arena, ret, err);
 }
 
 pd_status mem_load_inbox(struct store *base, uint64_t row, struct arena *arena,

@@ -175,19 +175,19 @@ pd_status sqlite_load_instance(struct store *base, struct text id, uint64_t row,
 
 /* ---- what belongs to one instance ------------------------------------------------------------ */
 
-pd_status sqlite_load_history(struct store *base, uint64_t row, uint64_t from, struct arena *arena,
-                              struct history_rows *ret, pd_error *err)
+pd_status sqlite_load_turns(struct store *base, uint64_t row, uint64_t from, size_t bytes,
+                            struct arena *arena, struct history_rows *ret, pd_error *err)
 {
     struct reading reading;
     struct text *turns = NULL;
-    size_t count = 0, room = 0;
+    size_t count = 0, room = 0, size = 0;
     uint64_t first = from != 0 ? from : 1;
     if (!reading_start(&reading, base, STATEMENT_HISTORY_LIST, arena, err)) {
         return reading.status;
     }
     connection_bind_number(reading.statement, 1, row);
     connection_bind_number(reading.statement, 2, first);
-    while (reading_next(&reading)) {
+    while (size < bytes && reading_next(&reading)) {
         uint64_t turn = reading_number(&reading, 0);
         if (turn != first + count) {
             reading.status = error_set(err, PD_E_CORRUPT, false, where,
@@ -197,13 +197,20 @@ pd_status sqlite_load_history(struct store *base, uint64_t row, uint64_t from, s
             break;
         }
         turns = reading_grow(arena, turns, count, &room, sizeof *turns);
-        turns[count++] = reading_text(&reading, 1);
+        turns[count] = reading_text(&reading, 1);
+        size += turns[count++].size;
     }
     pd_status status = reading_stop(&reading);
     if (status == PD_OK) {
         *ret = (struct history_rows){ .turns = turns, .count = count, .first = first };
     }
     return status;
+}
+
+pd_status sqlite_load_history(struct store *base, uint64_t row, uint64_t from, struct arena *arena,
+                              struct history_rows *ret, pd_error *err)
+{
+    return sqlite_load_turns(base, row, from, SIZE_MAX, arena, ret, err);
 }
 
 pd_status sqlite_load_inbox(struct store *base, uint64_t row, struct arena *arena,

@@ -202,7 +202,7 @@ static void sqlite_trim(struct store *base)
 }
 
 static const struct store_ops sqlite_ops = {
-    .version = 3,
+    .version = 4,
     .close = sqlite_close,
     .own = sqlite_own,
     .disown = sqlite_disown,
@@ -225,6 +225,7 @@ static const struct store_ops sqlite_ops = {
     .board = sqlite_board,
     .load_entity = sqlite_load_entity,
     .query_entities = sqlite_query_entities,
+    .load_turns = sqlite_load_turns,
 };
 
 /* From the root, as connections are opened again later, when the process may be elsewhere. It also

@@ -73,6 +73,8 @@ pd_status sqlite_load_instance(struct store *store, struct text id, uint64_t row
                                pd_error *err);
 pd_status sqlite_load_history(struct store *store, uint64_t row, uint64_t from, struct arena *arena,
                               struct history_rows *ret, pd_error *err);
+pd_status sqlite_load_turns(struct store *store, uint64_t row, uint64_t from, size_t bytes,
+                            struct arena *arena, struct history_rows *ret, pd_error *err);
 pd_status sqlite_load_inbox(struct store *store, uint64_t row, struct arena *arena,
                             struct inbox_rows *ret, pd_error *err);
 pd_status sqlite_scan_busy(struct store *store, unsigned partition, uint64_t after, size_t max,
