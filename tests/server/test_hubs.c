@@ -486,6 +486,55 @@ static void entities_are_listed_by_id_in_pages(void **state)
     desk_close(&desk);
 }
 
+/* How many there are of those that this asks for, which fit on a page. */
+static size_t count_entities(time_us from, time_us to, bool with_transient)
+{
+    struct hub_entity_query query;
+    struct hub_query_entities_response page;
+    message_init(&hub_entity_query_type, &query);
+    query.instance_id_starts_with = TEXT("@when@");
+    query.last_modified_from = from;
+    query.last_modified_to = to;
+    query.include_transient = with_transient;
+    const struct hub_query_entities_request request = { &query };
+    assert_int_equal(served_call(&served, "QueryEntities", query_entities_request, &request,
+                                 query_entities_response, &page),
+                     PD_OK);
+    return page.entities.count;
+}
+
+static void bounds_of_the_last_change_of_an_entity_are_inclusive(void **state)
+{
+    (void)state;
+    struct desk desk;
+    desk_open(&desk, &served, NULL, NULL);
+    assert_int_equal(signal_entity("@when@a", "add"), PD_OK);
+    run_entity(&desk, "1");
+    time_us at = get_entity("@when@a").entity->last_modified_time;
+    assert_int_equal(count_entities(WIRE_NO_TIME, WIRE_NO_TIME, false), 1);
+    assert_int_equal(count_entities(at, WIRE_NO_TIME, false), 1);
+    assert_int_equal(count_entities(at + 1, WIRE_NO_TIME, false), 0);
+    assert_int_equal(count_entities(WIRE_NO_TIME, at, false), 1);
+    assert_int_equal(count_entities(WIRE_NO_TIME, at - 1, false), 0);
+    assert_int_equal(signal_entity("@when@a", "drop"), PD_OK);
+    run_entity(&desk, "");
+    desk_close(&desk);
+}
+
+static void an_entity_without_state_is_listed_only_when_such_are_asked_for(void **state)
+{
+    (void)state;
+    struct desk desk;
+    desk_open(&desk, &served, NULL, NULL);
+    assert_int_equal(signal_entity("@when@b", "add"), PD_OK); /* it waits: nobody has run it */
+    assert_int_equal(count_entities(WIRE_NO_TIME, WIRE_NO_TIME, false), 0);
+    assert_int_equal(count_entities(WIRE_NO_TIME, WIRE_NO_TIME, true), 1);
+    assert_false(get_entity("@when@b").exists);
+    run_entity(&desk, "");
+    assert_int_equal(count_entities(WIRE_NO_TIME, WIRE_NO_TIME, true), 0);
+    desk_close(&desk);
+}
+
 static void cleaning_finds_nothing_and_says_so(void **state)
 {
     (void)state;
@@ -668,6 +717,8 @@ int main(void)
         ROW(a_signal_makes_an_entity_whose_name_is_folded),
         ROW(an_entity_id_has_at_most_100_characters),
         ROW(entities_are_listed_by_id_in_pages),
+        ROW(bounds_of_the_last_change_of_an_entity_are_inclusive),
+        ROW(an_entity_without_state_is_listed_only_when_such_are_asked_for),
         ROW(cleaning_finds_nothing_and_says_so),
         cmocka_unit_test(draining_waits_for_what_is_out),
         cmocka_unit_test(draining_twice_does_not_wait),
