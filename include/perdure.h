@@ -947,6 +947,80 @@ PD_API PD_MUST_USE pd_status pd_hub_purge_entity(pd_hub *hub, pd_entity_id entit
 typedef struct pd_cleaned { uint64_t removed, unlocked; } pd_cleaned;
 PD_API PD_MUST_USE pd_status pd_hub_clean_entities(pd_hub *hub, pd_cleaned *ret, pd_error *err);
 
+/* ---- schedules ----
+ *
+ * A schedule starts an orchestration each time that a rule says, in its own time zone, as long as
+ * an engine runs for the hub; exactly once for each time that is due. It is kept in the hub, as the
+ * entity "@perdure.schedule@ID", and looked at as one: see PD_SCHEDULE. The instance that is
+ * started for a time has the ID "ID:2026-11-22T08:00:00Z", and the schedule's ID as its tag
+ * "perdure.schedule". */
+
+typedef enum pd_overlap { /* when the instance that was started before has not ended */
+    PD_OVERLAP_SKIP,   /* none is started */
+    PD_OVERLAP_BUFFER, /* one is started when that has ended; of several only the first */
+    PD_OVERLAP_ALLOW   /* it is started beside it */
+} pd_overlap;
+
+typedef enum pd_missed { /* times that were due while no engine ran */
+    PD_MISSED_LAST, /* the last of them is started, when an engine runs again */
+    PD_MISSED_NONE, /* none is, but for one that is less than a second late */
+    PD_MISSED_ALL   /* all are, the oldest first */
+} pd_missed;
+
+typedef struct pd_schedule {
+    const char *id;           /* 1 to 200 characters, of which none is '@' */
+    /* "30 8 * * 1-5" (minute, hour, day, month, weekday), likewise with seconds before, "@daily",
+     * "@every 90s" (counted from `begins`, or from when it was put), "TZ=Europe/Berlin 30 8 * * *".
+     * chapter 20 of the guide has all forms, and what changes of clocks do */
+    const char *rule;
+    const char *zone;         /* "Europe/Berlin"; NULL: UTC */
+    const char *orchestrator; /* its name */
+    pd_value    input;
+    const char *version;      /* of the instances; NULL: none */
+    pd_value    tags;         /* likewise: an object of texts; null: none */
+    pd_time     begins, ends; /* nothing is due before, and after; 0: no such bound */
+    pd_overlap  overlap;
+    pd_missed   missed;
+    pd_duration missed_max;   /* what is later than this is not started at all; 0: any time */
+    bool        is_paused;    /* to begin with */
+} pd_schedule;
+
+/* Makes a schedule, or changes the one of its ID: from then on it goes by the new rule; what is
+ * under way is left alone.
+ *
+ *   returns   PD_OK          durable
+ *             PD_E_INVALID   the rule, the zone, the ID or a name; nothing was changed
+ *             otherwise as pd_hub_signal_entity
+ *   blocks    until durable */
+PD_API PD_MUST_USE pd_status pd_hub_put_schedule(pd_hub *hub, const pd_schedule *schedule,
+                                                 pd_error *err);
+
+typedef enum pd_schedule_order {
+    PD_SCHEDULE_PAUSE,   /* nothing is due until it is resumed */
+    PD_SCHEDULE_RESUME,  /* from now on; what was due meanwhile is not */
+    PD_SCHEDULE_TRIGGER, /* starts an instance now, whatever overlap says, and even if paused */
+    PD_SCHEDULE_DELETE   /* forgotten; what it started goes on */
+} pd_schedule_order;
+
+/*   returns   PD_OK: durable, and done within milliseconds, or when an engine next runs.
+ *             PD_E_NOT_FOUND: there is no such schedule. Otherwise as pd_hub_signal_entity */
+PD_API PD_MUST_USE pd_status pd_hub_order_schedule(pd_hub *hub, const char *id,
+                                                   pd_schedule_order order, pd_error *err);
+
+/* The name of the entities that are schedules: pd_hub_fetch_entity(hub, PD_ENTITY(PD_SCHEDULE, id),
+ * &err), and pd_hub_query_entities for all. Their state is an object of
+ *   rule, zone, orchestrator, input, version, tags, begins, ends, overlap, missed, missedMax
+ *                   as they were put: times and missedMax in milliseconds, overlap and missed as
+ *                   words ("skip", "buffer", "allow"; "last", "none", "all"); what was not said is
+ *                   absent
+ *   status          "active", "paused", or "over": nothing is due any more
+ *   next            when it is due next; absent: not at all
+ *   running         the ID of the instance that overlap looks at; absent: none
+ *   last            {"due", "at", "id"} of the last instance that was started
+ *   started, skipped, late   how many: started; left out for overlap; left out for lateness
+ *   problem         why nothing is due, when the rule cannot be read where the engine runs */
+#define PD_SCHEDULE "perdure.schedule"
+
 /* ---- starting over, looking ---- */
 
 /* Starts the same again: name, version, tags, and the input of the present execution; it is

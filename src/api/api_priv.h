@@ -159,7 +159,6 @@ pd_status api_operate(const struct call *call, const struct letter *letters, siz
 pd_status api_purge_entity_id(pd_hub *hub, const char *id, pd_error *err);
 
 /* The orchestration that calls an entity for a client: the author room has it. */
-#define API_CALL_NAME "perdure.call"
 
 /* An event that is made now; the rest of it is the caller's to fill in. */
 struct event api_event(enum event_kind kind, struct text payload);

@@ -5,9 +5,10 @@
  * Entities answer to instances only, exactly once, and whatever dies in between. A client has no
  * such place of its own, so it gets one: an instance of "perdure.call", which the author room runs
  * (author.h) and which ends as the operation did. Whoever makes it forgets it when it has ended;
- * when he dies before, the engine does an hour later (engine_options.passing_name).
+ * when he dies before, the engine does an hour later (engine_options.passing_names).
  */
 #include "api/api_priv.h"
+#include "builtin/builtin.h"
 #include "json/json.h"
 
 static const char where[] = "hub: call entity";
@@ -71,7 +72,7 @@ static pd_instance *call_checked(struct call *call, struct text entity, struct t
     const struct start_command command = {
         .id = chosen.text,
         .is_fresh = true,
-        .name = TEXT(API_CALL_NAME),
+        .name = TEXT(BUILTIN_CALL),
         .input = input,
     };
     if (api_start(call, &command, 1, &fate, err) != PD_OK) {

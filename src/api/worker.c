@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "api/api_priv.h"
+#include "builtin/builtin.h"
 #include "author/author.h"
 #include "remote/remote.h"
 
@@ -101,14 +102,17 @@ static pd_status read_environment(pd_guard guard, struct author_options *ret, pd
 static void read_keeps(const pd_function *program, size_t n, pd_duration others,
                        struct arena *arena, struct engine_options *ret)
 {
-    struct entity_keep *keeps = arena_alloc(arena, (n + 1) * sizeof *keeps);
+    size_t ours;
+    const pd_function *builtin = builtin_functions(&ours);
+    struct entity_keep *keeps = arena_alloc(arena, (n + ours + 1) * sizeof *keeps);
     size_t count = 0;
     keeps[count++].keep_ms = others.ms;
-    for (size_t i = 0; i < n; i++) {
-        const pd_entity_rules *rules = program[i].rules;
-        if (program[i].kind == PD_ENTITY_FUNCTION && rules != NULL && rules->keep.ms != 0) {
-            struct text name = text_of(program[i].name);
-            char *id = arena_printf(arena, "@%s@", program[i].name);
+    for (size_t i = 0; i < n + ours; i++) {
+        const pd_function *function = i < n ? &program[i] : &builtin[i - n];
+        const pd_entity_rules *rules = function->rules;
+        if (function->kind == PD_ENTITY_FUNCTION && rules != NULL && rules->keep.ms != 0) {
+            struct text name = text_of(function->name);
+            char *id = arena_printf(arena, "@%s@", function->name);
             entity_id_fold(id, name.size + 2);
             keeps[count].name = text_make(id + 1, name.size);
             keeps[count++].keep_ms = rules->keep.ms > 0 ? rules->keep.ms : 0;
@@ -179,7 +183,8 @@ static bool worker_init(pd_worker *worker, const pd_function *program, size_t n,
             [RUN_TERMINATED] = options->keep_terminated.ms,
         },
         .keeps_empty_entities = options->keeps_empty_entities,
-        .passing_name = TEXT(API_CALL_NAME),
+        .passing_names = builtin_passing,
+        .passing_name_count = BUILTIN_PASSING,
     };
     worker->drain_ms = options->drain_max.ms != 0 ? options->drain_max.ms : DRAIN_MAX_MS;
     worker->author = author_new(program, n, &authors, err);

@@ -16,7 +16,7 @@
  *   A4  An operation of an entity is on a stack exactly while entity_current is its context; what
  *       was deferred in it is run afterwards.
  *
- * Which file does what: author.c keeps runs, program.c the table of functions, builtin.c adds ours;
+ * Which file does what: author.c keeps runs, program.c the table of functions;
  * run.c begins, switches and ends a run; replay.c and deliver.c feed it events and compare it with
  * history (R1 to R5), describe.c says what differs; ask.c has the durable requests, attempt.c those
  * with options, children and retries, events.c external events; entities.c and critical.c are what
@@ -463,9 +463,6 @@ bool text_is_like(struct text a, struct text b);
 void program_init(struct program *program);
 pd_status program_add(struct program *program, const pd_function *table, size_t n, pd_error *err);
 void program_done(struct program *program);
-
-/* builtin.c: functions that every program has, as rows for program_add; *ret_count of them. */
-const pd_function *builtin_functions(size_t *ret_count);
 
 void activity_run(const struct author *author, const struct activity *activity,
                   struct activity_host *host, struct arena *arena, struct activity_result *ret);

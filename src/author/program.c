@@ -4,10 +4,12 @@
  *
  *   N1  A name is there once, whatever its kind. Names of entities are compared in lower case
  *       (ASCII), in ids too; others as they are.
- *   N2  Names that begin with "perdure." are ours: builtin.c has them, the user's table does not.
+ *   N2  Names that begin with "perdure." are ours: the builtin room has them, the user's table does
+ *       not.
  *
  * Rows are borrowed; nothing here changes once the author was made. */
 #include "author/author_priv.h"
+#include "builtin/builtin.h"
 #include "core/core.h"
 
 static const char where[] = "program";

@@ -190,12 +190,22 @@ static enum runner_answer take_turn(struct runner *runner, const struct turn *tu
 
 /* ---- entities -------------------------------------------------------------------------------- */
 
+/* "@name@key" */
+static struct text name_of_entity(struct text id)
+{
+    const char *end = memchr(id.at + 1, '@', id.size - 1);
+    assert_that(end != NULL);
+    return text_make(id.at + 1, (size_t)(end - id.at - 1));
+}
+
 static enum runner_answer take_entity(struct runner *runner, const struct turn *turn,
                                       struct arena *arena, struct entity_result *ret)
 {
-    (void)arena;
-    (void)ret;
     struct broker *broker = broker_of(runner);
+    if (is_own(broker, name_of_entity(turn->instance_id), false)) {
+        struct runner *own = broker->options.own;
+        return own->ops->entity(own, turn, arena, ret);
+    }
     struct side *side = &broker->sides[turn->partition];
     unsigned wanted = atomic_load(&broker->wanted);
     struct written written = { .buffer = &side->scratch };

@@ -35,9 +35,11 @@ struct engine_options {
     const struct entity_keep *entity_keeps; /* borrowed until engine_start returns */
     size_t entity_keep_count;
     bool keeps_empty_entities; /* until they are purged */
-    struct text passing_name;  /* instances of this name are forgotten, however they ended, so
-                                    long after it: whoever made them did not do it. Absent: none */
-    int64_t passing_keep_ms;   /* 0: an hour */
+    /* Instances of these names are forgotten, however they ended, so long after it: whoever made
+     * them did not do it. Borrowed until engine_start returns. */
+    const struct text *passing_names;
+    size_t passing_name_count;
+    int64_t passing_keep_ms; /* 0: an hour */
     /* Told of the endings of each commit, once it is durable, on the thread that committed; may not
      * block, and copies what it keeps. NULL: nobody is. */
     void (*ended)(void *argument, const struct ending *endings);

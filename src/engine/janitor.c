@@ -76,11 +76,11 @@ static void plan(struct janitor *janitor, const struct engine_options *options)
     for (size_t i = 0; i < options->entity_keep_count; i++) {
         add_entities(janitor, &options->entity_keeps[i]);
     }
-    if (text_is_present(options->passing_name)) {
+    for (size_t i = 0; i < options->passing_name_count; i++) {
         int64_t keep_ms = options->passing_keep_ms;
         struct errand *errand = add(janitor, keep_ms != 0 ? keep_ms : PASSING_KEEP_MS);
         errand->states = STATES_ENDED;
-        errand->name = text_copy(&janitor->arena, options->passing_name);
+        errand->name = text_copy(&janitor->arena, options->passing_names[i]);
         errand->due = time_add(clock_steady(), errand->gap); /* not beside recovery */
         time_us eighth = time_us_of_ms(errand->keep_ms) / 8;
         errand->gap = eighth > errand->gap ? eighth : errand->gap;

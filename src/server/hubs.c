@@ -23,6 +23,7 @@
 #include "author/author.h"
 #include "base/assert.h"
 #include "api/over.h"
+#include "builtin/builtin.h"
 #include "server/server_priv.h"
 
 /* ---- names and files ------------------------------------------------------------------------ */
@@ -206,7 +207,8 @@ static struct engine *start_engine(struct hub *hub, pd_error *err)
     const struct engine_options options = {
         .activity_threads = 1, /* workers run activities; here only what is the server's own */
         .residents_max = (size_t)hub->server->config->residents,
-        .passing_name = TEXT("perdure.call"),
+        .passing_names = builtin_passing,
+        .passing_name_count = BUILTIN_PASSING,
         .ended = waits_ended,
         .ended_argument = hub,
     };

@@ -247,8 +247,12 @@ static void what_was_made_in_passing_is_forgotten_some_time_after_its_end(void *
     (void)state;
     struct hub hub;
     pd_error err;
-    struct engine_options options = { .passing_name = TEXT("Go"), .passing_keep_ms = 16000 };
-    struct engine_options other = { .passing_name = TEXT("Gone"), .passing_keep_ms = 1 };
+    struct engine_options options = { .passing_names = &TEXT("Go"),
+                                      .passing_name_count = 1,
+                                      .passing_keep_ms = 16000 };
+    struct engine_options other = { .passing_names = &TEXT("Gone"),
+                                    .passing_name_count = 1,
+                                    .passing_keep_ms = 1 };
     hub_open(&hub, 2);
     hub.now = (time_us)time(NULL) * TIME_SECOND - 60 * TIME_SECOND;
     assert_int_equal(hub_start(&hub, "N:ended", "0"), PD_OK);

@@ -9,7 +9,7 @@
 #include <perdure.h>
 #include <string.h>
 
-#include "author/author_priv.h"
+#include "builtin/builtin.h"
 
 static pd_result call_entity(pd_orchestration *o, pd_value request)
 {
@@ -26,7 +26,14 @@ static pd_result call_entity(pd_orchestration *o, pd_value request)
                             : pd_fail_with(o, pd_task_failure(call));
 }
 
-static const pd_function functions[] = { PD_FUNCTION("perdure.call", call_entity) };
+const struct text builtin_passing[BUILTIN_PASSING] = { TEXT_INIT(BUILTIN_CALL),
+                                                       TEXT_INIT(BUILTIN_RUN) };
+
+static const pd_function functions[] = {
+    PD_FUNCTION(BUILTIN_CALL, call_entity),
+    PD_FUNCTION(BUILTIN_RUN, schedule_run),
+    { PD_SCHEDULE, PD_ENTITY_FUNCTION, NULL, &schedule_rules },
+};
 
 const pd_function *builtin_functions(size_t *ret_count)
 {

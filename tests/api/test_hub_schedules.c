@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Schedules, in real time: every second.
+ */
+#include "entity_kit.h"
+#include "process_kit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static pd_time now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (pd_time){ (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 };
+}
+
+static void put(struct kit *kit, const pd_schedule *schedule)
+{
+    pd_error err;
+    kit_expect(pd_hub_put_schedule(kit->hub, schedule, &err), PD_OK, &err, "put");
+}
+
+static void order(struct kit *kit, const char *id, pd_schedule_order what)
+{
+    pd_error err;
+    kit_expect(pd_hub_order_schedule(kit->hub, id, what, &err), PD_OK, &err, "order");
+}
+
+/* A number of its state; 0 also where there is none. */
+static int64_t number(struct kit *kit, const char *id, const char *key)
+{
+    pd_entity_view *view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, id));
+    int64_t got = pd_int(pd_get(pd_entity_view_state(view), key));
+    pd_entity_view_free(view);
+    return got;
+}
+
+static bool has_text(struct kit *kit, const char *id, const char *key, const char *wanted)
+{
+    pd_entity_view *view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, id));
+    bool has = strcmp(pd_text(pd_get(pd_entity_view_state(view), key)), wanted) == 0;
+    pd_entity_view_free(view);
+    return has;
+}
+
+static void await_text(struct kit *kit, const char *id, const char *key, const char *wanted)
+{
+    for (int i = 0; i < 2000; i++) {
+        if (ent_exists(kit, PD_ENTITY(PD_SCHEDULE, id)) && has_text(kit, id, key, wanted)) {
+            return;
+        }
+        kit_sleep_ms(5);
+    }
+    fail_msg("%s of %s does not become '%s'", key, id, wanted);
+}
+
+static void await_number(struct kit *kit, const char *id, const char *key, int64_t least)
+{
+    for (int i = 0; i < 4000; i++) {
+        if (ent_exists(kit, PD_ENTITY(PD_SCHEDULE, id)) && number(kit, id, key) >= least) {
+            return;
+        }
+        kit_sleep_ms(5);
+    }
+    fail_msg("%s of %s does not come to %lld", key, id, (long long)least);
+}
+
+static uint64_t instances(struct kit *kit, const char *prefix)
+{
+    return kit_count(kit, (pd_query){ .id_prefix = prefix });
+}
+
+/* "s:2026-11-22T08:00:00Z" for the whole second after `from`. */
+static const char *id_after(const char *schedule, pd_time from, int seconds)
+{
+    static char id[64];
+    time_t at = (time_t)(from.ms / 1000) + seconds;
+    struct tm tm;
+    char text[32];
+    assert_non_null(gmtime_r(&at, &tm));
+    assert_true(strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) > 0);
+    (void)snprintf(id, sizeof id, "%s:%s", schedule, text);
+    return id;
+}
+
+/* ---- what is due ----------------------------------------------------------------------------- */
+
+static void each_time_that_is_due_starts_one_instance_with_its_input_and_tags(void **state)
+{
+    struct kit *kit = *state;
+    ent_work(kit, NULL);
+    put(kit, &(pd_schedule){ .id = "s",
+                             .rule = "* * * * * *",
+                             .orchestrator = "Echo",
+                             .input = PD_VAL(PD_OBJ("a", 1)),
+                             .version = "2.1",
+                             .tags = PD_VAL(PD_OBJ("team", "x")) });
+    await_number(kit, "s", "started", 3);
+    order(kit, "s", PD_SCHEDULE_PAUSE);
+    await_text(kit, "s", "status", "paused");
+    int64_t started = number(kit, "s", "started");
+    assert_int_equal(number(kit, "s", "next"), 0);
+    assert_int_equal(instances(kit, "s:"), started);
+    pd_entity_view *view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, "s"));
+    pd_value last = pd_get(pd_entity_view_state(view), "last");
+    const char *id = pd_text(pd_get(last, "id"));
+    pd_time due = { pd_int(pd_get(last, "due")) };
+    assert_int_equal(due.ms % 1000, 0);
+    assert_string_equal(id, id_after("s", due, 0));
+    for (int i = 0; i < started; i++) {
+        kit_assert_ends(kit, id_after("s", due, -i), PD_RUN_COMPLETED, "{\"a\":1}");
+    }
+    pd_instance *instance = kit_fetch(kit, id);
+    assert_string_equal(pd_instance_version(instance), "2.1");
+    assert_string_equal(pd_instance_tag(instance, "team"), "x");
+    assert_string_equal(pd_instance_tag(instance, PD_SCHEDULE), "s");
+    pd_instance_free(instance);
+    pd_entity_view_free(view);
+}
+
+static void an_interval_counts_from_where_it_begins_and_ends_where_it_is_said(void **state)
+{
+    struct kit *kit = *state;
+    ent_work(kit, NULL);
+    pd_time begins = pd_after(now(), pd_milliseconds(700));
+    put(kit, &(pd_schedule){ .id = "i",
+                             .rule = "@every 1s",
+                             .orchestrator = "Echo",
+                             .begins = begins,
+                             .ends = pd_after(begins, pd_milliseconds(1000)) });
+    await_text(kit, "i", "status", "over");
+    assert_int_equal(number(kit, "i", "started"), 2); /* at its end too */
+    pd_entity_view *view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, "i"));
+    pd_value last = pd_get(pd_entity_view_state(view), "last");
+    assert_int_equal(pd_int(pd_get(last, "due")), begins.ms + 1000);
+    pd_entity_view_free(view);
+}
+
+static void a_paused_one_is_resumed_from_then_on_triggered_and_deleted(void **state)
+{
+    struct kit *kit = *state;
+    pd_error err;
+    ent_work(kit, NULL);
+    put(kit, &(pd_schedule){
+                 .id = "p", .rule = "* * * * * *", .orchestrator = "Echo", .is_paused = true });
+    await_text(kit, "p", "status", "paused");
+    kit_sleep_ms(2100);
+    assert_int_equal(number(kit, "p", "started"), 0);
+    order(kit, "p", PD_SCHEDULE_TRIGGER);
+    await_number(kit, "p", "started", 1);
+    order(kit, "p", PD_SCHEDULE_RESUME);
+    await_number(kit, "p", "started", 2);
+    assert_int_equal(number(kit, "p", "late"), 0);
+    order(kit, "p", PD_SCHEDULE_DELETE);
+    for (int i = 0; i < 1000 && ent_exists(kit, PD_ENTITY(PD_SCHEDULE, "p")); i++) {
+        kit_sleep_ms(5);
+    }
+    uint64_t count = instances(kit, "p:");
+    kit_sleep_ms(1500);
+    assert_int_equal(instances(kit, "p:"), count);
+    assert_false(ent_exists(kit, PD_ENTITY(PD_SCHEDULE, "p")));
+    assert_int_equal(pd_hub_order_schedule(kit->hub, "p", PD_SCHEDULE_PAUSE, &err), PD_E_NOT_FOUND);
+    assert_non_null(strstr(err.text, "'p'"));
+}
+
+static void one_that_is_put_again_goes_by_its_new_rule_only(void **state)
+{
+    struct kit *kit = *state;
+    ent_work(kit, NULL);
+    put(kit, &(pd_schedule){ .id = "r", .rule = "* * * * * *", .orchestrator = "Echo" });
+    await_number(kit, "r", "started", 1);
+    put(kit,
+        &(pd_schedule){
+            .id = "r", .rule = "30 8 * * 1", .zone = "Europe/Berlin", .orchestrator = "Hello" });
+    await_text(kit, "r", "orchestrator", "Hello");
+    int64_t started = number(kit, "r", "started");
+    pd_time next = { number(kit, "r", "next") };
+    assert_true(next.ms > now().ms && next.ms < now().ms + 8 * INT64_C(86400000));
+    kit_sleep_ms(1500);
+    assert_int_equal(number(kit, "r", "started"), started);
+}
+
+/* ---- overlap --------------------------------------------------------------------------------- */
+
+static void of_times_that_meet_one_that_runs_none_one_or_all_are_started(void **state)
+{
+    struct kit *kit = *state;
+    ent_work_with(kit, kit_program, 0, NULL);
+    static const pd_overlap overlaps[] = { PD_OVERLAP_SKIP, PD_OVERLAP_BUFFER, PD_OVERLAP_ALLOW };
+    static const char *const ids[] = { "skip", "buffer", "allow" };
+    for (int i = 0; i < 3; i++) {
+        put(kit, &(pd_schedule){
+                     .id = ids[i],
+                     .rule = "* * * * * *",
+                     .orchestrator = "Hold",
+                     .input = PD_VAL(PD_OBJ("name", "Counter", "key", ids[i])),
+                     .overlap = overlaps[i],
+                 });
+    }
+    await_number(kit, "skip", "skipped", 2);
+    await_number(kit, "buffer", "skipped", 1);
+    await_number(kit, "allow", "started", 3);
+    assert_int_equal(number(kit, "skip", "started"), 1);
+    assert_int_equal(number(kit, "buffer", "started"), 1);
+    assert_int_equal(number(kit, "allow", "skipped"), 0);
+    for (int i = 0; i < 3; i++) {
+        order(kit, ids[i], PD_SCHEDULE_PAUSE);
+        await_text(kit, ids[i], "status", "paused");
+    }
+    pd_entity_view *view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, "buffer"));
+    char first[64];
+    (void)snprintf(first, sizeof first, "%s",
+                   pd_text(pd_get(pd_entity_view_state(view), "running")));
+    pd_entity_view_free(view);
+    assert_int_equal(strncmp(first, "buffer:", 7), 0);
+    kit_raise(kit, first, "go", PD_NULL);
+    kit_assert_ends(kit, first, PD_RUN_COMPLETED, "1");
+    await_number(kit, "buffer", "started", 2); /* the one that was kept, though it is paused */
+    view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, "skip"));
+    (void)snprintf(first, sizeof first, "%s",
+                   pd_text(pd_get(pd_entity_view_state(view), "running")));
+    pd_entity_view_free(view);
+    kit_raise(kit, first, "go", PD_NULL);
+    await_text(kit, "skip", "running", "");
+    order(kit, "skip", PD_SCHEDULE_RESUME);
+    await_number(kit, "skip", "started", 2);
+}
+
+static void one_that_failed_makes_way_as_well(void **state)
+{
+    struct kit *kit = *state;
+    ent_work(kit, NULL);
+    put(kit, &(pd_schedule){ .id = "f", .rule = "* * * * * *", .orchestrator = "Nobody" });
+    if (served_is_wanted()) {
+        served_skip("what no worker knows waits");
+        return;
+    }
+    await_number(kit, "f", "started", 2);
+    order(kit, "f", PD_SCHEDULE_DELETE);
+}
+
+/* ---- what was missed ------------------------------------------------------------------------- */
+
+static void of_what_was_missed_the_last_none_or_all_are_started(void **state)
+{
+    struct kit *kit = *state;
+    if (served_is_wanted()) {
+        served_skip("the engine of a server is always there");
+        return;
+    }
+    ent_work(kit, NULL);
+    static const pd_missed misses[] = { PD_MISSED_LAST, PD_MISSED_NONE, PD_MISSED_ALL,
+                                        PD_MISSED_ALL };
+    static const char *const ids[] = { "last", "none", "all", "young" };
+    pd_time begins = pd_after(now(), pd_milliseconds(400));
+    for (int i = 0; i < 4; i++) {
+        put(kit, &(pd_schedule){
+                     .id = ids[i],
+                     .rule = "@every 1s",
+                     .orchestrator = "Echo",
+                     .begins = begins,
+                     .ends = pd_after(begins, pd_milliseconds(4000)), /* 5 times */
+                     .overlap = PD_OVERLAP_ALLOW,
+                     .missed = misses[i],
+                     .missed_max = pd_milliseconds(i == 3 ? 3000 : 0),
+                 });
+        await_text(kit, ids[i], "status", "active");
+    }
+    kit_rest(kit);
+    kit_sleep_ms(begins.ms + 5500 - now().ms); /* late by 5.5, 4.5, 3.5, 2.5, 1.5 s */
+    ent_work(kit, NULL);
+    static const int started[] = { 1, 0, 5, 2 };
+    for (int i = 0; i < 4; i++) {
+        await_text(kit, ids[i], "status", "over");
+        char prefix[16];
+        (void)snprintf(prefix, sizeof prefix, "%s:", ids[i]);
+        assert_int_equal(number(kit, ids[i], "started"), started[i]);
+        assert_int_equal(number(kit, ids[i], "late"), 5 - started[i]);
+        assert_int_equal(instances(kit, prefix), started[i]);
+    }
+}
+
+static void nothing_is_started_twice_or_left_out_by_an_engine_that_dies(void **state)
+{
+    struct kit *kit = *state;
+    if (served_is_wanted()) {
+        served_skip("an engine of its own is killed");
+        return;
+    }
+    pd_time begins = pd_after(now(), pd_milliseconds(300));
+    put(kit, &(pd_schedule){ .id = "k",
+                             .rule = "@every 1s",
+                             .orchestrator = "Echo",
+                             .begins = begins,
+                             .ends = pd_after(begins, pd_milliseconds(5000)),
+                             .missed = PD_MISSED_ALL });
+    for (int i = 0; i < 12; i++) {
+        struct engine engine = engine_begin(kit, entity_program, entity_program_size);
+        kit_sleep_ms(20 + 97 * (i % 5));
+        engine_kill(&engine);
+    }
+    ent_work(kit, NULL);
+    await_text(kit, "k", "status", "over");
+    for (int i = 0; i < 2000 && !has_text(kit, "k", "running", ""); i++) {
+        kit_sleep_ms(5);
+    }
+    int64_t started = number(kit, "k", "started"), skipped = number(kit, "k", "skipped");
+    assert_int_equal(started + skipped, 6);
+    assert_int_equal(number(kit, "k", "late"), 0);
+    assert_int_equal(instances(kit, "k:"), started);
+}
+
+/* ---- what is no schedule --------------------------------------------------------------------- */
+
+static void what_is_no_schedule_is_refused_and_changes_nothing(void **state)
+{
+    struct kit *kit = *state;
+    char longest[202];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[200] = longest[201] = '\0';
+    const pd_schedule good = { .id = longest, .rule = "@yearly", .orchestrator = "Echo" };
+    put(kit, &good);
+    longest[200] = 'x';
+    static const char *const says[] = { "200",        "200",  "200",        "rule",
+                                        "minute",     "Mars", "empty",      "ends",
+                                        "missed_max", "tags", "pd_overlap", "pd_missed" };
+    pd_schedule bad[12];
+    for (int i = 0; i < 12; i++) {
+        bad[i] = good;
+        bad[i].id = "b";
+    }
+    bad[0].id = longest;
+    bad[1].id = "";
+    bad[2].id = "a@b";
+    bad[3].rule = NULL;
+    bad[4].rule = "61 * * * *";
+    bad[5].zone = "Mars/Olympus";
+    bad[6].orchestrator = "";
+    bad[7].begins = (pd_time){ 2000 };
+    bad[7].ends = (pd_time){ 2000 };
+    bad[8].missed_max = pd_milliseconds(-1);
+    bad[9].tags = PD_VAL(PD_OBJ("n", 1));
+    bad[10].overlap = (pd_overlap)3;
+    bad[11].missed = (pd_missed)-1;
+    for (int i = 0; i < 12; i++) {
+        pd_error err = { 0 };
+        assert_int_equal(pd_hub_put_schedule(kit->hub, &bad[i], &err), PD_E_INVALID);
+        if (strstr(err.text, says[i]) == NULL) {
+            fail_msg("%d is refused with: %s", i, err.text);
+        }
+    }
+    pd_error err;
+    assert_int_equal(pd_hub_order_schedule(kit->hub, "a@b", PD_SCHEDULE_PAUSE, &err), PD_E_INVALID);
+    assert_int_equal(pd_hub_order_schedule(kit->hub, "b", (pd_schedule_order)4, &err),
+                     PD_E_INVALID);
+    assert_int_equal(pd_hub_order_schedule(kit->hub, "b", PD_SCHEDULE_PAUSE, &err), PD_E_NOT_FOUND);
+    ent_work(kit, NULL);
+    longest[200] = '\0';
+    await_text(kit, longest, "status", "active");
+    assert_false(ent_exists(kit, PD_ENTITY(PD_SCHEDULE, "b")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HUB_TEST(each_time_that_is_due_starts_one_instance_with_its_input_and_tags),
+        HUB_TEST(an_interval_counts_from_where_it_begins_and_ends_where_it_is_said),
+        HUB_TEST(a_paused_one_is_resumed_from_then_on_triggered_and_deleted),
+        HUB_TEST(one_that_is_put_again_goes_by_its_new_rule_only),
+        HUB_TEST(of_times_that_meet_one_that_runs_none_one_or_all_are_started),
+        HUB_TEST(one_that_failed_makes_way_as_well),
+        HUB_TEST(of_what_was_missed_the_last_none_or_all_are_started),
+        cmocka_unit_test_setup_teardown(nothing_is_started_twice_or_left_out_by_an_engine_that_dies,
+                                        kit_open_file, kit_close),
+        HUB_TEST(what_is_no_schedule_is_refused_and_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
