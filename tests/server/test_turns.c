@@ -189,7 +189,7 @@ static void a_custom_status_is_kept_set_and_cleared(void **state)
     }
 }
 
-/* ---- 3.1, 3.2: before it begins --------------------------------------------------------------- */
+/* ---- 3.1, 3.2: before it begins -------------------------------------------------------------- */
 
 static void what_is_raised_before_its_time_comes_behind_the_start(void **state)
 {
@@ -294,29 +294,51 @@ static struct text raised_bytes(const char *name)
     return text_make(whole.at + 2, whole.size - 2); /* without its tag and length */
 }
 
-static void a_next_execution_keeps_what_it_should_and_nothing_else(void **state)
+static const char trace[] = "\x0a\x37"
+                            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+static const char span[] = "\x0a\x12\x0a\x10"
+                           "0123456789abcdef";
+
+static void start_with_all(const char *id)
 {
-    (void)state;
-    static const char trace[] = "\x0a\x37"
-                                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    static const char span[] = "\x0a\x12\x0a\x10"
-                               "0123456789abcdef";
     static const struct tag tags[] = { { TEXT_INIT("team"), TEXT_INIT("blue") } };
     struct hub_create_instance_request request;
     message_init(&hub_create_instance_request_type, &request);
-    request.instance_id = TEXT("a");
+    request.instance_id = text_of(id);
     request.name = TEXT("flow");
     request.version = TEXT("1.0");
     request.input = TEXT("1");
     request.tags = tags_pack(&served.arena, tags, 1);
-    request.parent_trace_context = text_make(trace, sizeof trace - 1);
+    request.parent_trace_context = text_of(trace);
     assert_int_equal(
         served_tell(&served, "StartInstance", &hub_create_instance_request_type, &request), PD_OK);
+}
+
+/* 3.15, 3.19: with the present input and the tags of "a", and without the trace of its creator. */
+static void assert_restarted_from(const struct text *tags)
+{
+    const struct hub_restart_instance_request again = { TEXT("a"), true };
+    struct hub_restart_instance_response restarted;
+    assert_int_equal(served_call(&served, "RestartInstance", restart_instance_request, &again,
+                                 restart_instance_response, &restarted),
+                     PD_OK);
+    struct hub_work_item item = desk_take(&desk);
+    struct wire_events events = new_events(&item);
+    assert_true(text_equal(events.at[1].instance_id, restarted.instance_id));
+    assert_text(events.at[1].payload, "2");
+    assert_true(text_equal(events.at[1].extra->tags, *tags));
+    assert_false(text_is_present(events.at[1].extra->trace));
+}
+
+static void a_next_execution_keeps_what_it_should_and_nothing_else(void **state)
+{
+    (void)state;
+    start_with_all("a");
     struct hub_orchestration_state before = *state_of("a");
     struct hub_work_item item = desk_take(&desk);
     struct hub_orchestrator_response response = nothing();
     response.custom_status = TEXT("\"kept\"");
-    response.orchestration_trace_context = text_make(span, sizeof span - 1);
+    response.orchestration_trace_context = text_of(span);
     answer_with(&item, response);
     raise_event("a", "first");
     item = desk_take(&desk);
@@ -342,7 +364,7 @@ static void a_next_execution_keeps_what_it_should_and_nothing_else(void **state)
     assert_text(started->payload, "2");
     assert_text(started->version, "2.0");
     assert_text(started->extra->trace, trace);
-    assert_true(text_equal(started->extra->tags, request.tags));
+    assert_true(text_equal(started->extra->tags, before.tags));
     assert_text(events.at[2].name, "e1");
     assert_text(events.at[3].name, "e2");
     assert_text(events.at[4].name, "e3");
@@ -359,19 +381,8 @@ static void a_next_execution_keeps_what_it_should_and_nothing_else(void **state)
     assert_text(after->version, "2.0");
     assert_text(after->custom_status, "\"kept\"");
 
-    /* 3.15, 3.19: a restart takes the present input, and not the creator's trace */
     desk_complete(&desk, &item, NULL, 0);
-    const struct hub_restart_instance_request again = { TEXT("a"), true };
-    struct hub_restart_instance_response restarted;
-    assert_int_equal(served_call(&served, "RestartInstance", restart_instance_request, &again,
-                                 restart_instance_response, &restarted),
-                     PD_OK);
-    item = desk_take(&desk);
-    events = new_events(&item);
-    assert_true(text_equal(events.at[1].instance_id, restarted.instance_id));
-    assert_text(events.at[1].payload, "2");
-    assert_true(text_equal(events.at[1].extra->tags, request.tags));
-    assert_false(text_is_present(events.at[1].extra->trace));
+    assert_restarted_from(&started->extra->tags);
 }
 
 /* ---- 3.10: children -------------------------------------------------------------------------- */
@@ -446,6 +457,66 @@ static void terminating_takes_children_along_only_when_told_to(void **state)
     }
 }
 
+/* ---- 3.19: traces ---------------------------------------------------------------------------- */
+
+static void what_is_asked_for_has_the_trace_it_was_asked_for_with(void **state)
+{
+    (void)state;
+    const struct hub_schedule_task_action task = {
+        .name = TEXT("work"),
+        .parent_trace_context = text_of(trace),
+    };
+    const struct hub_create_sub_orchestration_action child = {
+        .instance_id = TEXT("child"),
+        .name = TEXT("flow"),
+        .parent_trace_context = text_of(trace),
+    };
+    const struct hub_orchestrator_action actions[] = {
+        { .id = 1, .schedule_task = &task },
+        { .id = 2, .create_sub_orchestration = &child },
+    };
+    start("a");
+    (void)desk_answer(&desk, actions, 2);
+    for (int i = 0; i < 2; i++) {
+        struct hub_work_item item = desk_take(&desk);
+        if (item.activity_request != NULL) {
+            assert_text(item.activity_request->parent_trace_context, trace);
+        } else {
+            assert_text(new_events(&item).at[1].extra->trace, trace);
+        }
+    }
+}
+
+/* ---- 3.13, 3.5: one that is terminated -------------------------------------------------------- */
+
+static void one_that_is_terminated_has_an_end_of_the_servers_own(void **state)
+{
+    (void)state;
+    const struct hub_stream_instance_history_request request = { .instance_id = TEXT("a") };
+    struct desk chunks; /* only to hear them */
+    start("a");
+    terminate("a", "\"out\"", true);
+    desk_open_call(&chunks, &served, NULL, "StreamInstanceHistory",
+                   &hub_stream_instance_history_request_type, &request);
+    desk_wait_end(&chunks);
+    assert_int_equal(chunks.status, PD_OK);
+    assert_int_equal(chunks.count, 1);
+    struct wire_events events = { NULL, 0, 0 };
+    assert_int_equal(wire_read_events(chunks.items[0], &served.arena, &events, &served.err), PD_OK);
+    assert_events(events, EVENT_ORCHESTRATOR_STARTED, EVENT_EXECUTION_STARTED,
+                  EVENT_EXECUTION_TERMINATED, EVENT_EXECUTION_COMPLETED);
+    static const int32_t ids[] = { -1, 0, -1, -1 };
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(events.at[i].id, ids[i]);
+        assert_true(events.at[i].at > 0);
+    }
+    assert_text(events.at[2].payload, "\"out\"");
+    assert_true(events.at[2].extra->recurses);
+    assert_text(events.at[3].payload, "\"out\"");
+    assert_int_equal(events.at[3].outcome, RUN_TERMINATED);
+    desk_close(&chunks);
+}
+
 /* ---- 3.12: suspended ------------------------------------------------------------------------- */
 
 static void what_comes_while_it_is_suspended_waits_in_order(void **state)
@@ -503,6 +574,8 @@ int main(void)
         ROW(a_next_execution_keeps_what_it_should_and_nothing_else),
         ROW(a_child_that_is_terminated_or_cannot_be_fails_for_its_parent),
         ROW(terminating_takes_children_along_only_when_told_to),
+        ROW(what_is_asked_for_has_the_trace_it_was_asked_for_with),
+        ROW(one_that_is_terminated_has_an_end_of_the_servers_own),
         ROW(what_comes_while_it_is_suspended_waits_in_order),
         ROW(an_answer_of_a_replaced_execution_changes_nothing),
     };
