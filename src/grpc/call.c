@@ -51,7 +51,6 @@ static void release(struct grpc_call *call, enum grpc_status status)
     struct grpc_server *server = call->server;
     deadlines_remove(server, call);
     h2_stream_set(call->stream, NULL);
-    server->held -= call->counted_held;
     messages_reset(&call->messages);
     const struct grpc_method *method = call->method;
     int64_t us = loop_steady(server->loop) - call->began_at;
@@ -62,7 +61,6 @@ static void release(struct grpc_call *call, enum grpc_status status)
     call->state = NULL;
     call->gone = NULL;
     call->drained = NULL;
-    call->counted_held = 0;
     call->has_begun = call->has_headers = false;
     call->next_free = server->free;
     server->free = call;
@@ -211,11 +209,6 @@ struct grpc_call *grpc_call_find(struct grpc_server *server, uint64_t number)
     return call->stream != NULL && call->times == number >> PLACE_BITS ? call : NULL;
 }
 
-struct grpc_server *grpc_call_server(const struct grpc_call *call)
-{
-    return call->server;
-}
-
 const struct grpc_method *grpc_call_method(const struct grpc_call *call)
 {
     return call->method;
@@ -240,11 +233,6 @@ const char *grpc_call_peer(const struct grpc_call *call)
 const char *grpc_call_subject(const struct grpc_call *call)
 {
     return h2_session_subject(h2_stream_session(call->stream));
-}
-
-bool grpc_call_is_loopback(const struct grpc_call *call)
-{
-    return h2_session_is_loopback(h2_stream_session(call->stream));
 }
 
 void grpc_call_set(struct grpc_call *call, void *state, void (*gone)(struct grpc_call *))

@@ -81,6 +81,8 @@ struct grpc_server_options {
     enum grpc_status (*admit)(void *argument, struct grpc_call *, char text[256]);
     /* After a call has ended. NULL: nobody counts. */
     void (*counted)(void *argument, const struct grpc_method *, enum grpc_status, int64_t us);
+    /* What was done to a peer that keeps too much here. NULL: nobody is told. */
+    void (*complained)(void *argument, const char *peer, const char *what);
     /* reflection: an encoded FileDescriptorSet; absent: no reflection */
     struct text descriptors;
 };
@@ -96,22 +98,17 @@ void grpc_server_limit(struct grpc_server *server, const struct h2_limits *limit
 void grpc_server_set_serving(struct grpc_server *server, bool is_serving);
 /* GOAWAY: no new calls; those that are there go on. */
 void grpc_server_drain(struct grpc_server *server);
-/* Ends every call of a path (NULL: all) with this. */
-void grpc_server_end_calls(struct grpc_server *server, const char *path, enum grpc_status status,
-                           const char *text);
 size_t grpc_server_calls(const struct grpc_server *server);
 size_t grpc_server_connections(const struct grpc_server *server);
 void grpc_server_free(struct grpc_server *server);
 
 uint64_t grpc_call_number(const struct grpc_call *call); /* never used again */
 struct grpc_call *grpc_call_find(struct grpc_server *server, uint64_t number); /* NULL: it ended */
-struct grpc_server *grpc_call_server(const struct grpc_call *call);
 const struct grpc_method *grpc_call_method(const struct grpc_call *call);
 /* Of what the client sent; absent: none. Lives as long as the call. */
 struct text grpc_call_metadata(const struct grpc_call *call, const char *name);
 const char *grpc_call_peer(const struct grpc_call *call);
 const char *grpc_call_subject(const struct grpc_call *call); /* of mutual TLS; NULL */
-bool grpc_call_is_loopback(const struct grpc_call *call);
 
 /* The caller's own; `gone` is called when the call ends other than by grpc_call_end. */
 void grpc_call_set(struct grpc_call *call, void *state, void (*gone)(struct grpc_call *));

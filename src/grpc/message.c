@@ -31,7 +31,7 @@ void messages_reset(struct messages *messages)
 
 size_t messages_held(const struct messages *messages)
 {
-    return messages->held.size + messages->opened.room;
+    return messages->held.size != 0 ? messages->held.room : 0;
 }
 
 static size_t length_of(const uint8_t *head)
@@ -119,12 +119,12 @@ enum grpc_status messages_next(struct messages *messages, struct text *bytes, st
     struct buffer *held = &messages->held;
     const uint8_t *head = NULL;
     *ret = TEXT_ABSENT;
-    if (messages->opened.room > STEP) {
+    if (messages->opened.room > KEEP) {
         buffer_done(&messages->opened); /* handed over by the call before, too */
     }
     if (held->size >= MESSAGE_HEAD && held->size == MESSAGE_HEAD + length_of(held->at)) {
         buffer_reset(held); /* it was handed over by the call before */
-        if (held->room > STEP) {
+        if (held->room > KEEP) {
             buffer_done(held);
         }
     }

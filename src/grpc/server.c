@@ -13,8 +13,6 @@
 
 enum {
     MESSAGE_MAX = 64 * 1024 * 1024,
-    HELD_MAX = 512 * 1024 * 1024, /* of all calls together, beside those that are small */
-    HELD_SMALL = 64 * 1024,
     CALLS_MAX = 1 << 20, /* at once; fewer than there are places (call.c) */
 };
 
@@ -137,15 +135,6 @@ static void on_headers(void *argument, struct h2_stream *stream, const struct h2
 
 /* ---- messages ---- */
 
-/* What lies here of messages that are not whole; false: too much of it, in all. */
-static bool count_held(struct grpc_server *server, struct grpc_call *call)
-{
-    size_t held = messages_held(&call->messages);
-    server->held += held - call->counted_held;
-    call->counted_held = held;
-    return server->held <= HELD_MAX || held <= HELD_SMALL;
-}
-
 static void take_messages(struct grpc_server *server, struct h2_stream *stream, struct text bytes)
 {
     struct grpc_call *call = h2_stream_get(stream);
@@ -184,9 +173,7 @@ static void on_data(void *argument, struct h2_stream *stream, struct text bytes)
             return;
         }
     }
-    if (call != NULL && !count_held(server, call)) {
-        call_gone(call, GRPC_RESOURCE_EXHAUSTED, "too many large messages at once");
-    }
+    h2_hold(stream, call != NULL ? messages_held(&call->messages) : 0);
 }
 
 static void on_ended(void *argument, struct h2_stream *stream)
@@ -213,10 +200,9 @@ static void on_ended(void *argument, struct h2_stream *stream)
     call->method->begin(server->options.argument, call, message);
     call = h2_stream_get(stream);
     if (call != NULL) { /* it may wait for days: its message is not kept meanwhile */
-        messages_reset(&call->messages);
-        server->held -= call->counted_held;
-        call->counted_held = 0;
+        messages_done(&call->messages);
     }
+    h2_hold(stream, 0);
 }
 
 static void on_closed(void *argument, struct h2_stream *stream, uint32_t error)
@@ -237,12 +223,21 @@ static void on_drained(void *argument, struct h2_stream *stream)
     }
 }
 
+static void on_complained(void *argument, struct h2_session *session, const char *what)
+{
+    struct grpc_server *server = argument;
+    if (server->options.complained != NULL) {
+        server->options.complained(server->options.argument, h2_session_peer(session), what);
+    }
+}
+
 static const struct h2_handler handler = {
     .headers = on_headers,
     .data = on_data,
     .ended = on_ended,
     .closed = on_closed,
     .drained = on_drained,
+    .complained = on_complained,
 };
 
 /* ---- from beginning to end ---- */
@@ -281,6 +276,7 @@ struct grpc_server *grpc_server_new(struct loop *loop, const struct grpc_server_
     if (server->options.message_max == 0) {
         server->options.message_max = MESSAGE_MAX;
     }
+    loans_init(&server->loans, h2_limits_whole(&options->limits).lent);
     map_init(&server->methods);
     add_methods(server, options->methods, options->method_count);
     add_methods(server, health_methods, HEALTH_METHODS);
@@ -303,8 +299,8 @@ const char *grpc_server_listen(struct grpc_server *server, const char *address, 
                         LISTENERS_MAX);
         return NULL;
     }
-    struct h2_listener *listener =
-        h2_listen(server->loop, address, tls, &server->options.limits, &handler, server, err);
+    struct h2_listener *listener = h2_listen(server->loop, address, tls, &server->options.limits,
+                                             &server->loans, &handler, server, err);
     if (listener == NULL) {
         return NULL;
     }
@@ -317,6 +313,7 @@ void grpc_server_limit(struct grpc_server *server, const struct h2_limits *limit
 {
     OBJECT_CHECK(server, GRPC_SERVER_MAGIC);
     server->options.limits = *limits;
+    server->loans.most = h2_limits_whole(limits).lent;
     server->options.message_max = message_max != 0 ? message_max : MESSAGE_MAX;
     for (size_t i = 0; i < server->listener_count; i++) {
         h2_listener_limit(server->listeners[i], limits);
@@ -337,19 +334,6 @@ void grpc_server_drain(struct grpc_server *server)
     grpc_server_set_serving(server, false);
     for (size_t i = 0; i < server->listener_count; i++) {
         h2_listener_drain(server->listeners[i]);
-    }
-}
-
-void grpc_server_end_calls(struct grpc_server *server, const char *path, enum grpc_status status,
-                           const char *text)
-{
-    OBJECT_CHECK(server, GRPC_SERVER_MAGIC);
-    for (size_t i = 0; i < server->place_count; i++) {
-        struct grpc_call *call = server->places[i];
-        if (call->stream != NULL && call->method != NULL &&
-            (path == NULL || strcmp(call->method->path, path) == 0)) {
-            call_gone(call, status, text);
-        }
     }
 }
 

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "grpc/message.h"
+#include "net/loans.h"
 
 struct deadlines {
     struct grpc_call **heap; /* the earliest first */
@@ -34,7 +35,6 @@ struct grpc_call {
     void *state;
     void (*gone)(struct grpc_call *);
     void (*drained)(struct grpc_call *);
-    size_t counted_held; /* of server->held */
     bool has_begun, has_headers;
     struct grpc_call *next_free;
 };
@@ -49,7 +49,7 @@ struct grpc_server {
     struct grpc_call **places;
     size_t place_count, place_room, call_count;
     struct grpc_call *free;
-    size_t held; /* bytes of messages that are not whole yet */
+    struct loans loans;
     struct deadlines deadlines;
     struct loop_timer *timer;
     time_us timer_at; /* when it fires; TIME_NEVER: it is not set */

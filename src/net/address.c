@@ -41,23 +41,6 @@ void sock_peer_name(const struct sockaddr *address, socklen_t size, char name[SO
                    port);
 }
 
-bool sock_is_loopback(const struct sockaddr *address)
-{
-    if (address->sa_family == AF_UNIX) {
-        return true;
-    }
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const void *)address;
-        return (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
-    }
-    if (address->sa_family == AF_INET6) {
-        const struct in6_addr *v6 =
-            &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-        return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
-    }
-    return false;
-}
-
 static pd_status invalid(const char *address, const char *why, pd_error *err)
 {
     return error_set(err, PD_E_INVALID, false, "net: listen",

@@ -74,15 +74,6 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
 
 /* ---- in ---- */
 
-/* It asks, and does not take what it was answered. One that takes it slowly is honest: a worker
- * that is handed megabytes must still be able to say what it has done. */
-static bool is_stalled(const struct h2_session *session)
-{
-    return session->backlog > session->limits->backlog &&
-           loop_steady(session->loop) - session->taken_at >
-               time_us_of_ms(session->limits->stall_ms);
-}
-
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *argument)
 {
     struct h2_session *session = argument;
@@ -91,12 +82,6 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     }
     struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
     if (stream == NULL && session->is_server && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-        if (is_stalled(session)) {
-            (void)nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-                                            NGHTTP2_ENHANCE_YOUR_CALM);
-            (void)guard_reset(session);
-            return 0;
-        }
         stream = stream_new(session, frame->hd.stream_id);
         (void)nghttp2_session_set_stream_user_data(ng, stream->id, stream);
     } else if (stream != NULL) {
@@ -153,6 +138,7 @@ static void headers_came(struct h2_session *session, struct h2_stream *stream, b
             (void)guard_reset(session);
             return;
         }
+        debt_call(stream, LOAN_CALL + (stream->header_cost != 0 ? fields->bytes.room : 0));
     }
     stream->is_request = true;
     stream->has_response = true;
@@ -194,7 +180,8 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *argum
     if (frame->hd.type == NGHTTP2_HEADERS) {
         headers_came(session, stream, is_last);
     }
-    if (is_last && !stream->is_reset) {
+    if (is_last && !stream->is_reset && !debt_wait(stream)) {
+        stream->is_told = true;
         session->handler->ended(session->argument, stream);
     }
     return 0;
@@ -206,11 +193,12 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
     (void)flags;
     struct h2_session *session = argument;
     struct h2_stream *stream = stream_of(session, id);
-    if (stream == NULL || stream->is_reset) {
+    if (stream == NULL || stream->is_reset || session->is_evicted) {
         (void)nghttp2_session_consume_connection(ng, size);
         return 0;
     }
     stream->unconsumed += size;
+    debt_moved(stream, size);
     session->handler->data(session->argument, stream, text_bytes(bytes, size));
     return 0;
 }

@@ -5,10 +5,11 @@
  *
  *   H1  All on the loop's thread.
  *   H2  A stream is valid until its `closed` has been called, which is once for every stream.
- *   H3  What a peer may make us keep is bounded: h2_limits. Who passes a limit that is his to keep
- *       loses the stream, or the connection (GOAWAY ENHANCE_YOUR_CALM).
+ *   H3  What a peer may make us keep is bounded: h2_limits, and net/loans.h. Who passes a limit
+ *       that is his to keep loses the stream, or the connection (GOAWAY ENHANCE_YOUR_CALM).
  *   H4  Received data counts against the peer's window until h2_consume. What is sent is kept until
- *       the peer's window takes it; h2_backlog says how much that is.
+ *       the peer's window takes it; h2_backlog says how much that is, and who asks it of a stream
+ *       before he sends is trusted to keep that little: its peer may take its time.
  *   H5  Callbacks may do everything to the stream they are called for, but not free its session. */
 #ifndef NET_H2_H
 #define NET_H2_H
@@ -27,16 +28,15 @@ struct h2_limits {
     unsigned resets_a_second;   /* by the peer, or by its mistakes; of a connection; 0: 200 */
     unsigned stream_window;     /* bytes; 0: 1 MiB */
     unsigned connection_window; /* bytes; 0: 4 MiB */
-    unsigned backlog;           /* bytes that wait to be sent on a connection whose peer takes
-                                  * nothing for stall_ms, before new streams of it are refused; four
-                                  * times that, before streams that send still more are reset, even
-                                  * if it takes some; 0: 16 MiB */
-    int64_t stall_ms;           /* 0: 5 s */
-    int64_t idle_ms;            /* without a stream: closed; 0: 10 minutes */
-    int64_t ping_ms;            /* a silent peer is asked so often ...; 0: 30 s */
-    int64_t ping_timeout_ms;    /* ... and given up so long after; 0: 20 s */
-    int64_t handshake_ms;       /* TLS, and the first SETTINGS; 0: 10 s */
-    int64_t age_max_ms;         /* GOAWAY after so long, with jitter; 0: never */
+    unsigned backlog;           /* bytes that wait to be sent on a connection, before streams that
+                                  * send still more are reset; 0: 64 MiB */
+    size_t lent;             /* bytes, to all connections of a server (net/loans.h); 0: 512 MiB */
+    int64_t term_ms;         /* of a loan (net/loans.h); 0: 10 s */
+    int64_t idle_ms;         /* without a stream: closed; 0: 10 minutes */
+    int64_t ping_ms;         /* a silent peer is asked so often ...; 0: 30 s */
+    int64_t ping_timeout_ms; /* ... and given up so long after; 0: 20 s */
+    int64_t handshake_ms;    /* TLS, and the first SETTINGS; 0: 10 s */
+    int64_t age_max_ms;      /* GOAWAY after so long, with jitter; 0: never */
 };
 
 /* With numbers for what is 0 and has one above. NULL: all of them. */
@@ -67,17 +67,20 @@ struct h2_handler {
     void (*connected)(void *argument, struct h2_session *);
     void (*disconnected)(void *argument, struct h2_session *, const pd_error *why);
     void (*goaway)(void *argument, struct h2_session *);
+    /* Servers: what was done to a peer that keeps too much here. May be NULL. */
+    void (*complained)(void *argument, struct h2_session *, const char *what);
 };
 
 /* ---- servers ---- */
 
 struct h2_listener;
+struct loans; /* net/loans.h: of all listeners of a server */
 
 /* "127.0.0.1:8080", "[::1]:0", "unix:/run/x.sock", "fd:3" (a socket that listens). tls NULL: in the
  * clear. PD_E_INVALID, PD_E_UNAVAILABLE. Borrows what it points to. */
 struct h2_listener *h2_listen(struct loop *loop, const char *address, struct tls *tls,
-                              const struct h2_limits *limits, const struct h2_handler *handler,
-                              void *argument, pd_error *err);
+                              const struct h2_limits *limits, struct loans *loans,
+                              const struct h2_handler *handler, void *argument, pd_error *err);
 /* Has it the shape of one that can be listened on? PD_E_INVALID; nothing is opened. */
 pd_status h2_check_address(const char *address, pd_error *err);
 const char *h2_listener_address(const struct h2_listener *listener); /* with the real port */
@@ -114,12 +117,13 @@ void h2_send(struct h2_stream *stream, const struct text *pieces, size_t count, 
 void h2_trailers(struct h2_stream *stream, const struct h2_header *headers, size_t count);
 void h2_reset(struct h2_stream *stream, uint32_t error);
 void h2_consume(struct h2_stream *stream, size_t size); /* H4 */
+/* So many bytes are kept of a message that has not ended. */
+void h2_hold(struct h2_stream *stream, size_t size);
 size_t h2_backlog(struct h2_stream *stream); /* who is told of one is told when it is gone */
 
 /* The peer's certificate, in mutual TLS: its subject's common name; NULL: none. Peer: "1.2.3.4:5".
  */
 const char *h2_session_subject(const struct h2_session *session);
 const char *h2_session_peer(const struct h2_session *session);
-bool h2_session_is_loopback(const struct h2_session *session);
 
 #endif

@@ -78,7 +78,10 @@ bool guard_frame(struct h2_session *session, const nghttp2_frame *frame)
 static void ask_whether_alive(struct h2_session *session, time_us now)
 {
     const struct h2_limits *limits = session->limits;
-    if (session->is_pinged) {
+    int64_t silence = time_us_of_ms(limits->ping_ms + limits->ping_timeout_ms);
+    if (session->out.size != 0 && now - session->taken_at > silence) {
+        session_kill(session, "the peer does not read"); /* whatever it says */
+    } else if (session->is_pinged) {
         if (session->heard_at >= session->pinged_at) {
             session->is_pinged = false; /* anything that came is an answer */
         } else if (now - session->pinged_at > time_us_of_ms(limits->ping_timeout_ms)) {
@@ -105,6 +108,7 @@ void guard_look(struct h2_session *session, time_us now)
         return;
     }
     ask_whether_alive(session, now);
+    debts_look(session, now);
     if (session->is_dead) {
         return;
     }
@@ -119,8 +123,8 @@ void guard_look(struct h2_session *session, time_us now)
 /* Often enough for the shortest of the times to be kept within a quarter. */
 int64_t guard_look_every(const struct h2_limits *limits)
 {
-    int64_t ms[] = { limits->idle_ms, limits->ping_ms, limits->ping_timeout_ms,
-                     limits->handshake_ms, limits->age_max_ms };
+    int64_t ms[] = { limits->idle_ms,      limits->ping_ms,    limits->ping_timeout_ms,
+                     limits->handshake_ms, limits->age_max_ms, limits->term_ms };
     int64_t least = 4000;
     for (size_t i = 0; i < sizeof ms / sizeof ms[0]; i++) {
         least = ms[i] > 0 && ms[i] < least ? ms[i] : least;

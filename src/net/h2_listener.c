@@ -24,6 +24,7 @@ struct h2_listener {
     struct loop *loop;
     struct tls *tls;
     struct h2_limits limits;
+    struct loans *loans;
     const struct h2_handler *handler;
     void *argument;
     int fd;
@@ -51,7 +52,7 @@ static void take(struct h2_listener *listener, int fd, const struct sockaddr *fr
     struct h2_session *session =
         session_new(listener->loop, true, &listener->pool, &listener->limits, listener->handler,
                     listener->argument, fd, ssl);
-    session->is_loopback = sock_is_loopback(from);
+    session->loans = listener->loans;
     sock_peer_name(from, size, session->peer);
     int64_t age = time_us_of_ms(listener->limits.age_max_ms);
     /* Not all that came together go together. */
@@ -105,8 +106,8 @@ static void on_look(void *argument)
 }
 
 struct h2_listener *h2_listen(struct loop *loop, const char *address, struct tls *tls,
-                              const struct h2_limits *limits, const struct h2_handler *handler,
-                              void *argument, pd_error *err)
+                              const struct h2_limits *limits, struct loans *loans,
+                              const struct h2_handler *handler, void *argument, pd_error *err)
 {
     char name[SOCK_NAME_MAX];
     int fd = sock_listen(address, name, err);
@@ -117,6 +118,7 @@ struct h2_listener *h2_listen(struct loop *loop, const char *address, struct tls
     listener->loop = loop;
     listener->tls = tls;
     listener->limits = h2_limits_whole(limits);
+    listener->loans = loans;
     listener->handler = handler;
     listener->argument = argument;
     listener->fd = fd;

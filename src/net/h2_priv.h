@@ -18,6 +18,7 @@
 #include "base/buffer.h"
 #include "base/list.h"
 #include "net/h2.h"
+#include "net/loans.h"
 #include "net/sock.h"
 
 enum {
@@ -72,6 +73,8 @@ struct h2_stream {
     bool is_said;      /* ... and neither do we: all was sent */
     bool is_reset;     /* by us: nothing counts any more */
     bool is_full;      /* somebody was told of a backlog: `drained` is called when there is none */
+    bool is_paced;     /* ... ever: its writer asks before it sends (B4) */
+    bool is_told;      /* the handler knows that it ended */
     bool has_response; /* the final headers came; a server's: with the request */
     struct list_node drained;                     /* in the session's, until it is told */
     struct h2_fields received, trailers_received; /* from the peer */
@@ -79,7 +82,12 @@ struct h2_stream {
     struct buffer out;
     size_t out_at;
     size_t unconsumed;
-    size_t header_cost; /* counted in the session's */
+    size_t withheld;          /* ... although the handler has taken it (B5) */
+    struct list_node waiting; /* in the session's, while it is pressed */
+    size_t header_cost;       /* counted in the session's, as these are: */
+    size_t call_debt, held;
+    size_t moved;  /* either way, since: */
+    time_us since; /* 0: nothing was due when it was looked at */
 };
 
 struct h2_session {
@@ -99,11 +107,17 @@ struct h2_session {
     const struct h2_limits *limits; /* with the defaults in place */
     struct h2_client *client;       /* NULL: a server's */
     struct list_node among;         /* sessions of the listener */
-    struct list streams, drained;
+    struct list streams, drained, waiting;
     size_t stream_count;
-    size_t backlog;     /* of all streams */
-    size_t header_cost; /* of requests that are open */
-    time_us taken_at;   /* when the peer last took of it, or it began */
+    size_t backlog;      /* of all streams */
+    size_t header_cost;  /* of requests that are open */
+    size_t hasty;        /* backlog of streams that are not paced (B5) */
+    size_t frame_debt;   /* counted in the loan */
+    struct loans *loans; /* NULL: a client's, which counts nothing */
+    struct loan loan;
+    bool is_evicted;   /* B2: closed when GOAWAY is out */
+    time_us looked_at; /* at what is due; 0: the last time there was no need */
+    time_us taken_at;  /* when the socket last took anything, or came to be full */
     struct sock sock;
     struct event readable, writable;
     struct buffer out; /* what the socket did not take */
@@ -111,7 +125,6 @@ struct h2_session {
     struct h2_bucket resets, nuisances;
     time_us began_at, heard_at, pinged_at, idle_since;
     int64_t age_max_us;
-    bool is_loopback;
     uint32_t goaway_sent; /* how many: the first only warns */
     char *subject;        /* of mutual TLS; NULL: none */
     pd_error *why;        /* clients: what ended it */
@@ -143,6 +156,7 @@ nghttp2_session_callbacks *frames_callbacks(void);
 /* ---- h2_stream.c ---- */
 
 struct h2_stream *stream_new(struct h2_session *session, int32_t id);
+void stream_drop_backlog(struct h2_stream *stream);
 void streams_tell_drained(struct h2_session *session);
 void stream_closed(struct h2_stream *stream, uint32_t error); /* tells, gives back */
 int stream_send_data(struct h2_stream *stream, const uint8_t *frame_head, size_t length);
@@ -155,6 +169,18 @@ bool guard_frame(struct h2_session *session, const nghttp2_frame *frame);
 void guard_look(struct h2_session *session, time_us now); /* from time to time: see h2_guard.c */
 
 int64_t guard_look_every(const struct h2_limits *limits); /* us */
+
+/* ---- h2_debts.c: loans.h ---- */
+
+void debt_owe(struct h2_session *session, size_t bytes); /* to be read, or not ended */
+void debt_pay(struct h2_session *session, size_t bytes);
+void debt_moved(struct h2_stream *stream, size_t bytes);
+void debt_frames(struct h2_session *session);             /* that nghttp2 has queued now */
+void debt_call(struct h2_stream *stream, size_t bytes);   /* it has begun */
+void debt_call_ended(struct h2_stream *stream);           /* with all that was held for it */
+bool debt_wait(struct h2_stream *stream);                 /* true: until debts_relieve (B5) */
+void debts_relieve(struct h2_session *session);           /* those that wait go on, if they may */
+void debts_look(struct h2_session *session, time_us now); /* B3 */
 
 /* ---- h2_client.c ---- */
 

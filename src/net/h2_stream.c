@@ -131,11 +131,23 @@ static void give_back(struct h2_pool *pool, struct h2_stream *stream)
     }
 }
 
-static void drop_backlog(struct h2_stream *stream)
+static void was_sent(struct h2_stream *stream, size_t size)
 {
-    stream->session->backlog -= stream->out.size - stream->out_at;
+    struct h2_session *session = stream->session;
+    session->backlog -= size;
+    session->hasty -= stream->is_paced ? 0 : size;
+    debt_pay(session, size);
+}
+
+void stream_drop_backlog(struct h2_stream *stream)
+{
+    was_sent(stream, stream->out.size - stream->out_at);
     buffer_reset(&stream->out);
     stream->out_at = 0;
+    if (stream->out.room > KEEP_BYTES) {
+        buffer_done(
+            &stream->out); /* a socket that takes nothing may not tell of the end for long */
+    }
     if (list_is_linked(&stream->drained)) {
         list_remove(&stream->drained);
     }
@@ -159,13 +171,17 @@ void streams_tell_drained(struct h2_session *session)
 void stream_closed(struct h2_stream *stream, uint32_t error)
 {
     struct h2_session *session = stream->session;
-    drop_backlog(stream);
+    stream_drop_backlog(stream);
     if (stream->unconsumed != 0) {
         (void)nghttp2_session_consume_connection(session->ng, stream->unconsumed);
     }
     (void)nghttp2_session_set_stream_user_data(session->ng, stream->id, NULL);
     list_remove(&stream->among);
+    if (list_is_linked(&stream->waiting)) {
+        list_remove(&stream->waiting);
+    }
     session->header_cost -= stream->header_cost;
+    debt_call_ended(stream);
     session->stream_count--;
     if (session->stream_count == 0) {
         session->idle_since = loop_steady(session->loop);
@@ -179,10 +195,7 @@ void stream_closed(struct h2_stream *stream, uint32_t error)
 
 /* ---- sending ---- */
 
-enum {
-    HEADERS_MAX = 64, /* of ours */
-    BACKLOG_TIMES = 4,
-};
+enum { HEADERS_MAX = 64 }; /* of ours */
 
 /* The bytes are copied by nghttp2. */
 static size_t to_nv(const struct h2_header *headers, size_t count, nghttp2_nv nv[HEADERS_MAX])
@@ -203,7 +216,7 @@ static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *into, size_t le
     (void)into, (void)argument;
     struct h2_stream *stream = source->ptr;
     size_t have = stream->out.size - stream->out_at;
-    if (have == 0 && !stream->is_last) {
+    if ((have == 0 && !stream->is_last) || stream->session->is_evicted) {
         stream->is_deferred = true;
         return NGHTTP2_ERR_DEFERRED;
     }
@@ -230,8 +243,8 @@ int stream_send_data(struct h2_stream *stream, const uint8_t *head, size_t lengt
     buffer_add(gathered, head, 9);
     buffer_add(gathered, stream->out.at + stream->out_at, length);
     stream->out_at += length;
-    stream->session->backlog -= length;
-    stream->session->taken_at = loop_steady(stream->session->loop);
+    was_sent(stream, length);
+    debt_moved(stream, length);
     if (stream->out_at == stream->out.size) {
         buffer_reset(&stream->out);
         stream->out_at = 0;
@@ -247,7 +260,8 @@ int stream_send_data(struct h2_stream *stream, const uint8_t *head, size_t lengt
 
 static bool is_mute(const struct h2_stream *stream)
 {
-    return stream->is_reset || stream->is_last || stream->session->is_dead;
+    return stream->is_reset || stream->is_last || stream->session->is_dead ||
+           stream->session->is_evicted;
 }
 
 void h2_respond(struct h2_stream *stream, const struct h2_header *headers, size_t count,
@@ -316,21 +330,21 @@ void h2_send(struct h2_stream *stream, const struct text *pieces, size_t count, 
         return;
     }
     assert_that(stream->is_answered);
-    if (stream->session->backlog > BACKLOG_TIMES * (size_t)stream->session->limits->backlog) {
+    if (stream->session->backlog > stream->session->limits->backlog) {
         h2_reset(stream, NGHTTP2_ENHANCE_YOUR_CALM); /* who sends so much should have asked */
         return;
-    }
-    if (stream->session->backlog == 0) {
-        stream->session->taken_at = loop_steady(stream->session->loop);
     }
     make_room(stream);
     size_t before = stream->out.size;
     for (size_t i = 0; i < count; i++) {
         buffer_add_text(&stream->out, pieces[i]);
     }
-    stream->session->backlog += stream->out.size - before;
+    size_t more = stream->out.size - before;
+    stream->session->backlog += more;
+    stream->session->hasty += stream->is_paced ? 0 : more;
     stream->is_last = is_last;
     resume(stream);
+    debt_owe(stream->session, more);
 }
 
 void h2_trailers(struct h2_stream *stream, const struct h2_header *headers, size_t count)
@@ -353,7 +367,7 @@ void h2_reset(struct h2_stream *stream, uint32_t error)
         return;
     }
     stream->is_reset = true;
-    drop_backlog(stream);
+    stream_drop_backlog(stream);
     (void)nghttp2_submit_rst_stream(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id, error);
     session_want_flush(stream->session);
 }
@@ -361,6 +375,10 @@ void h2_reset(struct h2_stream *stream, uint32_t error)
 void h2_consume(struct h2_stream *stream, size_t size)
 {
     assert_that(size <= stream->unconsumed);
+    if (debt_wait(stream)) {
+        stream->withheld += size;
+        return;
+    }
     stream->unconsumed -= size;
     if (!stream->session->is_dead) {
         (void)nghttp2_session_consume(stream->session->ng, stream->id, size);
@@ -371,6 +389,10 @@ void h2_consume(struct h2_stream *stream, size_t size)
 size_t h2_backlog(struct h2_stream *stream)
 {
     size_t waits = stream->out.size - stream->out_at;
+    if (!stream->is_paced) {
+        stream->is_paced = true;
+        stream->session->hasty -= waits;
+    }
     stream->is_full = stream->is_full || waits != 0;
     return waits;
 }
@@ -395,11 +417,6 @@ struct h2_session *h2_stream_session(const struct h2_stream *stream)
 const char *h2_session_peer(const struct h2_session *session)
 {
     return session->peer;
-}
-
-bool h2_session_is_loopback(const struct h2_session *session)
-{
-    return session->is_loopback;
 }
 
 const char *h2_session_subject(const struct h2_session *session)

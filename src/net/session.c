@@ -29,8 +29,9 @@ struct h2_limits h2_limits_whole(const struct h2_limits *limits)
     or_default(&all.resets_a_second, 200);
     or_default(&all.stream_window, 1024 * 1024);
     or_default(&all.connection_window, 4 * 1024 * 1024);
-    or_default(&all.backlog, 16 * 1024 * 1024);
-    ms_or_default(&all.stall_ms, 5 * 1000);
+    or_default(&all.backlog, 64 * 1024 * 1024);
+    all.lent = all.lent != 0 ? all.lent : 512 * 1024 * 1024;
+    ms_or_default(&all.term_ms, 10 * 1000);
     ms_or_default(&all.idle_ms, 10 * 60 * 1000);
     ms_or_default(&all.ping_ms, 30 * 1000);
     ms_or_default(&all.ping_timeout_ms, 20 * 1000);
@@ -69,6 +70,7 @@ static bool write_out(struct h2_session *session, const uint8_t *at, size_t size
             return false;
         }
         *ret += n;
+        session->taken_at = loop_steady(session->loop);
     }
     return true;
 }
@@ -84,6 +86,7 @@ static bool write_rest(struct h2_session *session)
     }
     session->out_at += n;
     if (n == rest) {
+        debt_pay(session, session->out.size);
         buffer_done(&session->out); /* peers that do not keep up are few: no memory for others */
         session->out_at = 0;
     }
@@ -106,6 +109,8 @@ static bool gather_and_write(struct h2_session *session)
     }
     if (n < gathered->size) {
         buffer_add(&session->out, gathered->at + n, gathered->size - n);
+        session->taken_at = loop_steady(session->loop);
+        debt_owe(session, session->out.size);
         return false;
     }
     return gathered->size >= GATHER_BYTES;
@@ -120,6 +125,8 @@ static void flush(struct h2_session *session)
         while (!session->is_dead && gather_and_write(session)) {}
     }
     streams_tell_drained(session);
+    debts_relieve(session);
+    debt_frames(session);
     if (session->is_dead) {
         return;
     }
@@ -185,7 +192,7 @@ void session_shake_hands(struct h2_session *session)
 /* Not more than a few rooms full at a time: others wait. */
 static void read_some(struct h2_session *session)
 {
-    for (int round = 0; round < 4 && !session->is_dead; round++) {
+    for (int round = 0; round < 4 && !session->is_dead && !session->is_evicted; round++) {
         size_t n = 0;
         enum sock_result result =
             sock_read(&session->sock, session->pool->read_room, READ_BYTES, &n);
@@ -245,6 +252,9 @@ static void on_late(struct loop_job *job)
     session->is_late = false;
     if (!session->is_dead) {
         flush(session);
+        if (session->is_evicted) {
+            session_kill(session, "it keeps too much here");
+        }
         return; /* when that killed it, it is on the list again */
     }
     session_close_streams(session);
@@ -322,6 +332,7 @@ struct h2_session *session_new(struct loop *loop, bool is_server, struct h2_pool
     session->late.run = on_late;
     list_init(&session->streams);
     list_init(&session->drained);
+    list_init(&session->waiting);
     sock_init(&session->sock, fd, ssl);
     session->began_at = session->heard_at = session->idle_since = loop_steady(loop);
     pool->session_count++;
@@ -380,6 +391,9 @@ void session_free(struct h2_session *session)
     nghttp2_session_del(session->ng);
     sock_done(&session->sock);
     buffer_done(&session->out);
+    if (session->loans != NULL) {
+        loan_forgive(session->loans, &session->loan);
+    }
     mem_free(session->why);
     mem_free(session->subject);
     if (list_is_linked(&session->among)) {

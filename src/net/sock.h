@@ -48,6 +48,5 @@ int sock_listen(const char *address, char name[SOCK_NAME_MAX], pd_error *err);
 int sock_connect(const char *host, unsigned port, unsigned n, pd_error *err);
 
 void sock_peer_name(const struct sockaddr *address, socklen_t size, char name[SOCK_NAME_MAX]);
-bool sock_is_loopback(const struct sockaddr *address);
 
 #endif

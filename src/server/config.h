@@ -38,7 +38,7 @@ struct config {
     int64_t log_level, log_format; /* enum log_level, enum log_format */
     int64_t drain_ms;
     int64_t message_max, past_max, item_max;                     /* bytes */
-    int64_t connections, streams, header_bytes, resets, backlog;
+    int64_t connections, streams, header_bytes, resets, backlog, lent;
     int64_t idle_ms, ping_ms, ping_timeout_ms, handshake_ms, age_max_ms;
     int64_t health_ping_ms;
     int64_t turn_timeout_ms, lost_delay_ms;

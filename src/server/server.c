@@ -114,6 +114,12 @@ static void counted(void *argument, const struct grpc_method *method, enum grpc_
     counts->us += us > 0 ? (uint64_t)us : 0;
 }
 
+static void complained(void *argument, const char *peer, const char *what)
+{
+    (void)argument;
+    log_say(LOG_WARN, "a client keeps too much here", "peer", peer, "what", what);
+}
+
 static void make_methods(struct server *server)
 {
     size_t count = 0;
@@ -276,6 +282,7 @@ static struct server_limits limits_of(const struct config *config)
             .header_bytes = (unsigned)config->header_bytes,
             .resets_a_second = (unsigned)config->resets,
             .backlog = (unsigned)config->backlog,
+            .lent = (size_t)config->lent,
             .idle_ms = config->idle_ms,
             .ping_ms = config->ping_ms,
             .ping_timeout_ms = config->ping_timeout_ms,
@@ -412,6 +419,7 @@ static pd_status open_grpc(struct server *server, pd_error *err)
         .limits = server->limits.net,
         .admit = admit,
         .counted = counted,
+        .complained = complained,
         .descriptors = config->reflection ? server_descriptors() : TEXT_ABSENT,
     };
     pd_status status = PD_OK;

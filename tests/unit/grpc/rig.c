@@ -101,6 +101,46 @@ static void begin_count(void *argument, struct grpc_call *call, struct text mess
     grpc_call_end(call, GRPC_OK, NULL);
 }
 
+struct paced {
+    long left;
+    size_t size;
+};
+
+static void go_on(struct grpc_call *call)
+{
+    struct paced *paced = grpc_call_get(call);
+    char *bytes = mem_alloc(paced->size);
+    while (paced->left > 0 && grpc_call_backlog(call) < (size_t)128 * 1024) {
+        paced->left--;
+        grpc_call_send(call, &(struct text){ bytes, paced->size }, 1);
+    }
+    mem_free(bytes);
+    if (paced->left == 0) {
+        mem_free(paced);
+        grpc_call_set(call, NULL, NULL);
+        grpc_call_end(call, GRPC_OK, NULL);
+    }
+}
+
+static void paced_gone(struct grpc_call *call)
+{
+    mem_free(grpc_call_get(call));
+}
+
+static void begin_paced(void *argument, struct grpc_call *call, struct text message)
+{
+    (void)argument;
+    char number[32];
+    struct paced *paced = mem_alloc(sizeof *paced);
+    struct text size = grpc_call_metadata(call, "x-size");
+    (void)snprintf(number, sizeof number, "%.*s", TEXT_ARGS(message));
+    paced->left = strtol(number, NULL, 10);
+    paced->size = text_is_present(size) ? strtoul(size.at, NULL, 10) : 1;
+    grpc_call_set(call, paced, paced_gone);
+    grpc_call_on_drained(call, go_on);
+    go_on(call);
+}
+
 static void was_drained(struct grpc_call *call)
 {
     struct rig *rig = grpc_call_get(call);
@@ -142,7 +182,7 @@ static void begin_who(void *argument, struct grpc_call *call, struct text messag
 {
     (void)argument, (void)message;
     const char *subject = grpc_call_subject(call);
-    assert_that(grpc_call_peer(call)[0] != 0 && grpc_call_is_loopback(call));
+    assert_that(grpc_call_peer(call)[0] != 0);
     grpc_call_reply(call, text_of(subject != NULL ? subject : "nobody"));
 }
 
@@ -162,6 +202,7 @@ static const struct grpc_method methods[] = {
     { "/rig.Rig/Later", GRPC_UNARY, begin_later, NULL, NULL },
     { "/rig.Rig/Never", GRPC_UNARY, begin_never, NULL, NULL },
     { "/rig.Rig/Count", GRPC_SERVER_STREAM, begin_count, NULL, NULL },
+    { "/rig.Rig/Paced", GRPC_SERVER_STREAM, begin_paced, NULL, NULL },
     { "/rig.Rig/Watch", GRPC_SERVER_STREAM, begin_watch, NULL, NULL },
     { "/rig.Rig/Talk", GRPC_BOTH_STREAM, begin_talk, talk_message, talk_half_closed },
 };
@@ -172,6 +213,12 @@ static void is_counted(void *argument, const struct grpc_method *method, enum gr
     (void)method, (void)us;
     atomic_fetch_add(&rig_of(argument)->counted, 1);
     atomic_store(&rig_of(argument)->last_status, (int)status);
+}
+
+static void is_complained(void *argument, const char *peer, const char *what)
+{
+    assert_that(peer[0] != 0 && what[0] != 0);
+    atomic_fetch_add(&rig_of(argument)->complaints, 1);
 }
 
 static void *run(void *argument)
@@ -189,6 +236,7 @@ void rig_start(struct rig *rig, const struct grpc_server_options *given, struct 
     options.method_count = sizeof methods / sizeof methods[0];
     options.argument = rig;
     options.counted = is_counted;
+    options.complained = is_complained;
     rig->loop = loop_new(&err);
     assert_that(rig->loop != NULL);
     rig->server = grpc_server_new(rig->loop, &options);

@@ -10,6 +10,7 @@
  *   /rig.Rig/Who      unary: the name in the client's certificate, or "nobody"
  *   /rig.Rig/Count    server stream: as many messages as the message, as a number, says; each of
  *                     "x-size" bytes
+ *   /rig.Rig/Paced    server stream: the same, but it asks what waits before it sends more
  *   /rig.Rig/Watch    server stream: opens, one message at once, nothing more
  *   /rig.Rig/Talk     both streams: each message back; ends when the client has said all */
 #ifndef TESTS_UNIT_GRPC_RIG_H
@@ -24,7 +25,7 @@ struct rig {
     struct grpc_server *server;
     char address[128];
     unsigned port;
-    atomic_int begun, gone, counted, drained;
+    atomic_int begun, gone, counted, drained, complaints;
     atomic_size_t connections; /* as of rig_ask */
     atomic_size_t calls;
     atomic_int last_status; /* of what was counted */
