@@ -2,29 +2,10 @@
  *
  * One instance over the wire: starts with every policy, what is said to it, and what is told of
  * it. */
-#include "served.h"
+#include "one_server.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static struct served served;
-static struct desk desk;
-
-static int set_up(void **state)
-{
-    (void)state;
-    served_start(&served, NULL);
-    desk_open(&desk, &served, NULL, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    desk_close(&desk);
-    served_stop(&served);
-    return 0;
-}
 
 static struct hub_create_instance_request request_of(const char *id)
 {
@@ -450,8 +431,6 @@ static void bytes_that_are_no_message_are_refused(void **state)
                                        PATIENCE_MS, &served.arena, &unwanted, &served.err) == PD_OK,
                      false);
 }
-
-#define ROW(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

@@ -1,32 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * Lists in pages, histories in chunks, and purging. */
-#include "served.h"
+#include "one_server.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "wire/wire.h"
-
-static struct served served;
-static struct desk desk;
-
-static int set_up(void **state)
-{
-    (void)state;
-    served_start(&served, NULL);
-    desk_open(&desk, &served, NULL, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    desk_close(&desk);
-    served_stop(&served);
-    return 0;
-}
 
 /* ---- QueryInstances -------------------------------------------------------------------------- */
 
@@ -720,8 +701,6 @@ static void what_cannot_be_terminated_is_listed(void **state)
                                  &request),
                      PD_E_INVALID);
 }
-
-#define ROW(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

@@ -2,7 +2,7 @@
  *
  * What a worker is given and what becomes of its answer, over the wire: section 3 of the service's
  * specification, where nothing below the wire proves it. */
-#include "served.h"
+#include "one_server.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,25 +10,6 @@
 #include "base/buffer.h"
 #include "base/tags.h"
 #include "wire/wire.h"
-
-static struct served served;
-static struct desk desk;
-
-static int set_up(void **state)
-{
-    (void)state;
-    served_start(&served, NULL);
-    desk_open(&desk, &served, NULL, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    desk_close(&desk);
-    served_stop(&served);
-    return 0;
-}
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
@@ -559,8 +540,6 @@ static void an_answer_of_a_replaced_execution_changes_nothing(void **state)
     desk_complete(&desk, &item, &action, 1);
     assert_int_equal(served_status(&served, "a"), COMPLETED);
 }
-
-#define ROW(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

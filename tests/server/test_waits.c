@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Waiting for an instance to begin and to end, and what a wait outlives. */
-#include "served.h"
+#include "one_server.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,25 +9,6 @@
 
 #include "base/memory.h"
 #include "server/server_priv.h"
-
-static struct served served;
-static struct desk desk;
-
-static int set_up(void **state)
-{
-    (void)state;
-    served_start(&served, NULL);
-    desk_open(&desk, &served, NULL, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    desk_close(&desk);
-    served_stop(&served);
-    return 0;
-}
 
 /* ---- a wait that is open --------------------------------------------------------------------- */
 
@@ -294,8 +275,6 @@ static void an_id_that_nobody_can_have_is_not_waited_for(void **state)
                                  &request, get_instance_response, &response),
                      PD_E_INVALID);
 }
-
-#define ROW(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

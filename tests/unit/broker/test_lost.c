@@ -1,30 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Work that comes back: of streams that are gone, given back, forgotten, too large. */
-#include "desk.h"
-
-static struct desk desk;
-static struct worker a, b;
-
-static int set_up(void **state)
-{
-    (void)state;
-    desk_open(&desk, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    desk_close(&desk);
-    return 0;
-}
-
-static struct worker *connect(struct worker *worker, struct broker_stream_options options)
-{
-    worker_open(worker, &desk, &options);
-    return worker;
-}
+#include "one_desk.h"
 
 static void complete(const char *token)
 {
@@ -406,8 +383,6 @@ static void a_large_item_goes_at_once_to_a_stream_that_takes_it(void **state)
     worker_close(&a);
     worker_close(&b);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

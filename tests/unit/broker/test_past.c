@@ -1,32 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * What workers are told of the past: all of it, where to get it, or that they have it. */
-#include "desk.h"
+#include "one_desk.h"
 
 #include <stdio.h>
-
-static struct desk desk;
-static struct worker a, b;
-
-static int set_up(void **state)
-{
-    (void)state;
-    desk_open(&desk, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    desk_close(&desk);
-    return 0;
-}
-
-static struct worker *connect(struct worker *worker, struct broker_stream_options options)
-{
-    worker_open(worker, &desk, &options);
-    return worker;
-}
 
 static const struct broker_stream_options ours = { .dialect = WORK_OURS };
 static const struct broker_stream_options streams = { .can_stream_history = true };
@@ -514,8 +491,6 @@ static void bytes_of_turns_that_are_over_do_not_wait(void **state)
     assert_int_equal(desk.past_reads, reads + 1); /* it was written at once */
     worker_close(&a);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

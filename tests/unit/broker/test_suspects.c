@@ -4,29 +4,12 @@
  * had in hand is not held to account. */
 #include <stdio.h>
 
-#include "desk.h"
-
-static struct desk desk;
-static struct worker a, b;
-
-static int set_up(void **state)
-{
-    (void)state;
-    desk_open(&desk, NULL);
-    return 0;
-}
+#include "one_desk.h"
 
 static int set_up_1(void **state)
 {
     (void)state;
     desk_open(&desk, &(struct broker_options){ .crashes_max = 1 });
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    desk_close(&desk);
     return 0;
 }
 
@@ -317,7 +300,6 @@ static void deaths_go_with_a_turn_that_is_written_again(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_dies_with_its_worker_three_times_is_not_handed_out_again),
         TEST(two_deaths_are_not_enough_and_an_end_takes_them_away),

@@ -1,30 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Handing out and completing: order, room, tokens, and which completion counts. */
-#include "desk.h"
-
-static struct desk desk;
-static struct worker a, b;
-
-static int set_up(void **state)
-{
-    (void)state;
-    desk_open(&desk, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    desk_close(&desk);
-    return 0;
-}
-
-static struct worker *connect(struct worker *worker, struct broker_stream_options options)
-{
-    worker_open(worker, &desk, &options);
-    return worker;
-}
+#include "one_desk.h"
 
 static void complete(const struct worker *worker, size_t at)
 {
@@ -504,8 +481,6 @@ static void what_is_the_servers_own_never_leaves_it(void **state)
     worker_close(&a);
     desk_close(&other);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
