@@ -7,6 +7,7 @@
 #   skip WHY                 one line and 77: the runner reports it, nobody takes it for a pass
 #   has_server               is perdured built?
 #   server_start [OPTION...] perdured on free ports with an empty store: $server is its HOST:PORT
+#   server_start_secured     likewise with TLS and tokens: $CONFORMANCE_CA, $CONFORMANCE_TOKEN
 #   server_kill              SIGKILL, as a power cut of the process; server_again: the same port
 #                            and store; server_stop: SIGTERM, and it must end with 0
 #   server_is_killed_while PID [KILLS]   one SIGKILL after the other as long as PID runs
@@ -104,6 +105,19 @@ server_start() {
     fi
     rm -f "$store"/*
     server_launch 0 "$@"
+}
+
+# With a certificate of its own and tokens. Programs find the one to trust, and the token that may do
+# everything, in the environment.
+server_start_secured() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+        -subj /CN=perdured -addext subjectAltName=IP:127.0.0.1 \
+        -keyout "$work/key.pem" -out "$work/cert.pem" 2>"$work/openssl.log"
+    printf '%s\n' 'token-of-everything read,work,operate *' 'token-of-a-worker work,read secured' \
+        'token-of-a-reader read *' 'token-of-a-stranger read,work,operate elsewhere' \
+        >"$work/tokens"
+    server_start --tls-cert="$work/cert.pem" --tls-key="$work/key.pem" --tokens="$work/tokens"
+    export CONFORMANCE_CA="$work/cert.pem" CONFORMANCE_TOKEN=token-of-everything
 }
 
 server_kill() {

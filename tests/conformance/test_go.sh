@@ -71,4 +71,10 @@ if [ -z "${PERDURE_CONFORMANCE_SERVER:-}" ]; then
     crash go-crash 7 "$program" -target "$server" -crash 10
 fi
 server_stop
+
+if [ -z "${PERDURE_CONFORMANCE_SERVER:-}" ]; then
+    server_start_secured
+    cases go-secured "$program" -target "$server" -only sub-orch
+    server_stop
+fi
 finish

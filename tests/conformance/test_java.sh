@@ -76,4 +76,12 @@ if [ -z "${PERDURE_CONFORMANCE_SERVER:-}" ]; then
 fi
 set +f # for lib.sh
 server_stop
+if [ -z "${PERDURE_CONFORMANCE_SERVER:-}" ]; then
+    server_start_secured
+    set -f
+    # shellcheck disable=SC2086
+    cases java-secured $program Suite --target "$server" --only sub-orch
+    set +f
+    server_stop
+fi
 finish

@@ -48,13 +48,7 @@ crash killed_server 8 timeout --foreground 240 "$node" "$js/killed_server.js" "$
 server_stop
 
 if [ -z "${PERDURE_CONFORMANCE_SERVER:-}" ]; then
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
-        -subj /CN=perdured -addext subjectAltName=IP:127.0.0.1 \
-        -keyout "$work/key.pem" -out "$work/cert.pem" 2>"$work/openssl.log"
-    printf '%s\n' 'token-of-everything read,work,operate *' 'token-of-a-worker work,read secured' \
-        'token-of-a-reader read *' 'token-of-a-stranger read,work,operate elsewhere' \
-        >"$work/tokens"
-    server_start --tls-cert="$work/cert.pem" --tls-key="$work/key.pem" --tokens="$work/tokens"
+    server_start_secured
     cases secured timeout --foreground 60 "$node" "$js/secured.js" "$server" "$work/cert.pem"
     server_stop
 fi

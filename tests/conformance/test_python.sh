@@ -30,4 +30,10 @@ cases cases timeout --foreground 300 "$run" "$python/main.py" "$server" "${1:-}"
 cases killed_worker timeout --foreground 200 "$run" "$python/killed_worker.py" "$server"
 crash killed_server 8 timeout --foreground 240 "$run" "$python/killed_server.py" "$server" 10
 server_stop
+
+if [ -z "${PERDURE_CONFORMANCE_SERVER:-}" ]; then
+    server_start_secured
+    cases secured timeout --foreground 120 "$run" "$python/main.py" "$server" an-entity
+    server_stop
+fi
 finish

@@ -21,6 +21,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -31,6 +32,7 @@ import (
 	"github.com/microsoft/durabletask-go/task"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -72,6 +74,9 @@ func newHub(target, name string) *hub {
 // connect is a new connection to this hub; it is made again soon after it broke.
 func (h *hub) connect() *grpc.ClientConn {
 	named := func(ctx context.Context) context.Context {
+		if token := os.Getenv("CONFORMANCE_TOKEN"); token != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+		}
 		if h.name == "" {
 			return ctx
 		}
@@ -88,7 +93,13 @@ func (h *hub) connect() *grpc.ClientConn {
 	pause := backoff.DefaultConfig
 	pause.BaseDelay = 100 * time.Millisecond
 	pause.MaxDelay = time.Second
-	conn, err := grpc.Dial(h.target, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	safety := insecure.NewCredentials()
+	if authority := os.Getenv("CONFORMANCE_CA"); authority != "" {
+		var err error
+		safety, err = credentials.NewClientTLSFromFile(authority, "")
+		no(err)
+	}
+	conn, err := grpc.Dial(h.target, grpc.WithTransportCredentials(safety),
 		grpc.WithUnaryInterceptor(unary), grpc.WithStreamInterceptor(stream),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: pause, MinConnectTimeout: 2 * time.Second}))
 	no(err)

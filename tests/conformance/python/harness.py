@@ -21,6 +21,7 @@ import time
 import traceback
 import uuid
 
+from azure.core.credentials import AccessToken
 from durabletask import client as dtc
 from durabletask import task, worker as dtw
 from durabletask.azuremanaged.client import DurableTaskSchedulerClient
@@ -29,6 +30,9 @@ from durabletask.entities import DurableEntity, EntityInstanceId
 
 Status = dtc.OrchestrationStatus
 RUN = uuid.uuid4().hex[:6]
+AUTHORITY = os.environ.get("CONFORMANCE_CA")  # of a server with TLS; it wants a token, too
+if AUTHORITY:
+    os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = AUTHORITY
 TIMES = bool(os.environ.get("CONFORMANCE_TIMES"))
 log = logging.getLogger("conformance")
 log.setLevel(logging.DEBUG if os.environ.get("CONFORMANCE_LOG") else logging.CRITICAL)
@@ -82,21 +86,29 @@ def count(key):
         return tallies[key]
 
 
+class Token:
+    """What the azuremanaged package asks for tokens: ours is always the same."""
+
+    def get_token(self, *scopes, **options):
+        return AccessToken(os.environ["CONFORMANCE_TOKEN"], int(time.time()) + 3600)
+
+
 class Hub:
     """A hub: its client, its workers, and the questions that cases ask of it."""
 
     def __init__(self, address, name, **options):
         self.address, self.name, self.workers = address, name, []
         self.client = DurableTaskSchedulerClient(
-            host_address=address, taskhub=name, token_credential=None, secure_channel=False,
-            logger=log, **options)
+            host_address=address, taskhub=name, token_credential=Token() if AUTHORITY else None,
+            secure_channel=bool(AUTHORITY), logger=log, **options)
 
     def make_worker(self, **options):
         options.setdefault("concurrency_options", dtw.ConcurrencyOptions(
             maximum_thread_pool_workers=24))
         return DurableTaskSchedulerWorker(
-            host_address=self.address, taskhub=self.name, token_credential=None,
-            secure_channel=False, logger=log, **options)
+            host_address=self.address, taskhub=self.name,
+            token_credential=Token() if AUTHORITY else None,
+            secure_channel=bool(AUTHORITY), logger=log, **options)
 
     def worker(self, only=None, versioning=None, filters=..., configure=None, **options):
         """Starts a worker with everything that is declared, or only with these names."""
