@@ -78,6 +78,11 @@ struct options {
     const char *from;       /* histories */
     int roots_only, recursive, every, dry_run, yes, once, make_id;
     int with_state, with_empty; /* of entities */
+    const char *zone;           /* of schedules, from here on */
+    int overlap, missed;        /* pd_overlap, pd_missed */
+    pd_duration missed_max;
+    pd_time begins, ends;
+    int paused;
     const char *store;
     int64_t concurrent, threads, repeat, chunk, entities;
     pd_duration duration; /* 0: none given */
@@ -104,6 +109,8 @@ enum option_kind {
     OPTION_WORDS,    /* struct words: one more each time */
     OPTION_FUTURE,   /* pd_time: 2026-01-31T10:00:00Z, or a duration from now */
     OPTION_REUSE,    /* int: fail, skip, replace */
+    OPTION_OVERLAP,  /* int: skip, buffer, allow */
+    OPTION_MISSED,   /* int: last, none, all */
     OPTION_FORMAT,   /* int */
     OPTION_WHEN,     /* int */
 };
@@ -246,6 +253,13 @@ int cmd_entity_signal(struct invocation *in);
 int cmd_entity_cancel(struct invocation *in);
 int cmd_entity_delete(struct invocation *in);
 int cmd_entity_clean(struct invocation *in);
+int cmd_schedule_put(struct invocation *in);
+int cmd_schedule_list(struct invocation *in);
+int cmd_schedule_show(struct invocation *in);
+int cmd_schedule_pause(struct invocation *in);
+int cmd_schedule_resume(struct invocation *in);
+int cmd_schedule_trigger(struct invocation *in);
+int cmd_schedule_delete(struct invocation *in);
 int cmd_version(struct invocation *in);
 int cmd_help(struct invocation *in);
 int bench_hello5(struct invocation *in);

@@ -98,6 +98,18 @@
     "pd_hub_fetch_history, which decodes the events and hands them out. linear compares the\n"  \
     "rates of the shortest and the longest."
 
+#define SCHEDULE_PUT                                                                              \
+    "Makes the schedule ID, or changes it. RULE is a cron expression, '30 8 * * 1-5' (minute,\n"  \
+    "hour, day, month, weekday) or with seconds before, or @hourly, @daily, @weekly, @monthly,\n" \
+    "@yearly, or '@every 90s'. As long as an engine runs, each time that is due starts one\n"     \
+    "instance of NAME, with the id ID:2026-01-31T08:30:00Z. Makes the hub when there is none."
+#define SCHEDULE_ORDER                                                                             \
+    "When the command ends with 0, what you ask is on stable storage; the engine does it within\n" \
+    "milliseconds, or, when none runs, the next that does. Give ids, or - to read them from\n"     \
+    "stdin, one a line."
+#define SCHEDULE_TRIGGER                                                                  \
+    "Whatever --overlap says, and also one that is paused; when it is due next does not " \
+    "change.\n" SCHEDULE_ORDER
 #define ENTITY                                                                                  \
     "ENTITY is @name@key, as `perdure entity list -o id` prints it; the first '@' may be left " \
     "out."
@@ -398,6 +410,71 @@ const struct command commands[] = {
       0,
       0,
       cmd_entity_clean },
+    { "schedule put",
+      "ID RULE NAME",
+      "start an orchestrator when a rule says",
+      SCHEDULE_PUT,
+      { "perdure schedule put nightly '0 3 * * *' Backup --zone Europe/Berlin",
+        "perdure schedule put poll '@every 90s' Poll --overlap allow --missed none" },
+      schedule_put_options,
+      3,
+      3,
+      cmd_schedule_put },
+    { "schedule list",
+      "",
+      "list schedules",
+      NULL,
+      { "perdure schedule list", "perdure schedule list -o id" },
+      schedule_list_options,
+      0,
+      0,
+      cmd_schedule_list },
+    { "schedule show",
+      "ID",
+      "show a schedule",
+      NULL,
+      { "perdure schedule show nightly" },
+      no_options,
+      1,
+      1,
+      cmd_schedule_show },
+    { "schedule pause",
+      "ID...",
+      "start nothing until they are resumed",
+      SCHEDULE_ORDER,
+      { "perdure schedule pause nightly" },
+      no_options,
+      1,
+      -1,
+      cmd_schedule_pause },
+    { "schedule resume",
+      "ID...",
+      "go on from now; what was due meanwhile is not started",
+      SCHEDULE_ORDER,
+      { "perdure schedule resume nightly" },
+      no_options,
+      1,
+      -1,
+      cmd_schedule_resume },
+    { "schedule trigger",
+      "ID...",
+      "start an instance of each now",
+      SCHEDULE_TRIGGER,
+      { "perdure schedule trigger nightly" },
+      no_options,
+      1,
+      -1,
+      cmd_schedule_trigger },
+    { "schedule delete",
+      "ID...",
+      "forget schedules; what they started goes on",
+      SCHEDULE_ORDER,
+      { "perdure schedule delete nightly",
+        "perdure schedule list -o id | perdure schedule delete -" },
+      no_options,
+      1,
+      -1,
+      cmd_schedule_delete },
     { "bench hello5",
       "",
       "throughput, beside raw SQLite inserts",

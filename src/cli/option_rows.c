@@ -266,6 +266,33 @@ const struct option_row entity_signal_options[] = {
     NO_MORE,
 };
 
+/* ---- schedules ---- */
+
+const struct option_row schedule_put_options[] = {
+    { "zone", 'z', OPTION_TEXT, "ZONE", "its time zone: Europe/Berlin (UTC)", AT(zone), 0 },
+    { "input", 'i', OPTION_TEXT, "JSON", "the input: JSON, @FILE, or - for stdin", AT(input), 0 },
+    { "version", 0, OPTION_TEXT, "TEXT", "the version of what it starts", AT(version), 0 },
+    { "tag", 0, OPTION_WORDS, "KEY=VALUE", "a tag of what it starts; may be given again", AT(tags),
+      0 },
+    { "overlap", 0, OPTION_OVERLAP, "WORD",
+      "while one runs: skip (the default), buffer one, or allow more", AT(overlap), 0 },
+    { "missed", 0, OPTION_MISSED, "WORD",
+      "of times while no engine ran start: the last (the default), none, or all", AT(missed), 0 },
+    { "missed-max", 0, OPTION_DURATION, "TIME", "start nothing that is later than this",
+      AT(missed_max), 0 },
+    { "begins", 0, OPTION_FUTURE, "TIME", "not before then: 2026-01-31T10:00:00Z, or 2h from now",
+      AT(begins), 0 },
+    { "ends", 0, OPTION_FUTURE, "TIME", "not after then", AT(ends), 0 },
+    { "paused", 0, OPTION_FLAG, NULL, "paused until it is resumed", AT(paused), 1 },
+    NO_MORE,
+};
+
+const struct option_row schedule_list_options[] = {
+    { "prefix", 0, OPTION_TEXT, "TEXT", "only ids that begin so", AT(prefix), 0 },
+    { "limit", 'l', OPTION_COUNT, "N", "at most N (50 on a terminal, else all)", AT(limit), 0 },
+    NO_MORE,
+};
+
 const struct option_row entity_bench_options[] = {
     { "count", 0, OPTION_COUNT, "N", "signals to one entity, and to many (1000000)", AT(count), 0 },
     { "entities", 0, OPTION_COUNT, "N", "how many the many are (10000)", AT(entities), 0 },

@@ -31,6 +31,8 @@ extern const struct option_row replay_options[];
 extern const struct option_row entity_list_options[];
 extern const struct option_row entity_call_options[];
 extern const struct option_row entity_signal_options[];
+extern const struct option_row schedule_put_options[];
+extern const struct option_row schedule_list_options[];
 extern const struct option_row entity_bench_options[];
 extern const struct option_row lock_bench_options[];
 

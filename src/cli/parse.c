@@ -145,6 +145,9 @@ static const char *const format_names[] = { "auto",  "table", "plain", "json",
 /* In the order of pd_reuse. */
 static const char *const reuse_names[] = { "replace-ended", "fail", "replace-failed", "replace",
                                            "skip" };
+/* In the order of pd_overlap and pd_missed. */
+static const char *const overlap_names[] = { "skip", "buffer", "allow" };
+static const char *const missed_names[] = { "last", "none", "all" };
 static const char *const when_names[] = { "auto", "always", "never" };
 
 static int find_name(const char *word, const char *const *names, size_t count)
@@ -214,6 +217,14 @@ static bool set_option(const struct option_row *row, const char *text, struct op
     }
     case OPTION_REUSE:
         found = find_name(text, reuse_names, sizeof reuse_names / sizeof reuse_names[0]);
+        *(int *)at = found;
+        return found >= 0;
+    case OPTION_OVERLAP:
+        found = find_name(text, overlap_names, sizeof overlap_names / sizeof overlap_names[0]);
+        *(int *)at = found;
+        return found >= 0;
+    case OPTION_MISSED:
+        found = find_name(text, missed_names, sizeof missed_names / sizeof missed_names[0]);
         *(int *)at = found;
         return found >= 0;
     case OPTION_FORMAT:

@@ -174,6 +174,7 @@ timeout 30 singleton >out
 timeout 60 heartbeat 60 >out 2>&1
 timeout 30 transaction 20 >out
 timeout 2 eternal_loop >out 2>&1
+timeout 4 cron_report report.txt '* * * * * *' UTC >out 2>&1
 timeout 30 bank 20 >out
 timeout 30 aggregator 10 20 >out 2>&1
 timeout 30 synchronize 5 >out
@@ -204,6 +205,7 @@ for sample in "$root"/samples/*/; do
     [ "$name" != hello_cities ] || db=hello.db
     argument=
     [ "$name" != monitor ] || argument=some/file
+    [ "$name" != cron_report ] || argument=report.txt
     # shellcheck disable=SC2086
     check "$name does the same again" replays_all "sqlite:$db" "$name" $argument
 done
