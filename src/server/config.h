@@ -58,6 +58,10 @@ void config_free(struct config *config);
 /* What --help prints. */
 void config_print_help(void);
 
+/* The settings that are not the same in both, and that only another start changes: one by one, with
+ * a cursor that begins with 0. NULL: no more. */
+const char *config_next_stuck(const struct config *a, const struct config *b, size_t *cursor);
+
 /* C3. Is this address for this machine only? */
 bool config_is_loopback(const char *address);
 /* May it be listened on? PD_E_INVALID. `name` is the option's. Asked again with the address that a

@@ -94,3 +94,46 @@ pd_status config_check(const struct config *config, pd_error *err)
     }
     return status;
 }
+
+/* ---- other settings than before -------------------------------------------------------------- */
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool is_same(const struct setting *s, const struct config *a, const struct config *b)
+{
+    const void *x = (const char *)a + s->offset;
+    const void *y = (const char *)b + s->offset;
+    switch (s->kind) {
+    case KIND_SWITCH: return true;
+    case KIND_FLAG: return *(const bool *)x == *(const bool *)y;
+    case KIND_TEXT: return is_same_text(*(const char *const *)x, *(const char *const *)y);
+    case KIND_LIST: {
+        const struct config_list *p = x;
+        const struct config_list *q = y;
+        bool same = p->count == q->count;
+        for (size_t i = 0; same && i < p->count; i++) {
+            same = is_same_text(p->items[i], q->items[i]);
+        }
+        return same;
+    }
+    case KIND_NUMBER:
+    case KIND_TIME:
+    case KIND_SIZE:
+    case KIND_CHOICE: return *(const int64_t *)x == *(const int64_t *)y;
+    }
+    return true;
+}
+
+const char *config_next_stuck(const struct config *a, const struct config *b, size_t *cursor)
+{
+    while (*cursor < setting_count()) {
+        const struct setting *s = setting_at((*cursor)++);
+        if (!s->is_live && !is_same(s, a, b)) {
+            return s->name;
+        }
+    }
+    return NULL;
+}

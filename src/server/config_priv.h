@@ -24,6 +24,7 @@ struct setting {
     int64_t least, most;
     const char *const *choices;
     const char *help;
+    bool is_live; /* SIGHUP changes it; a file's name is not, though the file is read again */
 };
 
 /* Where a value came from. */

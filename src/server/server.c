@@ -310,8 +310,14 @@ static void reload(struct loop_job *job)
 
 void server_reload(struct server *server, const struct config *config)
 {
+    const char *stuck;
+    size_t cursor = 0;
     if (config != NULL) {
         log_set((enum log_level)config->log_level, (enum log_format)config->log_format);
+        while ((stuck = config_next_stuck(server->config, config, &cursor)) != NULL) {
+            log_say(LOG_WARN, "a setting has changed that wants another start", "part", "config",
+                    "setting", stuck);
+        }
         pthread_mutex_lock(&server->reload_mutex);
         server->next_limits = limits_of(config);
         pthread_mutex_unlock(&server->reload_mutex);

@@ -42,6 +42,10 @@ check() { # NAME COMMAND...
 
 # Starts it with these options, and waits until it is ready: $grpc, $http, $pid.
 start() {
+    if [ -n "$pid" ]; then # of a check that failed
+        kill -9 "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    fi
     : >ready.txt
     "$perdured" --store "sqlite:$work/hub.db" --listen 127.0.0.1:0 --http 127.0.0.1:0 "$@" \
         >ready.txt 2>log.txt &
@@ -158,10 +162,12 @@ tokens_for_metrics() {
 check "metrics want a token, health does not" tokens_for_metrics
 reloads() {
     printf 'log-level = error\n' >conf
-    start --config=conf && ! grep -q 'hub opened' log.txt && printf 'log-level = info\n' >conf &&
+    start --config=conf && ! grep -q 'hub opened' log.txt &&
+        printf 'log-level = info\ndrain = 3s\nreaders = 3\nhubs = more\n' >conf &&
         kill -HUP "$pid" || return 1
     for _ in $(seq 100); do grep -q reloaded log.txt && break; sleep 0.02; done
-    grep -q reloaded log.txt && printf 'nonsense\n' >conf && kill -HUP "$pid" || return 1
+    grep -q reloaded log.txt && is "$(grep -c 'wants another start' log.txt)" 2 &&
+        grep -q 'setting=readers' log.txt && grep -q 'setting=hubs' log.txt && printf 'nonsense\n' >conf && kill -HUP "$pid" || return 1
     for _ in $(seq 100); do grep -q 'stays as it was' log.txt && break; sleep 0.02; done
     grep -q 'stays as it was' log.txt && is "$(code_of "http://$http/readyz")" 200 && stop
 }
