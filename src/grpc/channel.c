@@ -6,7 +6,6 @@
  * and begins anew once a connection has been there. While one is under way, or awaited, calls wait;
  * streams do so for one attempt. */
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -164,14 +163,6 @@ static void on_cancel(struct loop_job *job)
     }
 }
 
-void grpc_channel_cancel(struct grpc_channel *channel)
-{
-    OBJECT_CHECK(channel, CHANNEL_MAGIC);
-    if (!atomic_flag_test_and_set(&channel->was_cancelled)) {
-        loop_post(channel->loop, &channel->cancel);
-    }
-}
-
 /* ---- from beginning to end ---- */
 
 static void *run(void *argument)
@@ -308,7 +299,8 @@ void grpc_channel_free(struct grpc_channel *channel)
     if (channel == NULL) {
         return;
     }
-    grpc_channel_cancel(channel);
+    OBJECT_CHECK(channel, CHANNEL_MAGIC);
+    loop_post(channel->loop, &channel->cancel);
     channel->stop.run = on_stop; /* behind what was posted before */
     loop_post(channel->loop, &channel->stop);
     (void)pthread_join(channel->thread, NULL);

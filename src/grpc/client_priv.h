@@ -10,7 +10,6 @@
 #define GRPC_CLIENT_PRIV_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "base/list.h"
 #include "base/random.h"
@@ -80,7 +79,6 @@ struct grpc_channel {
     pd_error why; /* the last attempt failed */
     struct random random;
     struct loop_job cancel, stop;
-    atomic_flag was_cancelled;
 };
 
 void channel_wait(struct grpc_channel *channel, struct waiter *waiter); /* connects if need be */

@@ -155,12 +155,10 @@ struct loop *grpc_channel_loop(struct grpc_channel *channel);
 /* One call, from any thread; blocks. The reply lies in the arena. timeout_ms < 0: none. While the
  * server is away it is waited for, as long as the time allows; a call that may have reached it is
  * not made again: PD_E_UNAVAILABLE. Other statuses as grpc_status_to_pd, with the server's text.
- * PD_E_CANCELLED: grpc_channel_cancel. */
+ * PD_E_CANCELLED: the channel is freed. */
 pd_status grpc_channel_call(struct grpc_channel *channel, const char *path, struct text request,
                             int64_t timeout_ms, struct arena *arena, struct text *ret,
                             pd_error *err);
-/* Ends all that waits, and everything from now on, with PD_E_CANCELLED. Any thread. */
-void grpc_channel_cancel(struct grpc_channel *channel);
 
 /* Callbacks on the channel's own thread. */
 struct grpc_stream_handler {
@@ -175,7 +173,6 @@ struct grpc_stream *grpc_stream_open(struct grpc_channel *channel, const char *p
                                      void *argument);
 /* Any thread. */
 void grpc_stream_send(struct grpc_stream *stream, const struct text *pieces, size_t count);
-void grpc_stream_finish(struct grpc_stream *stream); /* we send no more. Any thread */
 void grpc_stream_cancel(struct grpc_stream *stream); /* `ended` follows. Any thread */
 void grpc_stream_free(struct grpc_stream *stream);   /* after `ended` */
 

@@ -26,12 +26,12 @@ struct grpc_stream {
     void *argument;
     char *path;
     struct text request; /* ours; absent: messages follow */
-    bool has_started, is_finished;
+    bool has_started;
     struct buffer sending; /* until there is a connection */
 
     pthread_mutex_t mutex; /* of what follows */
     struct buffer queued;
-    bool is_posted, wants_finish, wants_cancel, is_ended, is_freed;
+    bool is_posted, wants_cancel, is_ended, is_freed;
 };
 
 static void destroy(struct grpc_stream *stream)
@@ -66,18 +66,13 @@ static void on_over(struct exchange *exchange, const struct outcome *outcome)
 }
 
 /* What was queued, on the connection. */
-static void send_what_waits(struct grpc_stream *stream, bool wants_finish)
+static void send_what_waits(struct grpc_stream *stream)
 {
-    if (stream->exchange.stream == NULL || stream->is_finished) {
-        return;
-    }
-    bool is_last = wants_finish || text_is_present(stream->request);
     struct text bytes = buffer_text(&stream->sending);
-    if (bytes.size != 0 || (is_last && !text_is_present(stream->request))) {
-        h2_send(stream->exchange.stream, &bytes, 1, is_last);
+    if (stream->exchange.stream != NULL && bytes.size != 0) {
+        h2_send(stream->exchange.stream, &bytes, 1, false);
         buffer_reset(&stream->sending);
     }
-    stream->is_finished = is_last;
 }
 
 static bool on_go(struct waiter *waiter, const pd_error *why)
@@ -90,10 +85,7 @@ static bool on_go(struct waiter *waiter, const pd_error *why)
     if (!exchange_begin(&stream->exchange, stream->channel, stream->path, stream->request, -1)) {
         return false;
     }
-    (void)pthread_mutex_lock(&stream->mutex);
-    bool wants_finish = stream->wants_finish;
-    (void)pthread_mutex_unlock(&stream->mutex);
-    send_what_waits(stream, wants_finish);
+    send_what_waits(stream);
     return true;
 }
 
@@ -136,7 +128,7 @@ static void on_job(struct loop_job *job)
     (void)pthread_mutex_lock(&stream->mutex);
     stream->is_posted = false;
     bool is_ended = stream->is_ended, is_freed = stream->is_freed;
-    bool wants_finish = stream->wants_finish, wants_cancel = stream->wants_cancel;
+    bool wants_cancel = stream->wants_cancel;
     if (stream->sending.size == 0) {
         struct buffer empty = stream->sending;
         stream->sending = stream->queued;
@@ -157,7 +149,7 @@ static void on_job(struct loop_job *job)
     } else if (!stream->has_started) {
         start(stream);
     } else {
-        send_what_waits(stream, wants_finish);
+        send_what_waits(stream);
     }
 }
 
@@ -202,22 +194,13 @@ void grpc_stream_send(struct grpc_stream *stream, const struct text *pieces, siz
         size += pieces[i].size;
     }
     (void)pthread_mutex_lock(&stream->mutex);
-    if (!stream->is_ended && !stream->wants_finish) {
+    if (!stream->is_ended) {
         message_head(buffer_extend(&stream->queued, MESSAGE_HEAD), size);
         for (size_t i = 0; i < count; i++) {
             buffer_add_text(&stream->queued, pieces[i]);
         }
         post(stream);
     }
-    (void)pthread_mutex_unlock(&stream->mutex);
-}
-
-void grpc_stream_finish(struct grpc_stream *stream)
-{
-    OBJECT_CHECK(stream, STREAM_MAGIC);
-    (void)pthread_mutex_lock(&stream->mutex);
-    stream->wants_finish = true;
-    post(stream);
     (void)pthread_mutex_unlock(&stream->mutex);
 }
 

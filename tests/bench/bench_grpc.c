@@ -156,7 +156,7 @@ static void measure_stream(unsigned seconds)
     printf("messages of %d bytes on a stream, %d under way: %.0f a second each way\n", BYTES,
            AT_ONCE, (double)done / (now() - began));
     is_over = true;
-    grpc_stream_finish(stream);
+    grpc_stream_cancel(stream);
     while (running != 0) {
         (void)usleep(1000);
     }

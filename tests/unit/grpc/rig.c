@@ -169,7 +169,11 @@ static void begin_talk(void *argument, struct grpc_call *call, struct text messa
 static void talk_message(void *argument, struct grpc_call *call, struct text message)
 {
     (void)argument;
-    grpc_call_send(call, &message, 1);
+    if (text_equal(message, TEXT("end"))) {
+        grpc_call_end(call, GRPC_OK, NULL);
+    } else {
+        grpc_call_send(call, &message, 1);
+    }
 }
 
 static void talk_half_closed(void *argument, struct grpc_call *call)
