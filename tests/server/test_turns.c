@@ -468,7 +468,7 @@ static void what_is_asked_for_has_the_trace_it_was_asked_for_with(void **state)
     }
 }
 
-/* ---- 3.13, 3.5: one that is terminated -------------------------------------------------------- */
+/* ---- 3.13, 3.5: one that is terminated ------------------------------------------------------- */
 
 static void one_that_is_terminated_has_an_end_of_the_servers_own(void **state)
 {
