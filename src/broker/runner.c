@@ -208,19 +208,21 @@ static enum runner_answer take_entity(struct runner *runner, const struct turn *
     }
     struct side *side = &broker->sides[turn->partition];
     unsigned wanted = atomic_load(&broker->wanted);
+    size_t count = turn->event_count - 1;
     struct written written = { .buffer = &side->scratch };
     buffer_reset(&side->scratch);
     if (wants(wanted, BODY_PLAIN) || wants(wanted, BODY_STREAMED)) {
-        work_write_entity_turn(&side->scratch, WORK_PLAIN, turn);
+        count = work_write_entity_turn(&side->scratch, WORK_PLAIN, turn);
         written.to[BODY_PLAIN] = side->scratch.size;
     }
     if (wants(wanted, BODY_OURS)) {
         written.from[BODY_OURS] = side->scratch.size;
-        work_write_entity_turn(&side->scratch, WORK_OURS, turn);
+        (void)work_write_entity_turn(&side->scratch, WORK_OURS, turn);
         written.to[BODY_OURS] = side->scratch.size;
     }
     struct item *item = item_new(side);
     item_fill(item, turn, TEXT_ABSENT);
+    item->operation_count = count; /* that every worker gets */
     put_bodies(item, &written);
     inbox_put(broker, &item->note, NOTE_ITEM);
     return RUNNER_LATER;

@@ -34,8 +34,10 @@ enum work_past {
 void work_write_turn(struct buffer *buffer, enum work_dialect dialect, const struct turn *turn,
                      enum work_past past, const struct text *chunks, size_t chunk_count,
                      struct text trace);
-void work_write_entity_turn(struct buffer *buffer, enum work_dialect dialect,
-                            const struct turn *turn);
+/* How many operations it holds, the first ones: for others 100 and a mebibyte at most, but one. The
+ * rest is offered again when these have their results. */
+size_t work_write_entity_turn(struct buffer *buffer, enum work_dialect dialect,
+                              const struct turn *turn);
 void work_write_activity(struct buffer *buffer, enum work_dialect dialect,
                          const struct activity *activity);
 /* completionToken, to stand behind one of these. */

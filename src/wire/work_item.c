@@ -9,7 +9,8 @@
  *       what is stored, say -1: no step. And an operation has -1, not the step of its caller.
  *   K4  Request ids of operations that are no GUIDs (of clients that may give any) are replaced,
  *       for others: some parse them. Results are matched by place, not by request id.
- */
+ *   K5  A batch for others is bounded: most of them take no message of more than 4 MiB, and one
+ *       that nobody takes would keep its entity for ever. */
 #include "core/core.h"
 #include "wire/put.h"
 #include "wire/wire_priv.h"
@@ -24,6 +25,8 @@ enum { /* fields of work items */
        TURN_NEW = 4,
        ENTITY_OPERATIONS = 4,
 };
+
+enum { OPERATIONS_MAX = 100, OPERATION_BYTES_MAX = 1 << 20 };
 
 /* ---- which events ---------------------------------------------------------------------------- */
 
@@ -235,9 +238,27 @@ static void put_operation(struct buffer *buffer, const struct turn *turn, size_t
     wire_write_event_as(buffer, ENTITY_OPERATIONS, &operation);
 }
 
-void work_write_entity_turn(struct buffer *buffer, enum work_dialect dialect,
-                            const struct turn *turn)
+/* K5 */
+static size_t put_operations(struct buffer *buffer, const struct turn *turn)
 {
+    size_t from = buffer->size;
+    size_t count = 0;
+    for (size_t i = 1; i < turn->event_count && count < OPERATIONS_MAX; i++) {
+        size_t before = buffer->size;
+        put_operation(buffer, turn, i);
+        if (count != 0 && buffer->size - from > OPERATION_BYTES_MAX) {
+            buffer->size = before;
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
+size_t work_write_entity_turn(struct buffer *buffer, enum work_dialect dialect,
+                              const struct turn *turn)
+{
+    size_t count = turn->event_count - 1;
     size_t guess = guess_events(turn) + turn->state.size;
     size_t begin = nest_begin(buffer, ITEM_ENTITY, guess);
     put_string(buffer, 1, turn->instance_id);
@@ -251,11 +272,10 @@ void work_write_entity_turn(struct buffer *buffer, enum work_dialect dialect,
         put_number(buffer, 101, turn->partition);
         put_number(buffer, 102, (int64_t)turn->serial);
     } else {
-        for (size_t i = 1; i < turn->event_count; i++) {
-            put_operation(buffer, turn, i);
-        }
+        count = put_operations(buffer, turn);
     }
     nest_end(buffer, begin, guess);
+    return count;
 }
 
 /* ---- activities ------------------------------------------------------------------------------ */

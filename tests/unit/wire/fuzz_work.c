@@ -131,7 +131,7 @@ static void as_item(struct text bytes, struct arena *arena)
                         item.is_past_known ? PAST_KNOWN : PAST_INLINE, item.chunks,
                         item.chunk_count, TEXT_ABSENT);
     } else if (item.entity_turn != NULL) {
-        work_write_entity_turn(&buffer, WORK_OURS, item.entity_turn);
+        (void)work_write_entity_turn(&buffer, WORK_OURS, item.entity_turn);
     } else {
         work_write_activity(&buffer, WORK_OURS, item.activity);
     }

@@ -277,7 +277,7 @@ static void operations_have_guids_callers_and_no_step(void **state)
     struct turn turn = {
         .instance_id = TEXT("@counter@a"), .events = operations, .event_count = 4, .state = TEXT("")
     };
-    work_write_entity_turn(&buffer, WORK_PLAIN, &turn);
+    assert_int_equal(work_write_entity_turn(&buffer, WORK_PLAIN, &turn), 3);
     const struct hub_entity_request *request = read_item().entity_request_v2;
     assert_true(text_equal(request->instance_id, TEXT("@counter@a")));
     assert_true(request->execution_id.size != 0);
@@ -297,8 +297,48 @@ static void operations_have_guids_callers_and_no_step(void **state)
     /* The same when it is handed out again. */
     struct text once = text_copy(&arena, buffer_text(&buffer));
     buffer_reset(&buffer);
-    work_write_entity_turn(&buffer, WORK_PLAIN, &turn);
+    (void)work_write_entity_turn(&buffer, WORK_PLAIN, &turn);
     assert_true(text_equal(once, buffer_text(&buffer)));
+}
+
+/* How many of these operations others get at once, each with so many bytes of input. */
+static size_t count_handed_out(size_t count, size_t bytes)
+{
+    struct event *operations = arena_alloc(&arena, (count + 1) * sizeof *operations);
+    char *input = arena_alloc(&arena, bytes + 1);
+    memset(input, '7', bytes);
+    operations[0] = (struct event){
+        .kind = EVENT_ORCHESTRATOR_STARTED, .id = EVENT_NO_ID, .ref = EVENT_NO_ID, .at = 1
+    };
+    for (size_t i = 1; i <= count; i++) {
+        operations[i] =
+            (struct event){ .kind = EVENT_ENTITY_SIGNALED,
+                            .id = EVENT_NO_ID,
+                            .ref = EVENT_NO_ID,
+                            .at = (time_us)i,
+                            .name = TEXT("add"),
+                            .payload = text_make(input, bytes),
+                            .request_id = TEXT("5f8f5d29-0a3f-4a5c-9b1a-000000000001") };
+    }
+    struct turn turn = { .instance_id = TEXT("@counter@a"),
+                         .events = operations,
+                         .event_count = count + 1 };
+    buffer_reset(&buffer);
+    size_t told = work_write_entity_turn(&buffer, WORK_PLAIN, &turn);
+    assert_int_equal(read_item().entity_request_v2->operation_requests.count, told);
+    buffer_reset(&buffer);
+    assert_int_equal(work_write_entity_turn(&buffer, WORK_OURS, &turn), count);
+    return told;
+}
+
+static void a_batch_for_others_has_100_operations_and_a_mebibyte_at_most(void **state)
+{
+    (void)state;
+    assert_int_equal(count_handed_out(1, 10), 1);
+    assert_int_equal(count_handed_out(100, 10), 100);
+    assert_int_equal(count_handed_out(101, 10), 100);
+    assert_int_equal(count_handed_out(4, 300 * 1024), 3);
+    assert_int_equal(count_handed_out(2, 3 << 20), 1); /* one goes, however large */
 }
 
 static void an_activity_is_as_it_was_scheduled(void **state)
@@ -341,6 +381,7 @@ int main(void)
         TEST(lengths_are_right_whatever_they_were_guessed_to_be),
         TEST(the_trace_that_was_noted_last_is_found),
         TEST(operations_have_guids_callers_and_no_step),
+        TEST(a_batch_for_others_has_100_operations_and_a_mebibyte_at_most),
         TEST(an_activity_is_as_it_was_scheduled),
     };
     return cmocka_run_group_tests_name("wire/work_item", tests, NULL, NULL);

@@ -214,7 +214,7 @@ static void a_batch_of_operations_reaches_a_worker_whole(void **state)
     for (int round = 0; round < ROUNDS; round++, arena_reset(&arena), buffer_reset(&buffer)) {
         struct turn turn = random_turn();
         turn.state = maybe();
-        work_write_entity_turn(&buffer, WORK_OURS, &turn);
+        (void)work_write_entity_turn(&buffer, WORK_OURS, &turn);
         struct work_item item;
         read_item(&item);
         const struct turn *got = item.entity_turn;
