@@ -8,10 +8,14 @@
  *
  *   R1  A row whose turn is open stays: the loop finds the turn by it, when it is forgotten. Its
  *       past may go all the same.
+ *   R3  Only so many are looked at each time, and those that stay go to the end: there may be a
+ *       million whose turn is open, as there is nobody to take it.
  *   R2  A past is that of the turns 1 .. turn_count, without a gap, or there is none. */
 #include "base/assert.h"
 #include "base/memory.h"
 #include "broker/broker_priv.h"
+
+enum { LOOKS_MAX = 8 };
 
 void side_init(struct side *side, struct broker *broker, size_t bytes_max)
 {
@@ -127,16 +131,24 @@ static bool is_open(struct row *row)
     return atomic_load(&row->refs) > 1;
 }
 
-void row_used(struct side *side, struct row *row)
+/* R3 */
+static void use(struct side *side, struct row *row)
 {
     list_remove(&row->used);
     list_push_back(&side->used, &row->used);
-    struct list_node *node = list_front(&side->used);
-    while (side->bytes > side->bytes_max && node != &row->used) {
-        struct row *other = CONTAINER_OF(node, struct row, used);
-        node = node->next;
+}
+
+void row_used(struct side *side, struct row *row)
+{
+    use(side, row);
+    for (int looks = 0; looks < LOOKS_MAX && side->bytes > side->bytes_max; looks++) {
+        struct row *other = CONTAINER_OF(list_front(&side->used), struct row, used);
+        if (other == row) {
+            return;
+        }
         if (is_open(other)) {
             drop_past(side, other);
+            use(side, other);
         } else {
             row_drop(side, other);
         }
