@@ -50,7 +50,11 @@ static void begin_talk(void *argument, struct grpc_call *call, struct text messa
 static void talk_message(void *argument, struct grpc_call *call, struct text message)
 {
     (void)argument;
-    grpc_call_send(call, &message, 1);
+    if (message.size != BYTES) {
+        grpc_call_end(call, GRPC_OK, NULL);
+    } else {
+        grpc_call_send(call, &message, 1);
+    }
 }
 
 static void talk_half_closed(void *argument, struct grpc_call *call)
@@ -156,7 +160,7 @@ static void measure_stream(unsigned seconds)
     printf("messages of %d bytes on a stream, %d under way: %.0f a second each way\n", BYTES,
            AT_ONCE, (double)done / (now() - began));
     is_over = true;
-    grpc_stream_cancel(stream);
+    grpc_stream_send(stream, &TEXT("end"), 1);
     while (running != 0) {
         (void)usleep(1000);
     }
