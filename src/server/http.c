@@ -21,7 +21,8 @@ static void answer_text(struct http_request *request, int code, const char *text
 
 static void answer_ready(struct server *server, struct http_request *request)
 {
-    bool is_json = memmem(http_query(request).at, http_query(request).size, "format=json", 11);
+    struct text query = http_query(request);
+    bool is_json = query.size != 0 && memmem(query.at, query.size, "format=json", 11) != NULL;
     const char *why = !server->is_ready ? "ending" : hubs_in_trouble(server) ? "store" : NULL;
     int code = why == NULL ? 200 : 503;
     char text[64];
