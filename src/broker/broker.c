@@ -181,6 +181,8 @@ void broker_run(struct broker *broker, time_us steady)
     OBJECT_CHECK(broker, BROKER_MAGIC);
     atomic_store(&broker->is_posted, false);
     broker->now = steady;
+    broker->young_until =
+        broker->young_until != 0 ? broker->young_until : time_add(steady, YOUNG_US);
     if (broker->engine == NULL) {
         return;
     }

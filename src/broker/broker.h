@@ -79,6 +79,7 @@ struct broker_stream_options {
     struct text worker_id;                           /* for people */
     /* One WorkItem, of pieces that lie one behind the other, borrowed. These may not call the
      * broker. */
+    uint64_t peer; /* its connection, as in broker_answer */
     void (*send)(void *argument, const struct text *pieces, size_t count);
     size_t (*backlog)(void *argument); /* bytes that the worker has not taken yet */
     /* Ours: nobody waits for an activity any more. */
@@ -99,6 +100,7 @@ void broker_disconnect(struct broker_stream *stream);
  * the request's own memory: `bytes` need not outlive the call. */
 struct broker_answer {
     void (*answered)(struct broker_answer *, pd_status status, const pd_error *err);
+    uint64_t peer; /* over which connection it came; 0: that is not known */
 };
 void broker_complete_turn(struct broker *broker, struct text bytes, struct broker_answer *answer);
 void broker_complete_entity(struct broker *broker, struct text bytes, struct broker_answer *answer);

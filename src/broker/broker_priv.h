@@ -41,6 +41,7 @@ enum {
     STREAM_SLOTS = 4096,   /* streams of ours that can hold stacks; 0 is of those that cannot */
     NONCE_SIZE = 12,       /* random bytes of a token, behind four that name the slot */
     RETURNS_MAX = 256,     /* turns on their way back to be offered again, at once */
+    YOUNG_US = 60000000, /* so long workers of the process before may still answer */
     FAILURES_MAX = 5,      /* of a whole batch of operations, one after the other */
     BODY_KEPT = 64 * 1024, /* bytes of a turn that stay here while a worker has it */
     SPARES_MAX = 4096,     /* items and errands that are kept for the next ones, each */
@@ -187,6 +188,7 @@ struct item {
     uint64_t handed; /* since when a stream has it, likewise */
     uint64_t pin;    /* the only stream that can take it; 0: any */
     uint64_t avoid;
+    uint64_t peer; /* of the stream that had it last */
     struct queue *queue;
     struct broker_stream *stream;
     unsigned abandons, losses, failures, refusals;
@@ -426,6 +428,7 @@ struct broker {
     /* the loop's */
     bool is_running;
     time_us now, wake_at;
+    time_us young_until; /* C2 */
     struct slots slots;
     struct dice dice;
     struct lanes lanes[KIND_COUNT];

@@ -9,7 +9,11 @@
  *   C1  What does not count is told that all is well (D2): an error would make workers drop their
  *       streams.
  *   C2  A worker that sends no tokens (Go) means the oldest handing out of that instance, and of
- *       that task. Those that nobody wants any more are among these: their answer comes, too.
+ *       that task. Those that nobody wants any more are among these: their answer comes, too. In
+ *       its first minute a broker may hear of turns that the process before it handed out, perhaps
+ *       with less in them than what it has handed out itself since. They come over another
+ *       connection: the turn is offered again then, as it is, because it cannot be known who was
+ *       meant.
  *   C3  A completion in parts is one when the last part is there. When its item is taken back
  *       before that, its token is good no more: the last part alone is not what the code asked. */
 #include "base/assert.h"
@@ -38,15 +42,27 @@ static struct item *find_oldest(struct broker *broker, enum work_kind kind, stru
     return oldest;
 }
 
+/* C2: to whom was it handed out? */
+static bool is_of_another(const struct broker *broker, const struct item *item, uint64_t peer)
+{
+    return item->kind == KIND_TURN && item->handed_at < broker->young_until && peer != 0 &&
+           item->peer != 0 && item->peer != peer;
+}
+
 /* NULL: it does not count. */
 static struct item *find(struct broker *broker, enum work_kind kind, struct text token,
-                         struct text instance_id, int64_t task_id, bool is_whole)
+                         struct text instance_id, int64_t task_id, bool is_whole, uint64_t peer)
 {
     struct item *item = NULL;
     if (token.size != 0) {
         item = token_find(broker, token);
     } else if (kind != KIND_ENTITY) {
         item = find_oldest(broker, kind, instance_id, task_id);
+        if (item != NULL && item->state != ITEM_GHOST && is_of_another(broker, item, peer)) {
+            broker->counters.abandoned++;
+            rest_abandoned(broker, item);
+            item = NULL;
+        }
     }
     if (item != NULL && item->kind == kind && item->state == ITEM_GHOST) {
         if (is_whole) {
@@ -190,7 +206,7 @@ void broker_complete_turn(struct broker *broker, struct text bytes, struct broke
     }
     const struct hub_orchestrator_response *response = message;
     struct item *item = find(broker, KIND_TURN, response->completion_token, response->instance_id,
-                             EVENT_NO_ID, !response->is_partial);
+                             EVENT_NO_ID, !response->is_partial, answer->peer);
     if (item == NULL) {
         dismiss(broker, errand, answer);
     } else if (response->requires_history) {
@@ -257,8 +273,8 @@ void broker_complete_entity(struct broker *broker, struct text bytes, struct bro
         return;
     }
     const struct hub_entity_batch_result *said = message;
-    struct item *item =
-        find(broker, KIND_ENTITY, said->completion_token, TEXT_ABSENT, EVENT_NO_ID, true);
+    struct item *item = find(broker, KIND_ENTITY, said->completion_token, TEXT_ABSENT, EVENT_NO_ID,
+                             true, answer->peer);
     if (item == NULL) {
         dismiss(broker, errand, answer);
     } else if (said->requires_state) {
@@ -293,8 +309,8 @@ void broker_complete_activity(struct broker *broker, struct text bytes,
         return;
     }
     const struct hub_activity_response *said = message;
-    struct item *item =
-        find(broker, KIND_ACTIVITY, said->completion_token, said->instance_id, said->task_id, true);
+    struct item *item = find(broker, KIND_ACTIVITY, said->completion_token, said->instance_id,
+                             said->task_id, true, answer->peer);
     if (item == NULL) {
         dismiss(broker, errand, answer);
         return;

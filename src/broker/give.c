@@ -150,6 +150,7 @@ static void note_instance(struct broker *broker, struct item *item)
 static void stamp(struct broker *broker, struct item *item)
 {
     item->handed = ++broker->seq;
+    item->peer = item->stream->options.peer;
     item->handed_at = broker->now;
     if (item->stream->options.dialect != WORK_OURS) {
         item->start_by = 0;

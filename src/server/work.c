@@ -118,6 +118,16 @@ static bool has_product(struct grpc_call *call, const char *product)
     return false;
 }
 
+/* Which connection a call came over, for as long as that matters; not 0. */
+static uint64_t peer_of(const struct grpc_call *call)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a: nobody gains by two that are alike */
+    for (const char *at = grpc_call_peer(call); *at != '\0'; at++) {
+        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+    }
+    return hash | 1;
+}
+
 static bool can_stream(const struct hub_get_work_items_request *request)
 {
     for (size_t i = 0; i < request->capabilities.count; i++) {
@@ -150,6 +160,7 @@ static void connect(struct rpc *rpc, struct grpc_call *call)
         .entities_max = request->max_concurrent_entity_work_items,
         .filters = request->work_item_filters,
         .worker_id = grpc_call_metadata(call, "workerid"),
+        .peer = peer_of(call),
         .send = send_item,
         .backlog = backlog,
         .argument = stream,
@@ -219,7 +230,9 @@ static void completed(struct broker_answer *answer, pd_status status, const pd_e
 static struct broker_answer *answer_of(struct rpc *rpc)
 {
     struct completion *completion = arena_alloc(&rpc->arena, sizeof *completion);
+    struct grpc_call *call = rpc_call(rpc);
     completion->answer.answered = completed;
+    completion->answer.peer = call != NULL ? peer_of(call) : 0;
     completion->rpc = rpc;
     return &completion->answer;
 }

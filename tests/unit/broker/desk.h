@@ -142,6 +142,7 @@ struct completion {
     const char *token, *instance_id;
     bool requires_history, is_partial;
     const char *custom_status;
+    uint64_t peer;
     size_t actions;     /* scheduleTask */
     bool completes;     /* the orchestration */
     const char *result; /* of an activity */

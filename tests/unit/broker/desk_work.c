@@ -263,8 +263,10 @@ void desk_complete_turn(struct desk *desk, const struct completion *completion)
     response.is_partial = completion->is_partial;
     response.custom_status = text_of(completion->custom_status);
     set_actions(desk, &response, completion);
+    struct broker_answer *answer = expect_answer();
+    answer->peer = completion->peer;
     broker_complete_turn(desk->broker, written(desk, &hub_orchestrator_response_type, &response),
-                         expect_answer());
+                         answer);
     desk_run(desk);
 }
 

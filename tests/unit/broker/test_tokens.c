@@ -306,6 +306,31 @@ static void an_activity_without_token_is_found_by_instance_and_task(void **state
 }
 
 /* An instance was replaced while its turn was out: the old worker's answer comes first. */
+/* A worker of the process before may answer what that one handed out, which was perhaps less. */
+static void
+an_answer_without_token_over_another_connection_is_none_in_the_first_minute(void **state)
+{
+    (void)state;
+    connect(&a, (struct broker_stream_options){ .peer = 7 });
+    (void)desk_offer_turn(&desk, 1, 1);
+    assert_got(&a, 1);
+    desk_complete_turn(&desk, &(struct completion){ .instance_id = "i1", .peer = 8 });
+    assert_int_equal(heard.status, PD_OK);
+    assert_int_equal(desk_count(&desk, ASKED_END), 0);
+    desk_pass(&desk, TIME_SECOND);
+    assert_got(&a, 2); /* again, as it was */
+    desk_complete_turn(&desk, &(struct completion){ .instance_id = "i1", .peer = 7 });
+    assert_int_equal(desk_count(&desk, ASKED_END), 1);
+    (void)desk_offer_turn(&desk, 3, 1);
+    desk_complete_turn(&desk, &(struct completion){ .token = worker_last(&a)->token, .peer = 8 });
+    assert_int_equal(desk_count(&desk, ASKED_END), 2); /* a token says enough */
+    desk_pass(&desk, 60 * TIME_SECOND);
+    (void)desk_offer_turn(&desk, 5, 1);
+    desk_complete_turn(&desk, &(struct completion){ .instance_id = "i5", .peer = 8 });
+    assert_int_equal(desk_count(&desk, ASKED_END), 3);
+    worker_close(&a);
+}
+
 static void an_answer_without_token_is_that_of_the_oldest_handing_out(void **state)
 {
     (void)state;
@@ -502,6 +527,7 @@ int main(void)
         TEST(completions_after_the_end_of_the_engine_are_refused),
         TEST(a_turn_without_token_is_found_by_its_instance),
         TEST(an_activity_without_token_is_found_by_instance_and_task),
+        TEST(an_answer_without_token_over_another_connection_is_none_in_the_first_minute),
         TEST(an_answer_without_token_is_that_of_the_oldest_handing_out),
         TEST(a_completion_in_parts_is_one),
         TEST(what_is_left_of_parts_of_a_stream_that_is_gone_counts_for_nothing),
