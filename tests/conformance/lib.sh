@@ -193,11 +193,11 @@ crash() {
         return
     fi
     "$@" >"$work/crash.out" 2>&1 &
-    program=$!
-    children="$children $program"
-    server_is_killed_while $program "$most"
+    crashing=$!
+    children="$children $crashing"
+    server_is_killed_while $crashing "$most"
     code=0
-    wait $program || code=$?
+    wait $crashing || code=$?
     cat "$work/crash.out"
     count "$name" "$code" "$work/crash.out"
 }
