@@ -17,8 +17,9 @@
  *       then goes to another one. There is no other time limit, but those that the work itself has,
  *       and a generous one for turns.
  *   D5  Work that no connected stream takes waits for ever. Nothing is lost by it: it is also in
- *       the store. Its memory is bounded by what the engine keeps resident; only so many bytes of
- *       turns wait as they will be sent, and activities become bytes when they go.
+ *       the store. It holds 2 to 4 KB each all the same, here and in core, as long as it waits:
+ *       there is no other bound than how much that is. Only so many bytes of turns wait as they
+ *       will be sent, and activities become bytes when they go.
  *   D6  A stream is never sent more than its limits, nor when its client does not read.
  *   D7  What was running each of the last crashes_max times that a worker of ours died is not
  *       handed out again: it fails with "Quarantined", as in a process of its own (engine.h). */

@@ -106,8 +106,8 @@ static struct text lane_key(struct buffer *buffer, const struct item *item)
     return buffer_text(buffer);
 }
 
-/* A4. Once a name, as long as it is remembered, and no more than so many in a minute: names come from
- * strangers. */
+/* A4. Once a name, as long as it is remembered, and no more than so many in a minute: names come
+ * from strangers. */
 static void tell_of_strange(struct broker *broker, const struct item *item)
 {
     enum { NAMES_MAX = 1000, A_MINUTE = 10 };

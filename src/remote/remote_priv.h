@@ -100,8 +100,8 @@ struct remote_store {
 struct remote_store *remote_of(struct store *store);
 struct store *remote_store_open(const char *url, pd_error *err);
 
-/* A call: its message is written (request NULL: it is empty), its answer read. `repeats`: it changes nothing, so it is made
- * again while the server is away, for some time. */
+/* A call: its message is written (request NULL: it is empty), its answer read. `repeats`: it
+ * changes nothing, so it is made again while the server is away, for some time. */
 struct remote_call {
     const char *path;
     const struct message_type *request_type, *answer_type;
