@@ -121,7 +121,7 @@ struct broker_counters {
     uint64_t too_large; /* items that no worker could take when they were first offered */
     size_t waiting[3], unfinished[3], streams;
     struct histogram took[3]; /* from handing out until the result was durable */
-    size_t returning; /* of streams that are gone, and still good (D4); they also wait */
+    size_t returning;         /* of streams that are gone, and still good (D4); they also wait */
 };
 struct broker_counters broker_counters(const struct broker *broker);
 

@@ -151,6 +151,36 @@ static void an_activity_that_is_not_taken_runs_here(void **state)
     close_house();
 }
 
+static void a_turn_in_quarantine_waits_until_somebody_resumes_it(void **state)
+{
+    (void)state;
+    static const struct failure why = { .type = TEXT_INIT("Quarantined"),
+                                        .message = TEXT_INIT("it kills") };
+    struct house_look look;
+    open_house(true);
+    start("1:a");
+    struct later_turn *turn = next_turn(1);
+    engine_quarantine_turn(house.engine, ask(), turn->ticket, &why);
+    wait_for_answers(2);
+    assert_false(house_look(&house, "1:a", &look));
+    assert_int_equal(look.state, RUN_SUSPENDED);
+    assert_string_equal(look.failure, "Quarantined: it kills");
+    assert_null(later_next_turn(&later));
+    engine_end_turn(house.engine, ask(), turn->ticket, &turn->result); /* it is over with that */
+    wait_for_answers(3);
+    later_turn_free(turn);
+    struct letter resume = { .kind = MESSAGE_RESUME, .instance_id = TEXT("1:a") };
+    const struct event event = { .kind = EVENT_EXECUTION_RESUMED };
+    resume.event = &event;
+    engine_ask_tell(house.engine, ask(), &resume);
+    wait_for_answers(4);
+    end_turn(next_turn(2));
+    end_activity(next_activity(1));
+    (void)house_look(&house, "1:a", &look);
+    assert_string_equal(look.failure, "");
+    close_house();
+}
+
 static void an_activity_ends_once(void **state)
 {
     (void)state;
@@ -347,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_chain_runs_to_its_end_elsewhere),
         cmocka_unit_test(an_entity_runs_elsewhere),
         cmocka_unit_test(an_activity_that_is_not_taken_runs_here),
+        cmocka_unit_test(a_turn_in_quarantine_waits_until_somebody_resumes_it),
         cmocka_unit_test(an_activity_ends_once),
         cmocka_unit_test(a_time_out_is_a_result),
         cmocka_unit_test(a_heartbeat_tells_whether_it_is_wanted),
