@@ -138,6 +138,10 @@ static void begin_paced(void *argument, struct grpc_call *call, struct text mess
     paced->size = text_is_present(size) ? strtoul(size.at, NULL, 10) : 1;
     grpc_call_set(call, paced, paced_gone);
     grpc_call_on_drained(call, go_on);
+    char *bytes = mem_alloc(paced->size);
+    paced->left--;
+    grpc_call_send(call, &(struct text){ bytes, paced->size }, 1); /* the first unasked */
+    mem_free(bytes);
     go_on(call);
 }
 

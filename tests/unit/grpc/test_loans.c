@@ -234,11 +234,12 @@ static void what_is_written_with_care_may_lie(void **state)
     begin(&scene, &limits, 0);
     attack_hello(&scene.attacker, scene.rig.port);
     close_windows(&scene.attacker);
-    say_wanted(&scene.attacker, 1, "/rig.Rig/Paced", "10", "100000"); /* 1 MB; 200 KB lie */
-    say_wanted(&scene.attacker, 3, "/rig.Rig/Paced", "10", "100000");
+    say_wanted(&scene.attacker, 1, "/rig.Rig/Paced", "10", "200000"); /* 200 KB lie */
+    say_wanted(&scene.attacker, 3, "/rig.Rig/Paced", "10", "200000");
     hear(&scene.attacker, 1500);
     (void)say_call(&scene.attacker, 5, "/rig.Rig/Watch", 0); /* and it may ask for more: B5 */
     (void)say_message(&scene.attacker, 5, "");
+    HEAR_UNTIL(&scene.attacker, heard_frames(&scene.attacker, HEADERS) == 3);
     assert_int_equal(heard_frames(&scene.attacker, RST_STREAM), 0);
     open_windows(&scene.attacker);
     HEAR_UNTIL(&scene.attacker, calls_of(&scene) <= 2); /* the watch, and the honest one */
