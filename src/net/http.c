@@ -6,7 +6,9 @@
  *       meanwhile, evhttp has let go of the connection, and answering only frees.
  *   P2  evhttp counts no connections, and does not say when one ends. So we hold each as well;
  *       one that evhttp has let go of is known by having no callbacks any more, and let go of by
- *       us when we next look, which is soon. Its peer was told at once. */
+ *       us when we next look, which is soon. Its peer was told at once.
+ *   P3  What a proxy before us may understand differently, and so take for a body what we take for
+ *       a request, is refused, and its connection closed: nothing that follows is looked at. */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -108,19 +110,53 @@ static struct bufferevent *on_connection(struct event_base *base, void *argument
 
 /* ---- requests ---- */
 
-/* Who says twice how long a body is may be understood differently by a proxy before us, which takes
- * for a body what we take for a request. evhttp believes the first. */
+/* A field's name as RFC 9110 has it: "Content-Length " is none of ours, and somebody else's. */
+static bool is_token(const char *name)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    bool is = name[0] != '\0';
+    for (; is && *name != '\0'; name++) {
+        is = (*name >= '0' && *name <= '9') || (*name >= 'a' && *name <= 'z') ||
+             (*name >= 'A' && *name <= 'Z') || strchr(marks, *name) != NULL;
+    }
+    return is;
+}
+
+static bool is_number(const char *value)
+{
+    size_t digits = strspn(value, "0123456789");
+    return digits != 0 && digits <= 18 && value[digits] == '\0';
+}
+
+/* P3. evhttp believes the first length, takes a coding it does not know for none, and numbers with
+ * a sign for numbers. */
 static bool is_ambiguous(struct evhttp_request *from)
 {
     unsigned lengths = 0, encodings = 0, hosts = 0;
+    bool is_odd = false;
+    bool has_body = false;
     struct evkeyvalq *headers = evhttp_request_get_input_headers(from);
     for (struct evkeyval *header = headers->tqh_first; header != NULL;
          header = header->next.tqe_next) {
-        lengths += evutil_ascii_strcasecmp(header->key, "Content-Length") == 0;
-        encodings += evutil_ascii_strcasecmp(header->key, "Transfer-Encoding") == 0;
-        hosts += evutil_ascii_strcasecmp(header->key, "Host") == 0;
+        is_odd |= !is_token(header->key);
+        if (evutil_ascii_strcasecmp(header->key, "Content-Length") == 0) {
+            lengths++;
+            is_odd |= !is_number(header->value);
+            has_body |= strspn(header->value, "0") != strlen(header->value);
+        } else if (evutil_ascii_strcasecmp(header->key, "Transfer-Encoding") == 0) {
+            encodings++;
+            is_odd |= evutil_ascii_strcasecmp(header->value, "chunked") != 0;
+            has_body = true;
+        } else {
+            hosts += evutil_ascii_strcasecmp(header->key, "Host") == 0;
+        }
     }
-    return lengths + encodings > 1 || hosts > 1;
+    /* It reads none of HEAD, and takes one that is there for the next request. */
+    is_odd |= has_body && evhttp_request_get_command(from) == EVHTTP_REQ_HEAD;
+    /* "//host/path" would be a host to it, and a path to others. */
+    const char *target = evhttp_request_get_uri(from);
+    is_odd |= target != NULL && target[0] == '/' && target[1] == '/';
+    return is_odd || lengths + encodings > 1 || hosts > 1;
 }
 
 static void on_request(struct evhttp_request *from, void *argument)
@@ -159,6 +195,13 @@ struct text http_method(const struct http_request *request)
 struct text http_path(const struct http_request *request)
 {
     return text_make(request->path, request->path_size);
+}
+
+struct text http_raw_path(const struct http_request *request)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request->request);
+    const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+    return text_of(path != NULL ? path : "/");
 }
 
 struct text http_query(const struct http_request *request)
@@ -244,6 +287,7 @@ struct http_listener *http_listen(struct loop *loop, const char *address, struct
     listener->http = evhttp_new(loop_base(loop));
     assert_that(listener->http != NULL);
     set_limits(listener, limits);
+    evhttp_set_default_content_type(listener->http, NULL); /* an empty answer has none */
     evhttp_set_bevcb(listener->http, on_connection, listener);
     evhttp_set_gencb(listener->http, on_request, listener);
     listener->door = evconnlistener_new(loop_base(loop), NULL, NULL,

@@ -33,6 +33,7 @@ void http_listener_free(struct http_listener *listener); /* NULL is fine */
 
 struct text http_method(const struct http_request *request); /* "GET" */
 struct text http_path(const struct http_request *request);   /* decoded, without the query */
+struct text http_raw_path(const struct http_request *request); /* likewise, not decoded */
 struct text http_query(const struct http_request *request);  /* as it came; absent: none */
 struct text http_header(const struct http_request *request, const char *name); /* or absent */
 struct text http_body(const struct http_request *request);

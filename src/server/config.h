@@ -33,6 +33,9 @@ struct config {
     bool dynamic_hubs;
     struct config_list listen;
     const char *http;                                        /* "": no HTTP */
+    const char *public_url; /* where clients find it; NULL: where they asked */
+    bool trust_forwarded;
+    bool http_compat;
     const char *tls_cert, *tls_key, *tls_client_ca, *tokens; /* NULL: none */
     bool insecure_listen;
     int64_t log_level, log_format; /* enum log_level, enum log_format */

@@ -66,6 +66,26 @@ static pd_status check_address(const struct config *config, const char *name, co
     return config_may_listen(config, name, address, err);
 }
 
+/* What links begin with: a scheme, a host, perhaps a path. */
+static pd_status check_public_url(const char *url, pd_error *err)
+{
+    const char *host = url == NULL                        ? NULL
+                       : strncmp(url, "http://", 7) == 0  ? url + 7
+                       : strncmp(url, "https://", 8) == 0 ? url + 8
+                                                          : "";
+    if (url == NULL) {
+        return PD_OK;
+    }
+    size_t size = strcspn(host, "/");
+    bool is_plain = size != 0 && strcspn(host, "?#@\\\" <>") == strlen(host);
+    for (const char *at = host; *at != '\0'; at++) {
+        is_plain &= *at > 0x20 && *at < 0x7f;
+    }
+    return is_plain ? PD_OK
+                    : error_set(err, PD_E_INVALID, false, where,
+                                "--public-url '%.100s': write http(s)://host[:port][/prefix]", url);
+}
+
 pd_status config_check(const struct config *config, pd_error *err)
 {
     if (config->store == NULL) {
@@ -87,6 +107,9 @@ pd_status config_check(const struct config *config, pd_error *err)
     }
     for (size_t i = 0; status == PD_OK && i < config->listen.count; i++) {
         status = check_address(config, "--listen", config->listen.items[i], err);
+    }
+    if (status == PD_OK) {
+        status = check_public_url(config->public_url, err);
     }
     if (status == PD_OK && config->http[0] != '\0') {
         /* Health needs no authentication; metrics ask for the token, where there are any. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "server/server_priv.h"
+#include "server/web.h"
 
 static void answer_text(struct http_request *request, int code, const char *text)
 {
@@ -58,7 +59,9 @@ static void handle(void *argument, struct http_request *request)
     struct server *server = argument;
     struct text method = http_method(request);
     struct text path = http_path(request);
-    if (!text_equal(method, TEXT("GET")) && !text_equal(method, TEXT("HEAD"))) {
+    if (web_is_ours(server, http_raw_path(request))) {
+        web_handle(server, request);
+    } else if (!text_equal(method, TEXT("GET")) && !text_equal(method, TEXT("HEAD"))) {
         http_answer_header(request, "Allow", "GET, HEAD");
         answer_text(request, 405, "only GET\n");
     } else if (text_equal(path, TEXT("/readyz")) || text_equal(path, TEXT("/healthz"))) {
@@ -74,7 +77,7 @@ static void handle(void *argument, struct http_request *request)
 
 pd_status http_start(struct server *server, pd_error *err)
 {
-    static const struct http_limits limits = { .body_bytes = 4096 };
+    static const struct http_limits limits = { .body_bytes = LIMIT_PAYLOAD_BYTES };
     const char *address = server->config->http;
     if (address[0] == '\0') {
         return PD_OK;

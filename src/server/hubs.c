@@ -553,10 +553,12 @@ struct hub *hub_find(struct server *server, struct text name, enum grpc_status *
 }
 
 /* May be opened: because it is there, or may be made. */
-static bool may_open(const struct hub *hub)
+static bool may_open(const struct hub *hub, unsigned flags)
 {
     const struct config *config = hub->server->config;
-    return config->dynamic_hubs || is_configured(config, text_of(hub->name)) || has_file(hub);
+    bool may_make = config->dynamic_hubs && (flags & METHOD_KNOWN_HUB) == 0;
+    return may_make || (flags & METHOD_MAKES_HUB) != 0 ||
+           is_configured(config, text_of(hub->name)) || has_file(hub);
 }
 
 void hub_enter(struct hub *hub, struct rpc *rpc)
@@ -572,8 +574,7 @@ void hub_enter(struct hub *hub, struct rpc *rpc)
         rpc_fail(rpc, GRPC_UNAVAILABLE, "the server is ending");
         return;
     }
-    bool makes = (rpc->method->flags & METHOD_MAKES_HUB) != 0;
-    if (hub->state == HUB_CLOSED && !makes && !may_open(hub)) {
+    if (hub->state == HUB_CLOSED && !may_open(hub, rpc->method->flags)) {
         rpc_fail(rpc, GRPC_NOT_FOUND, "there is no task hub '%s'", hub->name);
         if (hub->users == 0 && list_is_empty(&hub->parked)) {
             hub_free(hub); /* U3 */

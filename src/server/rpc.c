@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "server/server_priv.h"
+#include "server/web.h"
 
 struct grpc_call *rpc_call(const struct rpc *rpc)
 {
@@ -183,11 +184,15 @@ void rpc_fail(struct rpc *rpc, enum grpc_status status, const char *format, ...)
 {
     char text[512];
     va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (rpc->web != NULL) {
+        web_fail(rpc, status, text);
+        return;
+    }
     struct grpc_call *call = rpc_call(rpc);
     if (call != NULL) {
-        va_start(arguments, format);
-        vsnprintf(text, sizeof text, format, arguments);
-        va_end(arguments);
         grpc_call_end(call, status, text);
     }
     rpc_end(rpc);

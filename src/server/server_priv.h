@@ -50,6 +50,7 @@
 enum { HUB_NAME_MAX = 100, HUBS_MAX = 100, CLIENT_ID_MAX = 100, BATCH_MAX = 500 };
 
 struct rpc;
+struct web;
 
 /* ---- methods -------------------------------------------------------------------------------- */
 
@@ -57,6 +58,7 @@ enum {
     METHOD_BRIEF = 1u << 0,  /* looks at its message only during `run`: no copy is made */
     METHOD_NO_HUB = 1u << 1, /* runs whether its hub is open or not: rpc->is_user says */
     METHOD_MAKES_HUB = 1u << 2,
+    METHOD_KNOWN_HUB = 1u << 3, /* never makes one, whoever may */
 };
 
 struct rpc_method {
@@ -178,6 +180,7 @@ struct rpc {
     struct server *server;
     struct hub *hub;
     const struct rpc_method *method;
+    struct web *web; /* it came over HTTP: web.h; else NULL, and: */
     uint64_t call;
     struct text bytes; /* of the message */
     void *message;     /* read: struct hub_* of the method; the method may write on it */
@@ -279,6 +282,8 @@ struct wait {
 /* told and for_start are set. First added, then looked at (W1). */
 void waits_add(struct wait *wait, struct hub *hub, struct text id);
 void waits_remove(struct wait *wait);
+/* Is it over already? Then it is told so. */
+void waits_look(struct wait *wait, struct arena *arena);
 /* Something has happened to it: who waits for that is answered. */
 void waits_wake(struct hub *hub, struct text id);
 /* All end. */

@@ -134,8 +134,7 @@ void waits_wake(struct hub *hub, struct text id)
     arena_done(&arena);
 }
 
-/* Is it over already? */
-static void look(struct wait *wait, struct arena *arena)
+void waits_look(struct wait *wait, struct arena *arena)
 {
     struct instance_record record;
     bool is_found;
@@ -266,7 +265,7 @@ static void run_wait(struct rpc *rpc, bool for_start)
         wait->with_payloads = request->get_inputs_and_outputs;
         grpc_call_set(call, wait, gone);
         waits_add(&wait->wait, hub, request->instance_id);
-        look(&wait->wait, &rpc->arena);
+        waits_look(&wait->wait, &rpc->arena);
     }
     rpc_end(rpc);
 }

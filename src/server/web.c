@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The management API: from a request to its route. See web.h. */
+#include "server/web.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+const struct web_routes *const web_tables[] = {
+    &web_start_routes,
+    &web_state_routes,
+    &web_tell_routes,
+    NULL,
+};
+
+/* ---- paths ---------------------------------------------------------------------------------- */
+
+/* Of what was not decoded yet. One at the end that is empty does not count; nor what is behind more
+ * than any route has. */
+static size_t split(struct text path, struct text segments[WEB_SEGMENTS])
+{
+    size_t count = 0;
+    while (path.size > 0 && path.at[0] == '/') {
+        path = text_make(path.at + 1, path.size - 1);
+        const char *end = memchr(path.at, '/', path.size);
+        size_t size = end != NULL ? (size_t)(end - path.at) : path.size;
+        if (size == 0 && path.size == 0) {
+            break;
+        }
+        if (count == WEB_SEGMENTS) {
+            break;
+        }
+        segments[count++] = text_make(path.at, size);
+        path = text_make(path.at + size, path.size - size);
+    }
+    return count;
+}
+
+static bool is_word(struct text segment, const char *word, size_t size)
+{
+    return segment.size == size && strncasecmp(segment.at, word, size) == 0;
+}
+
+/* How many segments of these come before a route; 0: this is no path of ours. */
+static size_t base_size(const struct text *segments, size_t count)
+{
+    static const char *const bases[][3] = {
+        { "runtime", "webhooks", "durabletask" },
+        { "admin", "extensions", "DurableTaskExtension" },
+    };
+    for (size_t i = 0; i < sizeof bases / sizeof bases[0]; i++) {
+        bool fits = count >= 3;
+        for (size_t j = 0; fits && j < 3; j++) {
+            fits = is_word(segments[j], bases[i][j], strlen(bases[i][j]));
+        }
+        if (fits) {
+            return 3;
+        }
+    }
+    return 0;
+}
+
+/* Without the prefix of --public-url, which some proxies leave in it. */
+static struct text without_prefix(const struct server *server, struct text path)
+{
+    const char *url = server->config->public_url;
+    const char *host = url != NULL ? strstr(url, "://") : NULL;
+    const char *prefix = host != NULL ? strchr(host + 3, '/') : NULL;
+    size_t size = prefix != NULL ? strlen(prefix) : 0;
+    size -= size > 0 && prefix[size - 1] == '/';
+    bool has =
+        size > 0 && path.size > size && memcmp(path.at, prefix, size) == 0 && path.at[size] == '/';
+    return has ? text_make(path.at + size, path.size - size) : path;
+}
+
+bool web_is_ours(struct server *server, struct text raw_path)
+{
+    struct text segments[WEB_SEGMENTS];
+    return base_size(segments, split(without_prefix(server, raw_path), segments)) != 0;
+}
+
+/* ---- routes, M1 ----------------------------------------------------------------------------- */
+
+static bool fits(struct web *web, const struct web_route *route, const struct text *segments,
+                 size_t count)
+{
+    const char *at = route->method.path;
+    size_t captured = 0;
+    memset(web->undecoded, 0, sizeof web->undecoded);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strcspn(at + (*at == '/'), "/");
+        if (*at != '/' || segments[i].size == 0) {
+            return false;
+        }
+        at++;
+        if (size == 2 && at[0] == '{') {
+            web->undecoded[captured++] = segments[i];
+        } else if (!is_word(segments[i], at, size)) {
+            return false;
+        }
+        at += size;
+    }
+    return *at == '\0';
+}
+
+static const struct web_route *find_route(struct web *web, struct text method,
+                                          const struct text *segments, size_t count)
+{
+    enum web_verb verb = text_equal(method, TEXT("GET"))      ? WEB_GET
+                         : text_equal(method, TEXT("POST"))   ? WEB_POST
+                         : text_equal(method, TEXT("DELETE")) ? WEB_DELETE
+                                                              : WEB_OTHER;
+    for (size_t i = 0; web_tables[i] != NULL; i++) {
+        for (size_t j = 0; j < web_tables[i]->count; j++) {
+            const struct web_route *route = &web_tables[i]->routes[j];
+            if (route->verb == verb && fits(web, route, segments, count)) {
+                return route;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* ---- what it says --------------------------------------------------------------------------- */
+
+static bool read_captures(struct rpc *rpc)
+{
+    struct web *web = rpc->web;
+    for (size_t i = 0; i < WEB_CAPTURES; i++) {
+        if (text_is_present(web->undecoded[i]) &&
+            !web_decode(&rpc->arena, web->undecoded[i], false, &web->captured[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_parameters(struct rpc *rpc, struct text query)
+{
+    struct web *web = rpc->web;
+    web->parameters = arena_alloc(&rpc->arena, WEB_PARAMETERS * sizeof *web->parameters);
+    while (query.size > 0) {
+        const char *end = memchr(query.at, '&', query.size);
+        struct text pair = text_make(query.at, end != NULL ? (size_t)(end - query.at) : query.size);
+        const char *equals = pair.size != 0 ? memchr(pair.at, '=', pair.size) : NULL;
+        size_t skipped = pair.size + (end != NULL);
+        query = text_make(query.at + skipped, query.size - skipped);
+        if (equals == NULL) {
+            continue;
+        }
+        if (web->parameter_count == WEB_PARAMETERS) {
+            return false;
+        }
+        struct web_parameter *one = &web->parameters[web->parameter_count++];
+        size_t size = (size_t)(equals - pair.at);
+        if (!web_decode(&rpc->arena, text_make(pair.at, size), true, &one->name) ||
+            !web_decode(&rpc->arena, text_make(equals + 1, pair.size - size - 1), true,
+                        &one->value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- who asks, M2 --------------------------------------------------------------------------- */
+
+/* *ret_link: what links have to carry, so that they work as this request does. */
+static enum token_answer judge(struct rpc *rpc, struct text hub, unsigned scopes,
+                               struct text *ret_link)
+{
+    const struct server *server = rpc->server;
+    struct text authorization = http_header(rpc->web->http, "Authorization");
+    struct text key = http_header(rpc->web->http, "x-functions-key");
+    if (key.size == 0) {
+        key = web_parameter(rpc, "code");
+    }
+    *ret_link = key;
+    if (server->tokens == NULL) {
+        /* Who asks for certificates does not leave another door open. */
+        return server->config->tls_client_ca != NULL ? TOKEN_UNKNOWN : TOKEN_GOOD;
+    }
+    if (key.size != 0) {
+        authorization = text_of(arena_printf(&rpc->arena, "Bearer %.*s", TEXT_ARGS(key)));
+    }
+    return tokens_check(server->tokens, authorization, NULL, hub, scopes);
+}
+
+static void put_form(struct buffer *url, const char *name, struct text value)
+{
+    buffer_printf(url, "%s%s=", url->size != 0 ? "&" : "", name);
+    for (size_t i = 0; i < value.size; i++) {
+        char c = value.at[i];
+        bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                        (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.' || c == '*';
+        buffer_printf(url, is_plain ? "%c" : c == ' ' ? "+" : "%%%02X", (unsigned)(unsigned char)c);
+    }
+}
+
+static void make_suffix(struct rpc *rpc, struct text hub, struct text key)
+{
+    struct text connection = web_parameter(rpc, "connection");
+    struct buffer suffix;
+    buffer_init(&suffix);
+    put_form(&suffix, "taskHub", hub);
+    put_form(&suffix, "connection", connection.size != 0 ? connection : TEXT("Storage"));
+    if (key.size != 0) {
+        put_form(&suffix, "code", key);
+    }
+    rpc->web->suffix = text_copy(&rpc->arena, buffer_text(&suffix));
+    buffer_done(&suffix);
+}
+
+/* ---- a request ------------------------------------------------------------------------------ */
+
+/* Its key is good, and it has a route. */
+static void enter(struct rpc *rpc, struct text name)
+{
+    enum grpc_status status = GRPC_OK;
+    char text[256];
+    if (rpc->server->phase > SERVER_DRAINS) {
+        web_fail(rpc, GRPC_UNAVAILABLE, "the server is ending");
+        return;
+    }
+    struct hub *hub = hub_find(rpc->server, name, &status, text);
+    if (hub == NULL) {
+        web_fail(rpc, status, text);
+    } else {
+        hub_enter(hub, rpc);
+    }
+}
+
+static void admit(struct rpc *rpc, const struct web_route *route)
+{
+    struct text hub = web_parameter(rpc, "taskHub");
+    struct text key;
+    char why[256];
+    hub = hub.size != 0 ? hub : text_of(rpc->server->config->hub);
+    enum token_answer answer =
+        judge(rpc, hub, route != NULL ? route->method.scopes : SCOPE_ANY, &key);
+    if (answer == TOKEN_UNKNOWN) {
+        web_header(rpc, "WWW-Authenticate", TEXT("Bearer"));
+        web_answer_empty(rpc, 401);
+    } else if (!web_find_origin(rpc, &rpc->web->origin, why)) {
+        web_refuse(rpc, 403, PD_E_DENIED, "%s", why);
+    } else if (route == NULL) {
+        web_answer_empty(rpc, 404);
+    } else if (answer == TOKEN_DENIED) {
+        web_refuse(rpc, 403, PD_E_DENIED, "the key does not allow this in this task hub");
+    } else if (!read_captures(rpc)) {
+        web_refuse(rpc, 400, PD_E_INVALID, "the path is not encoded as a URL is");
+    } else {
+        make_suffix(rpc, hub, key);
+        enter(rpc, hub);
+    }
+}
+
+void web_handle(struct server *server, struct http_request *request)
+{
+    static const struct rpc_method none = { .path = "?" };
+    struct text segments[WEB_SEGMENTS];
+    size_t count = split(without_prefix(server, http_raw_path(request)), segments);
+    size_t base = base_size(segments, count);
+    struct rpc *rpc = mem_alloc(sizeof *rpc);
+    rpc->server = server;
+    rpc->web = arena_alloc(&rpc->arena, sizeof *rpc->web);
+    rpc->web->http = request;
+    const struct web_route *route =
+        find_route(rpc->web, http_method(request), segments + base, count - base);
+    rpc->method = route != NULL ? &route->method : &none;
+    if (!read_parameters(rpc, http_query(request))) {
+        web_refuse(rpc, 400, PD_E_INVALID,
+                   "the query is not encoded as a URL is, or has more than %d parameters",
+                   WEB_PARAMETERS);
+    } else {
+        admit(rpc, route);
+    }
+}
+
+/* ---- what routes share ---------------------------------------------------------------------- */
+
+bool web_find(struct rpc *rpc, struct instance_record *ret, bool *ret_found)
+{
+    struct web *web = rpc->web;
+    struct text id = web->captured[0];
+    rpc->status = hub_load(rpc->hub, id, &rpc->arena, ret, ret_found, &rpc->err);
+    /* Who encodes as forms do writes '+' for a space. */
+    if (rpc->status == PD_OK && !*ret_found &&
+        memchr(web->undecoded[0].at, '+', web->undecoded[0].size) != NULL &&
+        web_decode(&rpc->arena, web->undecoded[0], true, &id)) {
+        rpc->status = hub_load(rpc->hub, id, &rpc->arena, ret, ret_found, &rpc->err);
+    }
+    if (rpc->status != PD_OK) {
+        web_fail_as_told(rpc);
+        return false;
+    }
+    web->captured[0] = *ret_found ? id : web->captured[0];
+    return true;
+}
+
+bool web_load(struct rpc *rpc, struct instance_record *ret)
+{
+    bool is_found = false;
+    if (!web_find(rpc, ret, &is_found)) {
+        return false;
+    }
+    if (!is_found) {
+        web_answer_empty(rpc, 404);
+    }
+    return is_found;
+}
+
+bool web_says_json(const struct rpc *rpc)
+{
+    static const char json[] = "application/json";
+    struct text type = http_header(rpc->web->http, "Content-Type");
+    size_t size = sizeof json - 1;
+    return type.size >= size && strncasecmp(type.at, json, size) == 0 &&
+           (type.size == size || strchr(" \t;", type.at[size]) != NULL);
+}
+
+bool web_check_name(struct rpc *rpc, struct text name, const char *what)
+{
+    bool is_clean = name.size != 0 && name.size <= LIMIT_NAME && text_is_utf8(name);
+    for (size_t i = 0; is_clean && i < name.size; i++) {
+        is_clean = (unsigned char)name.at[i] >= 0x20 && name.at[i] != 0x7f;
+    }
+    if (!is_clean) {
+        web_refuse(rpc, 400, PD_E_INVALID,
+                   "%s has 1 to %d bytes of UTF-8, without control characters", what, LIMIT_NAME);
+    }
+    return is_clean;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The management API over HTTP: what its files share. docs/guide/17-http-api.md says how it is used.
+ *
+ * A request is an rpc like any other (server_priv.h, Z1), with another way to be answered: rpc->web.
+ * It enters its hub, asks the engine, has readers read; the loop waits for nothing.
+ *
+ *   M1  Routes are rows of tables (web_tables), each in the file that has them. What is in no table
+ *       is not there: 404, whatever the method.
+ *   M2  Who calls is judged before anything else of a request is looked at. A hub is never made.
+ *   M3  Payloads are JSON text, and spliced as they are stored. What is stored and is no JSON is
+ *       shown as a JSON string: so every answer is JSON.
+ *   M4  A link leads to where this request came to: the proxy that is configured, or trusted; else
+ *       the Host that it named, if that is one. */
+#ifndef SERVER_WEB_H
+#define SERVER_WEB_H
+
+#include "server/server_priv.h"
+
+#define WEB_BASE "/runtime/webhooks/durabletask"
+
+enum { WEB_CAPTURES = 2, WEB_PARAMETERS = 64, WEB_SEGMENTS = 8 };
+
+enum web_verb { WEB_GET, WEB_POST, WEB_DELETE, WEB_OTHER };
+
+struct web_route {
+    enum web_verb verb;
+    /* path: of segments, "{}" is one that is captured; scopes, flags, run as of any method */
+    struct rpc_method method;
+};
+
+/* Routes of one theme. */
+struct web_routes {
+    const struct web_route *routes;
+    size_t count;
+};
+extern const struct web_routes *const web_tables[]; /* web.c; NULL ends */
+extern const struct web_routes web_tell_routes, web_start_routes, web_state_routes;
+
+struct web_parameter {
+    struct text name, value;
+};
+
+struct web {
+    struct http_request *http; /* NULL: answered */
+    struct text captured[WEB_CAPTURES];
+    struct text undecoded[WEB_CAPTURES]; /* the same, as they came */
+    struct web_parameter *parameters;
+    size_t parameter_count;
+    struct text origin; /* https://host/prefix, where clients find us: M4 */
+    struct text suffix; /* of links: taskHub=...&connection=...&code=... */
+};
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+/* Is this path of the API? */
+bool web_is_ours(struct server *server, struct text raw_path);
+void web_handle(struct server *server, struct http_request *request);
+
+/* A query parameter by its name in any case; those of one name with commas between; absent. */
+struct text web_parameter(struct rpc *rpc, const char *name);
+bool web_flag(struct rpc *rpc, const char *name, bool otherwise);
+/* False: it is there, and is no number of seconds; answered. WIRE_NO_TIME: absent. */
+bool web_seconds(struct rpc *rpc, const char *name, int64_t *ret_us);
+/* ISO 8601; TIME_NEVER: it is absent, or none. */
+time_us web_time(struct rpc *rpc, const char *name);
+
+/* Once, of a path's segment or (is_form) of a query, where '+' is a space. False: a '%' without two
+ * digits. */
+bool web_decode(struct arena *arena, struct text encoded, bool is_form, struct text *ret);
+
+/* web_origin.c: M4. False: the Host is none of ours; why. */
+bool web_find_origin(struct rpc *rpc, struct text *ret, char why[256]);
+
+/* The instance of the path, as the store has it. False: there is none, or the store failed;
+ * answered. */
+bool web_load(struct rpc *rpc, struct instance_record *ret);
+/* Likewise, but that there is none is for the caller to say. */
+bool web_find(struct rpc *rpc, struct instance_record *ret, bool *ret_found);
+
+/* A list of names or numbers of states, as section 6.1 has it: what is unknown is left out. */
+struct web_states {
+    unsigned states;
+    bool is_given; /* something of it was known, be it one that no instance ever has */
+};
+struct web_states web_states(struct text list);
+
+/* The Content-Type is application/json. */
+bool web_says_json(const struct rpc *rpc);
+/* Of an orchestrator, event, version: UTF-8 of 1 to LIMIT_NAME bytes without control characters.
+ * False: answered. */
+bool web_check_name(struct rpc *rpc, struct text name, const char *what);
+
+/* ---- answers: each ends the rpc ------------------------------------------------------------- */
+
+/* Before the answer. */
+void web_header(struct rpc *rpc, const char *name, struct text value);
+void web_answer_empty(struct rpc *rpc, int code);
+/* The body is freed. */
+void web_answer(struct rpc *rpc, int code, struct buffer *body);
+/* {"Message":...} */
+void web_answer_message(struct rpc *rpc, int code, const char *message);
+/* With ExceptionMessage, and the name of the status as ExceptionType. */
+__attribute__((format(printf, 4, 5))) void web_refuse(struct rpc *rpc, int code, pd_status status,
+                                                      const char *format, ...);
+/* With another Message than the one that the code has. */
+void web_refuse_words(struct rpc *rpc, int code, const char *message, pd_status status,
+                      const char *text);
+void web_refuse_json(struct rpc *rpc); /* "Invalid JSON content" */
+/* By rpc->status and rpc->err. */
+void web_fail_as_told(struct rpc *rpc);
+/* What rpc_fail does with a request of the web. */
+void web_fail(struct rpc *rpc, enum grpc_status status, const char *text);
+/* 409, or the reference's 500, as the operator chose. */
+int web_conflict(const struct rpc *rpc, int code);
+/* 202 and the links of an instance: section 8. */
+void web_answer_links(struct rpc *rpc, struct text id);
+
+/* ---- JSON: appended to a buffer ------------------------------------------------------------- */
+
+/* A strict RFC 8259 document? */
+bool web_is_json(struct text text);
+void web_put_string(struct buffer *json, struct text text); /* what is no UTF-8 becomes U+FFFD */
+/* A string, or null when it is absent. */
+void web_put_text(struct buffer *json, struct text text);
+/* M3; absent is null. */
+void web_put_payload(struct buffer *json, struct text payload);
+/* A comma, unless it is the first, and the name. */
+void web_put_name(struct buffer *json, const char *name);
+/* A string: to the second, or with as many digits as it has. */
+void web_put_time(struct buffer *json, time_us at, bool with_fraction);
+
+/* The object of section 5.2, which is left open for more. */
+void web_put_state(struct buffer *json, const struct instance_record *record, bool with_input);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where clients find us: what links begin with (M4).
+ *
+ *   O1  --public-url, if there is one, is what holds, whatever a request says.
+ *   O2  With --trust-forwarded what the proxy before us says: Forwarded, else X-Forwarded-Proto,
+ *       -Host and -Prefix, each for itself. Without it these are anybody's, and not looked at.
+ *   O3  Else the Host of the request, which has to be one. Where nobody needs a key, and only this
+ *       machine can reach us, a browser on it is the way in for others: so the Host has to be an
+ *       address or localhost (names are rebound), and pages of another origin are refused. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/web.h"
+
+static bool is_name_byte(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '.' || c == '_';
+}
+
+/* How much of it is the host; 0: it is none. */
+static size_t host_size(struct text authority)
+{
+    size_t size = 0;
+    if (authority.size > 2 && authority.at[0] == '[') {
+        const char *end = memchr(authority.at, ']', authority.size);
+        size = end != NULL ? (size_t)(end - authority.at) + 1 : 0;
+        for (size_t i = 1; i + 1 < size; i++) {
+            char c = authority.at[i];
+            bool is_hex =
+                (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+            size = is_hex || c == ':' || c == '.' ? size : 0;
+        }
+        return size;
+    }
+    while (size < authority.size && is_name_byte(authority.at[size])) {
+        size++;
+    }
+    return size;
+}
+
+static bool is_authority(struct text authority)
+{
+    size_t size = host_size(authority);
+    if (size == 0 || size > 255) {
+        return false;
+    }
+    if (size == authority.size) {
+        return true;
+    }
+    size_t digits = authority.size - size - 1;
+    unsigned port = 0;
+    for (size_t i = size + 1; i < authority.size && digits <= 5; i++) {
+        char c = authority.at[i];
+        if (c < '0' || c > '9') {
+            return false;
+        }
+        port = port * 10 + (unsigned)(c - '0');
+    }
+    return authority.at[size] == ':' && digits >= 1 && digits <= 5 && port <= 65535;
+}
+
+/* An address, or localhost: nobody else decides where that leads. */
+static bool is_fixed(struct text authority)
+{
+    size_t size = host_size(authority);
+    static const char name[] = "localhost";
+    bool is_number = size > 0;
+    for (size_t i = 0; i < size && authority.at[0] != '['; i++) {
+        is_number &= authority.at[i] == '.' || (authority.at[i] >= '0' && authority.at[i] <= '9');
+    }
+    return is_number || (size == sizeof name - 1 && strncasecmp(authority.at, name, size) == 0);
+}
+
+/* ---- what proxies say, O2 ------------------------------------------------------------------- */
+
+static struct text trim(struct text text)
+{
+    while (text.size > 0 && (text.at[0] == ' ' || text.at[0] == '\t')) {
+        text = text_make(text.at + 1, text.size - 1);
+    }
+    while (text.size > 0 && (text.at[text.size - 1] == ' ' || text.at[text.size - 1] == '\t')) {
+        text.size--;
+    }
+    return text;
+}
+
+/* Up to a byte, which is taken too, and is not within quotes. */
+static struct text take_until(struct text *rest, char end)
+{
+    bool is_quoted = false;
+    size_t size = 0;
+    while (size < rest->size && (is_quoted || rest->at[size] != end)) {
+        is_quoted ^= rest->at[size++] == '"';
+    }
+    struct text part = text_make(rest->at, size);
+    size += size < rest->size;
+    *rest = text_make(rest->at + size, rest->size - size);
+    return trim(part);
+}
+
+/* Of "for=...;host=...;proto=..., for=..." the first element's. */
+static struct text forwarded(struct text header, const char *name)
+{
+    struct text element = take_until(&header, ',');
+    size_t size = strlen(name);
+    while (element.size > 0) {
+        struct text pair = take_until(&element, ';');
+        if (pair.size > size && strncasecmp(pair.at, name, size) == 0 && pair.at[size] == '=') {
+            struct text value = text_make(pair.at + size + 1, pair.size - size - 1);
+            bool is_quoted =
+                value.size >= 2 && value.at[0] == '"' && value.at[value.size - 1] == '"';
+            return is_quoted ? text_make(value.at + 1, value.size - 2) : value;
+        }
+    }
+    return TEXT_ABSENT;
+}
+
+static struct text first_of(struct text header)
+{
+    return text_is_present(header) ? take_until(&header, ',') : header;
+}
+
+struct place {
+    struct text scheme, authority, prefix;
+};
+
+static void hear_proxy(const struct http_request *http, struct place *place)
+{
+    struct text all = http_header(http, "Forwarded");
+    struct text host = forwarded(all, "host");
+    struct text scheme = forwarded(all, "proto");
+    struct text prefix = TEXT_ABSENT;
+    if (!text_is_present(all)) {
+        host = first_of(http_header(http, "X-Forwarded-Host"));
+        scheme = first_of(http_header(http, "X-Forwarded-Proto"));
+    }
+    prefix = first_of(http_header(http, "X-Forwarded-Prefix"));
+    if (is_authority(host)) {
+        place->authority = host;
+    }
+    if (scheme.size == 5 && strncasecmp(scheme.at, "https", 5) == 0) {
+        place->scheme = TEXT("https");
+    } else if (scheme.size == 4 && strncasecmp(scheme.at, "http", 4) == 0) {
+        place->scheme = TEXT("http");
+    }
+    bool is_path = prefix.size > 1 && prefix.at[0] == '/';
+    for (size_t i = 0; is_path && i < prefix.size; i++) {
+        is_path = is_name_byte(prefix.at[i]) || prefix.at[i] == '/' || prefix.at[i] == '~';
+    }
+    if (is_path) {
+        prefix.size -= prefix.at[prefix.size - 1] == '/';
+        place->prefix = prefix;
+    }
+}
+
+/* ---- O3 ------------------------------------------------------------------------------------- */
+
+static bool is_own_page(struct text origin, struct text authority)
+{
+    const char *at = origin.size != 0 ? memmem(origin.at, origin.size, "://", 3) : NULL;
+    size_t skipped = at != NULL ? (size_t)(at - origin.at) + 3 : 0;
+    return skipped != 0 && origin.size - skipped == authority.size &&
+           strncasecmp(origin.at + skipped, authority.at, authority.size) == 0;
+}
+
+static bool may_be_asked(const struct rpc *rpc, struct text authority, char why[256])
+{
+    const struct server *server = rpc->server;
+    const struct config *config = server->config;
+    struct text origin = http_header(rpc->web->http, "Origin");
+    bool is_open = server->tokens == NULL;
+    if (is_open && !config->insecure_listen && !config->trust_forwarded && !is_fixed(authority)) {
+        snprintf(why, 256,
+                 "the Host of the request is neither an address nor localhost: --public-url or "
+                 "--tokens is needed");
+        return false;
+    }
+    if (is_open && text_is_present(origin) && !is_own_page(origin, authority)) {
+        snprintf(why, 256, "a page of another origin may not ask this");
+        return false;
+    }
+    return true;
+}
+
+bool web_find_origin(struct rpc *rpc, struct text *ret, char why[256])
+{
+    const struct config *config = rpc->server->config;
+    const struct http_request *http = rpc->web->http;
+    struct text host = http_header(http, "Host");
+    struct text own = text_of(http_listener_address(rpc->server->http));
+    struct place place = {
+        .scheme = rpc->server->http_tls != NULL ? TEXT("https") : TEXT("http"),
+        .authority = host.size != 0      ? host
+                     : is_authority(own) ? own
+                                         : TEXT("localhost"),
+        .prefix = TEXT(""),
+    };
+    if (!is_authority(place.authority)) {
+        snprintf(why, 256, "the Host of the request is none");
+        return false;
+    }
+    if (config->public_url != NULL) {
+        *ret = text_of(config->public_url);
+        while (ret->size > 0 && ret->at[ret->size - 1] == '/') {
+            ret->size--;
+        }
+        return true;
+    }
+    if (config->trust_forwarded) {
+        hear_proxy(http, &place);
+    }
+    *ret = text_of(arena_printf(&rpc->arena, "%.*s://%.*s%.*s", TEXT_ARGS(place.scheme),
+                                TEXT_ARGS(place.authority), TEXT_ARGS(place.prefix)));
+    return may_be_asked(rpc, place.authority, why);
+}
