@@ -68,7 +68,7 @@ void end(struct scene *scene)
     rig_stop(&scene->rig);
     assert_true(scene->calls > 5);
     assert_int_equal(scene->failures, 0);
-    assert_true(scene->slowest_us < 5000000); /* the machine may be busy */
+    assert_true(scene->slowest_us < 10000000); /* the machine may be busy */
 }
 
 size_t calls_of(struct scene *scene)

@@ -149,7 +149,7 @@ static void large_messages_need_no_more_than_the_pool(void **state)
     static struct scene scene;
     struct h2_limits limits = { .term_ms = 600000 };
     begin(&scene, &limits, 0);
-    call_large(&scene, 60 * MIB);
+    call_large(&scene, 32 * MIB);
     assert_int_equal(scene.rig.complaints, 0);
     end(&scene);
 }
@@ -375,7 +375,7 @@ static void wait_in_crowds(struct attacker *attacker)
 static void unfold(struct attacker *attacker)
 {
     static uint8_t frame[16 * KIB];
-    size_t size = zip(frame, sizeof frame, MIB);
+    size_t size = zip(frame, sizeof frame, 256 * KIB);
     for (uint32_t id = 1; id < 20; id += 2) {
         say_zipped(attacker, id, frame, size);
     }
@@ -420,12 +420,16 @@ static void no_attack_costs_more_than_the_pool_and_a_share(void **state)
             fds[peer] = attacker.fd;
             attacks[i].act(&attacker);
         }
-        usleep(200000);
-        rig_ask(&scene.rig);
-        size_t each = (heap() - before) / PEERS, resident = rss();
+        size_t each = SIZE_MAX, most = 64 * KIB + 2 * (size_t)POOL / PEERS;
+        for (int wait = 0; wait < 100 && each >= most; wait++) { /* who goes has to be gone */
+            usleep(200000);
+            rig_ask(&scene.rig);
+            each = (heap() - before) / PEERS;
+        }
+        size_t resident = rss();
         print_message("%s: %zu bytes of heap for each of %d, %zu resident\n", attacks[i].name, each,
                       PEERS, (resident > rss_before ? resident - rss_before : 0) / PEERS);
-        assert_true(each < 64 * KIB + 2 * (size_t)POOL / PEERS);
+        assert_true(each < most);
         /* What is free again is not always given back: one wake's worth of attackers. */
         assert_true(resident < rss_before + PEERS * (size_t)512 * KIB);
         for (int peer = 0; peer < PEERS; peer++) {
@@ -443,10 +447,10 @@ static void gzip_is_folded_again_while_its_call_waits(void **state)
     begin(&scene, NULL, 0);
     attack_hello(&scene.attacker, scene.rig.port);
     size_t before = heap(), size = zip(frame, sizeof frame, MIB);
-    for (uint32_t id = 1; id < 1000; id += 2) { /* 500 MiB */
+    for (uint32_t id = 1; id < 200; id += 2) { /* 100 MiB */
         say_zipped(&scene.attacker, id, frame, size);
     }
-    HEAR_UNTIL(&scene.attacker, calls_of(&scene) >= 500);
+    HEAR_UNTIL(&scene.attacker, calls_of(&scene) >= 100);
     if (has_meaningful_heap()) {
         assert_true(heap() < before + 4 * MIB);
     }
