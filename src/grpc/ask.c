@@ -89,7 +89,7 @@ static bool on_go(struct waiter *waiter, const pd_error *why)
         return try_now(ask);
     }
     *ask->err = *why; /* what the caller is told if the time passes */
-    if (ask->channel->is_cancelled) {
+    if (ask->channel->is_cancelled || !why->retryable) {
         finish(ask, why->status);
         return true;
     }

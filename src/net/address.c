@@ -49,8 +49,9 @@ static pd_status invalid(const char *address, const char *why, pd_error *err)
 
 static int fail_listen(int fd, const char *address, pd_error *err)
 {
-    (void)error_set(err, PD_E_UNAVAILABLE, true, "net: listen", "cannot listen on \"%.200s\": %s",
-                    address, strerror(errno));
+    (void)error_set(err, PD_E_UNAVAILABLE, true, "net: listen", "cannot listen on \"%.100s\": %s%s",
+                    address, strerror(errno),
+                    errno == EADDRINUSE ? "; stop who has it, or give another port" : "");
     if (fd >= 0) {
         (void)close(fd);
     }

@@ -156,8 +156,8 @@ void session_kill(struct h2_session *session, const char *why)
     session->is_dead = true;
     if (session->why == NULL) {
         session->why = mem_alloc(sizeof *session->why);
-        (void)error_set(session->why, PD_E_UNAVAILABLE, true, "net: connection", "%s: %s",
-                        session->peer, why);
+        (void)error_set(session->why, PD_E_UNAVAILABLE, !sock_is_distrusted(&session->sock),
+                        "net: connection", "%s: %s", session->peer, why);
     }
     (void)event_del(&session->readable);
     session_watch_write(session, false);

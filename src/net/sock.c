@@ -99,6 +99,11 @@ static enum sock_result ssl_result(struct sock *sock, int returned)
     return SOCK_FAILED;
 }
 
+bool sock_is_distrusted(const struct sock *sock)
+{
+    return sock->ssl != NULL && !sock->is_ready && SSL_get_verify_result(sock->ssl) != X509_V_OK;
+}
+
 enum sock_result sock_handshake(struct sock *sock)
 {
     if (sock->ssl == NULL) {

@@ -37,6 +37,8 @@ struct sock {
 void sock_init(struct sock *sock, int fd, SSL *ssl);
 void sock_done(struct sock *sock); /* closes */
 enum sock_result sock_handshake(struct sock *sock);
+/* It failed because of who the other is: trying again does not help. */
+bool sock_is_distrusted(const struct sock *sock);
 enum sock_result sock_read(struct sock *sock, void *at, size_t room, size_t *ret);
 enum sock_result sock_write(struct sock *sock, const void *at, size_t size, size_t *ret);
 

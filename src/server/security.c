@@ -106,23 +106,22 @@ pd_status security_open(struct server *server, pd_error *err)
     return PD_OK;
 }
 
-static void reload_tls(struct server *server)
+static bool reload_tls(struct server *server)
 {
     pd_error err;
     stamp(server->config, server->tls_files);
     if (tls_reload(server->tls, &err) != PD_OK || tls_reload(server->http_tls, &err) != PD_OK) {
         log_error("certificates stay as they were", &err, "part", "tls");
-    } else {
-        look_at_certificate(server, true);
+        return false;
     }
+    look_at_certificate(server, true);
+    return true;
 }
 
-void security_reload(struct server *server)
+bool security_reload(struct server *server)
 {
     pd_error err;
-    if (server->tls != NULL) {
-        reload_tls(server);
-    }
+    bool is_new = server->tls == NULL || reload_tls(server);
     if (server->tokens != NULL) {
         struct tokens *tokens = tokens_load(server->config->tokens, &err);
         if (tokens != NULL) {
@@ -130,8 +129,10 @@ void security_reload(struct server *server)
             server->tokens = tokens;
         } else {
             log_error("tokens stay as they were", &err, "part", "tokens");
+            is_new = false;
         }
     }
+    return is_new;
 }
 
 void security_look(struct server *server)
@@ -144,6 +145,6 @@ void security_look(struct server *server)
     if (is_same(files, server->tls_files)) {
         look_at_certificate(server, false);
     } else {
-        reload_tls(server);
+        (void)reload_tls(server);
     }
 }

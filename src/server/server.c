@@ -51,7 +51,9 @@ static enum grpc_status admit(void *argument, struct grpc_call *call, char text[
     case TOKEN_UNKNOWN: break;
     }
     snprintf(text, 256,
-             "a token is needed that the server knows: metadata 'authorization: Bearer TOKEN'");
+             "a token is needed that the server knows: 'authorization: Bearer TOKEN' in the "
+             "metadata, or "
+             "?token=TOKEN in a URL of perdure");
     return GRPC_UNAUTHENTICATED;
 }
 
@@ -299,13 +301,13 @@ static void reload(struct loop_job *job)
 {
     struct server *server = CONTAINER_OF(job, struct server, reload_job);
     atomic_store(&server->is_reload_posted, false);
-    security_reload(server);
+    bool is_new = security_reload(server);
     pthread_mutex_lock(&server->reload_mutex);
     server->limits = server->next_limits;
     pthread_mutex_unlock(&server->reload_mutex);
     grpc_server_limit(server->grpc, &server->limits.net, server->limits.message_max);
     notify_say(server->notify, "READY=1");
-    log_say(LOG_INFO, "reloaded");
+    log_say(LOG_INFO, is_new ? "reloaded" : "reloaded, but for what could not be read");
 }
 
 void server_reload(struct server *server, const struct config *config)

@@ -134,8 +134,8 @@ struct hub {
     struct census census;
     _Atomic uint64_t finished[RUN_TERMINATED + 1]; /* since it was opened first */
     bool was_in_trouble;                           /* when it was looked at last: for the log */
-    struct list streams;  /* of workers: work.c */
-    struct list ours;     /* streams of perdure.v1.Hub: v1_streams.c */
+    struct list streams;                           /* of workers: work.c */
+    struct list ours;                              /* streams of perdure.v1.Hub: v1_streams.c */
     struct list sending;  /* rpcs whose answers go out in pieces: rpc_stream */
     struct list parked;   /* rpcs that wait until it is open */
     struct list to_close; /* rpcs that wait until it is closed */
@@ -391,7 +391,7 @@ struct text server_descriptors(void); /* services.c */
 
 /* security.c: certificates and tokens; whether files or the time have changed anything. */
 pd_status security_open(struct server *server, pd_error *err);
-void security_reload(struct server *server);
+bool security_reload(struct server *server); /* false: something stays as it was */
 void security_look(struct server *server);
 
 /* census.c */

@@ -412,6 +412,15 @@ END
             ! "$python" clear.py "$grpc" 2>/dev/null && stop
     }
     check "with TLS nobody comes in without" tls
+    # A server that cannot be trusted is no server that is away: said at once, and why.
+    distrusted() {
+        start --tls-cert=server.pem --tls-key=server.key || return 1
+        PERDURE_MODULES=$BUILD/lib timeout 20 "$BUILD/bin/perdure" --hub "grpcs://$grpc" list \
+            >distrusted.txt 2>&1
+        is $? 6 && grep -q 'certificate verify failed' distrusted.txt &&
+            ! grep -q 'no server answers' distrusted.txt && stop
+    }
+    check "a client says that it does not trust the certificate" distrusted
     mutual() {
         echo "subject:alice read *" >tokens
         start --tls-cert=server.pem --tls-key=server.key --tls-client-ca=ca.pem --tokens=tokens &&
@@ -432,8 +441,9 @@ END
         new=$(serial)
         [ -n "$new" ] && [ "$old" != "$new" ] || return 1
         echo broken >server.pem && kill -HUP "$pid"
-        for _ in $(seq 100); do grep -q 'certificates stay' log.txt && break; sleep 0.02; done
-        grep -q 'certificates stay' log.txt && is "$(serial)" "$new" && stop
+        for _ in $(seq 100); do grep -q 'but for what' log.txt && break; sleep 0.02; done
+        grep -q 'certificates stay' log.txt && grep -q 'reloaded, but for what' log.txt &&
+            is "$(serial)" "$new" && stop
     }
     check "certificates are read again, and wrong ones are not" rotates
     rm server.pem && certificate server localhost
