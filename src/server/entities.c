@@ -31,8 +31,7 @@ static bool is_guid(struct text id)
     return true;
 }
 
-/* Of the 32 digits of a new id. */
-static struct text mint_guid(struct arena *arena)
+struct text entity_mint_request(struct arena *arena)
 {
     char hex[33];
     engine_new_id(hex);
@@ -76,7 +75,8 @@ static void signal_entity(struct rpc *rpc)
         .fire_at = at != WIRE_NO_TIME && at > now ? at : 0,
         .name = request->name,
         .payload = request->input,
-        .request_id = is_guid(request->request_id) ? request->request_id : mint_guid(&rpc->arena),
+        .request_id =
+            is_guid(request->request_id) ? request->request_id : entity_mint_request(&rpc->arena),
     };
     letter->kind = MESSAGE_OPERATION;
     letter->event = event;

@@ -238,6 +238,9 @@ bool id_may_exist(struct text id);
 /* An entity's id as it is kept, in the arena; PD_E_INVALID with the sentence. */
 pd_status id_fold_entity(struct text id, struct arena *arena, struct text *ret, pd_error *err);
 
+/* The id of a request to an entity, a GUID: of the 32 digits of a new id. entities.c */
+struct text entity_mint_request(struct arena *arena);
+
 int64_t status_of_state(enum run_state state);
 const char *status_name_of_state(enum run_state state);
 /* A set of states (1u << enum run_state); statuses that are no states are left out. */

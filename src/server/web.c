@@ -11,6 +11,9 @@ const struct web_routes *const web_tables[] = {
     &web_start_routes,
     &web_state_routes,
     &web_tell_routes,
+    &web_list_routes,
+    &web_purge_routes,
+    &web_entity_routes,
     NULL,
 };
 

@@ -29,13 +29,24 @@ struct web_route {
     struct rpc_method method;
 };
 
+#define WEB_ROUTE(of_verb, pattern, of_scopes, function) \
+    {                                                    \
+        .verb = WEB_##of_verb, .method = {               \
+            .path = pattern,                             \
+            .scopes = of_scopes,                         \
+            .flags = METHOD_KNOWN_HUB,                   \
+            .run = function                              \
+        }                                                \
+    }
+
 /* Routes of one theme. */
 struct web_routes {
     const struct web_route *routes;
     size_t count;
 };
 extern const struct web_routes *const web_tables[]; /* web.c; NULL ends */
-extern const struct web_routes web_tell_routes, web_start_routes, web_state_routes;
+extern const struct web_routes web_start_routes, web_state_routes, web_tell_routes, web_list_routes,
+    web_purge_routes, web_entity_routes;
 
 struct web_parameter {
     struct text name, value;
@@ -85,6 +96,11 @@ struct web_states {
 };
 struct web_states web_states(struct text list);
 
+/* Of "@name@key". */
+void web_split_entity(struct text id, struct text *ret_name, struct text *ret_key);
+/* As it is kept, in the arena; PD_E_INVALID with the sentence. */
+pd_status web_fold_entity(struct text id, struct arena *arena, struct text *ret, pd_error *err);
+
 /* The Content-Type is application/json. */
 bool web_says_json(const struct rpc *rpc);
 /* Of an orchestrator, event, version: UTF-8 of 1 to LIMIT_NAME bytes without control characters.
@@ -113,6 +129,8 @@ void web_fail_as_told(struct rpc *rpc);
 void web_fail(struct rpc *rpc, enum grpc_status status, const char *text);
 /* 409, or the reference's 500, as the operator chose. */
 int web_conflict(const struct rpc *rpc, int code);
+/* Percent-encoded, as RFC 3986 has it. */
+void web_put_encoded(struct buffer *url, struct text text);
 /* 202 and the links of an instance: section 8. */
 void web_answer_links(struct rpc *rpc, struct text id);
 
@@ -132,5 +150,13 @@ void web_put_time(struct buffer *json, time_us at, bool with_fraction);
 
 /* The object of section 5.2, which is left open for more. */
 void web_put_state(struct buffer *json, const struct instance_record *record, bool with_input);
+
+/* The same, whole, with historyEvents, once it has begun; a reader's work. */
+struct web_view {
+    bool with_input, with_results;
+};
+pd_status web_put_history(struct hub *hub, struct text id, const struct web_view *view,
+                          struct arena *arena, struct buffer *json, struct instance_record *record,
+                          bool *ret_found, pd_error *err);
 
 #endif

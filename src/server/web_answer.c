@@ -126,7 +126,7 @@ int web_conflict(const struct rpc *rpc, int code)
 
 /* ---- links: section 8 ----------------------------------------------------------------------- */
 
-static void put_encoded(struct buffer *url, struct text text)
+void web_put_encoded(struct buffer *url, struct text text)
 {
     for (size_t i = 0; i < text.size; i++) {
         char c = text.at[i];
@@ -151,7 +151,7 @@ static void put_url(const struct rpc *rpc, struct buffer *url, struct text id,
     const struct web *web = rpc->web;
     buffer_add_text(url, web->origin);
     buffer_printf(url, WEB_BASE "/instances/");
-    put_encoded(url, id);
+    web_put_encoded(url, id);
     buffer_printf(url, "%s?%s", link->path, link->query);
     buffer_add_text(url, web->suffix);
     if (is_flagged) {

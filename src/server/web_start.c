@@ -8,7 +8,9 @@
  *   W2  What has been started is started: whatever becomes of the wait (the hub closes), the answer
  *       has the links. */
 #include <string.h>
+#include <strings.h>
 
+#include "base/tags.h"
 #include "server/web.h"
 
 #define WAIT_MAX_US (60 * 60 * TIME_SECOND)
@@ -164,6 +166,35 @@ static void mint(struct starting *starting)
     starting->command.is_fresh = true;
 }
 
+/* tag.NAME=VALUE. False: not acceptable; answered. */
+static bool read_tags(struct rpc *rpc, struct starting *starting)
+{
+    const struct web *web = rpc->web;
+    struct tag tags[WEB_PARAMETERS];
+    size_t count = 0;
+    bool is_right = true;
+    for (size_t i = 0; i < web->parameter_count; i++) {
+        struct text name = web->parameters[i].name;
+        if (name.size > 4 && strncasecmp(name.at, "tag.", 4) == 0) {
+            tags[count] =
+                (struct tag){ text_make(name.at + 4, name.size - 4), web->parameters[i].value };
+            is_right &= tag_is_valid(&tags[count]) && tags[count].key.size <= LIMIT_TAG_BYTES &&
+                        tags[count].value.size <= LIMIT_TAG_BYTES;
+            count++;
+        }
+    }
+    if (!is_right) {
+        web_refuse(rpc, 400, PD_E_INVALID,
+                   "a tag is UTF-8 without control characters, its name and value have at most %d "
+                   "bytes",
+                   LIMIT_TAG_BYTES);
+    } else if (count != 0) {
+        starting->extra.tags = tags_pack(&rpc->arena, tags, count);
+        starting->command.extra = &starting->extra;
+    }
+    return is_right;
+}
+
 static bool has_body(const struct rpc *rpc)
 {
     return http_body(rpc->web->http).size != 0 ||
@@ -196,7 +227,7 @@ static void start(struct rpc *rpc)
     }
     if (!web_check_name(rpc, command->name, "the name of an orchestrator") ||
         (command->version.size != 0 && !web_check_name(rpc, command->version, "a version")) ||
-        !read_wait(rpc, starting)) {
+        !read_tags(rpc, starting) || !read_wait(rpc, starting)) {
         return;
     }
     if (text_is_present(command->input) && !web_is_json(command->input)) {
@@ -241,19 +272,9 @@ static void restart(struct rpc *rpc)
     rpc_ask_start(rpc, &starting->command, started);
 }
 
-#define START(pattern, function)       \
-    {                                  \
-        .verb = WEB_POST, .method = {  \
-            .path = pattern,           \
-            .scopes = SCOPE_OPERATE,   \
-            .flags = METHOD_KNOWN_HUB, \
-            .run = function            \
-        }                              \
-    }
-
 static const struct web_route routes[] = {
-    START("/orchestrators/{}", start),
-    START("/orchestrators/{}/{}", start),
-    START("/instances/{}/restart", restart),
+    WEB_ROUTE(POST, "/orchestrators/{}", SCOPE_OPERATE, start),
+    WEB_ROUTE(POST, "/orchestrators/{}/{}", SCOPE_OPERATE, start),
+    WEB_ROUTE(POST, "/instances/{}/restart", SCOPE_OPERATE, restart),
 };
 const struct web_routes web_start_routes = { routes, sizeof routes / sizeof routes[0] };

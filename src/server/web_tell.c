@@ -159,19 +159,11 @@ static void rewind_one(struct rpc *rpc)
     }
 }
 
-#define OPERATION(name, function)          \
-    {                                      \
-        .verb = WEB_POST, .method = {      \
-            .path = "/instances/{}/" name, \
-            .scopes = SCOPE_OPERATE,       \
-            .flags = METHOD_KNOWN_HUB,     \
-            .run = function                \
-        }                                  \
-    }
-
 static const struct web_route routes[] = {
-    OPERATION("raiseEvent/{}", raise_event), OPERATION("terminate", terminate),
-    OPERATION("suspend", suspend),           OPERATION("resume", resume),
-    OPERATION("rewind", rewind_one),
+    WEB_ROUTE(POST, "/instances/{}/raiseEvent/{}", SCOPE_OPERATE, raise_event),
+    WEB_ROUTE(POST, "/instances/{}/terminate", SCOPE_OPERATE, terminate),
+    WEB_ROUTE(POST, "/instances/{}/suspend", SCOPE_OPERATE, suspend),
+    WEB_ROUTE(POST, "/instances/{}/resume", SCOPE_OPERATE, resume),
+    WEB_ROUTE(POST, "/instances/{}/rewind", SCOPE_OPERATE, rewind_one),
 };
 const struct web_routes web_tell_routes = { routes, sizeof routes / sizeof routes[0] };

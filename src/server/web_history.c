@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A history as the management API shows it: section 5.3. It is not the raw one: what was asked for
+ * is folded into its answer, which then says when it was asked for, of whom, and with what.
+ *
+ *   Y1  One pass finds for every answer what it answers: the step of its number that was open last
+ *       before it (numbers may be used again). What is folded is shown there alone; what has no
+ *       answer yet stays.
+ *   Y2  What is ours alone (marks, cancelled steps, traces) is not shown: other readers do not know
+ *       it. */
+#include <string.h>
+
+#include "base/map.h"
+#include "base/tags.h"
+#include "server/web.h"
+#include "wire/wire.h"
+
+/* What is wanted of it. */
+struct history {
+    struct wire_events events;
+    const struct event **asked; /* of each event: what it answers; NULL */
+    bool *is_folded;            /* of each */
+    bool with_input, with_results;
+};
+
+/* ---- folding, Y1 ---------------------------------------------------------------------------- */
+
+static bool is_asked(enum event_kind kind)
+{
+    return kind == EVENT_TASK_SCHEDULED || kind == EVENT_CHILD_CREATED;
+}
+
+static bool is_answer(enum event_kind kind)
+{
+    return kind == EVENT_TASK_COMPLETED || kind == EVENT_TASK_FAILED ||
+           kind == EVENT_CHILD_COMPLETED || kind == EVENT_CHILD_FAILED;
+}
+
+static struct text key_of(const int32_t *step)
+{
+    return text_make((const char *)step, sizeof *step);
+}
+
+static void fold(struct history *history, struct arena *arena)
+{
+    const struct event *events = history->events.at;
+    size_t count = history->events.count;
+    struct map open;
+    map_init(&open);
+    history->asked = arena_alloc(arena, count * sizeof(const struct event *));
+    history->is_folded = arena_alloc(arena, count * sizeof(bool));
+    for (size_t i = 0; i < count; i++) {
+        if (is_asked(events[i].kind)) {
+            (void)map_remove(&open, key_of(&events[i].id));
+            map_put(&open, key_of(&events[i].id), &history->events.at[i]);
+        } else if (is_answer(events[i].kind)) {
+            history->asked[i] = map_remove(&open, key_of(&events[i].ref));
+            if (history->asked[i] != NULL) {
+                history->is_folded[history->asked[i] - events] = true;
+            }
+        }
+    }
+    map_done(&open);
+}
+
+/* ---- members -------------------------------------------------------------------------------- */
+
+static void put_string(struct buffer *json, const char *name, struct text text)
+{
+    if (text_is_present(text)) {
+        web_put_name(json, name);
+        web_put_string(json, text);
+    }
+}
+
+static void put_at(struct buffer *json, const char *name, time_us at)
+{
+    web_put_name(json, name);
+    web_put_time(json, at, true);
+}
+
+/* As it is stored, in a string: so the reference has it. */
+static void put_input(struct buffer *json, const struct history *history, struct text input)
+{
+    if (history->with_input) {
+        put_string(json, "Input", input);
+    }
+}
+
+static void put_result(struct buffer *json, const struct history *history, struct text result)
+{
+    if (history->with_results && text_is_present(result)) {
+        web_put_name(json, "Result");
+        web_put_payload(json, result);
+    }
+}
+
+/* A text for people, which is stored as a JSON string by us, and as it is by others. */
+static void put_reason(struct buffer *json, const char *name, struct text reason)
+{
+    if (text_is_present(reason)) {
+        web_put_name(json, name);
+        if (reason.size != 0 && reason.at[0] == '"' && web_is_json(reason)) {
+            buffer_add_text(json, reason);
+        } else {
+            web_put_string(json, reason);
+        }
+    }
+}
+
+static void put_tags(struct buffer *json, const struct event *event)
+{
+    struct text tags = event->extra != NULL ? event->extra->tags : TEXT_ABSENT;
+    struct tag tag;
+    size_t cursor = 0;
+    if (!text_is_present(tags)) {
+        return;
+    }
+    web_put_name(json, "Tags");
+    buffer_add_byte(json, '{');
+    for (bool is_first = true; tags_next(tags, &cursor, &tag); is_first = false) {
+        buffer_add(json, ",", is_first ? 0 : 1);
+        web_put_string(json, tag.key);
+        buffer_add_byte(json, ':');
+        web_put_string(json, tag.value);
+    }
+    buffer_add_byte(json, '}');
+}
+
+/* Of an encoded TaskFailureDetails, and its causes: as deep as limits let them be. */
+static void put_details(struct buffer *json, const char *name, struct text bytes, unsigned depth)
+{
+    struct hub_task_failure_details details;
+    struct arena arena;
+    pd_error unwanted;
+    arena_init(&arena);
+    web_put_name(json, name);
+    if (!text_is_present(bytes) || depth > LIMIT_FAILURE_DEPTH ||
+        message_read(&hub_task_failure_details_type, bytes, &arena, &details, &unwanted) != PD_OK) {
+        buffer_add_text(json, TEXT("null"));
+        arena_done(&arena);
+        return;
+    }
+    buffer_add_byte(json, '{');
+    web_put_name(json, "ErrorType");
+    web_put_string(json, details.error_type);
+    web_put_name(json, "ErrorMessage");
+    web_put_string(json, details.error_message);
+    web_put_name(json, "StackTrace");
+    web_put_text(json, details.stack_trace);
+    put_details(json, "InnerFailure", details.inner_failure, depth + 1);
+    web_put_name(json, "IsNonRetriable");
+    buffer_add_text(json, details.is_non_retriable ? TEXT("true") : TEXT("false"));
+    buffer_add_byte(json, '}');
+    arena_done(&arena);
+}
+
+static void put_failure(struct buffer *json, const struct failure *failure)
+{
+    struct buffer bytes;
+    if (failure != NULL) {
+        buffer_init(&bytes);
+        wire_write_failure(&bytes, failure);
+        put_details(json, "FailureDetails", buffer_text(&bytes), 0);
+        buffer_done(&bytes);
+    }
+}
+
+/* ---- kinds ---------------------------------------------------------------------------------- */
+
+static void put_answer(struct buffer *json, const struct history *history, size_t index)
+{
+    const struct event *event = &history->events.at[index];
+    const struct event *asked = history->asked[index];
+    bool has_failed = event->kind == EVENT_TASK_FAILED || event->kind == EVENT_CHILD_FAILED;
+    if (asked != NULL) {
+        put_string(json, "FunctionName", asked->name);
+        put_at(json, "ScheduledTime", asked->at);
+        put_input(json, history, asked->payload);
+    }
+    if (!has_failed) {
+        put_result(json, history, event->payload);
+    } else if (event->failure != NULL) {
+        put_string(json, "Reason", event->failure->message);
+        put_string(json, "Details", event->failure->message);
+        put_failure(json, event->failure);
+    }
+}
+
+static void put_end(struct buffer *json, const struct history *history, const struct event *event)
+{
+    web_put_name(json, "OrchestrationStatus");
+    web_put_string(json, text_of(status_name_of_state(event->outcome)));
+    put_result(json, history, event->failure != NULL ? event->failure->message : event->payload);
+    put_failure(json, event->failure);
+}
+
+static void put_begin(struct buffer *json, const struct history *history, const struct event *event)
+{
+    put_string(json, "FunctionName", event->name);
+    put_input(json, history, event->payload);
+    if (event->fire_at != 0) {
+        put_at(json, "ScheduledStartTime", event->fire_at);
+    }
+}
+
+static void put_pending(struct buffer *json, const struct history *history,
+                        const struct event *event)
+{
+    put_string(json, "Name", event->name);
+    if (event->kind == EVENT_CHILD_CREATED) {
+        put_string(json, "InstanceId", event->instance_id);
+    }
+    put_input(json, history, event->payload);
+    put_tags(json, event);
+}
+
+/* Said to others, or by them: events, operations of entities. */
+static void put_message(struct buffer *json, const struct history *history,
+                        const struct event *event)
+{
+    put_string(json, "InstanceId", event->instance_id);
+    put_string(json, "Name", event->name);
+    if (event->kind == EVENT_ENTITY_COMPLETED) {
+        put_result(json, history, event->payload);
+    } else {
+        put_input(json, history, event->payload);
+    }
+    put_failure(json, event->failure);
+}
+
+/* What its kind has. False: it is not shown. */
+static bool put_members(struct buffer *json, const struct history *history, size_t index)
+{
+    const struct event *event = &history->events.at[index];
+    switch (event->kind) {
+    case EVENT_EXECUTION_STARTED: put_begin(json, history, event); return true;
+    case EVENT_EXECUTION_COMPLETED: put_end(json, history, event); return true;
+    case EVENT_EXECUTION_TERMINATED:
+        put_reason(json, "Input", history->with_input ? event->payload : TEXT_ABSENT);
+        return true;
+    case EVENT_EXECUTION_SUSPENDED:
+    case EVENT_EXECUTION_RESUMED:
+    case EVENT_EXECUTION_REWOUND: put_reason(json, "Reason", event->payload); return true;
+    case EVENT_TASK_SCHEDULED:
+    case EVENT_CHILD_CREATED: put_pending(json, history, event); return true;
+    case EVENT_TASK_COMPLETED:
+    case EVENT_TASK_FAILED:
+    case EVENT_CHILD_COMPLETED:
+    case EVENT_CHILD_FAILED: put_answer(json, history, index); return true;
+    case EVENT_TIMER_CREATED:
+    case EVENT_TIMER_FIRED: put_at(json, "FireAt", event->fire_at); return true;
+    case EVENT_EVENT_SENT:
+    case EVENT_EVENT_RAISED:
+    case EVENT_ENTITY_SIGNALED:
+    case EVENT_ENTITY_CALLED:
+    case EVENT_ENTITY_COMPLETED:
+    case EVENT_ENTITY_FAILED:
+    case EVENT_LOCK_REQUESTED:
+    case EVENT_LOCK_GRANTED:
+    case EVENT_UNLOCK_SENT: put_message(json, history, event); return true;
+    case EVENT_ORCHESTRATOR_STARTED:
+    case EVENT_ORCHESTRATOR_COMPLETED:
+    case EVENT_STEP_CANCELLED:
+    case EVENT_CHANGE_MARKED:
+    case EVENT_SIGNAL_CANCELLED:
+    case EVENT_TRACE_NOTED:
+    case EVENT_UNKNOWN: return false; /* Y2 */
+    }
+    return false;
+}
+
+static void put_event(struct buffer *json, const struct history *history, size_t index,
+                      bool is_first)
+{
+    const struct event *event = &history->events.at[index];
+    size_t begin = json->size;
+    buffer_add(json, ",", is_first ? 0 : 1);
+    buffer_add_byte(json, '{');
+    put_string(json, "EventType", text_of(event_kind_name(event->kind)));
+    put_at(json, "Timestamp", event->at);
+    if (put_members(json, history, index)) {
+        buffer_add_byte(json, '}');
+    } else {
+        json->size = begin;
+    }
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+/* It may be replaced between the two questions, and then has no rows any more. */
+static pd_status load(struct hub *hub, struct text id, struct arena *arena,
+                      struct instance_record *record, struct history_rows *rows, bool *ret_found,
+                      pd_error *err)
+{
+    struct store *store = hub->store;
+    uint64_t row = 0;
+    for (;;) {
+        pd_status status = hub_load(hub, id, arena, record, ret_found, err);
+        *rows = (struct history_rows){ NULL, 0, 1 };
+        if (status != PD_OK || !*ret_found || record->row == row) {
+            return status;
+        }
+        row = record->row;
+        status = store->ops->load_history(store, row, 0, arena, rows, err);
+        if (status != PD_OK || rows->count > 0) {
+            return status;
+        }
+    }
+}
+
+pd_status web_put_history(struct hub *hub, struct text id, const struct web_view *view,
+                          struct arena *arena, struct buffer *json, struct instance_record *record,
+                          bool *ret_found, pd_error *err)
+{
+    struct history history = { .with_input = view->with_input, .with_results = view->with_results };
+    struct history_rows rows;
+    pd_status status = load(hub, id, arena, record, &rows, ret_found, err);
+    for (size_t i = 0; status == PD_OK && i < rows.count; i++) {
+        status = wire_read_events(rows.turns[i], arena, &history.events, err);
+    }
+    if (status != PD_OK || !*ret_found) {
+        return status;
+    }
+    web_put_state(json, record, view->with_input);
+    if (record->state != RUN_PENDING) {
+        fold(&history, arena);
+        web_put_name(json, "historyEvents");
+        buffer_add_byte(json, '[');
+        size_t begin = json->size;
+        for (size_t i = 0; i < history.events.count; i++) {
+            if (!history.is_folded[i]) {
+                put_event(json, &history, i, json->size == begin);
+            }
+        }
+        buffer_add_byte(json, ']');
+    }
+    buffer_add_byte(json, '}');
+    return status;
+}

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The management API, many: lists in pages, purging, entities, histories. */
+#include "browser.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "wire/wire_priv.h"
+
+static struct served served;
+static struct desk desk;
+
+static int set_up(void **state)
+{
+    static const char *const options[] = { "--http=127.0.0.1:0", NULL };
+    (void)state;
+    served_start(&served, options);
+    desk_open(&desk, &served, NULL, NULL);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    desk_close(&desk);
+    served_stop(&served);
+    return 0;
+}
+
+static struct reply get(const char *path)
+{
+    return browser_ask(&served, "GET", path, NULL, NULL);
+}
+
+static struct reply post(const char *path, const char *body)
+{
+    return browser_ask(&served, "POST", path, AS_JSON, body);
+}
+
+static struct reply delete_at(const char *path)
+{
+    return browser_ask(&served, "DELETE", path, NULL, NULL);
+}
+
+static void start(const char *id)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "/orchestrators/Flow/%s", id);
+    assert_int_equal(post(path, "1").code, 202);
+}
+
+static size_t count(const struct reply *reply, const char *what)
+{
+    size_t found = 0;
+    const char *at = reply->body.at;
+    while ((at = memmem(at, (size_t)(reply->body.at + reply->body.size - at), what,
+                        strlen(what))) != NULL) {
+        found++;
+        at++;
+    }
+    return found;
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+static void pages_follow_each_other_until_the_token_is_empty(void **state)
+{
+    char header[128] = "";
+    size_t seen = 0;
+    size_t pages = 0;
+    (void)state;
+    for (int i = 0; i < 7; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "p%d", i);
+        start(id);
+    }
+    for (bool more = true; more; pages++) {
+        struct reply page = browser_ask(&served, "GET", "/instances?top=3", header, NULL);
+        assert_int_equal(page.code, 200);
+        seen += count(&page, "\"instanceId\":\"p");
+        struct text token = browser_header(&page, "x-ms-continuation-token");
+        assert_true(text_is_present(token));
+        more = token.size != 0;
+        (void)snprintf(header, sizeof header, "x-ms-continuation-token: %.*s\r\n",
+                       TEXT_ARGS(token));
+    }
+    assert_int_equal(seen, 7);
+    assert_int_equal(pages, 3);
+    struct reply reply =
+        browser_ask(&served, "GET", "/instances", "x-ms-continuation-token: nonsense\r\n", NULL);
+    browser_expect(&reply, 400, "...none of this list...");
+    reply = get("/instances?top=0");
+    assert_int_equal(count(&reply, "\"instanceId\""), 7);
+    reply = get("/instances?top=99999999999999999999999999");
+    assert_int_equal(count(&reply, "\"instanceId\""), 7);
+}
+
+static void filters_are_those_of_the_specification(void **state)
+{
+    static const struct {
+        const char *query;
+        size_t found;
+    } cases[] = {
+        { "", 3 },
+        { "?runtimeStatus=Terminated", 1 },
+        { "?runtimeStatus=terminated", 3 }, /* unknown: no filter is left */
+        { "?runtimeStatus=5", 1 },
+        { "?runtimeStatus=Terminated,Pending", 3 },
+        { "?runtimeStatus=Terminated&RUNTIMESTATUS=6", 3 },
+        { "?runtimeStatus=Canceled", 0 },
+        { "?instanceIdPrefix=f-a", 2 },
+        { "?instanceIdPrefix=nobody", 0 },
+        { "?createdTimeFrom=2000-01-01T00:00:00Z", 3 },
+        { "?createdTimeFrom=2199-01-01", 0 },
+        { "?createdTimeFrom=tomorrow", 3 },
+        { "?createdTimeTo=2000-01-01T00:00:00.5%2B01:00", 0 },
+        { "?createdTimeTo=2199-12-31T23:59:59-05:00", 3 },
+    };
+    (void)state;
+    start("f-a1");
+    start("f-a2");
+    start("f-b");
+    assert_int_equal(post("/instances/f-b/terminate", NULL).code, 202);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "/instances%s", cases[i].query);
+        struct reply reply = get(path);
+        if (reply.code != 200 || count(&reply, "\"instanceId\"") != cases[i].found) {
+            fail_msg("%s: %d %.*s", cases[i].query, reply.code, TEXT_ARGS(reply.body));
+        }
+    }
+    struct reply reply = get("/instances?instanceIdPrefix=f-b&showInput=false&showHistory=true");
+    browser_expect(&reply, 200,
+                   "[{\"name\":\"Flow\",\"instanceId\":\"f-b\",\"runtimeStatus\":\"Terminated\","
+                   "\"input\":null,\"customStatus\":null,\"output\":null,\"createdTime\":\"...\","
+                   "\"lastUpdatedTime\":\"...\"}]");
+}
+
+/* ---- purging --------------------------------------------------------------------------------- */
+
+static void one_is_purged_when_it_has_ended(void **state)
+{
+    (void)state;
+    start("one");
+    struct reply reply = delete_at("/instances/one");
+    browser_expect(&reply, 412, "...\"ExceptionType\":\"PD_E_STATE\"}");
+    assert_int_equal(post("/instances/one/terminate", NULL).code, 202);
+    reply = delete_at("/instances/one");
+    browser_expect(&reply, 200, "{\"instancesDeleted\":1}");
+    reply = delete_at("/instances/one");
+    browser_expect(&reply, 404, "");
+    assert_int_equal(served_status(&served, "one"), -1);
+}
+
+static void many_are_purged_by_a_filter_that_names_a_time(void **state)
+{
+    (void)state;
+    start("m-1");
+    start("m-2");
+    start("m-3");
+    start("other");
+    assert_int_equal(post("/instances/m-1/terminate", NULL).code, 202);
+    assert_int_equal(post("/instances/m-2/terminate", NULL).code, 202);
+    assert_int_equal(post("/instances/other/terminate", NULL).code, 202);
+    struct reply reply = delete_at("/instances");
+    browser_expect(&reply, 400, "\"Please provide value for 'createdTimeFrom' parameter.\"");
+    reply = delete_at("/instances?createdTimeFrom=yesterday");
+    browser_expect(&reply, 400, "\"Please provide value for 'createdTimeFrom' parameter.\"");
+    reply = delete_at("/instances?createdTimeFrom=2000-01-01&runtimeStatus=Pending");
+    browser_expect(&reply, 400, "...only what has ended...");
+    reply = delete_at("/instances?createdTimeFrom=2000-01-01&runtimeStatus=Canceled");
+    browser_expect(&reply, 404, "");
+    reply = delete_at("/instances?createdTimeFrom=2000-01-01&createdTimeTo=2001-01-01");
+    browser_expect(&reply, 404, "");
+    reply = delete_at("/instances?createdTimeFrom=2000-01-01&dryRun=true");
+    browser_expect(&reply, 200, "{\"instancesDeleted\":3}");
+    reply = delete_at("/instances?createdTimeFrom=2000-01-01&instanceIdPrefix=m-");
+    browser_expect(&reply, 200, "{\"instancesDeleted\":2}");
+    assert_int_equal(served_status(&served, "m-3"), PENDING);
+    assert_int_equal(served_status(&served, "other"), TERMINATED);
+    reply = delete_at("/instances?createdTimeFrom=2000-01-01&runtimeStatus=Terminated,Failed");
+    browser_expect(&reply, 200, "{\"instancesDeleted\":1}");
+    assert_int_equal(served_status(&served, "m-3"), PENDING);
+}
+
+/* ---- entities -------------------------------------------------------------------------------- */
+
+static struct event read_event(struct text bytes)
+{
+    struct event event;
+    struct wire_trouble trouble = { NULL, NULL };
+    assert_true(wire_read_event(bytes, &event, &served.arena, &trouble));
+    return event;
+}
+
+/* Takes a batch of one operation; it leaves that state. Its input. */
+static struct text run_entity(const char *name, const char *state)
+{
+    struct hub_work_item item = desk_take(&desk);
+    struct hub_entity_batch_result result;
+    assert_non_null(item.entity_request_v2);
+    struct event signal = read_event(item.entity_request_v2->operation_requests.items[0]);
+    struct hub_operation_result success = { 0 };
+    struct hub_operation_result_success done;
+    message_init(&hub_operation_result_success_type, &done);
+    success.success = &done;
+    assert_text(signal.name, name);
+    message_init(&hub_entity_batch_result_type, &result);
+    result.completion_token = item.completion_token;
+    result.results.items = &success;
+    result.results.count = 1;
+    result.entity_state = text_of(state);
+    assert_int_equal(
+        served_tell(&served, "CompleteEntityTask", &hub_entity_batch_result_type, &result), PD_OK);
+    return signal.payload;
+}
+
+static void signals_carry_json_or_a_text(void **state)
+{
+    (void)state;
+    struct reply reply = post("/entities/Counter/Key?op=add", "{\"by\":1}");
+    browser_expect(&reply, 202, "");
+    assert_text(run_entity("add", "1"), "{\"by\":1}");
+    reply = browser_ask(&served, "POST", "/entities/counter/Key?op=say",
+                        "Content-Type: text/plain\r\n", "a \"b\"");
+    browser_expect(&reply, 202, "");
+    assert_text(run_entity("say", "2"), "\"a \\\"b\\\"\"");
+    reply = post("/entities/counter/Key", NULL);
+    browser_expect(&reply, 202, "");
+    assert_false(text_is_present(run_entity("", "{\"n\":3}")));
+    reply = get("/entities/COUNTER/Key");
+    browser_expect(&reply, 200, "{\"n\":3}");
+    reply = get("/entities/counter/key");
+    browser_expect(&reply, 404, "");
+    reply = post("/entities/counter/Key?op=add", "{");
+    browser_expect(&reply, 400, "{\"Message\":\"Could not parse JSON content: ...");
+    static const char *const bad[] = { "a%2Fb", "a%5Cb", "a%23b", "a%3Fb", "a%01b", "a%00b" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/entities/counter/%s?op=add", bad[i]);
+        reply = post(path, "1");
+        browser_expect(&reply, 400, "...\"ExceptionType\":\"PD_E_INVALID\"}");
+    }
+    assert_true(desk_has_none(&desk, 20));
+}
+
+static void an_empty_key_is_a_dollar_where_it_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(post("/entities/lone?op=set", "5").code, 202);
+    (void)run_entity("set", "5");
+    struct reply reply = get("/entities/lone/$");
+    browser_expect(&reply, 200, "5");
+    assert_int_equal(post("/entities/lone/$?op=set", "6").code, 202);
+    (void)run_entity("set", "6");
+    reply = get("/entities/lone");
+    browser_expect(&reply, 200,
+                   "[{\"entityId\":{\"name\":\"lone\",\"key\":\"\"},...{\"entityId\":{"
+                   "\"name\":\"lone\",\"key\":\"$\"},\"lastOperationTime\":\"...Z\"}]");
+    assert_int_equal(delete_at("/entities/lone").code, 202);
+    (void)run_entity("delete", "");
+    assert_int_equal(get("/entities/lone/$").code, 404);
+    assert_int_equal(delete_at("/instances/@Lone@$").code, 200);
+    assert_int_equal(delete_at("/instances/@Lone@$").code, 404);
+}
+
+static void entities_are_listed_in_pages_with_their_states_when_asked(void **state)
+{
+    char header[128] = "";
+    size_t seen = 0;
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/entities/%s/k%%20%d?op=set", i < 3 ? "a" : "b", i);
+        assert_int_equal(post(path, "1").code, 202);
+        (void)run_entity("set", "{\"n\":1}");
+    }
+    for (bool more = true; more;) {
+        struct reply page =
+            browser_ask(&served, "GET", "/entities?top=2&fetchState=true", header, NULL);
+        assert_int_equal(page.code, 200);
+        seen += count(&page, "\"state\":{\"n\":1}");
+        struct text token = browser_header(&page, "x-ms-continuation-token");
+        more = token.size != 0;
+        (void)snprintf(header, sizeof header, "x-ms-continuation-token: %.*s\r\n",
+                       TEXT_ARGS(token));
+    }
+    assert_int_equal(seen, 5);
+    struct reply reply = get("/entities/A");
+    assert_int_equal(count(&reply, "\"entityId\""), 3);
+    assert_int_equal(count(&reply, "\"state\""), 0);
+    reply = get("/entities?lastOperationTimeFrom=2199-01-01");
+    browser_expect(&reply, 200, "[]");
+    reply = get("/instances");
+    browser_expect(&reply, 200, "[]");
+    reply = get("/instances?instanceIdPrefix=@B@");
+    assert_int_equal(count(&reply, "\"name\":\"@b\",\"instanceId\":\"@b@k "), 2);
+}
+
+/* ---- histories ------------------------------------------------------------------------------- */
+
+static void answer_activity(struct text result, const char *failure)
+{
+    struct hub_work_item item = desk_take(&desk);
+    struct hub_activity_response response;
+    const struct hub_task_failure_details inner = { .error_type = TEXT_INIT("Inner"),
+                                                    .error_message = TEXT_INIT("deep") };
+    struct buffer bytes;
+    struct buffer deep;
+    buffer_init(&bytes);
+    buffer_init(&deep);
+    assert_non_null(item.activity_request);
+    message_init(&hub_activity_response_type, &response);
+    response.instance_id = item.activity_request->orchestration_instance->instance_id;
+    response.task_id = item.activity_request->task_id;
+    response.completion_token = item.completion_token;
+    response.result = result;
+    if (failure != NULL) {
+        message_write(&hub_task_failure_details_type, &deep, &inner);
+        struct hub_task_failure_details details = { .error_type = TEXT_INIT("Broken"),
+                                                    .error_message = text_of(failure),
+                                                    .stack_trace = TEXT_INIT("at line 1"),
+                                                    .inner_failure = buffer_text(&deep) };
+        message_write(&hub_task_failure_details_type, &bytes, &details);
+        response.failure_details = buffer_text(&bytes);
+    }
+    assert_int_equal(
+        served_tell(&served, "CompleteActivityTask", &hub_activity_response_type, &response),
+        PD_OK);
+    buffer_done(&bytes);
+    buffer_done(&deep);
+}
+
+static void schedule(int64_t id, const char *name, const char *input)
+{
+    const struct hub_schedule_task_action task = {
+        .name = text_of(name),
+        .version = TEXT_ABSENT,
+        .input = text_of(input),
+    };
+    const struct hub_orchestrator_action action = { .id = id, .schedule_task = &task };
+    (void)desk_answer(&desk, &action, 1);
+}
+
+static void a_history_is_folded_and_shows_what_was_asked_for(void **state)
+{
+    (void)state;
+    start("told");
+    struct reply reply = get("/instances/told?showHistory=true");
+    assert_int_equal(count(&reply, "historyEvents"), 0); /* it is pending */
+    schedule(0, "Greet", "\"Ann\"");
+    answer_activity(TEXT("\"hi Ann\""), NULL);
+    schedule(0, "Fail", NULL); /* the same number again */
+    answer_activity(TEXT_ABSENT, "oh no");
+    schedule(1, "Slow", "[1]");
+    reply = get("/instances/told?showHistory=true");
+    browser_expect(
+        &reply, 202,
+        "{\"name\":\"Flow\",...,\"historyEvents\":["
+        "{\"EventType\":\"ExecutionStarted\",\"Timestamp\":\"...Z\",\"FunctionName\":\"Flow\","
+        "\"Input\":\"1\"},"
+        "{\"EventType\":\"TaskCompleted\",\"Timestamp\":\"...Z\",\"FunctionName\":\"Greet\","
+        "\"ScheduledTime\":\"...Z\",\"Input\":\"\\\"Ann\\\"\"},"
+        "{\"EventType\":\"TaskFailed\",\"Timestamp\":\"...Z\",\"FunctionName\":\"Fail\","
+        "\"ScheduledTime\":\"...Z\",\"Reason\":\"oh no\",\"Details\":\"oh no\",\"FailureDetails\":{"
+        "\"ErrorType\":\"Broken\",\"ErrorMessage\":\"oh no\",\"StackTrace\":\"at line 1\","
+        "\"InnerFailure\":{\"ErrorType\":\"Inner\",\"ErrorMessage\":\"deep\",\"StackTrace\":null,"
+        "\"InnerFailure\":null,\"IsNonRetriable\":false},\"IsNonRetriable\":false}},"
+        "{\"EventType\":\"TaskScheduled\",\"Timestamp\":\"...Z\",\"Name\":\"Slow\","
+        "\"Input\":\"[1]\"}]}");
+    reply = get("/instances/told?showHistory=true&showHistoryOutput=true&showInput=false");
+    browser_expect(&reply, 202,
+                   "...\"EventType\":\"TaskCompleted\",\"Timestamp\":\"...Z\",\"FunctionName\":"
+                   "\"Greet\",\"ScheduledTime\":\"...Z\",\"Result\":\"hi Ann\"},...");
+    assert_int_equal(count(&reply, "\"Input\""), 0);
+    /* A time of an event has what is finer than a second, which the state's has not. */
+    struct text at = browser_member(&reply, "Timestamp");
+    assert_true(at.size > 20 && at.size <= 28 && at.at[19] == '.' && at.at[at.size - 2] != '0');
+}
+
+static void an_end_has_its_status_and_a_signal_of_the_end_its_reason(void **state)
+{
+    (void)state;
+    desk_run(&desk, "ended", COMPLETED, "{\"sum\":3}");
+    struct reply reply = get("/instances/ended?showHistory=true&showHistoryOutput=true");
+    browser_expect(&reply, 200,
+                   "...{\"EventType\":\"ExecutionCompleted\",\"Timestamp\":\"...Z\","
+                   "\"OrchestrationStatus\":\"Completed\",\"Result\":{\"sum\":3}}]}");
+    start("killed");
+    (void)desk_take(&desk);
+    assert_int_equal(post("/instances/killed/terminate?reason=enough", NULL).code, 202);
+    reply = get("/instances/killed?showHistory=true");
+    browser_expect(&reply, 200,
+                   "...\"EventType\":\"ExecutionTerminated\",\"Timestamp\":\"...Z\","
+                   "\"Input\":\"enough\"}...");
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(pages_follow_each_other_until_the_token_is_empty),
+        test(filters_are_those_of_the_specification),
+        test(one_is_purged_when_it_has_ended),
+        test(many_are_purged_by_a_filter_that_names_a_time),
+        test(signals_carry_json_or_a_text),
+        test(an_empty_key_is_a_dollar_where_it_is_read),
+        test(entities_are_listed_in_pages_with_their_states_when_asked),
+        test(a_history_is_folded_and_shows_what_was_asked_for),
+        test(an_end_has_its_status_and_a_signal_of_the_end_its_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
