@@ -8,9 +8,9 @@
 packages_build="gcc libc6-dev binutils make cmake ninja-build pkg-config
     libsqlite3-dev libjansson-dev libxxhash-dev libsmartcols-dev tzdata
     libnghttp2-dev libevent-dev libssl-dev zlib1g-dev protobuf-compiler
-    libprotobuf-dev"
+    libprotobuf-dev curl"
 packages_test="g++ clang clang-format libcmocka-dev sqlite3
-    nghttp2-client python3-grpcio python3-protobuf curl openssl"
+    nghttp2-client python3-grpcio python3-protobuf openssl"
 packages_peers="python3-venv openjdk-17-jdk-headless maven"
 command -v npm >/dev/null 2>&1 || packages_peers="$packages_peers nodejs npm"
 command -v go >/dev/null 2>&1 || packages_peers="$packages_peers golang-go" # fetches a newer one
