@@ -368,6 +368,61 @@ PD_API pd_task *pd_expect_event(pd_orchestration *o, const char *name);
 PD_API bool     pd_wait_event_for(pd_orchestration *o, const char *name, pd_duration limit,
                                   pd_value *ret);
 
+/* An HTTP request, made for the orchestration: durably, and without a thread that waits.
+ *
+ * Its value is {"statusCode": 200, "headers": {"content-type": "..."}, "content": "..."}: names of
+ * headers in lower case, a header that came more than once an array of texts, content always text.
+ * Any answer is a value, also 404 and 500: look at statusCode.
+ *
+ * An answer 202 with a Location is followed, unless `no_polling`: that is asked by GET, after what
+ * Retry-After says (seconds or a date) or else the default interval (30 s, a setting), until the
+ * answer is another one; between the polls a durable timer waits, so it may take days. Redirects
+ * are followed, up to 20. Authorization, Cookie and the credential go to the origin (scheme, host,
+ * port) of `url` only, and x-functions-key with the first request only.
+ *
+ * The request is made at least once, as activities are run; give it an idempotency key of its own
+ * where that matters. It is a child orchestration, "perdure.http", with a history of its own, in
+ * which all that is here is kept, but for what a credential became: put no secret into `url`,
+ * `headers` or `body`. As a child it cannot be called within a critical section, and goes on when
+ * this one ends without waiting for it.
+ *
+ * Failures of the step: "HttpRequest" (no connection, no such name, TLS, an answer that breaks off
+ * or is larger than allowed), "HttpTimeout", "HttpCredential", "HttpStatus" (see `retry`),
+ * "HttpRefused" (the address is not allowed: private ones are refused unless PERDURE_HTTP_ALLOW, or
+ * the server's http-allow, says otherwise), "Unavailable" (perdure-http.so, or a library that it
+ * needs, is missing), "BadInput" (the request itself: final). The cause of "HttpStatus" is
+ * "HttpResponse": its message is the answer as JSON, with the first 4 KiB of its content.
+ *
+ * In the environment of a process that runs the engine of a file: PERDURE_HTTP_ALLOW ("private", or
+ * networks, "10.0.0.0/8,::1"), PERDURE_HTTP_BODY_MAX (bytes of an answer; 4 MiB),
+ * PERDURE_HTTP_TIMEOUT_MAX (seconds; an hour), PERDURE_HTTP_POLL (seconds, the default interval). */
+typedef struct pd_credential {
+    const char *kind;     /* "AzureManagedIdentity", "OAuth2ClientCredentials" or "StaticSecret" */
+    const char *resource; /* what it is for, or the name of the secret among the settings */
+    pd_value    options;  /* an object; null: none */
+} pd_credential;
+
+typedef struct pd_http_request {
+    const char    *method;   /* NULL: "GET" */
+    const char    *url;      /* absolute, http or https */
+    pd_value       headers;  /* an object of texts, or of arrays of texts; null: none */
+    pd_value       body;     /* text as it is; null: none; another value as JSON, and then with the
+                                content-type application/json unless headers say otherwise */
+    pd_duration    time_max; /* of each request; 0: 100 s */
+    bool           no_polling;
+    /* With it a request that fails is made again; and so is one that was answered by a status of
+     * `retry_statuses`, or, when that is NULL, by any that is not 2xx: it fails with "HttpStatus".
+     * NULL: none is. It counts anew for each poll. `handles` may not be set. */
+    const pd_retry *retry;
+    const int      *retry_statuses;
+    size_t          retry_status_count;
+    const pd_credential *credential; /* fetched for each request, never recorded; NULL: none */
+} pd_http_request;
+
+/* As pd_call_activity and pd_start_activity: await, or a task. Copied. */
+PD_API pd_value pd_call_http(pd_orchestration *o, const pd_http_request *request);
+PD_API pd_task *pd_start_http(pd_orchestration *o, const pd_http_request *request);
+
 /* Raises an event for another instance (or this one), as pd_hub_raise_event does; recorded, and
  * sent once, when this turn is durable. Dropped without a word when there is no such instance or it
  * has ended. */

@@ -30,6 +30,7 @@
 
 enum { HUB_MAGIC = 0x6875625f, WORKER_MAGIC = 0x776f726b };
 
+struct api_http;
 struct remote_module;
 struct remote_worker;
 
@@ -37,6 +38,7 @@ struct pd_worker {
     uint32_t magic;
     pd_hub *hub;
     struct runner *author;
+    struct api_http *http;        /* NULL: likewise */
     struct engine *engine;        /* NULL: the engine is a server's; then: */
     struct remote_worker *remote; /* what runs its work here */
     int64_t drain_ms;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "api/api_priv.h"
+#include "api/http_activity.h"
 #include "builtin/builtin.h"
 #include "author/author.h"
 #include "remote/remote.h"
@@ -95,6 +96,37 @@ static pd_status read_environment(pd_guard guard, struct author_options *ret, pd
     ret->is_drop_mode = replay != 0;
     ret->guard = meanings[guard != PD_GUARD_DEFAULT ? (size_t)guard : said];
     return PD_OK;
+}
+
+/* A whole number of the environment, in `ret`; unset or empty leaves it. */
+static pd_status read_number(const char *name, int64_t *ret, pd_error *err)
+{
+    const char *word = getenv(name);
+    char *end;
+    if (word == NULL || *word == '\0') {
+        return PD_OK;
+    }
+    long long number = strtoll(word, &end, 10);
+    if (*end != '\0' || number <= 0 || number > INT64_MAX / 1000) {
+        return error_set(err, PD_E_INVALID, false, where,
+                         "%s is '%s' in the environment; it can be a number above 0", name, word);
+    }
+    *ret = number;
+    return PD_OK;
+}
+
+static struct api_http *make_http(pd_error *err)
+{
+    struct api_http_options options = { .fetch.allow = getenv("PERDURE_HTTP_ALLOW") };
+    int64_t poll_s = 0, timeout_s = 0;
+    if (read_number("PERDURE_HTTP_BODY_MAX", &options.fetch.body_max, err) != PD_OK ||
+        read_number("PERDURE_HTTP_TIMEOUT_MAX", &timeout_s, err) != PD_OK ||
+        read_number("PERDURE_HTTP_POLL", &poll_s, err) != PD_OK) {
+        return NULL;
+    }
+    options.fetch.timeout_max_ms = timeout_s * 1000;
+    builtin_set_http_poll(poll_s * 1000);
+    return api_http_new(&options);
 }
 
 /* How long entities are kept: by name, where a row says so (negative: for ever, which is 0 here),
@@ -187,8 +219,16 @@ static bool worker_init(pd_worker *worker, const pd_function *program, size_t n,
         .passing_name_count = BUILTIN_PASSING,
     };
     worker->drain_ms = options->drain_max.ms != 0 ? options->drain_max.ms : DRAIN_MAX_MS;
+    if (worker->hub->remote == NULL) {
+        worker->http = make_http(err);
+        if (worker->http == NULL) {
+            return false;
+        }
+        authors.elsewhere = api_http_elsewhere(worker->http);
+    }
     worker->author = author_new(program, n, &authors, err);
     if (worker->author == NULL) {
+        api_http_free(worker->http);
         return false;
     }
     struct arena arena;
@@ -200,10 +240,14 @@ static bool worker_init(pd_worker *worker, const pd_function *program, size_t n,
         read_keeps(program, n, options->keep_entities, &arena, &engines);
         worker->engine = engine_start(store, worker->author, &engines, err);
         is_started = worker->engine != NULL;
+        if (is_started) {
+            api_http_set_engine(worker->http, worker->engine);
+        }
     }
     arena_done(&arena);
     if (!is_started) {
         author_free(worker->author);
+        api_http_free(worker->http);
     }
     return is_started;
 }
@@ -282,7 +326,13 @@ void pd_worker_stop(pd_worker *worker)
     if (worker->remote != NULL) {
         hub->remote->worker_stop(worker->remote, worker->drain_ms);
     }
-    engine_stop(worker->engine, worker->drain_ms);
+    time_us begun = api_monotonic();
+    if (worker->http != NULL) {
+        api_http_end(worker->http, worker->drain_ms);
+    }
+    int64_t left_ms = worker->drain_ms - (api_monotonic() - begun) / 1000;
+    engine_stop(worker->engine, left_ms > 0 ? left_ms : 0);
+    api_http_free(worker->http);
     author_free(worker->author);
 
     pthread_mutex_lock(&hub->mutex);

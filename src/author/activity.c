@@ -165,12 +165,33 @@ static const pd_failure *transact(pd_activity *a, const pd_function *function,
                        err.text);
 }
 
+/* False: it is nobody's. */
+static bool run_elsewhere(const struct author *author, const struct activity *activity,
+                          struct activity_host *host, struct arena *arena,
+                          struct activity_result *ret)
+{
+    const struct author_elsewhere *elsewhere = author->elsewhere;
+    if (elsewhere == NULL || !elsewhere->takes(elsewhere->argument, activity->name)) {
+        return false;
+    }
+    struct task_limits limits = activity_limits(activity);
+    if (limits.run_ms != 0 || limits.beat_ms != 0) {
+        elsewhere->run(elsewhere->argument, activity, host, arena, ret);
+    } else {
+        ret->is_taken = true;
+    }
+    return true;
+}
+
 void activity_run(const struct author *author, const struct activity *activity,
                   struct activity_host *host, struct arena *arena, struct activity_result *ret)
 {
     const pd_failure *failure;
     const pd_function *function = author_find(author, activity->name, PD_ACTIVITY);
     *ret = (struct activity_result){ .payload = TEXT_ABSENT };
+    if (function == NULL && run_elsewhere(author, activity, host, arena, ret)) {
+        return;
+    }
     if (function == NULL) {
         failure = failure_new(arena, "ActivityNotFound", true, NULL,
                               "this worker has no activity '%.*s'; add it to the program",

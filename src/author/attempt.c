@@ -80,7 +80,7 @@ void attempt_ask(pd_orchestration *run, pd_task *task)
     run->open_work++;
 }
 
-static void check_policy(pd_orchestration *run, const char *call, const pd_retry *p)
+void attempt_check_policy(pd_orchestration *run, const char *call, const pd_retry *p)
 {
     const char *wrong = NULL;
     if (p->attempts_max < 0) {
@@ -117,7 +117,7 @@ static pd_task *request_new(pd_orchestration *run, enum task_kind kind, const ch
         run_raise(run, "Misuse", true, "%s: %s", call, err.text);
     }
     if (retry != NULL) {
-        check_policy(run, call, retry);
+        attempt_check_policy(run, call, retry);
         r->policy = *retry;
         r->delay = (double)time_of_duration(retry->delay_first);
     }

@@ -418,8 +418,22 @@ static void author_activity(struct runner *runner, const struct activity *activi
     activity_run(author_of(runner), activity, host, arena, ret);
 }
 
+static void author_cancel(struct runner *runner, unsigned partition, uint64_t row, int32_t id)
+{
+    const struct author_elsewhere *elsewhere = author_of(runner)->elsewhere;
+    if (elsewhere != NULL) {
+        elsewhere->cancel(elsewhere->argument, partition, row, id);
+    }
+}
+
+static void author_take(struct runner *runner, struct activity *activity)
+{
+    const struct author_elsewhere *elsewhere = author_of(runner)->elsewhere;
+    elsewhere->take(elsewhere->argument, activity);
+}
+
 static const struct runner_ops author_ops = {
-    .version = 3,
+    .version = 4,
     .turn = author_turn,
     .forget = author_forget,
     .forget_all = author_forget_all,
@@ -427,6 +441,8 @@ static const struct runner_ops author_ops = {
     .trim = author_trim,
     .activity = author_activity,
     .entity = author_entity,
+    .cancel = author_cancel,
+    .take = author_take,
 };
 
 /* ---- the author ------------------------------------------------------------------------------ */
@@ -445,6 +461,7 @@ static pd_status options_take(struct author *author, const struct author_options
     author->is_drop_mode = options->is_drop_mode;
     author->reports_overflow = !options->is_fault_unhandled;
     author->guard = options->guard;
+    author->elsewhere = options->elsewhere;
     author->payload_max = options->payload_max != 0 ? options->payload_max : LIMIT_PAYLOAD_BYTES;
     author->version =
         text_of(options->version != NULL && options->version[0] != '\0' ? options->version : NULL);

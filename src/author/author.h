@@ -15,6 +15,20 @@
 /* What to do when an orchestrator calls what it must not (guard.c). */
 enum author_guard { GUARD_OFF, GUARD_REPORT, GUARD_FAIL };
 
+/* Activities that are run elsewhere than on the engine's threads: those that the program does not
+ * have, and that `takes` answers true for. */
+struct author_elsewhere {
+    void *argument;
+    bool (*takes)(void *argument, struct text name);
+    /* Owns it until engine_end_activity. Any thread; may not block. */
+    void (*take)(void *argument, struct activity *activity);
+    /* As runner_ops.cancel. */
+    void (*cancel)(void *argument, unsigned partition, uint64_t row, int32_t id);
+    /* One with a limit of time is run to its end here: the engine watches it. */
+    void (*run)(void *argument, const struct activity *, struct activity_host *, struct arena *,
+                struct activity_result *ret);
+};
+
 struct author_options {
     void *user;
     size_t stack_size;         /* 0: LIMIT_STACK_DEFAULT */
@@ -27,6 +41,7 @@ struct author_options {
     bool leaves_mismatch; /* RUNNER_LEAVES; else the instance fails with "VersionMismatch" */
     size_t payload_max;   /* bytes of JSON; 0: LIMIT_PAYLOAD_BYTES */
     enum author_guard guard;
+    const struct author_elsewhere *elsewhere; /* NULL: none. Borrowed */
 };
 
 struct author_counters {

@@ -354,6 +354,7 @@ pd_task **critical_call(pd_orchestration *run, struct text entity);
 /* ---- attempts -------------------------------------------------------------------------------- */
 
 /* An activity that has options beside its version. */
+void attempt_check_policy(pd_orchestration *run, const char *call, const pd_retry *policy);
 pd_task *attempt_start_activity(pd_orchestration *run, const char *name,
                                 const pd_activity_call *call);
 /* The next attempt's time has come. Not from user code. */
@@ -440,6 +441,7 @@ struct author {
     bool leaves_mismatch;
     bool is_drop_mode, reports_overflow;
     enum author_guard guard;
+    const struct author_elsewhere *elsewhere; /* NULL: none */
     unsigned shard_count;
     struct shard *shards;
 };

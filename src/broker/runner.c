@@ -315,8 +315,19 @@ static bool dispatch(struct runner *runner, struct activity *activity)
     return true;
 }
 
+/* One that run_own has answered for. */
+static void take(struct runner *runner, struct activity *activity)
+{
+    struct runner *own = broker_of(runner)->options.own;
+    own->ops->take(own, activity);
+}
+
 static void cancel(struct runner *runner, unsigned partition, uint64_t row, int32_t id)
 {
+    struct runner *own = broker_of(runner)->options.own;
+    if (own != NULL && own->ops->version >= 4 && own->ops->cancel != NULL) {
+        own->ops->cancel(own, partition, row, id);
+    }
     struct cancel_note *note = mem_alloc(sizeof *note);
     note->row = row;
     note->partition = partition;
@@ -335,4 +346,5 @@ const struct runner_ops broker_runner_ops = {
     .dispatch = dispatch,
     .cancel = cancel,
     .record = record,
+    .take = take,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Functions that every program has, under names that begin with "perdure.": written like anybody
- * else's, with the public header.
+ * Functions that every program has, under names that begin with "perdure." (one is named as SDKs
+ * name it): written like anybody else's, with the public header.
  *
  * perdure.call  calls an operation of an entity for somebody who is no orchestration, and ends as
  *               that did: pd_hub_call_entity. Its input: {"entity": "@name@key", "op": "add",
@@ -27,11 +27,15 @@ static pd_result call_entity(pd_orchestration *o, pd_value request)
 }
 
 const struct text builtin_passing[BUILTIN_PASSING] = { TEXT_INIT(BUILTIN_CALL),
-                                                       TEXT_INIT(BUILTIN_RUN) };
+                                                       TEXT_INIT(BUILTIN_RUN),
+                                                       TEXT_INIT(BUILTIN_HTTP_STEP) };
 
 static const pd_function functions[] = {
     PD_FUNCTION(BUILTIN_CALL, call_entity),
     PD_FUNCTION(BUILTIN_RUN, schedule_run),
+    PD_FUNCTION(BUILTIN_HTTP, http_call),
+    PD_FUNCTION(BUILTIN_HTTP_POLL, http_poll),
+    PD_FUNCTION(BUILTIN_HTTP_STEP, http_step),
     { PD_SCHEDULE, PD_ENTITY_FUNCTION, NULL, &schedule_rules },
 };
 

@@ -15,12 +15,30 @@ const pd_function *builtin_functions(size_t *ret_count);
 #define BUILTIN_CALL "perdure.call"
 #define BUILTIN_RUN "perdure.run"
 
+/* Conversations over HTTP: of pd_call_http; of workers of SDKs that have none of their own; and one
+ * that a server starts for an activity of BUILTIN_HTTP_ACTIVITY. */
+#define BUILTIN_HTTP "perdure.http"
+#define BUILTIN_HTTP_POLL "BuiltIn__HttpPollOrchestrator"
+#define BUILTIN_HTTP_STEP "perdure.http.step"
+/* What they ask, in the same order, for each request: activities that no program has. */
+#define BUILTIN_REQUEST "perdure.request"
+#define BUILTIN_HTTP_WORKER_ACTIVITY "BuiltIn__HttpActivity"
+#define BUILTIN_HTTP_ACTIVITY "BuiltIn::HttpActivity"
+
+/* Between two polls where the answer does not say; of this process. 0: 30 s. */
+void builtin_set_http_poll(int64_t ms);
+
 /* Orchestrations that are means to an end: nobody looks for them once they have ended. */
-enum { BUILTIN_PASSING = 2 };
+enum { BUILTIN_PASSING = 3 };
 extern const struct text builtin_passing[BUILTIN_PASSING];
 
 /* schedule.c */
 extern const pd_entity_rules schedule_rules;
 pd_result schedule_run(pd_orchestration *o, pd_value input);
+
+/* http.c */
+pd_result http_call(pd_orchestration *o, pd_value input);
+pd_result http_poll(pd_orchestration *o, pd_value input);
+pd_result http_step(pd_orchestration *o, pd_value input);
 
 #endif

@@ -101,6 +101,8 @@ struct activity_result {
     const struct failure *failure; /* NULL: succeeded */
     /* The result is in the store already, with what the activity wrote: see `transact`. */
     bool is_recorded;
+    /* There is no result yet: the runner wants the activity, and gets it by `take`. */
+    bool is_taken;
 };
 
 /* What an activity that runs can ask of whoever runs it. Any thread that runs the activity. */
@@ -174,7 +176,7 @@ struct runner_ops {
      */
     bool (*dispatch)(struct runner *, struct activity *);
 
-    /* Nobody waits any more for activities that were dispatched: of this step, or EVENT_NO_ID: of
+    /* Nobody waits any more for activities that were dispatched or taken: of this step, or EVENT_NO_ID: of
      * all of the row. Same thread as dispatch, before activities of the same commit. */
     void (*cancel)(struct runner *, unsigned partition, uint64_t row, int32_t id);
 
@@ -182,6 +184,11 @@ struct runner_ops {
      * borrowed. Not for one that ends an execution. Same thread as turn. */
     void (*record)(struct runner *, unsigned partition, uint64_t row, uint64_t number,
                    struct text bytes);
+
+    /* An activity that `activity` has answered with is_taken: the runner owns it until
+     * engine_end_activity, as one that was dispatched. Any thread; may not block. NULL: it never
+     * answers so. */
+    void (*take)(struct runner *, struct activity *);
 };
 
 struct runner {

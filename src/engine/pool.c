@@ -11,6 +11,24 @@
 
 /* ---- running --------------------------------------------------------------------------------- */
 
+/* Under the lock: so pool_cancel, and what the runner is told of it afterwards, finds it either here
+ * or there. */
+static void hand_over(struct seat *seat, struct command *command)
+{
+    struct pool *pool = seat->pool;
+    struct activity *activity = command_end_done(command);
+    pthread_mutex_lock(&pool->mutex);
+    bool is_unwanted = seat->is_void || atomic_load(&seat->is_unwanted);
+    if (!is_unwanted) {
+        pool->runner->ops->take(pool->runner, activity);
+    }
+    seat->row = 0;
+    pthread_mutex_unlock(&pool->mutex);
+    if (is_unwanted) {
+        activity_free(activity);
+    }
+}
+
 static void run(struct seat *seat, struct activity *activity)
 {
     struct pool *pool = seat->pool;
@@ -26,7 +44,9 @@ static void run(struct seat *seat, struct activity *activity)
         board_absolve(&pool->engine->board, row, id);
     }
     host_end(seat, command);
-    if (command->as.done.result.is_recorded) {
+    if (command->as.done.result.is_taken) {
+        hand_over(seat, command);
+    } else if (command->as.done.result.is_recorded) {
         activity_free(command_end_done(command));
         pump_notice_mail(pump);
     } else if (seat->is_void ||

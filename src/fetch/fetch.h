@@ -61,8 +61,12 @@ struct fetch_module {
     unsigned version;
     /* PD_E_INVALID: an option; PD_E_UNAVAILABLE. */
     struct fetcher *(*open)(const struct fetch_options *options, pd_error *err);
-    void (*start)(struct fetcher *, struct fetch_request *);  /* any thread */
-    void (*cancel)(struct fetcher *, struct fetch_request *); /* any thread; done comes soon */
+    void (*start)(struct fetcher *, struct fetch_request *); /* any thread */
+    /* Any thread; done comes soon. Of one that was done nothing happens: done may be on its way
+     * meanwhile. `done` is called with nothing locked that start and cancel lock, as whoever asks
+     * may hold a lock of his own when he calls these; and when done has returned, neither the
+     * request nor a cancel of it that came before is looked at any more. */
+    void (*cancel)(struct fetcher *, struct fetch_request *);
     void (*close)(struct fetcher *); /* when it returns, all are done. NULL is fine */
 };
 

@@ -52,7 +52,7 @@ struct remote_module {
 };
 
 /* The number grows when what crosses is changed. */
-#define REMOTE_BUILD PERDURE_VERSION "/6"
+#define REMOTE_BUILD PERDURE_VERSION "/7"
 
 #define REMOTE_MODULE_FILE "perdure-grpc.so"
 #define REMOTE_MODULE_SYMBOL "perdure_grpc_module"

@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The conversation over HTTP, in virtual time: what it asks, when, and with what, for each answer
+ * that the script gives; played kept, dropped and forgotten. */
+#include "play.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "builtin/builtin.h"
+#include "builtin/http.h"
+
+static const struct event_extra of_parent = { .has_parent = true,
+                                              .parent_id = TEXT_INIT("order-6"),
+                                              .parent_execution_id = TEXT_INIT("e0") };
+
+static pd_result nothing(pd_activity *a, pd_value input)
+{
+    return pd_ok(a, input);
+}
+
+static pd_result caller(pd_orchestration *o, pd_value input)
+{
+    static const pd_retry gently = {
+        .attempts_max = 4, .delay_first = { 1500 }, .backoff = 2, .delay_max = { 90061001 }
+    };
+    static const int busy[] = { 429, 503 };
+    static const pd_credential who = { "StaticSecret", "stock", { 0 } };
+    const char *how = pd_text(input);
+    pd_http_request request = { .url = "http://h/x" };
+    if (strcmp(how, "all") == 0) {
+        request = (pd_http_request){ .method = "POST",
+                                     .url = "http://h/x",
+                                     .headers = PD_VAL(PD_OBJ("A", "1", "B", PD_ARR("2", "3"))),
+                                     .body = PD_VAL(PD_OBJ("n", 5)),
+                                     .time_max = { 2500 },
+                                     .no_polling = true,
+                                     .retry = &gently,
+                                     .retry_statuses = busy,
+                                     .retry_status_count = 2,
+                                     .credential = &who };
+    } else if (strcmp(how, "text") == 0) {
+        request.body = PD_VAL("plain");
+    } else if (strcmp(how, "typed") == 0) {
+        request.body = PD_VAL(7);
+        request.headers = PD_VAL(PD_OBJ("Content-Type", "text/x"));
+    } else if (strcmp(how, "none") == 0) {
+        request.retry = &gently;
+        request.retry_statuses = busy;
+    } else if (strcmp(how, "header") == 0) {
+        request.headers = PD_VAL(PD_OBJ("A", 1));
+    } else if (strcmp(how, "url") == 0) {
+        request.url = NULL;
+    }
+    return pd_ok(o, pd_call_http(o, &request));
+}
+
+static const pd_function program[] = { PD_FUNCTION("A", nothing), PD_FUNCTION("Caller", caller) };
+
+static const char *asked; /* the input */
+
+/* ---- what is said ---------------------------------------------------------------------------- */
+
+static void script_caller(struct play *p)
+{
+    play_start(p, "Caller", asked);
+}
+
+static void expect_call(const char *how, const char *expected)
+{
+    char line[1024];
+    asked = how;
+    (void)snprintf(line, sizeof line, "turn 1\n  0 %s\n", expected);
+    play_all(PD_PROGRAM(program), script_caller, line);
+}
+
+static void a_call_is_a_child_whose_input_is_as_sdks_write_it(void **state)
+{
+    (void)state;
+    expect_call("\"least\"", "child perdure.http {\"method\":\"GET\",\"uri\":\"http://h/x\","
+                             "\"headers\":{},\"asynchronousPatternEnabled\":true} as e1:0000");
+    expect_call("\"all\"",
+                "child perdure.http {\"method\":\"POST\",\"uri\":\"http://h/x\",\"headers\":{\"A\":"
+                "\"1\",\"B\":[\"2\",\"3\"],\"content-type\":\"application/json\"},\"content\":"
+                "\"{\\\"n\\\":5}\",\"tokenSource\":{\"kind\":\"StaticSecret\",\"resource\":"
+                "\"stock\"},\"asynchronousPatternEnabled\":false,\"retryOptions\":{"
+                "\"firstRetryInterval\":\"0.00:00:01.5000000\",\"maxNumberOfAttempts\":4,"
+                "\"backoffCoefficient\":2.0,\"maxRetryInterval\":\"1.01:01:01.0010000\","
+                "\"retryTimeout\":\"10675199.02:48:05.4775807\",\"statusCodesToRetry\":[429,503]},"
+                "\"timeout\":\"0.00:00:02.5000000\"} as e1:0000");
+    expect_call("\"text\"", "child perdure.http {\"method\":\"GET\",\"uri\":\"http://h/x\","
+                            "\"headers\":{},\"content\":\"plain\","
+                            "\"asynchronousPatternEnabled\":true} as e1:0000");
+    expect_call("\"typed\"", "child perdure.http {\"method\":\"GET\",\"uri\":\"http://h/x\","
+                             "\"headers\":{\"Content-Type\":\"text/x\"},\"content\":\"7\","
+                             "\"asynchronousPatternEnabled\":true} as e1:0000");
+    expect_call("\"none\"",
+                "child perdure.http {\"method\":\"GET\",\"uri\":\"http://h/x\",\"headers\":{},"
+                "\"asynchronousPatternEnabled\":true,\"retryOptions\":{\"firstRetryInterval\":"
+                "\"0.00:00:01.5000000\",\"maxNumberOfAttempts\":4,\"backoffCoefficient\":2.0,"
+                "\"maxRetryInterval\":\"1.01:01:01.0010000\",\"retryTimeout\":"
+                "\"10675199.02:48:05.4775807\",\"statusCodesToRetry\":[0]}} as e1:0000");
+    expect_call("\"header\"", "failed Misuse: pd_call_http: header 'A' must be a text, or an array "
+                              "of texts (final)");
+    expect_call("\"url\"", "failed Misuse: pd_call_http: there is no url (final)");
+}
+
+/* ---- conversations --------------------------------------------------------------------------- */
+
+static const char *const *answers; /* each to the present request; "!Type: message" fails it */
+static const char *orchestrator = BUILTIN_HTTP;
+
+/* Answers every request and fires every timer, until the answers are used up. */
+static void script_talk(struct play *p)
+{
+    int step = 0;
+    p->extra = &of_parent;
+    play_start(p, orchestrator, asked);
+    for (size_t i = 0; answers[i] != NULL; step++) {
+        if (play_kind(p, step) == EVENT_TIMER_CREATED) {
+            play_fire(p, step);
+        } else if (answers[i][0] == '!') {
+            play_fail(p, step, answers[i] + 1, "no");
+            i++;
+        } else {
+            play_complete(p, step, answers[i++]);
+        }
+        play_turn(p);
+    }
+}
+
+#define GET(rest) "{\"method\":\"GET\",\"uri\":\"" rest ",\"asynchronousPatternEnabled\":false}"
+#define OK_200 "{\"statusCode\":200,\"headers\":{},\"content\":\"done\"}"
+
+static void expect_talk(const char *input, const char *const *given, const char *expected)
+{
+    asked = input;
+    answers = given;
+    play_all(PD_PROGRAM(program), script_talk, expected);
+}
+
+static void an_answer_is_the_output_whatever_its_status(void **state)
+{
+    static const char *const missing[] = {
+        "{\"statusCode\":404,\"headers\":{\"a\":[\"1\",\"2\"]},\"content\":\"\",\"effectiveUri\":"
+        "\"http://h/y\"}",
+        NULL
+    };
+    (void)state;
+    expect_talk(
+        "{\"uri\":\"http://h/x\"}", missing,
+        "turn 1\n  0 perdure.request " GET("http://h/x\"") "\nturn 2\n  1 completed "
+                                                           "{\"statusCode\":404,\"headers\":{\"a\":"
+                                                           "[\"1\",\"2\"]},\"content\":\"\"}\n");
+    expect_talk("[{\"method\":\"PUT\",\"uri\":\"http://h/x\",\"content\":\"c\",\"headers\":{\"H\":"
+                "\"v\"},\"timeout\":\"00:00:05\",\"retryOptions\":null}]",
+                missing,
+                "turn 1\n  0 perdure.request {\"method\":\"PUT\",\"uri\":\"http://h/x\","
+                "\"headers\":{\"H\":\"v\"},\"content\":\"c\",\"timeout\":\"00:00:05\","
+                "\"asynchronousPatternEnabled\":false}\nturn 2\n  1 completed "
+                "{\"statusCode\":404,\"headers\":{\"a\":[\"1\",\"2\"]},\"content\":\"\"}\n");
+}
+
+#define ACCEPTED(headers) "{\"statusCode\":202,\"headers\":{" headers "},\"content\":\"\"}"
+
+static void a_202_is_polled_when_it_says_until_the_answer_is_another(void **state)
+{
+    static const char *const given[] = {
+        ACCEPTED("\"Location\":\"/s?q\",\"Retry-After\":\"1\""),
+        ACCEPTED("\"location\":[\"../t\"],\"retry-after\":[\"99999999999999999999\"]"), OK_200, NULL
+    };
+    (void)state;
+    expect_talk(
+        "{\"method\":\"POST\",\"uri\":\"http://h/a/b\",\"content\":\"c\",\"headers\":{"
+        "\"X-Functions-Key\":\"k\",\"Authorization\":\"s\",\"Content-Type\":\"t\",\"X\":\"y\"},"
+        "\"tokenSource\":{\"kind\":\"k\"}}",
+        given,
+        "turn 1\n  0 perdure.request {\"method\":\"POST\",\"uri\":\"http://h/a/b\",\"headers\":{"
+        "\"X-Functions-Key\":\"k\",\"Authorization\":\"s\",\"Content-Type\":\"t\",\"X\":\"y\"},"
+        "\"content\":\"c\",\"tokenSource\":{\"kind\":\"k\"},\"asynchronousPatternEnabled\":false}\n"
+        "turn 2\n  1 timer 3000000\n"
+        "turn 3\n  2 perdure.request " GET(
+            "http://h/s?q\",\"headers\":{\"Authorization\":\"s\","
+            "\"X\":\"y\"},\"tokenSource\":{\"kind\":\"k\"}") "\n"
+                                                             "turn 4\n  3 timer 34000000\n"
+                                                             "turn 5\n  4 perdure.request " GET(
+                                                                 "http://h/"
+                                                                 "t\",\"headers\":{"
+                                                                 "\"Authorization\":\"s\","
+                                                                 "\"X\":\"y\"},\"tokenSource\":{"
+                                                                 "\"kind\":\"k\"}") "\n"
+                                                                                    "turn 6\n  5 "
+                                                                                    "completed"
+                                                                                    " " OK_200
+                                                                                    "\n");
+}
+
+/* W1, W2: also what one hop had to go without, a later one at home has. */
+static void what_is_secret_goes_to_the_origin_of_the_request_only(void **state)
+{
+    static const char *const given[] = {
+        ACCEPTED("\"location\":\"http://other/1\",\"retry-after\":\"0\""),
+        ACCEPTED("\"location\":\"http://other:80/2\",\"retry-after\":\"-5\""),
+        ACCEPTED("\"location\":\"HTTP://H:80/3\",\"retry-after\":\"0\""), OK_200, NULL
+    };
+    (void)state;
+    expect_talk(
+        "{\"uri\":\"http://h/x\",\"headers\":{\"authorization\":\"s\",\"COOKIE\":\"c\","
+        "\"Proxy-Authorization\":\"p\",\"x\":\"y\"},\"tokenSource\":{\"kind\":\"k\"}}",
+        given,
+        "turn 1\n  0 perdure.request " GET(
+            "http://h/x\",\"headers\":{\"authorization\":\"s\",\"COOKIE\":\"c\","
+            "\"Proxy-Authorization\":\"p\",\"x\":\"y\"},\"tokenSource\":{\"kind\":"
+            "\"k\"}") "\nturn 2\n  1 timer 2000000\n"
+                      "turn 3\n  2 perdure.request " GET(
+                          "http://other/1\",\"headers\":{\"x\":\"y\"}") "\n"
+                                                                        "turn 4\n  3 timer "
+                                                                        "4000000\n"
+                                                                        "turn 5\n  4 "
+                                                                        "perdure.request " GET(
+                                                                            "http://other:80/"
+                                                                            "2\",\"headers\":{"
+                                                                            "\"x\":\"y\"}") "\n"
+                                                                                            "turn "
+                                                                                            "6\n  "
+                                                                                            "5 "
+                                                                                            "timer "
+                                                                                            "600000"
+                                                                                            "0\n"
+                                                                                            "turn "
+                                                                                            "7\n  "
+                                                                                            "6 "
+                                                                                            "perdur"
+                                                                                            "e."
+                                                                                            "reques"
+                                                                                            "t"
+                                                                                            " " GET(
+                                                                                                "HT"
+                                                                                                "TP"
+                                                                                                ":/"
+                                                                                                "/H"
+                                                                                                ":8"
+                                                                                                "0/"
+                                                                                                "3"
+                                                                                                "\""
+                                                                                                ","
+                                                                                                "\""
+                                                                                                "he"
+                                                                                                "ad"
+                                                                                                "er"
+                                                                                                "s"
+                                                                                                "\""
+                                                                                                ":{"
+                                                                                                "\""
+                                                                                                "au"
+                                                                                                "th"
+                                                                                                "or"
+                                                                                                "iz"
+                                                                                                "at"
+                                                                                                "io"
+                                                                                                "n"
+                                                                                                "\""
+                                                                                                ":"
+                                                                                                "\""
+                                                                                                "s"
+                                                                                                "\""
+                                                                                                ","
+                                                                                                "\""
+                                                                                                "CO"
+                                                                                                "OK"
+                                                                                                "IE"
+                                                                                                "\""
+                                                                                                ":"
+                                                                                                "\""
+                                                                                                "c"
+                                                                                                "\""
+                                                                                                ","
+                                                                                                "\""
+                                                                                                "Pr"
+                                                                                                "ox"
+                                                                                                "y-"
+                                                                                                "Au"
+                                                                                                "th"
+                                                                                                "or"
+                                                                                                "iz"
+                                                                                                "at"
+                                                                                                "io"
+                                                                                                "n"
+                                                                                                "\""
+                                                                                                ":"
+                                                                                                "\""
+                                                                                                "p"
+                                                                                                "\""
+                                                                                                ","
+                                                                                                "\""
+                                                                                                "x"
+                                                                                                "\""
+                                                                                                ":"
+                                                                                                "\""
+                                                                                                "y"
+                                                                                                "\""
+                                                                                                "},"
+                                                                                                "\""
+                                                                                                "to"
+                                                                                                "ke"
+                                                                                                "nS"
+                                                                                                "ou"
+                                                                                                "rc"
+                                                                                                "e"
+                                                                                                "\""
+                                                                                                ":{"
+                                                                                                "\""
+                                                                                                "ki"
+                                                                                                "nd"
+                                                                                                "\""
+                                                                                                ":"
+                                                                                                "\""
+                                                                                                "k"
+                                                                                                "\""
+                                                                                                "}") "\nturn 8\n  7 completed " OK_200
+                                                                                                     "\n");
+}
+
+static void a_202_that_leads_nowhere_is_the_answer(void **state)
+{
+    static const char *const cases[][2] = {
+        { "{\"uri\":\"http://h/x\"}", ACCEPTED("") },
+        { "{\"uri\":\"http://h/x\"}", ACCEPTED("\"location\":\"ftp://h/x\"") },
+        { "{\"uri\":\"http://h/x\"}", ACCEPTED("\"location\":\"http://\"") },
+        { "{\"uri\":\"http://h/x\"}", ACCEPTED("\"location\":\"http://h:99999/\"") },
+        { "{\"uri\":\"http://h/x\"}", ACCEPTED("\"location\":\"a b\"") },
+        { "{\"uri\":\"http://h/x\",\"asynchronousPatternEnabled\":false}",
+          ACCEPTED("\"location\":\"/y\"") },
+        { "{\"uri\":\"http://h/x\",\"enablePolling\":false,\"asynchronousPatternEnabled\":true}",
+          ACCEPTED("\"location\":\"/y\"") },
+    };
+    char expected[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *given[] = { cases[i][1], NULL };
+        (void)snprintf(expected, sizeof expected,
+                       "turn 1\n  0 perdure.request " GET("http://h/x\"") "\nturn 2\n"
+                                                                          "  1 completed %s\n",
+                       cases[i][1]);
+        expect_talk(cases[i][0], given, expected);
+    }
+}
+
+#define BAD(status) "{\"statusCode\":" status ",\"headers\":{},\"content\":\"oh\"}"
+
+static void with_an_empty_list_all_but_success_is_tried_again(void **state)
+{
+    static const char input[] =
+        "{\"uri\":\"http://h/x\",\"retryOptions\":{\"FirstRetryInterval\":\"00:00:02\","
+        "\"MaxNumberOfAttempts\":3,\"BackoffCoefficient\":3,\"StatusCodesToRetry\":[]}}";
+    static const char *const given[] = { BAD("500"), "!HttpRequest", OK_200, NULL };
+    static const char *const never[] = { BAD("500"), BAD("503"), BAD("500"), NULL };
+    (void)state;
+    expect_talk(input, given,
+                "turn 1\n  0 perdure.request " GET(
+                    "http://h/x\"") "\nturn 2\n  1 timer 4000000\n"
+                                    "turn 3\n  2 perdure.request " GET(
+                                        "http://h/x\"") "\nturn 4\n  3 timer 10000000\n"
+                                                        "turn 5\n  4 perdure.request " GET(
+                                                            "http://h/x\"") "\nturn 6\n"
+                                                                            "  5 completed " OK_200
+                                                                            "\n");
+    expect_talk(
+        input, never,
+        "turn 1\n  0 perdure.request " GET(
+            "http://h/x\"") "\nturn 2\n  1 timer 4000000\n"
+                            "turn 3\n  2 perdure.request " GET(
+                                "http://h/x\"") "\nturn 4\n  3 timer 10000000\n"
+                                                "turn 5\n  4 perdure.request " GET(
+                                                    "http://h/x\"") "\nturn 6\n"
+                                                                    "  5 failed HttpStatus: "
+                                                                    "Response status code does not "
+                                                                    "indicate success: 500 "
+                                                                    "(Internal "
+                                                                    "Server Error). <- "
+                                                                    "HttpResponse: "
+                                                                    "{\"statusCode\":500,"
+                                                                    "\"headers\":{},\"content\":"
+                                                                    "\"oh\"}\n");
+}
+
+static void with_a_list_only_what_is_in_it_is_tried_again(void **state)
+{
+    static const char input[] =
+        "{\"uri\":\"http://h/x\",\"retryOptions\":{\"firstRetryInterval\":\"00:00:02\","
+        "\"maxNumberOfAttempts\":2,\"statusCodesToRetry\":[503]}}";
+    static const char *const other[] = { BAD("500"), NULL };
+    static const char *const listed[] = { BAD("503"), BAD("503"), NULL };
+    (void)state;
+    expect_talk(
+        input, other,
+        "turn 1\n  0 perdure.request " GET("http://h/x\"") "\nturn 2\n"
+                                                           "  1 completed " BAD("500") "\n");
+    expect_talk(
+        input, listed,
+        "turn 1\n  0 perdure.request " GET(
+            "http://h/x\"") "\nturn 2\n  1 timer 4000000\n"
+                            "turn 3\n  2 perdure.request " GET(
+                                "http://h/x\"") "\nturn 4\n"
+                                                "  3 failed HttpStatus: Status code "
+                                                "ServiceUnavailable received, retry requested. "
+                                                "<- HttpResponse: "
+                                                "{\"statusCode\":503,\"headers\":{},\"content\":"
+                                                "\"oh\"}\n");
+}
+
+static void polls_are_tried_again_too_and_count_anew(void **state)
+{
+    static const char input[] =
+        "{\"uri\":\"http://h/x\",\"retryOptions\":{\"firstRetryInterval\":\"00:00:02\","
+        "\"maxNumberOfAttempts\":2}}";
+    static const char *const given[] = { BAD("500"),
+                                         ACCEPTED("\"location\":\"/y\",\"retry-after\":\"0\""),
+                                         BAD("500"), OK_200, NULL };
+    (void)state;
+    expect_talk(
+        input, given,
+        "turn 1\n  0 perdure.request " GET(
+            "http://h/x\"") "\nturn 2\n  1 timer 4000000\n"
+                            "turn 3\n  2 perdure.request " GET(
+                                "http://h/x\"") "\nturn 4\n  3 timer 4000000\n"
+                                                "turn 5\n  4 perdure.request " GET(
+                                                    "http://h/y\",\"headers\":{}") "\n"
+                                                                                   "turn 6\n  5 "
+                                                                                   "timer 8000000\n"
+                                                                                   "turn 7\n  6 "
+                                                                                   "perdure."
+                                                                                   "request " GET(
+                                                                                       "http://h/"
+                                                                                       "y\","
+                                                                                       "\"headers\""
+                                                                                       ":{}") "\ntu"
+                                                                                              "rn "
+                                                                                              "8\n"
+                                                                                              "  7 "
+                                                                                              "comp"
+                                                                                              "lete"
+                                                                                              "d"
+                                                                                              " " OK_200
+                                                                                              "\n");
+}
+
+static void a_failure_is_as_the_request_s(void **state)
+{
+    static const char *const given[] = { "!HttpTimeout", NULL };
+    (void)state;
+    expect_talk("{\"uri\":\"http://h/x\"}", given,
+                "turn 1\n  0 perdure.request " GET("http://h/x\"") "\nturn 2\n"
+                                                                   "  1 failed HttpTimeout: no\n");
+}
+
+/* ---- who may, and what is refused ------------------------------------------------------------- */
+
+static void script_alone(struct play *p)
+{
+    play_start(p, orchestrator, asked);
+}
+
+static void script_child(struct play *p)
+{
+    p->extra = &of_parent;
+    play_start(p, orchestrator, asked);
+}
+
+static void without_a_parent_nothing_is_asked(void **state)
+{
+    (void)state;
+    asked = "{\"uri\":\"http://h/x\"}";
+    play_all(PD_PROGRAM(program), script_alone,
+             "turn 1\n  0 failed Misuse: perdure.http is Perdure's own and cannot be started; an "
+             "orchestration calls it with pd_call_http (final)\n");
+    orchestrator = BUILTIN_HTTP_POLL;
+    play_all(PD_PROGRAM(program), script_alone,
+             "turn 1\n  0 failed Misuse: BuiltIn__HttpPollOrchestrator is an internal built-in and "
+             "cannot be started as a top-level orchestration; use context.df.callHttp instead. "
+             "(final)\n");
+    play_all(PD_PROGRAM(program), script_child,
+             "turn 1\n  0 BuiltIn__HttpActivity " GET("http://h/x\"") "\n");
+    orchestrator = BUILTIN_HTTP;
+}
+
+static void what_is_no_request_fails_for_good(void **state)
+{
+    static const char *const cases[][2] = {
+        { "null", "the request is no object" },
+        { "{}", "the uri is not an absolute one, of http or https" },
+        { "{\"uri\":\"ftp://h/\"}", "the uri is not an absolute one, of http or https" },
+        { "{\"uri\":\"/x\"}", "the uri is not an absolute one, of http or https" },
+        { "{\"uri\":\"http://h/\",\"retryOptions\":7}", "retryOptions is no object" },
+        { "{\"uri\":\"http://h/\",\"retryOptions\":{\"firstRetryInterval\":\"1\"}}",
+          "an interval of retryOptions is no span, \"[d.]hh:mm:ss[.fffffff]\"" },
+        { "{\"uri\":\"http://h/\",\"retryOptions\":{\"maxNumberOfAttempts\":0}}",
+          "maxNumberOfAttempts, backoffCoefficient or jitter of retryOptions makes no sense" },
+    };
+    char expected[256];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        asked = cases[i][0];
+        (void)snprintf(expected, sizeof expected,
+                       "turn 1\n  0 failed BadInput: an HTTP request: %s (final)\n", cases[i][1]);
+        play_all(PD_PROGRAM(program), script_child, expected);
+    }
+}
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+static void spans_are_read_as_dotnet_writes_them(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms; /* -1: none */
+    } cases[] = {
+        { "00:00:01", 1000 },
+        { "01:02:03.5", 3723500 },
+        { "2.00:00:00", 172800000 },
+        { "00:00:00.1234567", 123 },
+        { "00:00:00.0009999", 0 },
+        { "10675199.02:48:05.4775807", 922337203685477 },
+        { "1", -1 },
+        { "", -1 },
+        { "00:00", -1 },
+        { "24:00:00", -1 },
+        { "00:60:00", -1 },
+        { "00:00:01.12345678", -1 },
+        { "00:00:01 ", -1 },
+        { "1.2.00:00:00", -1 },
+    };
+    int64_t ms;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(http_read_span(cases[i].text, &ms) ? ms : -1, cases[i].ms);
+    }
+    assert_true(http_read_span("-00:00:02", &ms));
+    assert_int_equal(ms, -2000);
+}
+
+static void retry_after_is_seconds_or_a_date(void **state)
+{
+    const int64_t now = INT64_C(784111777000); /* Sun, 06 Nov 1994 08:49:37 GMT */
+    static const struct {
+        const char *text;
+        int64_t s; /* from now; -1: none */
+    } cases[] = {
+        { "0", 0 },
+        { "120", 120 },
+        { "-3", 0 },
+        { "2147483647", 2147483647 },
+        { "2147483648", -1 },
+        { "99999999999999999999", -1 },
+        { "1.5", -1 },
+        { "", -1 },
+        { "soon", -1 },
+        { "Sun, 06 Nov 1994 08:49:47 GMT", 10 },
+        { "Sunday, 06-Nov-94 08:49:47 GMT", 10 },
+        { "Sun Nov  6 08:49:47 1994", 10 },
+        { "Sun, 06 Nov 1994 08:49:27 GMT", 0 },
+        { "Wed, 21 Oct 2099 07:28:00 GMT", 3312139103 },
+        { "Sun, 31 Feb 1995 08:49:47 GMT", -1 },
+        { "Sun, 06 Nov 1994 08:49:47 CET", -1 },
+        { "Sun, 06 Nov 994 08:49:47 GMT", -1 },
+    };
+    int64_t at;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bool is = http_read_retry_after(cases[i].text, now, &at);
+        assert_int_equal(is ? (at - now) / 1000 : -1, cases[i].s);
+    }
+}
+
+static void an_origin_is_scheme_host_and_port(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool is_same;
+    } cases[] = {
+        { "http://h/x", "http://h:80/y", true },
+        { "HTTPS://H", "https://h:443/", true },
+        { "http://u:p@h/", "http://h/", true },
+        { "http://[::1]:8080/", "http://[::1]:8080", true },
+        { "http://h/", "https://h/", false },
+        { "http://h/", "http://h:8080/", false },
+        { "http://h/", "http://h.evil/", false },
+        { "http://h@evil/", "http://h/", false },
+        { "http://h/", "http://evil/?@h/", false },
+        { "http://", "http://", false },
+        { "x", "x", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(http_url_is_same_origin(cases[i].a, cases[i].b), cases[i].is_same);
+    }
+}
+
+/* RFC 3986, 5.4, as one orchestrator. */
+static pd_result resolves(pd_orchestration *o, pd_value input)
+{
+    static const char *const cases[][2] = {
+        { "g", "http://a/b/c/g" },       { "./g", "http://a/b/c/g" },
+        { "g/", "http://a/b/c/g/" },     { "/g", "http://a/g" },
+        { "//g", "http://g" },           { "?y", "http://a/b/c/d;p?y" },
+        { "g?y", "http://a/b/c/g?y" },   { "#s", "http://a/b/c/d;p?q#s" },
+        { "g#s", "http://a/b/c/g#s" },   { ";x", "http://a/b/c/;x" },
+        { "", "http://a/b/c/d;p?q" },    { ".", "http://a/b/c/" },
+        { "./", "http://a/b/c/" },       { "..", "http://a/b/" },
+        { "../", "http://a/b/" },        { "../g", "http://a/b/g" },
+        { "../..", "http://a/" },        { "../../g", "http://a/g" },
+        { "../../../g", "http://a/g" },  { "/./g", "http://a/g" },
+        { "/../g", "http://a/g" },       { "g.", "http://a/b/c/g." },
+        { "..g", "http://a/b/c/..g" },   { "./../g", "http://a/b/g" },
+        { "g/./h", "http://a/b/c/g/h" }, { "g/../h", "http://a/b/c/h" },
+    };
+    (void)input;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *url = http_url_resolve(o, "http://a/b/c/d;p?q", cases[i][0]);
+        if (url == NULL || strcmp(url, cases[i][1]) != 0) {
+            return pd_fail(o, "Wrong", "%s: %s", cases[i][0], url != NULL ? url : "NULL");
+        }
+    }
+    return pd_ok(o, http_url_resolve(o, "http://a", "x") != NULL
+                        ? http_url_resolve(o, "http://a", "x")
+                        : "NULL");
+}
+
+static const pd_function resolving[] = { PD_FUNCTION("Resolves", resolves) };
+
+static void script_resolves(struct play *p)
+{
+    play_start(p, "Resolves", "null");
+}
+
+static void references_mean_what_rfc_3986_says(void **state)
+{
+    (void)state;
+    play_all(PD_PROGRAM(resolving), script_resolves, "turn 1\n  0 completed \"http://a/x\"\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_call_is_a_child_whose_input_is_as_sdks_write_it),
+        cmocka_unit_test(an_answer_is_the_output_whatever_its_status),
+        cmocka_unit_test(a_202_is_polled_when_it_says_until_the_answer_is_another),
+        cmocka_unit_test(what_is_secret_goes_to_the_origin_of_the_request_only),
+        cmocka_unit_test(a_202_that_leads_nowhere_is_the_answer),
+        cmocka_unit_test(with_an_empty_list_all_but_success_is_tried_again),
+        cmocka_unit_test(with_a_list_only_what_is_in_it_is_tried_again),
+        cmocka_unit_test(polls_are_tried_again_too_and_count_anew),
+        cmocka_unit_test(a_failure_is_as_the_request_s),
+        cmocka_unit_test(without_a_parent_nothing_is_asked),
+        cmocka_unit_test(what_is_no_request_fails_for_good),
+        cmocka_unit_test(spans_are_read_as_dotnet_writes_them),
+        cmocka_unit_test(retry_after_is_seconds_or_a_date),
+        cmocka_unit_test(an_origin_is_scheme_host_and_port),
+        cmocka_unit_test(references_mean_what_rfc_3986_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
