@@ -135,7 +135,14 @@ endfunction()
 function(perdure_server)
     perdure_room_sources(sources broker server)
     list(FILTER sources EXCLUDE REGEX "/src/server/main[.]c$")
-    add_library(perdure_served STATIC ${sources})
+    set(openapi "${PROJECT_BINARY_DIR}/internal/openapi.c") # docs/openapi.json, which it serves
+    add_custom_command(OUTPUT "${openapi}"
+        COMMAND "${CMAKE_COMMAND}" "-DIN=${PROJECT_SOURCE_DIR}/docs/openapi.json"
+            "-DOUT=${openapi}" -DSYMBOL=web_openapi -DHEADER=server/web_openapi.h
+            -P "${PROJECT_SOURCE_DIR}/cmake/PerdureEmbed.cmake"
+        DEPENDS docs/openapi.json "${PROJECT_SOURCE_DIR}/cmake/PerdureEmbed.cmake"
+        VERBATIM)
+    add_library(perdure_served STATIC ${sources} "${openapi}")
     set_target_properties(perdure_served PROPERTIES
         INTERPROCEDURAL_OPTIMIZATION ${PERDURE_LTO} LINKER_LANGUAGE C
         ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/internal")

@@ -7,14 +7,29 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/web_openapi.h"
+
+/* Of the server itself. */
+static void describe(struct rpc *rpc)
+{
+    struct buffer json;
+    buffer_init(&json);
+    buffer_add_text(&json, web_openapi);
+    web_answer(rpc, 200, &json);
+}
+
+static const struct web_route own_routes[] = {
+    { .verb = WEB_GET,
+      .method = { .path = "/openapi.json",
+                  .scopes = SCOPE_ANY,
+                  .flags = METHOD_NO_HUB,
+                  .run = describe } },
+};
+static const struct web_routes web_own_routes = { own_routes, 1 };
+
 const struct web_routes *const web_tables[] = {
-    &web_start_routes,
-    &web_state_routes,
-    &web_tell_routes,
-    &web_list_routes,
-    &web_purge_routes,
-    &web_entity_routes,
-    NULL,
+    &web_start_routes, &web_state_routes,  &web_tell_routes, &web_list_routes,
+    &web_purge_routes, &web_entity_routes, &web_own_routes,  NULL,
 };
 
 /* ---- paths ---------------------------------------------------------------------------------- */
@@ -221,6 +236,10 @@ static void enter(struct rpc *rpc, struct text name)
 {
     enum grpc_status status = GRPC_OK;
     char text[256];
+    if ((rpc->method->flags & METHOD_NO_HUB) != 0) {
+        rpc->method->run(rpc);
+        return;
+    }
     if (rpc->server->phase > SERVER_DRAINS) {
         web_fail(rpc, GRPC_UNAVAILABLE, "the server is ending");
         return;
@@ -262,12 +281,14 @@ void web_handle(struct server *server, struct http_request *request)
 {
     static const struct rpc_method none = { .path = "?" };
     struct text segments[WEB_SEGMENTS];
-    size_t count = split(without_prefix(server, http_raw_path(request)), segments);
+    struct text path = without_prefix(server, http_raw_path(request));
+    size_t count = split(path, segments);
     size_t base = base_size(segments, count);
     struct rpc *rpc = mem_alloc(sizeof *rpc);
     rpc->server = server;
     rpc->web = arena_alloc(&rpc->arena, sizeof *rpc->web);
     rpc->web->http = request;
+    rpc->web->path = path;
     const struct web_route *route =
         find_route(rpc->web, http_method(request), segments + base, count - base);
     rpc->method = route != NULL ? &route->method : &none;

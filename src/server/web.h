@@ -54,6 +54,7 @@ struct web_parameter {
 
 struct web {
     struct http_request *http; /* NULL: answered */
+    struct text path;          /* as it came, without a prefix of --public-url */
     struct text captured[WEB_CAPTURES];
     struct text undecoded[WEB_CAPTURES]; /* the same, as they came */
     struct web_parameter *parameters;

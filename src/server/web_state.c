@@ -11,11 +11,10 @@ static int code_of(struct rpc *rpc, enum run_state state)
 {
     if (!run_state_is_final(state)) {
         const struct web *web = rpc->web;
-        struct text path = http_raw_path(web->http);
         struct text query = http_query(web->http);
         web_header(rpc, "Location",
                    text_of(arena_printf(&rpc->arena, "%.*s%.*s%s%.*s", TEXT_ARGS(web->origin),
-                                        TEXT_ARGS(path), text_is_present(query) ? "?" : "",
+                                        TEXT_ARGS(web->path), text_is_present(query) ? "?" : "",
                                         TEXT_ARGS(query))));
         web_header(rpc, "Retry-After", TEXT("5"));
         return 202;

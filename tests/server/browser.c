@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "server/web.h"
 
 static int connect_to(const char *address)
 {
@@ -68,6 +69,29 @@ struct reply browser_parse(struct served *served, struct text bytes)
     return reply;
 }
 
+/* For test_web_openapi.sh: what was asked and answered, a line of JSON each. */
+static void note(const char *method, const char *path, const struct reply *reply)
+{
+    const char *file = getenv("WEB_TRANSCRIPT");
+    struct buffer line;
+    if (file == NULL) {
+        return;
+    }
+    buffer_init(&line);
+    buffer_printf(&line, "{\"method\":\"%s\",\"path\":", method);
+    web_put_string(&line, text_of(path));
+    buffer_printf(&line, ",\"code\":%d,\"headers\":", reply->code);
+    web_put_string(&line, reply->headers);
+    buffer_printf(&line, ",\"body\":");
+    web_put_string(&line, reply->body);
+    buffer_printf(&line, "}\n");
+    FILE *to = fopen(file, "ae");
+    assert_non_null(to);
+    assert_int_equal(fwrite(line.at, 1, line.size, to), line.size);
+    assert_int_equal(fclose(to), 0);
+    buffer_done(&line);
+}
+
 struct reply browser_ask(struct served *served, const char *method, const char *path,
                          const char *headers, const char *body)
 {
@@ -86,6 +110,7 @@ struct reply browser_ask(struct served *served, const char *method, const char *
     struct reply reply = browser_parse(served, browser_send(served, buffer_text(&bytes)));
     buffer_done(&bytes);
     assert_int_equal(reply.rest.size, 0);
+    note(method, path, &reply);
     return reply;
 }
 

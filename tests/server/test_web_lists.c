@@ -261,6 +261,8 @@ static void an_empty_key_is_a_dollar_where_it_is_read(void **state)
     assert_int_equal(delete_at("/entities/lone").code, 202);
     (void)run_entity("delete", "");
     assert_int_equal(get("/entities/lone/$").code, 404);
+    assert_int_equal(delete_at("/entities/lone/$").code, 202);
+    (void)run_entity("delete", "7"); /* it is an operation as any other */
     assert_int_equal(delete_at("/instances/@Lone@$").code, 200);
     assert_int_equal(delete_at("/instances/@Lone@$").code, 404);
 }
