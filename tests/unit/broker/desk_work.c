@@ -208,7 +208,7 @@ static void answered(struct broker_answer *answer, pd_status status, const pd_er
 
 static struct broker_answer *expect_answer(void)
 {
-    heard = (struct heard){ .answer = { answered }, .status = -1 };
+    heard = (struct heard){ .answer = { .answered = answered }, .status = -1 };
     return &heard.answer;
 }
 
