@@ -139,9 +139,11 @@ static void was_sent(struct h2_stream *stream, size_t size)
     debt_pay(session, size);
 }
 
+/* Paid last: where the pool has been made smaller, that may be what evicts this very session, whose
+ * backlogs are dropped then. */
 void stream_drop_backlog(struct h2_stream *stream)
 {
-    was_sent(stream, stream->out.size - stream->out_at);
+    size_t waits = stream->out.size - stream->out_at;
     buffer_reset(&stream->out);
     stream->out_at = 0;
     if (stream->out.room > KEEP_BYTES) {
@@ -151,6 +153,7 @@ void stream_drop_backlog(struct h2_stream *stream)
     if (list_is_linked(&stream->drained)) {
         list_remove(&stream->drained);
     }
+    was_sent(stream, waits);
 }
 
 void streams_tell_drained(struct h2_session *session)

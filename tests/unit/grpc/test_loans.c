@@ -143,6 +143,32 @@ static void eight_patient_peers_do_not_starve_a_ninth(void **state)
     end(&scene);
 }
 
+static void lend_less(struct rig *rig)
+{
+    const struct h2_limits limits = { .lent = MIB, .term_ms = 600000 };
+    grpc_server_limit(rig->server, &limits, 0);
+}
+
+/* The first that changes anything then finds the pool empty, be it that it gives something back. */
+static void a_pool_that_became_smaller_than_what_is_lent_is_made_good_by_the_costliest(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    struct h2_limits limits = { .lent = 16 * MIB, .term_ms = 600000 };
+    begin(&scene, &limits, 0);
+    attack_hello(&scene.attacker, scene.rig.port);
+    close_windows(&scene.attacker);
+    say_wanted(&scene.attacker, 1, "/rig.Rig/Count", "1", "100000");
+    say_wanted(&scene.attacker, 3, "/rig.Rig/Count", "1", "2000000");
+    HEAR_UNTIL(&scene.attacker, heard_frames(&scene.attacker, HEADERS) == 2);
+    rig_do(&scene.rig, lend_less);
+    (void)say_frame(&scene.attacker, RST_STREAM, 0, 1, "\0\0\0\x08", 4);
+    assert_true(is_hung_up_on(&scene.attacker, 20000));
+    assert_int_equal(scene.rig.complaints, 1);
+    attack_end(&scene.attacker);
+    end(&scene);
+}
+
 static void large_messages_need_no_more_than_the_pool(void **state)
 {
     (void)state;
@@ -462,6 +488,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eight_patient_peers_do_not_starve_a_ninth),
+        cmocka_unit_test(
+            a_pool_that_became_smaller_than_what_is_lent_is_made_good_by_the_costliest),
         cmocka_unit_test(large_messages_need_no_more_than_the_pool),
         cmocka_unit_test(a_message_that_is_not_gone_on_with_is_reset),
         cmocka_unit_test(what_is_its_own_has_no_term),
