@@ -83,7 +83,7 @@ struct broker_stream_options {
     uint64_t peer; /* its connection, as in broker_answer */
     void (*send)(void *argument, const struct text *pieces, size_t count);
     size_t (*backlog)(void *argument); /* bytes that the worker has not taken yet */
-    /* Ours: nobody waits for an activity any more. */
+    /* Ours: nobody waits for an activity any more, or for what may not begin yet. */
     void (*cancel)(void *argument, struct text token);
     /* Ours: it may begin now, see broker_begins. Not NULL where that is called. */
     void (*let_begin)(void *argument, struct text token);

@@ -9,7 +9,8 @@
  * what had begun is one death nearer; the first death is taken from all, as nobody knew.
  *
  * Whoever has one more death to be put into quarantine is begun when no other such one runs at the
- * same worker: else two that begin together would be condemned together, though one did it.
+ * same worker: else two that begin together would be condemned together, though one did it. What is taken
+ * back while it waits for that is cancelled: its worker begins suspects one after the other.
  *
  *   S1  A worker that said that it leaves has not died. Nor has one that comes back: its process is
  *       known by a number of its own, and what it was charged with is taken back.
@@ -49,7 +50,7 @@ bool broker_begins(struct broker *broker, struct text token)
     OBJECT_CHECK(broker, BROKER_MAGIC);
     struct item *item = token_find(broker, token);
     if (item == NULL || item->state != ITEM_OUT || item->has_begun ||
-        list_is_linked(&item->chance)) {
+        !suspect_must_say(broker, item, item->stream) || list_is_linked(&item->chance)) {
         return true; /* it is of no account, or was asked twice */
     }
     if (is_last_chance(broker, item) && item->stream->alone != NULL) {
@@ -66,6 +67,8 @@ void suspect_leave(struct broker *broker, struct item *item)
     char token[WORK_TOKEN_SIZE];
     if (list_is_linked(&item->chance)) {
         list_remove(&item->chance);
+        token_write(item, token);
+        stream->options.cancel(stream->options.argument, text_make(token, sizeof token));
     }
     if (stream->alone != item) {
         return;

@@ -227,6 +227,25 @@ static void let_begin(struct remote_worker *worker, struct text token)
     ask_for_first(worker);
 }
 
+/* It is offered again, perhaps here, under another token. */
+static void cancel_suspect(struct remote_worker *worker, struct text token)
+{
+    bool is_first = true;
+    LIST_EACH_SAFE(node, &worker->suspects)
+    {
+        struct suspect *suspect = CONTAINER_OF(node, struct suspect, node);
+        if (text_equal(head_of(text_make(suspect->bytes, suspect->size)).token, token)) {
+            list_remove(node);
+            mem_free(suspect);
+            if (is_first) {
+                ask_for_first(worker);
+            }
+            return;
+        }
+        is_first = false;
+    }
+}
+
 static void drop_suspects(struct remote_worker *worker)
 {
     while (!list_is_empty(&worker->suspects)) {
@@ -250,6 +269,7 @@ static void take(struct remote_worker *worker, const struct hub_work_down *down)
     }
     for (size_t i = 0; i < down->cancelled.count; i++) { /* also of what came with it */
         hands_cancel(&worker->hands, down->cancelled.items[i]);
+        cancel_suspect(worker, down->cancelled.items[i]);
     }
     if (has_activities) {
         hands_go(&worker->hands);

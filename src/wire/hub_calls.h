@@ -200,14 +200,15 @@ enum { HUB_PROTOCOL = 1 };
     F(S, 5, FLAG, is_draining, none)    \
     F(S, 6, TEXTS, begins, none)
 
-/* Items are WorkItems; cancelled are tokens of activities that nobody waits for; acknowledged are
- * numbers of results: durable, or of no account; may_begin are suspects. is_draining: what has not
- * begun is to be given back, as the server ends. */
-#define MESSAGE_WORK_DOWN(F, S)     \
-    F(S, 1, RAWS, items, none)      \
-    F(S, 2, TEXTS, cancelled, none) \
+/* Items are WorkItems; cancelled are tokens of activities that nobody waits for, and of suspects
+ * that were taken back before they might begin; acknowledged are numbers of results: durable, or of
+ * no account; may_begin are suspects. is_draining: what has not begun is to be given back, as the
+ * server ends. */
+#define MESSAGE_WORK_DOWN(F, S)          \
+    F(S, 1, RAWS, items, none)           \
+    F(S, 2, TEXTS, cancelled, none)      \
     F(S, 3, NUMBERS, acknowledged, none) \
-    F(S, 4, TEXTS, may_begin, none)     \
+    F(S, 4, TEXTS, may_begin, none)      \
     F(S, 5, FLAG, is_draining, none)
 
 #define HUB_CALL_MAP(X)                               \

@@ -298,6 +298,58 @@ static void deaths_go_with_a_turn_that_is_written_again(void **state)
     assert_int_equal(desk_last(&desk, ASKED_QUARANTINE)->ticket.row, 1);
 }
 
+/* Whoever has its token asks: a worker of ours, in the same hub. It runs elsewhere. */
+static void a_suspect_that_another_maker_s_worker_has_waits_for_nobody(void **state)
+{
+    (void)state;
+    desk_dispatch(&desk, &(struct activity_wish){ .row = 1 });
+    desk_dispatch(&desk, &(struct activity_wish){ .row = 2 });
+    for (int i = 0; i < 2; i++) {
+        live(&a, fresh_process());
+        assert_got(&a, 2);
+        begin(&a.got[0]);
+        begin(&a.got[1]);
+        die(&a);
+    }
+    worker_open(&b, &desk, NULL);
+    assert_got(&b, 2);
+    assert_true(begin(&b.got[0]));
+    assert_true(begin(&b.got[1]));
+    desk_complete_activity(&desk, &(struct completion){ .token = b.got[0].token, .result = "1" });
+    assert_int_equal(desk_count(&desk, ASKED_ACTIVITY), 1);
+    worker_close(&b);
+}
+
+/* What runs alone may take longer than a turn may be out. */
+static void a_turn_that_is_taken_back_while_it_waits_for_its_chance_is_not_waited_for(void **state)
+{
+    (void)state;
+    desk_dispatch(&desk, &(struct activity_wish){ .row = 1 });
+    (void)desk_offer_turn(&desk, 2, 1);
+    for (int i = 0; i < 2; i++) {
+        live(&a, fresh_process());
+        assert_got(&a, 2);
+        begin(&a.got[0]);
+        begin(&a.got[1]);
+        die(&a);
+    }
+    live(&a, fresh_process());
+    assert_got(&a, 2);
+    bool is_first = a.got[0].item->orchestrator_request != NULL;
+    assert_true(begin(&a.got[is_first]));
+    assert_false(begin(&a.got[!is_first]));
+    desk_pass(&desk, 600 * TIME_SECOND);
+    assert_got(&a, 3);
+    assert_int_equal(a.cancel_count, 1);
+    assert_string_equal(a.cancelled, a.got[!is_first].token);
+    assert_false(begin(&a.got[2]));
+    desk_complete_activity(&desk,
+                           &(struct completion){ .token = a.got[is_first].token, .result = "1" });
+    assert_int_equal(a.let_count, 1);
+    assert_string_equal(a.let, a.got[2].token);
+    worker_close(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +364,8 @@ int main(void)
         TEST(the_last_death_may_be_taken_back_too),
         TEST(nothing_of_other_makers_workers_is_quarantined),
         TEST(deaths_go_with_a_turn_that_is_written_again),
+        TEST(a_suspect_that_another_maker_s_worker_has_waits_for_nobody),
+        TEST(a_turn_that_is_taken_back_while_it_waits_for_its_chance_is_not_waited_for),
     };
     return cmocka_run_group_tests_name("broker/suspects", tests, NULL, NULL);
 }
