@@ -205,6 +205,7 @@ static struct broker_answer *ack_new(struct v1_work *work)
         ack = mem_alloc_raw(sizeof *ack);
     }
     ack->answer.answered = answered;
+    ack->answer.peer = 0;
     ack->work = work;
     ack->number = ++work->results;
     work->open++;
