@@ -21,6 +21,8 @@ wrong = []
 
 
 def look(answer):
+    if answer["path"].startswith("!") and "text/plain" in answer["headers"]:
+        return None  # it was no path of the API
     path = urlsplit("http://h" + answer["path"].lstrip("!")).path
     path = re.sub("^.*/(durabletask|durabletaskextension)/", "/", path)
     code = str(answer["code"])
