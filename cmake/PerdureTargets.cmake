@@ -160,6 +160,19 @@ function(perdure_server)
     endif()
 endfunction()
 
+# src/host/*.c -> bin/perdure-host. It is linked with libperdure.so, as the apps that it loads are.
+function(perdure_host)
+    perdure_room_sources(sources host)
+    add_executable(perdure_host ${sources})
+    target_include_directories(perdure_host PRIVATE src include)
+    target_link_libraries(perdure_host PRIVATE perdure_flags perdure perdure_network)
+    target_link_options(perdure_host PRIVATE -Wl,--gc-sections)
+    set_target_properties(perdure_host PROPERTIES OUTPUT_NAME perdure-host
+        INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}"
+        INTERPROCEDURAL_OPTIMIZATION ${PERDURE_LTO})
+    perdure_strip(perdure_host)
+endfunction()
+
 # src/cli/*.c -> bin/perdure
 function(perdure_command)
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/cli/*.c")

@@ -5,7 +5,9 @@
  *
  * perdure.call  calls an operation of an entity for somebody who is no orchestration, and ends as
  *               that did: pd_hub_call_entity. Its input: {"entity": "@name@key", "op": "add",
- *               "input": ...} */
+ *               "input": ...}
+ *
+ * perdure.activity  calls an activity, once, for a schedule: {"activity": name, "input": ...} */
 #include <perdure.h>
 #include <string.h>
 
@@ -26,6 +28,15 @@ static pd_result call_entity(pd_orchestration *o, pd_value request)
                             : pd_fail_with(o, pd_task_failure(call));
 }
 
+static pd_result call_activity(pd_orchestration *o, pd_value request)
+{
+    const char *activity;
+    pd_read(o, request, "activity", &activity);
+    pd_task *call = pd_start_activity(o, activity, pd_get(request, "input"));
+    return pd_wait(o, call) ? pd_ok(o, pd_task_value(call))
+                            : pd_fail_with(o, pd_task_failure(call));
+}
+
 const struct text builtin_passing[BUILTIN_PASSING] = { TEXT_INIT(BUILTIN_CALL),
                                                        TEXT_INIT(BUILTIN_RUN),
                                                        TEXT_INIT(BUILTIN_HTTP_STEP) };
@@ -36,6 +47,7 @@ static const pd_function functions[] = {
     PD_FUNCTION(BUILTIN_HTTP, http_call),
     PD_FUNCTION(BUILTIN_HTTP_POLL, http_poll),
     PD_FUNCTION(BUILTIN_HTTP_STEP, http_step),
+    PD_FUNCTION(BUILTIN_ACTIVITY, call_activity),
     { PD_SCHEDULE, PD_ENTITY_FUNCTION, NULL, &schedule_rules },
 };
 

@@ -14,6 +14,7 @@ const pd_function *builtin_functions(size_t *ret_count);
 
 #define BUILTIN_CALL "perdure.call"
 #define BUILTIN_RUN "perdure.run"
+#define BUILTIN_ACTIVITY "perdure.activity"
 
 /* Conversations over HTTP: of pd_call_http; of workers of SDKs that have none of their own; and one
  * that a server starts for an activity of BUILTIN_HTTP_ACTIVITY. */

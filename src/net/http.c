@@ -38,6 +38,7 @@ struct connection {
 
 struct http_listener {
     uint32_t magic;
+    bool is_draining;
     unsigned connection_count, connections_max;
     struct list connections;
     struct loop_timer *reaper;
@@ -54,6 +55,7 @@ struct http_listener {
 struct http_request {
     uint32_t magic;
     struct evhttp_request *request; /* NULL: the listener has gone */
+    struct http_listener *listener;
     struct list_node among;
     char *path;
     size_t path_size;
@@ -77,7 +79,7 @@ static void reap(void *argument)
             listener->connection_count--;
         }
     }
-    if (listener->connection_count < listener->connections_max) {
+    if (listener->connection_count < listener->connections_max && !listener->is_draining) {
         (void)evconnlistener_enable(listener->door);
     }
     if (listener->connection_count != 0) {
@@ -171,6 +173,7 @@ static void on_request(struct evhttp_request *from, void *argument)
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(from);
     const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
     request->request = from;
+    request->listener = listener;
     request->path = evhttp_uridecode(path != NULL ? path : "/", 0, &request->path_size);
     list_push_back(&listener->requests, &request->among);
     listener->handle(listener->argument, request);
@@ -239,6 +242,9 @@ void http_answer(struct http_request *request, int code, const char *content_typ
             http_answer_header(request, "Content-Type", content_type);
         }
         (void)evbuffer_add(bytes, body.at, body.size);
+        if (request->listener->is_draining) {
+            http_answer_header(request, "Connection", "close");
+        }
         evhttp_send_reply(request->request, code, NULL, bytes);
         evbuffer_free(bytes);
         list_remove(&request->among);
@@ -301,6 +307,17 @@ struct http_listener *http_listen(struct loop *loop, const char *address, struct
 const char *http_listener_address(const struct http_listener *listener)
 {
     return listener->address;
+}
+
+void http_listener_drain(struct http_listener *listener)
+{
+    listener->is_draining = true;
+    (void)evconnlistener_disable(listener->door);
+}
+
+unsigned http_listener_connections(const struct http_listener *listener)
+{
+    return listener->connection_count;
 }
 
 void http_listener_free(struct http_listener *listener)

@@ -29,6 +29,9 @@ struct http_listener *http_listen(struct loop *loop, const char *address, struct
                                   void (*handle)(void *argument, struct http_request *),
                                   void *argument, pd_error *err);
 const char *http_listener_address(const struct http_listener *listener);
+/* No new connections; those that are there are closed after the answer they get next. */
+void http_listener_drain(struct http_listener *listener);
+unsigned http_listener_connections(const struct http_listener *listener);
 void http_listener_free(struct http_listener *listener); /* NULL is fine */
 
 struct text http_method(const struct http_request *request); /* "GET" */

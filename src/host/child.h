@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of a child share: the process in which the app runs.
+ *
+ *   C1  The loop's thread has the sockets, and runs no user code; routes run on the pool's threads.
+ *   C2  A request belongs to the loop, then to one thread of the pool, then to the loop again: it
+ *       is handed over with what http_* reads of it, which nobody else touches meanwhile.
+ *   C3  Nothing is answered before the function of the route has returned. */
+#ifndef HOST_CHILD_H
+#define HOST_CHILD_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/list.h"
+#include "base/text.h"
+#include "host/host.h"
+#include "net/http.h"
+#include "net/loop.h"
+
+enum { ROUTES_MAX = 256, TIMERS_MAX = 256, PARAMETERS_MAX = 8, SEGMENTS_MAX = 16, QUERY_MAX = 64 };
+
+/* ---- report.c ------------------------------------------------------------------------------- */
+
+extern int report_fd;
+__attribute__((format(printf, 2, 3))) void report(enum report kind, const char *format, ...);
+
+/* ---- app.c ---------------------------------------------------------------------------------- */
+
+/* Loads it and looks whether all of it can be used. NULL: err. It is never unloaded. */
+const pd_app *app_load(const char *file, pd_error *err);
+pd_status app_check(const pd_app *app, pd_error *err); /* app_load has done it */
+
+/* ---- routes.c ------------------------------------------------------------------------------- */
+
+struct parameter {
+    const char *name, *value;
+};
+
+/* What of a path a route took. */
+struct match {
+    const pd_route *route; /* NULL: see `code` */
+    int code;              /* 404, 405 or 400 */
+    const char *allow;     /* with 405: "GET, POST" */
+    struct parameter parameters[PARAMETERS_MAX];
+    size_t parameter_count;
+};
+
+/* PD_E_INVALID: a path that is none, or two routes that fit the same. */
+pd_status routes_check(const pd_route *routes, size_t count, pd_error *err);
+/* raw_path: as it came. Texts live in the arena. */
+void routes_find(const pd_route *routes, size_t count, struct text method, struct text raw_path,
+                 struct arena *arena, struct match *ret);
+/* is_form: '+' is a space. NULL: a '%' without two digits, or a zero byte. */
+char *routes_decode(struct arena *arena, struct text encoded, bool is_form);
+/* A parameter of a query, decoded; NULL: absent. */
+const char *routes_query(struct arena *arena, struct text query, const char *name);
+
+/* ---- symbols.c, crash.c --------------------------------------------------------------------- */
+
+/* Names of the functions of a loaded object, from its file: also of static ones. */
+void symbols_read(const char *file, const void *inside);
+/* Async-signal-safe. NULL: none is known there. */
+const char *symbols_find(uintptr_t address, uintptr_t *ret_begin);
+/* Reports what ends the process, and lets it end it. */
+void crash_install(const pd_app *app);
+void crash_thread_begin(void); /* a signal stack for this thread */
+
+/* ---- keys.c --------------------------------------------------------------------------------- */
+
+struct keys;
+struct keys *keys_read(const char *file, pd_error *err);
+void keys_free(struct keys *keys); /* NULL is fine */
+/* The name behind the key ("" if none); NULL: there is no such key. */
+const char *keys_find(const struct keys *keys, const char *key);
+
+/* ---- timers.c ------------------------------------------------------------------------------- */
+
+pd_status timers_check(const pd_app *app, pd_error *err);
+pd_status timers_put(pd_hub *hub, const pd_app *app, pd_error *err);
+
+/* ---- request.c, pool.c, serve.c ------------------------------------------------------------- */
+
+struct service {
+    const struct options *options;
+    const pd_app *app;
+    pd_hub *hub;
+    struct keys *keys; /* NULL: none needed */
+    struct loop *loop;
+    struct http_listener *listener;
+    atomic_bool is_draining;
+    atomic_size_t under_way; /* requests */
+    int64_t drain_until_ms;  /* the loop's, while it drains: what is there then is left */
+    int64_t linger_until_ms; /* connections without a request are kept so long */
+    struct loop_timer *look;
+    struct loop_job drain;
+    /* the pool */
+    pthread_mutex_t mutex;
+    pthread_cond_t wanted;
+    struct list waiting;
+    bool is_over;
+    pthread_t *threads;
+    size_t thread_count;
+};
+
+struct header {
+    struct header *next;
+    const char *name, *value;
+};
+
+struct request {
+    uint32_t magic;
+    pd_request face; /* what user code has */
+    struct service *service;
+    struct http_request *http;
+    struct list_node among; /* waiting */
+    struct loop_job job;
+    struct arena arena;
+    struct match match;
+    void (*own)(struct request *); /* one of ours instead of a route: manage.c */
+    const char *key, *caller;      /* NULL: none */
+    pd_document *document;
+    struct text raw_path, query, body;
+    int status; /* of the answer; 0: none yet */
+    const char *type;
+    struct text answer;
+    struct buffer out;
+    struct header *headers;
+};
+
+extern const pd_request_calls request_calls;
+
+void pool_start(struct service *service);
+void pool_give(struct service *service, struct request *request);
+void pool_stop(struct service *service); /* when none is under way */
+
+/* On the loop's thread. */
+void serve_request(void *service, struct http_request *http);
+void serve_answer(struct loop_job *job); /* of a request: posted by the pool */
+
+/* Likewise for ours and theirs. */
+void request_refuse(struct request *request, int status, const char *message);
+void request_fail(struct request *request, const pd_error *err);
+/* http://host:port, as clients see us. */
+const char *request_origin(struct request *request);
+
+/* ---- manage.c: the status routes ------------------------------------------------------------ */
+
+#define MANAGE_BASE "/runtime/webhooks/durabletask"
+
+/* Is the path ours? Then request->own is set, or the answer. */
+bool manage_takes(struct request *request);
+void manage_links(struct request *request, const char *id);
+void manage_put_state(struct request *request, const pd_instance *instance);
+
+#endif

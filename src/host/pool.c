@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The threads that routes run on. As many requests wait as there are connections. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "host/child.h"
+
+static struct request *take(struct service *service)
+{
+    struct list_node *node = NULL;
+    (void)pthread_mutex_lock(&service->mutex);
+    while (!service->is_over && (node = list_pop_front(&service->waiting)) == NULL) {
+        (void)pthread_cond_wait(&service->wanted, &service->mutex);
+    }
+    (void)pthread_mutex_unlock(&service->mutex);
+    return node != NULL ? CONTAINER_OF(node, struct request, among) : NULL;
+}
+
+static void *run(void *argument)
+{
+    struct service *service = argument;
+    struct request *request;
+    crash_thread_begin();
+    while ((request = take(service)) != NULL) {
+        if (request->own != NULL) {
+            request->own(request);
+        } else {
+            request->match.route->run(&request->face);
+        }
+        loop_post(service->loop, &request->job);
+    }
+    return NULL;
+}
+
+void pool_start(struct service *service)
+{
+    size_t count = (size_t)service->options->route_threads;
+    (void)pthread_mutex_init(&service->mutex, NULL);
+    (void)pthread_cond_init(&service->wanted, NULL);
+    list_init(&service->waiting);
+    service->threads = mem_alloc(count * sizeof *service->threads);
+    while (service->thread_count < count &&
+           pthread_create(&service->threads[service->thread_count], NULL, run, service) == 0) {
+        service->thread_count++;
+    }
+    assert_that(service->thread_count > 0);
+}
+
+void pool_give(struct service *service, struct request *request)
+{
+    (void)pthread_mutex_lock(&service->mutex);
+    list_push_back(&service->waiting, &request->among);
+    (void)pthread_cond_signal(&service->wanted);
+    (void)pthread_mutex_unlock(&service->mutex);
+}
+
+void pool_stop(struct service *service)
+{
+    (void)pthread_mutex_lock(&service->mutex);
+    service->is_over = true;
+    (void)pthread_cond_broadcast(&service->wanted);
+    (void)pthread_mutex_unlock(&service->mutex);
+    for (size_t i = 0; i < service->thread_count; i++) {
+        (void)pthread_join(service->threads[i], NULL);
+    }
+    mem_free(service->threads);
+    (void)pthread_cond_destroy(&service->wanted);
+    (void)pthread_mutex_destroy(&service->mutex);
+}

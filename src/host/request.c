@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What pd_request_* and pd_answer_* do. On the thread that runs the route, whose the request is
+ * meanwhile (C2). */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/base.h"
+#include "base/error.h"
+#include "host/child.h"
+#include "json/json.h"
+
+enum { ANSWER_MAX = 64 << 20, WAIT_SLICE_MS = 500 };
+
+static struct request *of(pd_request *face)
+{
+    return CONTAINER_OF(face, struct request, face);
+}
+
+/* ---- what was asked ------------------------------------------------------------------------- */
+
+static const char *parameter(const struct match *match, const char *name)
+{
+    for (size_t i = 0; i < match->parameter_count; i++) {
+        if (strcmp(match->parameters[i].name, name) == 0) {
+            return match->parameters[i].value;
+        }
+    }
+    return NULL;
+}
+
+static const char *text(pd_request *face, pd_request_part part, const char *name)
+{
+    struct request *r = of(face);
+    switch (part) {
+    case PD_REQUEST_METHOD_: return http_method(r->http).at;
+    case PD_REQUEST_PATH_: return r->raw_path.at;
+    case PD_REQUEST_PARAMETER_: return parameter(&r->match, name);
+    case PD_REQUEST_QUERY_: return routes_query(&r->arena, r->query, name);
+    case PD_REQUEST_HEADER_: return http_header(r->http, name).at;
+    case PD_REQUEST_CALLER_: return r->caller;
+    }
+    return NULL;
+}
+
+static const char *body(pd_request *face, size_t *size)
+{
+    struct request *r = of(face);
+    if (size != NULL) {
+        *size = r->body.size;
+    }
+    return text_copy(&r->arena, r->body).at;
+}
+
+static bool json(pd_request *face, pd_value *ret, pd_error *err)
+{
+    struct request *r = of(face);
+    pd_error unwanted;
+    err = err != NULL ? err : &unwanted;
+    if (memchr(r->body.at, '\0', r->body.size) != NULL || r->body.size == 0) {
+        (void)error_set(err, PD_E_INVALID, false, "request", "%s",
+                        r->body.size == 0 ? "there is no body" : "the body is no JSON");
+        return false;
+    }
+    if (r->document == NULL) {
+        r->document = pd_document_parse(body(face, NULL), err);
+    }
+    if (r->document != NULL) {
+        *ret = pd_document_value(r->document);
+    }
+    return r->document != NULL;
+}
+
+static pd_hub *hub(pd_request *face)
+{
+    return of(face)->service->hub;
+}
+
+static void *alloc(pd_request *face, size_t size)
+{
+    return arena_alloc(&of(face)->arena, size);
+}
+
+__attribute__((format(printf, 2, 0))) static const char *
+format(pd_request *face, const char *format, va_list arguments)
+{
+    return arena_vprintf(&of(face)->arena, format, arguments);
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+static void add_header(pd_request *face, const char *name, const char *value)
+{
+    struct request *r = of(face);
+    if (name == NULL || value == NULL || strpbrk(name, "\r\n: ") != NULL || name[0] == '\0' ||
+        strpbrk(value, "\r\n") != NULL) {
+        return;
+    }
+    struct header *header = arena_alloc(&r->arena, sizeof *header);
+    header->name = arena_copy(&r->arena, name, strlen(name));
+    header->value = arena_copy(&r->arena, value, strlen(value));
+    header->next = r->headers;
+    r->headers = header;
+}
+
+static void set_answer(struct request *r, int status, const char *type, struct text bytes)
+{
+    r->status = status >= 200 && status <= 599 ? status : 500;
+    r->type = type != NULL ? arena_copy(&r->arena, type, strlen(type)) : NULL;
+    r->answer = bytes;
+}
+
+static void bytes(pd_request *face, int status, const char *type, const void *at, size_t size)
+{
+    struct request *r = of(face);
+    if (size > ANSWER_MAX) {
+        request_refuse(r, 500, "the answer is larger than 64 MiB");
+    } else {
+        set_answer(r, status, type, text_make(arena_copy(&r->arena, at, size), size));
+    }
+}
+
+static void value(pd_request *face, int status, pd_value v)
+{
+    struct request *r = of(face);
+    pd_error err;
+    buffer_reset(&r->out);
+    if (json_write(&r->out, v, &err) != PD_OK) {
+        request_refuse(r, 500, err.text);
+    } else {
+        set_answer(r, status, "application/json", buffer_text(&r->out));
+    }
+}
+
+void request_refuse(struct request *r, int status, const char *message)
+{
+    pd_error err;
+    buffer_reset(&r->out);
+    buffer_printf(&r->out, "{\"Message\":");
+    if (json_write(&r->out, pd_of_text(message), &err) != PD_OK) {
+        buffer_printf(&r->out, "\"\"");
+    }
+    buffer_add_byte(&r->out, '}');
+    set_answer(r, status, "application/json", buffer_text(&r->out));
+}
+
+static int http_status(pd_status status)
+{
+    switch (status) {
+#define X(name, number, grpc, http, text) \
+    case PD_##name: return http;
+        PD_STATUS_MAP(X)
+#undef X
+    }
+    return 500;
+}
+
+void request_fail(struct request *r, const pd_error *err)
+{
+    request_refuse(r, http_status(err->status), err->text);
+}
+
+static void error(pd_request *face, const pd_error *err)
+{
+    request_fail(of(face), err);
+}
+
+static void links(pd_request *face, const char *id)
+{
+    manage_links(of(face), id);
+}
+
+static void answer_ended(struct request *r, const pd_instance *instance)
+{
+    pd_run_state state = pd_instance_state(instance);
+    buffer_reset(&r->out);
+    if (state == PD_RUN_COMPLETED) {
+        buffer_printf(&r->out, "%s", pd_instance_output_json(instance));
+    } else {
+        manage_put_state(r, instance);
+    }
+    set_answer(r, state == PD_RUN_FAILED ? 500 : 200, "application/json", buffer_text(&r->out));
+}
+
+static int64_t steady_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void wait_for(pd_request *face, const char *id, pd_duration limit)
+{
+    struct request *r = of(face);
+    int64_t until = steady_ms() + (limit.ms > 0 ? limit.ms : 0), rest;
+    pd_error err;
+    do {
+        rest = until - steady_ms();
+        int64_t slice = rest < 0 ? 0 : rest < WAIT_SLICE_MS ? rest : WAIT_SLICE_MS;
+        PD_AUTO(pd_instance)
+        instance = pd_hub_wait(r->service->hub, id, pd_milliseconds(slice), &err);
+        if (instance != NULL) {
+            answer_ended(r, instance);
+            return;
+        }
+        if (err.status != PD_E_TIMEOUT) {
+            break;
+        }
+    } while (rest > 0 && !atomic_load(&r->service->is_draining));
+    if (err.status != PD_E_TIMEOUT && err.status != PD_E_NOT_FOUND) {
+        request_fail(r, &err);
+    } else {
+        manage_links(r, id);
+    }
+}
+
+const char *request_origin(struct request *r)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                "0123456789.-_:[]";
+    const char *url = r->service->options->public_url;
+    struct text host = http_header(r->http, "Host");
+    bool is_host = host.size > 0 && host.size < 256 && strspn(host.at, plain) == host.size;
+    if (url != NULL) {
+        size_t size = strlen(url);
+        return arena_printf(&r->arena, "%.*s", (int)(size - (size > 0 && url[size - 1] == '/')),
+                            url);
+    }
+    return arena_printf(&r->arena, "http://%s", is_host ? host.at : "localhost");
+}
+
+const pd_request_calls request_calls = {
+    .text = text,
+    .body = body,
+    .json = json,
+    .hub = hub,
+    .alloc = alloc,
+    .format = format,
+    .header = add_header,
+    .bytes = bytes,
+    .value = value,
+    .error = error,
+    .links = links,
+    .wait = wait_for,
+};

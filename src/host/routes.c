@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which route a request is for: app.h says by which rules. Paths are cut into segments before they
+ * are decoded, so that a %2F stays within its segment. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "host/child.h"
+
+static const char where[] = "app: routes";
+
+/* The next segment, without the '/' before it. False: there is none. */
+static bool next_segment(struct text *path, struct text *ret)
+{
+    if (path->size == 0 || path->at[0] != '/' || path->size == 1) {
+        return false;
+    }
+    const char *begin = path->at + 1;
+    const char *end = memchr(begin, '/', path->size - 1);
+    size_t size = end != NULL ? (size_t)(end - begin) : path->size - 1;
+    *ret = text_make(begin, size);
+    *path = text_make(begin + size, path->size - 1 - size);
+    return true;
+}
+
+static bool is_name(struct text segment)
+{
+    return segment.size >= 2 && segment.at[0] == '{' && segment.at[segment.size - 1] == '}';
+}
+
+/* ---- checking ------------------------------------------------------------------------------- */
+
+static bool is_word_byte(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           strchr("-._~!$&'()*+,;=:@", c) != NULL;
+}
+
+static const char *path_problem(const char *path)
+{
+    struct text rest = text_of(path), segment;
+    size_t names = 0, segments = 0;
+    if (path == NULL || path[0] != '/') {
+        return "it does not begin with '/'";
+    }
+    if (rest.size > 1 && path[rest.size - 1] == '/') {
+        return "it ends with '/'";
+    }
+    while (next_segment(&rest, &segment)) {
+        bool has_name = is_name(segment);
+        names += has_name;
+        if (++segments > SEGMENTS_MAX || names > PARAMETERS_MAX) {
+            return "it has more than 16 segments, or more than 8 names";
+        }
+        if (segment.size == 0 || (has_name && segment.size == 2)) {
+            return "a segment is empty";
+        }
+        for (size_t i = has_name; i < segment.size - has_name; i++) {
+            if (!is_word_byte(segment.at[i])) {
+                return "a segment has a character that stands for itself in no path";
+            }
+        }
+    }
+    return strncmp(path, "/runtime/", 9) == 0 ? "below /runtime/ is the host's" : NULL;
+}
+
+static bool is_method(const char *method)
+{
+    static const char *const methods[] = { "GET",    "POST",    "PUT", "PATCH",
+                                           "DELETE", "OPTIONS", "HEAD" };
+    bool is_one = method == NULL;
+    for (size_t i = 0; !is_one && i < sizeof methods / sizeof methods[0]; i++) {
+        is_one = strcmp(method, methods[i]) == 0;
+    }
+    return is_one;
+}
+
+static bool is_same_path(const char *a, const char *b)
+{
+    struct text rest_a = text_of(a), rest_b = text_of(b), x, y;
+    for (;;) {
+        bool has_a = next_segment(&rest_a, &x), has_b = next_segment(&rest_b, &y);
+        if (!has_a || !has_b) {
+            return has_a == has_b;
+        }
+        if (is_name(x) != is_name(y) || (!is_name(x) && !text_equal(x, y))) {
+            return false;
+        }
+    }
+}
+
+static bool is_same_method(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+pd_status routes_check(const pd_route *routes, size_t count, pd_error *err)
+{
+    if (count > ROUTES_MAX) {
+        return error_set(err, PD_E_LIMIT, false, where, "more than %d routes", ROUTES_MAX);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *path = routes[i].path != NULL ? routes[i].path : "";
+        const char *problem = path_problem(path);
+        if (routes[i].run == NULL || !is_method(routes[i].method)) {
+            problem = routes[i].run == NULL ? "it has no function" : "its method is none of HTTP's";
+        }
+        if (problem != NULL) {
+            return error_set(err, PD_E_INVALID, false, where, "route %zu, '%.80s': %s", i, path,
+                             problem);
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (is_same_method(routes[i].method, routes[j].method) &&
+                is_same_path(routes[j].path, path)) {
+                return error_set(err, PD_E_INVALID, false, where,
+                                 "routes %zu and %zu are for the same requests: '%.80s'", j, i,
+                                 path);
+            }
+        }
+    }
+    return PD_OK;
+}
+
+/* ---- finding -------------------------------------------------------------------------------- */
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+char *routes_decode(struct arena *arena, struct text encoded, bool is_form)
+{
+    char *text = arena_alloc_raw(arena, encoded.size + 1);
+    size_t size = 0;
+    for (size_t i = 0; i < encoded.size; i++) {
+        char c = encoded.at[i];
+        if (c == '%') {
+            bool has_both = encoded.size - i > 2;
+            int high = has_both ? hex(encoded.at[i + 1]) : -1;
+            int low = has_both ? hex(encoded.at[i + 2]) : -1;
+            if (high < 0 || low < 0 || high + low == 0) {
+                return NULL;
+            }
+            c = (char)(high * 16 + low);
+            i += 2;
+        } else if (c == '+' && is_form) {
+            c = ' ';
+        }
+        text[size++] = c;
+    }
+    text[size] = '\0';
+    return text;
+}
+
+/* How well a route fits: a bit for each segment, the leftmost the highest; -1: not. */
+static int rank(const pd_route *route, struct text path)
+{
+    struct text mine = text_of(route->path), x, y;
+    int bits = 0;
+    for (size_t i = 0; i <= SEGMENTS_MAX; i++) {
+        bool has_mine = next_segment(&mine, &x), has_path = next_segment(&path, &y);
+        if (!has_mine || !has_path) {
+            bool is_end = path.size == 0 || (path.size == 1 && path.at[0] == '/');
+            return !has_mine && !has_path && is_end ? bits << (SEGMENTS_MAX - i) : -1;
+        }
+        if (y.size == 0 || (!is_name(x) && !text_equal(x, y))) {
+            return -1;
+        }
+        bits = bits << 1 | !is_name(x);
+    }
+    return -1;
+}
+
+static bool takes_method(const pd_route *route, struct text method)
+{
+    return route->method == NULL || text_equal(text_of(route->method), method) ||
+           (text_equal(method, TEXT("HEAD")) && strcmp(route->method, "GET") == 0);
+}
+
+static bool read_parameters(struct match *match, struct text path, struct arena *arena)
+{
+    struct text mine = text_of(match->route->path), x, y;
+    while (next_segment(&mine, &x) && next_segment(&path, &y)) {
+        if (is_name(x)) {
+            struct parameter *one = &match->parameters[match->parameter_count++];
+            one->name = arena_copy(arena, x.at + 1, x.size - 2);
+            one->value = routes_decode(arena, y, false);
+            if (one->value == NULL) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static const char *allowed(const pd_route *routes, size_t count, struct text path,
+                           struct arena *arena)
+{
+    struct buffer list;
+    buffer_init(&list);
+    for (size_t i = 0; i < count; i++) {
+        if (rank(&routes[i], path) >= 0) {
+            buffer_printf(&list, "%s%s", list.size != 0 ? ", " : "", routes[i].method);
+        }
+    }
+    const char *text = arena_copy(arena, list.at, list.size);
+    buffer_done(&list);
+    return text;
+}
+
+void routes_find(const pd_route *routes, size_t count, struct text method, struct text raw_path,
+                 struct arena *arena, struct match *ret)
+{
+    int best = -1;
+    bool is_path = false;
+    *ret = (struct match){ .code = 404 };
+    for (size_t i = 0; i < count; i++) {
+        int fits = rank(&routes[i], raw_path);
+        bool is_taken = fits >= 0 && takes_method(&routes[i], method);
+        is_path |= fits >= 0;
+        /* of two that fit as well, the one that names the method */
+        bool is_closer = is_taken && (fits > best || (fits == best && ret->route->method == NULL));
+        if (is_closer) {
+            best = fits;
+            ret->route = &routes[i];
+        }
+    }
+    if (ret->route == NULL) {
+        ret->code = is_path ? 405 : 404;
+        ret->allow = is_path ? allowed(routes, count, raw_path, arena) : NULL;
+    } else if (!read_parameters(ret, raw_path, arena)) {
+        ret->route = NULL;
+        ret->code = 400;
+    }
+}
+
+const char *routes_query(struct arena *arena, struct text query, const char *name)
+{
+    for (size_t i = 0; i < QUERY_MAX && query.size > 0; i++) {
+        const char *end = memchr(query.at, '&', query.size);
+        struct text pair = text_make(query.at, end != NULL ? (size_t)(end - query.at) : query.size);
+        size_t taken = pair.size + (end != NULL);
+        query = text_make(query.at + taken, query.size - taken);
+        const char *equals = pair.size != 0 ? memchr(pair.at, '=', pair.size) : NULL;
+        size_t size = equals != NULL ? (size_t)(equals - pair.at) : pair.size;
+        const char *key = routes_decode(arena, text_make(pair.at, size), true);
+        if (key != NULL && strcmp(key, name) == 0) {
+            return equals == NULL
+                       ? ""
+                       : routes_decode(arena, text_make(equals + 1, pair.size - size - 1), true);
+        }
+    }
+    return NULL;
+}
