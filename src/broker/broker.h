@@ -70,6 +70,9 @@ void broker_free(struct broker *broker);
 /* Loop's thread, from here on. */
 void broker_run(struct broker *broker, time_us steady);
 
+/* False: every worker that runs orchestrations (or entities) says which, and none has this one. */
+bool broker_may_run(const struct broker *broker, struct text name, bool is_entity);
+
 struct broker_stream_options {
     enum work_dialect dialect;
     bool can_stream_history;

@@ -67,3 +67,31 @@ bool match_takes(const struct broker_stream *stream, const struct item *item)
     }
     return !filters->is_filtered;
 }
+
+static bool lists_name(const struct stream_filters *filters, struct text name)
+{
+    for (size_t i = 0; i < filters->count; i++) {
+        if (text_compare(filters->items[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool broker_may_run(const struct broker *broker, struct text name, bool is_entity)
+{
+    enum work_kind kind = is_entity ? KIND_ENTITY : KIND_TURN;
+    bool is_known = broker->options.is_own != NULL &&
+                    broker->options.is_own(broker->options.argument, name, false);
+    bool all_say = false;
+    LIST_EACH(node, &broker->streams)
+    {
+        const struct broker_stream *stream = CONTAINER_OF(node, struct broker_stream, all);
+        const struct stream_filters *filters = &stream->filters[kind];
+        if (match_takes_kind(stream, kind) && (!filters->is_filtered || filters->count > 0)) {
+            is_known |= !filters->is_filtered || lists_name(filters, name);
+            all_say = true;
+        }
+    }
+    return is_known || !all_say;
+}

@@ -355,3 +355,13 @@ bool web_check_name(struct rpc *rpc, struct text name, const char *what)
     }
     return is_clean;
 }
+
+bool web_may_run(struct rpc *rpc, struct text name, bool is_entity)
+{
+    bool may = broker_may_run(rpc->hub->broker, name, is_entity);
+    if (!may) {
+        web_refuse(rpc, 400, PD_E_INVALID, "no worker has %s '%.*s'",
+                   is_entity ? "an entity" : "an orchestrator", TEXT_ARGS(name));
+    }
+    return may;
+}

@@ -107,6 +107,8 @@ bool web_says_json(const struct rpc *rpc);
 /* Of an orchestrator, event, version: UTF-8 of 1 to LIMIT_NAME bytes without control characters.
  * False: answered. */
 bool web_check_name(struct rpc *rpc, struct text name, const char *what);
+/* Some worker has it, or may have it. False: answered. An entity's: as it is kept. */
+bool web_may_run(struct rpc *rpc, struct text name, bool is_entity);
 
 /* ---- answers: each ends the rpc ------------------------------------------------------------- */
 

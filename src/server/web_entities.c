@@ -118,6 +118,11 @@ static void tell(struct rpc *rpc, struct text operation, struct text input)
         web_fail_as_told(rpc);
         return;
     }
+    struct text folded, unwanted;
+    web_split_entity(letter->instance_id, &folded, &unwanted);
+    if (!web_may_run(rpc, folded, true)) {
+        return;
+    }
     *event = (struct event){
         .kind = EVENT_ENTITY_SIGNALED,
         .id = EVENT_NO_ID,

@@ -226,6 +226,7 @@ static void start(struct rpc *rpc)
         return;
     }
     if (!web_check_name(rpc, command->name, "the name of an orchestrator") ||
+        !web_may_run(rpc, command->name, false) ||
         (command->version.size != 0 && !web_check_name(rpc, command->version, "a version")) ||
         !read_tags(rpc, starting) || !read_wait(rpc, starting)) {
         return;

@@ -156,6 +156,34 @@ static void a_chunked_body_is_the_input_as_it_came(void **state)
     assert_text(served_get(&served, "chunked").orchestration_state->input, "{ \"a\" : 1.0}");
 }
 
+static void a_name_that_no_worker_has_is_refused_when_all_say_theirs(void **state)
+{
+    struct hub_orchestration_filter flow[] = { { .name = TEXT_INIT("Flow") } };
+    struct hub_entity_filter counter[] = { { .name = TEXT_INIT("Counter") } };
+    const struct hub_work_item_filters filters = {
+        .orchestrations = { flow, 1 },
+        .entities = { counter, 1 },
+    };
+    struct hub_get_work_items_request request;
+    (void)state;
+    message_init(&hub_get_work_items_request_type, &request);
+    request.work_item_filters = &filters;
+    assert_int_equal(post("/orchestrators/Other", NULL).code, 202); /* somebody may have it */
+    desk_close(&desk);
+    assert_int_equal(post("/orchestrators/Other", NULL).code, 202); /* nobody is there */
+    desk_open(&desk, &served, NULL, &request);
+    struct reply reply = { 0 };
+    for (int i = 0; i < 200 && reply.code != 400; i++) { /* its stream is on its way */
+        reply = post("/orchestrators/Other", NULL);
+    }
+    browser_expect(&reply, 400, "...no worker has an orchestrator 'Other'...");
+    assert_int_equal(post("/orchestrators/Flow", NULL).code, 202);
+    assert_int_equal(post("/orchestrators/perdure.call", NULL).code, 202);
+    assert_int_equal(post("/entities/COUNTER/k?op=add", NULL).code, 202);
+    reply = post("/entities/other/k?op=add", NULL);
+    browser_expect(&reply, 400, "...no worker has an entity 'other'...");
+}
+
 /* ---- looking --------------------------------------------------------------------------------- */
 
 static void what_runs_is_202_with_the_url_that_was_asked(void **state)
@@ -366,6 +394,7 @@ int main(void)
         test(ids_and_bodies_that_are_not_right_start_nothing),
         test(an_id_has_256_characters_at_most),
         test(a_taken_id_is_a_conflict_until_its_instance_has_ended),
+        test(a_name_that_no_worker_has_is_refused_when_all_say_theirs),
         test(a_chunked_body_is_the_input_as_it_came),
         test(what_runs_is_202_with_the_url_that_was_asked),
         test(what_has_ended_is_200_and_a_failure_500_to_who_asks_for_that),
