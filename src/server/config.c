@@ -72,7 +72,7 @@ static const struct setting settings[] = {
     { "backlog-max", "SIZE", KIND_SIZE, AT(backlog), 64 << 10, 1 << 30, NULL,
       "for a client that does not read", true },
     { "lent-max", "SIZE", KIND_SIZE, AT(lent), 1 << 20, INT64_C(64) << 30, NULL,
-      "for all clients together that do not read, or not end what they begin to say", false },
+      "for all clients together that do not read, or not end what they begin to say", true },
     { "idle", "TIME", KIND_TIME, AT(idle_ms), 1000, 86400000, NULL,
       "close connections without a call after", true },
     { "ping", "TIME", KIND_TIME, AT(ping_ms), 100, 3600000, NULL,

@@ -163,7 +163,7 @@ check "metrics want a token, health does not" tokens_for_metrics
 reloads() {
     printf 'log-level = error\n' >conf
     start --config=conf && ! grep -q 'hub opened' log.txt &&
-        printf 'log-level = info\ndrain = 3s\nreaders = 3\nhubs = more\n' >conf &&
+        printf 'log-level = info\ndrain = 3s\nlent-max = 64m\nreaders = 3\nhubs = more\n' >conf &&
         kill -HUP "$pid" || return 1
     for _ in $(seq 100); do grep -q reloaded log.txt && break; sleep 0.02; done
     grep -q reloaded log.txt && is "$(grep -c 'wants another start' log.txt)" 2 &&
