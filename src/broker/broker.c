@@ -36,6 +36,7 @@ struct broker *broker_new(const struct broker_options *options)
     broker->runner.ops = &broker_runner_ops;
     broker->options = *options;
     set_defaults(&broker->options);
+    listed_init(&broker->listed);
     list_init(&broker->active);
     list_init(&broker->streams);
     list_init(&broker->lost);
@@ -246,6 +247,7 @@ void broker_free(struct broker *broker)
         map_done(&broker->strange.told[kind]);
     }
     arena_done(&broker->strange.names);
+    listed_done(&broker->listed);
     index_done(&broker->by_row);
     index_done(&broker->by_instance);
     heap_done(&broker->times);

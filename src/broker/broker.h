@@ -48,6 +48,9 @@ struct broker_options {
      * runner instead, synchronously. NULL: none. */
     struct runner *own;
     bool (*is_own)(void *argument, struct text name, bool is_activity);
+    /* Names that begin so are own as long as no worker has come that lists them in its filters; from
+     * then on they are the workers', also while none of these is connected. Absent: none are. */
+    struct text yields;
     /* Told, on the loop's thread, when the first turn of an instance is durable. May be NULL. */
     void (*begun)(void *argument, struct text instance_id);
     int64_t lost_delay_us;   /* D4; 0: 700 ms */

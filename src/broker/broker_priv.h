@@ -20,6 +20,7 @@
 #ifndef BROKER_BROKER_PRIV_H
 #define BROKER_BROKER_PRIV_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/buffer.h"
@@ -414,12 +415,24 @@ bool suspect_condemn(struct broker *broker, struct item *item);
 
 /* ---- broker.c -------------------------------------------------------------------------------- */
 
+/* Names that workers have listed, of those that begin with options.yields. Any thread. */
+struct listed {
+    pthread_mutex_t mutex;
+    struct map names[2]; /* of orchestrators, of activities */
+    struct arena arena;
+};
+void listed_init(struct listed *listed);
+void listed_done(struct listed *listed);
+void listed_add(struct broker *broker, const struct broker_stream *stream);
+bool listed_has(struct broker *broker, struct text name, bool is_activity);
+
 struct broker {
     uint32_t magic;
     struct runner runner;
     struct broker_options options;
     struct engine *engine; /* the loop's */
     struct inbox inbox;
+    struct listed listed;
     _Atomic bool is_posted;
     _Atomic unsigned wanted;              /* bits 1 << enum body: what streams need */
     _Atomic size_t waiting_bytes;         /* of large turns that nobody has */

@@ -15,10 +15,11 @@
 #include "base/memory.h"
 #include "broker/broker_priv.h"
 
-static bool is_own(const struct broker *broker, struct text name, bool is_activity)
+static bool is_own(struct broker *broker, struct text name, bool is_activity)
 {
     return broker->options.own != NULL &&
-           broker->options.is_own(broker->options.argument, name, is_activity);
+           broker->options.is_own(broker->options.argument, name, is_activity) &&
+           !listed_has(broker, name, is_activity);
 }
 
 static bool wants(unsigned wanted, enum body body)

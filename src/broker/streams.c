@@ -128,6 +128,7 @@ struct broker_stream *broker_connect(struct broker *broker,
     stream->max[KIND_ENTITY] = at_least_0(options->entities_max);
     if (options->filters != NULL) {
         set_filters(stream, options->filters);
+        listed_add(broker, stream);
     }
     size_t slot = slot_for(broker, stream);
     stream->id = ++broker->stream_number * STREAM_SLOTS + slot;

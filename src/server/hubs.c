@@ -26,6 +26,8 @@
 #include "builtin/builtin.h"
 #include "server/server_priv.h"
 
+enum { LAST_REQUESTS_MS = 2000 }; /* what is cut off is made again by the next server */
+
 /* ---- names and files ------------------------------------------------------------------------ */
 
 static bool is_name(struct text name)
@@ -175,8 +177,12 @@ static void broker_log(void *argument, const char *line)
 static bool broker_is_own(void *argument, struct text name, bool is_activity)
 {
     (void)argument;
-    return text_has_prefix(name, TEXT("perdure.")) ||
-           (is_activity && text_has_prefix(name, TEXT("BuiltIn::")));
+    if (text_has_prefix(name, TEXT("BuiltIn"))) {
+        return is_activity ? text_has_prefix(name, TEXT("BuiltIn::")) ||
+                                 text_equal(name, TEXT(BUILTIN_HTTP_WORKER_ACTIVITY))
+                           : text_equal(name, TEXT(BUILTIN_HTTP_POLL));
+    }
+    return text_has_prefix(name, TEXT("perdure."));
 }
 
 static struct broker *make_broker(struct hub *hub)
@@ -189,6 +195,7 @@ static struct broker *make_broker(struct hub *hub)
         .argument = hub,
         .own = hub->author,
         .is_own = broker_is_own,
+        .yields = TEXT("BuiltIn__"), /* SDKs may bring their own */
         .begun = broker_begun,
         .log = broker_log,
         .lost_delay_us = config->lost_delay_ms * TIME_MS,
@@ -226,10 +233,19 @@ static pd_status open_parts(struct hub *hub)
     if (hub->store == NULL) {
         return hub->err.status;
     }
+    const struct config *config = hub->server->config;
+    const struct api_http_options http = {
+        .fetch = { .allow = config->http_allow,
+                   .body_max = config->http_body_max,
+                   .timeout_max_ms = config->http_timeout_max_ms },
+    };
+    hub->http = api_http_new(&http);
+    http_steps_init(hub);
     const struct author_options options = {
         .partition_count = hub->store->partition_count,
         .is_fault_unhandled = true,
         .orchestrations_max = 1000,
+        .elsewhere = &hub->steps.elsewhere,
     };
     hub->author = author_new(NULL, 0, &options, &hub->err);
     if (hub->author != NULL) {
@@ -238,12 +254,15 @@ static pd_status open_parts(struct hub *hub)
     }
     if (hub->engine != NULL) {
         hub->api = api_hub_over(hub->store, hub->engine);
+        api_http_set_engine(hub->http, hub->engine);
         return PD_OK;
     }
     broker_free(hub->broker);
     hub->broker = NULL;
     author_free(hub->author);
     hub->author = NULL;
+    api_http_free(hub->http);
+    hub->http = NULL;
     store_close(hub->store);
     hub->store = NULL;
     return hub->err.status;
@@ -274,6 +293,7 @@ static void opened(struct hub *hub)
     broker_set_engine(hub->broker, hub->engine);
     hub->state = HUB_OPEN;
     log_say(LOG_INFO, "hub opened", "hub", hub->name);
+    http_steps_opened(hub);
     if (hub->is_broker_due) {
         run_broker(hub);
     }
@@ -344,8 +364,10 @@ static void files_work(struct reader_job *job)
 {
     struct hub *hub = CONTAINER_OF(job, struct hub, opening);
     author_free(hub->author);
+    api_http_free(hub->http);
     store_close(hub->store);
     hub->author = NULL;
+    hub->http = NULL;
     hub->store = NULL;
     if (hub->is_wiping) {
         remove_files(hub);
@@ -389,6 +411,7 @@ static void stop_work(struct reader_job *job)
 {
     struct hub *hub = CONTAINER_OF(job, struct hub, opening);
     api_hub_over_end(hub->api);
+    api_http_end(hub->http, hub->is_kept_closed ? LAST_REQUESTS_MS : 0);
     engine_stop(hub->engine, 0);
 }
 
@@ -397,6 +420,7 @@ static void stop_done(struct reader_job *job)
     struct hub *hub = CONTAINER_OF(job, struct hub, opening);
     hub->engine = NULL;
     hub->api = NULL;
+    http_steps_end(hub);
     broker_set_engine(hub->broker, NULL);
     broker_run(hub->broker, loop_steady(hub->server->loop)); /* U2 */
     hub->is_stopping = false; /* only now: both may end the last rpc, which steps too */

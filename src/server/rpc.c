@@ -53,7 +53,11 @@ static bool may_ask(struct rpc *rpc, void (*next)(struct rpc *))
 
 void rpc_ask_start(struct rpc *rpc, const struct start_command *command, void (*next)(struct rpc *))
 {
-    if (may_ask(rpc, next)) {
+    if (!name_may_be_started(command->name, &rpc->err)) {
+        rpc->status = rpc->err.status;
+        rpc->next = next;
+        next(rpc);
+    } else if (may_ask(rpc, next)) {
         engine_ask_start(rpc->hub->engine, rpc->request, command);
     }
 }

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/assert.h"
+#include "builtin/builtin.h"
 #include "server/server_priv.h"
 
 enum { TICK_US = 10 * 1000 * 1000, LAST_WORDS_US = 1000 * 1000 };
@@ -462,6 +463,7 @@ struct server *server_new(const struct config *config, pd_error *err)
     list_init(&server->pinged);
     make_methods(server);
     server->notify = notify_new();
+    builtin_set_http_poll(config->http_poll_ms);
     server->loop = loop_new(err);
     if (server->loop == NULL) {
         server_free(server);

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "api/http_activity.h"
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -119,6 +120,13 @@ struct census {
     bool is_counting;
 };
 
+/* Activities that are conversations over HTTP. http_steps.c */
+struct steps {
+    struct author_elsewhere elsewhere;
+    struct list all;     /* of struct step */
+    atomic_size_t count; /* for other threads */
+};
+
 struct hub {
     struct list_node node; /* of server->hubs */
     struct server *server;
@@ -128,6 +136,8 @@ struct hub {
     struct runner *author; /* runs what the server itself has: "perdure.call" */
     struct engine *engine;
     struct broker *broker;
+    struct api_http *http; /* requests that orchestrations make */
+    struct steps steps;
     pd_hub *api; /* the same store and engine, for what the api room does in many steps */
     struct waits waits;
     struct endings endings;
@@ -233,6 +243,8 @@ enum grpc_status rpc_status_of(const pd_error *err);
 
 /* The id of an instance that a client chose: PD_E_INVALID with the sentence. */
 pd_status id_check_chosen(struct text id, pd_error *err);
+/* By a client? Not what makes requests in the server's name for whoever starts it. */
+bool name_may_be_started(struct text name, pd_error *err);
 /* Could there be an instance of this id? */
 bool id_may_exist(struct text id);
 /* An entity's id as it is kept, in the arena; PD_E_INVALID with the sentence. */
@@ -293,6 +305,13 @@ void waits_wake(struct hub *hub, struct text id);
 void waits_end(struct hub *hub, enum grpc_status status, const char *text);
 /* engine_options.ended */
 void waits_ended(void *hub, const struct ending *endings);
+
+/* ---- HTTP requests (http_steps.c) ----------------------------------------------------------- */
+
+/* hub->http is there. Where activities that are HTTP requests go. */
+void http_steps_init(struct hub *hub);
+void http_steps_opened(struct hub *hub);
+void http_steps_end(struct hub *hub); /* the engine has been stopped */
 
 /* ---- work ----------------------------------------------------------------------------------- */
 

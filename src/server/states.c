@@ -3,6 +3,7 @@
  * Ids, states, and an instance as clients see it: what several methods share. */
 #include <string.h>
 
+#include "builtin/builtin.h"
 #include "server/server_priv.h"
 
 /* ---- ids ------------------------------------------------------------------------------------ */
@@ -15,6 +16,16 @@ static bool is_printable(struct text id)
         }
     }
     return true;
+}
+
+bool name_may_be_started(struct text name, pd_error *err)
+{
+    if (!text_equal(name, TEXT(BUILTIN_HTTP_STEP))) {
+        return true;
+    }
+    (void)error_set(err, PD_E_INVALID, false, "start",
+                    "'" BUILTIN_HTTP_STEP "' is the server's own and cannot be started");
+    return false;
 }
 
 pd_status id_check_chosen(struct text id, pd_error *err)

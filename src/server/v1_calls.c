@@ -180,6 +180,11 @@ static void ask_start(struct hub *hub, struct said *said, const struct hub_sayin
         extra->tags = event->extra->tags;
         extra->trace = event->extra->trace;
     }
+    pd_error err;
+    if (!name_may_be_started(event->name, &err)) {
+        answered(said->request, err.status, &err);
+        return;
+    }
     const struct start_command command = {
         .id = saying->instance_id,
         .name = event->name,
