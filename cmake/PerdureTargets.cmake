@@ -131,6 +131,23 @@ function(perdure_module)
     perdure_strip(perdure_module)
 endfunction()
 
+# src/fetch/*.c -> lib/perdure-http.so, opened at the first HTTP request of an orchestration.
+function(perdure_http_module)
+    pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.88)
+    perdure_room_sources(sources fetch)
+    add_library(perdure_fetch OBJECT ${sources}) # also for tests
+    target_include_directories(perdure_fetch PRIVATE src include)
+    target_link_libraries(perdure_fetch PRIVATE perdure_flags PkgConfig::CURL)
+    set_target_properties(perdure_fetch PROPERTIES INTERPROCEDURAL_OPTIMIZATION ${PERDURE_LTO})
+    add_library(perdure_http MODULE $<TARGET_OBJECTS:perdure_fetch>)
+    set_target_properties(perdure_http PROPERTIES
+        PREFIX "" OUTPUT_NAME perdure-http LINKER_LANGUAGE C
+        INTERPROCEDURAL_OPTIMIZATION ${PERDURE_LTO})
+    target_link_libraries(perdure_http PRIVATE perdure_flags perdure_objects PkgConfig::CURL)
+    target_link_options(perdure_http PRIVATE -Wl,--gc-sections -Wl,--exclude-libs,ALL)
+    perdure_strip(perdure_http)
+endfunction()
+
 # src/server/*.c and the broker -> bin/perdured; all but its main also for tests.
 function(perdure_server)
     perdure_room_sources(sources broker server)
@@ -269,6 +286,9 @@ function(perdure_tests)
         perdure_test_folder(tests/unit/${room})
     endforeach()
     perdure_test_folder(tests/unit/wire perdure_descriptors)
+    if(PERDURE_CURL)
+        perdure_test_folder(tests/unit/fetch perdure_fetch PkgConfig::CURL)
+    endif()
     if(PERDURE_SERVER)
         foreach(room net grpc broker server)
             perdure_test_folder(tests/unit/${room} perdure_served)

@@ -7,7 +7,7 @@
 
 packages_build="gcc libc6-dev binutils make cmake ninja-build pkg-config
     libsqlite3-dev libjansson-dev libxxhash-dev libsmartcols-dev tzdata
-    libnghttp2-dev libevent-dev libssl-dev zlib1g-dev protobuf-compiler
+    libnghttp2-dev libevent-dev libssl-dev libcurl4-openssl-dev zlib1g-dev protobuf-compiler
     libprotobuf-dev curl"
 packages_test="g++ clang clang-format libcmocka-dev sqlite3
     nghttp2-client python3-grpcio python3-protobuf openssl"

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What came of a request, as who asked reads it: an answer as JSON, or a failure.
+ *
+ * Any answer is one, also 404; but with retry options some are failures, so that who asked tries
+ * again. What that says is what .NET's client says, since there are programs that look for it. */
+#include <iconv.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "fetch/fetch_priv.h"
+
+/* ---- names of statuses ----------------------------------------------------------------------- */
+
+static const struct {
+    short code;
+    const char *phrase;
+} statuses[] = {
+    { 100, "Continue" },
+    { 101, "Switching Protocols" },
+    { 200, "OK" },
+    { 201, "Created" },
+    { 202, "Accepted" },
+    { 203, "Non-Authoritative Information" },
+    { 204, "No Content" },
+    { 205, "Reset Content" },
+    { 206, "Partial Content" },
+    { 207, "Multi-Status" },
+    { 300, "Multiple Choices" },
+    { 301, "Moved Permanently" },
+    { 302, "Found" },
+    { 303, "See Other" },
+    { 304, "Not Modified" },
+    { 305, "Use Proxy" },
+    { 307, "Temporary Redirect" },
+    { 308, "Permanent Redirect" },
+    { 400, "Bad Request" },
+    { 401, "Unauthorized" },
+    { 402, "Payment Required" },
+    { 403, "Forbidden" },
+    { 404, "Not Found" },
+    { 405, "Method Not Allowed" },
+    { 406, "Not Acceptable" },
+    { 407, "Proxy Authentication Required" },
+    { 408, "Request Timeout" },
+    { 409, "Conflict" },
+    { 410, "Gone" },
+    { 411, "Length Required" },
+    { 412, "Precondition Failed" },
+    { 413, "Request Entity Too Large" },
+    { 414, "Request-Uri Too Long" },
+    { 415, "Unsupported Media Type" },
+    { 416, "Requested Range Not Satisfiable" },
+    { 417, "Expectation Failed" },
+    { 421, "Misdirected Request" },
+    { 422, "Unprocessable Entity" },
+    { 423, "Locked" },
+    { 424, "Failed Dependency" },
+    { 426, "Upgrade Required" },
+    { 428, "Precondition Required" },
+    { 429, "Too Many Requests" },
+    { 431, "Request Header Fields Too Large" },
+    { 451, "Unavailable For Legal Reasons" },
+    { 500, "Internal Server Error" },
+    { 501, "Not Implemented" },
+    { 502, "Bad Gateway" },
+    { 503, "Service Unavailable" },
+    { 504, "Gateway Timeout" },
+    { 505, "Http Version Not Supported" },
+    { 507, "Insufficient Storage" },
+    { 511, "Network Authentication Required" },
+};
+
+static const char *phrase_of(long code)
+{
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        if (statuses[i].code == code) {
+            return statuses[i].phrase;
+        }
+    }
+    return NULL;
+}
+
+/* .NET's name of it: the words without what is between them. */
+static const char *name_of(struct arena *arena, long code)
+{
+    const char *phrase = phrase_of(code);
+    if (phrase == NULL) {
+        return arena_printf(arena, "%ld", code);
+    }
+    char *name = arena_copy(arena, phrase, strlen(phrase) + 1), *to = name;
+    for (const char *from = phrase; *from != '\0'; from++) {
+        if (*from != ' ' && *from != '-') {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
+    return name;
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+/* How long the character at `at` is in UTF-8; 0: it is none. */
+static size_t character(const char *at, size_t left)
+{
+    for (size_t size = 1; size <= 4 && size <= left; size++) {
+        if (text_is_utf8(text_make(at, size))) {
+            return size;
+        }
+    }
+    return 0;
+}
+
+/* What is no UTF-8, and NUL, which texts of ours cannot hold, becomes U+FFFD. */
+static void add_text(struct buffer *json, struct text text)
+{
+    buffer_add_byte(json, '"');
+    for (size_t i = 0; i < text.size;) {
+        unsigned char c = (unsigned char)text.at[i];
+        size_t size = c < 0x80 ? 1 : character(text.at + i, text.size - i);
+        if (size == 0 || c == 0) {
+            buffer_add(json, "\xef\xbf\xbd", 3);
+            i++;
+            continue;
+        }
+        if (c == '"' || c == '\\') {
+            buffer_add_byte(json, '\\');
+        }
+        if (c < 0x20) {
+            buffer_printf(json, "\\u%04x", c);
+        } else {
+            buffer_add(json, text.at + i, size);
+        }
+        i += size;
+    }
+    buffer_add_byte(json, '"');
+}
+
+/* The next pair of fetch->headers behind *at; false: none. */
+static bool next_header(const struct fetch *fetch, size_t *at, const char **name,
+                        const char **value)
+{
+    const char *all = (const char *)fetch->headers.at;
+    if (*at >= fetch->headers.size) {
+        return false;
+    }
+    *name = all + *at;
+    *value = *name + strlen(*name) + 1;
+    *at = (size_t)(*value + strlen(*value) + 1 - all);
+    return true;
+}
+
+/* `name` is a pointer into the headers: is the same one told further up? */
+static bool came_before(const struct fetch *fetch, const char *name)
+{
+    const char *other, *value;
+    for (size_t at = 0; next_header(fetch, &at, &other, &value) && other != name;) {
+        if (strcmp(other, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All of one name: as an array for ours; others cannot all read one, and get them with commas
+ * between, or the first, where commas have a meaning. */
+static void add_values(struct buffer *json, const struct fetch *fetch, const char *name, size_t at)
+{
+    const char *other, *value;
+    struct buffer joined;
+    size_t count = 0, from = at;
+    buffer_init(&joined);
+    while (next_header(fetch, &at, &other, &value)) {
+        count += strcmp(other, name) == 0 ? 1 : 0;
+    }
+    bool is_array = count > 1 && fetch->request->dialect == FETCH_OURS;
+    bool is_first = strcmp(name, "set-cookie") == 0;
+    buffer_printf(json, is_array ? "[" : "");
+    for (size_t n = 0; next_header(fetch, &from, &other, &value);) {
+        if (strcmp(other, name) != 0 || (n > 0 && is_first && !is_array)) {
+            continue;
+        }
+        if (is_array) {
+            buffer_printf(json, n > 0 ? "," : "");
+            add_text(json, text_of(value));
+        } else {
+            buffer_printf(&joined, "%s%s", n > 0 ? ", " : "", value);
+        }
+        n++;
+    }
+    if (is_array) {
+        buffer_add_byte(json, ']');
+    } else {
+        add_text(json, buffer_text(&joined));
+    }
+    buffer_done(&joined);
+}
+
+static void add_headers(struct buffer *json, const struct fetch *fetch)
+{
+    const char *name, *value;
+    size_t at = 0, before = 0;
+    bool is_next = false;
+    buffer_add_byte(json, '{');
+    for (; next_header(fetch, &at, &name, &value); before = at) {
+        if (came_before(fetch, name)) {
+            continue;
+        }
+        buffer_printf(json, is_next ? "," : "");
+        add_text(json, text_of(name));
+        buffer_add_byte(json, ':');
+        add_values(json, fetch, name, before);
+        is_next = true;
+    }
+    buffer_add_byte(json, '}');
+}
+
+/* The charset of a content type; "": none. */
+static void charset_of(const struct fetch *fetch, char ret[32])
+{
+    const char *name, *value, *found = "";
+    for (size_t at = 0; next_header(fetch, &at, &name, &value);) {
+        const char *charset =
+            strcmp(name, "content-type") == 0 ? strcasestr(value, "charset=") : "";
+        found = charset != NULL && *charset != '\0' ? charset + strlen("charset=") : found;
+    }
+    found += *found == '"' ? 1 : 0;
+    (void)snprintf(ret, 32, "%.*s", (int)strcspn(found, "\"; \t"), found);
+}
+
+/* As UTF-8, when it says that it is something else that is known here. */
+static struct text decode(struct fetch *fetch, struct buffer *room)
+{
+    char charset[32];
+    struct text body = buffer_text(&fetch->body);
+    charset_of(fetch, charset);
+    if (charset[0] == '\0' || strcasecmp(charset, "utf-8") == 0 ||
+        strcasecmp(charset, "utf8") == 0) {
+        return body;
+    }
+    iconv_t to_utf8 = iconv_open("UTF-8", charset);
+    if (to_utf8 == (iconv_t)-1) { /* NOLINT: as iconv has it */
+        return body;
+    }
+    char *in = (char *)fetch->body.at;
+    size_t left = fetch->body.size;
+    while (left > 0) {
+        char part[4096], *out = part;
+        size_t free = sizeof part, before = left;
+        size_t rc = iconv(to_utf8, &in, &left, &out, &free);
+        buffer_add(room, part, sizeof part - free);
+        if (rc == (size_t)-1 && left == before) { /* it is none of that charset */
+            buffer_add(room, "\xef\xbf\xbd", 3);
+            in++;
+            left--;
+        }
+    }
+    (void)iconv_close(to_utf8);
+    return buffer_text(room);
+}
+
+static void add_url(struct buffer *json, const struct fetch *fetch)
+{
+    char *url = NULL;
+    if (curl_url_get(fetch->url, CURLUPART_URL, &url, 0) == CURLUE_OK) {
+        buffer_printf(json, ",\"effectiveUri\":");
+        add_text(json, text_of(url));
+    }
+    curl_free(url);
+}
+
+static void write_answer(struct buffer *json, struct fetch *fetch, long code, size_t content_max)
+{
+    struct buffer room;
+    buffer_init(&room);
+    struct text content = decode(fetch, &room);
+    content.size = content.size < content_max ? content.size : content_max;
+    buffer_printf(json, "{\"statusCode\":%ld,\"headers\":", code);
+    add_headers(json, fetch);
+    buffer_printf(json, ",\"content\":");
+    add_text(json, content.size > 0 ? content : TEXT(""));
+    if (fetch->request->dialect == FETCH_WORKER) {
+        add_url(json, fetch);
+    }
+    buffer_add_byte(json, '}');
+    buffer_done(&room);
+}
+
+/* ---- failures -------------------------------------------------------------------------------- */
+
+static const char *type_of(const struct fetch *fetch, enum outcome outcome)
+{
+    bool is_dotnet = fetch->request->dialect == FETCH_DOTNET;
+    switch (outcome) {
+    case OUTCOME_ANSWER: return is_dotnet ? "System.Net.Http.HttpRequestException" : "HttpStatus";
+    case OUTCOME_BAD_INPUT: return is_dotnet ? "System.ArgumentException" : "BadInput";
+    case OUTCOME_REFUSED: return is_dotnet ? "System.Net.Http.HttpRequestException" : "HttpRefused";
+    case OUTCOME_FAILED: return is_dotnet ? "System.Net.Http.HttpRequestException" : "HttpRequest";
+    case OUTCOME_TIMEOUT: return is_dotnet ? "System.TimeoutException" : "HttpTimeout";
+    case OUTCOME_CREDENTIAL: return "HttpCredential";
+    case OUTCOME_CANCELLED: return "Cancelled";
+    }
+    return "HttpRequest";
+}
+
+static void fail(struct fetch *fetch, enum outcome outcome, const char *message,
+                 struct text details)
+{
+    struct buffer copy; /* what a library says may be in whatever charset */
+    buffer_init(&copy);
+    for (size_t i = 0; message[i] != '\0';) {
+        size_t size = character(message + i, strlen(message + i));
+        buffer_add(&copy, size > 0 ? message + i : "?", size > 0 ? size : 1);
+        i += size > 0 ? size : 1;
+    }
+    const struct fetch_answer answer = {
+        .failure_type = type_of(fetch, outcome),
+        .failure_message = buffer_text(&copy),
+        .failure_details = details,
+        .is_final = outcome == OUTCOME_BAD_INPUT || outcome == OUTCOME_REFUSED,
+    };
+    fetch->request->done(fetch->request, &answer);
+    buffer_done(&copy);
+}
+
+static bool is_to_be_retried(const struct order *order, long code)
+{
+    if (!order->has_retry) {
+        return false;
+    }
+    for (size_t i = 0; i < pd_count(order->retry_codes); i++) {
+        if (pd_int(pd_at(order->retry_codes, i)) == code) {
+            return true;
+        }
+    }
+    return pd_count(order->retry_codes) == 0 && (code < 200 || code > 299);
+}
+
+static const char *retry_text(struct fetch *fetch, long code)
+{
+    if (pd_count(fetch->order.retry_codes) > 0) {
+        return arena_printf(&fetch->arena, "Status code %s received, retry requested.",
+                            name_of(&fetch->arena, code));
+    }
+    const char *phrase = phrase_of(code);
+    return arena_printf(&fetch->arena, "Response status code does not indicate success: %ld (%s).",
+                        code, phrase != NULL ? phrase : "");
+}
+
+static void give_answer(struct fetch *fetch)
+{
+    long code = 0;
+    struct buffer json;
+    buffer_init(&json);
+    curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &code);
+    if (is_to_be_retried(&fetch->order, code)) {
+        write_answer(&json, fetch, code, DETAIL_BYTES);
+        fail(fetch, OUTCOME_ANSWER, retry_text(fetch, code), buffer_text(&json));
+    } else {
+        write_answer(&json, fetch, code, SIZE_MAX);
+        const struct fetch_answer answer = { .response = buffer_text(&json) };
+        fetch->request->done(fetch->request, &answer);
+    }
+    buffer_done(&json);
+}
+
+static const char *timeout_text(struct fetch *fetch)
+{
+    if (fetch->order.timeout != NULL) {
+        return arena_printf(&fetch->arena,
+                            "The operation was canceled. Reached user specified timeout: %s.",
+                            fetch->order.timeout);
+    }
+    return arena_printf(&fetch->arena, "there was no whole answer within %lld s",
+                        (long long)(fetch->limit_ms / 1000));
+}
+
+void answer_give(struct fetch *fetch, enum outcome outcome)
+{
+    const char *reason = fetch->reason != NULL ? fetch->reason : fetch->error;
+    switch (outcome) {
+    case OUTCOME_ANSWER: give_answer(fetch); return;
+    case OUTCOME_REFUSED:
+        fail(fetch, outcome,
+             "the address is not public; PERDURE_HTTP_ALLOW, or the server's http-allow, says what "
+             "else may be asked",
+             TEXT_ABSENT);
+        return;
+    case OUTCOME_TIMEOUT: fail(fetch, outcome, timeout_text(fetch), TEXT_ABSENT); return;
+    case OUTCOME_CANCELLED:
+        fail(fetch, outcome, "nobody waits for it any more", TEXT_ABSENT);
+        return;
+    case OUTCOME_BAD_INPUT:
+    case OUTCOME_FAILED:
+    case OUTCOME_CREDENTIAL: fail(fetch, outcome, reason, TEXT_ABSENT); return;
+    }
+}

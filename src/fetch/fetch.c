@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The fetcher: one thread for all requests.
+ *
+ * libcurl says which sockets it watches and when it wants to be called; they are watched by epoll,
+ * so a request that waits costs nothing. Requests come in from other threads as jobs, in a list
+ * that is taken whole; an eventfd wakes the thread.
+ *
+ *   X1  A fetch belongs to the thread from the moment its job is taken until answer_give. A request
+ *       that is cancelled is known by its address, which is compared and not followed: it may have
+ *       been answered, and be gone. */
+#include "fetch/fetch_priv.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+enum { EVENTS_AT_ONCE = 64, CONNECTIONS_DEFAULT = 1000 };
+
+struct fetch_job {
+    struct fetch_job *next;
+    struct fetch_request *request;
+    bool is_cancel;
+};
+
+struct fetcher *fetcher_open(const struct fetch_options *options, pd_error *err);
+void fetcher_start(struct fetcher *fetcher, struct fetch_request *request);
+void fetcher_cancel(struct fetcher *fetcher, struct fetch_request *request);
+void fetcher_close(struct fetcher *fetcher);
+
+time_us fetch_now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (time_us)t.tv_sec * TIME_SECOND + t.tv_nsec / 1000;
+}
+
+/* ---- one request ----------------------------------------------------------------------------- */
+
+static void end(struct fetch *fetch, enum outcome outcome)
+{
+    if (fetch->is_added) {
+        curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
+    }
+    list_remove(&fetch->among);
+    answer_give(fetch, outcome);
+    curl_easy_cleanup(fetch->easy);
+    curl_slist_free_all(fetch->fields);
+    curl_url_cleanup(fetch->origin);
+    curl_url_cleanup(fetch->url);
+    buffer_done(&fetch->headers);
+    buffer_done(&fetch->body);
+    arena_done(&fetch->arena);
+    mem_free(fetch);
+}
+
+static bool begin_hop(struct fetch *fetch)
+{
+    if (!hop_begin(fetch)) {
+        return false;
+    }
+    fetch->is_added = curl_multi_add_handle(fetch->fetcher->multi, fetch->easy) == CURLM_OK;
+    fetch->reason = fetch->is_added ? NULL : "libcurl cannot take another request";
+    return fetch->is_added;
+}
+
+/* Absolute, http or https. */
+static bool read_uri(struct fetch *fetch)
+{
+    char *scheme = NULL;
+    fetch->origin = curl_url();
+    bool is_read = fetch->origin != NULL &&
+                   curl_url_set(fetch->origin, CURLUPART_URL, fetch->order.uri, 0) == CURLUE_OK &&
+                   curl_url_get(fetch->origin, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+                   (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
+    curl_free(scheme);
+    fetch->url = is_read ? curl_url_dup(fetch->origin) : NULL;
+    fetch->reason = "the uri is not an absolute one of http or https";
+    return fetch->url != NULL;
+}
+
+static void begin(struct fetcher *fetcher, struct fetch_request *request)
+{
+    struct fetch *fetch = mem_alloc(sizeof *fetch);
+    fetch->fetcher = fetcher;
+    fetch->request = request;
+    request->state = fetch;
+    arena_init(&fetch->arena);
+    buffer_init(&fetch->headers);
+    buffer_init(&fetch->body);
+    list_push_back(&fetcher->all, &fetch->among);
+    if (!order_read(request->input, &fetch->arena, &fetch->order, &fetch->reason) ||
+        !read_uri(fetch)) {
+        end(fetch, OUTCOME_BAD_INPUT);
+        return;
+    }
+    if (pd_kind_of(fetch->order.credential) != PD_IS_NULL) {
+        fetch->reason = "this version of Perdure has no token sources";
+        end(fetch, OUTCOME_CREDENTIAL);
+        return;
+    }
+    fetch->reason = NULL;
+    fetch->method = fetch->order.method;
+    fetch->has_body = fetch->order.content != NULL;
+    fetch->is_trusted = true;
+    fetch->began_at = fetch_now();
+    int64_t limit = fetch->order.timeout_ms > 0 ? fetch->order.timeout_ms : TIMEOUT_DEFAULT_MS;
+    fetch->limit_ms = limit < fetcher->timeout_max_ms ? limit : fetcher->timeout_max_ms;
+    fetch->easy = curl_easy_init();
+    if (fetch->easy == NULL || !begin_hop(fetch)) {
+        end(fetch, OUTCOME_FAILED);
+    }
+}
+
+static void hop_is_over(struct fetch *fetch, CURLcode code)
+{
+    if (code == CURLE_OK && hop_redirects(fetch)) {
+        curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
+        fetch->is_added = false;
+        if (!begin_hop(fetch)) {
+            end(fetch, OUTCOME_FAILED);
+        }
+        return;
+    }
+    if (code == CURLE_OK) {
+        end(fetch, OUTCOME_ANSWER);
+        return;
+    }
+    if (fetch->reason == NULL && fetch->error[0] == '\0') {
+        fetch->reason = curl_easy_strerror(code);
+    }
+    end(fetch, code == CURLE_OPERATION_TIMEDOUT ? OUTCOME_TIMEOUT
+               : fetch->is_refused              ? OUTCOME_REFUSED
+                                                : OUTCOME_FAILED);
+}
+
+/* ---- libcurl --------------------------------------------------------------------------------- */
+
+static int on_watch(CURL *easy, curl_socket_t socket, int what, void *argument, void *known)
+{
+    struct fetcher *fetcher = argument;
+    struct epoll_event event = { .data.fd = socket };
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        (void)epoll_ctl(fetcher->epoll, EPOLL_CTL_DEL, socket, NULL);
+        return 0;
+    }
+    event.events = (what != CURL_POLL_OUT ? EPOLLIN : 0) | (what != CURL_POLL_IN ? EPOLLOUT : 0);
+    if (known == NULL) {
+        curl_multi_assign(fetcher->multi, socket, fetcher);
+    }
+    if (epoll_ctl(fetcher->epoll, known == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event) !=
+            0 &&
+        errno == EEXIST) {
+        (void)epoll_ctl(fetcher->epoll, EPOLL_CTL_MOD, socket, &event);
+    }
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long ms, void *argument)
+{
+    struct fetcher *fetcher = argument;
+    (void)multi;
+    fetcher->due = ms < 0 ? TIME_NEVER : fetch_now() + ms * TIME_MS;
+    return 0;
+}
+
+static void take_ended(struct fetcher *fetcher)
+{
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(fetcher->multi, &left)) != NULL) {
+        struct fetch *fetch = NULL;
+        CURLcode code = message->data.result;
+        if (message->msg == CURLMSG_DONE) {
+            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &fetch);
+            hop_is_over(fetch, code);
+        }
+    }
+}
+
+static void act(struct fetcher *fetcher, curl_socket_t socket, int what)
+{
+    int running;
+    (void)curl_multi_socket_action(fetcher->multi, socket, what, &running);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+static struct fetch_job *take_jobs(struct fetcher *fetcher, bool *ret_is_closing)
+{
+    struct fetch_job *newest, *oldest = NULL;
+    pthread_mutex_lock(&fetcher->mutex);
+    newest = fetcher->jobs;
+    fetcher->jobs = NULL;
+    *ret_is_closing = fetcher->is_closing;
+    pthread_mutex_unlock(&fetcher->mutex);
+    while (newest != NULL) {
+        struct fetch_job *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+/* X1 */
+static void cancel(struct fetcher *fetcher, const struct fetch_request *request)
+{
+    LIST_EACH(node, &fetcher->all)
+    {
+        struct fetch *fetch = CONTAINER_OF(node, struct fetch, among);
+        if (fetch->request == request) {
+            end(fetch, OUTCOME_CANCELLED);
+            return;
+        }
+    }
+}
+
+/* False: it is to end. */
+static bool do_jobs(struct fetcher *fetcher)
+{
+    bool is_closing;
+    struct fetch_job *job = take_jobs(fetcher, &is_closing);
+    while (job != NULL) {
+        struct fetch_job *next = job->next;
+        if (job->is_cancel) {
+            cancel(fetcher, job->request);
+        } else {
+            begin(fetcher, job->request);
+        }
+        mem_free(job);
+        job = next;
+    }
+    return !is_closing;
+}
+
+static void wait_for_something(struct fetcher *fetcher)
+{
+    struct epoll_event events[EVENTS_AT_ONCE];
+    int64_t left = fetcher->due == TIME_NEVER ? -1 : fetcher->due - fetch_now();
+    int ms = fetcher->due == TIME_NEVER ? -1 : left <= 0 ? 0 : (int)(left / TIME_MS) + 1;
+    int count = epoll_wait(fetcher->epoll, events, EVENTS_AT_ONCE, ms);
+    for (int i = 0; i < count; i++) {
+        uint64_t ignored;
+        if (events[i].data.fd == fetcher->wake) {
+            (void)!read(fetcher->wake, &ignored, sizeof ignored);
+            continue;
+        }
+        uint32_t is = events[i].events;
+        act(fetcher, events[i].data.fd,
+            ((is & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0) |
+                ((is & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
+                ((is & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0));
+    }
+    if (fetcher->due != TIME_NEVER && fetch_now() >= fetcher->due) {
+        fetcher->due = TIME_NEVER;
+        act(fetcher, CURL_SOCKET_TIMEOUT, 0);
+    }
+}
+
+static void *run(void *argument)
+{
+    struct fetcher *fetcher = argument;
+    while (do_jobs(fetcher)) {
+        wait_for_something(fetcher);
+        take_ended(fetcher);
+    }
+    struct list_node *node;
+    while ((node = list_front(&fetcher->all)) != NULL) {
+        end(CONTAINER_OF(node, struct fetch, among), OUTCOME_CANCELLED);
+    }
+    return NULL;
+}
+
+static void give(struct fetcher *fetcher, struct fetch_request *request, bool is_cancel,
+                 bool is_closing)
+{
+    struct fetch_job *job = request != NULL ? mem_alloc(sizeof *job) : NULL;
+    const uint64_t one = 1;
+    pthread_mutex_lock(&fetcher->mutex);
+    if (job != NULL) {
+        job->request = request;
+        job->is_cancel = is_cancel;
+        job->next = fetcher->jobs;
+        fetcher->jobs = job;
+    }
+    fetcher->is_closing = fetcher->is_closing || is_closing;
+    pthread_mutex_unlock(&fetcher->mutex);
+    (void)!write(fetcher->wake, &one, sizeof one);
+}
+
+void fetcher_start(struct fetcher *fetcher, struct fetch_request *request)
+{
+    give(fetcher, request, false, false);
+}
+
+void fetcher_cancel(struct fetcher *fetcher, struct fetch_request *request)
+{
+    give(fetcher, request, true, false);
+}
+
+/* ---- from beginning to end ------------------------------------------------------------------- */
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_ready;
+
+static void begin_curl(void)
+{
+    curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* Signals are for the threads of the program that we are in. */
+static bool start_thread(struct fetcher *fetcher)
+{
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
+    bool is_started = pthread_create(&fetcher->thread, NULL, run, fetcher) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return is_started;
+}
+
+static void release(struct fetcher *fetcher)
+{
+    if (fetcher->multi != NULL) {
+        (void)curl_multi_cleanup(fetcher->multi);
+    }
+    (void)close(fetcher->epoll);
+    (void)close(fetcher->wake);
+    (void)pthread_mutex_destroy(&fetcher->mutex);
+    guard_done(&fetcher->guard);
+    mem_free(fetcher);
+}
+
+static bool set_up(struct fetcher *fetcher, unsigned connections)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.fd = fetcher->wake };
+    fetcher->multi = curl_multi_init();
+    if (fetcher->multi == NULL || fetcher->epoll < 0 || fetcher->wake < 0 ||
+        epoll_ctl(fetcher->epoll, EPOLL_CTL_ADD, fetcher->wake, &event) != 0) {
+        return false;
+    }
+    long most = connections != 0 ? (long)connections : CONNECTIONS_DEFAULT;
+    curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETDATA, fetcher);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERDATA, fetcher);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, most);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_MAXCONNECTS, most < 100 ? most : 100);
+    return start_thread(fetcher);
+}
+
+struct fetcher *fetcher_open(const struct fetch_options *options, pd_error *err)
+{
+    struct fetcher *fetcher = mem_alloc(sizeof *fetcher);
+    (void)pthread_once(&curl_once, begin_curl);
+    list_init(&fetcher->all);
+    (void)pthread_mutex_init(&fetcher->mutex, NULL);
+    fetcher->due = TIME_NEVER;
+    fetcher->body_max = options->body_max > 0 ? options->body_max : INT64_C(4) << 20;
+    fetcher->timeout_max_ms = options->timeout_max_ms > 0 ? options->timeout_max_ms : 3600 * 1000;
+    fetcher->epoll = epoll_create1(EPOLL_CLOEXEC);
+    fetcher->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pd_status status = guard_init(&fetcher->guard, options->allow, err);
+    if (status == PD_OK && (curl_ready != CURLE_OK || !set_up(fetcher, options->connections))) {
+        status = error_set(err, PD_E_UNAVAILABLE, true, "fetch: open",
+                           "no thread, or no descriptors, for HTTP requests");
+    }
+    if (status != PD_OK) {
+        release(fetcher);
+        return NULL;
+    }
+    return fetcher;
+}
+
+void fetcher_close(struct fetcher *fetcher)
+{
+    if (fetcher == NULL) {
+        return;
+    }
+    give(fetcher, NULL, false, true);
+    (void)pthread_join(fetcher->thread, NULL);
+    bool is_closing;
+    assert_that(take_jobs(fetcher, &is_closing) == NULL);
+    release(fetcher);
+}

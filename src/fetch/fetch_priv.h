@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of this room share.
+ *
+ *   request.c   the input as JSON -> struct order
+ *   guard.c     which addresses are allowed
+ *   hop.c       one exchange with one server: libcurl's handle, and what it says
+ *   answer.c    what came -> JSON, or a failure in the words of who asked
+ *   fetch.c     the thread, and the way of a request through hops */
+#ifndef FETCH_FETCH_PRIV_H
+#define FETCH_FETCH_PRIV_H
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/list.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "fetch/fetch.h"
+
+enum {
+    REDIRECTS_MAX = 20,
+    HEADER_BYTES_MAX = 64 * 1024, /* of an answer, all of them */
+    HEADERS_MAX = 1000,
+    TIMEOUT_DEFAULT_MS = 100 * 1000,
+    DETAIL_BYTES = 4096, /* of a body, in a failure */
+};
+
+/* ---- request.c ------------------------------------------------------------------------------ */
+
+struct order {
+    const char *method, *uri;
+    pd_value headers;    /* an object of texts or arrays of texts; or null */
+    const char *content; /* NULL: none */
+    size_t content_size;
+    pd_value credential;  /* tokenSource; or null */
+    int64_t timeout_ms;   /* 0: none was given */
+    const char *timeout;  /* as it was given; NULL: none */
+    bool has_retry;       /* an answer that is to be retried is a failure */
+    pd_value retry_codes; /* an array; empty or null: any that is not 2xx */
+};
+
+/* The order lies in the arena. False: *ret_why says what is wrong. */
+bool order_read(struct text input, struct arena *arena, struct order *ret, const char **ret_why);
+/* "[-][d.]hh:mm:ss[.fffffff]" as milliseconds, rounded up. */
+bool order_read_span(const char *text, int64_t *ret_ms);
+/* Goes with one connection only, or libcurl sees to it. */
+bool order_skips_header(const char *name);
+/* Tells others who we are: not for another origin. */
+bool order_is_secret_header(const char *name);
+
+/* ---- guard.c -------------------------------------------------------------------------------- */
+
+struct guard {
+    bool allows_all;
+    struct network {
+        int family;
+        unsigned bits;
+        unsigned char address[16];
+    } * networks;
+    size_t count;
+};
+
+/* "", "private", or networks with commas between. PD_E_INVALID. */
+pd_status guard_init(struct guard *guard, const char *allow, pd_error *err);
+void guard_done(struct guard *guard);
+bool guard_allows(const struct guard *guard, const struct sockaddr *address);
+
+/* ---- one request ---------------------------------------------------------------------------- */
+
+enum outcome {
+    OUTCOME_ANSWER,
+    OUTCOME_BAD_INPUT,
+    OUTCOME_REFUSED, /* the guard */
+    OUTCOME_FAILED,  /* no connection, no such name, TLS, too large, broken off */
+    OUTCOME_TIMEOUT,
+    OUTCOME_CREDENTIAL,
+    OUTCOME_CANCELLED,
+};
+
+struct fetch {
+    struct list_node among; /* of the fetcher's */
+    struct fetcher *fetcher;
+    struct fetch_request *request;
+    struct order order;
+    CURL *easy;
+    struct curl_slist *fields; /* header lines of this hop */
+    CURLU *origin, *url;       /* as it was asked for; of this hop */
+    const char *method;        /* of this hop */
+    bool has_body, is_trusted; /* of this hop; it is still of the first origin */
+    unsigned redirects;
+    int64_t limit_ms; /* of all hops */
+    time_us began_at;
+    struct buffer headers; /* "name\0value\0" ..., of the last answer */
+    size_t header_count;
+    struct buffer body;
+    const char *reason;        /* why a hop was broken off by us; NULL: it was not */
+    bool is_refused, is_added; /* is_added: libcurl has it */
+    char error[CURL_ERROR_SIZE];
+    struct arena arena;
+};
+
+/* hop.c. Sets up the handle for fetch->url. False: it cannot be asked, fetch->reason says why. */
+bool hop_begin(struct fetch *fetch);
+/* Is the answer a redirection that is followed? Then fetch->url is the next one's. */
+bool hop_redirects(struct fetch *fetch);
+
+/* answer.c: tells who asked; once. */
+void answer_give(struct fetch *fetch, enum outcome outcome);
+
+struct fetcher {
+    struct guard guard;
+    int64_t body_max, timeout_max_ms;
+    CURLM *multi;
+    pthread_t thread;
+    int epoll, wake; /* wake: an eventfd, for the jobs */
+    time_us due;     /* libcurl wants to be called then; TIME_NEVER: not at all */
+    struct list all; /* of struct fetch; the thread's, as all above */
+    pthread_mutex_t mutex;
+    struct fetch_job *jobs; /* newest first; under the mutex, as is: */
+    bool is_closing;
+};
+
+time_us fetch_now(void); /* steady */
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A server that does what its paths say, well or badly; a thread for each connection.
+ *
+ *   /ok             200 "hello", X-Twice: a, X-Twice: b, Set-Cookie twice
+ *   /echo           200, the request as it came
+ *   /status/503     that status, "text"
+ *   /to/303/URL     that redirection to URL; /loop redirects to itself
+ *   /slow           nothing for a long time; /drip a byte now and then, for ever
+ *   /big            10 MB; /fields header fields for ever
+ *   /reset          a part of a body, and a reset
+ *   /latin          "grün" in ISO-8859-1; /bad bytes that are no UTF-8, and a NUL */
+#ifndef TESTS_UNIT_FETCH_SCRIPTED_H
+#define TESTS_UNIT_FETCH_SCRIPTED_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct scripted {
+    int listener;
+    uint16_t port;
+    pthread_t thread;
+    atomic_int requests, open;
+    atomic_bool is_ending;
+};
+
+void scripted_begin(struct scripted *server);
+void scripted_end(struct scripted *server);
+
+#endif

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The module for HTTP requests, loaded as libperdure loads it, against a server that does what a
+ * test wants.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fetch/fetch_priv.h"
+#include "scripted.h"
+
+extern const struct fetch_module perdure_http_module;
+static const struct fetch_module *const module = &perdure_http_module;
+
+static struct scripted server;
+
+struct asked {
+    struct fetch_request request; /* first */
+    pthread_mutex_t mutex;
+    pthread_cond_t told;
+    int times;
+    char *response, *type, *message, *details; /* NULL: absent */
+    bool is_final;
+};
+
+static char *copy(struct text text)
+{
+    return text.at != NULL ? strndup(text.at, text.size) : NULL;
+}
+
+static void on_done(struct fetch_request *request, const struct fetch_answer *answer)
+{
+    struct asked *asked = (struct asked *)request;
+    pthread_mutex_lock(&asked->mutex);
+    asked->response = copy(answer->response);
+    asked->type = answer->failure_type != NULL ? strdup(answer->failure_type) : NULL;
+    asked->message = copy(answer->failure_message);
+    asked->details = copy(answer->failure_details);
+    asked->is_final = answer->is_final;
+    asked->times++;
+    pthread_cond_signal(&asked->told);
+    pthread_mutex_unlock(&asked->mutex);
+}
+
+static void asked_init(struct asked *asked, const char *input, enum fetch_dialect dialect)
+{
+    memset(asked, 0, sizeof *asked);
+    (void)pthread_mutex_init(&asked->mutex, NULL);
+    (void)pthread_cond_init(&asked->told, NULL);
+    asked->request.input = text_of(input);
+    asked->request.dialect = dialect;
+    asked->request.done = on_done;
+}
+
+static void asked_wait(struct asked *asked)
+{
+    pthread_mutex_lock(&asked->mutex);
+    while (asked->times == 0) {
+        pthread_cond_wait(&asked->told, &asked->mutex);
+    }
+    pthread_mutex_unlock(&asked->mutex);
+}
+
+static void asked_done(struct asked *asked)
+{
+    free(asked->response);
+    free(asked->type);
+    free(asked->message);
+    free(asked->details);
+    memset(asked, 0, sizeof *asked);
+}
+
+static struct fetcher *open_with(const char *allow, int64_t body_max)
+{
+    pd_error err;
+    const struct fetch_options options = { .allow = allow, .body_max = body_max };
+    struct fetcher *fetcher = module->open(&options, &err);
+    assert_non_null(fetcher);
+    return fetcher;
+}
+
+/* '@' in the format is the server. */
+static const char *with_server(const char *format)
+{
+    static char text[8192];
+    size_t size = 0;
+    for (; *format != '\0' && size < sizeof text - 40; format++) {
+        size += *format == '@'
+                    ? (size_t)snprintf(text + size, 40, "http://127.0.0.1:%u", server.port)
+                    : (size_t)snprintf(text + size, 2, "%c", *format);
+    }
+    text[size] = '\0';
+    return text;
+}
+
+static void ask(struct asked *asked, const char *input, enum fetch_dialect dialect)
+{
+    struct fetcher *fetcher = open_with("127.0.0.0/8", 0);
+    asked_init(asked, with_server(input), dialect);
+    module->start(fetcher, &asked->request);
+    asked_wait(asked);
+    module->close(fetcher);
+    assert_int_equal(asked->times, 1);
+}
+
+static void assert_has(const char *text, const char *wanted)
+{
+    if (text == NULL || strstr(text, wanted) == NULL) {
+        fail_msg("'%s' is not in: %s", wanted, text != NULL ? text : "(nothing)");
+    }
+}
+
+static void assert_fails(const char *input, enum fetch_dialect dialect, const char *type,
+                         const char *message)
+{
+    struct asked asked;
+    ask(&asked, input, dialect);
+    if (asked.type == NULL) {
+        fail_msg("%s: answered: %.200s", input, asked.response);
+    }
+    assert_string_equal(asked.type, type);
+    assert_has(asked.message, message);
+    asked_done(&asked);
+}
+
+static void assert_answers(const char *input, enum fetch_dialect dialect, const char *part)
+{
+    struct asked asked;
+    ask(&asked, input, dialect);
+    if (asked.response == NULL) {
+        fail_msg("%s: %s: %s", input, asked.type, asked.message);
+    }
+    assert_has(asked.response, part);
+    asked_done(&asked);
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static void an_answer_has_status_headers_and_content_in_the_words_of_who_asked(void **state)
+{
+    (void)state;
+    assert_answers("[{\"method\":\"GET\",\"uri\":\"@/ok\"}]", FETCH_OURS,
+                   "{\"statusCode\":200,\"headers\":{\"x-twice\":[\"a\",\"b\"],\"set-cookie\":["
+                   "\"c=1\",\"d=2\"],\"content-length\":\"5\"},\"content\":\"hello\"}");
+    assert_answers("{\"uri\":\"@/ok\"}", FETCH_DOTNET,
+                   "{\"x-twice\":\"a, b\",\"set-cookie\":\"c=1\",\"content-length\":\"5\"}");
+    assert_answers("{\"uri\":\"@/to/302//ok\"}", FETCH_WORKER, "/ok\"}");
+    assert_answers("{\"uri\":\"@/status/404\"}", FETCH_OURS, "{\"statusCode\":404");
+    assert_answers("{\"uri\":\"@/status/500\"}", FETCH_DOTNET, "\"content\":\"text\"}");
+}
+
+static void a_request_is_sent_as_it_was_written(void **state)
+{
+    (void)state;
+    struct asked asked;
+    ask(&asked,
+        "{\"method\":\"PATCH\",\"uri\":\"@/echo\",\"content\":\"{\\\"a\\\":1}\",\"headers\":{"
+        "\"Content-Type\":\"application/json\",\"X-One\":\"1\",\"X-Many\":[\"a\",\"b\"],"
+        "\"Host\":\"elsewhere\",\"Content-Length\":\"99\",\"Transfer-Encoding\":\"chunked\","
+        "\"X-Empty\":\"\"}}",
+        FETCH_OURS);
+    assert_has(asked.response, "PATCH /echo HTTP/1.1\\u000d\\u000aHost: 127.0.0.1:");
+    assert_has(asked.response, "Content-Type: application/json\\u000d");
+    assert_has(asked.response, "X-Many: a\\u000d\\u000aX-Many: b\\u000d");
+    assert_has(asked.response, "X-Empty:\\u000d");
+    assert_has(asked.response, "Content-Length: 7\\u000d");
+    assert_has(asked.response, "{\\\"a\\\":1}\"}");
+    assert_null(strstr(asked.response, "elsewhere"));
+    assert_null(strstr(asked.response, "chunked"));
+    assert_null(strcasestr(asked.response, "user-agent"));
+    asked_done(&asked);
+    assert_answers("{\"method\":\"GET\",\"uri\":\"@/echo\",\"content\":\"with a body\"}",
+                   FETCH_OURS, "Content-Type: text/plain\\u000d");
+    assert_answers("{\"method\":\"POST\",\"uri\":\"@/echo\",\"content\":\"a=1\",\"headers\":{"
+                   "\"content-type\":[\"x\",\"application/x-www-form-urlencoded\"]}}",
+                   FETCH_OURS, "application/x-www-form-urlencoded; charset=utf-8\\u000d");
+    ask(&asked, "{\"uri\":\"@/echo\",\"headers\":{\"content-type\":\"a/b\"}}", FETCH_OURS);
+    assert_null(strcasestr(asked.response, "Content-Type"));
+    asked_done(&asked);
+}
+
+static void text_of_any_charset_arrives_as_utf8(void **state)
+{
+    (void)state;
+    assert_answers("{\"uri\":\"@/latin\"}", FETCH_OURS, "\"content\":\"gr\xc3\xbcn\"");
+    assert_answers("{\"uri\":\"@/bad\"}", FETCH_OURS,
+                   "\"content\":\"a\xef\xbf\xbd\xef\xbf\xbd\x62\"");
+    assert_answers("{\"uri\":\"@/bad\"}", FETCH_OURS, "\"x-bad\":\"\xef\xbf\xbd\"");
+}
+
+/* ---- redirections ---------------------------------------------------------------------------- */
+
+static void redirections_are_followed_as_browsers_do(void **state)
+{
+    (void)state;
+    assert_answers("{\"uri\":\"@/to/301/@/ok\"}", FETCH_OURS, "hello");
+    assert_answers("{\"method\":\"POST\",\"uri\":\"@/to/302/@/echo\",\"content\":\"x\"}",
+                   FETCH_OURS, "\"content\":\"GET /echo");
+    assert_answers("{\"method\":\"PUT\",\"uri\":\"@/to/303/@/echo\",\"content\":\"x\"}", FETCH_OURS,
+                   "\"content\":\"GET /echo");
+    assert_answers("{\"method\":\"PUT\",\"uri\":\"@/to/302/@/echo\",\"content\":\"x\"}", FETCH_OURS,
+                   "\"content\":\"PUT /echo");
+    assert_answers("{\"method\":\"POST\",\"uri\":\"@/to/307/@/echo\",\"content\":\"body\"}",
+                   FETCH_OURS, "\\u000abody\"");
+    assert_answers("{\"uri\":\"@/to/302/ftp://127.0.0.1/x\"}", FETCH_OURS, "\"statusCode\":302");
+    assert_answers("{\"uri\":\"@/to/302/file:///etc/passwd\"}", FETCH_OURS, "\"statusCode\":302");
+    int before = atomic_load(&server.requests);
+    assert_answers("{\"uri\":\"@/loop\"}", FETCH_OURS, "\"statusCode\":302");
+    assert_int_equal(atomic_load(&server.requests) - before, 21); /* 20 redirections */
+}
+
+static void another_origin_is_told_nothing_that_is_secret(void **state)
+{
+    (void)state;
+    static const char headers[] =
+        "\"headers\":{\"Authorization\":\"s1\",\"Cookie\":\"s2\",\"X-Functions-Key\":\"s3\","
+        "\"Proxy-Authorization\":\"s4\",\"X-Other\":\"kept\"}";
+    char input[1024], name[64];
+    struct asked asked;
+    (void)snprintf(name, sizeof name, "http://127.0.0.2:%u", server.port);
+    (void)snprintf(input, sizeof input, "{\"uri\":\"@/to/307/@/echo\",%s}", headers);
+    ask(&asked, input, FETCH_OURS);
+    for (int i = 1; i <= 4; i++) {
+        char secret[3] = { 's', (char)('0' + i), 0 };
+        assert_has(asked.response, secret);
+    }
+    asked_done(&asked);
+    (void)snprintf(input, sizeof input, "{\"uri\":\"@/to/307/http://localhost:%u/echo\",%s}",
+                   server.port, headers);
+    ask(&asked, input, FETCH_OURS);
+    assert_has(asked.response, "kept");
+    for (int i = 1; i <= 4; i++) {
+        char secret[3] = { 's', (char)('0' + i), 0 };
+        assert_null(strstr(asked.response, secret));
+    }
+    asked_done(&asked);
+}
+
+/* ---- failures -------------------------------------------------------------------------------- */
+
+static void what_is_no_request_is_refused_before_anything_is_sent(void **state)
+{
+    (void)state;
+    static const char *const inputs[] = {
+        "",
+        "{",
+        "[]",
+        "[{},{}]",
+        "{}",
+        "{\"uri\":1}",
+        "{\"uri\":\"/ok\"}",
+        "{\"uri\":\"ftp://127.0.0.1/\"}",
+        "{\"uri\":\"file:///etc/passwd\"}",
+        "{\"uri\":\"gopher://127.0.0.1/\"}",
+        "{\"uri\":\"@/ok\",\"method\":\"G E T\"}",
+        "{\"uri\":\"@/ok\",\"headers\":[]}",
+        "{\"uri\":\"@/ok\",\"headers\":{\"a b\":\"c\"}}",
+        "{\"uri\":\"@/ok\",\"headers\":{\"a\":\"b\\r\\nc: d\"}}",
+        "{\"uri\":\"@/ok\",\"headers\":{\"a\":1}}",
+        "{\"uri\":\"@/ok\",\"timeout\":\"soon\"}",
+        "{\"uri\":\"@/ok\",\"timeout\":\"-00:00:01\"}",
+        "{\"uri\":\"@/ok\",\"timeout\":\"00:60:00\"}",
+        "{\"uri\":\"@/ok\",\"content\":\"x\",\"headers\":{\"Content-Type\":\"multipart/"
+        "form-data\"}}",
+    };
+    int before = atomic_load(&server.requests);
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
+        struct asked asked;
+        ask(&asked, inputs[i], FETCH_OURS);
+        if (asked.type == NULL || strcmp(asked.type, "BadInput") != 0 || !asked.is_final) {
+            fail_msg("%s: %s", inputs[i], asked.type != NULL ? asked.message : asked.response);
+        }
+        asked_done(&asked);
+    }
+    assert_int_equal(atomic_load(&server.requests), before);
+    assert_fails(inputs[sizeof inputs / sizeof inputs[0] - 1], FETCH_DOTNET,
+                 "System.ArgumentException",
+                 "Multipart content is not supported with CallHttpAsync.");
+}
+
+static void spans_are_read_as_dotnet_writes_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } rows[] = {
+        { "00:00:01", 1000 },        { "1.02:03:04", 93784000 },
+        { "00:00:00.5", 500 },       { "-00:00:01", -1000 },
+        { "00:00:00.1234567", 123 }, { "10675199.02:48:05.4775807", INT64_C(922337203685477) }
+    };
+    int64_t ms;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_true(order_read_span(rows[i].text, &ms));
+        assert_int_equal(ms, rows[i].ms);
+    }
+    assert_false(order_read_span("24:00:00", &ms));
+    assert_false(order_read_span("1:2", &ms));
+    assert_false(order_read_span("00:00:01x", &ms));
+    assert_false(order_read_span("", &ms));
+}
+
+static void a_time_that_passes_is_a_failure_that_names_it(void **state)
+{
+    (void)state;
+    assert_fails("{\"uri\":\"@/slow\",\"timeout\":\"00:00:00.3\"}", FETCH_DOTNET,
+                 "System.TimeoutException", "Reached user specified timeout: 00:00:00.3.");
+    assert_fails("{\"uri\":\"@/drip\",\"timeout\":\"00:00:00.3\"}", FETCH_OURS, "HttpTimeout",
+                 "Reached user specified timeout: 00:00:00.3.");
+    /* It is that of all redirections together. */
+    assert_fails("{\"uri\":\"@/to/302//slow\",\"timeout\":\"00:00:00.3\"}", FETCH_OURS,
+                 "HttpTimeout", "00:00:00.3");
+}
+
+static void what_breaks_off_or_is_too_large_is_a_failure(void **state)
+{
+    (void)state;
+    assert_fails("{\"uri\":\"@/reset\"}", FETCH_OURS, "HttpRequest", "");
+    assert_fails("{\"uri\":\"@/reset\"}", FETCH_DOTNET, "System.Net.Http.HttpRequestException", "");
+    assert_fails("{\"uri\":\"@/big\"}", FETCH_OURS, "HttpRequest", "larger than 4194304 bytes");
+    assert_fails("{\"uri\":\"@/fields\"}", FETCH_OURS, "HttpRequest", "headers");
+    assert_fails("{\"uri\":\"http://127.0.0.1:1/\"}", FETCH_OURS, "HttpRequest", "connect");
+    assert_fails("{\"uri\":\"http://nobody.invalid/\"}", FETCH_OURS, "HttpRequest", "resolve");
+    struct asked asked;
+    struct fetcher *fetcher = open_with("private", 5);
+    asked_init(&asked, with_server("{\"uri\":\"@/ok\"}"), FETCH_OURS);
+    module->start(fetcher, &asked.request); /* at the limit */
+    asked_wait(&asked);
+    assert_non_null(asked.response);
+    asked_done(&asked);
+    module->close(fetcher);
+    fetcher = open_with("private", 4);
+    asked_init(&asked, with_server("{\"uri\":\"@/ok\"}"), FETCH_OURS);
+    module->start(fetcher, &asked.request);
+    asked_wait(&asked);
+    assert_has(asked.message, "larger than 4 bytes");
+    asked_done(&asked);
+    module->close(fetcher);
+}
+
+static void a_status_that_is_to_be_retried_is_a_failure_with_what_was_answered(void **state)
+{
+    (void)state;
+    static const char listed[] =
+        "{\"uri\":\"@/status/503\",\"retryOptions\":{\"StatusCodesToRetry\":[500,503]}}";
+    struct asked asked;
+    ask(&asked, listed, FETCH_DOTNET);
+    assert_string_equal(asked.message, "Status code ServiceUnavailable received, retry requested.");
+    assert_has(asked.details, "\"content\":\"text\"");
+    assert_false(asked.is_final);
+    asked_done(&asked);
+    assert_fails("{\"uri\":\"@/status/500\",\"retryOptions\":{}}", FETCH_OURS, "HttpStatus",
+                 "Response status code does not indicate success: 500 (Internal Server Error).");
+    assert_answers("{\"uri\":\"@/status/500\",\"retryOptions\":{\"statusCodesToRetry\":[503]}}",
+                   FETCH_OURS, "\"statusCode\":500");
+    assert_answers("{\"uri\":\"@/status/202\",\"retryOptions\":{}}", FETCH_OURS,
+                   "\"statusCode\":202");
+}
+
+/* ---- the guard ------------------------------------------------------------------------------- */
+
+static void addresses_that_are_not_public_are_refused_however_they_are_written(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {
+        "127.0.0.1", "localhost", "2130706433",         "0x7f000001",      "0177.0.0.1", "127.1",
+        "0.0.0.0",   "[::1]",     "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::]",
+    };
+    struct fetcher *fetcher = open_with("", 0);
+    int before = atomic_load(&server.requests);
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        struct asked asked;
+        char input[256];
+        (void)snprintf(input, sizeof input, "{\"uri\":\"http://%s:%u/ok\"}", hosts[i], server.port);
+        asked_init(&asked, input, FETCH_OURS);
+        module->start(fetcher, &asked.request);
+        asked_wait(&asked);
+        if (asked.type == NULL || strcmp(asked.type, "HttpRefused") != 0) {
+            fail_msg("%s: %s", hosts[i], asked.type != NULL ? asked.message : asked.response);
+        }
+        asked_done(&asked);
+    }
+    module->close(fetcher);
+    assert_int_equal(atomic_load(&server.requests), before);
+}
+
+static void a_redirection_to_where_it_is_not_allowed_is_refused(void **state)
+{
+    (void)state;
+    struct fetcher *fetcher = open_with("127.0.0.1", 0);
+    struct asked asked;
+    char input[256];
+    (void)snprintf(input, sizeof input,
+                   "{\"uri\":\"http://127.0.0.1:%u/to/302/http://127.0.0.2:%u/ok\"}", server.port,
+                   server.port);
+    asked_init(&asked, input, FETCH_OURS);
+    module->start(fetcher, &asked.request);
+    asked_wait(&asked);
+    assert_non_null(asked.type);
+    assert_string_equal(asked.type, "HttpRefused");
+    asked_done(&asked);
+    module->close(fetcher);
+}
+
+static bool is_allowed(const char *allow, const char *address)
+{
+    struct guard guard;
+    pd_error err;
+    struct sockaddr_storage storage = { 0 };
+    assert_int_equal(guard_init(&guard, allow, &err), PD_OK);
+    char node[64];
+    (void)snprintf(node, sizeof node, "%s", address);
+    if (strchr(node, ':') != NULL) {
+        struct sockaddr_in6 in = { .sin6_family = AF_INET6 };
+        assert_int_equal(inet_pton(AF_INET6, node, &in.sin6_addr), 1);
+        memcpy(&storage, &in, sizeof in);
+    } else {
+        struct sockaddr_in in = { .sin_family = AF_INET };
+        assert_int_equal(inet_pton(AF_INET, node, &in.sin_addr), 1);
+        memcpy(&storage, &in, sizeof in);
+    }
+    bool is = guard_allows(&guard, (const struct sockaddr *)&storage);
+    guard_done(&guard);
+    return is;
+}
+
+static void the_guard_knows_what_is_public_and_what_was_allowed(void **state)
+{
+    (void)state;
+    static const char *const public[] = {
+        "8.8.8.8",          "172.15.255.255",  "172.32.0.0",           "100.63.255.255",
+        "100.128.0.0",      "2606:4700::1",    "2001:4860:4860::8888", "::ffff:8.8.8.8",
+        "64:ff9b::808:808", "2002:808:808::1", "223.255.255.255"
+    };
+    static const char *const other[] = {
+        "10.0.0.1",
+        "172.16.0.0",
+        "172.31.255.255",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.0",
+        "100.127.1.1",
+        "127.255.255.255",
+        "0.1.2.3",
+        "224.0.0.1",
+        "255.255.255.255",
+        "192.0.2.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "::1",
+        "::",
+        "fe80::1",
+        "fd00:ec2::254",
+        "fc00::1",
+        "ff02::1",
+        "2001:db8::1",
+        "2001::1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:a00:1::1",
+        "64:ff9b:1::1",
+        "100::1",
+        "::127.0.0.1",
+        "fec0::1",
+    };
+    for (size_t i = 0; i < sizeof public / sizeof public[0]; i++) {
+        assert_true(is_allowed("", public[i]));
+    }
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+        if (is_allowed("", other[i])) {
+            fail_msg("%s is taken for public", other[i]);
+        }
+        assert_true(is_allowed("private", other[i]));
+    }
+    assert_true(is_allowed("10.0.0.0/8,fd00::/8", "10.255.0.1"));
+    assert_true(is_allowed("10.0.0.0/8,fd00::/8", "::ffff:10.1.1.1"));
+    assert_true(is_allowed("10.0.0.0/8,fd00::/8", "fd12::1"));
+    assert_false(is_allowed("10.0.0.0/8,fd00::/8", "11.0.0.1") == false);
+    assert_false(is_allowed("10.0.0.0/8,fd00::/8", "192.168.0.1"));
+    assert_true(is_allowed("192.168.7.128/25", "192.168.7.200"));
+    assert_false(is_allowed("192.168.7.128/25", "192.168.7.127"));
+    assert_true(is_allowed("127.0.0.1", "127.0.0.1"));
+    assert_false(is_allowed("127.0.0.1", "127.0.0.2"));
+    static const char *const bad[] = { "10.0.0.0/33", "10.0.0/8",         "a",
+                                       "10.0.0.0/",   "::/129",           "10.0.0.0/8,",
+                                       "10.0.0.0/8x", "1.2.3.4 , 5.6.7.8" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct guard guard;
+        pd_error err;
+        assert_int_equal(guard_init(&guard, bad[i], &err), PD_E_INVALID);
+    }
+}
+
+/* ---- many ------------------------------------------------------------------------------------ */
+
+enum { MANY = 1000 };
+
+static void a_thousand_wait_at_once_on_one_thread_and_all_end(void **state)
+{
+    (void)state;
+    struct asked *asked = calloc(MANY, sizeof *asked);
+    char input[128];
+    (void)snprintf(input, sizeof input, "%s", with_server("{\"uri\":\"@/slow\"}"));
+    struct fetcher *fetcher = open_with("private", 0);
+    for (int i = 0; i < MANY; i++) {
+        asked_init(&asked[i], input, FETCH_OURS);
+        module->start(fetcher, &asked[i].request);
+    }
+    for (int i = 0; i < 1000 && atomic_load(&server.open) < MANY; i++) {
+        (void)usleep(10000);
+    }
+    assert_int_equal(atomic_load(&server.open), MANY);
+    struct asked quick; /* over the limit of connections: it waits for one of them */
+    asked_init(&quick, with_server("{\"uri\":\"@/ok\"}"), FETCH_OURS);
+    module->start(fetcher, &quick.request);
+    for (int i = 0; i < MANY / 2; i++) {
+        module->cancel(fetcher, &asked[i].request);
+    }
+    asked_wait(&quick);
+    assert_non_null(quick.response);
+    asked_done(&quick);
+    module->close(fetcher);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(asked[i].times, 1);
+        assert_string_equal(asked[i].type, "Cancelled");
+        asked_done(&asked[i]);
+    }
+    free(asked);
+}
+
+static int begin_server(void **state)
+{
+    (void)state;
+    scripted_begin(&server);
+    return 0;
+}
+
+static int end_server(void **state)
+{
+    (void)state;
+    scripted_end(&server);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_has_status_headers_and_content_in_the_words_of_who_asked),
+        cmocka_unit_test(a_request_is_sent_as_it_was_written),
+        cmocka_unit_test(text_of_any_charset_arrives_as_utf8),
+        cmocka_unit_test(redirections_are_followed_as_browsers_do),
+        cmocka_unit_test(another_origin_is_told_nothing_that_is_secret),
+        cmocka_unit_test(what_is_no_request_is_refused_before_anything_is_sent),
+        cmocka_unit_test(spans_are_read_as_dotnet_writes_them),
+        cmocka_unit_test(a_time_that_passes_is_a_failure_that_names_it),
+        cmocka_unit_test(what_breaks_off_or_is_too_large_is_a_failure),
+        cmocka_unit_test(a_status_that_is_to_be_retried_is_a_failure_with_what_was_answered),
+        cmocka_unit_test(addresses_that_are_not_public_are_refused_however_they_are_written),
+        cmocka_unit_test(a_redirection_to_where_it_is_not_allowed_is_refused),
+        cmocka_unit_test(the_guard_knows_what_is_public_and_what_was_allowed),
+        cmocka_unit_test(a_thousand_wait_at_once_on_one_thread_and_all_end),
+    };
+    return cmocka_run_group_tests(tests, begin_server, end_server);
+}
