@@ -8,32 +8,45 @@
  *       one that evhttp has let go of is known by having no callbacks any more, and let go of by
  *       us when we next look, which is soon. Its peer was told at once.
  *   P3  What a proxy before us may understand differently, and so take for a body what we take for
- *       a request, is refused, and its connection closed: nothing that follows is looked at. */
+ *       a request, is refused, and its connection closed: nothing that follows is looked at.
+ *   P4  evhttp's limits are of silence and of one request. So when we look we also end those whose
+ *       request takes too long however it drips, and, when all together keep more bytes than they
+ *       may, who keeps most of them. */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/memory.h"
 #include "base/object.h"
 #include "net/http.h"
 #include "net/sock.h"
 #include "net/tls_priv.h"
 
-enum { HTTP_MAGIC = 0x68747470, REQUEST_MAGIC = 0x68747271, REAP_US = 50 * 1000 };
+enum {
+    HTTP_MAGIC = 0x68747470,
+    REQUEST_MAGIC = 0x68747471,
+    REAP_US = 50 * 1000,
+    GONE_US = 1000 * 1000,
+};
 
 struct connection {
     struct list_node among;
     struct bufferevent *socket;
+    struct http_request *request; /* that is being answered; NULL: none */
+    time_us since;                /* it has one, or has none; steady */
 };
 
 struct http_listener {
@@ -41,6 +54,9 @@ struct http_listener {
     bool is_draining;
     unsigned connection_count, connections_max;
     struct list connections;
+    struct map by_socket; /* the same, by the bytes of connection->socket */
+    int64_t arrival_us;
+    size_t held_max;
     struct loop_timer *reaper;
     struct loop *loop;
     struct tls *tls;
@@ -57,27 +73,89 @@ struct http_request {
     struct evhttp_request *request; /* NULL: the listener has gone */
     struct http_listener *listener;
     struct list_node among;
+    struct connection *connection; /* NULL: it has gone */
+    void (*gone)(void *argument);
+    void *argument;
     char *path;
     size_t path_size;
 };
 
 /* ---- connections ---- */
 
-/* Lets go of those that evhttp has let go of. */
+/* evhttp hears of it as of a peer that has closed. */
+static void end_connection(const struct connection *connection)
+{
+    (void)shutdown(bufferevent_getfd(connection->socket), SHUT_RDWR);
+}
+
+static size_t held_by(const struct connection *connection)
+{
+    return evbuffer_get_length(bufferevent_get_input(connection->socket)) +
+           evbuffer_get_length(bufferevent_get_output(connection->socket));
+}
+
+static bool is_hung_up(const struct connection *connection)
+{
+    struct pollfd fd = { .fd = bufferevent_getfd(connection->socket), .events = POLLRDHUP };
+    return poll(&fd, 1, 0) == 1 && (fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* P4, of one. */
+static void look_at(const struct http_listener *listener, struct connection *connection,
+                    time_us now)
+{
+    struct http_request *request = connection->request;
+    int64_t age = now - connection->since;
+    if (request != NULL && request->gone != NULL && age > GONE_US) {
+        void (*gone)(void *) = request->gone;
+        connection->since = now; /* to be looked at in a second again */
+        if (is_hung_up(connection)) {
+            request->gone = NULL;
+            gone(request->argument);
+        }
+    } else if (request == NULL && age > listener->arrival_us &&
+               evbuffer_get_length(bufferevent_get_output(connection->socket)) == 0) {
+        end_connection(connection);
+    }
+}
+
+static void drop_connection(struct http_listener *listener, struct connection *connection)
+{
+    if (connection->request != NULL) {
+        connection->request->connection = NULL;
+    }
+    (void)map_remove(&listener->by_socket,
+                     text_make((const char *)&connection->socket, sizeof connection->socket));
+    (void)bufferevent_decref(connection->socket); /* closes */
+    list_remove(&connection->among);
+    mem_free(connection);
+    listener->connection_count--;
+}
+
+/* Lets go of those that evhttp has let go of, and looks at the others. */
 static void reap(void *argument)
 {
     struct http_listener *listener = argument;
+    const struct connection *costliest = NULL;
+    time_us now = loop_steady(listener->loop);
+    size_t held = 0;
     LIST_EACH_SAFE(node, &listener->connections)
     {
         struct connection *connection = CONTAINER_OF(node, struct connection, among);
         bufferevent_event_cb told = NULL;
         bufferevent_getcb(connection->socket, NULL, NULL, &told, NULL);
         if (told == NULL) {
-            (void)bufferevent_decref(connection->socket); /* closes */
-            list_remove(&connection->among);
-            mem_free(connection);
-            listener->connection_count--;
+            drop_connection(listener, connection);
+            continue;
         }
+        look_at(listener, connection, now);
+        held += held_by(connection);
+        if (costliest == NULL || held_by(connection) > held_by(costliest)) {
+            costliest = connection;
+        }
+    }
+    if (held > listener->held_max && costliest != NULL) {
+        end_connection(costliest);
     }
     if (listener->connection_count < listener->connections_max && !listener->is_draining) {
         (void)evconnlistener_enable(listener->door);
@@ -100,7 +178,10 @@ static struct bufferevent *on_connection(struct event_base *base, void *argument
                     : bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
     assert_that(connection->socket != NULL);
     bufferevent_incref(connection->socket);
+    connection->since = loop_steady(listener->loop);
     list_push_back(&listener->connections, &connection->among);
+    map_put(&listener->by_socket,
+            text_make((const char *)&connection->socket, sizeof connection->socket), connection);
     if (listener->connection_count++ == 0) {
         loop_timer_set(listener->reaper, REAP_US);
     }
@@ -175,6 +256,14 @@ static void on_request(struct evhttp_request *from, void *argument)
     request->request = from;
     request->listener = listener;
     request->path = evhttp_uridecode(path != NULL ? path : "/", 0, &request->path_size);
+    struct bufferevent *socket =
+        evhttp_connection_get_bufferevent(evhttp_request_get_connection(from));
+    request->connection =
+        map_find(&listener->by_socket, text_make((const char *)&socket, sizeof socket));
+    if (request->connection != NULL) {
+        request->connection->request = request;
+        request->connection->since = loop_steady(listener->loop);
+    }
     list_push_back(&listener->requests, &request->among);
     listener->handle(listener->argument, request);
 }
@@ -225,6 +314,20 @@ struct text http_body(const struct http_request *request)
     return text_make(at, size);
 }
 
+void http_forget_body(struct http_request *request)
+{
+    if (request->request != NULL) {
+        struct evbuffer *body = evhttp_request_get_input_buffer(request->request);
+        (void)evbuffer_drain(body, evbuffer_get_length(body));
+    }
+}
+
+void http_on_gone(struct http_request *request, void (*gone)(void *argument), void *argument)
+{
+    request->gone = gone;
+    request->argument = argument;
+}
+
 void http_answer_header(struct http_request *request, const char *name, const char *value)
 {
     if (request->request != NULL) {
@@ -235,6 +338,10 @@ void http_answer_header(struct http_request *request, const char *name, const ch
 void http_answer(struct http_request *request, int code, const char *content_type, struct text body)
 {
     OBJECT_CHECK(request, REQUEST_MAGIC);
+    if (request->connection != NULL) {
+        request->connection->request = NULL;
+        request->connection->since = loop_steady(request->listener->loop);
+    }
     if (request->request != NULL) {
         struct evbuffer *bytes = evbuffer_new();
         assert_that(bytes != NULL);
@@ -268,6 +375,8 @@ static void set_limits(struct http_listener *listener, const struct http_limits 
     evhttp_set_allowed_methods(listener->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
                                                    EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
                                                    EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
+    listener->arrival_us = (all.arrival_ms != 0 ? all.arrival_ms : 120000) * TIME_MS;
+    listener->held_max = all.held_bytes != 0 ? all.held_bytes : (size_t)256 << 20;
     listener->connections_max = all.connections != 0 ? all.connections : 1000;
 }
 
@@ -288,6 +397,7 @@ struct http_listener *http_listen(struct loop *loop, const char *address, struct
     listener->argument = argument;
     list_init(&listener->requests);
     list_init(&listener->connections);
+    map_init(&listener->by_socket);
     listener->reaper = loop_timer_new(loop, reap, listener);
     (void)snprintf(listener->address, sizeof listener->address, "%s", name);
     listener->http = evhttp_new(loop_base(loop));
@@ -328,7 +438,9 @@ void http_listener_free(struct http_listener *listener)
     OBJECT_CHECK(listener, HTTP_MAGIC);
     struct list_node *node;
     while ((node = list_pop_front(&listener->requests)) != NULL) {
-        CONTAINER_OF(node, struct http_request, among)->request = NULL;
+        struct http_request *request = CONTAINER_OF(node, struct http_request, among);
+        request->request = NULL;
+        request->connection = NULL;
     }
     evhttp_free(listener->http);
     while ((node = list_pop_front(&listener->connections)) != NULL) {
@@ -336,6 +448,7 @@ void http_listener_free(struct http_listener *listener)
         (void)bufferevent_decref(connection->socket);
         mem_free(connection);
     }
+    map_done(&listener->by_socket);
     loop_timer_free(listener->reaper);
     if (strncmp(listener->address, "unix:", 5) == 0) {
         (void)unlink(listener->address + 5);

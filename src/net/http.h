@@ -18,7 +18,9 @@ struct http_listener;
 struct http_limits {
     size_t header_bytes;  /* 0: 16 KiB */
     size_t body_bytes;    /* 0: 1 MiB */
-    int64_t timeout_ms;   /* for a request to arrive, or an answer to be read; 0: 30 s */
+    int64_t timeout_ms;   /* of silence, while a request comes or an answer goes; 0: 30 s */
+    int64_t arrival_ms;   /* for a whole request, however it drips; 0: 2 minutes */
+    size_t held_bytes;    /* of bodies that come and answers that go, of all; 0: 256 MiB */
     unsigned connections; /* 0: 1,000 */
 };
 
@@ -34,12 +36,17 @@ void http_listener_drain(struct http_listener *listener);
 unsigned http_listener_connections(const struct http_listener *listener);
 void http_listener_free(struct http_listener *listener); /* NULL is fine */
 
-struct text http_method(const struct http_request *request); /* "GET" */
-struct text http_path(const struct http_request *request);   /* decoded, without the query */
+struct text http_method(const struct http_request *request);   /* "GET" */
+struct text http_path(const struct http_request *request);     /* decoded, without the query */
 struct text http_raw_path(const struct http_request *request); /* likewise, not decoded */
-struct text http_query(const struct http_request *request);  /* as it came; absent: none */
+struct text http_query(const struct http_request *request);    /* as it came; absent: none */
 struct text http_header(const struct http_request *request, const char *name); /* or absent */
 struct text http_body(const struct http_request *request);
+/* For who answers later: its body is needed no more. */
+void http_forget_body(struct http_request *request);
+/* Likewise: told once, within a second or two, when its client has gone. It is to be answered all
+ * the same. */
+void http_on_gone(struct http_request *request, void (*gone)(void *argument), void *argument);
 /* Before http_answer. */
 void http_answer_header(struct http_request *request, const char *name, const char *value);
 void http_answer(struct http_request *request, int code, const char *content_type,

@@ -79,12 +79,22 @@ static void time_is_up(void *argument)
     end_wait(starting, is_known && is_found ? &record : NULL);
 }
 
+/* Nobody waits for the answer any more. */
+static void client_is_gone(void *argument)
+{
+    struct starting *starting = argument;
+    waits_remove(&starting->wait);
+    end_wait(starting, NULL);
+}
+
 /* The rpc lives on, without its hub: a hub that closes does not wait for it. */
 static void wait_for_end(struct rpc *rpc, struct starting *starting)
 {
     struct hub *hub = rpc->hub;
     starting->rpc = rpc;
     starting->wait.told = told;
+    http_forget_body(rpc->web->http);
+    http_on_gone(rpc->web->http, client_is_gone, starting);
     starting->timer = loop_timer_new(rpc->server->loop, time_is_up, starting);
     loop_timer_set(starting->timer, starting->timeout_us);
     waits_add(&starting->wait, hub, starting->command.id);

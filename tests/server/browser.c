@@ -50,6 +50,24 @@ struct text browser_send(struct served *served, struct text bytes)
     return answer;
 }
 
+void browser_leave(struct served *served, struct text bytes)
+{
+    int fd = connect_to(server_http_address(served->server));
+    assert_int_equal(send(fd, bytes.at, bytes.size, MSG_NOSIGNAL), bytes.size);
+    usleep(20000); /* or the server may take the end before the request */
+    close(fd);
+}
+
+long browser_waits(struct served *served)
+{
+    struct text page = browser_send(
+        served, TEXT("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"));
+    const char *at = page.size != 0 ? strstr(page.at, "\nperdure_waits{") : NULL;
+    at = at != NULL ? strstr(at, "} ") : NULL;
+    assert_non_null(at);
+    return strtol(at + 2, NULL, 10);
+}
+
 struct reply browser_parse(struct served *served, struct text bytes)
 {
     struct reply reply = { 0 };

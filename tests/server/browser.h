@@ -15,6 +15,10 @@ struct reply {
 
 /* Sends the bytes, and reads until the other side has closed. Lives in served->arena. */
 struct text browser_send(struct served *served, struct text bytes);
+/* Sends the bytes, and hangs up. */
+void browser_leave(struct served *served, struct text bytes);
+/* How many the server says that wait (perdured_waits of /metrics). */
+long browser_waits(struct served *served);
 struct reply browser_parse(struct served *served, struct text bytes);
 /* One request; path: behind the base path, or with '!' before it a whole one. headers: lines that
  * end in CRLF; NULL: none. body NULL: none. */

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct served served;
 static struct desk desk;
@@ -384,6 +385,55 @@ static void a_wait_ends_with_the_output_alone_or_the_state_of_what_failed(void *
     browser_expect(&reply, 500, "...\"runtimeStatus\":\"Failed\"...");
 }
 
+struct leaving {
+    struct served *served;
+    struct reply *reply;
+};
+
+static void *wait_long(void *argument)
+{
+    struct leaving *leaving = argument;
+    *leaving->reply =
+        browser_ask(leaving->served, "POST", "/orchestrators/Flow/long?timeout=600", NULL, NULL);
+    return NULL;
+}
+
+/* The rest of what the server does is quick, so a wait that is there is this one. */
+static void a_wait_whose_client_has_gone_ends(void **state)
+{
+    (void)state;
+    char bytes[256];
+    (void)snprintf(bytes, sizeof bytes,
+                   "POST " WEB "/orchestrators/Flow/left?timeout=600 HTTP/1.1\r\n"
+                   "Host: %s\r\n\r\n",
+                   server_http_address(served.server));
+    browser_leave(&served, text_of(bytes));
+    while (!served_get(&served, "left").exists) {
+        usleep(1000);
+    }
+    for (int i = 0; browser_waits(&served) != 0; i++) {
+        assert_true(i < 1000);
+        usleep(10000);
+    }
+}
+
+static void the_end_of_the_server_answers_who_waits(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    struct reply reply = { 0 };
+    struct leaving leaving = { &served, &reply };
+    assert_int_equal(pthread_create(&thread, NULL, wait_long, &leaving), 0);
+    for (int i = 0; browser_waits(&served) == 0; i++) {
+        assert_true(i < 1000);
+        usleep(10000);
+    }
+    server_drain(served.server);
+    server_drain(served.server);
+    pthread_join(thread, NULL);
+    browser_expect(&reply, 202, "{\"id\":\"long\",...");
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -404,6 +454,8 @@ int main(void)
         test(suspending_resuming_terminating_and_rewinding_have_their_codes),
         test(a_restart_mints_an_id_or_takes_the_old_one),
         test(a_wait_that_nothing_ends_has_the_links),
+        test(a_wait_whose_client_has_gone_ends),
+        test(the_end_of_the_server_answers_who_waits),
         test(a_wait_ends_with_the_output_alone_or_the_state_of_what_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -204,6 +205,69 @@ static void only_so_many_connections_are_served_at_once(void **state)
     end(&served);
 }
 
+/* Sends a byte, and again, until it is hung up on. How long that took, in ms. */
+static int64_t drip(int fd, const char *bytes, size_t size)
+{
+    struct timespec began, now;
+    int64_t ms = 0;
+    (void)clock_gettime(CLOCK_MONOTONIC, &began);
+    for (size_t i = 0; ms < 10000; i = (i + 1) % size) {
+        char unwanted;
+        struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+        if (send(fd, bytes + i, 1, MSG_NOSIGNAL) < 0 || recv(fd, &unwanted, 1, MSG_DONTWAIT) == 0) {
+            break;
+        }
+        (void)nanosleep(&pause, NULL);
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        ms = (now.tv_sec - began.tv_sec) * 1000 + (now.tv_nsec - began.tv_nsec) / 1000000;
+    }
+    return ms;
+}
+
+static void a_request_has_a_time_to_arrive_however_it_drips(void **state)
+{
+    (void)state;
+    struct served served;
+    struct http_limits limits = { .arrival_ms = 300 };
+    static const char head[] = "POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n";
+    serve(&served, &limits);
+    int fd = dial(&served);
+    int64_t ms = drip(fd, "GET / HTTP/1.1\r\nA: b\r\nC: d\r\n", 31);
+    assert_true(ms >= 250 && ms < 5000);
+    (void)close(fd);
+    fd = dial(&served);
+    assert_true(send(fd, head, sizeof head - 1, MSG_NOSIGNAL) > 0);
+    ms = drip(fd, "x", 1);
+    assert_true(ms >= 200 && ms < 5000);
+    (void)close(fd);
+    end(&served);
+}
+
+static void who_keeps_most_of_too_much_is_hung_up_on(void **state)
+{
+    (void)state;
+    struct served served;
+    struct http_limits limits = { .held_bytes = 100000, .body_bytes = 200000 };
+    static const char head[] = "POST / HTTP/1.1\r\nContent-Length: 90000\r\n"
+                               "Connection: close\r\n\r\n";
+    static char body[90000];
+    char answer[4096];
+    serve(&served, &limits);
+    int small = dial(&served);
+    int large = dial(&served);
+    assert_true(send(small, head, sizeof head - 1, MSG_NOSIGNAL) > 0);
+    assert_int_equal(send(small, body, 30000, MSG_NOSIGNAL), 30000);
+    assert_true(send(large, head, sizeof head - 1, MSG_NOSIGNAL) > 0);
+    assert_int_equal(send(large, body, 80000, MSG_NOSIGNAL), 80000);
+    assert_int_equal(hear(large, answer, sizeof answer), 0);
+    assert_int_equal(send(small, body, 60000, MSG_NOSIGNAL), 60000);
+    assert_true(hear(small, answer, sizeof answer) > 0);
+    assert_non_null(strstr(answer, "body=90000"));
+    (void)close(large);
+    (void)close(small);
+    end(&served);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +276,8 @@ int main(void)
         cmocka_unit_test(a_request_cannot_hide_in_another),
         cmocka_unit_test(who_says_nothing_is_hung_up_on),
         cmocka_unit_test(only_so_many_connections_are_served_at_once),
+        cmocka_unit_test(a_request_has_a_time_to_arrive_however_it_drips),
+        cmocka_unit_test(who_keeps_most_of_too_much_is_hung_up_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
