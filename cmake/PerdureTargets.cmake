@@ -207,7 +207,7 @@ function(perdure_command)
     endif()
 endfunction()
 
-# samples/NAME/*.c -> bin/NAME
+# samples/NAME/*.c -> bin/NAME; samples/NAME/app.c, a function app -> bin/NAME.so
 function(perdure_samples)
     file(GLOB all CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/samples/*/*.c")
     set(folders "")
@@ -220,6 +220,14 @@ function(perdure_samples)
         get_filename_component(name "${folder}" NAME)
         set(sources ${all})
         list(FILTER sources INCLUDE REGEX "/samples/${name}/")
+        if(EXISTS "${folder}/app.c")
+            add_library(sample_${name} MODULE ${sources})
+            set_target_properties(sample_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
+                LIBRARY_OUTPUT_DIRECTORY "${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+            target_include_directories(sample_${name} PRIVATE "${PROJECT_SOURCE_DIR}/include")
+            target_link_libraries(sample_${name} PRIVATE perdure_flags)
+            continue()
+        endif()
         perdure_program(sample_${name} ${name} ${sources})
     endforeach()
 endfunction()

@@ -245,6 +245,9 @@ int cmd_purge(struct invocation *in);
 int cmd_export(struct invocation *in);
 int cmd_import(struct invocation *in);
 int cmd_replay(struct invocation *in);
+int cmd_host(struct invocation *in);
+/* perdure host WORDS...: argv[0] is "host". Returns after a problem only. */
+int become_host(char **argv);
 int cmd_entity_list(struct invocation *in);
 int cmd_entity_show(struct invocation *in);
 int cmd_entity_state(struct invocation *in);

@@ -52,6 +52,10 @@
     "and\n"                                                                                     \
     "where it was exported. All are Pending until a worker has run on this hub. Stops at the\n" \
     "first whose id is taken; what came before it stays. Makes the hub when there is none."
+#define HOST                                                                                       \
+    "Loads a shared object that has orchestrators, activities, entities, HTTP routes and timers\n" \
+    "(perdure/app.h), runs it, starts it again when it crashes, and loads it anew when its file\n" \
+    "changes. `perdure host --help` has the options."
 #define REPLAY_PROGRAM                                                                             \
     "Starts PROGRAM, which has to come to its pd_worker_start and is then run against histories\n" \
     "instead of working: does its code of today ask for the steps that are recorded, and end as\n" \
@@ -308,6 +312,16 @@ const struct command commands[] = {
       1,
       -1,
       cmd_replay },
+    { "host",
+      "[OPTION]... APP.so",
+      "run a function app",
+      HOST,
+      { "perdure host ./libapp.so", "perdure host --hub grpc://127.0.0.1:8080 ./libapp.so",
+        "perdure host --http 0.0.0.0:80 --key keys ./libapp.so" },
+      no_options,
+      0,
+      -1,
+      cmd_host },
     { "count",
       "",
       "count instances by status",

@@ -63,5 +63,8 @@ int main(int argc, char **argv)
     set_locale();
     /* A reader that went away is found by writing to it, and is no failure. */
     signal(SIGPIPE, SIG_IGN);
+    if (argc > 1 && strcmp(argv[1], "host") == 0) {
+        return become_host(argv + 1); /* its options are its own */
+    }
     return output_finish(run(argc, argv));
 }

@@ -7,8 +7,8 @@
 set -u
 . "$(dirname "$0")/lib.sh"
 
-is_in_a_sample() { # FILE: its lines are in some main.c, one after the other
-    for source in "$root"/samples/*/main.c; do
+is_in_a_sample() { # FILE: its lines are in some sample, one after the other
+    for source in "$root"/samples/*/*.c; do
         awk 'NR == FNR { want[++n] = $0; next } { have[++m] = $0 }
             END {
                 for (i = 1; i + n - 1 <= m; i++) {
