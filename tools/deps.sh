@@ -10,7 +10,8 @@ packages_build="gcc libc6-dev binutils make cmake ninja-build pkg-config
     libnghttp2-dev libevent-dev libssl-dev libcurl4-openssl-dev zlib1g-dev protobuf-compiler
     libprotobuf-dev curl"
 packages_test="g++ clang clang-format libcmocka-dev sqlite3
-    nghttp2-client python3-grpcio python3-protobuf openssl"
+    nghttp2-client python3-grpcio python3-protobuf openssl
+    nginx-light python3-jsonschema"
 packages_peers="python3-venv openjdk-17-jdk-headless maven"
 command -v npm >/dev/null 2>&1 || packages_peers="$packages_peers nodejs npm"
 command -v go >/dev/null 2>&1 || packages_peers="$packages_peers golang-go" # fetches a newer one

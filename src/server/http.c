@@ -59,7 +59,7 @@ static void handle(void *argument, struct http_request *request)
     struct server *server = argument;
     struct text method = http_method(request);
     struct text path = http_path(request);
-    if (web_is_ours(server, http_raw_path(request))) {
+    if (web_is_ours(server->config->public_url, http_raw_path(request))) {
         web_handle(server, request);
     } else if (!text_equal(method, TEXT("GET")) && !text_equal(method, TEXT("HEAD"))) {
         http_answer_header(request, "Allow", "GET, HEAD");

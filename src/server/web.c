@@ -32,114 +32,6 @@ const struct web_routes *const web_tables[] = {
     &web_purge_routes, &web_entity_routes, &web_own_routes,  NULL,
 };
 
-/* ---- paths ---------------------------------------------------------------------------------- */
-
-/* Of what was not decoded yet. One at the end that is empty does not count; nor what is behind more
- * than any route has. */
-static size_t split(struct text path, struct text segments[WEB_SEGMENTS])
-{
-    size_t count = 0;
-    while (path.size > 0 && path.at[0] == '/') {
-        path = text_make(path.at + 1, path.size - 1);
-        const char *end = memchr(path.at, '/', path.size);
-        size_t size = end != NULL ? (size_t)(end - path.at) : path.size;
-        if (size == 0 && path.size == 0) {
-            break;
-        }
-        if (count == WEB_SEGMENTS) {
-            break;
-        }
-        segments[count++] = text_make(path.at, size);
-        path = text_make(path.at + size, path.size - size);
-    }
-    return count;
-}
-
-static bool is_word(struct text segment, const char *word, size_t size)
-{
-    return segment.size == size && strncasecmp(segment.at, word, size) == 0;
-}
-
-/* How many segments of these come before a route; 0: this is no path of ours. */
-static size_t base_size(const struct text *segments, size_t count)
-{
-    static const char *const bases[][3] = {
-        { "runtime", "webhooks", "durabletask" },
-        { "admin", "extensions", "DurableTaskExtension" },
-    };
-    for (size_t i = 0; i < sizeof bases / sizeof bases[0]; i++) {
-        bool fits = count >= 3;
-        for (size_t j = 0; fits && j < 3; j++) {
-            fits = is_word(segments[j], bases[i][j], strlen(bases[i][j]));
-        }
-        if (fits) {
-            return 3;
-        }
-    }
-    return 0;
-}
-
-/* Without the prefix of --public-url, which some proxies leave in it. */
-static struct text without_prefix(const struct server *server, struct text path)
-{
-    const char *url = server->config->public_url;
-    const char *host = url != NULL ? strstr(url, "://") : NULL;
-    const char *prefix = host != NULL ? strchr(host + 3, '/') : NULL;
-    size_t size = prefix != NULL ? strlen(prefix) : 0;
-    size -= size > 0 && prefix[size - 1] == '/';
-    bool has =
-        size > 0 && path.size > size && memcmp(path.at, prefix, size) == 0 && path.at[size] == '/';
-    return has ? text_make(path.at + size, path.size - size) : path;
-}
-
-bool web_is_ours(struct server *server, struct text raw_path)
-{
-    struct text segments[WEB_SEGMENTS];
-    return base_size(segments, split(without_prefix(server, raw_path), segments)) != 0;
-}
-
-/* ---- routes, M1 ----------------------------------------------------------------------------- */
-
-static bool fits(struct web *web, const struct web_route *route, const struct text *segments,
-                 size_t count)
-{
-    const char *at = route->method.path;
-    size_t captured = 0;
-    memset(web->undecoded, 0, sizeof web->undecoded);
-    for (size_t i = 0; i < count; i++) {
-        size_t size = strcspn(at + (*at == '/'), "/");
-        if (*at != '/' || segments[i].size == 0) {
-            return false;
-        }
-        at++;
-        if (size == 2 && at[0] == '{') {
-            web->undecoded[captured++] = segments[i];
-        } else if (!is_word(segments[i], at, size)) {
-            return false;
-        }
-        at += size;
-    }
-    return *at == '\0';
-}
-
-static const struct web_route *find_route(struct web *web, struct text method,
-                                          const struct text *segments, size_t count)
-{
-    enum web_verb verb = text_equal(method, TEXT("GET"))      ? WEB_GET
-                         : text_equal(method, TEXT("POST"))   ? WEB_POST
-                         : text_equal(method, TEXT("DELETE")) ? WEB_DELETE
-                                                              : WEB_OTHER;
-    for (size_t i = 0; web_tables[i] != NULL; i++) {
-        for (size_t j = 0; j < web_tables[i]->count; j++) {
-            const struct web_route *route = &web_tables[i]->routes[j];
-            if (route->verb == verb && fits(web, route, segments, count)) {
-                return route;
-            }
-        }
-    }
-    return NULL;
-}
-
 /* ---- what it says --------------------------------------------------------------------------- */
 
 static bool read_captures(struct rpc *rpc)
@@ -148,33 +40,6 @@ static bool read_captures(struct rpc *rpc)
     for (size_t i = 0; i < WEB_CAPTURES; i++) {
         if (text_is_present(web->undecoded[i]) &&
             !web_decode(&rpc->arena, web->undecoded[i], false, &web->captured[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool read_parameters(struct rpc *rpc, struct text query)
-{
-    struct web *web = rpc->web;
-    web->parameters = arena_alloc(&rpc->arena, WEB_PARAMETERS * sizeof *web->parameters);
-    while (query.size > 0) {
-        const char *end = memchr(query.at, '&', query.size);
-        struct text pair = text_make(query.at, end != NULL ? (size_t)(end - query.at) : query.size);
-        const char *equals = pair.size != 0 ? memchr(pair.at, '=', pair.size) : NULL;
-        size_t skipped = pair.size + (end != NULL);
-        query = text_make(query.at + skipped, query.size - skipped);
-        if (equals == NULL) {
-            continue;
-        }
-        if (web->parameter_count == WEB_PARAMETERS) {
-            return false;
-        }
-        struct web_parameter *one = &web->parameters[web->parameter_count++];
-        size_t size = (size_t)(equals - pair.at);
-        if (!web_decode(&rpc->arena, text_make(pair.at, size), true, &one->name) ||
-            !web_decode(&rpc->arena, text_make(equals + 1, pair.size - size - 1), true,
-                        &one->value)) {
             return false;
         }
     }
@@ -280,19 +145,14 @@ static void admit(struct rpc *rpc, const struct web_route *route)
 void web_handle(struct server *server, struct http_request *request)
 {
     static const struct rpc_method none = { .path = "?" };
-    struct text segments[WEB_SEGMENTS];
-    struct text path = without_prefix(server, http_raw_path(request));
-    size_t count = split(path, segments);
-    size_t base = base_size(segments, count);
     struct rpc *rpc = mem_alloc(sizeof *rpc);
     rpc->server = server;
     rpc->web = arena_alloc(&rpc->arena, sizeof *rpc->web);
     rpc->web->http = request;
-    rpc->web->path = path;
-    const struct web_route *route =
-        find_route(rpc->web, http_method(request), segments + base, count - base);
+    const struct web_route *route = web_find_route(rpc->web, server->config->public_url,
+                                                   http_method(request), http_raw_path(request));
     rpc->method = route != NULL ? &route->method : &none;
-    if (!read_parameters(rpc, http_query(request))) {
+    if (!web_read_parameters(rpc, http_query(request))) {
         web_refuse(rpc, 400, PD_E_INVALID,
                    "the query is not encoded as a URL is, or has more than %d parameters",
                    WEB_PARAMETERS);

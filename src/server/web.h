@@ -65,10 +65,15 @@ struct web {
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
-/* Is this path of the API? */
-bool web_is_ours(struct server *server, struct text raw_path);
+/* web_path.c. Is this path of the API? A prefix of the public URL (NULL: none) may be before it. */
+bool web_is_ours(const char *public_url, struct text raw_path);
+/* Sets web->path and undecoded; NULL: there is none. */
+const struct web_route *web_find_route(struct web *web, const char *public_url, struct text method,
+                                       struct text raw_path);
 void web_handle(struct server *server, struct http_request *request);
 
+/* False: it is not encoded as it should be, or has too many. */
+bool web_read_parameters(struct rpc *rpc, struct text query);
 /* A query parameter by its name in any case; those of one name with commas between; absent. */
 struct text web_parameter(struct rpc *rpc, const char *name);
 bool web_flag(struct rpc *rpc, const char *name, bool otherwise);

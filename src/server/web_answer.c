@@ -126,20 +126,6 @@ int web_conflict(const struct rpc *rpc, int code)
 
 /* ---- links: section 8 ----------------------------------------------------------------------- */
 
-void web_put_encoded(struct buffer *url, struct text text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        char c = text.at[i];
-        bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                        (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.' || c == '~';
-        if (is_plain) {
-            buffer_add_byte(url, (uint8_t)c);
-        } else {
-            buffer_printf(url, "%%%02X", (unsigned)(unsigned char)c);
-        }
-    }
-}
-
 struct link {
     const char *name, *path, *query;
 };

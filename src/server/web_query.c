@@ -38,6 +38,47 @@ bool web_decode(struct arena *arena, struct text encoded, bool is_form, struct t
     return true;
 }
 
+void web_put_encoded(struct buffer *url, struct text text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.at[i];
+        bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                        (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.' || c == '~';
+        if (is_plain) {
+            buffer_add_byte(url, (uint8_t)c);
+        } else {
+            buffer_printf(url, "%%%02X", (unsigned)(unsigned char)c);
+        }
+    }
+}
+
+bool web_read_parameters(struct rpc *rpc, struct text query)
+{
+    struct web *web = rpc->web;
+    web->parameters = arena_alloc(&rpc->arena, WEB_PARAMETERS * sizeof *web->parameters);
+    while (query.size > 0) {
+        const char *end = memchr(query.at, '&', query.size);
+        struct text pair = text_make(query.at, end != NULL ? (size_t)(end - query.at) : query.size);
+        const char *equals = pair.size != 0 ? memchr(pair.at, '=', pair.size) : NULL;
+        size_t skipped = pair.size + (end != NULL);
+        query = text_make(query.at + skipped, query.size - skipped);
+        if (equals == NULL) {
+            continue;
+        }
+        if (web->parameter_count == WEB_PARAMETERS) {
+            return false;
+        }
+        struct web_parameter *one = &web->parameters[web->parameter_count++];
+        size_t size = (size_t)(equals - pair.at);
+        if (!web_decode(&rpc->arena, text_make(pair.at, size), true, &one->name) ||
+            !web_decode(&rpc->arena, text_make(equals + 1, pair.size - size - 1), true,
+                        &one->value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct text web_parameter(struct rpc *rpc, const char *name)
 {
     const struct web *web = rpc->web;

@@ -8,7 +8,7 @@
 #
 #   FUZZ_SECONDS   for each target (10)
 #   FUZZ_SEED      (1); 0: a new one each time
-#   FUZZ           only these targets ("frames messages headers history")
+#   FUZZ           only these targets ("frames messages headers web history")
 set -eu
 cd "$(dirname "$0")/../.."
 clang=$(command -v clang || true)
@@ -35,13 +35,17 @@ sources() { # TARGET
             tests/unit/wire/random_message.c tests/unit/wire/sam*.c src/wire/*.c src/base/*.c \
             src/core/lock_set.c src/core/ids.c"
         ;;
+    web)
+        echo "tests/fuzz/fuzz_web.c src/server/web_path.c src/server/web_query.c \
+            src/server/web_json.c src/json/*.c src/base/*.c -ljansson"
+        ;;
     *)
         echo "tests/fuzz/fuzz_$1.c src/base/*.c src/net/*.c src/grpc/*.c src/wire/proto.c \
             $libraries"
         ;;
     esac
 }
-for target in ${FUZZ:-frames messages headers history}; do
+for target in ${FUZZ:-frames messages headers web history}; do
     # shellcheck disable=SC2046,SC2086  # lists of words, and of patterns
     "$clang" $flags $sanitize -o "$work/$target" $(sources "$target")
     mkdir "$work/corpus_$target"

@@ -230,9 +230,10 @@ static void a_request_has_a_time_to_arrive_however_it_drips(void **state)
     struct served served;
     struct http_limits limits = { .arrival_ms = 300 };
     static const char head[] = "POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n";
+    static const char part[] = "GET / HTTP/1.1\r\nA: b\r\nC: d\r\n";
     serve(&served, &limits);
     int fd = dial(&served);
-    int64_t ms = drip(fd, "GET / HTTP/1.1\r\nA: b\r\nC: d\r\n", 31);
+    int64_t ms = drip(fd, part, sizeof part - 1);
     assert_true(ms >= 250 && ms < 5000);
     (void)close(fd);
     fd = dial(&served);
