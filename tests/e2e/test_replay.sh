@@ -178,6 +178,12 @@ timeout 4 cron_report report.txt '* * * * * *' UTC >out 2>&1
 timeout 30 bank 20 >out
 timeout 30 aggregator 10 20 >out 2>&1
 timeout 30 synchronize 5 >out
+FAKE_HTTP_LOG=$PWD/asked # tests/http/fake_module.c: nobody is spoken to
+export FAKE_HTTP_LOG
+PERDURE_MODULES=$BUILD/tests/http/modules timeout 30 check_site_available http://h/503-200 \
+    sqlite:check_site_available.db >out
+PERDURE_MODULES=$BUILD/tests/http/modules PERDURE_HUB=sqlite:monitor_202.db \
+    timeout 30 monitor_202 1 'http://h/202-200?after=0' 'http://h/202?after=9' >out
 approval 2>out &
 service=$!
 for _ in $(seq 100); do
@@ -206,6 +212,8 @@ for sample in "$root"/samples/*/; do
     argument=
     [ "$name" != monitor ] || argument=some/file
     [ "$name" != cron_report ] || argument=report.txt
+    [ "$name" != check_site_available ] || argument=http://h/200
+    [ "$name" != monitor_202 ] || argument="1 http://h/200"
     # shellcheck disable=SC2086
     check "$name does the same again" replays_all "sqlite:$db" "$name" $argument
 done

@@ -48,6 +48,42 @@ check "of many files" equal 612 "$(timeout 30 ./fan_out folder)"
 check "and says why it cannot" sh -c './fan_out nowhere 2>err; [ $? -eq 1 ] &&
     grep -q "nowhere: No such file" err'
 
+# HTTP, with a module that speaks to nobody (tests/http/fake_module.c).
+PERDURE_MODULES=$BUILD/tests/http/modules
+FAKE_HTTP_LOG=$work/asked
+export PERDURE_MODULES FAKE_HTTP_LOG
+check "check_site_available tries again what is busy" equal "http://h/503-200 is available" \
+    "$(timeout 30 ./check_site_available http://h/503-200 memory:)"
+check "and answers what the site does" equal "http://h/404 answers 404" \
+    "$(timeout 30 ./check_site_available http://h/404 memory:)"
+check "and says why there was none" sh -c './check_site_available http://h/HttpTimeout memory: 2>err
+    [ $? -eq 1 ] && grep -q "HttpTimeout" err'
+./monitor_202 60 'http://h/202-202-200?after=1' 'http://h/y/202?after=2' >monitor.out &
+victim=$!
+children=$victim
+for _ in $(seq 100); do
+    [ "$(grep -c '^POST' asked)" -eq 2 ] && break
+    sleep 0.05
+done
+sleep 0.3
+kill -9 "$victim"
+wait "$victim" 2>/dev/null
+./monitor_202 4 'http://h/202-202-200?after=1' >monitor.out 2>monitor.err &
+victim=$!
+children=$victim
+for _ in $(seq 100); do
+    [ "$(grep -c '^GET http://h/202' asked)" -eq 2 ] && break
+    sleep 0.1
+done
+kill -9 "$victim"
+wait "$victim" 2>/dev/null
+check "monitor_202 goes on after a kill, and orders nothing twice" equal "2 2" \
+    "$(grep -c '^POST' asked) $(grep -c '^GET http://h/202' asked)"
+check "and gives up what takes too long" equal \
+    '[{"url":"http://h/z/202?after=9","failure":"TooLate"}]' \
+    "$(PERDURE_HUB=memory: timeout 30 ./monitor_202 1 'http://h/z/202?after=9')"
+unset PERDURE_MODULES FAKE_HTTP_LOG
+
 # The service: answers, reminders, a clean end, and a kill in the middle of waiting.
 serve() {
     PD_REPLAY=${1:-} ./approval sqlite:approval.db 2>approval.err &
