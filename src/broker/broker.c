@@ -188,13 +188,18 @@ void broker_run(struct broker *broker, time_us steady)
         return;
     }
     broker->is_running = true;
+    if (broker->has_others) { /* once, however many came and went: all that waits is looked at */
+        broker->has_others = false;
+        lanes_rebuild(broker);
+        rest_wake_all(broker);
+    }
     take_inbox(broker);
     rest_freshen(broker);
     rest_look(broker);
     give_all(broker);
     rest_trim(broker);
     broker->is_running = false;
-    if (!list_is_empty(&broker->fresh)) {
+    if (!list_is_empty(&broker->fresh) || broker->has_others) {
         broker_poke(broker);
     }
     set_wake(broker);

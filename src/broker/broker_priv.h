@@ -449,6 +449,7 @@ struct broker {
     struct list active; /* queues */
     uint64_t seq;
     struct list streams;
+    bool has_others; /* streams than the lanes know */
     struct broker_stream *by_slot[STREAM_SLOTS];
     uint64_t stream_number;
     struct list lost, timed, fresh, resting;

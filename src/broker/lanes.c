@@ -8,7 +8,8 @@
  * to a stream stands in that stream's own.
  *
  *   A1  Streams that come or go change the sets: all queues are made anew, and what waited keeps
- *       its order.
+ *       its order. The next run does so, once for all of them: until then queues may name streams
+ *       that are gone, and nothing is handed out.
  *   A2  Names come from strangers. Lanes are only a memory of matches: when there are too many they
  *       are forgotten.
  *   A3  A turn that was given back to be written for somebody comes again in its old place: else

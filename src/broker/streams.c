@@ -32,8 +32,8 @@ static void changed(struct broker *broker)
         wanted |= needs(CONTAINER_OF(node, struct broker_stream, all));
     }
     atomic_store(&broker->wanted, wanted);
-    lanes_rebuild(broker);
-    rest_wake_all(broker);
+    broker->has_others = true;
+    broker_poke(broker);
 }
 
 /* ---- filters --------------------------------------------------------------------------------- */

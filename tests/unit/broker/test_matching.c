@@ -2,6 +2,7 @@
  *
  * Who gets what: the rules of section 2.5 of the service's specification. */
 #include <stdio.h>
+#include <time.h>
 
 #include "desk.h"
 
@@ -361,6 +362,36 @@ static void strangers_do_not_fill_the_log(void **state)
     desk_close(&hinted);
 }
 
+static size_t no_backlog(void *argument)
+{
+    (void)argument;
+    return 0;
+}
+
+/* Which one client can do as often as it likes; 10,000 workers do it when their server begins. */
+static void streams_that_come_and_go_in_one_moment_do_not_look_at_what_waits_each_time(void **state)
+{
+    (void)state;
+    enum { WAITING = 4000, TIMES = 10000 };
+    static struct desk desk;
+    static struct worker worker;
+    const struct broker_stream_options options = { .backlog = no_backlog };
+    desk_open(&desk, &(struct broker_options){ 0 });
+    for (uint64_t i = 1; i <= WAITING; i++) {
+        desk_dispatch(&desk, &(struct activity_wish){ .row = i });
+    }
+    clock_t from = clock();
+    for (int i = 0; i < TIMES; i++) {
+        broker_disconnect(broker_connect(desk.broker, &options));
+    }
+    assert_true(clock() - from < CLOCKS_PER_SEC / 4);
+    desk_run(&desk);
+    worker_open(&worker, &desk, NULL);
+    assert_got(&worker, WAITING);
+    worker_close(&worker);
+    desk_close(&desk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +412,8 @@ int main(void)
         cmocka_unit_test(a_name_that_no_worker_has_is_said_in_the_log_once),
         cmocka_unit_test(without_a_worker_nothing_is_said_until_one_comes_that_has_it_not),
         cmocka_unit_test(strangers_do_not_fill_the_log),
+        cmocka_unit_test(
+            streams_that_come_and_go_in_one_moment_do_not_look_at_what_waits_each_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
