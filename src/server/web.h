@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The management API over HTTP: what its files share. docs/guide/17-http-api.md says how it is used.
+ * The management API over HTTP: what its files share. How it is used: docs/guide/17-http-api.md.
  *
- * A request is an rpc like any other (server_priv.h, Z1), with another way to be answered: rpc->web.
- * It enters its hub, asks the engine, has readers read; the loop waits for nothing.
+ * A request is an rpc like any other (server_priv.h, Z1), with another way to be answered:
+ * rpc->web. It enters its hub, asks the engine, has readers read; the loop waits for nothing.
  *
  *   M1  Routes are rows of tables (web_tables), each in the file that has them. What is in no table
  *       is not there: 404, whatever the method.

@@ -132,12 +132,11 @@ static void hear_proxy(const struct http_request *http, struct place *place)
     struct text all = http_header(http, "Forwarded");
     struct text host = forwarded(all, "host");
     struct text scheme = forwarded(all, "proto");
-    struct text prefix = TEXT_ABSENT;
+    struct text prefix = first_of(http_header(http, "X-Forwarded-Prefix"));
     if (!text_is_present(all)) {
         host = first_of(http_header(http, "X-Forwarded-Host"));
         scheme = first_of(http_header(http, "X-Forwarded-Proto"));
     }
-    prefix = first_of(http_header(http, "X-Forwarded-Prefix"));
     if (is_authority(host)) {
         place->authority = host;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Starting an instance, and starting one again; with `timeout`, waiting for its end. Sections 4, 7.1
- * and 8.3.
+ * Starting an instance, and starting one again; with `timeout`, waiting for its end. Sections 4,
+ * 7.1 and 8.3.
  *
  *   W1  A wait is one of waits.c, with a clock: it polls nothing. When time is up the instance is
  *       looked at once more, as the reference does.

@@ -131,7 +131,8 @@ walk "prefix taken away"
 proxy_up "proxy_pass http://$http;"
 walk "prefix left"
 big=$(head -c 300000 /dev/zero | tr '\0' 1)
-check "a large body" 202 "$(printf '"%s"' "$big" | code -X POST "$outside$path/orchestrators/Hello" -d @-)"
+check "a large body" 202 "$(printf '"%s"' "$big" |
+    code -X POST "$outside$path/orchestrators/Hello" -d @-)"
 down
 up --trust-forwarded=yes
 proxy_up "proxy_pass http://$http/; $forwards"
