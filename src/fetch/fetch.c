@@ -9,7 +9,7 @@
  *   X1  A fetch belongs to the thread from the moment its job is taken until answer_give. A request
  *       that is cancelled is known by its address, which is compared and not followed: it may have
  *       been answered, and be gone. */
-#include "fetch/fetch_priv.h"
+#include "fetch/credential.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -45,11 +45,14 @@ time_us fetch_now(void)
 
 /* ---- one request ----------------------------------------------------------------------------- */
 
+static void hop_is_over(struct transfer *transfer, CURLcode code);
+
 static void end(struct fetch *fetch, enum outcome outcome)
 {
     if (fetch->is_added) {
         curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
     }
+    credential_forget(&fetch->wait);
     list_remove(&fetch->among);
     answer_give(fetch, outcome);
     curl_easy_cleanup(fetch->easy);
@@ -87,9 +90,30 @@ static bool read_uri(struct fetch *fetch)
     return fetch->url != NULL;
 }
 
+static void begin_first(struct fetch *fetch)
+{
+    if (fetch->easy == NULL || !begin_hop(fetch)) {
+        end(fetch, OUTCOME_FAILED);
+    }
+}
+
+static void on_token(struct credential_wait *wait, struct text token, const char *why)
+{
+    struct fetch *fetch = CONTAINER_OF(wait, struct fetch, wait);
+    if (!text_is_present(token)) {
+        fetch->reason = why;
+        end(fetch, OUTCOME_CREDENTIAL);
+        return;
+    }
+    fetch->token = text_copy(&fetch->arena, token).at;
+    begin_first(fetch);
+}
+
 static void begin(struct fetcher *fetcher, struct fetch_request *request)
 {
     struct fetch *fetch = mem_alloc(sizeof *fetch);
+    fetch->transfer.over = hop_is_over;
+    fetch->wait.ready = on_token;
     fetch->fetcher = fetcher;
     fetch->request = request;
     request->state = fetch;
@@ -102,11 +126,6 @@ static void begin(struct fetcher *fetcher, struct fetch_request *request)
         end(fetch, OUTCOME_BAD_INPUT);
         return;
     }
-    if (pd_kind_of(fetch->order.credential) != PD_IS_NULL) {
-        fetch->reason = "this version of Perdure has no token sources";
-        end(fetch, OUTCOME_CREDENTIAL);
-        return;
-    }
     fetch->reason = NULL;
     fetch->method = fetch->order.method;
     fetch->has_body = fetch->order.content != NULL;
@@ -115,13 +134,16 @@ static void begin(struct fetcher *fetcher, struct fetch_request *request)
     int64_t limit = fetch->order.timeout_ms > 0 ? fetch->order.timeout_ms : TIMEOUT_DEFAULT_MS;
     fetch->limit_ms = limit < fetcher->timeout_max_ms ? limit : fetcher->timeout_max_ms;
     fetch->easy = curl_easy_init();
-    if (fetch->easy == NULL || !begin_hop(fetch)) {
-        end(fetch, OUTCOME_FAILED);
+    if (pd_kind_of(fetch->order.credential) != PD_IS_NULL) {
+        credential_get(fetcher, fetch->order.credential, fetch->origin, &fetch->wait);
+    } else {
+        begin_first(fetch);
     }
 }
 
-static void hop_is_over(struct fetch *fetch, CURLcode code)
+static void hop_is_over(struct transfer *transfer, CURLcode code)
 {
+    struct fetch *fetch = CONTAINER_OF(transfer, struct fetch, transfer);
     if (code == CURLE_OK && hop_redirects(fetch)) {
         curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
         fetch->is_added = false;
@@ -178,11 +200,11 @@ static void take_ended(struct fetcher *fetcher)
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(fetcher->multi, &left)) != NULL) {
-        struct fetch *fetch = NULL;
+        struct transfer *transfer = NULL;
         CURLcode code = message->data.result;
         if (message->msg == CURLMSG_DONE) {
-            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &fetch);
-            hop_is_over(fetch, code);
+            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+            transfer->over(transfer, code);
         }
     }
 }
@@ -246,8 +268,10 @@ static bool do_jobs(struct fetcher *fetcher)
 static void wait_for_something(struct fetcher *fetcher)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
-    int64_t left = fetcher->due == TIME_NEVER ? -1 : fetcher->due - fetch_now();
-    int ms = fetcher->due == TIME_NEVER ? -1 : left <= 0 ? 0 : (int)(left / TIME_MS) + 1;
+    time_us again = credential_look(fetcher, fetch_now());
+    time_us due = again < fetcher->due ? again : fetcher->due;
+    int64_t left = due == TIME_NEVER ? -1 : due - fetch_now();
+    int ms = due == TIME_NEVER ? -1 : left <= 0 ? 0 : (int)(left / TIME_MS) + 1;
     int count = epoll_wait(fetcher->epoll, events, EVENTS_AT_ONCE, ms);
     for (int i = 0; i < count; i++) {
         uint64_t ignored;
@@ -278,6 +302,7 @@ static void *run(void *argument)
     while ((node = list_front(&fetcher->all)) != NULL) {
         end(CONTAINER_OF(node, struct fetch, among), OUTCOME_CANCELLED);
     }
+    credential_done(fetcher);
     return NULL;
 }
 
@@ -364,6 +389,7 @@ struct fetcher *fetcher_open(const struct fetch_options *options, pd_error *err)
     struct fetcher *fetcher = mem_alloc(sizeof *fetcher);
     (void)pthread_once(&curl_once, begin_curl);
     list_init(&fetcher->all);
+    list_init(&fetcher->tokens);
     (void)pthread_mutex_init(&fetcher->mutex, NULL);
     fetcher->due = TIME_NEVER;
     fetcher->body_max = options->body_max > 0 ? options->body_max : INT64_C(4) << 20;

@@ -81,7 +81,22 @@ enum outcome {
     OUTCOME_CANCELLED,
 };
 
+/* What libcurl is at. */
+struct transfer {
+    void (*over)(struct transfer *, CURLcode);
+};
+
+/* What a request is to say, once it is known; see credential.h. */
+struct credential_wait {
+    struct list_node among;
+    /* token absent: there is none, `why` says the reason. On the thread; once. */
+    void (*ready)(struct credential_wait *, struct text token, const char *why);
+};
+
 struct fetch {
+    struct transfer transfer;
+    struct credential_wait wait;
+    const char *token;      /* to be said to the first origin; NULL: none */
     struct list_node among; /* of the fetcher's */
     struct fetcher *fetcher;
     struct fetch_request *request;
@@ -116,9 +131,10 @@ struct fetcher {
     int64_t body_max, timeout_max_ms;
     CURLM *multi;
     pthread_t thread;
-    int epoll, wake; /* wake: an eventfd, for the jobs */
-    time_us due;     /* libcurl wants to be called then; TIME_NEVER: not at all */
-    struct list all; /* of struct fetch; the thread's, as all above */
+    int epoll, wake;    /* wake: an eventfd, for the jobs */
+    time_us due;        /* libcurl wants to be called then; TIME_NEVER: not at all */
+    struct list tokens; /* credential.c */
+    struct list all;    /* of struct fetch; the thread's, as all above */
     pthread_mutex_t mutex;
     struct fetch_job *jobs; /* newest first; under the mutex, as is: */
     bool is_closing;

@@ -57,7 +57,8 @@ static void add_fields(struct fetch *fetch)
         if (strcasecmp(name, "content-type") == 0) {
             type = last_of(value);
         } else if (order_skips_header(name) ||
-                   (!fetch->is_trusted && order_is_secret_header(name))) {
+                   (!fetch->is_trusted && order_is_secret_header(name)) ||
+                   (fetch->token != NULL && strcasecmp(name, "authorization") == 0)) {
             continue;
         } else if (pd_kind_of(value) == PD_IS_TEXT) {
             add_field(fetch, name, pd_text(value));
@@ -66,6 +67,9 @@ static void add_fields(struct fetch *fetch)
                 add_field(fetch, name, pd_text(pd_at(value, j)));
             }
         }
+    }
+    if (fetch->token != NULL && fetch->is_trusted) { /* F3 */
+        add_line(fetch, arena_printf(&fetch->arena, "Authorization: Bearer %s", fetch->token));
     }
     if (fetch->has_body) {
         add_content_type(fetch, type);
@@ -183,7 +187,7 @@ bool hop_begin(struct fetch *fetch)
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->fields);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->error);
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, &fetch->transfer);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);

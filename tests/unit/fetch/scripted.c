@@ -75,6 +75,21 @@ static void do_big(int fd)
     for (int i = 0; i < 160 && say(fd, part, sizeof part) == 0; i++) {}
 }
 
+static void do_token(const struct visit *visit, const char *request, const char *path)
+{
+    char body[128];
+    int n = atomic_fetch_add(&visit->server->tokens, 1) + 1;
+    (void)snprintf(visit->server->last_token, sizeof visit->server->last_token, "%s", request);
+    if (strncmp(path, "/busy", 5) == 0 && n == 1) {
+        (void)sayf(visit->fd, "HTTP/1.1 429 Later\r\nContent-Length: 0\r\n\r\n");
+        return;
+    }
+    (void)usleep(50000); /* so that others come meanwhile */
+    int size = snprintf(body, sizeof body, "{\"access_token\":\"token-%d\",\"expires_in\":\"%s\"}",
+                        n, strncmp(path, "/short", 6) == 0 ? "301" : "3600");
+    answer(visit->fd, "", body, (size_t)size);
+}
+
 /* False: the connection is over. */
 static int serve(const struct visit *visit, const char *request, size_t size, const char *path)
 {
@@ -109,6 +124,8 @@ static int serve(const struct visit *visit, const char *request, size_t size, co
                        "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy");
         linger(visit, place, 1);
         return 0;
+    } else if (strstr(path, "token") != NULL) {
+        do_token(visit, request, path);
     } else if (strcmp(path, "/big") == 0) {
         do_big(fd);
     } else {
