@@ -13,8 +13,8 @@
  *                            the environment is "ORIGIN TOKEN-URL CLIENT-ID CLIENT-SECRET"
  *   StaticSecret             {"resource": NAME}: PERDURE_SECRET_NAME is "ORIGIN SECRET"
  *
- *   V1  Of the last two an origin, https://api.example.com, is part of the setting: an orchestration
- *       may name a secret, but not send it anywhere else.
+ *   V1  Of the last two an origin, https://api.example.com, is part of the setting: an
+ *       orchestration may name a secret, but not send it anywhere else.
  *   V2  Secrets of Azure go to the authority of the settings, or one that is known to be Azure's.
  *   V3  One that is under way is waited for by all who want the same. */
 #ifndef FETCH_CREDENTIAL_H

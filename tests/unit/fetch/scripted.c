@@ -79,7 +79,7 @@ static void do_token(const struct visit *visit, const char *request, const char 
 {
     char body[128];
     int n = atomic_fetch_add(&visit->server->tokens, 1) + 1;
-    (void)snprintf(visit->server->last_token, sizeof visit->server->last_token, "%s", request);
+    (void)snprintf(visit->server->last_token, sizeof visit->server->last_token, "%.4000s", request);
     if (strncmp(path, "/busy", 5) == 0 && n == 1) {
         (void)sayf(visit->fd, "HTTP/1.1 429 Later\r\nContent-Length: 0\r\n\r\n");
         return;

@@ -9,8 +9,8 @@
  *   /slow           nothing for a long time; /drip a byte now and then, for ever
  *   /big            10 MB; /fields header fields for ever
  *   /reset          a part of a body, and a reset
- *   /token...       {"access_token": "token-N", "expires_in": ...} for the N-th time; the request is
- *                   kept in `last_token`. /busy-token the same, after a 429
+ *   /token...       {"access_token": "token-N", "expires_in": ...} for the N-th time; the request
+ *                   is kept in `last_token`. /busy-token the same, after a 429
  *   /latin          "grün" in ISO-8859-1; /bad bytes that are no UTF-8, and a NUL */
 #ifndef TESTS_UNIT_FETCH_SCRIPTED_H
 #define TESTS_UNIT_FETCH_SCRIPTED_H
