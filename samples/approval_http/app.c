@@ -3,7 +3,6 @@
  * An expense that is handed in by an HTTP request, waits for someone's yes or no, and is paid. A
  * function app: perdure host ./approval_http.so */
 #include <perdure/app.h>
-#include <stdlib.h>
 
 /* ---- the workflow ---- */
 
@@ -61,13 +60,15 @@ static void hand_in(pd_request *r)
         pd_answer_wait(r, id.text, pd_seconds(1));
 }
 
-/* POST /expenses/{id}/answer?yes=1 */
+/* POST /expenses/{id}/answer: true or false */
 static void answer(pd_request *r)
 {
-    const char *id = pd_request_parameter(r, "id"), *yes = pd_request_query(r, "yes");
-    bool is_yes = yes != NULL && atoi(yes) != 0;
+    const char *id = pd_request_parameter(r, "id");
     pd_error err;
-    if (pd_hub_raise_event(pd_request_hub(r), id, "Answer", is_yes, &err) != PD_OK)
+    pd_value yes;
+    if (!pd_request_json(r, &yes, &err))
+        pd_answer_error(r, &err);
+    else if (pd_hub_raise_event(pd_request_hub(r), id, "Answer", yes, &err) != PD_OK)
         pd_answer_error(r, &err);
     else
         pd_answer_wait(r, id, pd_seconds(5));

@@ -71,7 +71,7 @@ static void start(pd_request *r)
         pd_hub_start(pd_request_hub(r), job, input, NULL, &id, &err) != PD_OK) {
         pd_answer_error(r, &err);
     } else {
-        pd_answer_wait(r, id.text, pd_milliseconds(wait != NULL ? atoi(wait) : 0));
+        pd_answer_wait(r, id.text, pd_milliseconds(wait != NULL ? strtol(wait, NULL, 10) : 0));
     }
 }
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Function apps, with real processes and curl: routes, links, timers; crashes of every kind, while the
-# engine's process stays; loading anew under load; draining; keys; two hosts on one hub.
+# Function apps, with real processes and curl: routes, links, timers; crashes of every kind, while
+# the engine's process stays; loading anew under load; draining; keys; two hosts on one hub.
 set -u
 . "$(dirname "$0")/lib.sh"
 host=$bin/perdure-host
@@ -29,7 +29,7 @@ serve() { # OPTION...: until it is ready
     web=http://$(sed -n 's/^ready.* http=//p' out | head -n 1)
 }
 stop() { # the exit code
-    kill "$supervisor" 2>/dev/null
+    kill "$supervisor" 2>/dev/null || true
     wait "$supervisor"
 }
 await() { # TIMES of 50 ms, COMMAND
@@ -305,6 +305,6 @@ check "the sample pays what is small" equal '{"paid":20}' \
     "$(ask "$web/expenses" -d '{"who":"Ada","amount":20}')"
 check "what is large waits" equal 202 "$(code "$web/expenses" -d '{"who":"Ada","amount":1200}')"
 check "for a yes" equal '{"paid":1200}' \
-    "$(ask -X POST "$web/expenses/$(json body '$.id')/answer?yes=1")"
+    "$(ask "$web/expenses/$(json body '$.id')/answer" -d true)"
 stop
 finish

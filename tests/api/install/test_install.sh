@@ -15,7 +15,7 @@ DESTDIR=$work/stage cmake --install "$BUILD" --prefix /opt/perdure >"$work/log"
 
 pc=$(find "$prefix" -name perdure.pc)
 lib=$(dirname "$(dirname "$pc")")
-for file in include/perdure.h include/perdure/strict.h bin/perdure; do
+for file in include/perdure.h include/perdure/strict.h include/perdure/app.h bin/perdure; do
     [ -f "$prefix/$file" ] || { echo "not installed: $file"; exit 1; }
 done
 for file in libperdure.a libperdure.so libperdure.so.0 cmake/perdure/perdure-config.cmake; do
@@ -62,5 +62,22 @@ cmake --build "$work/cmake" >"$work/log" || { cat "$work/log"; exit 1; }
 for program in c_perdure c_perdure_static cxx_perdure cxx_perdure_static; do
     runs "$work/cmake/$program"
 done
+
+# A function app with what is installed, and nothing else.
+host=$prefix/bin/perdure-host
+if [ -x "$host" ]; then
+    gcc -std=c17 -shared -fPIC samples/approval_http/app.c -o "$work/app.so" \
+        $(pkg-config --cflags perdure)
+    "$prefix/bin/perdure" host --http 127.0.0.1:0 --hub memory: "$work/app.so" >"$work/ready" &
+    child=$!
+    for _ in $(seq 100); do
+        grep -q '^ready app=approval' "$work/ready" && break
+        sleep 0.1
+    done
+    kill $child
+    wait $child || { echo "perdure-host ended with $?"; exit 1; }
+    grep -q '^ready app=approval' "$work/ready" || { echo "perdure-host was not ready"; exit 1; }
+    echo "ok: perdure-host"
+fi
 
 "$prefix/bin/perdure" --version
