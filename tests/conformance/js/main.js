@@ -20,6 +20,7 @@ for (const part of [
     "versions",
     "payloads",
     "traces",
+    "http",
 ])
     require(`./${part}`);
 
