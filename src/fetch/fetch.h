@@ -36,9 +36,9 @@ struct fetch_options {
 
 /* Which names SDKs know failures by, and how an answer is spelt, depends on who asked. */
 enum fetch_dialect {
-    FETCH_OURS,   /* BuiltIn::HttpActivity, asked by our own conversation */
-    FETCH_DOTNET, /* the same, asked by an SDK's orchestration: .NET, Java */
-    FETCH_WORKER, /* BuiltIn__HttpActivity: JavaScript, Python */
+    FETCH_OURS,   /* perdure.request, of our own conversation; with effectiveUri */
+    FETCH_DOTNET, /* BuiltIn::HttpActivity, asked by an SDK's orchestration: .NET, Java */
+    FETCH_WORKER, /* BuiltIn__HttpActivity: JavaScript, Python; with effectiveUri */
 };
 
 struct fetch_answer {

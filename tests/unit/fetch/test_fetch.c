@@ -25,9 +25,10 @@
 static void an_answer_has_status_headers_and_content_in_the_words_of_who_asked(void **state)
 {
     (void)state;
-    assert_answers("[{\"method\":\"GET\",\"uri\":\"@/ok\"}]", FETCH_OURS,
-                   "{\"statusCode\":200,\"headers\":{\"x-twice\":[\"a\",\"b\"],\"set-cookie\":["
-                   "\"c=1\",\"d=2\"],\"content-length\":\"5\"},\"content\":\"hello\"}");
+    assert_answers(
+        "[{\"method\":\"GET\",\"uri\":\"@/ok\"}]", FETCH_OURS,
+        "{\"statusCode\":200,\"headers\":{\"x-twice\":[\"a\",\"b\"],\"set-cookie\":["
+        "\"c=1\",\"d=2\"],\"content-length\":\"5\"},\"content\":\"hello\",\"effectiveUri\":");
     assert_answers("{\"uri\":\"@/ok\"}", FETCH_DOTNET,
                    "{\"x-twice\":\"a, b\",\"set-cookie\":\"c=1\",\"content-length\":\"5\"}");
     assert_answers("{\"uri\":\"@/to/302//ok\"}", FETCH_WORKER, "/ok\"}");
@@ -50,7 +51,7 @@ static void a_request_is_sent_as_it_was_written(void **state)
     assert_has(asked.response, "X-Many: a\\u000d\\u000aX-Many: b\\u000d");
     assert_has(asked.response, "X-Empty:\\u000d");
     assert_has(asked.response, "Content-Length: 7\\u000d");
-    assert_has(asked.response, "{\\\"a\\\":1}\"}");
+    assert_has(asked.response, "{\\\"a\\\":1}\",\"effectiveUri\":");
     assert_null(strstr(asked.response, "elsewhere"));
     assert_null(strstr(asked.response, "chunked"));
     assert_null(strcasestr(asked.response, "user-agent"));
