@@ -134,7 +134,7 @@ static bool serve(struct service *service, const sigset_t *signals)
 {
     pthread_t thread;
     int signal;
-    pool_start(service);
+    threads_start(service);
     if (pthread_create(&thread, NULL, run_loop, service) != 0) {
         report(REPORT_REFUSED, "there is no thread");
         return false;
@@ -149,7 +149,7 @@ static bool serve(struct service *service, const sigset_t *signals)
         report(REPORT_TEXT, "%zu requests are left unanswered", atomic_load(&service->under_way));
         return false;
     }
-    pool_stop(service);
+    threads_stop(service);
     loop_timer_free(service->look);
     loop_free(service->loop);
     return true;

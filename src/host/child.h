@@ -81,7 +81,7 @@ const char *keys_find(const struct keys *keys, const char *key);
 pd_status timers_check(const pd_app *app, pd_error *err);
 pd_status timers_put(pd_hub *hub, const pd_app *app, pd_error *err);
 
-/* ---- request.c, pool.c, serve.c ------------------------------------------------------------- */
+/* ---- request.c, threads.c, serve.c ------------------------------------------------------------- */
 
 struct service {
     const struct options *options;
@@ -132,9 +132,9 @@ struct request {
 
 extern const pd_request_calls request_calls;
 
-void pool_start(struct service *service);
-void pool_give(struct service *service, struct request *request);
-void pool_stop(struct service *service); /* when none is under way */
+void threads_start(struct service *service);
+void threads_give(struct service *service, struct request *request);
+void threads_stop(struct service *service); /* when none is under way */
 
 /* On the loop's thread. */
 void serve_request(void *service, struct http_request *http);

@@ -128,7 +128,7 @@ void serve_request(void *argument, struct http_request *http)
     request->job.run = serve_answer;
     atomic_fetch_add(&service->under_way, 1);
     if (find(request)) {
-        pool_give(service, request);
+        threads_give(service, request);
     } else {
         serve_answer(&request->job);
     }

@@ -34,7 +34,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-void pool_start(struct service *service)
+void threads_start(struct service *service)
 {
     size_t count = (size_t)service->options->route_threads;
     (void)pthread_mutex_init(&service->mutex, NULL);
@@ -48,7 +48,7 @@ void pool_start(struct service *service)
     assert_that(service->thread_count > 0);
 }
 
-void pool_give(struct service *service, struct request *request)
+void threads_give(struct service *service, struct request *request)
 {
     (void)pthread_mutex_lock(&service->mutex);
     list_push_back(&service->waiting, &request->among);
@@ -56,7 +56,7 @@ void pool_give(struct service *service, struct request *request)
     (void)pthread_mutex_unlock(&service->mutex);
 }
 
-void pool_stop(struct service *service)
+void threads_stop(struct service *service)
 {
     (void)pthread_mutex_lock(&service->mutex);
     service->is_over = true;
