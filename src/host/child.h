@@ -81,7 +81,7 @@ const char *keys_find(const struct keys *keys, const char *key);
 pd_status timers_check(const pd_app *app, pd_error *err);
 pd_status timers_put(pd_hub *hub, const pd_app *app, pd_error *err);
 
-/* ---- request.c, threads.c, serve.c ------------------------------------------------------------- */
+/* ---- request.c, threads.c, serve.c ---------------------------------------------------------- */
 
 struct service {
     const struct options *options;

@@ -183,9 +183,6 @@ static void child_ended(struct supervisor *s, struct child *child, int status)
 static void serve(struct supervisor *s, struct child *child)
 {
     struct child *before = child_in(s, ROLE_SERVING);
-    if (child->role != ROLE_STARTING) {
-        return; /* V1: it says what it likes */
-    }
     if (before != NULL) { /* V3 */
         drain_child(s, before);
     }
@@ -202,7 +199,8 @@ static void on_report(void *argument, const char *text)
     void **both = argument;
     struct supervisor *s = both[0];
     struct child *child = both[1];
-    if (text[0] == REPORT_READY) {
+    bool is_starting = child->role == ROLE_STARTING; /* V1: it says what it likes */
+    if (text[0] == REPORT_READY && is_starting) {
         serve(s, child);
         printf("ready app=%s pid=%d%s%s\n", text + 1, (int)child->pid,
                s->options->http[0] != '\0' ? " http=" : "", s->http);
@@ -216,6 +214,10 @@ static void on_report(void *argument, const char *text)
 
 static void reload(struct supervisor *s)
 {
+    if (child_in(s, ROLE_NONE) == NULL) { /* many still drain */
+        s->watch.settle_at_ms = now_ms() + DELAY_MAX_MS;
+        return;
+    }
     int copy = watch_copy(s);
     struct child *starting = child_in(s, ROLE_STARTING);
     if (copy == 0) {
@@ -290,7 +292,7 @@ static void tick(struct supervisor *s)
         }
     } else if (child_in(s, ROLE_SERVING) == NULL && child_in(s, ROLE_STARTING) == NULL &&
                now >= s->start_at_ms) {
-        start_child(s, s->good_copy);
+        start_child(s, s->good_copy != 0 ? s->good_copy : s->last_copy);
     }
 }
 

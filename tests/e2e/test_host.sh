@@ -44,7 +44,11 @@ await() { # TIMES of 50 ms, COMMAND
 }
 ask() { curl -s -m 30 "$@"; }
 code() { curl -s -m 30 -o body -w '%{http_code}' "$@"; }
-engine_of() { pgrep -P "$supervisor" -x perdured; }
+engine_of() { # the supervisor's perdured
+    for file in $(grep -lsx "PPid:.$supervisor" /proc/[0-9]*/status); do
+        grep -qsx "Name:.perdured" "$file" && basename "$(dirname "$file")"
+    done
+}
 is_new() { [ "$(pid_of)" != "$1" ]; }
 said() { grep -q "$1" err; }
 
@@ -158,10 +162,18 @@ check "which is another" is_new "$child"
 check "an orchestrator that crashes is suspended in the end" await 600 shows bad-job Suspended
 check "the report names it" said "in the orchestrator 'Job'"
 check "the engine is still the same process" equal "$engine" "$(engine_of)"
+is_alive() { code "$web/things/7" >/dev/null && kill -0 "$(pid_of)"; }
+await 200 is_alive
 child=$(pid_of)
-kill -9 "$child"
+check "one serves again" kill -9 "$child"
 check "killed from outside: started again" await 200 is_new "$child"
 check "and answers" equal 200 "$(code "$web/things/7")"
+kill -9 "$engine"
+is_another_engine() { [ -n "$(engine_of)" ] && [ "$(engine_of)" != "$engine" ]; }
+check "the engine killed: it is started again" await 200 is_another_engine
+check "and the same child works on" equal '"c done"' \
+    "$(ask --retry 20 --retry-all-errors --retry-delay 1 "$web/jobs?wait=20000" -d '"c"')"
+engine=$(engine_of)
 
 # ---- loading anew ----
 load() { # until there is a file called stop
@@ -223,7 +235,8 @@ wait "$supervisor"
 check "SIGTERM: it ends with 0" equal 0 $?
 wait "$asker"
 check "what was under way was answered" equal "slow, but there" "$(cat slow)"
-check "nobody is left" equal "" "$(pgrep -f "$work/app.db")"
+check "nobody is left" sh -c '! kill -0 "$0" 2>/dev/null && ! kill -0 "$1" 2>/dev/null' \
+    "$engine" "$(pid_of)"
 check "and nothing of its folder" equal "" "$(ls -d own/* 2>/dev/null)"
 id=$(json one '$.id')
 serve --hub "$hub"
