@@ -48,8 +48,8 @@ struct broker_options {
      * runner instead, synchronously. NULL: none. */
     struct runner *own;
     bool (*is_own)(void *argument, struct text name, bool is_activity);
-    /* Names that begin so are own as long as no worker has come that lists them in its filters; from
-     * then on they are the workers', also while none of these is connected. Absent: none are. */
+    /* Names that begin so are own as long as no worker has come that lists them in its filters;
+     * from then on they are the workers', also while none is connected. Absent: none are. */
     struct text yields;
     /* Told, on the loop's thread, when the first turn of an instance is durable. May be NULL. */
     void (*begun)(void *argument, struct text instance_id);

@@ -9,10 +9,11 @@
  * perdure.http.step              started by a server for an activity of SDKs
  *
  *   W1  Location is the callee's to choose. A poll has the headers of the request but for
- *       x-functions-key; and when it goes to another origin than the request's own URL, wherever the
- *       conversation went in between, also not Authorization, Cookie, Proxy-Authorization and the
- *       credential.
- *   W2  Each hop's headers are made from the request's: what one hop must not have, a later one may.
+ *       x-functions-key; and when it goes to another origin than the request's own URL, wherever
+ *       the conversation went in between, also not Authorization, Cookie, Proxy-Authorization and
+ *       the credential.
+ *   W2  Each hop's headers are made from the request's: what one hop must not have, a later one
+ *       may.
  *   W3  Only as a child: else who may start instances could make requests in the name of the host.
  *       A server refuses to start the third one for others.
  *   W4  A conversation continues as new after HOPS_MAX hops: then its input is the request, and

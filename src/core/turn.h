@@ -176,8 +176,9 @@ struct runner_ops {
      */
     bool (*dispatch)(struct runner *, struct activity *);
 
-    /* Nobody waits any more for activities that were dispatched or taken: of this step, or EVENT_NO_ID: of
-     * all of the row. Same thread as dispatch, before activities of the same commit. */
+    /* Nobody waits any more for activities that were dispatched or taken: of this step, or
+     * EVENT_NO_ID: of all of the row. Same thread as dispatch, before activities of the same
+     * commit. */
     void (*cancel)(struct runner *, unsigned partition, uint64_t row, int32_t id);
 
     /* The turn that ended with this number became these bytes of history, an encoded HistoryChunk,

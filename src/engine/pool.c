@@ -11,8 +11,8 @@
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-/* Under the lock: so pool_cancel, and what the runner is told of it afterwards, finds it either here
- * or there. */
+/* Under the lock: so pool_cancel, and what the runner is told of it afterwards, finds it either
+ * here or there. */
 static void hand_over(struct seat *seat, struct command *command)
 {
     struct pool *pool = seat->pool;

@@ -6,7 +6,7 @@
  * followed, and nothing in the SDK does that. Such an activity becomes an instance of
  * BUILTIN_HTTP_STEP, whose end is the activity's. All other requests go to hub->http as they are.
  *
- *     take (engine's thread) -> loop -> reader: which of both? -> loop -> started -> awaited -> ended
+ *     take (engine's thread) -> loop -> reader: which of both? -> loop -> started -> awaited
  *
  *   P1  The instance's id is made of what names the activity, and it is started only when there is
  *       none: so a server that was killed meanwhile finds the conversation where it was. One that

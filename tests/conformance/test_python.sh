@@ -23,7 +23,7 @@ fi
 run=$peer/venv/bin/python
 export PYTHONDONTWRITEBYTECODE=1
 
-server_start
+server_start --http-allow=127.0.0.1
 cases cases timeout --foreground 300 "$run" "$python/main.py" "$server" "${1:-}"
 [ -z "${1:-}" ] || finish
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A perdure-http.so that speaks to nobody: what it answers is in the URL, and each request is a line
- * of the file that FAKE_HTTP_LOG names. So it remembers what was asked also when its process is
- * killed, and a test can count.
+ * A perdure-http.so that speaks to nobody: what it answers is in the URL, and each request is a
+ * line of the file that FAKE_HTTP_LOG names. So it remembers what was asked also when its process
+ * is killed, and a test can count.
  *
  *   http://ANY/ANY/500-202-200?after=1&to=URL&wait=50
  *
@@ -162,7 +162,7 @@ static void *serve(void *argument)
         buffer_done(&headers);
         size_t before = note(pd_text(pd_get(input, "method")), url, written.at);
         const char *wait = option(&arena, url, "wait");
-        if (wait_for(exchange, wait != NULL ? atol(wait) : 0)) {
+        if (wait_for(exchange, wait != NULL ? strtol(wait, NULL, 10) : 0)) {
             answer = answer_of(&arena, url, nth(&arena, url, before),
                                exchange->request->dialect == FETCH_OURS     ? "ours"
                                : exchange->request->dialect == FETCH_DOTNET ? "dotnet"

@@ -15,6 +15,7 @@ import cases_workers  # noqa: F401
 import cases_payloads  # noqa: F401
 import cases_schedules  # noqa: F401
 import cases_async  # noqa: F401
+import cases_http  # noqa: F401
 
 if sys.argv[1] == "--list":
     for name, row, *_ in cases:
