@@ -28,8 +28,9 @@ static const struct web_route own_routes[] = {
 static const struct web_routes web_own_routes = { own_routes, 1 };
 
 const struct web_routes *const web_tables[] = {
-    &web_start_routes, &web_state_routes,  &web_tell_routes, &web_list_routes,
-    &web_purge_routes, &web_entity_routes, &web_own_routes,  NULL,
+    &web_start_routes,    &web_state_routes, &web_tell_routes,
+    &web_list_routes,     &web_purge_routes, &web_entity_routes,
+    &web_schedule_routes, &web_own_routes,   NULL,
 };
 
 /* ---- what it says --------------------------------------------------------------------------- */

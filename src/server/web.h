@@ -46,7 +46,7 @@ struct web_routes {
 };
 extern const struct web_routes *const web_tables[]; /* web.c; NULL ends */
 extern const struct web_routes web_start_routes, web_state_routes, web_tell_routes, web_list_routes,
-    web_purge_routes, web_entity_routes;
+    web_purge_routes, web_entity_routes, web_schedule_routes;
 
 struct web_parameter {
     struct text name, value;
@@ -81,6 +81,7 @@ bool web_flag(struct rpc *rpc, const char *name, bool otherwise);
 bool web_seconds(struct rpc *rpc, const char *name, int64_t *ret_us);
 /* ISO 8601; TIME_NEVER: it is absent, or none. */
 time_us web_time(struct rpc *rpc, const char *name);
+time_us web_read_time(struct text text);
 
 /* Once, of a path's segment or (is_form) of a query, where '+' is a space. False: a '%' without two
  * digits. */

@@ -270,7 +270,11 @@ static bool zone(struct text *rest, int64_t *ret_us)
 
 time_us web_time(struct rpc *rpc, const char *name)
 {
-    struct text rest = web_parameter(rpc, name);
+    return web_read_time(web_parameter(rpc, name));
+}
+
+time_us web_read_time(struct text rest)
+{
     int64_t year, month, day, hour = 0, minute = 0, second = 0, part = 0, shift = 0;
     if (!number(&rest, 4, &year) || !sign(&rest, '-') || !number(&rest, 2, &month) ||
         !sign(&rest, '-') || !number(&rest, 2, &day) || !is_day(year, month, day)) {

@@ -18,7 +18,7 @@ tests=$BUILD/tests/server
 WEB_TRANSCRIPT=$(mktemp "${TMPDIR:-/tmp}/perdure-web-XXXXXX")
 export WEB_TRANSCRIPT
 trap 'rm -f "$WEB_TRANSCRIPT"' EXIT
-for test in test_web test_web_lists test_web_door; do
+for test in test_web test_web_lists test_web_door test_web_schedules; do
     "$tests/$test" >"$WEB_TRANSCRIPT.log" 2>&1 || { cat "$WEB_TRANSCRIPT.log" && exit 1; }
     rm -f "$WEB_TRANSCRIPT.log"
 done
