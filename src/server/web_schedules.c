@@ -137,9 +137,11 @@ static void read_schedule(struct schedule_call *call, pd_value object, pd_schedu
         .is_paused = pd_bool(paused),
     };
     call->bad = overlap < 0 ? "overlap" : missed < 0 ? "missed" : call->bad;
-    if ((pd_kind_of(most) != PD_IS_INT && pd_kind_of(most) != PD_IS_NULL) ||
-        (pd_kind_of(paused) != PD_IS_BOOL && pd_kind_of(paused) != PD_IS_NULL)) {
-        call->bad = pd_kind_of(most) != PD_IS_INT ? "missedMax" : "paused";
+    if (pd_kind_of(most) != PD_IS_INT && pd_kind_of(most) != PD_IS_NULL) {
+        call->bad = "missedMax";
+    }
+    if (pd_kind_of(paused) != PD_IS_BOOL && pd_kind_of(paused) != PD_IS_NULL) {
+        call->bad = "paused";
     }
     for (size_t i = 0; i < pd_count(object); i++) {
         call->bad = is_one_of(pd_key_at(object, i), known) ? call->bad : pd_key_at(object, i);
