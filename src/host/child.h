@@ -66,7 +66,8 @@ void symbols_read(const char *file, const void *inside);
 const char *symbols_find(uintptr_t address, uintptr_t *ret_begin);
 /* Reports what ends the process, and lets it end it. */
 void crash_install(const pd_app *app);
-void crash_thread_begin(void); /* a signal stack for this thread */
+void crash_thread_begin(void);                    /* a signal stack for this thread */
+extern _Thread_local const pd_route *crash_route; /* at work on this thread; NULL: none */
 
 /* ---- keys.c --------------------------------------------------------------------------------- */
 

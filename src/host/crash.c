@@ -21,6 +21,7 @@
 enum { FRAMES = 48, SIGNAL_STACK = 64 * 1024, ALARM_SECONDS = 5 };
 
 static const pd_app *crashing_app;
+_Thread_local const pd_route *crash_route;
 
 static void put(const char *text)
 {
@@ -95,12 +96,6 @@ static bool tell_row(uintptr_t begin)
             return true;
         }
     }
-    for (size_t i = 0; i < app->route_count; i++) {
-        if (is_at((pd_any_fn *)app->routes[i].run, begin)) {
-            put_work("the route", app->routes[i].method, app->routes[i].path);
-            return true;
-        }
-    }
     return false;
 }
 
@@ -122,10 +117,13 @@ static void tell_frames(uintptr_t place)
 {
     void *frames[FRAMES];
     int count = backtrace(frames, FRAMES), first = 0;
-    bool is_told = false;
+    bool is_told = crash_route != NULL;
     uintptr_t begin = 0;
     for (int i = 0; i < count; i++) { /* before it are the handlers */
         first = (uintptr_t)frames[i] == place ? i : first;
+    }
+    if (is_told) {
+        put_work("the route", crash_route->method, crash_route->path);
     }
     for (int i = first; i < count && !is_told; i++) {
         uintptr_t address = (uintptr_t)frames[i] - 1; /* within the call */

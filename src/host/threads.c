@@ -27,7 +27,9 @@ static void *run(void *argument)
         if (request->own != NULL) {
             request->own(request);
         } else {
-            request->match.route->run(&request->face);
+            crash_route = request->match.route;
+            crash_route->run(&request->face);
+            crash_route = NULL;
         }
         loop_post(service->loop, &request->job);
     }

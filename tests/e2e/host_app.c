@@ -87,6 +87,18 @@ static void slow(pd_request *r)
     pd_answer_text(r, 200, "slow, but there\n");
 }
 
+static int fall(volatile const char *above)
+{
+    volatile char here[4096];
+    here[0] = above != NULL ? above[0] : '1';
+    return here[0] == '0' ? 0 : fall(here) + here[0];
+}
+
+static void deep(pd_request *r)
+{
+    pd_answer_json(r, 200, fall(NULL));
+}
+
 static void silent(pd_request *r)
 {
     (void)r;
@@ -103,6 +115,7 @@ static const pd_route routes[] = {
     { "GET", "/things/new", new_one, true },   { NULL, "/any/{id}/end", show, true },
     { "POST", "/jobs", start, false },         { "POST", "/crash", crash, false },
     { "GET", "/slow", slow, false },           { "GET", "/silent", silent, false },
+    { "GET", "/deep", deep, false },
 #ifdef SAME_ROUTES
     { "GET", "/things/{other}", show, false },
 #endif

@@ -155,7 +155,9 @@ check "other work goes on" equal '"b done"' \
 check "the engine is the same process" equal "$engine" "$(engine_of)"
 child=$(pid_of)
 check "a route that aborts: no answer" equal 000 "$(code -X POST "$web/crash")"
-check "the report names the route" said "in the route 'POST /crash'"
+check "the report names the route" await 20 said "in the route 'POST /crash'"
+check "a route without end overruns its stack: no answer" equal 000 "$(code "$web/deep")"
+check "and is named" await 20 said "in the route 'GET /deep'"
 check "requests wait for the next child" equal 200 "$(code "$web/things/7")"
 check "which is another" is_new "$child"
 "$perdure" --hub "$hub" start Job --id bad-job --input '"crash in an orchestrator"' >/dev/null
@@ -192,11 +194,16 @@ while [ $i -lt 40 ]; do
 done
 check "a new file answers" await 200 sh -c \
     '[ "$(curl -s "$0/things/new")" = "generation 2" ]' "$web"
+ask "$web/slow" >slow &
+asker=$!
+sleep 0.1
 build 3
 check "and the next" await 200 sh -c \
     '[ "$(curl -s "$0/things/new")" = "generation 3" ]' "$web"
 : >stop
 wait "$loader"
+wait "$asker"
+check "what the old one had under way, it answered" equal "slow, but there" "$(cat slow)"
 check "no request was refused meanwhile" equal "200 0" "$(sort -u codes)"
 check "of many" test "$(wc -l <codes)" -gt 30
 all_done() {
