@@ -507,6 +507,48 @@ static void what_is_the_servers_own_never_leaves_it(void **state)
     desk_close(&other);
 }
 
+static bool is_builtin(void *argument, struct text name, bool is_activity)
+{
+    (void)argument, (void)is_activity;
+    return text_has_prefix(name, TEXT("BuiltIn__"));
+}
+
+static enum runner_answer answer_to(struct desk *of, uint64_t row, const char *name)
+{
+    struct turn_result result;
+    struct turn turn = desk_turn(of, row, 1, "i1");
+    turn.name = text_of(name);
+    return of->runner->ops->turn(of->runner, &turn, NULL, &of->arena, &result);
+}
+
+/* Of a worker without filters nobody knows what it has. */
+static void what_a_worker_has_listed_is_the_servers_no_more(void **state)
+{
+    static const struct runner_ops ops = {
+        .version = 4, .turn = own_turn, .forget = own_forget, .forget_all = own_forget_all
+    };
+    struct runner own = { &ops };
+    static struct desk other;
+    struct hub_work_item_filters filters;
+    struct hub_orchestration_filter filter = { .name = TEXT("BuiltIn__Poll") };
+    (void)state;
+    message_init(&hub_work_item_filters_type, &filters);
+    filters.orchestrations.items = &filter;
+    filters.orchestrations.count = 1;
+    const struct broker_stream_options lists = { .filters = &filters };
+    desk_open(&other, &(struct broker_options){
+                          .own = &own, .is_own = is_builtin, .yields = TEXT("BuiltIn__") });
+    worker_open(&a, &other, NULL);
+    assert_int_equal(answer_to(&other, 1, "BuiltIn__Poll"), RUNNER_DONE);
+    worker_open(&b, &other, &lists);
+    assert_int_equal(answer_to(&other, 2, "BuiltIn__Poll"), RUNNER_LATER);
+    assert_int_equal(answer_to(&other, 3, "BuiltIn__Other"), RUNNER_DONE);
+    worker_close(&b);
+    assert_int_equal(answer_to(&other, 4, "BuiltIn__Poll"), RUNNER_LATER);
+    worker_close(&a);
+    desk_close(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -534,6 +576,7 @@ int main(void)
         TEST(parts_of_a_handing_out_are_none_of_the_next),
         TEST(a_turn_whose_worker_lacks_the_history_is_offered_again),
         cmocka_unit_test(what_is_the_servers_own_never_leaves_it),
+        cmocka_unit_test(what_a_worker_has_listed_is_the_servers_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
