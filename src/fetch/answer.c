@@ -230,17 +230,38 @@ static void charset_of(const struct fetch *fetch, char ret[32])
     (void)snprintf(ret, 32, "%.*s", (int)strcspn(found, "\"; \t"), found);
 }
 
+/* The server chooses the name, and some of iconv's rarer converters have been made to run for ever,
+ * or beyond their memory, by what they were given: these are for it to choose from. */
+static const char *known_charset(const char *name)
+{
+    static const char *const names[] = {
+        "iso-8859-1",   "iso-8859-2",   "iso-8859-3",   "iso-8859-4",   "iso-8859-5",
+        "iso-8859-6",   "iso-8859-7",   "iso-8859-8",   "iso-8859-9",   "iso-8859-10",
+        "iso-8859-13",  "iso-8859-14",  "iso-8859-15",  "iso-8859-16",  "windows-1250",
+        "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255",
+        "windows-1256", "windows-1257", "windows-1258", "utf-16",       "utf-16le",
+        "utf-16be",     "koi8-r",       "koi8-u",       "shift_jis",    "euc-jp",
+        "gb2312",       "gbk",          "gb18030",      "big5",         "us-ascii",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcasecmp(name, names[i]) == 0) {
+            return names[i];
+        }
+    }
+    return NULL;
+}
+
 /* As UTF-8, when it says that it is something else that is known here. */
 static struct text decode(struct fetch *fetch, struct buffer *room)
 {
     char charset[32];
     struct text body = buffer_text(&fetch->body);
     charset_of(fetch, charset);
-    if (charset[0] == '\0' || strcasecmp(charset, "utf-8") == 0 ||
-        strcasecmp(charset, "utf8") == 0) {
+    const char *known = known_charset(charset);
+    if (known == NULL) {
         return body;
     }
-    iconv_t to_utf8 = iconv_open("UTF-8", charset);
+    iconv_t to_utf8 = iconv_open("UTF-8", known);
     if (to_utf8 == (iconv_t)-1) { /* NOLINT: as iconv has it */
         return body;
     }

@@ -114,6 +114,9 @@ static bool ask(struct token *token)
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE,
+                     1L); /* what is under no guard is for nobody else */
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)ASK_MS);
     if (order->is_imds) {
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)IMDS_CONNECT_MS);
@@ -302,6 +305,23 @@ void credential_forget(struct credential_wait *wait)
     }
 }
 
+/* Those that have waited long enough are told so; when the next one will have. */
+static time_us look_at_waits(struct token *token, time_us now)
+{
+    time_us next = TIME_NEVER;
+    LIST_EACH_SAFE(node, &token->waits)
+    {
+        struct credential_wait *wait = CONTAINER_OF(node, struct credential_wait, among);
+        if (wait->until <= now) {
+            list_remove(node);
+            wait->ready(wait, TEXT_ABSENT, NULL);
+        } else {
+            next = wait->until < next ? wait->until : next;
+        }
+    }
+    return next;
+}
+
 time_us credential_look(struct fetcher *fetcher, time_us now)
 {
     time_us next = TIME_NEVER;
@@ -312,6 +332,8 @@ time_us credential_look(struct fetcher *fetcher, time_us now)
             token->again_at = now + TIME_SECOND;
         }
         next = token->again_at < next ? token->again_at : next;
+        time_us until = look_at_waits(token, now);
+        next = until < next ? until : next;
     }
     return next;
 }

@@ -93,7 +93,7 @@ static bool read_uri(struct fetch *fetch)
 static void begin_first(struct fetch *fetch)
 {
     if (fetch->easy == NULL || !begin_hop(fetch)) {
-        end(fetch, OUTCOME_FAILED);
+        end(fetch, fetch->is_refused ? OUTCOME_REFUSED : OUTCOME_FAILED);
     }
 }
 
@@ -102,7 +102,7 @@ static void on_token(struct credential_wait *wait, struct text token, const char
     struct fetch *fetch = CONTAINER_OF(wait, struct fetch, wait);
     if (!text_is_present(token)) {
         fetch->reason = why;
-        end(fetch, OUTCOME_CREDENTIAL);
+        end(fetch, why != NULL ? OUTCOME_CREDENTIAL : OUTCOME_TIMEOUT);
         return;
     }
     fetch->token = text_copy(&fetch->arena, token).at;
@@ -135,6 +135,7 @@ static void begin(struct fetcher *fetcher, struct fetch_request *request)
     fetch->limit_ms = limit < fetcher->timeout_max_ms ? limit : fetcher->timeout_max_ms;
     fetch->easy = curl_easy_init();
     if (pd_kind_of(fetch->order.credential) != PD_IS_NULL) {
+        fetch->wait.until = time_add(fetch->began_at, fetch->limit_ms * TIME_MS);
         credential_get(fetcher, fetch->order.credential, fetch->origin, &fetch->wait);
     } else {
         begin_first(fetch);
@@ -148,7 +149,7 @@ static void hop_is_over(struct transfer *transfer, CURLcode code)
         curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
         fetch->is_added = false;
         if (!begin_hop(fetch)) {
-            end(fetch, OUTCOME_FAILED);
+            end(fetch, fetch->is_refused ? OUTCOME_REFUSED : OUTCOME_FAILED);
         }
         return;
     }

@@ -4,6 +4,7 @@
  *
  *   request.c   the input as JSON -> struct order
  *   guard.c     which addresses are allowed
+ *   proxy.c     what goes through whom
  *   hop.c       one exchange with one server: libcurl's handle, and what it says
  *   answer.c    what came -> JSON, or a failure in the words of who asked
  *   fetch.c     the thread, and the way of a request through hops */
@@ -68,6 +69,9 @@ struct guard {
 pd_status guard_init(struct guard *guard, const char *allow, pd_error *err);
 void guard_done(struct guard *guard);
 bool guard_allows(const struct guard *guard, const struct sockaddr *address);
+/* The host of a URL that a proxy is going to look for: false for an address that is not allowed,
+ * however it is written, and for names that mean this machine or its network. */
+bool guard_allows_host(const struct guard *guard, const char *host);
 
 /* ---- one request ---------------------------------------------------------------------------- */
 
@@ -89,6 +93,7 @@ struct transfer {
 /* What a request is to say, once it is known; see credential.h. */
 struct credential_wait {
     struct list_node among;
+    time_us until; /* steady: then `why` is NULL */
     /* token absent: there is none, `why` says the reason. On the thread; once. */
     void (*ready)(struct credential_wait *, struct text token, const char *why);
 };
@@ -105,6 +110,7 @@ struct fetch {
     struct curl_slist *fields; /* header lines of this hop */
     CURLU *origin, *url;       /* as it was asked for; of this hop */
     const char *method;        /* of this hop */
+    const char *proxy;         /* of this hop; NULL: none */
     bool has_body, is_trusted; /* of this hop; it is still of the first origin */
     unsigned redirects;
     int64_t limit_ms; /* of all hops */
@@ -118,7 +124,11 @@ struct fetch {
     struct arena arena;
 };
 
-/* hop.c. Sets up the handle for fetch->url. False: it cannot be asked, fetch->reason says why. */
+/* proxy.c: sets fetch->proxy for fetch->url. False: a proxy would ask what the guard refuses. */
+bool proxy_find(struct fetch *fetch);
+
+/* hop.c. Sets up the handle for fetch->url. False: it cannot be asked; is_refused, or else
+ * fetch->reason says why. */
 bool hop_begin(struct fetch *fetch);
 /* Is the answer a redirection that is followed? Then fetch->url is the next one's. */
 bool hop_redirects(struct fetch *fetch);

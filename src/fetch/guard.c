@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -34,6 +35,7 @@ static const struct range not_public4[] = {
     { { 10 }, 8 },
     { { 100, 64 }, 10 },
     { { 127 }, 8 },
+    { { 168, 63, 129, 16 }, 32 }, /* of each machine of Azure, like 169.254.169.254 */
     { { 169, 254 }, 16 },
     { { 172, 16 }, 12 },
     { { 192, 0, 0 }, 24 },
@@ -134,6 +136,40 @@ bool guard_allows(const struct guard *guard, const struct sockaddr *address)
                (other != NULL && is_named(guard, AF_INET, other));
     }
     return false; /* W1 */
+}
+
+static bool ends_in(const char *host, size_t size, const char *name)
+{
+    size_t length = strlen(name);
+    return size >= length && strncasecmp(host + size - length, name, length) == 0 &&
+           (size == length || host[size - length - 1] == '.');
+}
+
+bool guard_allows_host(const struct guard *guard, const char *host)
+{
+    char bare[64] = "";
+    struct sockaddr_in in = { .sin_family = AF_INET };
+    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+    size_t size = strlen(host);
+    while (size > 0 && host[size - 1] == '.') {
+        size--;
+    }
+    bool is_ours = ends_in(host, size, "localhost") || ends_in(host, size, "internal") ||
+                   ends_in(host, size, "local");
+    if (guard->allows_all || is_ours) {
+        return guard->allows_all;
+    }
+    const char *from = host[0] == '[' ? host + 1 : host;
+    size_t inner = host[0] == '[' ? strcspn(from, "]%") : size;
+    if (inner >= sizeof bare) {
+        return true; /* longer than any address */
+    }
+    memcpy(bare, from, inner);
+    if (inet_aton(bare, &in.sin_addr) != 0) { /* 127.1 and 0x7f000001, too */
+        return guard_allows(guard, (const struct sockaddr *)&in);
+    }
+    return inet_pton(AF_INET6, bare, &in6.sin6_addr) != 1 ||
+           guard_allows(guard, (const struct sockaddr *)&in6);
 }
 
 /* "10.0.0.0/8", "::1" */

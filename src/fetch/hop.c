@@ -6,6 +6,8 @@
  *
  * Redirections are followed as browsers do: 303, and 301 and 302 of a POST, become GET without a
  * body; 307 and 308 stay as they are. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -136,7 +138,7 @@ static curl_socket_t on_socket(void *argument, curlsocktype purpose, struct curl
 {
     struct fetch *fetch = argument;
     (void)purpose;
-    if (!guard_allows(&fetch->fetcher->guard, &address->addr)) {
+    if (fetch->proxy == NULL && !guard_allows(&fetch->fetcher->guard, &address->addr)) {
         fetch->is_refused = true;
         return CURL_SOCKET_BAD;
     }
@@ -144,16 +146,38 @@ static curl_socket_t on_socket(void *argument, curlsocktype purpose, struct curl
                   address->protocol);
 }
 
+/* F2, of a connection that is there already: who made it may have been under no guard, as those that
+ * ask for credentials are. */
+static int on_connection(void *argument, char *there, char *here, int port, int own_port)
+{
+    struct fetch *fetch = argument;
+    struct sockaddr_in in = { .sin_family = AF_INET };
+    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+    bool is = fetch->proxy != NULL;
+    (void)here, (void)port, (void)own_port;
+    if (!is && inet_pton(AF_INET, there, &in.sin_addr) == 1) {
+        is = guard_allows(&fetch->fetcher->guard, (const struct sockaddr *)&in);
+    } else if (!is && inet_pton(AF_INET6, there, &in6.sin6_addr) == 1) {
+        is = guard_allows(&fetch->fetcher->guard, (const struct sockaddr *)&in6);
+    }
+    fetch->is_refused = fetch->is_refused || !is;
+    return is ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
 /* ---- beginning ------------------------------------------------------------------------------- */
 
 static void set_method(struct fetch *fetch)
 {
     CURL *easy = fetch->easy;
+    /* These say that they have no body, or some servers ask how long it is (411). */
+    bool says_length = strcmp(fetch->method, "POST") == 0 || strcmp(fetch->method, "PUT") == 0 ||
+                       strcmp(fetch->method, "PATCH") == 0;
     if (strcmp(fetch->method, "HEAD") == 0) {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    } else if (fetch->has_body) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)fetch->order.content_size);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, fetch->order.content);
+    } else if (fetch->has_body || says_length) {
+        size_t size = fetch->has_body ? fetch->order.content_size : 0;
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, fetch->has_body ? fetch->order.content : "");
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, fetch->method);
     } else {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
@@ -161,31 +185,25 @@ static void set_method(struct fetch *fetch)
     }
 }
 
-bool hop_begin(struct fetch *fetch)
+static void set_bounds(struct fetch *fetch)
 {
     CURL *easy = fetch->easy;
-    char *url = NULL;
     int64_t left = fetch->limit_ms - time_ms_of_us(fetch_now() - fetch->began_at);
-    curl_easy_reset(easy);
-    curl_slist_free_all(fetch->fields);
-    fetch->fields = NULL;
-    buffer_reset(&fetch->headers);
-    buffer_reset(&fetch->body);
-    fetch->is_refused = false;
-    if (curl_url_get(fetch->url, CURLUPART_URL, &url, 0) != CURLUE_OK) {
-        fetch->reason = "the uri cannot be understood";
-        return false;
-    }
-    add_fields(fetch);
-    curl_easy_setopt(easy, CURLOPT_URL, url);
-    curl_free(url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    /* Who gives up does not wait for a name server: the thread is everybody's. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, fetch->proxy != NULL ? fetch->proxy : "");
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->fields);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+}
+
+static void set_callbacks(struct fetch *fetch)
+{
+    CURL *easy = fetch->easy;
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->error);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, &fetch->transfer);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -194,7 +212,29 @@ bool hop_begin(struct fetch *fetch)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
-    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connection);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, fetch);
+}
+
+bool hop_begin(struct fetch *fetch)
+{
+    char *url = NULL;
+    curl_easy_reset(fetch->easy);
+    curl_slist_free_all(fetch->fields);
+    fetch->fields = NULL;
+    buffer_reset(&fetch->headers);
+    buffer_reset(&fetch->body);
+    fetch->is_refused = !proxy_find(fetch);
+    if (fetch->is_refused || curl_url_get(fetch->url, CURLUPART_URL, &url, 0) != CURLUE_OK) {
+        fetch->reason = "the uri cannot be understood";
+        return false;
+    }
+    add_fields(fetch);
+    curl_easy_setopt(fetch->easy, CURLOPT_URL, url);
+    curl_free(url);
+    curl_easy_setopt(fetch->easy, CURLOPT_HTTPHEADER, fetch->fields);
+    set_bounds(fetch);
+    set_callbacks(fetch);
     set_method(fetch);
     fetch->error[0] = '\0';
     return true;

@@ -109,6 +109,10 @@ static int serve(const struct visit *visit, const char *request, size_t size, co
         (void)sayf(fd, "HTTP/1.1 302 Go\r\nLocation: loop\r\nContent-Length: 0\r\n\r\n");
     } else if (strcmp(path, "/latin") == 0) {
         answer(fd, "Content-Type: text/plain; charset=\"ISO-8859-1\"\r\n", "gr\xfcn", 4);
+    } else if (strncmp(path, "/charset/", 9) == 0) {
+        (void)snprintf(place, sizeof place, "Content-Type: text/plain; charset=%.40s\r\n",
+                       path + 9);
+        answer(fd, place, "gr\xfcn", 4);
     } else if (strcmp(path, "/bad") == 0) {
         answer(fd, "X-Bad: \xff\r\n", "a\xff\0b", 4);
     } else if (strcmp(path, "/slow") == 0) {

@@ -11,7 +11,8 @@
  *   /reset          a part of a body, and a reset
  *   /token...       {"access_token": "token-N", "expires_in": ...} for the N-th time; the request
  *                   is kept in `last_token`. /busy-token the same, after a 429
- *   /latin          "grün" in ISO-8859-1; /bad bytes that are no UTF-8, and a NUL */
+ *   /latin          "grün" in ISO-8859-1; /charset/X the same bytes, as X
+ *   /bad            bytes that are no UTF-8, and a NUL */
 #ifndef TESTS_UNIT_FETCH_SCRIPTED_H
 #define TESTS_UNIT_FETCH_SCRIPTED_H
 
