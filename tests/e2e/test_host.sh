@@ -138,6 +138,15 @@ check "a timer of a second runs its activity" await 100 ticked 2
 "$perdure" --hub "$hub" schedule show app:tested:second -o json >body
 check "it is a schedule, with what the table says of missed times" grep -q '"missed":"none"' body
 
+"$perdure" --hub "$hub" schedule pause app:tested:second
+paused() { "$perdure" --hub "$hub" schedule show app:tested:second -o json | grep -q '"paused"'; }
+await 100 paused
+child=$(pid_of)
+kill -HUP "$supervisor"
+check "SIGHUP loads the app anew" await 200 is_new "$child"
+check "a timer that has not changed stays paused" paused
+"$perdure" --hub "$hub" schedule resume app:tested:second
+
 # ---- crashes: the engine stays, other work goes on ----
 engine=$(engine_of)
 child=$(pid_of)
