@@ -146,8 +146,8 @@ static curl_socket_t on_socket(void *argument, curlsocktype purpose, struct curl
                   address->protocol);
 }
 
-/* F2, of a connection that is there already: who made it may have been under no guard, as those that
- * ask for credentials are. */
+/* F2, of a connection that is there already: whoever made it may have been under no guard, as those
+ * that ask for credentials are. */
 static int on_connection(void *argument, char *there, char *here, int port, int own_port)
 {
     struct fetch *fetch = argument;
