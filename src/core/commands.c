@@ -303,6 +303,7 @@ pd_status core_suspend(struct core *core, time_us now, struct instance *instance
         instance->quarantine = keep_failure(core, failure);
     }
     deliver(core, now, instance, waiting);
+    announce(core, instance, ANNOUNCE_SUSPENDED, failure);
     return PD_OK;
 }
 
@@ -329,5 +330,6 @@ pd_status core_resume(struct core *core, time_us now, struct instance *instance,
     }
     instance_apply(core, instance, instance->has_begun ? INSTANCE_RESUMED : INSTANCE_UNHELD);
     deliver(core, now, instance, waiting);
+    announce(core, instance, ANNOUNCE_RESUMED, NULL);
     return PD_OK;
 }

@@ -43,6 +43,7 @@ struct core *core_new(const struct core_options *options)
     core->epoch = options->epoch;
     core->row_next = options->row_next;
     core->codec = options->codec;
+    core->announcer = options->announcer;
     core->activity_room = options->activity_room;
     core->batch_number = 1;
     map_init(&core->by_id);

@@ -65,14 +65,47 @@ struct codec {
                     const struct failure *); /* appends a TaskFailureDetails message */
 };
 
+/* What may be announced of an instance, to whoever wants to know: announce.c. */
+enum announcement_kind {
+    ANNOUNCE_STARTED, /* its first turn has been taken */
+    ANNOUNCE_COMPLETED,
+    ANNOUNCE_FAILED,
+    ANNOUNCE_TERMINATED,
+    ANNOUNCE_SUSPENDED,
+    ANNOUNCE_RESUMED,
+};
+enum { ANNOUNCEMENT_KINDS = ANNOUNCE_RESUMED + 1 };
+const char *announcement_name(enum announcement_kind kind); /* "started" */
+
+struct announcement {
+    enum announcement_kind kind;
+    enum run_state state;
+    struct text id, execution_id, name, version;
+    const struct event_extra *extra; /* tags, parent; NULL: none */
+    time_us created_at, at;          /* at: of the change */
+    struct text output;              /* JSON; absent: none */
+    const struct failure *failure;   /* ANNOUNCE_FAILED, or for which it is SUSPENDED; NULL: none */
+};
+
+/* Injected, as the codec is. Asked for each change but of instances of
+ * CORE_NOTIFY; the same changes give the same bytes. */
+struct announcer {
+    void *argument;
+    /* Appends the input of the instance that announces it, JSON. False: nobody wants to hear it. */
+    bool (*write)(void *argument, const struct announcement *, struct buffer *json);
+};
+/* The orchestration that announces, and what the IDs of its instances begin with. */
+#define CORE_NOTIFY "perdure.notify"
+
 struct core_options {
     unsigned partition, partition_count;
     uint64_t epoch;
     uint64_t row_next; /* first row to hand out; then row_next + partition_count, ... */
     uint64_t seed;     /* for execution ids that core makes itself */
     const struct codec *codec;
-    size_t activity_room; /* bytes beside an activity, for whoever runs it; 0: none */
-    bool keeps_empty;     /* entities without state stay in the store until they are purged */
+    const struct announcer *announcer; /* NULL: nothing is announced */
+    size_t activity_room;              /* bytes beside an activity, for whoever runs it; 0: none */
+    bool keeps_empty; /* entities without state stay in the store until they are purged */
 };
 
 struct core;

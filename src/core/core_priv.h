@@ -364,6 +364,7 @@ struct core {
     uint64_t epoch;
     uint64_t row_next;
     const struct codec *codec;
+    const struct announcer *announcer; /* NULL: none */
     size_t activity_room;
     struct map by_id; /* the key is the instance's own id */
     struct map64 by_row;
@@ -440,6 +441,19 @@ void letter_terminate_child(struct core *core, const struct instance *parent, co
 /* To the parent that `record` names: state, and output of that end. */
 void letter_child_ended(struct core *core, time_us at, const struct instance_record *record,
                         const struct failure *failure);
+
+/* ---- what others are to hear of: announce.c ---- */
+
+void announce_change(struct core *core, const struct instance *instance,
+                     enum announcement_kind kind, const struct failure *failure);
+/* It has just changed so; before that is in any batch. Uses `scratch`. */
+static inline void announce(struct core *core, const struct instance *instance,
+                            enum announcement_kind kind, const struct failure *failure)
+{
+    if (__builtin_expect(core->announcer != NULL, false)) {
+        announce_change(core, instance, kind, failure);
+    }
+}
 
 /* ---- activities: activity.c ---- */
 

@@ -363,6 +363,11 @@ void instance_end(struct core *core, struct instance *instance, enum instance_ev
     if (instance_has_parent(instance)) {
         tell_parent(core, instance, failure);
     }
+    announce(core, instance,
+             how == INSTANCE_COMPLETED ? ANNOUNCE_COMPLETED
+             : how == INSTANCE_FAILED  ? ANNOUNCE_FAILED
+                                       : ANNOUNCE_TERMINATED,
+             failure);
 }
 
 /* ---- another execution: continue as new ---- */

@@ -461,6 +461,7 @@ struct text core_end_turn(struct core *core, time_us now, const struct turn *tur
     instance->turn_batch = core->batch_number;
     if (!instance->has_begun) {
         instance_apply(core, instance, INSTANCE_STARTED);
+        announce(core, instance, ANNOUNCE_STARTED, NULL);
     }
     turn_close(core, instance);
     instance_consume(core, instance, consumed);

@@ -179,6 +179,7 @@ static bool own_all(struct engine *engine, struct runner *runner,
             .seed = new_seed(&each),
             .residents_max = residents / engine->pump_count + 1,
             .keeps_empty = options->keeps_empty_entities,
+            .announcer = options->announcer,
         };
         partitions[i] = partition_new(&each, clock_now(), err);
         if (partitions[i] == NULL) {

@@ -34,7 +34,8 @@ struct engine_options {
     int64_t keep_ms[RUN_TERMINATED + 1];    /* by final state: forgotten so long after; 0: never */
     const struct entity_keep *entity_keeps; /* borrowed until engine_start returns */
     size_t entity_keep_count;
-    bool keeps_empty_entities; /* until they are purged */
+    bool keeps_empty_entities;         /* until they are purged */
+    const struct announcer *announcer; /* asked by threads of partitions; borrowed; NULL: none */
     /* Instances of these names are forgotten, however they ended, so long after it: whoever made
      * them did not do it. Borrowed until engine_start returns. */
     const struct text *passing_names;

@@ -26,6 +26,7 @@ static pd_status begin(struct partition *partition, time_us now, pd_error *err)
         /* Another one for each life: the ids made of it must be new. */
         .seed = partition->options.seed ^ owned.epoch * UINT64_C(0x9e3779b97f4a7c15),
         .codec = &wire_codec,
+        .announcer = partition->options.announcer,
         .activity_room = command_done_size,
         .keeps_empty = partition->options.keeps_empty,
     };

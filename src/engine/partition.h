@@ -58,7 +58,8 @@ struct partition_options {
     uint64_t seed;        /* of ids that core makes */
     size_t residents_max; /* and of entities that wait for nothing as many more, at most */
     size_t slice_max;     /* of turns, timers, messages, rows at a time; 0: as many as usual */
-    bool keeps_empty;     /* as in core_options */
+    bool keeps_empty;     /* as in core_options; likewise: */
+    const struct announcer *announcer;
 };
 
 /* One commit's worth: a batch, and the commands that are answered when it is durable. */

@@ -118,6 +118,30 @@ size_t rig_run(struct rig *rig)
 
 /* ---- lifetime ---- */
 
+static bool write_all(void *argument, const struct announcement *it, struct buffer *json)
+{
+    (void)argument;
+    if (text_has_prefix(it->name, TEXT("quiet"))) {
+        return false;
+    }
+    buffer_printf(json, "%s %.*s", announcement_name(it->kind), TEXT_ARGS(it->id));
+    if (text_is_present(it->output)) {
+        buffer_printf(json, " %.*s", TEXT_ARGS(it->output));
+    }
+    if (it->failure != NULL) {
+        buffer_printf(json, " %.*s", TEXT_ARGS(it->failure->type));
+    }
+    return true;
+}
+
+static const struct announcer announcer = { .write = write_all };
+
+void rig_announce(struct rig *rig)
+{
+    rig->announces = true;
+    rig->core->announcer = &announcer;
+}
+
 static void own(struct rig *rig)
 {
     uint64_t row_next = 1;
@@ -133,6 +157,7 @@ static void own(struct rig *rig)
         .seed = rig->epoch,
         .codec = &rig_codec,
         .keeps_empty = rig->keeps_empty,
+        .announcer = rig->announces ? &announcer : NULL,
     };
     rig->core = core_new(&options);
     rig->model.batch_last = 0;

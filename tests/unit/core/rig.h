@@ -125,6 +125,7 @@ struct rig {
     bool is_forgetful;  /* the runner forgets everything after each turn */
     bool posts;         /* letters go through the mailbox */
     bool keeps_empty;   /* entities; from the next owner on */
+    bool announces;     /* all changes; from the next owner on, or rig_announce */
     size_t most;        /* operations in a turn; 0: all */
     unsigned signals;   /* request ids given */
     uint64_t received;  /* mailbox position */
@@ -133,6 +134,7 @@ struct rig {
     struct buffer *log; /* turns are told here; NULL: nowhere */
 };
 
+void rig_announce(struct rig *rig); /* all changes, from now on */
 void rig_init(struct rig *rig);
 void rig_done(struct rig *rig);
 

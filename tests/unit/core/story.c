@@ -104,6 +104,8 @@ static bool do_word(struct telling *telling, const char *word)
         rig_crash(rig);
     } else if (strcmp(word, "forgetful") == 0) {
         rig->is_forgetful = true;
+    } else if (strcmp(word, "announce") == 0) {
+        rig_announce(rig);
     } else if (strcmp(word, "deliver") == 0) {
         rig_deliver(rig);
     } else if (strcmp(word, "evict") == 0) {
