@@ -22,7 +22,8 @@ failed=0
 passed=0
 cleanup() {
     code=$?
-    for one in $pid $nginx; do kill -9 "$one" 2>/dev/null; done
+    [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null
+    [ -z "$nginx" ] || { kill "$nginx" 2>/dev/null && wait "$nginx"; } # its worker, too
     rm -rf "$work"
     exit "$code"
 }
@@ -67,7 +68,7 @@ awk '/^```sh$/ { on = 1; next } /^```/ { on = 0 } on && /^curl / && !/timeout=/'
     docs/guide/17-http-api.md >"$work/lines"
 check "the chapter has lines" 1 "$([ "$(wc -l <"$work/lines")" -ge 18 ] && echo 1)"
 while read -r line; do
-    got=$(printf '%s\n' "$line" | sed "s|^curl |curl -s -o /dev/null -w %{http_code} |" | sh)
+    got=$(printf '%s\n' "$line" | sed "s|^curl |curl -s -m 20 -o /dev/null -w %{http_code} |" | sh)
     case $got in
     200 | 202 | 404 | 409 | 410 | 412) passed=$((passed + 1)) ;;
     *) failed=$((failed + 1)) && echo "FAIL $line: $got" ;;
@@ -83,7 +84,7 @@ command -v nginx >/dev/null || {
     exit "$((failed > 0))"
 }
 proxy_up() { # LOCATION
-    kill "$nginx" 2>/dev/null && wait "$nginx"
+    [ -z "$nginx" ] || { kill "$nginx" && wait "$nginx"; }
     cat >"$work/nginx.conf" <<END
 daemon off; pid $work/nginx.pid; error_log $work/nginx.log; worker_processes 1;
 events {}
@@ -94,7 +95,7 @@ http {
     server { listen 127.0.0.1:$front; location /engine/ { $1 } }
 }
 END
-    nginx -c "$work/nginx.conf" -p "$work" 2>>"$work/nginx.log" &
+    nginx -c "$work/nginx.conf" -p "$work" >>"$work/nginx.log" 2>&1 &
     nginx=$!
     for _ in $(seq 200); do
         [ "$(code "http://127.0.0.1:$front/")" != 000 ] && break
