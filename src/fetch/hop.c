@@ -97,6 +97,17 @@ static size_t on_body(char *at, size_t size, size_t count, void *argument)
     return bytes;
 }
 
+/* Of a header. Others are left out: two that are no text would look the same in JSON. */
+static bool is_name(const char *at, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (at[i] <= ' ' || at[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
 static size_t on_header(char *at, size_t size, size_t count, void *argument)
 {
     struct fetch *fetch = argument;
@@ -110,7 +121,7 @@ static size_t on_header(char *at, size_t size, size_t count, void *argument)
         length--;
     }
     const char *colon = memchr(at, ':', length);
-    if (colon == NULL || colon == at) {
+    if (colon == NULL || colon == at || !is_name(at, (size_t)(colon - at))) {
         return bytes;
     }
     if (fetch->headers.size + length > HEADER_BYTES_MAX || fetch->header_count++ == HEADERS_MAX) {
@@ -270,7 +281,8 @@ static bool is_http(CURLU *url)
 
 static const char *location_of(const struct fetch *fetch)
 {
-    const char *at = (const char *)fetch->headers.at, *end = at + fetch->headers.size;
+    struct text all = buffer_text(&fetch->headers);
+    const char *at = all.at, *end = at + all.size;
     while (at < end) {
         const char *value = at + strlen(at) + 1;
         if (strcmp(at, "location") == 0) {

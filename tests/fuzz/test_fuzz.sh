@@ -8,7 +8,8 @@
 #
 #   FUZZ_SECONDS   for each target (10)
 #   FUZZ_SEED      (1); 0: a new one each time
-#   FUZZ           only these targets ("frames messages headers web history")
+#   FUZZ           only these targets ("frames messages headers web requests
+#                  history")
 set -eu
 cd "$(dirname "$0")/../.."
 clang=$(command -v clang || true)
@@ -39,13 +40,18 @@ sources() { # TARGET
         echo "tests/fuzz/fuzz_web.c src/server/web_path.c src/server/web_query.c \
             src/server/web_json.c src/json/*.c src/base/*.c -ljansson"
         ;;
+    requests)
+        echo "tests/fuzz/fuzz_requests.c src/fetch/answer.c src/fetch/guard.c src/fetch/proxy.c \
+            src/fetch/request.c src/author/value.c src/json/*.c src/base/*.c \
+            -ljansson -lcurl"
+        ;;
     *)
         echo "tests/fuzz/fuzz_$1.c src/base/*.c src/net/*.c src/grpc/*.c src/wire/proto.c \
             $libraries"
         ;;
     esac
 }
-for target in ${FUZZ:-frames messages headers web history}; do
+for target in ${FUZZ:-frames messages headers web requests history}; do
     # shellcheck disable=SC2046,SC2086  # lists of words, and of patterns
     "$clang" $flags $sanitize -o "$work/$target" $(sources "$target")
     mkdir "$work/corpus_$target"

@@ -113,6 +113,8 @@ static int serve(const struct visit *visit, const char *request, size_t size, co
         (void)snprintf(place, sizeof place, "Content-Type: text/plain; charset=%.40s\r\n",
                        path + 9);
         answer(fd, place, "gr\xfcn", 4);
+    } else if (strcmp(path, "/names") == 0) {
+        answer(fd, "\xce: a\r\n\xda: b\r\nX-Good: c\r\n", "", 0);
     } else if (strcmp(path, "/bad") == 0) {
         answer(fd, "X-Bad: \xff\r\n", "a\xff\0b", 4);
     } else if (strcmp(path, "/slow") == 0) {

@@ -12,7 +12,7 @@
  *   /token...       {"access_token": "token-N", "expires_in": ...} for the N-th time; the request
  *                   is kept in `last_token`. /busy-token the same, after a 429
  *   /latin          "grün" in ISO-8859-1; /charset/X the same bytes, as X
- *   /bad            bytes that are no UTF-8, and a NUL */
+ *   /bad            bytes that are no UTF-8, and a NUL; /names headers that have no names */
 #ifndef TESTS_UNIT_FETCH_SCRIPTED_H
 #define TESTS_UNIT_FETCH_SCRIPTED_H
 

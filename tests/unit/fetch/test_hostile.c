@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "asking.h"
+#include "json/json.h"
 
 __attribute__((visibility("default"))) int getaddrinfo(const char *restrict name,
                                                        const char *restrict service,
@@ -233,6 +234,21 @@ static void a_charset_is_one_of_those_that_are_known_to_be_harmless(void **state
     assert_answers("{\"uri\":\"@/charset/latin1//IGNORE\"}", FETCH_OURS, bytes);
 }
 
+static void names_of_headers_that_are_no_text_do_not_make_an_answer_that_none_can_read(void **state)
+{
+    (void)state;
+    struct asked asked;
+    struct arena arena;
+    pd_value value;
+    pd_error err;
+    arena_init(&arena);
+    ask(&asked, "{\"uri\":\"@/names\"}", FETCH_OURS);
+    assert_has(asked.response, "\"x-good\":\"c\"");
+    assert_int_equal(json_parse(&arena, text_of(asked.response), &value, &err), PD_OK);
+    asked_done(&asked);
+    arena_done(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +264,8 @@ int main(void)
             forget_all),
         cmocka_unit_test_setup(a_post_of_nothing_says_that_it_is_nothing, forget_all),
         cmocka_unit_test_setup(a_charset_is_one_of_those_that_are_known_to_be_harmless, forget_all),
+        cmocka_unit_test_setup(
+            names_of_headers_that_are_no_text_do_not_make_an_answer_that_none_can_read, forget_all),
     };
     return cmocka_run_group_tests(tests, begin_server, end_server);
 }
