@@ -130,6 +130,8 @@ bool proxy_find(struct fetch *fetch);
 /* hop.c. Sets up the handle for fetch->url. False: it cannot be asked; is_refused, or else
  * fetch->reason says why. */
 bool hop_begin(struct fetch *fetch);
+/* Whose certificates are believed: SSL_CERT_FILE and SSL_CERT_DIR, else the system's. */
+void hop_trust(CURL *easy);
 /* Is the answer a redirection that is followed? Then fetch->url is the next one's. */
 bool hop_redirects(struct fetch *fetch);
 
