@@ -42,7 +42,7 @@ enum {
     STREAM_SLOTS = 4096,   /* streams of ours that can hold stacks; 0 is of those that cannot */
     NONCE_SIZE = 12,       /* random bytes of a token, behind four that name the slot */
     RETURNS_MAX = 256,     /* turns on their way back to be offered again, at once */
-    YOUNG_US = 60000000, /* so long workers of the process before may still answer */
+    YOUNG_US = 60000000,   /* so long workers of the process before may still answer */
     FAILURES_MAX = 5,      /* of a whole batch of operations, one after the other */
     BODY_KEPT = 64 * 1024, /* bytes of a turn that stay here while a worker has it */
     SPARES_MAX = 4096,     /* items and errands that are kept for the next ones, each */

@@ -9,8 +9,9 @@
  * what had begun is one death nearer; the first death is taken from all, as nobody knew.
  *
  * Whoever has one more death to be put into quarantine is begun when no other such one runs at the
- * same worker: else two that begin together would be condemned together, though one did it. What is taken
- * back while it waits for that is cancelled: its worker begins suspects one after the other.
+ * same worker: else two that begin together would be condemned together, though one did it. What is
+ * taken back while it waits for that is cancelled: its worker begins suspects one after the
+ * other.
  *
  *   S1  A worker that said that it leaves has not died. Nor has one that comes back: its process is
  *       known by a number of its own, and what it was charged with is taken back.

@@ -36,7 +36,7 @@
 #include "base/time.h"
 
 enum {
-    LOAN_OWN = 16 * 1024, /* in buffers that double: twice that, beside a session's 27 KiB */
+    LOAN_OWN = 16 * 1024,       /* in buffers that double: twice that, beside a session's 27 KiB */
     LOAN_PRESSURE = 256 * 1024, /* as much as a broker's stream has before it gets no more work */
     LOAN_CALL = 2048, /* an open call: the stream here and in nghttp2, headers, the call */
     LOAN_FRAME = 256, /* a frame that nghttp2 has queued */

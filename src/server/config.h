@@ -32,7 +32,7 @@ struct config {
     struct config_list hubs;
     bool dynamic_hubs;
     struct config_list listen;
-    const char *http;                                        /* "": no HTTP */
+    const char *http;       /* "": no HTTP */
     const char *public_url; /* where clients find it; NULL: where they asked */
     bool trust_forwarded;
     bool http_compat;
@@ -42,7 +42,7 @@ struct config {
     bool insecure_listen;
     int64_t log_level, log_format; /* enum log_level, enum log_format */
     int64_t drain_ms;
-    int64_t message_max, past_max, item_max;                     /* bytes */
+    int64_t message_max, past_max, item_max; /* bytes */
     int64_t connections, streams, header_bytes, resets, backlog, lent;
     int64_t idle_ms, ping_ms, ping_timeout_ms, handshake_ms, age_max_ms;
     int64_t health_ping_ms;

@@ -107,8 +107,8 @@ server_start() {
     server_launch 0 "$@"
 }
 
-# With a certificate of its own and tokens. Programs find the one to trust, and the token that may do
-# everything, in the environment.
+# With a certificate of its own and tokens. Programs find the one to trust, and the token that may
+# do everything, in the environment.
 server_start_secured() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
         -subj /CN=perdured -addext subjectAltName=IP:127.0.0.1 \

@@ -85,7 +85,8 @@ help_defaults() { # each can be given back as it is written
     "$perdured" --help | sed -n 's/^  --\([a-z-]*\)=\(N\|SIZE\|TIME\) .*/\1/p' | sort >limits
     "$perdured" --help |
         sed -n 's/^  --\([a-z-]*\)=\(N\|SIZE\|TIME\) .* \[\(.*\)\]$/--\1=\3/p' | sort >given
-    [ "$(wc -l <limits)" -gt 15 ] && cut -d= -f1 given | sed 's/--//' | sort | diff limits - || return 1
+    [ "$(wc -l <limits)" -gt 15 ] &&
+        cut -d= -f1 given | sed 's/--//' | sort | diff limits - || return 1
     # shellcheck disable=SC2046 # several options
     "$perdured" --check --store=memory: $(cat given) && grep -qx -e '--idle=10m' given &&
         grep -qx -e '--connections-max=20000' given
@@ -167,7 +168,8 @@ reloads() {
         kill -HUP "$pid" || return 1
     for _ in $(seq 100); do grep -q reloaded log.txt && break; sleep 0.02; done
     grep -q reloaded log.txt && is "$(grep -c 'wants another start' log.txt)" 2 &&
-        grep -q 'setting=readers' log.txt && grep -q 'setting=hubs' log.txt && printf 'nonsense\n' >conf && kill -HUP "$pid" || return 1
+        grep -q 'setting=readers' log.txt && grep -q 'setting=hubs' log.txt &&
+        printf 'nonsense\n' >conf && kill -HUP "$pid" || return 1
     for _ in $(seq 100); do grep -q 'stays as it was' log.txt && break; sleep 0.02; done
     grep -q 'stays as it was' log.txt && is "$(code_of "http://$http/readyz")" 200 && stop
 }
@@ -214,7 +216,7 @@ assert child.wait(20) == 0
 END
     check "systemd is told, and its socket is used" timeout 60 "$python" notified.py "$perdured"
 
-    # ---- limits that change -----------------------------------------------------------------------
+    # ---- limits that change ---------------------------------------------------------------------
     cat >limited.py <<'END'
 import grpc, os, signal, sys, time
 address, pid = sys.argv[1], int(sys.argv[2])
@@ -316,7 +318,7 @@ END
     }
     check "kill -9 loses nothing that was answered" kill_it
 
-    # ---- a store that cannot be written to ---------------------------------------------------------
+    # ---- a store that cannot be written to ------------------------------------------------------
     cat >full.py <<'END'
 import sys, time
 from client import *
@@ -454,9 +456,10 @@ END
     lasting() { # NAME BEGIN END
         mkdir -p issued && : >issued/index.txt &&
             printf '%s\n' '[ca]' default_ca=c '[c]' new_certs_dir=issued \
-                database=issued/index.txt serial=issued/serial default_md=sha256 policy=p '[p]' commonName=supplied \
-                >ca.conf && openssl ca -batch -rand_serial -config ca.conf -cert ca.pem -keyfile ca.key -in server.csr \
-                -out "$1" -startdate "$2" -enddate "$3" -notext 2>/dev/null
+                database=issued/index.txt serial=issued/serial default_md=sha256 policy=p \
+                '[p]' commonName=supplied >ca.conf &&
+                openssl ca -batch -rand_serial -config ca.conf -cert ca.pem -keyfile ca.key \
+                -in server.csr -out "$1" -startdate "$2" -enddate "$3" -notext 2>/dev/null
     }
     ages() {
         lasting over.pem 20200101000000Z 20210101000000Z &&

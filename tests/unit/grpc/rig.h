@@ -12,8 +12,8 @@
  *                     "x-size" bytes
  *   /rig.Rig/Paced    server stream: the same, but it asks what waits before it sends more
  *   /rig.Rig/Watch    server stream: opens, one message at once, nothing more
- *   /rig.Rig/Talk     both streams: each message back; ends at the message "end", or when the client
- *                     has said all */
+ *   /rig.Rig/Talk     both streams: each message back; ends at the message "end", or when the
+ *                     client has said all */
 #ifndef TESTS_UNIT_GRPC_RIG_H
 #define TESTS_UNIT_GRPC_RIG_H
 
