@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/assert.h"
+#include "base/buffer.h"
 #include "base/list.h"
 #include "base/memory.h"
 #include "builtin/builtin.h"
@@ -22,6 +23,8 @@ struct asked {
     struct list_node node;
     struct api_http *http;
     struct activity *activity;
+    struct buffer own; /* the request, of a delivery: it is in no history */
+    bool is_delivery;
     bool is_dropped; /* nobody wants its result */
 };
 
@@ -32,7 +35,8 @@ struct api_http {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     const struct fetch_module *module;
-    struct fetcher *fetcher; /* NULL: not opened yet */
+    const struct api_deliver *deliver; /* NULL: none */
+    struct fetcher *fetcher;           /* NULL: not opened yet */
     struct engine *engine;
     bool is_draining;    /* nothing is begun any more */
     atomic_bool is_over; /* and nothing that was begun is waited for */
@@ -48,7 +52,7 @@ static bool is_named(struct text name, const char *as)
 
 static enum fetch_dialect dialect_of(struct text name)
 {
-    if (is_named(name, BUILTIN_REQUEST)) {
+    if (is_named(name, BUILTIN_REQUEST) || is_named(name, BUILTIN_DELIVER)) {
         return FETCH_OURS;
     }
     return is_named(name, BUILTIN_HTTP_ACTIVITY) ? FETCH_DOTNET : FETCH_WORKER;
@@ -81,7 +85,8 @@ static bool takes(void *argument, struct text name)
     struct api_http *http = argument;
     pd_error err;
     if (!is_named(name, BUILTIN_REQUEST) && !is_named(name, BUILTIN_HTTP_ACTIVITY) &&
-        !is_named(name, BUILTIN_HTTP_WORKER_ACTIVITY)) {
+        !is_named(name, BUILTIN_HTTP_WORKER_ACTIVITY) &&
+        (http->deliver == NULL || !is_named(name, BUILTIN_DELIVER))) {
         return false;
     }
     pthread_mutex_lock(&http->mutex);
@@ -150,26 +155,41 @@ static void done(struct fetch_request *request, const struct fetch_answer *answe
     list_remove(&asked->node);
     bool is_wanted = !asked->is_dropped;
     pthread_mutex_unlock(&http->mutex);
-    if (is_wanted) {
+    if (is_wanted && asked->is_delivery) {
+        const struct fetch_answer judged = http->deliver->judge(http->deliver->argument, answer);
+        end(http, asked->activity, &judged);
+    } else if (is_wanted) {
         end(http, asked->activity, answer);
     } else {
         activity_free(asked->activity);
     }
+    buffer_done(&asked->own);
     mem_free(asked);
     count_down(http); /* only now (Q3) */
 }
 
-/* The mutex is held. */
-static void ask(struct api_http *http, struct activity *activity)
+/* The mutex is held. False: *ret_refusal, and the activity is still the caller's. */
+static bool ask(struct api_http *http, struct activity *activity, struct fetch_answer *ret_refusal)
 {
     struct asked *asked = mem_alloc(sizeof *asked);
     asked->http = http;
     asked->activity = activity;
     asked->request.input = activity->input;
+    asked->is_delivery = is_named(activity->name, BUILTIN_DELIVER);
+    if (asked->is_delivery) {
+        const struct api_deliver *deliver = http->deliver;
+        if (!deliver->request(deliver->argument, activity, &asked->own, ret_refusal)) {
+            buffer_done(&asked->own);
+            mem_free(asked);
+            return false;
+        }
+        asked->request.input = buffer_text(&asked->own);
+    }
     asked->request.dialect = dialect_of(activity->name);
     asked->request.done = done;
     list_push_back(&http->asked, &asked->node);
     http->module->start(http->fetcher, &asked->request);
+    return true;
 }
 
 void api_http_take(struct api_http *http, struct activity *activity)
@@ -182,13 +202,15 @@ void api_http_take(struct api_http *http, struct activity *activity)
         return;
     }
     atomic_fetch_add(&http->count, 1);
-    bool is_open = open_module(http, &err);
-    if (is_open) {
-        ask(http, activity);
+    struct fetch_answer answer;
+    bool is_asked = open_module(http, &err);
+    if (is_asked) {
+        is_asked = ask(http, activity, &answer);
+    } else {
+        answer = unavailable(&err);
     }
     pthread_mutex_unlock(&http->mutex);
-    if (!is_open) {
-        const struct fetch_answer answer = unavailable(&err);
+    if (!is_asked) {
         end(http, activity, &answer);
         count_down(http);
     }
@@ -306,7 +328,12 @@ static void run(void *argument, const struct activity *activity, struct activity
     atomic_fetch_add(&http->count, 1);
     bool is_open = open_module(http, &err);
     pthread_mutex_unlock(&http->mutex);
-    if (is_open) {
+    if (is_named(activity->name, BUILTIN_DELIVER)) { /* of ours none has a limit */
+        ret->failure = failure_of(
+            arena, &(struct fetch_answer){ .failure_type = "Misuse",
+                                           .failure_message = TEXT("it is the server's own"),
+                                           .is_final = true });
+    } else if (is_open) {
         ask_and_wait(http, activity, host, arena, ret);
     } else {
         const struct fetch_answer answer = unavailable(&err);
@@ -332,6 +359,7 @@ struct api_http *api_http_new(const struct api_http_options *options)
     http->options = options->fetch;
     http->options.allow = text_copy(&http->arena, text_of(options->fetch.allow)).at;
     http->module = options->module;
+    http->deliver = options->deliver;
     pthread_mutex_init(&http->mutex, NULL);
     pthread_cond_init(&http->changed, NULL);
     list_init(&http->asked);

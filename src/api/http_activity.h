@@ -15,14 +15,25 @@
 #include <perdure.h>
 
 #include "author/author.h"
+#include "base/buffer.h"
 #include "engine/engine.h"
 #include "fetch/fetch.h"
 
 struct api_http;
 
+/* Activities of BUILTIN_DELIVER become requests that only who answers for them can write. */
+struct api_deliver {
+    void *argument;
+    /* As fetch_request.input. False: *ret_refusal, which lives on. Any thread. */
+    bool (*request)(void *argument, const struct activity *, struct buffer *json,
+                    struct fetch_answer *ret_refusal);
+    struct fetch_answer (*judge)(void *argument, const struct fetch_answer *answer);
+};
+
 struct api_http_options {
     struct fetch_options fetch;        /* its texts are copied */
     const struct fetch_module *module; /* NULL: that which is found */
+    const struct api_deliver *deliver; /* borrowed; NULL: no such activity is taken */
 };
 
 struct api_http *api_http_new(const struct api_http_options *options);

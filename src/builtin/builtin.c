@@ -48,6 +48,7 @@ static const pd_function functions[] = {
     PD_FUNCTION(BUILTIN_HTTP_POLL, http_poll),
     PD_FUNCTION(BUILTIN_HTTP_STEP, http_step),
     PD_FUNCTION(BUILTIN_ACTIVITY, call_activity),
+    PD_FUNCTION(BUILTIN_NOTIFY, notify_run),
     { PD_SCHEDULE, PD_ENTITY_FUNCTION, NULL, &schedule_rules },
 };
 

@@ -26,16 +26,23 @@ const pd_function *builtin_functions(size_t *ret_count);
 #define BUILTIN_HTTP_WORKER_ACTIVITY "BuiltIn__HttpActivity"
 #define BUILTIN_HTTP_ACTIVITY "BuiltIn::HttpActivity"
 
+/* Of a server only: tells webhooks of a change; and what it asks for each of them. */
+#define BUILTIN_NOTIFY "perdure.notify"
+#define BUILTIN_DELIVER "perdure.deliver"
+
 /* Between two polls where the answer does not say; of this process. 0: 30 s. */
 void builtin_set_http_poll(int64_t ms);
 
 /* Orchestrations that are means to an end: nobody looks for them once they have ended. */
-enum { BUILTIN_PASSING = 3 };
+enum { BUILTIN_PASSING = 3 }; /* not perdure.notify: a failed one is kept to be rewound */
 extern const struct text builtin_passing[BUILTIN_PASSING];
 
 /* schedule.c */
 extern const pd_entity_rules schedule_rules;
 pd_result schedule_run(pd_orchestration *o, pd_value input);
+
+/* notify.c */
+pd_result notify_run(pd_orchestration *o, pd_value input);
 
 /* http.c */
 pd_result http_call(pd_orchestration *o, pd_value input);

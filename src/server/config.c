@@ -55,6 +55,8 @@ static const struct setting settings[] = {
       "clients need a certificate of one of these, PEM", false },
     { "tokens", "FILE", KIND_TEXT, AT(tokens), 0, 0, NULL,
       "lines 'TOKEN scope[,scope] hub[,hub]'; then calls need one", false },
+    { "webhooks", "FILE", KIND_TEXT, AT(webhooks), 0, 0, NULL,
+      "sections '[NAME]' with url, secret, events, names: who is told of changes", false },
     { "insecure-listen", "YES|NO", KIND_FLAG, AT(insecure_listen), 0, 0, NULL,
       "allow addresses of others without TLS and authentication", false },
     { "log-level", "LEVEL", KIND_CHOICE, AT(log_level), 0, 0, log_levels,

@@ -17,6 +17,7 @@
  *       memory. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -216,10 +217,46 @@ static struct engine *start_engine(struct hub *hub, pd_error *err)
         .residents_max = (size_t)hub->server->config->residents,
         .passing_names = builtin_passing,
         .passing_name_count = BUILTIN_PASSING,
+        .announcer = hub->server->webhooks != NULL ? &hub->announcer : NULL,
         .ended = waits_ended,
         .ended_argument = hub,
     };
     return engine_start(hub->store, broker_runner(hub->broker), &options, err);
+}
+
+/* ---- webhooks ------------------------------------------------------------------------------ */
+
+static bool announce(void *argument, const struct announcement *it, struct buffer *json)
+{
+    const struct hub *hub = argument;
+    return webhooks_write(hub->server->webhooks, hub->name, it, json);
+}
+
+/* Only for what core has started: others would be told what has not happened. */
+static bool deliver(void *argument, const struct activity *activity, struct buffer *json,
+                    struct fetch_answer *ret_refusal)
+{
+    const struct hub *hub = argument;
+    if (!text_has_prefix(activity->instance_id, TEXT(CORE_NOTIFY ":"))) {
+        *ret_refusal = (struct fetch_answer){ .failure_type = "Misuse",
+                                              .failure_message = TEXT("it is the server's own"),
+                                              .is_final = true };
+        return false;
+    }
+    return webhooks_request(hub->server->webhooks, activity->input, (int64_t)time(NULL), json,
+                            ret_refusal);
+}
+
+static struct fetch_answer judge(void *argument, const struct fetch_answer *answer)
+{
+    const struct hub *hub = argument;
+    return webhooks_judge(hub->server->webhooks, answer);
+}
+
+static void set_webhooks(struct hub *hub)
+{
+    hub->announcer = (struct announcer){ .argument = hub, .write = announce };
+    hub->deliver = (struct api_deliver){ .argument = hub, .request = deliver, .judge = judge };
 }
 
 /* What of it blocks; on any thread. hub->err when it fails, and nothing is open then. */
@@ -238,7 +275,9 @@ static pd_status open_parts(struct hub *hub)
         .fetch = { .allow = config->http_allow,
                    .body_max = config->http_body_max,
                    .timeout_max_ms = config->http_timeout_max_ms },
+        .deliver = hub->server->webhooks != NULL ? &hub->deliver : NULL,
     };
+    set_webhooks(hub);
     hub->http = api_http_new(&http);
     http_steps_init(hub);
     const struct author_options options = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Certificates and tokens: read at the start, on SIGHUP, and certificates also when their files are
+ * Certificates, tokens and webhooks: read at the start, on SIGHUP, and certificates also when their files are
  * others than before.
  *
  *   K1  What cannot be used is refused at the start, and left alone later: the old ones stay.
@@ -86,6 +86,12 @@ pd_status security_open(struct server *server, pd_error *err)
             return err->status;
         }
     }
+    if (config->webhooks != NULL) {
+        server->webhooks = webhooks_load(config->webhooks, err);
+        if (server->webhooks == NULL) {
+            return err->status;
+        }
+    }
     if (config->tls_cert != NULL) {
         struct tls_options options = {
             .certificate = config->tls_cert,
@@ -131,6 +137,11 @@ bool security_reload(struct server *server)
             log_error("tokens stay as they were", &err, "part", "tokens");
             is_new = false;
         }
+    }
+    if (server->webhooks != NULL &&
+        webhooks_reload(server->webhooks, server->config->webhooks, &err) != PD_OK) {
+        log_error("webhooks stay as they were", &err, "part", "webhooks");
+        is_new = false;
     }
     return is_new;
 }

@@ -524,6 +524,7 @@ void server_free(struct server *server)
     tls_free(server->tls);
     tls_free(server->http_tls);
     tokens_free(server->tokens);
+    webhooks_free(server->webhooks);
     notify_free(server->notify);
     mem_free(server->grpc_methods);
     mem_free(server->methods);

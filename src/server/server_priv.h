@@ -44,6 +44,7 @@
 #include "server/readers.h"
 #include "server/server.h"
 #include "server/tokens.h"
+#include "server/webhooks.h"
 #include "store/store.h"
 #include "wire/messages.h"
 #include "wire/work.h"
@@ -137,6 +138,8 @@ struct hub {
     struct engine *engine;
     struct broker *broker;
     struct api_http *http; /* requests that orchestrations make */
+    struct announcer announcer;
+    struct api_deliver deliver;
     struct steps steps;
     pd_hub *api; /* the same store and engine, for what the api room does in many steps */
     struct waits waits;
@@ -371,6 +374,7 @@ struct server {
     struct tls *tls;       /* NULL: in the clear */
     struct tls *http_tls;  /* likewise */
     struct tokens *tokens; /* NULL: nobody needs one */
+    struct webhooks *webhooks; /* NULL: none are configured */
     struct notify *notify;
     struct grpc_server *grpc;
     struct grpc_method *grpc_methods;

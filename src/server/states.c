@@ -20,11 +20,11 @@ static bool is_printable(struct text id)
 
 bool name_may_be_started(struct text name, pd_error *err)
 {
-    if (!text_equal(name, TEXT(BUILTIN_HTTP_STEP))) {
+    if (!text_equal(name, TEXT(BUILTIN_HTTP_STEP)) && !text_equal(name, TEXT(BUILTIN_NOTIFY))) {
         return true;
     }
     (void)error_set(err, PD_E_INVALID, false, "start",
-                    "'" BUILTIN_HTTP_STEP "' is the server's own and cannot be started");
+                    "'%.*s' is the server's own and cannot be started", TEXT_ARGS(name));
     return false;
 }
 
