@@ -39,7 +39,7 @@ struct config {
     const char *http_allow; /* of requests that orchestrations make */
     int64_t http_body_max, http_timeout_max_ms, http_poll_ms;
     const char *tls_cert, *tls_key, *tls_client_ca, *tokens; /* NULL: none */
-    const char *webhooks; /* likewise */
+    const char *webhooks;                                    /* likewise */
     bool insecure_listen;
     int64_t log_level, log_format; /* enum log_level, enum log_format */
     int64_t drain_ms;

@@ -371,9 +371,9 @@ struct server {
     pthread_mutex_t reload_mutex;
     struct loop *loop;
     struct readers *readers;
-    struct tls *tls;       /* NULL: in the clear */
-    struct tls *http_tls;  /* likewise */
-    struct tokens *tokens; /* NULL: nobody needs one */
+    struct tls *tls;           /* NULL: in the clear */
+    struct tls *http_tls;      /* likewise */
+    struct tokens *tokens;     /* NULL: nobody needs one */
     struct webhooks *webhooks; /* NULL: none are configured */
     struct notify *notify;
     struct grpc_server *grpc;
