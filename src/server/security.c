@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Certificates, tokens and webhooks: read at the start, on SIGHUP, and certificates also when their files are
- * others than before.
+ * Certificates, tokens and webhooks: read at the start, on SIGHUP, and certificates also when their
+ * files are others than before.
  *
  *   K1  What cannot be used is refused at the start, and left alone later: the old ones stay.
  *   K2  A certificate that is over, or has not begun, is used all the same: which clients mind is

@@ -319,13 +319,16 @@ static const char *event_id(struct arena *arena, const struct announcement *it)
 
 static const char *source_of(struct arena *arena, const char *hub)
 {
-    char *source = arena_alloc(arena, 3 * strlen(hub) + 8);
-    char *to = source + sprintf(source, "/hubs/");
+    struct buffer source;
+    buffer_init(&source);
+    buffer_printf(&source, "/hubs/");
     for (; *hub != '\0'; hub++) {
         bool is_plain = isalnum((unsigned char)*hub) || strchr("-._~", *hub) != NULL;
-        to += sprintf(to, is_plain ? "%c" : "%%%02X", (unsigned char)*hub);
+        buffer_printf(&source, is_plain ? "%c" : "%%%02X", (unsigned char)*hub);
     }
-    return source;
+    const char *copy = text_copy(arena, buffer_text(&source)).at;
+    buffer_done(&source);
+    return copy;
 }
 
 struct members {
