@@ -217,6 +217,8 @@ static bool worker_init(pd_worker *worker, const pd_function *program, size_t n,
         .keeps_empty_entities = options->keeps_empty_entities,
         .passing_names = builtin_passing,
         .passing_name_count = BUILTIN_PASSING,
+        .passing_completed = builtin_passing_completed,
+        .passing_completed_count = 1,
     };
     worker->drain_ms = options->drain_max.ms != 0 ? options->drain_max.ms : DRAIN_MAX_MS;
     if (worker->hub->remote == NULL) {

@@ -40,6 +40,7 @@ static pd_result call_activity(pd_orchestration *o, pd_value request)
 const struct text builtin_passing[BUILTIN_PASSING] = { TEXT_INIT(BUILTIN_CALL),
                                                        TEXT_INIT(BUILTIN_RUN),
                                                        TEXT_INIT(BUILTIN_HTTP_STEP) };
+const struct text builtin_passing_completed[1] = { TEXT_INIT(BUILTIN_NOTIFY) };
 
 static const pd_function functions[] = {
     PD_FUNCTION(BUILTIN_CALL, call_entity),

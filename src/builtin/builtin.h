@@ -34,8 +34,10 @@ const pd_function *builtin_functions(size_t *ret_count);
 void builtin_set_http_poll(int64_t ms);
 
 /* Orchestrations that are means to an end: nobody looks for them once they have ended. */
-enum { BUILTIN_PASSING = 3 }; /* not perdure.notify: a failed one is kept to be rewound */
+enum { BUILTIN_PASSING = 3 };
 extern const struct text builtin_passing[BUILTIN_PASSING];
+/* Likewise, once they have completed. */
+extern const struct text builtin_passing_completed[1];
 
 /* schedule.c */
 extern const pd_entity_rules schedule_rules;

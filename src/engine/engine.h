@@ -40,6 +40,9 @@ struct engine_options {
      * them did not do it. Borrowed until engine_start returns. */
     const struct text *passing_names;
     size_t passing_name_count;
+    /* Likewise, but only those that completed: what failed is to be looked at, and rewound. */
+    const struct text *passing_completed;
+    size_t passing_completed_count;
     int64_t passing_keep_ms; /* 0: an hour */
     /* Told of the endings of each commit, once it is durable, on the thread that committed; may not
      * block, and copies what it keeps. NULL: nobody is. */

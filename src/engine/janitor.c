@@ -66,6 +66,18 @@ static void add_entities(struct janitor *janitor, const struct entity_keep *keep
     }
 }
 
+static void add_passing(struct janitor *janitor, const struct engine_options *options,
+                        struct text name, unsigned states)
+{
+    int64_t keep_ms = options->passing_keep_ms;
+    struct errand *errand = add(janitor, keep_ms != 0 ? keep_ms : PASSING_KEEP_MS);
+    errand->states = states;
+    errand->name = text_copy(&janitor->arena, name);
+    errand->due = time_add(clock_steady(), errand->gap); /* not beside recovery */
+    time_us eighth = time_us_of_ms(errand->keep_ms) / 8;
+    errand->gap = eighth > errand->gap ? eighth : errand->gap;
+}
+
 static void plan(struct janitor *janitor, const struct engine_options *options)
 {
     for (enum run_state state = RUN_COMPLETED; state <= RUN_TERMINATED; state++) {
@@ -77,13 +89,10 @@ static void plan(struct janitor *janitor, const struct engine_options *options)
         add_entities(janitor, &options->entity_keeps[i]);
     }
     for (size_t i = 0; i < options->passing_name_count; i++) {
-        int64_t keep_ms = options->passing_keep_ms;
-        struct errand *errand = add(janitor, keep_ms != 0 ? keep_ms : PASSING_KEEP_MS);
-        errand->states = STATES_ENDED;
-        errand->name = text_copy(&janitor->arena, options->passing_names[i]);
-        errand->due = time_add(clock_steady(), errand->gap); /* not beside recovery */
-        time_us eighth = time_us_of_ms(errand->keep_ms) / 8;
-        errand->gap = eighth > errand->gap ? eighth : errand->gap;
+        add_passing(janitor, options, options->passing_names[i], STATES_ENDED);
+    }
+    for (size_t i = 0; i < options->passing_completed_count; i++) {
+        add_passing(janitor, options, options->passing_completed[i], 1u << RUN_COMPLETED);
     }
 }
 

@@ -217,6 +217,8 @@ static struct engine *start_engine(struct hub *hub, pd_error *err)
         .residents_max = (size_t)hub->server->config->residents,
         .passing_names = builtin_passing,
         .passing_name_count = BUILTIN_PASSING,
+        .passing_completed = builtin_passing_completed,
+        .passing_completed_count = 1,
         .announcer = hub->server->webhooks != NULL ? &hub->announcer : NULL,
         .ended = waits_ended,
         .ended_argument = hub,

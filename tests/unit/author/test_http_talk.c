@@ -25,13 +25,16 @@ static pd_result caller(pd_orchestration *o, pd_value input)
     };
     static const int busy[] = { 429, 503 };
     static const pd_credential who = { "StaticSecret", "stock", { 0 } };
+    /* What is literal lives as long as its block. */
+    pd_literal headers = PD_OBJ("A", "1", "B", PD_ARR("2", "3")), body = PD_OBJ("n", 5);
+    pd_literal typed = PD_OBJ("Content-Type", "text/x"), wrong = PD_OBJ("A", 1);
     const char *how = pd_text(input);
     pd_http_request request = { .url = "http://h/x" };
     if (strcmp(how, "all") == 0) {
         request = (pd_http_request){ .method = "POST",
                                      .url = "http://h/x",
-                                     .headers = PD_VAL(PD_OBJ("A", "1", "B", PD_ARR("2", "3"))),
-                                     .body = PD_VAL(PD_OBJ("n", 5)),
+                                     .headers = PD_VAL(headers),
+                                     .body = PD_VAL(body),
                                      .time_max = { 2500 },
                                      .no_polling = true,
                                      .retry = &gently,
@@ -42,12 +45,12 @@ static pd_result caller(pd_orchestration *o, pd_value input)
         request.body = PD_VAL("plain");
     } else if (strcmp(how, "typed") == 0) {
         request.body = PD_VAL(7);
-        request.headers = PD_VAL(PD_OBJ("Content-Type", "text/x"));
+        request.headers = PD_VAL(typed);
     } else if (strcmp(how, "none") == 0) {
         request.retry = &gently;
         request.retry_statuses = busy;
     } else if (strcmp(how, "header") == 0) {
-        request.headers = PD_VAL(PD_OBJ("A", 1));
+        request.headers = PD_VAL(wrong);
     } else if (strcmp(how, "url") == 0) {
         request.url = NULL;
     }

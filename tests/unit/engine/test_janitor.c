@@ -250,6 +250,9 @@ static void what_was_made_in_passing_is_forgotten_some_time_after_its_end(void *
     struct engine_options options = { .passing_names = &TEXT("Go"),
                                       .passing_name_count = 1,
                                       .passing_keep_ms = 16000 };
+    struct engine_options completed = { .passing_completed = &TEXT("Go"),
+                                        .passing_completed_count = 1,
+                                        .passing_keep_ms = 16000 };
     struct engine_options other = { .passing_names = &TEXT("Gone"),
                                     .passing_name_count = 1,
                                     .passing_keep_ms = 1 };
@@ -269,6 +272,13 @@ static void what_was_made_in_passing_is_forgotten_some_time_after_its_end(void *
     usleep(600000); /* two sweeps */
     engine_stop(engine, PATIENCE_MS);
     assert_true(hub_look(&hub, "N:ended").exists);
+    engine = engine_start(&hub.store.base, &hub.runner.base, &completed, &err);
+    for (int i = 0; i < PATIENCE_MS && hub_look(&hub, "N:ended").exists; i++) {
+        usleep(1000);
+    }
+    engine_stop(engine, PATIENCE_MS);
+    assert_false(hub_look(&hub, "N:ended").exists);
+    assert_true(hub_look(&hub, "F:failed").exists);
     engine = engine_start(&hub.store.base, &hub.runner.base, &options, &err);
     for (int i = 0; i < PATIENCE_MS && hub_look(&hub, "F:failed").exists; i++) {
         usleep(1000);

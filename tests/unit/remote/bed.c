@@ -74,7 +74,8 @@ pid_t bed_fork_worker(const struct bed *bed, const pd_function *program, size_t 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         pd_error err;
         pd_hub *hub = pd_hub_open(bed->url, &err);
-        const pd_worker_options options = { .threads = threads };
+        const pd_worker_options options = { .threads = threads,
+                                            .guard = PD_GUARD_OFF /* some end their process */ };
         if (hub == NULL || pd_worker_start(hub, program, n, &options, &err) == NULL) {
             _exit(1);
         }
