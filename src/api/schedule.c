@@ -3,6 +3,7 @@
  * Schedules from outside: signals to the entity that a schedule is (builtin/schedule.c). What is
  * put is judged here, as it was said by somebody who can mend it; the entity may run elsewhere. */
 #include "api/api_priv.h"
+#include "builtin/builtin.h"
 #include "calendar/calendar.h"
 
 enum { ID_CHARACTERS_MAX = 200, RULE_BYTES_MAX = 512 };
@@ -58,6 +59,12 @@ static pd_status check(const pd_schedule *schedule, const char *overlap, const c
     if (status == PD_OK) {
         status = api_check_name(text_of(schedule->orchestrator), where_put,
                                 "name of the orchestrator", err);
+    }
+    if (status == PD_OK &&
+        (builtin_is_own(schedule->id) || (builtin_is_own(schedule->orchestrator) &&
+                                          strcmp(schedule->orchestrator, BUILTIN_ACTIVITY) != 0))) {
+        status = error_set(err, PD_E_INVALID, false, where_put,
+                           "ids and names that begin with 'perdure.' are Perdure's own");
     }
     if (status == PD_OK && schedule->version != NULL && schedule->version[0] != '\0') {
         status = api_check_name(text_of(schedule->version), where_put, "version", err);

@@ -6,8 +6,15 @@
 #define BUILTIN_BUILTIN_H
 
 #include <perdure.h>
+#include <string.h>
 
 #include "base/text.h"
+
+/* Names and IDs that begin so are nobody else's. */
+static inline bool builtin_is_own(const char *name)
+{
+    return strncmp(name, "perdure.", 8) == 0;
+}
 
 /* Rows for ever. */
 const pd_function *builtin_functions(size_t *ret_count);

@@ -250,6 +250,10 @@ static pd_result put(pd_entity *e, pd_value input)
     }
     read_rules(e, input, &s);
     pd_read(e, input, "paused?", &is_paused);
+    if (builtin_is_own(pd_entity_key(e)) ||
+        (builtin_is_own(s.orchestrator) && strcmp(s.orchestrator, BUILTIN_ACTIVITY) != 0)) {
+        return pd_fail(e, "Misuse", "it is Perdure's own"); /* and trusts who starts it */
+    }
     s.status = is_paused ? "paused" : "active";
     s.anchor = s.begins != 0 ? s.begins : pd_entity_now(e).ms;
     s.running = is_allowed(&s) ? NULL : s.running;

@@ -312,6 +312,21 @@ static void nothing_is_started_twice_or_left_out_by_an_engine_that_dies(void **s
     assert_int_equal(instances(kit, "k:"), started);
 }
 
+/* Clients may start it: with an HTTP request, or a delivery, they would speak as the server. */
+static void an_activity_of_perdures_own_is_called_for_nobody(void **state)
+{
+    struct kit *kit = *state;
+    static const char *const names[] = { "perdure.deliver", "perdure.request",
+                                         "BuiltIn::HttpActivity", "BuiltIn__HttpActivity" };
+    ent_work(kit, NULL);
+    for (int i = 0; i < 4; i++) {
+        char id[32];
+        (void)snprintf(id, sizeof id, "perdure.notify:%d", i);
+        kit_start(kit, "perdure.activity", PD_VAL(PD_OBJ("activity", names[i])), id, NULL);
+        ent_assert_fails(kit, id, "Misuse", NULL);
+    }
+}
+
 /* ---- what is no schedule --------------------------------------------------------------------- */
 
 static void what_is_no_schedule_is_refused_and_changes_nothing(void **state)
@@ -323,11 +338,11 @@ static void what_is_no_schedule_is_refused_and_changes_nothing(void **state)
     const pd_schedule good = { .id = longest, .rule = "@yearly", .orchestrator = "Echo" };
     put(kit, &good);
     longest[200] = 'x';
-    static const char *const says[] = { "200",        "200",  "200",        "rule",
-                                        "minute",     "Mars", "empty",      "ends",
-                                        "missed_max", "tags", "pd_overlap", "pd_missed" };
-    pd_schedule bad[12];
-    for (int i = 0; i < 12; i++) {
+    static const char *const says[] = { "200",        "200",       "200",  "rule",       "minute",
+                                        "Mars",       "empty",     "ends", "missed_max", "tags",
+                                        "pd_overlap", "pd_missed", "own",  "own" };
+    pd_schedule bad[14];
+    for (int i = 0; i < 14; i++) {
         bad[i] = good;
         bad[i].id = "b";
     }
@@ -344,7 +359,9 @@ static void what_is_no_schedule_is_refused_and_changes_nothing(void **state)
     bad[9].tags = PD_VAL(PD_OBJ("n", 1));
     bad[10].overlap = (pd_overlap)3;
     bad[11].missed = (pd_missed)-1;
-    for (int i = 0; i < 12; i++) {
+    bad[12].id = "perdure.notify";
+    bad[13].orchestrator = "perdure.notify";
+    for (int i = 0; i < 14; i++) {
         pd_error err = { 0 };
         assert_int_equal(pd_hub_put_schedule(kit->hub, &bad[i], &err), PD_E_INVALID);
         if (strstr(err.text, says[i]) == NULL) {
@@ -374,6 +391,7 @@ int main(void)
         HUB_TEST(of_what_was_missed_the_last_none_or_all_are_started),
         cmocka_unit_test_setup_teardown(nothing_is_started_twice_or_left_out_by_an_engine_that_dies,
                                         kit_open_file, kit_close),
+        HUB_TEST(an_activity_of_perdures_own_is_called_for_nobody),
         HUB_TEST(what_is_no_schedule_is_refused_and_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
