@@ -207,6 +207,7 @@ replays_all() { # HUB PROGRAM ARGUMENTS...
 for sample in "$root"/samples/*/; do
     name=$(basename "$sample")
     [ "$name" != counter ] || continue # it has no orchestrator
+    [ -f "$sample/main.c" ] || continue # it is an app, and no program
     db=$name.db
     [ "$name" != hello_cities ] || db=hello.db
     argument=

@@ -45,7 +45,7 @@ struct text browser_send(struct served *served, struct text bytes)
         buffer_add(&all, piece, (size_t)size);
     }
     close(fd);
-    struct text answer = text_copy(&served->arena, buffer_text(&all));
+    struct text answer = text_copy(&served->browsed, buffer_text(&all));
     buffer_done(&all);
     return answer;
 }

@@ -13,7 +13,7 @@ struct reply {
     struct text rest; /* whatever came behind it: nothing, or more answers */
 };
 
-/* Sends the bytes, and reads until the other side has closed. Lives in served->arena. */
+/* Sends the bytes, and reads until the other side has closed. Lives in served->browsed. */
 struct text browser_send(struct served *served, struct text bytes);
 /* Sends the bytes, and hangs up. */
 void browser_leave(struct served *served, struct text bytes);

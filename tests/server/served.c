@@ -29,6 +29,7 @@ void served_start(struct served *served, const char *const *options)
     int argc = 5;
     *served = (struct served){ .server = NULL };
     arena_init(&served->arena);
+    arena_init(&served->browsed);
     for (size_t i = 0; options != NULL && options[i] != NULL; i++) {
         argv[argc++] = arena_copy(&served->arena, options[i], strlen(options[i]));
     }
@@ -51,6 +52,7 @@ void served_join(struct served *served)
     server_free(served->server);
     config_free(&served->config);
     arena_done(&served->arena);
+    arena_done(&served->browsed);
 }
 
 void served_stop(struct served *served)

@@ -25,7 +25,8 @@ struct served {
     struct config config;
     struct server *server;
     pthread_t thread;
-    struct arena arena; /* of all answers */
+    struct arena arena;   /* of all answers of gRPC, also while they come */
+    struct arena browsed; /* of those of HTTP: browser.h */
     struct grpc_channel *channel;
     pd_error err; /* of the last call */
 };
