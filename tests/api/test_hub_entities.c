@@ -276,6 +276,19 @@ static void failures_are_values_for_an_orchestrator_that_waits(void **state)
 
 /* ---- what operations do --------------------------------------------------------------------- */
 
+/* What an entity started in another partition of a server is on its way for a moment, and a server
+ * does not see it there (an engine of ours does: mail_look.c). */
+static void await_delivery(struct kit *kit, const char *id)
+{
+    pd_error err;
+    pd_instance *i = NULL;
+    for (int n = 0; served_is_wanted() && i == NULL && n < 2000; n++) {
+        i = pd_hub_fetch(kit->hub, id, &err);
+        kit_sleep_ms(i == NULL ? 5 : 0);
+    }
+    pd_instance_free(i);
+}
+
 static void an_entity_starts_orchestrations_that_are_nobodys_children(void **state)
 {
     struct kit *kit = *state;
@@ -285,6 +298,7 @@ static void an_entity_starts_orchestrations_that_are_nobodys_children(void **sta
     ent_assert_call(kit, relay, "launch",
                     PD_VAL(PD_OBJ("name", "Echo", "id", "child-of-none", "input", 5)),
                     "\"child-of-none\"");
+    await_delivery(kit, "child-of-none");
     kit_assert_ends(kit, "child-of-none", PD_RUN_COMPLETED, "5");
     pd_instance *i = kit_fetch(kit, "child-of-none");
     assert_null(pd_instance_parent_id(i));
@@ -295,6 +309,7 @@ static void an_entity_starts_orchestrations_that_are_nobodys_children(void **sta
     assert_non_null(i);
     const char *id = pd_text(pd_instance_output(i));
     assert_int_equal(strlen(id), 32);
+    await_delivery(kit, id);
     kit_assert_ends(kit, id, PD_RUN_COMPLETED, "\"made\"");
     pd_instance_free(i);
 }
