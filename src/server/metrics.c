@@ -300,14 +300,15 @@ void metrics_write(struct server *server, struct buffer *page)
     put_instances(server, page);
     put_durations(server, page);
     put_store(server, page);
+    struct webhooks_counts webhooks = { 0 };
     if (server->webhooks != NULL) {
-        struct webhooks_counts counts = webhooks_counts(server->webhooks);
-        head(page, "perdure_webhook_requests_total", "counter", "Requests of webhooks.");
-        buffer_printf(page,
-                      "perdure_webhook_requests_total{result=\"delivered\"} %" PRIu64
-                      "\nperdure_webhook_requests_total{result=\"failed\"} %" PRIu64 "\n",
-                      counts.delivered, counts.failed);
+        webhooks = webhooks_counts(server->webhooks);
     }
+    head(page, "perdure_webhook_requests_total", "counter", "Requests of webhooks.");
+    buffer_printf(page,
+                  "perdure_webhook_requests_total{result=\"delivered\"} %" PRIu64
+                  "\nperdure_webhook_requests_total{result=\"failed\"} %" PRIu64 "\n",
+                  webhooks.delivered, webhooks.failed);
     head(page, "perdure_purged_instances_total", "counter", "Instances purged by calls.");
     buffer_printf(page, "perdure_purged_instances_total %" PRIu64 "\n", server->purged);
     put_rpcs(server, page);
