@@ -7,8 +7,9 @@
  *   P2  evhttp counts no connections, and does not say when one ends. So we hold each as well;
  *       one that evhttp has let go of is known by having no callbacks any more, and let go of by
  *       us when we next look, which is soon. Its peer was told at once.
- *   P3  What a proxy before us may understand differently, and so take for a body what we take for
- *       a request, is refused, and its connection closed: nothing that follows is looked at.
+ *   P3  evhttp sees what the screen (http_screen.h) lets through. Where that ends it sees what is
+ *       no HTTP, whatever it is in the middle of: it answers what was asked before, refuses that,
+ *       and closes. Nothing that follows is looked at.
  *   P4  evhttp's limits are of silence and of one request. So when we look we also end those whose
  *       request takes too long however it drips, and, when all together keep more bytes than they
  *       may, who keeps most of them. */
@@ -32,6 +33,7 @@
 #include "base/memory.h"
 #include "base/object.h"
 #include "net/http.h"
+#include "net/http_screen.h"
 #include "net/sock.h"
 #include "net/tls_priv.h"
 
@@ -47,6 +49,9 @@ struct connection {
     struct bufferevent *socket;
     struct http_request *request; /* that is being answered; NULL: none */
     time_us since;                /* it has one, or has none; steady */
+    struct evbuffer_cb_entry *looking;
+    size_t come; /* bytes of the request that comes, or is being answered */
+    struct http_screen screen;
 };
 
 struct http_listener {
@@ -88,10 +93,17 @@ static void end_connection(const struct connection *connection)
     (void)shutdown(bufferevent_getfd(connection->socket), SHUT_RDWR);
 }
 
+/* What has come is in the socket's buffer or in one of evhttp's, which moves a body in chunks
+ * there. */
 static size_t held_by(const struct connection *connection)
 {
-    return evbuffer_get_length(bufferevent_get_input(connection->socket)) +
-           evbuffer_get_length(bufferevent_get_output(connection->socket));
+    return connection->come + evbuffer_get_length(bufferevent_get_output(connection->socket));
+}
+
+/* Its body is needed no more; what has come behind it is. */
+static void forget_body(struct connection *connection)
+{
+    connection->come = evbuffer_get_length(bufferevent_get_input(connection->socket));
 }
 
 static bool is_hung_up(const struct connection *connection)
@@ -119,6 +131,13 @@ static void look_at(const struct http_listener *listener, struct connection *con
     }
 }
 
+/* The socket is closed with it, when evhttp has let go too. */
+static void release(const struct connection *connection)
+{
+    (void)evbuffer_remove_cb_entry(bufferevent_get_input(connection->socket), connection->looking);
+    (void)bufferevent_decref(connection->socket);
+}
+
 static void drop_connection(struct http_listener *listener, struct connection *connection)
 {
     if (connection->request != NULL) {
@@ -126,7 +145,7 @@ static void drop_connection(struct http_listener *listener, struct connection *c
     }
     (void)map_remove(&listener->by_socket,
                      text_make((const char *)&connection->socket, sizeof connection->socket));
-    (void)bufferevent_decref(connection->socket); /* closes */
+    release(connection);
     list_remove(&connection->among);
     mem_free(connection);
     listener->connection_count--;
@@ -165,6 +184,58 @@ static void reap(void *argument)
     }
 }
 
+/* ---- the screen, P3 ------------------------------------------------------------------------- */
+
+/* Leaves the first `size` bytes of what was read and not parsed yet, and `more` behind them. */
+static void cut(struct evbuffer *input, size_t size, struct text more)
+{
+    struct evbuffer *good = evbuffer_new();
+    assert_that(good != NULL);
+    (void)evbuffer_remove_buffer(input, good, size);
+    (void)evbuffer_drain(input, evbuffer_get_length(input));
+    (void)evbuffer_add_buffer(input, good);
+    (void)evbuffer_add(input, more.at, more.size);
+    evbuffer_free(good);
+}
+
+/* How many of the bytes from `from` on may be seen. */
+static size_t screen_from(struct connection *connection, struct evbuffer *input, size_t from,
+                          size_t size)
+{
+    struct evbuffer_ptr at;
+    struct evbuffer_iovec piece;
+    size_t seen = 0;
+    while (seen < size && evbuffer_ptr_set(input, &at, from + seen, EVBUFFER_PTR_SET) == 0 &&
+           evbuffer_peek(input, -1, &at, &piece, 1) >= 1) {
+        size_t fine = http_screen_look(&connection->screen, piece.iov_base, piece.iov_len);
+        seen += fine;
+        if (fine < piece.iov_len) {
+            break;
+        }
+    }
+    return seen;
+}
+
+/* Before evhttp hears of it. */
+static void on_bytes(struct evbuffer *input, const struct evbuffer_cb_info *info, void *argument)
+{
+    /* Ends every kind of line as something that it cannot be, and begins another such. */
+    static const char no_http[] = "z\nz\n";
+    struct connection *connection = argument;
+    if (info->n_added == 0) {
+        return;
+    }
+    connection->come += info->n_added;
+    size_t before = evbuffer_get_length(input) - info->n_added;
+    bool was_refused = http_screen_refuses(&connection->screen);
+    size_t seen = screen_from(connection, input, before, info->n_added);
+    if (seen < info->n_added) {
+        (void)evbuffer_cb_clear_flags(input, connection->looking, EVBUFFER_CB_ENABLED);
+        cut(input, before + seen, was_refused ? TEXT("") : text_of(no_http));
+        (void)evbuffer_cb_set_flags(input, connection->looking, EVBUFFER_CB_ENABLED);
+    }
+}
+
 /* When there is no room for another one, the door stays shut until one has gone. */
 static struct bufferevent *on_connection(struct event_base *base, void *argument)
 {
@@ -178,6 +249,9 @@ static struct bufferevent *on_connection(struct event_base *base, void *argument
                     : bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
     assert_that(connection->socket != NULL);
     bufferevent_incref(connection->socket);
+    connection->looking =
+        evbuffer_add_cb(bufferevent_get_input(connection->socket), on_bytes, connection);
+    assert_that(connection->looking != NULL);
     connection->since = loop_steady(listener->loop);
     list_push_back(&listener->connections, &connection->among);
     map_put(&listener->by_socket,
@@ -193,63 +267,9 @@ static struct bufferevent *on_connection(struct event_base *base, void *argument
 
 /* ---- requests ---- */
 
-/* A field's name as RFC 9110 has it: "Content-Length " is none of ours, and somebody else's. */
-static bool is_token(const char *name)
-{
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-    bool is = name[0] != '\0';
-    for (; is && *name != '\0'; name++) {
-        is = (*name >= '0' && *name <= '9') || (*name >= 'a' && *name <= 'z') ||
-             (*name >= 'A' && *name <= 'Z') || strchr(marks, *name) != NULL;
-    }
-    return is;
-}
-
-static bool is_number(const char *value)
-{
-    size_t digits = strspn(value, "0123456789");
-    return digits != 0 && digits <= 18 && value[digits] == '\0';
-}
-
-/* P3. evhttp believes the first length, takes a coding it does not know for none, and numbers with
- * a sign for numbers. */
-static bool is_ambiguous(struct evhttp_request *from)
-{
-    unsigned lengths = 0, encodings = 0, hosts = 0;
-    bool is_odd = false;
-    bool has_body = false;
-    struct evkeyvalq *headers = evhttp_request_get_input_headers(from);
-    for (struct evkeyval *header = headers->tqh_first; header != NULL;
-         header = header->next.tqe_next) {
-        is_odd |= !is_token(header->key);
-        if (evutil_ascii_strcasecmp(header->key, "Content-Length") == 0) {
-            lengths++;
-            is_odd |= !is_number(header->value);
-            has_body |= strspn(header->value, "0") != strlen(header->value);
-        } else if (evutil_ascii_strcasecmp(header->key, "Transfer-Encoding") == 0) {
-            encodings++;
-            is_odd |= evutil_ascii_strcasecmp(header->value, "chunked") != 0;
-            has_body = true;
-        } else {
-            hosts += evutil_ascii_strcasecmp(header->key, "Host") == 0;
-        }
-    }
-    /* It reads none of HEAD, and takes one that is there for the next request. */
-    is_odd |= has_body && evhttp_request_get_command(from) == EVHTTP_REQ_HEAD;
-    /* "//host/path" would be a host to it, and a path to others. */
-    const char *target = evhttp_request_get_uri(from);
-    is_odd |= target != NULL && target[0] == '/' && target[1] == '/';
-    return is_odd || lengths + encodings > 1 || hosts > 1;
-}
-
 static void on_request(struct evhttp_request *from, void *argument)
 {
     struct http_listener *listener = argument;
-    if (is_ambiguous(from)) {
-        (void)evhttp_add_header(evhttp_request_get_output_headers(from), "Connection", "close");
-        evhttp_send_error(from, HTTP_BADREQUEST, NULL);
-        return;
-    }
     struct http_request *request = OBJECT_NEW(struct http_request, REQUEST_MAGIC);
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(from);
     const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
@@ -319,6 +339,9 @@ void http_forget_body(struct http_request *request)
     if (request->request != NULL) {
         struct evbuffer *body = evhttp_request_get_input_buffer(request->request);
         (void)evbuffer_drain(body, evbuffer_get_length(body));
+        if (request->connection != NULL) {
+            forget_body(request->connection);
+        }
     }
 }
 
@@ -335,11 +358,25 @@ void http_answer_header(struct http_request *request, const char *name, const ch
     }
 }
 
+/* Of HEAD the length only: evhttp sends what there is, which would be the next answer's beginning.
+ */
+static void add_body(struct http_request *request, struct evbuffer *bytes, struct text body)
+{
+    char length[24];
+    if (evhttp_request_get_command(request->request) == EVHTTP_REQ_HEAD) {
+        (void)snprintf(length, sizeof length, "%zu", body.size);
+        http_answer_header(request, "Content-Length", length);
+    } else {
+        (void)evbuffer_add(bytes, body.at, body.size);
+    }
+}
+
 void http_answer(struct http_request *request, int code, const char *content_type, struct text body)
 {
     OBJECT_CHECK(request, REQUEST_MAGIC);
     if (request->connection != NULL) {
         request->connection->request = NULL;
+        forget_body(request->connection);
         request->connection->since = loop_steady(request->listener->loop);
     }
     if (request->request != NULL) {
@@ -348,7 +385,7 @@ void http_answer(struct http_request *request, int code, const char *content_typ
         if (content_type != NULL) {
             http_answer_header(request, "Content-Type", content_type);
         }
-        (void)evbuffer_add(bytes, body.at, body.size);
+        add_body(request, bytes, body);
         if (request->listener->is_draining) {
             http_answer_header(request, "Connection", "close");
         }
@@ -445,7 +482,7 @@ void http_listener_free(struct http_listener *listener)
     evhttp_free(listener->http);
     while ((node = list_pop_front(&listener->connections)) != NULL) {
         struct connection *connection = CONTAINER_OF(node, struct connection, among);
-        (void)bufferevent_decref(connection->socket);
+        release(connection);
         mem_free(connection);
     }
     map_done(&listener->by_socket);

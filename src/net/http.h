@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * HTTP/1.1, server side: libevent's evhttp behind a small face, with every limit set. Serves health
- * and metrics now, the management API later. */
+ * HTTP/1.1, server side: libevent's evhttp behind a small face, with every limit set. */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
 

@@ -8,8 +8,8 @@
 #
 #   FUZZ_SECONDS   for each target (10)
 #   FUZZ_SEED      (1); 0: a new one each time
-#   FUZZ           only these targets ("frames messages headers web requests
-#                  history")
+#   FUZZ           only these targets ("frames messages headers http web
+#                  requests history")
 set -eu
 cd "$(dirname "$0")/../.."
 clang=$(command -v clang || true)
@@ -36,6 +36,9 @@ sources() { # TARGET
             tests/unit/wire/random_message.c tests/unit/wire/sam*.c src/wire/*.c src/base/*.c \
             src/core/lock_set.c src/core/ids.c"
         ;;
+    http)
+        echo "tests/fuzz/fuzz_http.c src/net/http_screen.c src/base/*.c"
+        ;;
     web)
         echo "tests/fuzz/fuzz_web.c src/server/web_path.c src/server/web_query.c \
             src/server/web_json.c src/json/*.c src/base/*.c -ljansson"
@@ -51,7 +54,7 @@ sources() { # TARGET
         ;;
     esac
 }
-for target in ${FUZZ:-frames messages headers web requests history}; do
+for target in ${FUZZ:-frames messages headers http web requests history}; do
     # shellcheck disable=SC2046,SC2086  # lists of words, and of patterns
     "$clang" $flags $sanitize -o "$work/$target" $(sources "$target")
     mkdir "$work/corpus_$target"
