@@ -7,8 +7,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
+#include <event2/event.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -200,6 +203,74 @@ static void a_loop_that_sleeps_can_be_stopped_and_run_again(void **state)
     loop_free(loop);
 }
 
+/* ---- descriptors ---- */
+
+struct watched {
+    struct loop *loop;
+    struct event *readable;
+    int fd;
+    bool was_in, is_in_after;
+};
+
+/* Some epoll set of this process has it: the kernel's word. */
+static bool is_in_a_set(int fd)
+{
+    bool is = false;
+    DIR *all = opendir("/proc/self/fdinfo");
+    assert_non_null(all);
+    for (const struct dirent *entry; (entry = readdir(all)) != NULL;) {
+        char path[300], line[200];
+        int one;
+        (void)snprintf(path, sizeof path, "/proc/self/fdinfo/%s", entry->d_name);
+        FILE *info = fopen(path, "re");
+        while (info != NULL && fgets(line, sizeof line, info) != NULL) {
+            is |= sscanf(line, "tfd: %d", &one) == 1 && one == fd;
+        }
+        if (info != NULL) {
+            (void)fclose(info);
+        }
+    }
+    (void)closedir(all);
+    return is;
+}
+
+static void unwatches(void *argument)
+{
+    struct watched *watched = argument;
+    watched->was_in = is_in_a_set(watched->fd);
+    (void)event_del(watched->readable);
+    watched->is_in_after = is_in_a_set(watched->fd);
+    loop_stop(watched->loop);
+}
+
+static void never_readable(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd, (void)what, (void)argument;
+}
+
+/* Else the loop would name, once it is closed, a number that another thread may have by then. */
+static void a_descriptor_leaves_the_kernels_set_before_it_can_be_closed(void **state)
+{
+    (void)state;
+    pd_error err;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    struct watched watched = { .loop = loop_new(&err), .fd = ends[0] };
+    watched.readable =
+        event_new(loop_base(watched.loop), watched.fd, EV_READ | EV_PERSIST, never_readable, NULL);
+    assert_int_equal(event_add(watched.readable, NULL), 0);
+    struct loop_timer *timer = loop_timer_new(watched.loop, unwatches, &watched);
+    loop_timer_set(timer, 1000);
+    loop_run(watched.loop);
+    assert_true(watched.was_in);
+    assert_false(watched.is_in_after);
+    loop_timer_free(timer);
+    event_free(watched.readable);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    loop_free(watched.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +278,7 @@ int main(void)
         cmocka_unit_test(late_jobs_may_take_each_other_off_and_add_more),
         cmocka_unit_test(timers_fire_not_before_their_time),
         cmocka_unit_test(a_loop_that_sleeps_can_be_stopped_and_run_again),
+        cmocka_unit_test(a_descriptor_leaves_the_kernels_set_before_it_can_be_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
