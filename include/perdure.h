@@ -1120,6 +1120,20 @@ PD_API PD_MUST_USE pd_instance *pd_hub_fetch(pd_hub *hub, const char *id, pd_err
 PD_API PD_MUST_USE pd_instance *pd_hub_wait(pd_hub *hub, const char *id, pd_duration timeout,
                                             pd_error *err);
 
+/* Waits until n instances have ended, as pd_hub_wait for one after the other, within one timeout.
+ * A server is asked for all of them at once.
+ *
+ *   ids        as pd_hub_start_many gave them
+ *   instances  receives n pointers, in that order; NULL where the instance has not ended in time,
+ *              or cannot be waited for
+ *   returns    PD_OK: all have ended; else as pd_hub_wait, for the first that has not. After
+ *              PD_E_TIMEOUT and PD_E_NOT_FOUND the others have been looked at too; after any other
+ *              failure perhaps not
+ *   owner      you, of each, also after a failure: pd_instance_free (NULL is fine) */
+PD_API PD_MUST_USE pd_status pd_hub_wait_many(pd_hub *hub, size_t n, const pd_id *ids,
+                                              pd_duration timeout, pd_instance **instances,
+                                              pd_error *err);
+
 PD_API void              pd_instance_free(pd_instance *i); /* NULL is fine */
 PD_API const char       *pd_instance_id_of(const pd_instance *i);
 PD_API const char       *pd_instance_execution_id(const pd_instance *i);

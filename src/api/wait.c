@@ -11,7 +11,7 @@
 #include "api/api_priv.h"
 #include "remote/remote.h"
 
-enum { SLICE_MS = 100 };
+enum { SLICE_MS = 100, ASKED_AT_ONCE = 1000 /* of a server: what has ended comes in one piece */ };
 
 static const char where_fetch[] = "hub: fetch";
 static const char where_wait[] = "hub: wait";
@@ -78,20 +78,22 @@ static pd_status wait_with_server(struct wait *wait, bool *ret_ended, pd_error *
     pd_hub *hub = wait->call->hub;
     int64_t left = wait->until - api_monotonic();
     pd_error unwanted;
-    bool is_over = false;
-    bool is_found = false;
+    struct remote_wait asked = { .id = wait->id };
     if (left > 0 && !atomic_load(&hub->is_closing) &&
         instance_id_check(wait->id, &unwanted) == PD_OK) {
         arena_reset(&wait->arena);
         pd_status status =
-            hub->remote->wait_end(hub->store, wait->id, left / TIME_MS + 1, &wait->arena,
-                                  &wait->record, &is_found, &is_over, err);
+            hub->remote->wait_ends(hub->store, &asked, 1, left / TIME_MS + 1, &wait->arena, err);
         if (status != PD_OK) {
             return status;
         }
     }
-    *ret_ended = is_over && is_found && run_state_is_final(wait->record.state);
-    return *ret_ended ? PD_OK : look_once(wait, &left, ret_ended, err);
+    *ret_ended = asked.is_found && run_state_is_final(asked.record.state);
+    if (*ret_ended) {
+        wait->record = asked.record;
+        return PD_OK;
+    }
+    return look_once(wait, &left, ret_ended, err);
 }
 
 /* One look and, when it has not ended, one slice of sleep. */
@@ -157,6 +159,92 @@ pd_instance *pd_hub_wait(pd_hub *hub, const char *id, pd_duration timeout, pd_er
     }
     call_end(&call);
     return instance;
+}
+
+/* Asks the server for up to ASKED_AT_ONCE together. What it answers is in `instances`; what it does
+ * not, api_wait finds out about, one after the other. */
+static pd_status ask_together(struct call *call, const pd_id *ids, size_t count, time_us until,
+                              pd_instance **instances, pd_error *err)
+{
+    pd_hub *hub = call->hub;
+    int64_t left = until - api_monotonic();
+    struct arena arena;
+    pd_error unwanted;
+    size_t asked = 0;
+    arena_init(&arena);
+    struct remote_wait *waits = arena_alloc(&arena, count * sizeof *waits);
+    while (asked < count && instance_id_check(text_of(ids[asked].text), &unwanted) == PD_OK) {
+        waits[asked].id = text_of(ids[asked].text);
+        asked++;
+    }
+    pd_status status = PD_OK;
+    if (asked != 0 && left > 0 && !atomic_load(&hub->is_closing)) {
+        status = hub->remote->wait_ends(hub->store, waits, asked, left / TIME_MS + 1, &arena, err);
+    }
+    for (size_t i = 0; i < asked && status == PD_OK; i++) {
+        if (waits[i].is_found && run_state_is_final(waits[i].record.state)) {
+            instances[i] = api_instance_new(&waits[i].record, err);
+            status = instances[i] != NULL ? PD_OK : err->status;
+        }
+    }
+    arena_done(&arena);
+    return status;
+}
+
+/* It says something of one instance, and nothing of the others. */
+static bool is_of_one(pd_status status)
+{
+    return status == PD_OK || status == PD_E_TIMEOUT || status == PD_E_NOT_FOUND;
+}
+
+/* Each in its turn, until one cannot be waited for. With no time left they are still looked at. */
+static pd_status wait_in_turn(struct call *call, const pd_id *ids, size_t count, time_us until,
+                              pd_instance **instances, pd_error *err)
+{
+    pd_status status = PD_OK;
+    for (size_t i = 0; i < count && is_of_one(status); i++) {
+        if (call->hub->remote != NULL && i % ASKED_AT_ONCE == 0) {
+            size_t most = count - i < ASKED_AT_ONCE ? count - i : ASKED_AT_ONCE;
+            pd_status asked = ask_together(call, ids + i, most, until, instances + i, err);
+            if (asked != PD_OK) {
+                return asked;
+            }
+        }
+        pd_error own;
+        time_us left = until - api_monotonic();
+        if (instances[i] == NULL) {
+            instances[i] = api_wait(call, text_of(ids[i].text),
+                                    (pd_duration){ left > 0 ? left / TIME_MS + 1 : 0 }, &own);
+        }
+        if (instances[i] == NULL && status == PD_OK) {
+            *err = own;
+            status = own.status;
+        }
+    }
+    return status;
+}
+
+pd_status pd_hub_wait_many(pd_hub *hub, size_t n, const pd_id *ids, pd_duration timeout,
+                           pd_instance **instances, pd_error *err)
+{
+    pd_error unwanted;
+    struct call call;
+    err = error_or(err, &unwanted);
+    pd_status status = call_begin(&call, hub, where_wait, err);
+    if (status == PD_OK && n != 0 && (ids == NULL || instances == NULL)) {
+        status = error_set(err, PD_E_INVALID, false, where_wait,
+                           "pd_hub_wait_many needs the ids, and a place for the instances");
+    }
+    if (status == PD_OK && n != 0) {
+        memset(instances, 0, n * sizeof *instances);
+        time_us until = time_add(api_monotonic(), timeout.ms > 0 ? time_of_duration(timeout) : 0);
+        if (hub->remote != NULL) { /* it may be stopped meanwhile */
+            call_let_worker_go(&call);
+        }
+        status = wait_in_turn(&call, ids, n, until, instances, err);
+    }
+    call_end(&call);
+    return status;
 }
 
 pd_instance *pd_hub_fetch(pd_hub *hub, const char *id, pd_error *err)

@@ -31,18 +31,28 @@ struct remote_worker_options {
                                                                              * ends */
 };
 
+/* An instance that is waited for. Its record is as load_instance gives it, its text in the arena of
+ * the call; is_over without is_found: there is none. */
+struct remote_wait {
+    struct text id; /* in */
+    bool is_over, is_found;
+    struct instance_record record;
+
+    struct waiter *waiter; /* the room's own */
+    uint64_t number;
+    struct text answer;
+};
+
 struct remote_module {
     const char *build; /* PERDURE_VERSION and what else must agree */
     /* "grpc://host:port[?taskhub=NAME&token=..&ca=..]", "grpcs://...", or an SDK's connection
      * string ("Endpoint=http://host:port;TaskHub=NAME;Authentication=None"). Reaches the server
      * once: PD_E_UNAVAILABLE. */
     struct store *(*open)(const char *url, pd_error *err);
-    /* Waits until the instance has ended, at most max_ms, and gives it as load_instance does; not
-     * found: there is none. PD_OK and *ret_is_over false: not yet (also after store->wake, and when
-     * the server went away meanwhile: ask again). */
-    pd_status (*wait_end)(struct store *, struct text id, int64_t max_ms, struct arena *arena,
-                          struct instance_record *ret, bool *ret_found, bool *ret_is_over,
-                          pd_error *err);
+    /* Waits until all have ended or are not there, at most max_ms. Not over: not yet (also after
+     * store->wake, and when the server went away meanwhile: ask again). */
+    pd_status (*wait_ends)(struct store *, struct remote_wait *waits, size_t count, int64_t max_ms,
+                           struct arena *arena, pd_error *err);
     /* As pd_hub_clean_entities; done by the server. */
     pd_status (*clean_entities)(struct store *, pd_cleaned *ret, pd_error *err);
     struct remote_worker *(*worker_start)(struct store *,
@@ -52,7 +62,7 @@ struct remote_module {
 };
 
 /* The number grows when what crosses is changed. */
-#define REMOTE_BUILD PERDURE_VERSION "/7"
+#define REMOTE_BUILD PERDURE_VERSION "/8"
 
 #define REMOTE_MODULE_FILE "perdure-grpc.so"
 #define REMOTE_MODULE_SYMBOL "perdure_grpc_module"

@@ -51,13 +51,13 @@ struct grpc_channel *place_connect(const struct place *place, struct tls *tls, c
 
 /* ---- waits.c: all waits of a hub, on one stream ---------------------------------------------- */
 
-struct wait;
+struct waiter;
 struct waits {
     struct grpc_channel *channel;
     struct loop *loop;
     pthread_mutex_t mutex;
-    struct map64 by_number; /* of struct wait */
-    struct wait *spare;
+    struct map64 by_number; /* of struct remote_wait */
+    struct waiter *spare;
     uint64_t number_next;
     struct buffer asked; /* encoded `waits` that have not been sent */
     struct loop_job job; /* sends them, or opens the stream */
@@ -68,7 +68,7 @@ struct waits {
     struct grpc_stream *stream;
     struct loop_timer *retry;
     int64_t retry_us;
-    struct buffer told; /* of struct wait *: to be woken */
+    struct buffer told; /* of struct waiter *: to be woken */
     struct arena arena; /* of the message that is being read */
 };
 
@@ -76,9 +76,8 @@ void waits_init(struct waits *waits, struct grpc_channel *channel);
 void waits_stop(struct waits *waits); /* nobody waits any more; the channel is still there */
 void waits_done(struct waits *waits); /* the channel has been freed */
 void waits_wake(struct waits *waits);
-pd_status waits_wait(struct waits *waits, struct text id, int64_t max_ms, struct arena *arena,
-                     struct instance_record *ret, bool *ret_found, bool *ret_is_over,
-                     pd_error *err);
+pd_status waits_wait(struct waits *waits, struct remote_wait *list, size_t count, int64_t max_ms,
+                     struct arena *arena, pd_error *err);
 
 /* ---- store.c, load.c, query.c ---------------------------------------------------------------- */
 

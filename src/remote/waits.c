@@ -2,14 +2,15 @@
  *
  * Waiting for ends: all waits of a hub are on one stream, each with a number.
  *
- * A thread that waits writes down what it asks, and sleeps. The loop's thread sends what was
- * written down since it last looked, in one message, and wakes whoever is answered. When the stream
- * breaks, it is opened again after a while, and all that wait ask again: they do not notice.
+ * A thread writes down what it waits for, one instance or many, and sleeps. The loop's thread sends
+ * what was written down since it last looked, in one message, and wakes the thread when all that it
+ * waits for is answered. When the stream breaks, it is opened again after a while, and all that
+ * wait ask again: they do not notice.
  *
- *   W1  What waits is in by_number, under the mutex; its thread takes it out before it leaves. An
- *       answer is written into that thread's arena meanwhile, which is nobody else's: it sleeps.
- *       Its memory is used again, but stays: so threads are woken when the mutex is free, and do
- *       not wake only to wait for that.
+ *   W1  What is waited for is in by_number, under the mutex; its thread takes it out before it
+ *       leaves. An answer is written into that thread's arena meanwhile, which is nobody else's: it
+ *       sleeps. The memory of a waiter is used again, but stays: so threads are woken when the
+ *       mutex is free, and do not wake only to wait for that.
  *   W2  A stream that the server refuses (a token, a hub that is not there) ends all waits with
  *       that.
  */
@@ -20,15 +21,12 @@
 
 enum { RETRY_MIN_US = 50 * 1000, RETRY_MAX_US = 2 * 1000 * 1000, FIELD_WAITS = 1 };
 
-enum wait_state { WAITS, IS_ANSWERED, IS_WOKEN, IS_REFUSED };
-
-struct wait {
-    uint64_t number;
-    struct text id;
+/* A thread. */
+struct waiter {
+    size_t left; /* it sleeps for so many answers */
+    bool is_refused;
     struct arena *arena; /* the caller's */
-    struct text answer;  /* an encoded kept_instance; absent: there is none */
-    enum wait_state state;
-    struct wait *next; /* spare */
+    struct waiter *next; /* spare */
     pd_error err;
     pthread_cond_t changed;
 };
@@ -61,7 +59,7 @@ struct timespec remote_until(int64_t ms)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-static void write_ask(struct buffer *buffer, const struct wait *wait, bool is_given_up)
+static void write_ask(struct buffer *buffer, const struct remote_wait *wait, bool is_given_up)
 {
     struct hub_wait ask;
     message_init(&hub_wait_type, &ask);
@@ -76,7 +74,7 @@ static void write_ask(struct buffer *buffer, const struct wait *wait, bool is_gi
 }
 
 /* The mutex is held. */
-static void ask(struct waits *waits, const struct wait *wait, bool is_given_up)
+static void ask(struct waits *waits, const struct remote_wait *wait, bool is_given_up)
 {
     write_ask(&waits->asked, wait, is_given_up);
     if (!waits->is_job_posted) {
@@ -85,22 +83,22 @@ static void ask(struct waits *waits, const struct wait *wait, bool is_given_up)
     }
 }
 
-/* The mutex is held; wake_all follows without. */
-static void settle(struct wait *wait, enum wait_state state, struct buffer *told)
+/* It waits for nothing more. The mutex is held; wake_all follows without. */
+static void settle(struct waiter *waiter, struct buffer *told)
 {
-    if (wait->state == WAITS) {
-        wait->state = state;
-        buffer_add(told, &wait, sizeof(struct wait *));
+    if (waiter->left != 0) {
+        waiter->left = 0;
+        buffer_add(told, &waiter, sizeof(struct waiter *));
     }
 }
 
 /* One that has noticed already, and is used again, is woken for nothing. */
 static void wake_all(struct buffer *told)
 {
-    for (size_t at = 0; at < told->size; at += sizeof(struct wait *)) {
-        struct wait *wait;
-        memcpy(&wait, told->at + at, sizeof(struct wait *));
-        pthread_cond_signal(&wait->changed);
+    for (size_t at = 0; at < told->size; at += sizeof(struct waiter *)) {
+        struct waiter *waiter;
+        memcpy(&waiter, told->at + at, sizeof(struct waiter *));
+        pthread_cond_signal(&waiter->changed);
     }
     buffer_reset(told);
 }
@@ -112,10 +110,17 @@ static void answered(struct waits *waits, const struct hub_wait_response *respon
     pthread_mutex_lock(&waits->mutex);
     for (size_t i = 0; i < response->waited.count; i++) {
         const struct hub_waited *waited = &response->waited.items[i];
-        struct wait *wait = map64_find(&waits->by_number, (uint64_t)waited->number);
-        if (wait != NULL && wait->state == WAITS) {
-            wait->answer = text_copy(wait->arena, waited->instance);
-            settle(wait, IS_ANSWERED, &waits->told);
+        struct remote_wait *wait = map64_find(&waits->by_number, (uint64_t)waited->number);
+        if (wait == NULL || wait->is_over) {
+            continue;
+        }
+        struct waiter *waiter = wait->waiter;
+        wait->answer = text_copy(waiter->arena, waited->instance);
+        wait->is_over = true;
+        if (waiter->left > 1) {
+            waiter->left--;
+        } else {
+            settle(waiter, &waits->told);
         }
     }
     pthread_mutex_unlock(&waits->mutex);
@@ -157,11 +162,12 @@ static void ended(void *argument, struct grpc_stream *stream, pd_status status, 
     grpc_stream_free(stream);
     if (!is_passing(status)) {
         size_t cursor = 0;
-        struct wait *wait;
+        struct remote_wait *wait;
         pthread_mutex_lock(&waits->mutex);
         while ((wait = map64_next(&waits->by_number, &cursor)) != NULL) {
-            wait->err = *err;
-            settle(wait, IS_REFUSED, &waits->told);
+            wait->waiter->err = *err;
+            wait->waiter->is_refused = true;
+            settle(wait->waiter, &waits->told);
         }
         pthread_mutex_unlock(&waits->mutex);
         wake_all(&waits->told);
@@ -175,10 +181,10 @@ static void ended(void *argument, struct grpc_stream *stream, pd_status status, 
 static void ask_all(struct waits *waits)
 {
     size_t cursor = 0;
-    struct wait *wait;
+    struct remote_wait *wait;
     buffer_reset(&waits->asked);
     while ((wait = map64_next(&waits->by_number, &cursor)) != NULL) {
-        if (wait->state == WAITS) {
+        if (!wait->is_over) {
             write_ask(&waits->asked, wait, false);
         }
     }
@@ -223,69 +229,82 @@ static void send_asked(struct loop_job *job)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-static struct wait *take_spare(struct waits *waits)
+static struct waiter *take_spare(struct waits *waits)
 {
-    struct wait *wait = waits->spare;
-    if (wait == NULL) {
-        wait = mem_alloc(sizeof *wait);
-        remote_cond_init(&wait->changed);
+    struct waiter *waiter = waits->spare;
+    if (waiter == NULL) {
+        waiter = mem_alloc(sizeof *waiter);
+        remote_cond_init(&waiter->changed);
     } else {
-        waits->spare = wait->next;
+        waits->spare = waiter->next;
     }
-    return wait;
+    return waiter;
 }
 
-static pd_status answer_of(enum wait_state state, struct text answer, struct arena *arena,
-                           struct instance_record *ret, bool *ret_found, bool *ret_is_over,
-                           pd_error *err)
+static pd_status read_answer(struct remote_wait *wait, struct arena *arena, pd_error *err)
 {
-    if (state == IS_REFUSED) {
-        return err->status;
-    }
-    *ret_is_over = state == IS_ANSWERED;
-    *ret_found = *ret_is_over && text_is_present(answer);
-    if (!*ret_found) {
+    struct hub_kept_instance kept;
+    if (!wait->is_over || !text_is_present(wait->answer)) {
         return PD_OK;
     }
-    struct hub_kept_instance kept;
-    pd_status status = message_read(&hub_kept_instance_type, answer, arena, &kept, err);
+    pd_status status = message_read(&hub_kept_instance_type, wait->answer, arena, &kept, err);
     if (status == PD_OK) {
-        *ret = hub_instance_record(&kept);
+        wait->record = hub_instance_record(&kept);
+        wait->is_found = true;
     }
     return status;
 }
 
-pd_status waits_wait(struct waits *waits, struct text id, int64_t max_ms, struct arena *arena,
-                     struct instance_record *ret, bool *ret_found, bool *ret_is_over, pd_error *err)
+/* The mutex is held. */
+static void begin(struct waits *waits, struct waiter *waiter, struct remote_wait *wait)
 {
-    struct timespec until = remote_until(max_ms);
-    *ret_found = *ret_is_over = false;
-    pthread_mutex_lock(&waits->mutex);
-    struct wait *wait = take_spare(waits);
-    wait->id = id;
-    wait->arena = arena;
+    wait->is_over = wait->is_found = false;
     wait->answer = TEXT_ABSENT;
-    wait->state = WAITS;
+    wait->waiter = waiter;
     wait->number = ++waits->number_next;
     map64_put(&waits->by_number, wait->number, wait);
     ask(waits, wait, false);
-    int timed = 0;
-    while (wait->state == WAITS && timed == 0) {
-        timed = pthread_cond_timedwait(&wait->changed, &waits->mutex, &until);
-    }
+}
+
+/* Likewise. */
+static void leave(struct waits *waits, struct remote_wait *wait)
+{
     map64_remove(&waits->by_number, wait->number);
-    if (wait->state == WAITS || wait->state == IS_WOKEN) {
+    if (!wait->is_over && !wait->waiter->is_refused) {
         ask(waits, wait, true);
     }
-    enum wait_state state = wait->state;
-    struct text answer = wait->answer;
-    if (state == IS_REFUSED) {
-        *err = wait->err;
+}
+
+pd_status waits_wait(struct waits *waits, struct remote_wait *list, size_t count, int64_t max_ms,
+                     struct arena *arena, pd_error *err)
+{
+    struct timespec until = remote_until(max_ms);
+    pthread_mutex_lock(&waits->mutex);
+    struct waiter *waiter = take_spare(waits);
+    waiter->left = count;
+    waiter->is_refused = false;
+    waiter->arena = arena;
+    for (size_t i = 0; i < count; i++) {
+        begin(waits, waiter, &list[i]);
     }
-    wait->next = waits->spare;
-    waits->spare = wait;
+    int timed = 0;
+    while (waiter->left != 0 && timed == 0) {
+        timed = pthread_cond_timedwait(&waiter->changed, &waits->mutex, &until);
+    }
+    for (size_t i = 0; i < count; i++) {
+        leave(waits, &list[i]);
+    }
+    pd_status status = waiter->is_refused ? waiter->err.status : PD_OK;
+    if (status != PD_OK) {
+        *err = waiter->err;
+    }
+    waiter->next = waits->spare;
+    waits->spare = waiter;
     pthread_mutex_unlock(&waits->mutex);
-    return answer_of(state, answer, arena, ret, ret_found, ret_is_over, err);
+    for (size_t i = 0; i < count && status == PD_OK; i++) {
+        status = read_answer(&list[i], arena, err);
+    }
+    return status;
 }
 
 /* ---- coming and going ------------------------------------------------------------------------ */
@@ -293,12 +312,12 @@ pd_status waits_wait(struct waits *waits, struct text id, int64_t max_ms, struct
 void waits_wake(struct waits *waits)
 {
     size_t cursor = 0;
-    struct wait *wait;
+    struct remote_wait *wait;
     struct buffer told;
     buffer_init(&told);
     pthread_mutex_lock(&waits->mutex);
     while ((wait = map64_next(&waits->by_number, &cursor)) != NULL) {
-        settle(wait, IS_WOKEN, &told);
+        settle(wait->waiter, &told);
     }
     pthread_mutex_unlock(&waits->mutex);
     wake_all(&told);
@@ -356,10 +375,10 @@ void waits_stop(struct waits *waits)
 void waits_done(struct waits *waits)
 {
     while (waits->spare != NULL) {
-        struct wait *wait = waits->spare;
-        waits->spare = wait->next;
-        pthread_cond_destroy(&wait->changed);
-        mem_free(wait);
+        struct waiter *waiter = waits->spare;
+        waits->spare = waiter->next;
+        pthread_cond_destroy(&waiter->changed);
+        mem_free(waiter);
     }
     buffer_done(&waits->asked);
     buffer_done(&waits->told);

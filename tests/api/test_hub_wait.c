@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 enum { THREADS = 12 };
 
@@ -172,6 +173,125 @@ static void an_activity_that_runs_is_waited_for_when_the_worker_stops(void **sta
     pd_instance_free(i);
 }
 
+/* ---- many in one call ----------------------------------------------------------------------- */
+
+enum { MANY = 2500 }; /* a server is asked for a thousand at once */
+
+static void what_was_started_together_is_waited_for_together(void **state)
+{
+    struct kit *kit = *state;
+    pd_error err;
+    pd_id *ids = calloc(MANY, sizeof *ids);
+    pd_value *inputs = calloc(MANY, sizeof *inputs);
+    pd_instance **ended = calloc(MANY, sizeof(pd_instance *));
+    for (int i = 0; i < MANY; i++) {
+        inputs[i] = PD_VAL(i);
+    }
+    kit_expect(pd_hub_start_many(kit->hub, "Echo", MANY, inputs, ids, &err), PD_OK, &err, "start");
+    kit_work(kit);
+    kit_expect(pd_hub_wait_many(kit->hub, MANY, ids, pd_seconds(60), ended, &err), PD_OK, &err,
+               "wait");
+    for (int i = 0; i < MANY; i++) {
+        assert_string_equal(pd_instance_id_of(ended[i]), ids[i].text);
+        assert_int_equal(pd_int(pd_instance_output(ended[i])), i);
+        pd_instance_free(ended[i]);
+    }
+    free(ended);
+    free(inputs);
+    free(ids);
+}
+
+static void of_many_those_that_ended_are_given_and_the_first_that_did_not_is_told(void **state)
+{
+    struct kit *kit = *state;
+    pd_error err;
+    static const pd_id running_first[] = { { "w" }, { "nobody" }, { "" }, { "e" } };
+    static const pd_id unknown_first[] = { { "e" }, { "nobody" }, { "w" }, { "a/b" } };
+    pd_instance *ended[4];
+    kit_work(kit);
+    kit_start(kit, "WaitFor", PD_VAL("go"), "w", NULL);
+    kit_start(kit, "Echo", PD_VAL(1), "e", NULL);
+    pd_instance_free(kit_wait(kit, "e"));
+    int64_t began = kit_now_ms();
+    kit_expect(pd_hub_wait_many(kit->hub, 4, running_first, pd_milliseconds(100), ended, &err),
+               PD_E_TIMEOUT, &err, "running first");
+    assert_in_range(kit_now_ms() - began, 100, 5000);
+    assert_non_null(strstr(err.text, "'w'"));
+    assert_true(ended[0] == NULL && ended[1] == NULL && ended[2] == NULL);
+    assert_int_equal(pd_int(pd_instance_output(ended[3])), 1);
+    pd_instance_free(ended[3]);
+    kit_expect(pd_hub_wait_many(kit->hub, 4, unknown_first, pd_milliseconds(0), ended, &err),
+               PD_E_NOT_FOUND, &err, "unknown first");
+    assert_non_null(strstr(err.text, "'nobody'"));
+    assert_true(ended[1] == NULL && ended[2] == NULL && ended[3] == NULL);
+    assert_int_equal(pd_int(pd_instance_output(ended[0])), 1);
+    pd_instance_free(ended[0]);
+}
+
+static void waiting_for_none_is_no_wait_and_for_nothing_is_refused(void **state)
+{
+    struct kit *kit = *state;
+    pd_error err;
+    const pd_id id = { "e" };
+    pd_instance *ended[1] = { NULL };
+    kit_expect(pd_hub_wait_many(kit->hub, 0, NULL, pd_days(1), NULL, &err), PD_OK, &err, "none");
+    kit_expect(pd_hub_wait_many(kit->hub, 1, NULL, pd_days(1), ended, &err), PD_E_INVALID, &err,
+               "no ids");
+    kit_expect(pd_hub_wait_many(kit->hub, 1, &id, pd_days(1), NULL, &err), PD_E_INVALID, &err,
+               "no place");
+    kit_expect(pd_hub_wait_many(NULL, 1, &id, pd_days(1), ended, &err), PD_E_INVALID, &err,
+               "no hub");
+}
+
+static void *wait_many_body(void *argument)
+{
+    struct waiter *w = argument;
+    const pd_id ids[] = { { "e" }, { "w" }, { "w" } };
+    pd_instance *ended[3];
+    pd_error err = { PD_OK, false, "", "" };
+    atomic_fetch_add(&begun, 1);
+    w->status = pd_hub_wait_many(w->hub, 3, ids, pd_seconds(30), ended, &err);
+    w->output = 0;
+    for (int i = 0; i < 3; i++) {
+        w->output += ended[i] != NULL ? pd_int(pd_instance_output(ended[i])) : 0;
+        pd_instance_free(ended[i]);
+    }
+    return NULL;
+}
+
+static void waits_for_many_end_with_the_last_of_them_or_with_the_hub(void **state)
+{
+    struct kit *kit = *state;
+    struct waiter w = { .hub = kit->hub };
+    kit_work(kit);
+    kit_start(kit, "Echo", PD_VAL(1), "e", NULL);
+    for (int closes = 0; closes < 2; closes++) {
+        kit_start(kit, "WaitFor", PD_VAL("go"), "w", NULL);
+        atomic_store(&begun, 0);
+        assert_int_equal(pthread_create(&w.thread, NULL, wait_many_body, &w), 0);
+        while (atomic_load(&begun) == 0) {
+            kit_sleep_ms(1);
+        }
+        kit_sleep_ms(50); /* it is in the call, most likely; the test holds when it is not */
+        if (!closes) {
+            kit_raise(kit, "w", "go", PD_VAL(20));
+            pthread_join(w.thread, NULL);
+            assert_int_equal(w.status, PD_OK);
+            assert_int_equal(w.output, 41);
+            pd_error err;
+            kit_expect(pd_hub_purge(kit->hub, "w", &err), PD_OK, &err, "purge");
+            continue;
+        }
+        pd_hub_close(kit->hub);
+        kit->worker = NULL;
+        pthread_join(w.thread, NULL);
+        assert_int_equal(w.status, PD_E_CANCELLED);
+        pd_error err;
+        kit->hub = pd_hub_open(kit->url, &err);
+        assert_non_null(kit->hub);
+    }
+}
+
 /* ---- many of each --------------------------------------------------------------------------- */
 
 struct client {
@@ -230,6 +350,10 @@ int main(void)
         HUB_TEST(closing_ends_waits_without_a_worker),
         HUB_TEST(closing_ends_waits_with_a_worker),
         HUB_TEST(an_activity_that_runs_is_waited_for_when_the_worker_stops),
+        HUB_TEST(what_was_started_together_is_waited_for_together),
+        HUB_TEST(of_many_those_that_ended_are_given_and_the_first_that_did_not_is_told),
+        HUB_TEST(waiting_for_none_is_no_wait_and_for_nothing_is_refused),
+        HUB_TEST(waits_for_many_end_with_the_last_of_them_or_with_the_hub),
         HUB_TEST(many_clients_start_and_wait_while_workers_come_and_go),
     };
     return cmocka_run_group_tests_name("hub/wait", tests, NULL, NULL);

@@ -135,6 +135,48 @@ static void a_server_that_was_killed_loses_nothing_and_has_its_worker_back(void 
     pd_hub_close(hub);
 }
 
+struct many {
+    pd_hub *hub;
+    pd_id ids[ORCHESTRATIONS];
+    pd_instance *ended[ORCHESTRATIONS];
+    pd_status status;
+};
+
+static void *wait_for_many(void *argument)
+{
+    struct many *many = argument;
+    pd_error err;
+    many->status =
+        pd_hub_wait_many(many->hub, ORCHESTRATIONS, many->ids, pd_minutes(2), many->ended, &err);
+    return NULL;
+}
+
+static void a_wait_for_many_goes_on_over_deaths_of_the_server(void **state)
+{
+    struct bed *bed = *state;
+    atomic_int count = 0;
+    pthread_t thread;
+    struct many *many = calloc(1, sizeof *many);
+    many->hub = bed_hub(bed);
+    pd_worker *worker = work(many->hub, &count);
+    start(many->hub, many->ids, ORCHESTRATIONS);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_many, many), 0);
+    for (int life = 1; life <= 2; life++) {
+        await_steps(&count, ORCHESTRATIONS * life);
+        bed_restart(bed);
+    }
+    pthread_join(thread, NULL);
+    assert_int_equal(many->status, PD_OK);
+    for (int i = 0; i < ORCHESTRATIONS; i++) {
+        assert_string_equal(pd_instance_id_of(many->ended[i]), many->ids[i].text);
+        assert_int_equal(pd_int(pd_instance_output(many->ended[i])), i + STEPS);
+        pd_instance_free(many->ended[i]);
+    }
+    pd_worker_stop(worker);
+    pd_hub_close(many->hub);
+    free(many);
+}
+
 /* What a client was told has been started: in the middle of that the server dies. */
 struct starter {
     pd_hub *hub;
@@ -290,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BED_TEST(a_worker_that_was_killed_leaves_its_work_to_the_next),
         BED_TEST(a_server_that_was_killed_loses_nothing_and_has_its_worker_back),
+        BED_TEST(a_wait_for_many_goes_on_over_deaths_of_the_server),
         BED_TEST(a_start_that_was_acknowledged_outlives_the_server),
         BED_TEST(two_workers_share_the_work),
         BED_TEST(what_waits_for_a_worker_may_be_more_than_it_gets_at_once),
