@@ -11,8 +11,9 @@
  *       no HTTP, whatever it is in the middle of: it answers what was asked before, refuses that,
  *       and closes. Nothing that follows is looked at.
  *   P4  evhttp's limits are of silence and of one request. So when we look we also end those whose
- *       request takes too long however it drips, and, when all together keep more bytes than they
- *       may, who keeps most of them. */
+ *       request takes too long however it drips, those who do not get through a handshake, when all
+ *       together keep more bytes than they may, who keeps most of them, and when there is no room
+ *       for another one, who has said nothing for longest. */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -42,6 +43,8 @@ enum {
     REQUEST_MAGIC = 0x68747471,
     REAP_US = 50 * 1000,
     GONE_US = 1000 * 1000,
+    SILENT_US = 1000 * 1000,
+    HANDSHAKES_MAX = 1000, /* 48 KiB each, of OpenSSL's */
 };
 
 struct connection {
@@ -52,15 +55,19 @@ struct connection {
     struct evbuffer_cb_entry *looking;
     size_t come; /* bytes of the request that comes, or is being answered */
     struct http_screen screen;
+    char *subject; /* of the client's certificate; NULL: it has none, or no name in it */
+    bool is_certified;
 };
 
 struct http_listener {
     uint32_t magic;
     bool is_draining;
+    bool is_full; /* of connections, or of handshakes */
     unsigned connection_count, connections_max;
+    unsigned handshakes; /* at the last look, and connections since */
     struct list connections;
     struct map by_socket; /* the same, by the bytes of connection->socket */
-    int64_t arrival_us;
+    int64_t arrival_us, handshake_us;
     size_t held_max;
     struct loop_timer *reaper;
     struct loop *loop;
@@ -112,12 +119,26 @@ static bool is_hung_up(const struct connection *connection)
     return poll(&fd, 1, 0) == 1 && (fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
+/* It is not being answered, and has no answer to take. */
+static bool is_waited_for(const struct connection *connection)
+{
+    return connection->request == NULL &&
+           evbuffer_get_length(bufferevent_get_output(connection->socket)) == 0;
+}
+
+static bool is_shaking_hands(const struct connection *connection)
+{
+    const SSL *ssl = bufferevent_openssl_get_ssl(connection->socket);
+    return ssl != NULL && !SSL_is_init_finished(ssl);
+}
+
 /* P4, of one. */
 static void look_at(const struct http_listener *listener, struct connection *connection,
                     time_us now)
 {
     struct http_request *request = connection->request;
     int64_t age = now - connection->since;
+    int64_t handshake_us = listener->is_full ? SILENT_US : listener->handshake_us;
     if (request != NULL && request->gone != NULL && age > GONE_US) {
         void (*gone)(void *) = request->gone;
         connection->since = now; /* to be looked at in a second again */
@@ -125,15 +146,16 @@ static void look_at(const struct http_listener *listener, struct connection *con
             request->gone = NULL;
             gone(request->argument);
         }
-    } else if (request == NULL && age > listener->arrival_us &&
-               evbuffer_get_length(bufferevent_get_output(connection->socket)) == 0) {
+    } else if ((is_waited_for(connection) && age > listener->arrival_us) ||
+               (age > handshake_us && is_shaking_hands(connection))) {
         end_connection(connection);
     }
 }
 
 /* The socket is closed with it, when evhttp has let go too. */
-static void release(const struct connection *connection)
+static void release(struct connection *connection)
 {
+    mem_free(connection->subject);
     (void)evbuffer_remove_cb_entry(bufferevent_get_input(connection->socket), connection->looking);
     (void)bufferevent_decref(connection->socket);
 }
@@ -151,13 +173,34 @@ static void drop_connection(struct http_listener *listener, struct connection *c
     listener->connection_count--;
 }
 
+static void shut_when_full(struct http_listener *listener)
+{
+    listener->is_full = listener->connection_count >= listener->connections_max ||
+                        listener->handshakes >= HANDSHAKES_MAX;
+    if (listener->is_full) {
+        (void)evconnlistener_disable(listener->door);
+    }
+}
+
+static void make_room(struct http_listener *listener, const struct connection *stalest)
+{
+    shut_when_full(listener);
+    if (!listener->is_full && !listener->is_draining) {
+        (void)evconnlistener_enable(listener->door);
+    } else if (listener->is_full && stalest != NULL) {
+        end_connection(stalest);
+    }
+}
+
 /* Lets go of those that evhttp has let go of, and looks at the others. */
 static void reap(void *argument)
 {
     struct http_listener *listener = argument;
     const struct connection *costliest = NULL;
+    const struct connection *stalest = NULL;
     time_us now = loop_steady(listener->loop);
     size_t held = 0;
+    listener->handshakes = 0;
     LIST_EACH_SAFE(node, &listener->connections)
     {
         struct connection *connection = CONTAINER_OF(node, struct connection, among);
@@ -168,19 +211,22 @@ static void reap(void *argument)
             continue;
         }
         look_at(listener, connection, now);
+        listener->handshakes += is_shaking_hands(connection);
         held += held_by(connection);
         if (costliest == NULL || held_by(connection) > held_by(costliest)) {
             costliest = connection;
+        }
+        if (is_waited_for(connection) && connection->since < now - SILENT_US &&
+            (stalest == NULL || connection->since < stalest->since)) {
+            stalest = connection;
         }
     }
     if (held > listener->held_max && costliest != NULL) {
         end_connection(costliest);
     }
-    if (listener->connection_count < listener->connections_max && !listener->is_draining) {
-        (void)evconnlistener_enable(listener->door);
-    }
-    if (listener->connection_count != 0) {
-        loop_timer_set(listener->reaper, REAP_US);
+    make_room(listener, stalest);
+    if (listener->connection_count != 0) { /* many are looked at less often */
+        loop_timer_set(listener->reaper, REAP_US * (1 + listener->connection_count / 1000));
     }
 }
 
@@ -259,13 +305,22 @@ static struct bufferevent *on_connection(struct event_base *base, void *argument
     if (listener->connection_count++ == 0) {
         loop_timer_set(listener->reaper, REAP_US);
     }
-    if (listener->connection_count >= listener->connections_max) {
-        (void)evconnlistener_disable(listener->door);
-    }
+    listener->handshakes += ssl != NULL;
+    shut_when_full(listener);
     return connection->socket;
 }
 
 /* ---- requests ---- */
+
+/* The handshake is over: there is a request. */
+static void meet(struct connection *connection)
+{
+    const SSL *ssl = bufferevent_openssl_get_ssl(connection->socket);
+    if (ssl != NULL && !connection->is_certified && tls_is_known(ssl)) {
+        connection->is_certified = true;
+        connection->subject = tls_subject(ssl);
+    }
+}
 
 static void on_request(struct evhttp_request *from, void *argument)
 {
@@ -281,6 +336,7 @@ static void on_request(struct evhttp_request *from, void *argument)
     request->connection =
         map_find(&listener->by_socket, text_make((const char *)&socket, sizeof socket));
     if (request->connection != NULL) {
+        meet(request->connection);
         request->connection->request = request;
         request->connection->since = loop_steady(listener->loop);
     }
@@ -324,6 +380,14 @@ struct text http_query(const struct http_request *request)
 struct text http_header(const struct http_request *request, const char *name)
 {
     return text_of(evhttp_find_header(evhttp_request_get_input_headers(request->request), name));
+}
+
+bool http_is_certified(const struct http_request *request, const char **ret_name)
+{
+    const struct connection *connection = request->connection;
+    bool is = connection != NULL && connection->is_certified;
+    *ret_name = is ? connection->subject : NULL;
+    return is;
 }
 
 struct text http_body(const struct http_request *request)
@@ -413,6 +477,7 @@ static void set_limits(struct http_listener *listener, const struct http_limits 
                                                    EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
                                                    EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
     listener->arrival_us = (all.arrival_ms != 0 ? all.arrival_ms : 120000) * TIME_MS;
+    listener->handshake_us = (all.handshake_ms != 0 ? all.handshake_ms : 10000) * TIME_MS;
     listener->held_max = all.held_bytes != 0 ? all.held_bytes : (size_t)256 << 20;
     listener->connections_max = all.connections != 0 ? all.connections : 1000;
 }
@@ -449,6 +514,11 @@ struct http_listener *http_listen(struct loop *loop, const char *address, struct
     struct evhttp_bound_socket *bound = evhttp_bind_listener(listener->http, listener->door);
     assert_that(bound != NULL);
     return listener;
+}
+
+void http_listener_limit(struct http_listener *listener, const struct http_limits *limits)
+{
+    set_limits(listener, limits);
 }
 
 const char *http_listener_address(const struct http_listener *listener)

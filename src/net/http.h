@@ -20,7 +20,10 @@ struct http_limits {
     int64_t timeout_ms;   /* of silence, while a request comes or an answer goes; 0: 30 s */
     int64_t arrival_ms;   /* for a whole request, however it drips; 0: 2 minutes */
     size_t held_bytes;    /* of bodies that come and answers that go, of all; 0: 256 MiB */
-    unsigned connections; /* 0: 1,000 */
+    int64_t handshake_ms; /* for TLS; 0: 10 s. A second, while a thousand are at it */
+    /* When there are as many, who has been silent longest, a second at least, makes room; where all
+     * are being answered, the next has to wait. 0: 1,000 */
+    unsigned connections;
 };
 
 /* `handle` answers every request, at once or later, on the loop's thread. PD_E_INVALID,
@@ -29,6 +32,8 @@ struct http_listener *http_listen(struct loop *loop, const char *address, struct
                                   const struct http_limits *limits,
                                   void (*handle)(void *argument, struct http_request *),
                                   void *argument, pd_error *err);
+/* Other limits, of what comes from now on. */
+void http_listener_limit(struct http_listener *listener, const struct http_limits *limits);
 const char *http_listener_address(const struct http_listener *listener);
 /* No new connections; those that are there are closed after the answer they get next. */
 void http_listener_drain(struct http_listener *listener);
@@ -40,6 +45,9 @@ struct text http_path(const struct http_request *request);     /* decoded, witho
 struct text http_raw_path(const struct http_request *request); /* likewise, not decoded */
 struct text http_query(const struct http_request *request);    /* as it came; absent: none */
 struct text http_header(const struct http_request *request, const char *name); /* or absent */
+/* Its client has shown a certificate of the authorities; *ret_name: the common name in it, until
+ * the request is answered; NULL: there is none. */
+bool http_is_certified(const struct http_request *request, const char **ret_name);
 struct text http_body(const struct http_request *request);
 /* For who answers later: its body is needed no more. */
 void http_forget_body(struct http_request *request);

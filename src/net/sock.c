@@ -48,8 +48,8 @@ void sock_init(struct sock *sock, int fd, SSL *ssl)
         assert_that(bio != NULL);
         (void)BIO_set_fd(bio, fd, BIO_NOCLOSE);
         SSL_set_bio(ssl, bio, bio);
-        (void)SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+        (void)SSL_set_mode(ssl,
+                           SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     }
 }
 

@@ -21,7 +21,7 @@ enum { TLS_MAGIC = 0x746c7363 };
 
 struct tls {
     uint32_t magic;
-    bool is_server;
+    bool is_server, may_be_nobody;
     char *certificate, *key, *authorities, *alpn;
     unsigned char wire_alpn[32]; /* with its length before it */
     unsigned wire_alpn_size;
@@ -105,7 +105,7 @@ static pd_status load_authorities(struct tls *tls, SSL_CTX *context, pd_error *e
             return bad(err, "the authorities", tls->authorities);
         }
         SSL_CTX_set_client_CA_list(context, names);
-        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+        mode |= tls->may_be_nobody ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     }
     SSL_CTX_set_verify(context, mode, NULL);
     return PD_OK;
@@ -129,6 +129,8 @@ static pd_status load(struct tls *tls, pd_error *err)
     (void)SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     (void)SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                            SSL_OP_CIPHER_SERVER_PREFERENCE);
+    /* Buffers of 16 KiB only while there is something in them. */
+    (void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     static const unsigned char session_context[] = "perdure";
     (void)SSL_CTX_set_session_id_context(context, session_context, sizeof session_context - 1);
     if (tls->is_server) {
@@ -153,6 +155,7 @@ static struct tls *make(const struct tls_options *options, bool is_server, pd_er
 {
     struct tls *tls = OBJECT_NEW(struct tls, TLS_MAGIC);
     tls->is_server = is_server;
+    tls->may_be_nobody = options->may_be_nobody;
     tls->certificate = copy(options->certificate);
     tls->key = copy(options->key);
     tls->authorities = copy(options->authorities);
@@ -252,6 +255,11 @@ SSL *tls_connect(struct tls *tls, const char *host)
         return NULL;
     }
     return ssl;
+}
+
+bool tls_is_known(const SSL *ssl)
+{
+    return SSL_get0_peer_certificate(ssl) != NULL && SSL_get_verify_result(ssl) == X509_V_OK;
 }
 
 char *tls_subject(const SSL *ssl)

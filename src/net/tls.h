@@ -17,6 +17,7 @@ struct tls_options {
     const char *authorities;       /* PEM file: whom we trust. NULL: clients the system's; servers
                                     * ask for no client certificate */
     const char *alpn;              /* "h2", "http/1.1" */
+    bool may_be_nobody;            /* servers: who shows no certificate comes in all the same */
 };
 
 /* PD_E_INVALID with the file and what is wrong with it. */

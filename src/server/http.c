@@ -6,9 +6,10 @@
  *   /readyz     it takes work; /healthz is the same; 503 while the store of a hub cannot be used
  *               (a full disk), and from the beginning of the end
  *   /startupz   it has started
- *   /metrics    for Prometheus; asks for a token (scope read) where tokens are asked for
+ *   /metrics    for Prometheus; asks for a token (scope read), or a certificate, where the others
+ *               are asked for one
  *
- * None of it waits for a disk. */
+ * None of it waits for a disk. Limits of connections are those of gRPC, each listener's its own. */
 #include <stdio.h>
 #include <string.h>
 
@@ -40,12 +41,16 @@ static void answer_ready(struct server *server, struct http_request *request)
 static void answer_metrics(struct server *server, struct http_request *request)
 {
     struct buffer page;
+    struct web_caller caller;
+    char why[256];
     /* They tell of every hub: who may read some of them only may not see them. */
-    if (server->tokens != NULL &&
-        tokens_check(server->tokens, http_header(request, "authorization"), NULL, TEXT("*"),
-                     SCOPE_READ) != TOKEN_GOOD) {
+    if (web_judge(server, request, TEXT_ABSENT, TEXT("*"), SCOPE_READ, &caller) != TOKEN_GOOD) {
         http_answer_header(request, "WWW-Authenticate", "Bearer");
         answer_text(request, 401, "a token is needed\n");
+        return;
+    }
+    if (!web_may_ask(server, request, &caller, why)) {
+        answer_text(request, 403, why);
         return;
     }
     buffer_init(&page);
@@ -75,9 +80,28 @@ static void handle(void *argument, struct http_request *request)
     }
 }
 
+static struct http_limits limits_of(const struct server *server)
+{
+    const struct h2_limits *limits = &server->limits.net;
+    return (struct http_limits){
+        .body_bytes = LIMIT_PAYLOAD_BYTES,
+        .header_bytes = limits->header_bytes,
+        .connections = limits->connections,
+        .handshake_ms = limits->handshake_ms,
+    };
+}
+
+void http_limit(struct server *server)
+{
+    const struct http_limits limits = limits_of(server);
+    if (server->http != NULL) {
+        http_listener_limit(server->http, &limits);
+    }
+}
+
 pd_status http_start(struct server *server, pd_error *err)
 {
-    static const struct http_limits limits = { .body_bytes = LIMIT_PAYLOAD_BYTES };
+    const struct http_limits limits = limits_of(server);
     const char *address = server->config->http;
     if (address[0] == '\0') {
         return PD_OK;

@@ -307,6 +307,7 @@ static void reload(struct loop_job *job)
     server->limits = server->next_limits;
     pthread_mutex_unlock(&server->reload_mutex);
     grpc_server_limit(server->grpc, &server->limits.net, server->limits.message_max);
+    http_limit(server);
     notify_say(server->notify, "READY=1");
     log_say(LOG_INFO, is_new ? "reloaded" : "reloaded, but for what could not be read");
 }

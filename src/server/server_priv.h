@@ -429,6 +429,7 @@ bool hubs_in_trouble(struct server *server);
 
 /* http.c, metrics.c */
 pd_status http_start(struct server *server, pd_error *err);
+void http_limit(struct server *server); /* server->limits are others now */
 void metrics_write(struct server *server, struct buffer *buffer);
 
 /* notify.c: systemd. */

@@ -64,6 +64,9 @@ static const char *read_line(struct tokens *tokens, char *line)
     if (!read_scopes(scopes, &grant->scopes)) {
         return "the scopes are read, work and operate";
     }
+    if (is_subject && name[8] == '\0') {
+        return "a subject has a name";
+    }
     if (is_subject) {
         grant->subject = text_copy(&tokens->arena, text_of(name + 8));
         tokens->has_subjects = true;
@@ -163,7 +166,12 @@ static struct text bearer(struct text authorization)
 enum token_answer tokens_check(const struct tokens *tokens, struct text authorization,
                                const char *subject, struct text hub, unsigned scopes)
 {
-    struct text token = bearer(authorization);
+    return tokens_check_key(tokens, bearer(authorization), subject, hub, scopes);
+}
+
+enum token_answer tokens_check_key(const struct tokens *tokens, struct text token,
+                                   const char *subject, struct text hub, unsigned scopes)
+{
     bool is_known = false;
     bool is_good = false;
     for (const struct grant *grant = tokens->first; grant != NULL; grant = grant->next) {

@@ -39,5 +39,8 @@ enum token_answer {
  * scopes: one of them is enough. */
 enum token_answer tokens_check(const struct tokens *tokens, struct text authorization,
                                const char *subject, struct text hub, unsigned scopes);
+/* Likewise, of a token that came in another way; absent: none. */
+enum token_answer tokens_check_key(const struct tokens *tokens, struct text token,
+                                   const char *subject, struct text hub, unsigned scopes);
 
 #endif

@@ -49,27 +49,6 @@ static bool read_captures(struct rpc *rpc)
 
 /* ---- who asks, M2 --------------------------------------------------------------------------- */
 
-/* *ret_link: what links have to carry, so that they work as this request does. */
-static enum token_answer judge(struct rpc *rpc, struct text hub, unsigned scopes,
-                               struct text *ret_link)
-{
-    const struct server *server = rpc->server;
-    struct text authorization = http_header(rpc->web->http, "Authorization");
-    struct text key = http_header(rpc->web->http, "x-functions-key");
-    if (key.size == 0) {
-        key = web_parameter(rpc, "code");
-    }
-    *ret_link = key;
-    if (server->tokens == NULL) {
-        /* Who asks for certificates does not leave another door open. */
-        return server->config->tls_client_ca != NULL ? TOKEN_UNKNOWN : TOKEN_GOOD;
-    }
-    if (key.size != 0) {
-        authorization = text_of(arena_printf(&rpc->arena, "Bearer %.*s", TEXT_ARGS(key)));
-    }
-    return tokens_check(server->tokens, authorization, NULL, hub, scopes);
-}
-
 static void put_form(struct buffer *url, const char *name, struct text value)
 {
     buffer_printf(url, "%s%s=", url->size != 0 ? "&" : "", name);
@@ -121,15 +100,17 @@ static void enter(struct rpc *rpc, struct text name)
 static void admit(struct rpc *rpc, const struct web_route *route)
 {
     struct text hub = web_parameter(rpc, "taskHub");
-    struct text key;
+    struct web_caller caller;
     char why[256];
     hub = hub.size != 0 ? hub : text_of(rpc->server->config->hub);
     enum token_answer answer =
-        judge(rpc, hub, route != NULL ? route->method.scopes : SCOPE_ANY, &key);
+        web_judge(rpc->server, rpc->web->http, web_parameter(rpc, "code"), hub,
+                  route != NULL ? route->method.scopes : SCOPE_ANY, &caller);
     if (answer == TOKEN_UNKNOWN) {
         web_header(rpc, "WWW-Authenticate", TEXT("Bearer"));
         web_answer_empty(rpc, 401);
-    } else if (!web_find_origin(rpc, &rpc->web->origin, why)) {
+    } else if (!web_may_ask(rpc->server, rpc->web->http, &caller, why) ||
+               !web_find_origin(rpc, &rpc->web->origin, why)) {
         web_refuse(rpc, 403, PD_E_DENIED, "%s", why);
     } else if (route == NULL) {
         web_answer_empty(rpc, 404);
@@ -138,7 +119,7 @@ static void admit(struct rpc *rpc, const struct web_route *route)
     } else if (!read_captures(rpc)) {
         web_refuse(rpc, 400, PD_E_INVALID, "the path is not encoded as a URL is");
     } else {
-        make_suffix(rpc, hub, key);
+        make_suffix(rpc, hub, caller.key);
         enter(rpc, hub);
     }
 }

@@ -87,8 +87,20 @@ time_us web_read_time(struct text text);
  * digits. */
 bool web_decode(struct arena *arena, struct text encoded, bool is_form, struct text *ret);
 
-/* web_origin.c: M4. False: the Host is none of ours; why. */
+/* web_caller.c: who asks. code: the parameter of that name; absent. hub absent: any. */
+struct web_caller {
+    struct text key;      /* that links have to carry, so that they work as this request does */
+    bool is_known_by_key; /* or as anybody, or by a certificate */
+};
+enum token_answer web_judge(const struct server *server, const struct http_request *request,
+                            struct text code, struct text hub, unsigned scopes,
+                            struct web_caller *ret);
+
+/* web_origin.c: M4. False: the Host is none; why. */
 bool web_find_origin(struct rpc *rpc, struct text *ret, char why[256]);
+/* Might a browser have been talked into this by a page that is none of ours? False: yes; why. */
+bool web_may_ask(const struct server *server, const struct http_request *request,
+                 const struct web_caller *caller, char why[256]);
 
 /* The instance of the path, as the store has it. False: there is none, or the store failed;
  * answered. */

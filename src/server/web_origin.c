@@ -5,9 +5,18 @@
  *   O1  --public-url, if there is one, is what holds, whatever a request says.
  *   O2  With --trust-forwarded what the proxy before us says: Forwarded, else X-Forwarded-Proto,
  *       -Host and -Prefix, each for itself. Without it these are anybody's, and not looked at.
- *   O3  Else the Host of the request, which has to be one. Where nobody needs a key, and only this
- *       machine can reach us, a browser on it is the way in for others: so the Host has to be an
- *       address or localhost (names are rebound), and pages of another origin are refused. */
+ *   O3  Else the Host of the request, which has to be one.
+ *
+ * And who might be talking through a browser, where no key says who asks (web_caller.c, A3):
+ *
+ *   O4  What a page of another origin than ours asks is refused. Ours is what the request names as
+ *       its Host, what a trusted proxy says that it did, or --public-url. It is refused also where
+ *       browsers would send it without asking us before (a POST of text/plain).
+ *   O5  Names are rebound: a page of evil.example may have that name lead to 127.0.0.1, and then is
+ *       of our origin. So where nobody is asked for anything, and only this machine can reach us,
+ *       the Host has to be an address, localhost, the host of --public-url, or with that, where a
+ *       proxy chooses it, a name without dots, which nobody else has. Who trusts what a proxy says,
+ *       or listens for others without keys, has decided otherwise. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -155,34 +164,65 @@ static void hear_proxy(const struct http_request *http, struct place *place)
     }
 }
 
-/* ---- O3 ------------------------------------------------------------------------------------- */
+/* ---- pages, O4 and O5 ----------------------------------------------------------------------- */
 
-static bool is_own_page(struct text origin, struct text authority)
+/* Of a URL: between its scheme and its path. Absent: it has no scheme. */
+static struct text authority_of(struct text url)
 {
-    const char *at = origin.size != 0 ? memmem(origin.at, origin.size, "://", 3) : NULL;
-    size_t skipped = at != NULL ? (size_t)(at - origin.at) + 3 : 0;
-    return skipped != 0 && origin.size - skipped == authority.size &&
-           strncasecmp(origin.at + skipped, authority.at, authority.size) == 0;
+    const char *at = url.size != 0 ? memmem(url.at, url.size, "://", 3) : NULL;
+    if (at == NULL) {
+        return TEXT_ABSENT;
+    }
+    struct text rest = text_make(at + 3, url.size - (size_t)(at + 3 - url.at));
+    return take_until(&rest, '/');
 }
 
-static bool may_be_asked(const struct rpc *rpc, struct text authority, char why[256])
+static bool is_same_host(struct text a, struct text b)
 {
-    const struct server *server = rpc->server;
+    return a.size != 0 && a.size == b.size && strncasecmp(a.at, b.at, a.size) == 0;
+}
+
+static bool is_host_ours(const struct config *config, struct text host)
+{
+    struct text published = authority_of(text_of(config->public_url));
+    bool is_plain = text_is_present(published) && memchr(host.at, '.', host.size) == NULL;
+    return host.size == 0 || is_fixed(host) || is_plain || is_same_host(host, published);
+}
+
+static bool is_page_ours(const struct config *config, const struct http_request *http,
+                         struct text origin)
+{
+    struct text page = authority_of(origin);
+    struct place place = { .authority = http_header(http, "Host") };
+    if (config->trust_forwarded) {
+        hear_proxy(http, &place);
+    }
+    return is_same_host(page, place.authority) ||
+           is_same_host(page, authority_of(text_of(config->public_url)));
+}
+
+bool web_may_ask(const struct server *server, const struct http_request *http,
+                 const struct web_caller *caller, char why[256])
+{
     const struct config *config = server->config;
-    struct text origin = http_header(rpc->web->http, "Origin");
-    bool is_open = server->tokens == NULL;
-    if (is_open && !config->insecure_listen && !config->trust_forwarded && !is_fixed(authority)) {
+    struct text origin = http_header(http, "Origin");
+    bool is_open = server->tokens == NULL && config->tls_client_ca == NULL &&
+                   !config->insecure_listen && !config->trust_forwarded;
+    if (is_open && !is_host_ours(config, http_header(http, "Host"))) {
         snprintf(why, 256,
                  "the Host of the request is neither an address nor localhost: --public-url or "
                  "--tokens is needed");
         return false;
     }
-    if (is_open && text_is_present(origin) && !is_own_page(origin, authority)) {
-        snprintf(why, 256, "a page of another origin may not ask this");
+    if (!caller->is_known_by_key && text_is_present(origin) &&
+        !is_page_ours(config, http, origin)) {
+        snprintf(why, 256, "a page of another origin may not ask this without a key");
         return false;
     }
     return true;
 }
+
+/* ---- where we are --------------------------------------------------------------------------- */
 
 bool web_find_origin(struct rpc *rpc, struct text *ret, char why[256])
 {
@@ -213,5 +253,5 @@ bool web_find_origin(struct rpc *rpc, struct text *ret, char why[256])
     }
     *ret = text_of(arena_printf(&rpc->arena, "%.*s://%.*s%.*s", TEXT_ARGS(place.scheme),
                                 TEXT_ARGS(place.authority), TEXT_ARGS(place.prefix)));
-    return may_be_asked(rpc, place.authority, why);
+    return true;
 }

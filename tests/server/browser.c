@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "certificates.h"
 #include "server/web.h"
 
 static int connect_to(const char *address)
@@ -31,20 +33,71 @@ static int connect_to(const char *address)
     return fd;
 }
 
+/* A connection, in the clear or not. */
+struct line {
+    int fd;
+    SSL_CTX *context;
+    SSL *ssl; /* NULL: in the clear */
+};
+
+/* False: there is no connection. */
+static bool line_open(struct line *line, const struct served *served)
+{
+    *line = (struct line){ .fd = connect_to(server_http_address(served->server)) };
+    if (!served_has_tls(served)) {
+        return true;
+    }
+    line->context = SSL_CTX_new(TLS_client_method());
+    assert_int_equal(SSL_CTX_load_verify_file(line->context, certificate_file("ca.pem")), 1);
+    SSL_CTX_set_verify(line->context, SSL_VERIFY_PEER, NULL);
+    if (served->shows != NULL) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "%s.pem", served->shows);
+        assert_int_equal(SSL_CTX_use_certificate_chain_file(line->context, certificate_file(name)),
+                         1);
+        (void)snprintf(name, sizeof name, "%s.key", served->shows);
+        assert_int_equal(
+            SSL_CTX_use_PrivateKey_file(line->context, certificate_file(name), SSL_FILETYPE_PEM),
+            1);
+    }
+    line->ssl = SSL_new(line->context);
+    assert_int_equal(SSL_set_fd(line->ssl, line->fd), 1);
+    return SSL_connect(line->ssl) == 1;
+}
+
+static ssize_t line_send(const struct line *line, const char *bytes, size_t size)
+{
+    return line->ssl != NULL ? SSL_write(line->ssl, bytes, (int)size)
+                             : send(line->fd, bytes, size, MSG_NOSIGNAL);
+}
+
+static ssize_t line_hear(const struct line *line, char *bytes, size_t room)
+{
+    return line->ssl != NULL ? SSL_read(line->ssl, bytes, (int)room)
+                             : recv(line->fd, bytes, room, 0);
+}
+
+static void line_close(struct line *line)
+{
+    SSL_free(line->ssl);
+    SSL_CTX_free(line->context);
+    close(line->fd);
+}
+
 struct text browser_send(struct served *served, struct text bytes)
 {
-    int fd = connect_to(server_http_address(served->server));
+    struct line line;
     struct buffer all;
-    ssize_t size = 1;
+    ssize_t size = line_open(&line, served) ? 1 : 0;
     buffer_init(&all);
     for (size_t sent = 0; sent < bytes.size && size > 0; sent += (size_t)size) {
-        size = send(fd, bytes.at + sent, bytes.size - sent, MSG_NOSIGNAL);
+        size = line_send(&line, bytes.at + sent, bytes.size - sent);
         size = size > 0 ? size : 0;
     }
-    for (char piece[4096]; (size = recv(fd, piece, sizeof piece, 0)) > 0;) {
+    for (char piece[4096]; (size = line_hear(&line, piece, sizeof piece)) > 0;) {
         buffer_add(&all, piece, (size_t)size);
     }
-    close(fd);
+    line_close(&line);
     struct text answer = text_copy(&served->browsed, buffer_text(&all));
     buffer_done(&all);
     return answer;
@@ -52,10 +105,16 @@ struct text browser_send(struct served *served, struct text bytes)
 
 void browser_leave(struct served *served, struct text bytes)
 {
-    int fd = connect_to(server_http_address(served->server));
-    assert_int_equal(send(fd, bytes.at, bytes.size, MSG_NOSIGNAL), bytes.size);
+    struct line line;
+    assert_true(line_open(&line, served));
+    assert_int_equal(line_send(&line, bytes.at, bytes.size), bytes.size);
     usleep(20000); /* or the server may take the end before the request */
-    close(fd);
+    line_close(&line);
+}
+
+const char *browser_scheme(const struct served *served)
+{
+    return served_has_tls(served) ? "https" : "http";
 }
 
 long browser_waits(struct served *served)

@@ -24,6 +24,7 @@ struct reply browser_parse(struct served *served, struct text bytes);
  * end in CRLF; NULL: none. body NULL: none. */
 struct reply browser_ask(struct served *served, const char *method, const char *path,
                          const char *headers, const char *body);
+const char *browser_scheme(const struct served *served); /* of its links */
 /* A header's value; absent. */
 struct text browser_header(const struct reply *reply, const char *name);
 /* Its code is that, and the body that text: "..." stands for anything. */

@@ -10,6 +10,8 @@
 
 #include "base/memory.h"
 #include "base/time.h"
+#include "certificates.h"
+#include "net/tls.h"
 
 enum { OPTIONS_MAX = 32 };
 
@@ -21,6 +23,43 @@ static void *run(void *argument)
     return NULL;
 }
 
+bool served_has_tls(const struct served *served)
+{
+    return served->config.tls_cert != NULL;
+}
+
+static char *add_option(struct served *served, const char *name, const char *file)
+{
+    return arena_printf(&served->arena, "%s=%s", name, certificate_file(file));
+}
+
+static int add_tls(struct served *served, char **argv)
+{
+    const char *kind = getenv("SERVED_TLS");
+    int argc = 0;
+    if (kind != NULL) {
+        argv[argc++] = add_option(served, "--tls-cert", "server.pem");
+        argv[argc++] = add_option(served, "--tls-key", "server.key");
+    }
+    if (kind != NULL && strcmp(kind, "mutual") == 0) {
+        argv[argc++] = add_option(served, "--tls-client-ca", "ca.pem");
+    }
+    return argc;
+}
+
+/* A client of the server's. */
+static void make_client(struct served *served)
+{
+    struct tls_options options = { .authorities = certificate_file("ca.pem") };
+    if (served->config.tls_client_ca != NULL) {
+        served->shows = "alice";
+        options.certificate = certificate_file("alice.pem");
+        options.key = certificate_file("alice.key");
+    }
+    served->tls = tls_new_client(&options, &served->err);
+    assert_non_null(served->tls);
+}
+
 void served_start(struct served *served, const char *const *options)
 {
     char *argv[OPTIONS_MAX] = { (char[]){ "perdured" }, (char[]){ "--store=memory:" },
@@ -30,6 +69,7 @@ void served_start(struct served *served, const char *const *options)
     *served = (struct served){ .server = NULL };
     arena_init(&served->arena);
     arena_init(&served->browsed);
+    argc += add_tls(served, argv + argc);
     for (size_t i = 0; options != NULL && options[i] != NULL; i++) {
         argv[argc++] = arena_copy(&served->arena, options[i], strlen(options[i]));
     }
@@ -41,6 +81,9 @@ void served_start(struct served *served, const char *const *options)
         fail_msg("%s", served->err.text);
     }
     assert_int_equal(pthread_create(&served->thread, NULL, run, served->server), 0);
+    if (served_has_tls(served)) {
+        make_client(served);
+    }
     served->channel = served_connect(served, NULL);
 }
 
@@ -50,6 +93,7 @@ void served_join(struct served *served)
     served->channel = NULL;
     pthread_join(served->thread, NULL);
     server_free(served->server);
+    tls_free(served->tls);
     config_free(&served->config);
     arena_done(&served->arena);
     arena_done(&served->browsed);
@@ -72,6 +116,7 @@ struct grpc_channel *served_connect(struct served *served, const char *const *me
         .host = "127.0.0.1",
         .port = (unsigned)strtoul(colon + 1, NULL, 10),
         .metadata = headers,
+        .tls = served->tls,
     };
     for (size_t i = 0; metadata != NULL && metadata[i] != NULL; i += 2) {
         headers[options.metadata_count++] = (struct grpc_header){ metadata[i], metadata[i + 1] };

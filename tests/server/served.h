@@ -28,15 +28,20 @@ struct served {
     struct arena arena;   /* of all answers of gRPC, also while they come */
     struct arena browsed; /* of those of HTTP: browser.h */
     struct grpc_channel *channel;
-    pd_error err; /* of the last call */
+    struct tls *tls;   /* of its clients over gRPC; NULL: in the clear */
+    const char *shows; /* whose certificate clients have (certificates.h); NULL: none */
+    pd_error err;      /* of the last call */
 };
 
-/* With these options, NULL ends; on a free port, without HTTP, in memory, unless they say more. */
+/* With these options, NULL ends; on a free port, without HTTP, in memory, unless they say more.
+ * SERVED_TLS of the environment has every server speak TLS ("server"), and ask for certificates
+ * ("mutual"), of which clients show alice's: so tests of what they do are tests over TLS too. */
 void served_start(struct served *served, const char *const *options);
 /* Drains, and waits for the end. */
 void served_stop(struct served *served);
 void served_join(struct served *served); /* it has been told to end */
 
+bool served_has_tls(const struct served *served);
 /* A channel of its own, with metadata: names and values in turns, NULL ends. */
 struct grpc_channel *served_connect(struct served *served, const char *const *metadata);
 

@@ -76,9 +76,9 @@ static void links_lead_to_where_the_request_came_to(void **state)
     struct reply reply = post("/orchestrators/Flow/an%20id?taskHub=default&connection=a%26b", "1");
     (void)state;
     (void)snprintf(wanted, sizeof wanted,
-                   "http://%s" WEB "/instances/an%%20id/terminate?reason={text}&taskHub=default"
+                   "%s://%s" WEB "/instances/an%%20id/terminate?reason={text}&taskHub=default"
                    "&connection=a%%26b",
-                   server_http_address(served.server));
+                   browser_scheme(&served), server_http_address(served.server));
     assert_text(browser_member(&reply, "terminatePostUri"), wanted);
     assert_text(browser_member(&reply, "id"), "an id");
     browser_expect(&reply, 202, "{\"id\":\"an id\",...");
@@ -194,9 +194,8 @@ static void what_runs_is_202_with_the_url_that_was_asked(void **state)
                      202);
     struct reply reply = get("/Instances/looked/?showINPUT=True&x=%20+");
     (void)state;
-    (void)snprintf(wanted, sizeof wanted,
-                   "http://%s" WEB "/Instances/looked/?showINPUT=True&x=%%20+",
-                   server_http_address(served.server));
+    (void)snprintf(wanted, sizeof wanted, "%s://%s" WEB "/Instances/looked/?showINPUT=True&x=%%20+",
+                   browser_scheme(&served), server_http_address(served.server));
     assert_text(browser_header(&reply, "Location"), wanted);
     assert_text(browser_header(&reply, "Retry-After"), "5");
     browser_expect(&reply, 202,

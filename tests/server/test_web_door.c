@@ -116,6 +116,7 @@ static void a_bearer_is_not_written_into_links(void **state)
 
 /* ---- hosts and proxies ----------------------------------------------------------------------- */
 
+/* wanted: what links begin with; from "//" on, when the scheme is the server's own. */
 static void expect_link(const char *headers, const char *wanted)
 {
     struct reply reply = ask("POST", "/orchestrators/Flow", headers);
@@ -123,33 +124,130 @@ static void expect_link(const char *headers, const char *wanted)
     if (reply.code != 202) {
         fail_msg("%d %.*s", reply.code, TEXT_ARGS(reply.body));
     }
-    (void)snprintf(whole, sizeof whole, "%s" WEB "/instances/", wanted);
+    (void)snprintf(whole, sizeof whole, "%s%s%s" WEB "/instances/",
+                   wanted[0] == '/' ? browser_scheme(&served) : "", wanted[0] == '/' ? ":" : "",
+                   wanted);
     struct text link = browser_member(&reply, "statusQueryGetUri");
     if (link.size < strlen(whole) || memcmp(link.at, whole, strlen(whole)) != 0) {
         fail_msg("%.*s and not %s", TEXT_ARGS(link), whole);
     }
 }
 
-static void without_keys_only_this_machine_is_a_host_and_its_pages_may_ask(void **state)
+static void expect_denied(const char *method, const char *path, const char *headers,
+                          const char *words)
+{
+    char pattern[128];
+    struct reply reply = ask(method, path, headers);
+    (void)snprintf(pattern, sizeof pattern, "...%s...PD_E_DENIED\"}", words);
+    browser_expect(&reply, 403, pattern);
+}
+
+static bool asks_for_certificates(void)
+{
+    const char *kind = getenv("SERVED_TLS");
+    return kind != NULL && strcmp(kind, "mutual") == 0;
+}
+
+static void without_keys_only_this_machine_is_a_host(void **state)
 {
     (void)state;
+    if (asks_for_certificates()) {
+        skip(); /* who has one is known */
+    }
     begin(NULL, NULL, NULL);
-    expect_link("Host: localhost:99\r\n", "http://localhost:99");
-    expect_link("Host: 127.0.0.1\r\n", "http://127.0.0.1");
-    expect_link("Host: [::1]:8\r\n", "http://[::1]:8");
+    expect_link("Host: localhost:99\r\n", "//localhost:99");
+    expect_link("Host: 127.0.0.1\r\n", "//127.0.0.1");
+    expect_link("Host: [::1]:8\r\n", "//[::1]:8");
     expect_link("Host: localhost:99\r\nX-Forwarded-Host: a.b\r\nX-Forwarded-Proto: https\r\n",
-                "http://localhost:99");
-    struct reply reply = ask("POST", "/orchestrators/Flow", "Host: rebound.example\r\n");
-    browser_expect(&reply, 403, "...the Host...PD_E_DENIED\"}");
-    reply = ask("POST", "/orchestrators/Flow", "Host: a\"b\r\n");
-    browser_expect(&reply, 403, "...the Host...PD_E_DENIED\"}");
-    reply = ask("POST", "/orchestrators/Flow", "Host: 127.0.0.1:1x\r\n");
-    browser_expect(&reply, 403, "...the Host...PD_E_DENIED\"}");
-    reply = ask("POST", "/orchestrators/Flow", "Host: localhost:99\r\nOrigin: http://evil\r\n");
-    browser_expect(&reply, 403, "...another origin...PD_E_DENIED\"}");
-    reply = ask("POST", "/orchestrators/Flow", "Host: localhost:99\r\nOrigin: null\r\n");
-    browser_expect(&reply, 403, "...another origin...PD_E_DENIED\"}");
-    expect_link("Host: localhost:99\r\nOrigin: http://localhost:99\r\n", "http://localhost:99");
+                "//localhost:99");
+    expect_denied("POST", "/orchestrators/Flow", "Host: rebound.example\r\n", "the Host");
+    expect_denied("POST", "/orchestrators/Flow", "Host: rebound.example:80\r\n", "the Host");
+    expect_denied("POST", "/orchestrators/Flow", "Host: 127.0.0.1.example\r\n", "the Host");
+    expect_denied("POST", "/orchestrators/Flow", "Host: localhost.example\r\n", "the Host");
+    expect_denied("POST", "/orchestrators/Flow", "Host: plain\r\n", "the Host");
+    expect_denied("POST", "/orchestrators/Flow", "Host: a\"b\r\n", "the Host");
+    expect_denied("POST", "/orchestrators/Flow", "Host: 127.0.0.1:1x\r\n", "the Host");
+    expect_denied("GET", "/instances", "Host: rebound.example\r\n", "the Host");
+    assert_int_equal(ask("GET", "!/metrics", "Host: rebound.example\r\n").code, 403);
+    assert_int_equal(ask("GET", "!/metrics", "Host: localhost\r\n").code, 200);
+    assert_int_equal(ask("GET", "!/livez", "Host: any.example\r\n").code, 200);
+    tear_down(state);
+}
+
+/* A form, or fetch with text/plain: browsers send these without asking first. */
+static void without_keys_pages_of_others_do_nothing(void **state)
+{
+    static const char *const others[] = { "http://evil",
+                                          "https://localhost.evil",
+                                          "http://localhost",
+                                          "http://localhost:98",
+                                          "http://127.0.0.1:99",
+                                          "null",
+                                          "file://",
+                                          "" };
+    (void)state;
+    begin(NULL, NULL, NULL);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char headers[256];
+        (void)snprintf(headers, sizeof headers,
+                       "Host: localhost:99\r\nOrigin: %s\r\nContent-Type: text/plain\r\n",
+                       others[i]);
+        expect_denied("POST", "/orchestrators/Flow/planted", headers, "another origin");
+        expect_denied("DELETE", "/instances/planted", headers, "another origin");
+    }
+    assert_int_equal(served_status(&served, "planted"), -1);
+    expect_link("Host: localhost:99\r\nOrigin: http://localhost:99\r\n", "//localhost:99");
+    expect_link("Host: LOCALHOST:99\r\nOrigin: http://localhost:99\r\n", "//LOCALHOST:99");
+    /* Nor is it asked first: there is nothing that would let it. */
+    struct reply reply = ask("OPTIONS", "/orchestrators/Flow",
+                             "Host: localhost:99\r\nOrigin: http://evil\r\n"
+                             "Access-Control-Request-Method: POST\r\n");
+    assert_int_equal(reply.code, 403);
+    assert_false(text_is_present(browser_header(&reply, "Access-Control-Allow-Origin")));
+    tear_down(state);
+}
+
+static void a_public_url_lets_no_other_page_in(void **state)
+{
+    (void)state;
+    begin("--public-url=https://pub.example/flows/", NULL, NULL);
+    expect_denied("POST", "/orchestrators/Flow", "Host: whatever\r\nOrigin: http://evil\r\n",
+                  "another origin");
+    expect_link("Host: whatever\r\nOrigin: https://pub.example\r\n", "https://pub.example/flows");
+    expect_link("Host: 127.0.0.1:9\r\nOrigin: http://127.0.0.1:9\r\n", "https://pub.example/flows");
+    expect_link("Host: pub.example\r\n", "https://pub.example/flows");
+    if (!asks_for_certificates()) {
+        expect_denied("POST", "/orchestrators/Flow",
+                      "Host: rebound.example\r\nOrigin: http://rebound.example\r\n", "the Host");
+        expect_denied("GET", "/instances", "Host: rebound.example\r\n", "the Host");
+    }
+    tear_down(state);
+}
+
+static void who_has_a_key_may_be_a_page_of_anybody(void **state)
+{
+    char headers[256];
+    (void)state;
+    begin_with_keys();
+    (void)snprintf(headers, sizeof headers,
+                   "Host: a.example\r\nOrigin: http://b.example\r\nx-functions-key: %s\r\n",
+                   operating);
+    assert_int_equal(ask("POST", "/orchestrators/Flow", headers).code, 202);
+    tear_down(state);
+}
+
+/* A key is compared to its end, and that is not where a NUL is. */
+static void what_follows_a_key_makes_it_another(void **state)
+{
+    char path[128];
+    (void)state;
+    begin_with_keys();
+    (void)snprintf(path, sizeof path, "/instances?code=%s%%00", reading);
+    assert_int_equal(ask("GET", path, NULL).code, 401);
+    (void)snprintf(path, sizeof path, "/instances?code=%s%%00more", reading);
+    assert_int_equal(ask("GET", path, NULL).code, 401);
+    (void)snprintf(path, sizeof path, "/instances?code=%s%%20", reading);
+    assert_int_equal(ask("GET", path, NULL).code, 401);
     tear_down(state);
 }
 
@@ -179,7 +277,7 @@ static void what_a_proxy_says_holds_when_it_is_trusted(void **state)
     expect_link(
         "Host: in:1\r\nX-Forwarded-Host: out.example:8443, x\r\nX-Forwarded-Proto: https\r\n",
         "https://out.example:8443");
-    expect_link("Host: in:1\r\nX-Forwarded-Host: out.example\r\n", "http://out.example");
+    expect_link("Host: in:1\r\nX-Forwarded-Host: out.example\r\n", "//out.example");
     expect_link("Host: in:1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Prefix: /flows/\r\n",
                 "https://in:1/flows");
     expect_link("Host: in:1\r\nForwarded: for=1.2.3.4;HOST=\"a.b:1\";proto=https, host=c\r\n"
@@ -187,7 +285,7 @@ static void what_a_proxy_says_holds_when_it_is_trusted(void **state)
                 "https://a.b:1");
     expect_link("Host: in:1\r\nX-Forwarded-Host: a\"b\r\nX-Forwarded-Proto: gopher\r\n"
                 "X-Forwarded-Prefix: /a\"b\r\n",
-                "http://in:1");
+                "//in:1");
     tear_down(state);
 }
 
@@ -348,7 +446,11 @@ int main(void)
         cmocka_unit_test(a_key_comes_in_a_header_the_query_or_as_a_bearer),
         cmocka_unit_test(a_key_does_what_its_scopes_and_hubs_allow),
         cmocka_unit_test(a_bearer_is_not_written_into_links),
-        cmocka_unit_test(without_keys_only_this_machine_is_a_host_and_its_pages_may_ask),
+        cmocka_unit_test(what_follows_a_key_makes_it_another),
+        cmocka_unit_test(without_keys_only_this_machine_is_a_host),
+        cmocka_unit_test(without_keys_pages_of_others_do_nothing),
+        cmocka_unit_test(a_public_url_lets_no_other_page_in),
+        cmocka_unit_test(who_has_a_key_may_be_a_page_of_anybody),
         cmocka_unit_test(a_public_url_is_what_links_begin_with_whatever_a_request_says),
         cmocka_unit_test(what_a_proxy_says_holds_when_it_is_trusted),
         cmocka_unit_test(a_public_url_that_is_none_is_refused_at_the_start),

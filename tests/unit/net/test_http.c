@@ -151,89 +151,90 @@ static time_us clock_us(void)
 #define FIELDS(more) "POST /first HTTP/1.1\r\nHost: a\r\n" more "\r\n"
 #define CHUNKED(body) FIELDS("Transfer-Encoding: chunked\r\n") body
 
+static const char *const odd[] = {
+    FIELDS("Content-Length: 6\r\nTransfer-Encoding: chunked\r\n") "0\r\n\r\n",
+    FIELDS("Transfer-Encoding: chunked\r\nContent-Length: 6\r\n") "0\r\n\r\n",
+    FIELDS("Content-Length: 0\r\nContent-Length: 40\r\n"),
+    FIELDS("Content-Length: 0\r\nContent-Length: 0\r\n"),
+    FIELDS("Content-Length: 0, 0\r\n"),
+    FIELDS("Content-Length: -1\r\n"),
+    FIELDS("Content-Length: +1\r\n") "1",
+    FIELDS("Content-Length: 5x\r\n"),
+    FIELDS("Content-Length: 0x1\r\n") "1",
+    FIELDS("Content-Length: 1 1\r\n") "1",
+    FIELDS("Content-Length:\t1\r\n") "1",
+    FIELDS("Content-Length:\r\n"),
+    FIELDS("Content-Length: 1000000000000000000\r\n"),
+    FIELDS("Content-Length: 1\r\n 2\r\n") "1",
+    FIELDS("Content-Length : 1\r\n") "1",
+    FIELDS("Transfer-Encoding: identity\r\n"),
+    FIELDS("Transfer-Encoding: xchunked\r\n") "0\r\n\r\n",
+    FIELDS("Transfer-Encoding: gzip, chunked\r\n") "0\r\n\r\n",
+    FIELDS("Transfer-Encoding: chunked, chunked\r\n") "0\r\n\r\n",
+    FIELDS("Transfer-Encoding: \"chunked\"\r\n") "0\r\n\r\n",
+    FIELDS("Transfer-Encoding: chunked;a=b\r\n") "0\r\n\r\n",
+    FIELDS("Transfer-Encoding:\tchunked\r\n") "0\r\n\r\n",
+    FIELDS("Transfer-Encoding: chunked\t\r\n") "0\r\n\r\n",
+    FIELDS("Transfer-Encoding: \vchunked\r\n") "0\r\n\r\n",
+    FIELDS("Transfer-Encoding:\r\n chunked\r\n") "0\r\n\r\n",
+    FIELDS("Transfer-Encoding : chunked\r\n") "0\r\n\r\n",
+    FIELDS(" Transfer-Encoding: chunked\r\n") "0\r\n\r\n",
+    FIELDS("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n") "0\r\n\r\n",
+    "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    CHUNKED("zz\r\n"),
+    CHUNKED("0x1\r\n1\r\n0\r\n\r\n"),
+    CHUNKED("+1\r\n1\r\n0\r\n\r\n"),
+    CHUNKED("-1\r\n1\r\n0\r\n\r\n"),
+    CHUNKED(" 1\r\n1\r\n0\r\n\r\n"),
+    CHUNKED("1 \r\n1\r\n0\r\n\r\n"),
+    CHUNKED("1;a=b\r\n1\r\n0\r\n\r\n"),
+    CHUNKED("1 a\r\n1\r\n0\r\n\r\n"),
+    CHUNKED("1\n1\r\n0\r\n\r\n"),
+    CHUNKED("\r\n1\r\n1\r\n0\r\n\r\n"),
+    CHUNKED("1\r\n10\r\n\r\n"),
+    CHUNKED("1\r\n1\r\n\r\n0\r\n\r\n"),
+    CHUNKED("1\r\n12\r\n0\r\n\r\n"),
+    CHUNKED("1000000000000000\r\n"),
+    CHUNKED("1\r\n1\r\n0\r\nContent-Length: 9\r\n\r\n"),
+    CHUNKED("0\r\nX-Functions-Key: a\r\n\r\n"),
+    CHUNKED("0\r\n\n"),
+    FIELDS("Host: b\r\n"),
+    "POST / HTTP/1.1\r\n\r\n",
+    FIELDS("A\r\n"),
+    FIELDS("A b: c\r\n"),
+    FIELDS(": c\r\n"),
+    FIELDS("A: b\r\n c\r\n"),
+    FIELDS("A: b\n"),
+    FIELDS("A: b\rC: d\r\n"),
+    FIELDS("A: \001\r\n"),
+    "GET / HTTP/1.1\nHost: a\n\n",
+    "GET / HTTP/1.1\r\nHost: a\r\n\n",
+    "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    " GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
+    "GET / HTTP/1.10\r\nHost: a\r\n\r\n",
+    "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+    "GET / http/1.1\r\nHost: a\r\n\r\n",
+    "GET /\r\n\r\n",
+    "GET /\r\n",
+    "GET\t/\tHTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET //a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+    "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
+    "HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1",
+    "TRACE / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "\026\003\001\002",
+};
+
 /* Two answers would mean that what one server takes for a body another takes for a request. Each is
  * refused as soon as it is seen, and in words, which is not what a time-out is like. */
 static void a_request_cannot_hide_in_another(void **state)
 {
     (void)state;
-    static const char *const odd[] = {
-        FIELDS("Content-Length: 6\r\nTransfer-Encoding: chunked\r\n") "0\r\n\r\n",
-        FIELDS("Transfer-Encoding: chunked\r\nContent-Length: 6\r\n") "0\r\n\r\n",
-        FIELDS("Content-Length: 0\r\nContent-Length: 40\r\n"),
-        FIELDS("Content-Length: 0\r\nContent-Length: 0\r\n"),
-        FIELDS("Content-Length: 0, 0\r\n"),
-        FIELDS("Content-Length: -1\r\n"),
-        FIELDS("Content-Length: +1\r\n") "1",
-        FIELDS("Content-Length: 5x\r\n"),
-        FIELDS("Content-Length: 0x1\r\n") "1",
-        FIELDS("Content-Length: 1 1\r\n") "1",
-        FIELDS("Content-Length:\t1\r\n") "1",
-        FIELDS("Content-Length:\r\n"),
-        FIELDS("Content-Length: 1000000000000000000\r\n"),
-        FIELDS("Content-Length: 1\r\n 2\r\n") "1",
-        FIELDS("Content-Length : 1\r\n") "1",
-        FIELDS("Transfer-Encoding: identity\r\n"),
-        FIELDS("Transfer-Encoding: xchunked\r\n") "0\r\n\r\n",
-        FIELDS("Transfer-Encoding: gzip, chunked\r\n") "0\r\n\r\n",
-        FIELDS("Transfer-Encoding: chunked, chunked\r\n") "0\r\n\r\n",
-        FIELDS("Transfer-Encoding: \"chunked\"\r\n") "0\r\n\r\n",
-        FIELDS("Transfer-Encoding: chunked;a=b\r\n") "0\r\n\r\n",
-        FIELDS("Transfer-Encoding:\tchunked\r\n") "0\r\n\r\n",
-        FIELDS("Transfer-Encoding: chunked\t\r\n") "0\r\n\r\n",
-        FIELDS("Transfer-Encoding: \vchunked\r\n") "0\r\n\r\n",
-        FIELDS("Transfer-Encoding:\r\n chunked\r\n") "0\r\n\r\n",
-        FIELDS("Transfer-Encoding : chunked\r\n") "0\r\n\r\n",
-        FIELDS(" Transfer-Encoding: chunked\r\n") "0\r\n\r\n",
-        FIELDS("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n") "0\r\n\r\n",
-        "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        CHUNKED("zz\r\n"),
-        CHUNKED("0x1\r\n1\r\n0\r\n\r\n"),
-        CHUNKED("+1\r\n1\r\n0\r\n\r\n"),
-        CHUNKED("-1\r\n1\r\n0\r\n\r\n"),
-        CHUNKED(" 1\r\n1\r\n0\r\n\r\n"),
-        CHUNKED("1 \r\n1\r\n0\r\n\r\n"),
-        CHUNKED("1;a=b\r\n1\r\n0\r\n\r\n"),
-        CHUNKED("1 a\r\n1\r\n0\r\n\r\n"),
-        CHUNKED("1\n1\r\n0\r\n\r\n"),
-        CHUNKED("\r\n1\r\n1\r\n0\r\n\r\n"),
-        CHUNKED("1\r\n10\r\n\r\n"),
-        CHUNKED("1\r\n1\r\n\r\n0\r\n\r\n"),
-        CHUNKED("1\r\n12\r\n0\r\n\r\n"),
-        CHUNKED("1000000000000000\r\n"),
-        CHUNKED("1\r\n1\r\n0\r\nContent-Length: 9\r\n\r\n"),
-        CHUNKED("0\r\nX-Functions-Key: a\r\n\r\n"),
-        CHUNKED("0\r\n\n"),
-        FIELDS("Host: b\r\n"),
-        "POST / HTTP/1.1\r\n\r\n",
-        FIELDS("A\r\n"),
-        FIELDS("A b: c\r\n"),
-        FIELDS(": c\r\n"),
-        FIELDS("A: b\r\n c\r\n"),
-        FIELDS("A: b\n"),
-        FIELDS("A: b\rC: d\r\n"),
-        FIELDS("A: \001\r\n"),
-        "GET / HTTP/1.1\nHost: a\n\n",
-        "GET / HTTP/1.1\r\nHost: a\r\n\n",
-        "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        " GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
-        "GET / HTTP/1.10\r\nHost: a\r\n\r\n",
-        "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
-        "GET / http/1.1\r\nHost: a\r\n\r\n",
-        "GET /\r\n\r\n",
-        "GET /\r\n",
-        "GET\t/\tHTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET //a/ HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
-        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
-        "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
-        "HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1",
-        "TRACE / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        "\026\003\001\002",
-    };
     struct served served;
     char request[2048];
     serve(&served, NULL);
@@ -368,7 +369,7 @@ static void who_says_nothing_is_hung_up_on(void **state)
     end(&served);
 }
 
-static void only_so_many_connections_are_served_at_once(void **state)
+static void when_there_is_no_room_who_has_been_silent_longest_makes_it(void **state)
 {
     (void)state;
     struct served served;
@@ -376,18 +377,24 @@ static void only_so_many_connections_are_served_at_once(void **state)
     struct http_limits limits = { .connections = 2 };
     const char *request = "GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     serve(&served, &limits);
-    int first = dial(&served), second = dial(&served);
+    int first = dial(&served);
+    usleep(100000);
+    int second = dial(&served);
     usleep(50000);
     int third = dial(&served); /* waits in the kernel */
     (void)send(third, request, strlen(request), MSG_NOSIGNAL);
     struct timeval patience = { .tv_usec = 200000 };
     (void)setsockopt(third, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     assert_int_equal(hear(third, answer, sizeof answer), 0);
-    (void)close(first);
     patience.tv_sec = 5;
     (void)setsockopt(third, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     (void)hear(third, answer, sizeof answer);
     assert_non_null(strstr(answer, "GET /x"));
+    assert_int_equal(recv(first, answer, 1, 0), 0);
+    (void)send(second, request, strlen(request), MSG_NOSIGNAL);
+    (void)hear(second, answer, sizeof answer);
+    assert_non_null(strstr(answer, "GET /x"));
+    (void)close(first);
     (void)close(second);
     (void)close(third);
     end(&served);
@@ -486,7 +493,7 @@ int main(void)
         cmocka_unit_test(a_request_has_at_most_a_hundred_fields),
         cmocka_unit_test(nul_is_no_part_of_a_request),
         cmocka_unit_test(who_says_nothing_is_hung_up_on),
-        cmocka_unit_test(only_so_many_connections_are_served_at_once),
+        cmocka_unit_test(when_there_is_no_room_who_has_been_silent_longest_makes_it),
         cmocka_unit_test(a_request_has_a_time_to_arrive_however_it_drips),
         cmocka_unit_test(who_keeps_most_of_too_much_is_hung_up_on),
     };
