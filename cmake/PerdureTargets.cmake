@@ -177,7 +177,9 @@ function(perdure_server)
     endif()
 endfunction()
 
-# src/host/*.c -> bin/perdure-host. It is linked with libperdure.so, as the apps that it loads are.
+# src/host/*.c -> bin/perdure-host. It is linked with libperdure.so, which has what the apps that it
+# loads call. "Needed" is said by hand: with --as-needed, ld takes pd_* of objects for link-time
+# optimisation from libperdure_objects.a instead, where no app finds it.
 function(perdure_host)
     perdure_room_sources(sources host)
     list(FILTER sources EXCLUDE REGEX "/src/host/main[.]c$")
@@ -188,7 +190,8 @@ function(perdure_host)
     add_executable(perdure_host
         "${PROJECT_SOURCE_DIR}/src/host/main.c" $<TARGET_OBJECTS:perdure_hosted>)
     target_include_directories(perdure_host PRIVATE src include)
-    target_link_libraries(perdure_host PRIVATE perdure_flags perdure perdure_network)
+    target_link_libraries(perdure_host PRIVATE perdure_flags
+        -Wl,--push-state,--no-as-needed perdure -Wl,--pop-state perdure_network)
     target_link_options(perdure_host PRIVATE -Wl,--gc-sections)
     set_target_properties(perdure_host PROPERTIES OUTPUT_NAME perdure-host
         INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}"
