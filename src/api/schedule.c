@@ -61,10 +61,12 @@ static pd_status check(const pd_schedule *schedule, const char *overlap, const c
                                 "name of the orchestrator", err);
     }
     if (status == PD_OK &&
-        (builtin_is_own(schedule->id) || (builtin_is_own(schedule->orchestrator) &&
+        (builtin_is_own(schedule->id) || (builtin_is_for_us(schedule->orchestrator) &&
                                           strcmp(schedule->orchestrator, BUILTIN_ACTIVITY) != 0))) {
-        status = error_set(err, PD_E_INVALID, false, where_put,
-                           "ids and names that begin with 'perdure.' are Perdure's own");
+        status =
+            error_set(err, PD_E_INVALID, false, where_put,
+                      "ids and names that begin with 'perdure.', and names with 'BuiltIn', are "
+                      "Perdure's own");
     }
     if (status == PD_OK && schedule->version != NULL && schedule->version[0] != '\0') {
         status = api_check_name(text_of(schedule->version), where_put, "version", err);

@@ -33,7 +33,7 @@ static pd_result call_activity(pd_orchestration *o, pd_value request)
     const char *activity;
     pd_read(o, request, "activity", &activity);
     /* Anybody may start this one: it does not speak to others in the server's name. */
-    if (builtin_is_own(activity) || strncmp(activity, "BuiltIn", strlen("BuiltIn")) == 0) {
+    if (builtin_is_for_us(activity)) {
         return pd_fail_final(o, "Misuse", "'%s' is Perdure's own", activity);
     }
     pd_task *call = pd_start_activity(o, activity, pd_get(request, "input"));

@@ -16,6 +16,13 @@ static inline bool builtin_is_own(const char *name)
     return strncmp(name, "perdure.", 8) == 0;
 }
 
+/* Whoever starts instances may have these not run for him: they would trust him. An activity of
+ * BUILTIN_ACTIVITY has asked itself. */
+static inline bool builtin_is_for_us(const char *name)
+{
+    return builtin_is_own(name) || strncmp(name, "BuiltIn", 7) == 0;
+}
+
 /* Rows for ever. */
 const pd_function *builtin_functions(size_t *ret_count);
 

@@ -239,6 +239,12 @@ static bool is_wanted(const struct schedule *s, long long late, bool is_last)
 
 /* ---- operations ----------------------------------------------------------------------------- */
 
+/* Anybody may put a schedule, or start a perdure.run. */
+static bool may_run(const char *orchestrator)
+{
+    return !builtin_is_for_us(orchestrator) || strcmp(orchestrator, BUILTIN_ACTIVITY) == 0;
+}
+
 static pd_result put(pd_entity *e, pd_value input)
 {
     struct schedule s = { .status = "active" };
@@ -250,8 +256,7 @@ static pd_result put(pd_entity *e, pd_value input)
     }
     read_rules(e, input, &s);
     pd_read(e, input, "paused?", &is_paused);
-    if (builtin_is_own(pd_entity_key(e)) ||
-        (builtin_is_own(s.orchestrator) && strcmp(s.orchestrator, BUILTIN_ACTIVITY) != 0)) {
+    if (builtin_is_own(pd_entity_key(e)) || !may_run(s.orchestrator)) {
         return pd_fail(e, "Misuse", "it is Perdure's own"); /* and trusts who starts it */
     }
     s.status = is_paused ? "paused" : "active";
@@ -386,6 +391,9 @@ pd_result schedule_run(pd_orchestration *o, pd_value input)
     const char *schedule, *id, *orchestrator, *version;
     pd_read(o, input, "schedule", &schedule, "id", &id, "orchestrator", &orchestrator, "version",
             &version);
+    if (!may_run(orchestrator)) {
+        return pd_fail_final(o, "Misuse", "'%s' is Perdure's own", orchestrator);
+    }
     pd_task *child =
         pd_start_child(o, orchestrator, pd_get(input, "input"), .id = id, .version = version);
     (void)pd_wait(o, child); /* however it ended */

@@ -337,6 +337,20 @@ static void a_client_cannot_start_what_makes_requests(void **state)
                      PD_E_INVALID);
     expect_failure("perdure.http", input, "Misuse");
     expect_failure("BuiltIn__HttpPollOrchestrator", input, "Misuse");
+    static const char *const names[] = { "perdure.http", "perdure.http.step", "perdure.notify",
+                                         "BuiltIn__HttpPollOrchestrator" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) { /* nor as somebody's child */
+        expect_failure("perdure.run",
+                       PD_VAL(PD_OBJ("schedule", "s", "id", names[i], "orchestrator", names[i],
+                                     "version", "", "input", PD_OBJ("uri", "http://h/200"))),
+                       "Misuse");
+        pd_error put;
+        assert_int_equal(
+            pd_hub_put_schedule(
+                stage.hub, &(pd_schedule){ .id = "s", .rule = "@hourly", .orchestrator = names[i] },
+                &put),
+            PD_E_INVALID);
+    }
     assert_string_equal(asked(), "");
 }
 
