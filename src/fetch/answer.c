@@ -340,7 +340,8 @@ static void fail(struct fetch *fetch, enum outcome outcome, const char *message,
         .failure_type = type_of(fetch, outcome),
         .failure_message = buffer_text(&copy),
         .failure_details = details,
-        .is_final = outcome == OUTCOME_BAD_INPUT || outcome == OUTCOME_REFUSED,
+        .is_final = outcome == OUTCOME_BAD_INPUT || outcome == OUTCOME_REFUSED ||
+                    (outcome == OUTCOME_CREDENTIAL && fetch->has_no_credential),
     };
     fetch->request->done(fetch->request, &answer);
     buffer_done(&copy);

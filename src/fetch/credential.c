@@ -2,7 +2,7 @@
  *
  * Tokens: those that are kept, those that are under way, and who waits for them.
  *
- * A token is known by the text of what it was asked by, the source and, where that decides, the
+ * A token is known by the text of what it was asked by, the source and, where that decides (V1), the
  * origin. Asking is an exchange of its own on the fetcher's thread. What is busy or not there yet
  * (429, 5xx; of a machine's metadata 404 and 410 too) is asked again, three times. */
 #include "fetch/credential.h"
@@ -41,13 +41,16 @@ static time_us now_unix(void)
 
 static void write_key(struct buffer *key, pd_value source, CURLU *url)
 {
+    static const CURLUPart parts[] = { CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT };
     pd_error err;
-    char *origin = NULL;
     (void)json_write(key, source, &err);
-    if (curl_url_get(url, CURLUPART_HOST, &origin, 0) == CURLUE_OK) {
-        buffer_printf(key, " %s", origin);
+    for (size_t i = 0; token_is_of_origin(source) && i < sizeof parts / sizeof parts[0]; i++) {
+        char *part = NULL;
+        if (curl_url_get(url, parts[i], &part, CURLU_DEFAULT_PORT) == CURLUE_OK) {
+            buffer_printf(key, " %s", part);
+        }
+        curl_free(part);
     }
-    curl_free(origin);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -65,7 +68,7 @@ static void stop_asking(struct token *token)
     arena_reset(&token->arena);
 }
 
-static void tell(struct token *token, struct text value, const char *why)
+static void tell(struct token *token, struct text value, const char *why, bool is_final)
 {
     struct list now;
     struct list_node *node;
@@ -73,7 +76,7 @@ static void tell(struct token *token, struct text value, const char *why)
     list_append(&now, &token->waits);
     while ((node = list_pop_front(&now)) != NULL) {
         struct credential_wait *wait = CONTAINER_OF(node, struct credential_wait, among);
-        wait->ready(wait, value, why);
+        wait->ready(wait, value, why, is_final);
     }
 }
 
@@ -114,7 +117,9 @@ static bool ask(struct token *token)
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     hop_trust(easy);
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    if (order->body == NULL) { /* of this machine, or of its host */
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    }
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE,
                      1L); /* what is under no guard is for nobody else */
@@ -139,12 +144,12 @@ static bool ask(struct token *token)
     return true;
 }
 
-static void fail(struct token *token, const char *why)
+static void fail(struct token *token, const char *why, bool is_final)
 {
     char text[160];
     (void)snprintf(text, sizeof text, "%s", why);
     stop_asking(token);
-    tell(token, TEXT_ABSENT, text);
+    tell(token, TEXT_ABSENT, text, is_final);
 }
 
 static bool is_worth_another(const struct token *token, CURLcode code, long status)
@@ -179,14 +184,14 @@ static void take_token(struct token *token, long status)
     if (status != 200 || !text_is_present(value)) {
         char why[160];
         (void)snprintf(why, sizeof why, "no token: the endpoint answered with status %ld", status);
-        fail(token, why);
+        fail(token, why, status != 429 && status < 500);
         return;
     }
     buffer_reset(&token->value);
     buffer_add_text(&token->value, value);
     token->good_until = fetch_now() + seconds * TIME_SECOND - early_us;
     stop_asking(token);
-    tell(token, buffer_text(&token->value), NULL);
+    tell(token, buffer_text(&token->value), NULL, false);
 }
 
 static void on_over(struct transfer *transfer, CURLcode code)
@@ -199,7 +204,7 @@ static void on_over(struct transfer *transfer, CURLcode code)
     token->easy = NULL;
     if (code == CURLE_OK && answers_arc(token, status)) {
         if (!ask(token)) {
-            fail(token, "libcurl cannot take another request");
+            fail(token, "libcurl cannot take another request", false);
         }
     } else if (is_worth_another(token, code, status)) {
         token->again_at = fetch_now() + (TIME_SECOND << (token->asked - 1));
@@ -207,7 +212,7 @@ static void on_over(struct transfer *transfer, CURLcode code)
         char why[160];
         (void)snprintf(why, sizeof why, "no token: its endpoint cannot be asked: %s",
                        curl_easy_strerror(code));
-        fail(token, why);
+        fail(token, why, false);
     } else {
         take_token(token, status);
     }
@@ -277,7 +282,7 @@ void credential_get(struct fetcher *fetcher, pd_value source, CURLU *url,
     token = token != NULL ? token : add(fetcher, &key);
     buffer_done(&key);
     if (token->value.size > 0 && fetch_now() < token->good_until) {
-        wait->ready(wait, buffer_text(&token->value), NULL);
+        wait->ready(wait, buffer_text(&token->value), NULL, false);
         return;
     }
     bool is_under_way = !is_idle(token); /* V3 */
@@ -285,17 +290,17 @@ void credential_get(struct fetcher *fetcher, pd_value source, CURLU *url,
     if (is_under_way) {
         return;
     }
-    const char *why = "libcurl cannot take another request";
+    const char *why;
     struct text ready;
     token->asked = 0;
     token->has_answered_arc = false;
     if (!token_order_make(&token->arena, source, url, &token->order, &ready, &why)) {
-        fail(token, why);
+        fail(token, why, true);
     } else if (text_is_present(ready)) {
-        tell(token, ready, NULL);
+        tell(token, ready, NULL, false);
         stop_asking(token);
     } else if (!ask(token)) {
-        fail(token, why);
+        fail(token, "libcurl cannot take another request", false);
     }
 }
 
@@ -315,7 +320,7 @@ static time_us look_at_waits(struct token *token, time_us now)
         struct credential_wait *wait = CONTAINER_OF(node, struct credential_wait, among);
         if (wait->until <= now) {
             list_remove(node);
-            wait->ready(wait, TEXT_ABSENT, NULL);
+            wait->ready(wait, TEXT_ABSENT, NULL, false);
         } else {
             next = wait->until < next ? wait->until : next;
         }

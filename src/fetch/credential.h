@@ -39,6 +39,8 @@ struct token_order {
     bool is_arc, is_imds;
 };
 
+/* Where it may be sent is decided when it is asked for (V1). */
+bool token_is_of_origin(pd_value source);
 /* False: *ret_why. */
 bool token_order_make(struct arena *arena, pd_value source, CURLU *url, struct token_order *ret,
                       struct text *ret_ready, const char **ret_why);

@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fetch/credential.h"
 #include "json/json.h"
 
 enum { NAME_BYTES_MAX = 64, FILE_BYTES_MAX = 64 * 1024, ARC_KEY_MAX = 4096 };
+enum { KEEP_MAX_S = 86400 }; /* whatever its endpoint says */
 
 static const char *env(const char *name)
 {
@@ -257,11 +258,24 @@ static bool read_secret(struct arena *arena, const char *name, CURLU *url, struc
     return is_of_origin(url, words[0]);
 }
 
+static const char managed[] = "AzureManagedIdentity";
+
+static const char *kind_of(pd_value source)
+{
+    pd_value kind = pd_get(source, "kind");
+    return pd_kind_of(kind) == PD_IS_TEXT ? pd_text(kind) : managed;
+}
+
+bool token_is_of_origin(pd_value source)
+{
+    return strcmp(kind_of(source), managed) != 0;
+}
+
 bool token_order_make(struct arena *arena, pd_value source, CURLU *url, struct token_order *ret,
                       struct text *ret_ready, const char **ret_why)
 {
-    pd_value kind = pd_get(source, "kind"), resource = pd_get(source, "resource");
-    const char *named = pd_kind_of(kind) == PD_IS_TEXT ? pd_text(kind) : "AzureManagedIdentity";
+    pd_value resource = pd_get(source, "resource");
+    const char *named = kind_of(source);
     *ret = (struct token_order){ 0 };
     *ret_ready = TEXT_ABSENT;
     if (pd_kind_of(pd_get(source, "$type")) != PD_IS_NULL) {
@@ -274,7 +288,7 @@ bool token_order_make(struct arena *arena, pd_value source, CURLU *url, struct t
     if (strcmp(named, "OAuth2ClientCredentials") == 0) {
         return order_oauth2(arena, source, url, pd_text(resource), ret, ret_why);
     }
-    if (strcmp(named, "AzureManagedIdentity") != 0) {
+    if (strcmp(named, managed) != 0) {
         *ret_why = arena_printf(arena, "The token source kind '%.100s' is not supported.", named);
         return false;
     }
@@ -293,9 +307,27 @@ bool token_order_make(struct arena *arena, pd_value source, CURLU *url, struct t
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static int64_t whole(pd_value value)
+static int64_t seconds_of(pd_value value)
 {
-    return pd_kind_of(value) == PD_IS_TEXT ? strtoll(pd_text(value), NULL, 10) : pd_int(value);
+    if (pd_kind_of(value) == PD_IS_INT) {
+        return pd_int(value);
+    }
+    char *end = NULL;
+    const char *text = pd_kind_of(value) == PD_IS_TEXT ? pd_text(value) : "";
+    long long seconds = strtoll(text, &end, 10);
+    return *end == '\0' ? seconds : 0;
+}
+
+/* Seconds since 1970; or, in the older dialect of App Service, "09/14/2017 01:02:03 PM +00:00". */
+static int64_t end_of(pd_value value)
+{
+    const char *text = pd_kind_of(value) == PD_IS_TEXT ? pd_text(value) : "";
+    if (strchr(text, '/') == NULL) {
+        return seconds_of(value);
+    }
+    struct tm tm = { 0 };
+    const char *zone = strptime(text, "%m/%d/%Y %I:%M:%S %p ", &tm);
+    return zone != NULL && strcmp(zone, "+00:00") == 0 ? (int64_t)timegm(&tm) : 0;
 }
 
 struct text token_read(struct arena *arena, struct text json, time_us now_unix,
@@ -307,9 +339,10 @@ struct text token_read(struct arena *arena, struct text json, time_us now_unix,
         return TEXT_ABSENT;
     }
     pd_value token = pd_get(value, "access_token");
-    int64_t in = whole(pd_get(value, "expires_in")), on = whole(pd_get(value, "expires_on"));
-    int64_t left = on - now_unix / TIME_SECOND;
-    *ret_seconds = in > 0 ? in : left > 0 ? left : 0;
+    int64_t in = seconds_of(pd_get(value, "expires_in")), on = end_of(pd_get(value, "expires_on"));
+    int64_t now = now_unix / TIME_SECOND;
+    int64_t left = in > 0 ? in : on > now ? on - now : 0;
+    *ret_seconds = left < KEEP_MAX_S ? left : KEEP_MAX_S;
     bool is_one = pd_kind_of(token) == PD_IS_TEXT && pd_text(token)[0] != '\0' &&
                   strpbrk(pd_text(token), "\r\n") == NULL;
     return is_one ? text_of(pd_text(token)) : TEXT_ABSENT;

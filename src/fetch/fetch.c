@@ -23,7 +23,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-enum { EVENTS_AT_ONCE = 64, CONNECTIONS_DEFAULT = 1000 };
+enum { EVENTS_AT_ONCE = 64, CONNECTIONS_DEFAULT = 1000, WAIT_MAX_MS = 3600 * 1000 };
 
 struct fetch_job {
     struct fetch_job *next;
@@ -97,11 +97,13 @@ static void begin_first(struct fetch *fetch)
     }
 }
 
-static void on_token(struct credential_wait *wait, struct text token, const char *why)
+static void on_token(struct credential_wait *wait, struct text token, const char *why,
+                     bool is_final)
 {
     struct fetch *fetch = CONTAINER_OF(wait, struct fetch, wait);
     if (!text_is_present(token)) {
         fetch->reason = why;
+        fetch->has_no_credential = is_final;
         end(fetch, why != NULL ? OUTCOME_CREDENTIAL : OUTCOME_TIMEOUT);
         return;
     }
@@ -272,7 +274,10 @@ static void wait_for_something(struct fetcher *fetcher)
     time_us again = credential_look(fetcher, fetch_now());
     time_us due = again < fetcher->due ? again : fetcher->due;
     int64_t left = due == TIME_NEVER ? -1 : due - fetch_now();
-    int ms = due == TIME_NEVER ? -1 : left <= 0 ? 0 : (int)(left / TIME_MS) + 1;
+    int ms = due == TIME_NEVER               ? -1
+             : left <= 0                     ? 0
+             : left >= WAIT_MAX_MS * TIME_MS ? (int)WAIT_MAX_MS
+                                             : (int)(left / TIME_MS) + 1;
     int count = epoll_wait(fetcher->epoll, events, EVENTS_AT_ONCE, ms);
     for (int i = 0; i < count; i++) {
         uint64_t ignored;

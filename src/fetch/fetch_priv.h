@@ -94,8 +94,9 @@ struct transfer {
 struct credential_wait {
     struct list_node among;
     time_us until; /* steady: then `why` is NULL */
-    /* token absent: there is none, `why` says the reason. On the thread; once. */
-    void (*ready)(struct credential_wait *, struct text token, const char *why);
+    /* token absent: there is none, `why` says the reason, and is_final that asking again cannot
+     * help. On the thread; once. */
+    void (*ready)(struct credential_wait *, struct text token, const char *why, bool is_final);
 };
 
 struct fetch {
@@ -120,6 +121,7 @@ struct fetch {
     struct buffer body;
     const char *reason;        /* why a hop was broken off by us; NULL: it was not */
     bool is_refused, is_added; /* is_added: libcurl has it */
+    bool has_no_credential;    /* and will not have one */
     char error[CURL_ERROR_SIZE];
     struct arena arena;
 };

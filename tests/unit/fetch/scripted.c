@@ -77,16 +77,21 @@ static void do_big(int fd)
 
 static void do_token(const struct visit *visit, const char *request, const char *path)
 {
-    char body[128];
+    char body[256];
     int n = atomic_fetch_add(&visit->server->tokens, 1) + 1;
     (void)snprintf(visit->server->last_token, sizeof visit->server->last_token, "%.4000s", request);
-    if (strncmp(path, "/busy", 5) == 0 && n == 1) {
-        (void)sayf(visit->fd, "HTTP/1.1 429 Later\r\nContent-Length: 0\r\n\r\n");
+    int status = atoi(path + 1);
+    if (status != 0 && n == 1) {
+        (void)sayf(visit->fd, "HTTP/1.1 %d Later\r\nContent-Length: 0\r\n\r\n", status);
         return;
     }
     (void)usleep(50000); /* so that others come meanwhile */
-    int size = snprintf(body, sizeof body, "{\"access_token\":\"token-%d\",\"expires_in\":\"%s\"}",
-                        n, strncmp(path, "/short", 6) == 0 ? "301" : "3600");
+    const char *name = visit->server->name[0] != '\0' ? visit->server->name : "expires_in";
+    const char *expires = visit->server->name[0] != '\0'    ? visit->server->expires
+                          : strncmp(path, "/short", 6) == 0 ? "301"
+                                                            : "3600";
+    int size = snprintf(body, sizeof body, "{\"access_token\":\"token-%d\",\"%s\":\"%s\"}", n, name,
+                        expires);
     answer(visit->fd, "", body, (size_t)size);
 }
 

@@ -10,7 +10,7 @@
  *   /big            10 MB; /fields header fields for ever
  *   /reset          a part of a body, and a reset
  *   /token...       {"access_token": "token-N", "expires_in": ...} for the N-th time; the request
- *                   is kept in `last_token`. /busy-token the same, after a 429
+ *                   is kept in `last_token`. /429-token the same, after a 429 (any status)
  *   /latin          "grün" in ISO-8859-1; /charset/X the same bytes, as X
  *   /bad            bytes that are no UTF-8, and a NUL; /names headers that have no names */
 #ifndef TESTS_UNIT_FETCH_SCRIPTED_H
@@ -24,6 +24,8 @@
 struct scripted {
     int listener;
     uint16_t port;
+    char name[32]; /* of expires_..., in its answer for a token; "": expires_in is 3600 */
+    char expires[64];
     pthread_t thread;
     atomic_int requests, open, tokens;
     char last_token[4096];

@@ -38,8 +38,10 @@ static int forget_all(void **state)
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
         (void)unsetenv(variables[i]);
     }
+    (void)unsetenv("http_proxy");
     atomic_store(&server.tokens, 0);
     server.last_token[0] = '\0';
+    server.name[0] = '\0';
     return 0;
 }
 
@@ -133,14 +135,124 @@ static void workload_identity_reads_its_file_each_time(void **state)
                  "cannot be read");
 }
 
-static void the_metadata_of_a_machine_is_asked_again_when_it_is_busy(void **state)
+static void the_metadata_of_a_machine_is_asked_again_when_it_is_busy_or_not_there_yet(void **state)
+{
+    static const char *const statuses[] = { "404", "410", "429", "503" };
+    char text[128];
+    (void)state;
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        (void)snprintf(text, sizeof text, "@/%s-token", statuses[i]);
+        set("AZURE_POD_IDENTITY_AUTHORITY_HOST", text);
+        atomic_store(&server.tokens, 0);
+        assert_answers("{\"uri\":\"@/echo\"," MANAGED "}", FETCH_OURS, "Bearer token-2");
+        (void)snprintf(text, sizeof text,
+                       "GET /%s-token/metadata/identity/oauth2/token?api-version=2018-02-01&"
+                       "resource=https%%3A%%2F%%2Fvault ",
+                       statuses[i]);
+        assert_has(server.last_token, text);
+        assert_has(server.last_token, "Metadata: true\r\n");
+    }
+}
+
+/* 3.4: what trying again cannot help is not tried again. */
+static void
+an_endpoint_that_refuses_is_asked_once_and_one_that_is_not_there_may_be_again(void **state)
+{
+    struct asked asked;
+    (void)state;
+    set("IDENTITY_ENDPOINT", "@/404-token");
+    set("IDENTITY_HEADER", "h");
+    ask(&asked, "{\"uri\":\"@/echo\"," MANAGED "}", FETCH_OURS);
+    assert_string_equal(asked.type, "HttpCredential");
+    assert_has(asked.message, "status 404");
+    assert_true(asked.is_final);
+    assert_int_equal(atomic_load(&server.tokens), 1);
+    asked_done(&asked);
+    set("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1");
+    (void)unsetenv("IDENTITY_ENDPOINT");
+    ask(&asked, "{\"uri\":\"@/echo\"," MANAGED "}", FETCH_OURS);
+    assert_string_equal(asked.type, "HttpCredential");
+    assert_has(asked.message, "cannot be asked");
+    assert_false(asked.is_final);
+    asked_done(&asked);
+}
+
+/* By one fetcher: whether the second request finds the token of the first. */
+static void ask_twice(const char *first, const char *second, struct asked *ret)
+{
+    struct fetcher *fetcher = open_with("private", 0);
+    struct asked asked;
+    asked_init(&asked, first, FETCH_OURS);
+    module->start(fetcher, &asked.request);
+    asked_wait(&asked);
+    assert_non_null(asked.response);
+    asked_done(&asked);
+    asked_init(ret, second, FETCH_OURS);
+    module->start(fetcher, &ret->request);
+    asked_wait(ret);
+    module->close(fetcher);
+}
+
+static void how_long_one_is_good_is_said_in_several_ways(void **state)
+{
+    static const struct {
+        const char *name, *expires;
+        int asked; /* for two requests */
+    } rows[] = {
+        { "expires_in", "3600", 1 },
+        { "expires_in", "9223372036854775807", 1 },
+        { "expires_in", "-9223372036854775808", 2 },
+        { "expires_on", "4102444800", 1 },
+        { "expires_on", "9223372036854775807", 1 },
+        { "expires_on", "-9223372036854775808", 2 },
+        { "expires_on", "1000000000", 2 },
+        { "expires_on", "09/14/2099 01:02:03 PM +00:00", 1 },
+        { "expires_on", "9/14/2099 1:02:03 AM +00:00", 1 },
+        { "expires_on", "09/14/2017 01:02:03 PM +00:00", 2 },
+        { "expires_on", "99/14/2099 01:02:03 PM +00:00", 2 },
+        { "other", "3600", 2 },
+    };
+    char input[512];
+    (void)state;
+    set("MSI_ENDPOINT", "@/token");
+    set("MSI_SECRET", "s");
+    (void)snprintf(input, sizeof input, "%s", with_server("{\"uri\":\"@/echo\"," MANAGED "}"));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct asked asked;
+        atomic_store(&server.tokens, 0);
+        (void)snprintf(server.name, sizeof server.name, "%s", rows[i].name);
+        (void)snprintf(server.expires, sizeof server.expires, "%s", rows[i].expires);
+        ask_twice(input, input, &asked);
+        asked_done(&asked);
+        if (atomic_load(&server.tokens) != rows[i].asked) {
+            fail_msg("%s %s: asked for %d times", rows[i].name, rows[i].expires,
+                     atomic_load(&server.tokens));
+        }
+    }
+}
+
+static void an_authority_is_reached_by_the_proxy_and_what_is_of_this_machine_is_not(void **state)
 {
     (void)state;
-    set("AZURE_POD_IDENTITY_AUTHORITY_HOST", "@/busy-token");
-    assert_answers("{\"uri\":\"@/echo\"," MANAGED "}", FETCH_OURS, "Bearer token-2");
-    assert_has(server.last_token, "GET /busy-token/metadata/identity/oauth2/token?"
-                                  "api-version=2018-02-01&resource=https%3A%2F%2Fvault ");
-    assert_has(server.last_token, "Metadata: true\r\n");
+    set("AZURE_AUTHORITY_HOST", "http://authority.example/token");
+    set("AZURE_TENANT_ID", "tenant");
+    set("AZURE_CLIENT_ID", "me");
+    set("AZURE_CLIENT_SECRET", "secret");
+    set("http_proxy", "@");
+    struct asked asked;
+    ask(&asked, "{\"uri\":\"http://far.example/token\"," MANAGED "}", FETCH_OURS);
+    assert_has(asked.response, "token-2"); /* the answer is one, as the proxy is what it is */
+    asked_done(&asked);
+    assert_has(server.last_token, "GET http://far.example/token ");
+    assert_has(server.last_token, "Authorization: Bearer token-1\r\n");
+    (void)unsetenv("AZURE_CLIENT_SECRET");
+    set("IDENTITY_ENDPOINT", "http://127.0.0.1:1/token");
+    set("IDENTITY_HEADER", "h");
+    ask(&asked, "{\"uri\":\"http://far.example/token\",\"timeout\":\"00:00:01\"," MANAGED "}",
+        FETCH_OURS);
+    assert_non_null(asked.type); /* nobody is there, and the proxy was not asked */
+    asked_done(&asked);
+    assert_int_equal(atomic_load(&server.tokens), 2);
 }
 
 static void a_token_goes_to_its_origin_only_and_into_no_answer(void **state)
@@ -208,6 +320,52 @@ static void one_that_ends_in_five_minutes_is_not_kept(void **state)
     }
     assert_int_equal(atomic_load(&server.tokens), 2);
     module->close(fetcher);
+}
+
+/* V1, also of a token that is there already, or is on its way. */
+static void a_token_that_is_kept_goes_to_no_other_origin(void **state)
+{
+#define SHOP                                                                                 \
+    "\"tokenSource\":{\"kind\":\"OAuth2ClientCredentials\",\"resource\":\"r\",\"options\":{" \
+    "\"name\":\"shop\"}}}"
+    static const char *const others[] = { "http://127.0.0.1", "https://127.0.0.1",
+                                          "http://127.0.0.2" };
+    char first[512], second[512];
+    (void)state;
+    set("PERDURE_OAUTH2_SHOP", "@ @/token the-client the-secret");
+    (void)snprintf(first, sizeof first, "%s", with_server("{\"uri\":\"@/echo\"," SHOP));
+    for (unsigned i = 0; i < 3; i++) {
+        struct asked asked;
+        (void)snprintf(second, sizeof second, "{\"uri\":\"%s:%u/echo\"," SHOP, others[i],
+                       server.port + (i == 0 ? 1U : 0U));
+        ask_twice(first, second, &asked);
+        assert_non_null(asked.type);
+        assert_string_equal(asked.type, "HttpCredential");
+        assert_has(asked.message, "for another origin");
+        asked_done(&asked);
+    }
+    struct asked again;
+    int before = atomic_load(&server.tokens);
+    ask_twice(first, first, &again);
+    assert_has(again.response, "Bearer token-");
+    asked_done(&again);
+    assert_int_equal(atomic_load(&server.tokens) - before, 1);
+}
+
+static void one_of_azure_is_asked_for_once_for_all_hosts(void **state)
+{
+    struct asked asked;
+    char first[512], second[512];
+    (void)state;
+    set("IDENTITY_ENDPOINT", "@/token");
+    set("IDENTITY_HEADER", "h");
+    (void)snprintf(first, sizeof first, "%s", with_server("{\"uri\":\"@/echo\"," MANAGED "}"));
+    (void)snprintf(second, sizeof second, "{\"uri\":\"http://localhost:%u/echo\"," MANAGED "}",
+                   server.port);
+    ask_twice(first, second, &asked);
+    assert_has(asked.response, "Bearer token-1");
+    asked_done(&asked);
+    assert_int_equal(atomic_load(&server.tokens), 1);
 }
 
 static void secrets_of_the_settings_go_where_the_setting_says(void **state)
@@ -295,8 +453,16 @@ int main(void)
         cmocka_unit_test_setup(the_older_dialect_of_app_service, forget_all),
         cmocka_unit_test_setup(a_client_secret_is_posted_to_the_authority, forget_all),
         cmocka_unit_test_setup(workload_identity_reads_its_file_each_time, forget_all),
-        cmocka_unit_test_setup(the_metadata_of_a_machine_is_asked_again_when_it_is_busy,
-                               forget_all),
+        cmocka_unit_test_setup(
+            the_metadata_of_a_machine_is_asked_again_when_it_is_busy_or_not_there_yet, forget_all),
+        cmocka_unit_test_setup(
+            an_endpoint_that_refuses_is_asked_once_and_one_that_is_not_there_may_be_again,
+            forget_all),
+        cmocka_unit_test_setup(how_long_one_is_good_is_said_in_several_ways, forget_all),
+        cmocka_unit_test_setup(
+            an_authority_is_reached_by_the_proxy_and_what_is_of_this_machine_is_not, forget_all),
+        cmocka_unit_test_setup(a_token_that_is_kept_goes_to_no_other_origin, forget_all),
+        cmocka_unit_test_setup(one_of_azure_is_asked_for_once_for_all_hosts, forget_all),
         cmocka_unit_test_setup(a_token_goes_to_its_origin_only_and_into_no_answer, forget_all),
         cmocka_unit_test_setup(one_is_asked_for_once_by_many_and_kept, forget_all),
         cmocka_unit_test_setup(one_that_ends_in_five_minutes_is_not_kept, forget_all),
