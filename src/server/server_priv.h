@@ -292,14 +292,14 @@ struct wait {
     struct awaited *awaited;
     bool for_start;
     /* Once, when it is over, and has been removed. record NULL: it could not be waited for. Adds
-     * and
-     * removes no other wait. */
+     * and removes no other wait. */
     void (*told)(struct wait *, const struct instance_record *record, enum grpc_status status,
                  const char *text);
 };
 /* told and for_start are set. First added, then looked at (W1). */
 void waits_add(struct wait *wait, struct hub *hub, struct text id);
 void waits_remove(struct wait *wait);
+struct text waits_id(const struct wait *wait);
 /* Is it over already? Then it is told so. */
 void waits_look(struct wait *wait, struct arena *arena);
 /* Something has happened to it: who waits for that is answered. */

@@ -5,7 +5,10 @@
  * Each is a wait of the hub (waits.c), with the number that the client gave it. Answers of one wake
  * of the loop are one message, and have the instance with them: so a client need not ask again.
  * An id of which there is no instance is answered at once: who waits for that has made a mistake.
- */
+ *
+ *   WE1  A message may ask for very many. All are waits of the hub when it has been taken, so no
+ *        ending is missed; the store is asked about LOOKS_AT_ONCE of them, and about as many again
+ *        each time the loop comes round, with others' work in between. */
 #include <stdio.h>
 
 #include "server/v1_priv.h"
@@ -14,6 +17,7 @@
 enum {
     FIELD_WAITED = 1,
     ANSWERS_BYTES = 1 << 20,
+    LOOKS_AT_ONCE = 500,
     WAITS_MAX = 200000,
     ASKED_MAX = 2 * WAITS_MAX, /* of one message: what is asked for, and what is given up */
 };
@@ -22,17 +26,21 @@ struct v1_waits {
     struct v1_stream stream; /* first */
     struct loop *loop;
     struct map64 by_number; /* of struct v1_wait */
-    struct buffer answers;  /* fields of a wait_response */
+    struct list unseen;     /* of struct v1_wait: the store has not been asked yet (WE1) */
+    struct loop_timer *round;
+    struct buffer answers; /* fields of a wait_response */
     struct loop_job flush_job;
     bool is_flush_due;
     enum grpc_status status; /* not OK: a wait could not be, and the stream ends with that */
     char text[256];
     struct arena arena;  /* of a message */
-    struct arena looked; /* of a look: one message may ask for many large instances */
+    struct arena looked; /* of a look: an instance may be large */
 };
 
 struct v1_wait {
     struct wait wait; /* first */
+    struct list_node unseen;
+    bool is_unseen;
     struct v1_waits *all;
     uint64_t number;
 };
@@ -95,19 +103,27 @@ static void answer(struct v1_waits *waits, uint64_t number, const struct instanc
     flush_soon(waits);
 }
 
-/* It has been removed from the hub's. */
+/* It is not the hub's any more. */
+static void forget(struct v1_wait *wait)
+{
+    if (wait->is_unseen) {
+        list_remove(&wait->unseen);
+    }
+    map64_remove(&wait->all->by_number, wait->number);
+    mem_free(wait);
+}
+
 static void told(struct wait *base, const struct instance_record *record, enum grpc_status status,
                  const char *text)
 {
     struct v1_wait *wait = CONTAINER_OF(base, struct v1_wait, wait);
     struct v1_waits *all = wait->all;
-    map64_remove(&all->by_number, wait->number);
+    uint64_t number = wait->number;
+    forget(wait);
     if (record != NULL) {
-        answer(all, wait->number, record);
-        mem_free(wait);
+        answer(all, number, record);
         return;
     }
-    mem_free(wait);
     all->status = status;
     snprintf(all->text, sizeof all->text, "%s", text);
     flush_soon(all); /* the client asks again on another stream */
@@ -115,37 +131,59 @@ static void told(struct wait *base, const struct instance_record *record, enum g
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-/* PD_OK: what there is now has been told, or will be. */
-static pd_status ask(struct v1_waits *waits, const struct hub_wait *asked, pd_error *err)
+static void add(struct v1_waits *waits, const struct hub_wait *asked)
 {
-    struct hub *hub = waits->stream.hub;
-    struct instance_record record;
-    bool is_found;
     struct v1_wait *wait = mem_alloc(sizeof *wait);
     wait->all = waits;
     wait->number = (uint64_t)asked->number;
     wait->wait.told = told;
-    waits_add(&wait->wait, hub, asked->instance_id); /* before the look */
-    arena_rewind(&waits->looked);
-    pd_status status = hub_load(hub, asked->instance_id, &waits->looked, &record, &is_found, err);
-    if (status == PD_OK && is_found && !run_state_is_final(record.state)) {
-        map64_put(&waits->by_number, wait->number, wait);
-        return PD_OK;
-    }
-    waits_remove(&wait->wait);
-    mem_free(wait);
-    if (status == PD_OK) {
-        answer(waits, (uint64_t)asked->number, is_found ? &record : NULL);
-    }
-    return status;
+    wait->is_unseen = true;
+    list_push_back(&waits->unseen, &wait->unseen);
+    map64_put(&waits->by_number, wait->number, wait);
+    waits_add(&wait->wait, waits->stream.hub, asked->instance_id);
 }
 
 static void give_up(struct v1_waits *waits, uint64_t number)
 {
-    struct v1_wait *wait = map64_remove(&waits->by_number, number);
+    struct v1_wait *wait = map64_find(&waits->by_number, number);
     if (wait != NULL) {
         waits_remove(&wait->wait);
-        mem_free(wait);
+        forget(wait);
+    }
+}
+
+/* What has ended, or is not there, is answered; the rest waits. */
+static pd_status look(struct v1_waits *waits, struct v1_wait *wait, pd_error *err)
+{
+    struct instance_record record;
+    bool is_found;
+    list_remove(&wait->unseen);
+    wait->is_unseen = false;
+    arena_rewind(&waits->looked);
+    pd_status status =
+        hub_load(waits->stream.hub, waits_id(&wait->wait), &waits->looked, &record, &is_found, err);
+    if (status == PD_OK && (!is_found || run_state_is_final(record.state))) {
+        answer(waits, wait->number, is_found ? &record : NULL);
+        give_up(waits, wait->number);
+    }
+    return status;
+}
+
+/* WE1. */
+static void look_round(void *argument)
+{
+    struct v1_waits *waits = argument;
+    struct list_node *node;
+    pd_error err;
+    pd_status status = PD_OK;
+    for (int i = 0;
+         i < LOOKS_AT_ONCE && status == PD_OK && (node = list_front(&waits->unseen)) != NULL; i++) {
+        status = look(waits, CONTAINER_OF(node, struct v1_wait, unseen), &err);
+    }
+    if (status != PD_OK) {
+        v1_stream_fail(&waits->stream, rpc_status_of(&err), err.text);
+    } else if (!list_is_empty(&waits->unseen)) {
+        loop_timer_set(waits->round, 0);
     }
 }
 
@@ -164,7 +202,8 @@ static pd_status take(struct v1_waits *waits, const struct hub_wait *asked, pd_e
         return error_set(err, PD_E_LIMIT, false, "wait", "one client waits for %d at most",
                          WAITS_MAX);
     }
-    return ask(waits, asked, err);
+    add(waits, asked);
+    return PD_OK;
 }
 
 static void message(void *server, struct grpc_call *call, struct text bytes)
@@ -188,6 +227,8 @@ static void message(void *server, struct grpc_call *call, struct text bytes)
     }
     if (status != PD_OK) {
         v1_stream_fail(stream, rpc_status_of(&err), err.text);
+    } else {
+        look_round(waits);
     }
 }
 
@@ -203,6 +244,7 @@ static void end(struct v1_stream *stream)
         mem_free(wait);
     }
     loop_late_not(waits->loop, &waits->flush_job);
+    loop_timer_free(waits->round);
     map64_done(&waits->by_number);
     buffer_done(&waits->answers);
     arena_done(&waits->arena);
@@ -219,6 +261,8 @@ static void begin(struct rpc *rpc)
         waits->flush_job.run = flush_late;
         waits->stream.end = end;
         map64_init(&waits->by_number);
+        list_init(&waits->unseen);
+        waits->round = loop_timer_new(waits->loop, look_round, waits);
         arena_init(&waits->arena);
         arena_init(&waits->looked);
         v1_stream_begin(&waits->stream, rpc, call);

@@ -6,8 +6,7 @@
  * no clock: gRPC ends it at its deadline, and when its client is gone.
  *
  *   W1  First it is counted, then the store is asked: an end that the store did not show yet is
- *       told
- *       by the engine afterwards (waits_ended), for which the count is not zero any more.
+ *       told by the engine afterwards (waits_ended), for which the count is not zero any more.
  *   W2  Whoever is woken looks again: only what the store has now counts. So a wait outlives
  *       replacement, restart, rewinding, continuing as new and purging, and an id that nobody has
  *       used yet is as good as any. */
@@ -75,6 +74,11 @@ void waits_add(struct wait *wait, struct hub *hub, struct text id)
     wait->awaited = awaited;
     list_push_back(&awaited->waiting, &wait->node);
     count(hub, hub->waits.count + 1); /* W1 */
+}
+
+struct text waits_id(const struct wait *wait)
+{
+    return wait->awaited->id;
 }
 
 static bool is_over(const struct wait *wait, const struct instance_record *record)

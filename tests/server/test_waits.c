@@ -3,12 +3,14 @@
  * Waiting for an instance to begin and to end, and what a wait outlives. */
 #include "one_server.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "server/server_priv.h"
+#include "wire/hub_calls.h"
 
 /* ---- a wait that is open --------------------------------------------------------------------- */
 
@@ -276,6 +278,181 @@ static void an_id_that_nobody_can_have_is_not_waited_for(void **state)
                      PD_E_INVALID);
 }
 
+/* ---- those of our own clients: many on one stream -------------------------------------------- */
+
+enum { ASKED = 20000, GIVEN_UP = 500 };
+
+struct many {
+    struct grpc_stream *stream;
+    struct grpc_stream *other; /* a call that is made at the first answer, when calls_other */
+    bool calls_other;
+    atomic_size_t answered, absent;
+    atomic_size_t answered_before_the_other;
+    atomic_bool other_has_ended, has_ended;
+    pd_status status;
+};
+
+static void other_came(void *argument, struct grpc_stream *stream, struct text message)
+{
+    struct many *many = argument;
+    (void)stream, (void)message;
+    atomic_store(&many->answered_before_the_other, atomic_load(&many->answered));
+}
+
+static void other_ended(void *argument, struct grpc_stream *stream, pd_status status,
+                        const pd_error *err)
+{
+    struct many *many = argument;
+    (void)stream, (void)status, (void)err;
+    atomic_store(&many->other_has_ended, true);
+}
+
+static void call_other(struct many *many)
+{
+    static const struct grpc_stream_handler handler = { .message = other_came,
+                                                        .ended = other_ended };
+    const struct hub_get_instance_request request = { TEXT("done"), true };
+    struct buffer bytes;
+    buffer_init(&bytes);
+    message_write(&hub_get_instance_request_type, &bytes, &request);
+    many->calls_other = false;
+    many->other = grpc_stream_open(served.channel, "/TaskHubSidecarService/GetInstance",
+                                   buffer_text(&bytes), &handler, many);
+    buffer_done(&bytes);
+}
+
+static void many_came(void *argument, struct grpc_stream *stream, struct text message)
+{
+    struct many *many = argument;
+    struct hub_wait_response response;
+    struct arena arena;
+    pd_error err;
+    (void)stream;
+    arena_init(&arena);
+    if (message_read(&hub_wait_response_type, message, &arena, &response, &err) == PD_OK) {
+        for (size_t i = 0; i < response.waited.count; i++) {
+            bool is_there = text_is_present(response.waited.items[i].instance);
+            (void)atomic_fetch_add(is_there ? &many->answered : &many->absent, 1);
+        }
+    }
+    arena_done(&arena);
+    if (many->calls_other) {
+        call_other(many);
+    }
+}
+
+static void many_ended(void *argument, struct grpc_stream *stream, pd_status status,
+                       const pd_error *err)
+{
+    struct many *many = argument;
+    (void)stream, (void)err;
+    many->status = status;
+    atomic_store(&many->has_ended, true);
+}
+
+static void await_true(const atomic_bool *is_so)
+{
+    for (int i = 0; !atomic_load(is_so) && i < PATIENCE_MS; i++) {
+        usleep(1000);
+    }
+    assert_true(atomic_load(is_so));
+}
+
+static void await_count(const atomic_size_t *count, size_t wanted)
+{
+    for (int i = 0; atomic_load(count) < wanted && i < PATIENCE_MS; i++) {
+        usleep(1000);
+    }
+    assert_int_equal(atomic_load(count), wanted);
+}
+
+static void ask_many(struct many *many, const char *id, size_t first, size_t count, bool gives_up)
+{
+    struct hub_wait *asked = mem_alloc(count * sizeof *asked);
+    struct buffer bytes;
+    for (size_t i = 0; i < count; i++) {
+        message_init(&hub_wait_type, &asked[i]);
+        asked[i].number = (int64_t)(first + i);
+        asked[i].instance_id = text_of(id);
+        asked[i].is_given_up = gives_up;
+    }
+    const struct hub_wait_request request = { .waits = { asked, count } };
+    buffer_init(&bytes);
+    message_write(&hub_wait_request_type, &bytes, &request);
+    const struct text piece = buffer_text(&bytes);
+    grpc_stream_send(many->stream, &piece, 1);
+    buffer_done(&bytes);
+    mem_free(asked);
+}
+
+static void open_many(struct many *many)
+{
+    static const struct grpc_stream_handler handler = { .message = many_came, .ended = many_ended };
+    memset(many, 0, sizeof *many);
+    many->stream =
+        grpc_stream_open(served.channel, "/perdure.v1.Hub/WaitEnd", TEXT_ABSENT, &handler, many);
+}
+
+static void close_many(struct many *many)
+{
+    grpc_stream_cancel(many->stream);
+    await_true(&many->has_ended);
+    grpc_stream_free(many->stream);
+}
+
+/* WE1. All of them were looked at, and answered, before anything else was. */
+static void who_waits_for_very_many_does_not_keep_others_waiting(void **state)
+{
+    struct many many;
+    (void)state;
+    desk_run(&desk, "done", COMPLETED, "1");
+    open_many(&many);
+    many.calls_other = true;
+    ask_many(&many, "done", 1, ASKED, false);
+    await_count(&many.answered, ASKED);
+    await_true(&many.other_has_ended);
+    assert_in_range(atomic_load(&many.answered_before_the_other), 1, ASKED - 1);
+    await_waits(0);
+    grpc_stream_free(many.other);
+    close_many(&many);
+}
+
+static void of_many_what_is_not_there_is_told_and_what_is_given_up_is_not(void **state)
+{
+    struct many many;
+    (void)state;
+    assert_int_equal(served_start_instance(&served, "busy", "flow"), PD_OK);
+    struct hub_work_item item = desk_take(&desk);
+    open_many(&many);
+    ask_many(&many, "busy", 1, ASKED, false);
+    ask_many(&many, "nobody", ASKED + 1, 10, false);
+    ask_many(&many, "", 1, GIVEN_UP, true); /* most of them have not been looked at */
+    await_count(&many.absent, 10);
+    await_waits(ASKED - GIVEN_UP);
+    const struct hub_terminate_request request = { TEXT("busy"), TEXT_ABSENT, false };
+    assert_int_equal(
+        served_tell(&served, "TerminateInstance", &hub_terminate_request_type, &request), PD_OK);
+    desk_complete(&desk, &item, NULL, 0);
+    await_count(&many.answered, ASKED - GIVEN_UP);
+    await_waits(0);
+    ask_many(&many, "nobody", 1, 1, false); /* a number may be used again */
+    await_count(&many.absent, 11);
+    close_many(&many);
+}
+
+static void who_leaves_while_many_are_looked_at_takes_them_along(void **state)
+{
+    struct many many;
+    (void)state;
+    assert_int_equal(served_start_instance(&served, "busy", "flow"), PD_OK);
+    open_many(&many);
+    ask_many(&many, "busy", 1, ASKED, false);
+    ask_many(&many, "nobody", 0, 1, false);
+    close_many(&many);
+    await_waits(0);
+    assert_int_equal(served_status(&served, "busy"), PENDING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +465,9 @@ int main(void)
         ROW(a_wait_outlives_purge_and_replacement),
         ROW(an_id_that_nobody_can_have_is_not_waited_for),
         ROW(very_many_waits_for_one_and_for_many),
+        ROW(who_waits_for_very_many_does_not_keep_others_waiting),
+        ROW(of_many_what_is_not_there_is_told_and_what_is_given_up_is_not),
+        ROW(who_leaves_while_many_are_looked_at_takes_them_along),
     };
     return cmocka_run_group_tests_name("server: waits", tests, NULL, NULL);
 }
