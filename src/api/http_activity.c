@@ -156,8 +156,12 @@ static void done(struct fetch_request *request, const struct fetch_answer *answe
     bool is_wanted = !asked->is_dropped;
     pthread_mutex_unlock(&http->mutex);
     if (is_wanted && asked->is_delivery) {
-        const struct fetch_answer judged = http->deliver->judge(http->deliver->argument, answer);
+        struct arena arena;
+        arena_init(&arena);
+        const struct fetch_answer judged =
+            http->deliver->judge(http->deliver->argument, answer, &arena);
         end(http, asked->activity, &judged);
+        arena_done(&arena);
     } else if (is_wanted) {
         end(http, asked->activity, answer);
     } else {
@@ -186,6 +190,7 @@ static bool ask(struct api_http *http, struct activity *activity, struct fetch_a
         asked->request.input = buffer_text(&asked->own);
     }
     asked->request.dialect = dialect_of(activity->name);
+    asked->request.is_delivery = asked->is_delivery;
     asked->request.done = done;
     list_push_back(&http->asked, &asked->node);
     http->module->start(http->fetcher, &asked->request);
@@ -208,6 +213,7 @@ void api_http_take(struct api_http *http, struct activity *activity)
         is_asked = ask(http, activity, &answer);
     } else {
         answer = unavailable(&err);
+        answer.is_final = !is_named(activity->name, BUILTIN_DELIVER); /* which has days */
     }
     pthread_mutex_unlock(&http->mutex);
     if (!is_asked) {

@@ -27,7 +27,8 @@ struct api_deliver {
     /* As fetch_request.input. False: *ret_refusal, which lives on. Any thread. */
     bool (*request)(void *argument, const struct activity *, struct buffer *json,
                     struct fetch_answer *ret_refusal);
-    struct fetch_answer (*judge)(void *argument, const struct fetch_answer *answer);
+    /* What comes of it borrows from the answer and the arena. */
+    struct fetch_answer (*judge)(void *argument, const struct fetch_answer *answer, struct arena *);
 };
 
 struct api_http_options {

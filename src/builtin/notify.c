@@ -3,46 +3,111 @@
  * perdure.notify: tells somebody outside what has happened to an instance. The core starts one for
  * each change that a server's settings want told (core/announce.c), in the batch of the change.
  *
- * Its input: {"to": [names of webhooks], "event": a CloudEvent, "first": ms, "total": ms}. Each of
- * them is an activity of its own, which the server makes a request of (server/webhooks.c): URL,
- * secret and signature are not here, and so in no history.
+ * Its input: {"to": [names of webhooks], "event": a CloudEvent, "result": what of it some of them
+ * hear, "first": ms, "total": ms}. Each of them is an activity of its own, which the server makes a
+ * request of (server/webhooks.h): URL, secret and signature are not here, and so in no history.
  *
- * A delivery is tried again, ever less often, for as long as `total` says. When one is given up the
- * instance has failed, and a rewind tries it again. */
-#include <limits.h>
-
+ *   T1  One attempt is one execution: then it continues as new with those that are left. So a
+ *       delivery takes the same room however often it is tried.
+ *   T2  An attempt comes after what the receiver has asked for (Retry-After), or else ever more
+ *       time; not later than after DELAY_MOST_MS, and none begins when `total` is over.
+ *   T3  When a delivery is given up the instance has failed, with the activity that failed in its
+ *       last execution: so a rewind tries it again. Those that were given up earlier than others
+ *       are asked for once more at the end for that reason. */
 #include "builtin/builtin.h"
+#include "builtin/http.h"
 
-enum { DELAY_MOST_MS = 3600 * 1000 };
+enum { DELAY_MOST_MS = 3600 * 1000, JITTER_PERCENT = 20 };
 
-pd_result notify_run(pd_orchestration *o, pd_value input)
+/* An attempt: those it goes to, and what came of it. */
+struct round {
+    pd_value to, event, result;
+    pd_list *left, *gone;      /* names: to be tried again; not any more */
+    const pd_failure *failure; /* of the last that failed; NULL: none has */
+    int64_t asked_ms;          /* the latest Retry-After; 0: none */
+};
+
+static void look_at(pd_orchestration *o, struct round *round, pd_value name, pd_task *delivery)
 {
-    pd_value to, event;
-    long long first, total;
-    if (pd_parent_id(o) != NULL) {
-        return pd_fail_final(o, "Misuse", BUILTIN_NOTIFY " is the server's own");
+    int64_t at;
+    if (pd_wait(o, delivery)) {
+        return;
     }
-    pd_read(o, input, "to", &to, "event", &event, "first", &first, "total", &total);
-    pd_retry patiently = { .attempts_max = INT_MAX,
-                           .delay_first = pd_milliseconds(first),
-                           .backoff = 2,
-                           .delay_max = { DELAY_MOST_MS },
-                           .total_max = pd_milliseconds(total),
-                           .jitter = 0.2 };
-    size_t count = pd_count(to);
-    pd_task **deliveries = pd_alloc(o, (count + 1) * sizeof *deliveries);
+    round->failure = pd_task_failure(delivery);
+    pd_list_add(round->failure->final ? round->gone : round->left, name);
+    const pd_failure *after = round->failure->cause;
+    if (after != NULL && http_read_retry_after(after->message, pd_now(o).ms, &at) &&
+        at > round->asked_ms) {
+        round->asked_ms = at;
+    }
+}
+
+static void deliver(pd_orchestration *o, struct round *round)
+{
+    size_t count = pd_count(round->to);
+    if (count == 0) {
+        return;
+    }
+    pd_task **deliveries = pd_alloc(o, count * sizeof *deliveries);
     for (size_t i = 0; i < count; i++) {
-        deliveries[i] =
-            pd_start_activity(o, BUILTIN_DELIVER, PD_OBJ("webhook", pd_at(to, i), "event", event),
-                              .retry = &patiently);
+        deliveries[i] = pd_start_activity(
+            o, BUILTIN_DELIVER,
+            PD_OBJ("webhook", pd_at(round->to, i), "event", round->event, "result", round->result));
     }
     (void)pd_wait_all(o, deliveries, count);
     for (size_t i = 0; i < count; i++) {
-        if (!pd_wait(o, deliveries[i])) {
-            const pd_failure *failure = pd_task_failure(deliveries[i]);
-            pd_log(o, "webhook '%s' is given up: %s", pd_text(pd_at(to, i)), failure->message);
-            return pd_fail_with(o, failure);
-        }
+        look_at(o, round, pd_at(round->to, i), deliveries[i]);
     }
-    return pd_ok(o, PD_NULL);
+}
+
+/* T2. When the next attempt begins. */
+static int64_t next_at(pd_orchestration *o, const struct round *round, int64_t delay)
+{
+    int64_t now = pd_now(o).ms;
+    int64_t part = (int64_t)(pd_random(o) % (JITTER_PERCENT + 1));
+    int64_t at = now + delay - delay * part / 100;
+    at = round->asked_ms > at ? round->asked_ms : at;
+    return at < now + DELAY_MOST_MS ? at : now + DELAY_MOST_MS;
+}
+
+static pd_result give_up(pd_orchestration *o, const struct round *round, pd_value gone)
+{
+    struct round last = { .to = gone,
+                          .event = round->event,
+                          .result = round->result,
+                          .left = pd_list_new(o),
+                          .gone = pd_list_new(o) };
+    deliver(o, &last); /* T3 */
+    const pd_failure *failure = round->failure != NULL ? round->failure : last.failure;
+    if (failure == NULL) {
+        return pd_ok(o, PD_NULL);
+    }
+    pd_log(o, "a delivery is given up: %s", failure->message);
+    return pd_fail_with(o, failure);
+}
+
+pd_result notify_run(pd_orchestration *o, pd_value input)
+{
+    struct round round = { .left = pd_list_new(o), .gone = pd_list_new(o) };
+    long long first, total, since = pd_now(o).ms, delay = 0;
+    pd_value gone = PD_NULL;
+    if (pd_parent_id(o) != NULL) {
+        return pd_fail_final(o, "Misuse", BUILTIN_NOTIFY " is the server's own");
+    }
+    pd_read(o, input, "to", &round.to, "event", &round.event, "first", &first, "total", &total,
+            "result?", &round.result, "since?", &since, "delay?", &delay, "gone?", &gone);
+    delay = delay == 0 ? first : delay < DELAY_MOST_MS ? 2 * delay : delay;
+    for (size_t i = 0; i < pd_count(gone); i++) {
+        pd_list_add(round.gone, pd_at(gone, i));
+    }
+    deliver(o, &round);
+    pd_value left = pd_of_list(round.left);
+    int64_t at = pd_count(left) > 0 ? next_at(o, &round, delay) : 0;
+    if (pd_count(left) == 0 || at - since > total) {
+        return give_up(o, &round, gone);
+    }
+    pd_sleep_until(o, (pd_time){ at });
+    return pd_continue_as_new(o, PD_OBJ("to", left, "event", round.event, "result", round.result,
+                                        "first", first, "total", total, "since", since, "delay",
+                                        delay, "gone", pd_of_list(round.gone)));
 }

@@ -23,7 +23,7 @@
 
 #define FETCH_MODULE_FILE "perdure-http.so"
 #define FETCH_MODULE_SYMBOL "perdure_http_module"
-enum { FETCH_MODULE_VERSION = 1 };
+enum { FETCH_MODULE_VERSION = 2 };
 
 struct fetcher;
 
@@ -53,6 +53,7 @@ struct fetch_answer {
 struct fetch_request {
     struct text input; /* JSON: an object, or an array of one; borrowed until `done` */
     enum fetch_dialect dialect;
+    bool is_delivery; /* redirections are not followed, and nobody reads the answer's body */
     void (*done)(struct fetch_request *, const struct fetch_answer *); /* F1 */
     void *state;                                                       /* the fetcher's */
 };

@@ -119,6 +119,7 @@ struct fetch {
     struct buffer headers; /* "name\0value\0" ..., of the last answer */
     size_t header_count;
     struct buffer body;
+    size_t body_bytes;         /* that came, kept or not */
     const char *reason;        /* why a hop was broken off by us; NULL: it was not */
     bool is_refused, is_added; /* is_added: libcurl has it */
     bool has_no_credential;    /* and will not have one */

@@ -89,12 +89,15 @@ static size_t on_body(char *at, size_t size, size_t count, void *argument)
 {
     struct fetch *fetch = argument;
     size_t bytes = size * count;
-    if (fetch->body.size + bytes > (size_t)fetch->fetcher->body_max) {
+    fetch->body_bytes += bytes;
+    if (fetch->body_bytes > (size_t)fetch->fetcher->body_max) {
         fetch->reason = arena_printf(&fetch->arena, "the answer is larger than %lld bytes",
                                      (long long)fetch->fetcher->body_max);
         return CURL_WRITEFUNC_ERROR;
     }
-    buffer_add(&fetch->body, at, bytes);
+    if (!fetch->request->is_delivery) {
+        buffer_add(&fetch->body, at, bytes);
+    }
     return bytes;
 }
 
@@ -249,6 +252,7 @@ bool hop_begin(struct fetch *fetch)
     fetch->fields = NULL;
     buffer_reset(&fetch->headers);
     buffer_reset(&fetch->body);
+    fetch->body_bytes = 0;
     fetch->is_refused = !proxy_find(fetch);
     if (fetch->is_refused || curl_url_get(fetch->url, CURLUPART_URL, &url, 0) != CURLUE_OK) {
         fetch->reason = "the uri cannot be understood";
@@ -313,7 +317,8 @@ bool hop_redirects(struct fetch *fetch)
     curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &code);
     const char *location = location_of(fetch);
     bool is_one = code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
-    if (!is_one || location == NULL || fetch->redirects == REDIRECTS_MAX) {
+    if (!is_one || location == NULL || fetch->redirects == REDIRECTS_MAX ||
+        fetch->request->is_delivery) {
         return false;
     }
     CURLU *next = curl_url_dup(fetch->url);

@@ -249,10 +249,11 @@ static bool deliver(void *argument, const struct activity *activity, struct buff
                             ret_refusal);
 }
 
-static struct fetch_answer judge(void *argument, const struct fetch_answer *answer)
+static struct fetch_answer judge(void *argument, const struct fetch_answer *answer,
+                                 struct arena *arena)
 {
     const struct hub *hub = argument;
-    return webhooks_judge(hub->server->webhooks, answer);
+    return webhooks_judge(hub->server->webhooks, answer, arena);
 }
 
 static void set_webhooks(struct hub *hub)

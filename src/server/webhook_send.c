@@ -3,14 +3,24 @@
  * A delivery as an HTTP request: the body, its signature in the manner of Standard Webhooks, and
  * what an answer means.
  *
- * The id is the event's, and the same at each attempt: so a receiver knows what it has had. Time
- * and signature are of the attempt. */
+ *   D1  The id is the event's, and the same at each attempt: so a receiver knows what it has had.
+ *       Time and signature are of the attempt.
+ *   D2  Only a status from 200 to 299 of the URL itself takes it. A redirection is followed by
+ *       nobody: a GET of something would be no delivery, and a POST would tell another what was
+ *       signed for this receiver.
+ *   D3  All but 410, and a webhook that is not in the file any more, can get better: they are tried
+ *       again.
+ *   D4  What libcurl says of a failure names the host: it is in a log, once a minute, and not in
+ *       the failure, which a history keeps (H1). */
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "json/json.h"
+#include "server/log.h"
+#include "server/web.h"
 #include "server/webhooks_priv.h"
 
 enum { SHA256_BYTES = 32 };
@@ -30,35 +40,61 @@ void webhook_sign(struct text key, const char *id, int64_t seconds, struct text 
     (void)EVP_EncodeBlock((unsigned char *)ret + 3, sum, SHA256_BYTES);
 }
 
-/* Without what this receiver is not to have. */
-static pd_value without_output(struct arena *arena, pd_value object, bool has_output)
+/* What is only for those who want outputs, behind all that `data` has: its end, and the event's, are
+ * the last two bytes. */
+static void add_result(struct buffer *body, pd_value result)
 {
-    size_t count = pd_count(object), kept = 0;
-    pd_value *items = arena_alloc(arena, (2 * count + 1) * sizeof *items);
-    for (size_t i = 0; i < count; i++) {
-        const char *key = pd_key_at(object, i);
-        pd_value value = pd_value_at(object, i);
-        if (!has_output && (strcmp(key, "output") == 0 || strcmp(key, "failure") == 0)) {
-            continue;
-        }
-        items[2 * kept] = pd_of_text(key);
-        items[2 * kept++ + 1] =
-            strcmp(key, "data") == 0 ? without_output(arena, value, has_output) : value;
+    struct text output = text_of(pd_text(pd_get(result, "output")));
+    pd_value failure = pd_get(result, "failure");
+    static const char *const sizes[] = { "outputBytes", "failureBytes" };
+    body->size -= 2;
+    if (pd_kind_of(pd_get(result, "output")) == PD_IS_TEXT) {
+        web_put_name(body, "output");
+        web_put_payload(body, output);
     }
-    return (pd_value){ .kind_ = PD_IS_OBJECT, .count_ = (uint32_t)kept, .as_.items = items };
+    if (pd_kind_of(failure) == PD_IS_OBJECT) {
+        web_put_name(body, "failure");
+        buffer_add_byte(body, '{');
+        web_put_name(body, "type");
+        web_put_string(body, text_of(pd_text(pd_get(failure, "type"))));
+        web_put_name(body, "message");
+        web_put_string(body, text_of(pd_text(pd_get(failure, "message"))));
+        buffer_add_byte(body, '}');
+    }
+    for (size_t i = 0; i < 2; i++) {
+        pd_value size = pd_get(result, sizes[i]);
+        if (pd_kind_of(size) == PD_IS_INT) {
+            web_put_name(body, sizes[i]);
+            buffer_printf(body, "%lld", (long long)pd_int(size));
+        }
+    }
+    buffer_add_text(body, TEXT("}}"));
 }
 
-static bool write_request(const struct webhook *webhook, struct arena *arena, pd_value event,
+static bool write_body(const struct webhook *webhook, pd_value delivery, struct buffer *body)
+{
+    pd_value event = pd_get(delivery, "event"), result = pd_get(delivery, "result");
+    size_t count = pd_count(event);
+    pd_error err;
+    bool is_good = count != 0 && strcmp(pd_key_at(event, count - 1), "data") == 0 &&
+                   pd_count(pd_value_at(event, count - 1)) != 0 &&
+                   json_write(body, event, &err) == PD_OK;
+    if (is_good && webhook->has_output && pd_kind_of(result) == PD_IS_OBJECT) {
+        add_result(body, result);
+    }
+    return is_good;
+}
+
+static bool write_request(const struct webhook *webhook, struct arena *arena, pd_value delivery,
                           int64_t seconds, struct buffer *json)
 {
     struct buffer body;
     struct buffer signatures;
     pd_error err;
-    const char *id = pd_text(pd_get(event, "id"));
+    const char *id = pd_text(pd_get(pd_get(delivery, "event"), "id"));
     buffer_init(&body);
     buffer_init(&signatures);
-    bool is_good =
-        json_write(&body, without_output(arena, event, webhook->has_output), &err) == PD_OK;
+    bool is_good = write_body(webhook, delivery, &body);
     for (const struct webhook_key *key = webhook->keys; key != NULL; key = key->next) {
         char signature[WEBHOOK_SIGNATURE];
         webhook_sign(key->bytes, id, seconds, buffer_text(&body), signature);
@@ -90,7 +126,7 @@ bool webhooks_request(struct webhooks *webhooks, struct text input, int64_t seco
               pd_kind_of(pd_get(event, "id")) == PD_IS_TEXT;
     pthread_rwlock_rdlock(&webhooks->lock);
     const struct webhook *webhook = is_good ? webhook_find(webhooks->table, pd_text(name)) : NULL;
-    is_good = webhook != NULL && write_request(webhook, &arena, event, seconds, json);
+    is_good = webhook != NULL && write_request(webhook, &arena, delivery, seconds, json);
     pthread_rwlock_unlock(&webhooks->lock);
     arena_done(&arena);
     if (!is_good) {
@@ -104,32 +140,54 @@ bool webhooks_request(struct webhooks *webhooks, struct text input, int64_t seco
     return is_good;
 }
 
-struct fetch_answer webhooks_judge(struct webhooks *webhooks, const struct fetch_answer *answer)
+/* D4 */
+static struct fetch_answer without_answer(struct webhooks *webhooks,
+                                          const struct fetch_answer *answer)
+{
+    bool is_late = strcmp(answer->failure_type, "HttpTimeout") == 0;
+    bool is_refused = strcmp(answer->failure_type, "HttpRefused") == 0;
+    int64_t now = (int64_t)time(NULL), before = atomic_load(&webhooks->logged_at);
+    if (now - before >= 60 && atomic_compare_exchange_strong(&webhooks->logged_at, &before, now)) {
+        log_say(LOG_WARN, "a webhook does not answer", "part", "webhooks", "why",
+                answer->failure_message.at);
+    }
+    return (struct fetch_answer){
+        .failure_type = answer->failure_type,
+        .failure_message = is_late      ? TEXT("there was no whole answer in time")
+                           : is_refused ? TEXT("the address is not public; the server's "
+                                               "http-allow says what else may be asked")
+                                        : TEXT("the receiver cannot be reached; the server's log "
+                                               "says why"),
+    };
+}
+
+/* Its header, however many it has sent. */
+static const char *retry_after(pd_value response)
+{
+    pd_value value = pd_get(pd_get(response, "headers"), "retry-after");
+    return pd_kind_of(value) == PD_IS_TEXT ? pd_text(value) : NULL;
+}
+
+struct fetch_answer webhooks_judge(struct webhooks *webhooks, const struct fetch_answer *answer,
+                                   struct arena *arena)
 {
     struct fetch_answer ret = { .response = TEXT("null") };
-    struct arena arena;
     pd_value response = PD_NULL;
     pd_error err;
     if (!text_is_present(answer->response)) {
-        ret = *answer;
-        ret.failure_details = TEXT_ABSENT;
         atomic_fetch_add(&webhooks->failed, 1);
-        return ret;
+        return without_answer(webhooks, answer);
     }
-    arena_init(&arena);
-    (void)json_parse(&arena, answer->response, &response, &err);
+    (void)json_parse(arena, answer->response, &response, &err);
     int64_t code = pd_int(pd_get(response, "statusCode"));
-    arena_done(&arena);
-    bool is_taken = code >= 200 && code <= 299;
+    bool is_taken = code >= 200 && code <= 299; /* D2 */
     if (!is_taken) {
         ret.response = TEXT_ABSENT;
         ret.failure_type = "WebhookRefused";
-        ret.failure_message = code == 410   ? TEXT("the receiver answered 410: it is gone")
-                              : code >= 500 ? TEXT("the receiver answered with a status of 500 "
-                                                   "or more")
-                                            : TEXT("the receiver answered with a status below "
-                                                   "500 that is no success");
-        ret.is_final = code == 410;
+        ret.failure_message =
+            text_of(arena_printf(arena, "the receiver answered with status %lld", (long long)code));
+        ret.failure_details = text_of(retry_after(response));
+        ret.is_final = code == 410; /* D3 */
     }
     atomic_fetch_add(is_taken ? &webhooks->delivered : &webhooks->failed, 1);
     return ret;

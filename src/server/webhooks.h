@@ -13,7 +13,8 @@
  *     include-output = yes              outputs and failures are sent; default: no
  *     retry-first = 5s, give-up = 3d
  *
- *   H1  Secrets and URLs are in memory only: no history, log or answer has them.
+ *   H1  Secrets and URLs are in memory only: no history and no answer has them; a log has a host
+ *       at most.
  *   H2  A change whose kind no webhook wants costs a look at an atomic. */
 #ifndef SERVER_WEBHOOKS_H
 #define SERVER_WEBHOOKS_H
@@ -25,6 +26,11 @@
 #include "fetch/fetch.h"
 
 struct webhooks;
+
+/* More are refused. */
+enum { WEBHOOKS_MAX = 64, WEBHOOK_SECRETS_MAX = 8 };
+/* Bytes of an output, or of a failure, in an event; of one that is longer the size is told. */
+enum { WEBHOOK_OUTPUT_MAX = 64 * 1024 };
 
 /* PD_E_INVALID: what the file says; with its line. */
 struct webhooks *webhooks_load(const char *file, pd_error *err);
@@ -39,8 +45,9 @@ bool webhooks_write(struct webhooks *webhooks, const char *hub, const struct ann
  * fetch_request.input. False: *ret_refusal. Any thread. */
 bool webhooks_request(struct webhooks *webhooks, struct text input, int64_t seconds,
                       struct buffer *json, struct fetch_answer *ret_refusal);
-/* What an answer to it means; borrows from both and from nothing else. Counts. */
-struct fetch_answer webhooks_judge(struct webhooks *webhooks, const struct fetch_answer *answer);
+/* What an answer to it means; borrows from the answer and the arena. Counts. */
+struct fetch_answer webhooks_judge(struct webhooks *webhooks, const struct fetch_answer *answer,
+                                   struct arena *arena);
 
 struct webhooks_counts {
     uint64_t delivered, failed; /* requests; a delivery may need several */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What webhooks.c and webhook_send.c share. */
+ * What the files of webhooks share.
+ *
+ *     webhook_file.c   the file of settings, read and read again
+ *     webhook_event.c  who wants to hear of a change, and what he is told
+ *     webhook_send.c   a delivery as a request, and what an answer means */
 #ifndef SERVER_WEBHOOKS_PRIV_H
 #define SERVER_WEBHOOKS_PRIV_H
 
@@ -26,7 +30,8 @@ struct webhook {
 };
 
 struct webhook_table {
-    struct webhook *first;
+    struct webhook *first; /* in the order of the file */
+    unsigned count;
     struct arena arena;
 };
 
@@ -35,6 +40,7 @@ struct webhooks {
     struct webhook_table *table;
     atomic_uint kinds; /* that somebody wants */
     _Atomic uint64_t delivered, failed;
+    _Atomic int64_t logged_at; /* seconds: when the log was told of one that does not answer */
 };
 
 /* NULL: there is none. */

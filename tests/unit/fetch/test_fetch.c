@@ -96,6 +96,32 @@ static void redirections_are_followed_as_browsers_do(void **state)
     assert_int_equal(atomic_load(&server.requests) - before, 21); /* 20 redirections */
 }
 
+static void a_delivery_is_not_redirected_and_no_body_of_its_answer_is_kept(void **state)
+{
+    static const char *const paths[][2] = {
+        { "/to/302/@/ok", "{\"statusCode\":302," },
+        { "/to/307/@/ok", "{\"statusCode\":307," },
+        { "/ok", "{\"statusCode\":200," },
+    };
+    (void)state;
+    struct fetcher *fetcher = open_with("127.0.0.0/8", 0);
+    for (size_t i = 0; i < 3; i++) {
+        char input[256];
+        struct asked asked;
+        int before = atomic_load(&server.requests);
+        (void)snprintf(input, sizeof input, "{\"method\":\"POST\",\"uri\":\"@%s\"}", paths[i][0]);
+        asked_init(&asked, with_server(input), FETCH_OURS);
+        asked.request.is_delivery = true;
+        module->start(fetcher, &asked.request);
+        asked_wait(&asked);
+        assert_has(asked.response, paths[i][1]);
+        assert_has(asked.response, "\"content\":\"\"");
+        assert_int_equal(atomic_load(&server.requests) - before, 1);
+        asked_done(&asked);
+    }
+    module->close(fetcher);
+}
+
 static void another_origin_is_told_nothing_that_is_secret(void **state)
 {
     (void)state;
@@ -422,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_request_is_sent_as_it_was_written),
         cmocka_unit_test(text_of_any_charset_arrives_as_utf8),
         cmocka_unit_test(redirections_are_followed_as_browsers_do),
+        cmocka_unit_test(a_delivery_is_not_redirected_and_no_body_of_its_answer_is_kept),
         cmocka_unit_test(another_origin_is_told_nothing_that_is_secret),
         cmocka_unit_test(what_is_no_request_is_refused_before_anything_is_sent),
         cmocka_unit_test(spans_are_read_as_dotnet_writes_them),

@@ -1,16 +1,81 @@
 /* SPDX-License-Identifier: MIT
  *
- * Signatures of webhooks: id, time, body and key of an example of Standard Webhooks, and what
- * another implementation (hmac of Python) makes of them. */
+ * Webhooks without a network: the file of settings, the event of each kind of change, the request
+ * that a delivery becomes, what answers mean, and the signature: that of an example of Standard
+ * Webhooks, as another implementation (hmac of Python) makes it. */
 #include <openssl/evp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/arena.h"
+#include "base/tags.h"
+#include "json/json.h"
 #include "server/webhooks.h"
+
+/* 24 bytes, as the least may be; and 64. */
+#define SECRET "secret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"
+#define AS_63                                                                  \
+    "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh" \
+    "YWFhYWFhYWFh"
+#define LONGEST "secret = whsec_" AS_63 "YQ==\n"
+#define URL "url = https://example.com/hook\n"
+#define HOOK(name) "[" name "]\n" URL SECRET
+
+static char file[64];
+static pd_error err;
+static struct arena arena;
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena_init(&arena);
+    snprintf(file, sizeof file, "/tmp/perdure-webhooks-XXXXXX");
+    return close(mkstemp(file));
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_done(&arena);
+    return unlink(file);
+}
+
+static void write_file(const char *text, size_t size)
+{
+    FILE *stream = fopen(file, "w");
+    assert_non_null(stream);
+    assert_int_equal(fwrite(text, 1, size, stream), size);
+    assert_int_equal(fclose(stream), 0);
+}
+
+static struct webhooks *load(const char *text)
+{
+    write_file(text, strlen(text));
+    struct webhooks *webhooks = webhooks_load(file, &err);
+    if (webhooks == NULL) {
+        assert_int_equal(err.status, PD_E_INVALID);
+    }
+    return webhooks;
+}
+
+/* Refused, in words that have this. */
+static void refuses(const char *text, const char *words)
+{
+    err.text[0] = '\0';
+    assert_null(load(text));
+    if (strstr(err.text, words) == NULL) {
+        fail_msg("'%s' and not '%s' of: %s", err.text, words, text);
+    }
+}
+
+/* ---- signatures ------------------------------------------------------------------------------ */
 
 static void a_signature_is_that_of_standard_webhooks(void **state)
 {
@@ -25,10 +90,670 @@ static void a_signature_is_that_of_standard_webhooks(void **state)
     assert_string_equal(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
 }
 
+/* ---- changes --------------------------------------------------------------------------------- */
+
+static const struct announcement plain = {
+    .kind = ANNOUNCE_COMPLETED,
+    .state = RUN_COMPLETED,
+    .id = TEXT_INIT("order-7"),
+    .execution_id = TEXT_INIT("e1"),
+    .name = TEXT_INIT("Order"),
+    .version = TEXT_INIT(""),
+    .created_at = INT64_C(1700000000000000),
+    .at = INT64_C(1700000001500000),
+};
+
+/* The input of perdure.notify; null: nobody wants it. */
+static pd_value told(struct webhooks *webhooks, const struct announcement *it)
+{
+    pd_value value = PD_NULL;
+    struct buffer json;
+    buffer_init(&json);
+    if (webhooks_write(webhooks, "default", it, &json)) {
+        pd_status status = json_parse(&arena, text_copy(&arena, buffer_text(&json)), &value, &err);
+        if (status != PD_OK) {
+            fail_msg("%s: %.*s", err.text, TEXT_ARGS(buffer_text(&json)));
+        }
+    }
+    buffer_done(&json);
+    return value;
+}
+
+static const char *of(pd_value object, const char *key)
+{
+    assert_int_equal(pd_kind_of(pd_get(object, key)), PD_IS_TEXT);
+    return pd_text(pd_get(object, key));
+}
+
+/* The request of the first that is told, as JSON. */
+static pd_value asked(struct webhooks *webhooks, pd_value input)
+{
+    struct fetch_answer refusal;
+    struct buffer json;
+    pd_value request;
+    buffer_init(&json);
+    pd_literal delivery = PD_OBJ("webhook", pd_at(pd_get(input, "to"), 0), "event",
+                                 pd_get(input, "event"), "result", pd_get(input, "result"));
+    assert_int_equal(json_write(&json, pd_of_literal(delivery), &err), PD_OK);
+    struct text text = text_copy(&arena, buffer_text(&json));
+    buffer_reset(&json);
+    assert_true(webhooks_request(webhooks, text, 1700000002, &json, &refusal));
+    assert_int_equal(json_parse(&arena, text_copy(&arena, buffer_text(&json)), &request, &err),
+                     PD_OK);
+    buffer_done(&json);
+    return request;
+}
+
+static const char *body(struct webhooks *webhooks, const struct announcement *it)
+{
+    return of(asked(webhooks, told(webhooks, it)), "content");
+}
+
+static void hears(const char *settings, const struct announcement *it, const char *who)
+{
+    char text[1024];
+    snprintf(text, sizeof text, HOOK("a") "%s", settings);
+    struct webhooks *webhooks = load(text);
+    assert_non_null(webhooks);
+    pd_value to = pd_get(told(webhooks, it), "to");
+    char names[64] = "";
+    for (size_t i = 0; i < pd_count(to); i++) {
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s", pd_text(pd_at(to, i)));
+    }
+    assert_string_equal(names, who);
+    webhooks_free(webhooks);
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+static void a_file_may_have_comments_empty_lines_and_those_of_windows(void **state)
+{
+    (void)state;
+    struct webhooks *webhooks = load("# ours\r\n\r\n  [a]  \r\n\turl=https://example.com\r\n"
+                                     "secret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\r\n"
+                                     "events = completed,failed\t started\r\n"
+                                     "include-output = yes\r\n# end");
+    assert_non_null(webhooks);
+    assert_string_equal(of(asked(webhooks, told(webhooks, &plain)), "uri"), "https://example.com");
+    webhooks_free(webhooks);
+    webhooks = load("# nobody yet\n");
+    assert_non_null(webhooks);
+    assert_int_equal(pd_kind_of(told(webhooks, &plain)), PD_IS_NULL);
+    webhooks_free(webhooks);
+}
+
+static void what_is_wrong_in_the_file_is_said_with_its_line(void **state)
+{
+    (void)state;
+    refuses("\nurl = https://example.com\n", ":2: a [name] has to come first");
+    refuses(HOOK("a") "nonsense\n", ":4: write 'name = value'");
+    refuses(HOOK("a") "colour = red\n", ":4: this is no setting of a webhook");
+    refuses(HOOK("a") "[a]\n", ":4: there are two webhooks of this name");
+    refuses("[a b]\n", ":1: a name has letters, digits, - and _");
+    refuses("[]\n", ":1: write a section as [name]");
+    refuses("[a\n", ":1: write a section as [name]");
+    refuses(HOOK("a") "events = completed, ended\n", ":4: events are started, completed");
+    refuses(HOOK("a") "events = ,\n", ":4: no event is named");
+    refuses(HOOK("a") "names =\n", ":4: no pattern is named");
+    refuses(HOOK("a") "hubs = ,\n", ":4: no pattern is named");
+    refuses(HOOK("a") "include-output = maybe\n", ":4: write yes or no");
+    refuses(HOOK("a") "retry-first = soon\n", ":4: write a time");
+    refuses(HOOK("a") "retry-first = 0s\n", ":4: write a time");
+    refuses(HOOK("a") "give-up = 3 weeks\n", ":4: write a time");
+    refuses(HOOK("a") "give-up = 100001d\n", ":4: write a time");
+    refuses("[a]\n" SECRET, "'a' has no url");
+    refuses("[a]\n" URL, "'a' has no secret");
+}
+
+static void a_url_is_absolute_and_of_http(void **state)
+{
+    (void)state;
+    refuses("[a]\n" SECRET "url = ftp://example.com\n", ":3: write a URL");
+    refuses("[a]\n" SECRET "url = https://\n", ":3: write a URL");
+    refuses("[a]\n" SECRET "url = https:///hook\n", ":3: write a URL");
+    refuses("[a]\n" SECRET "url = https://example.com/a b\n", ":3: write a URL");
+    refuses("[a]\n" SECRET "url = /hook\n", ":3: write a URL");
+    refuses("[a]\n" SECRET "url =\n", ":3: write a URL");
+}
+
+static void what_is_said_twice_is_refused_but_for_secrets(void **state)
+{
+    static const char *const lines[] = {
+        "url = https://example.org\n", "events = failed\n",  "names = a\n",   "hubs = a\n",
+        "include-output = no\n",       "retry-first = 1s\n", "give-up = 1d\n"
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "[a]\n" SECRET "%s%s", lines[i], lines[i]);
+        refuses(text, ":4: it has been said already");
+    }
+    struct webhooks *webhooks = load(HOOK("a") SECRET "[b]\n" URL SECRET);
+    assert_non_null(webhooks);
+    webhooks_free(webhooks);
+}
+
+static void a_secret_has_24_to_64_bytes_and_there_are_up_to_8(void **state)
+{
+    char many[1024] = "[a]\n" URL;
+    (void)state;
+    struct webhooks *webhooks = load("[a]\n" URL LONGEST SECRET);
+    assert_non_null(webhooks);
+    webhooks_free(webhooks);
+    refuses("[a]\n" URL "secret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaQ=\n", ":3: a secret is");
+    refuses("[a]\n" URL "secret = whsec_" AS_63 "YWE=\n", ":3: a secret is");
+    refuses("[a]\n" URL "secret = MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", ":3: a secret is");
+    refuses("[a]\n" URL "secret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS!\n", ":3: a secret is");
+    refuses("[a]\n" URL "secret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS\n", ":3: a secret is");
+    for (int i = 0; i < WEBHOOK_SECRETS_MAX; i++) {
+        strcat(many, SECRET);
+    }
+    webhooks = load(many);
+    assert_non_null(webhooks);
+    webhooks_free(webhooks);
+    strcat(many, SECRET);
+    refuses(many, ":11: a webhook has at most 8 secrets");
+}
+
+static void no_word_of_a_secret_is_in_an_error(void **state)
+{
+    (void)state;
+    refuses("[a]\n" URL "secret = whsec_hunter2\n", ":3:");
+    assert_null(strstr(err.text, "hunter2"));
+}
+
+static void there_are_64_webhooks_and_one_more_is_refused(void **state)
+{
+    char *text = arena_alloc(&arena, 65 * 256), *at = text;
+    (void)state;
+    for (int i = 0; i < WEBHOOKS_MAX; i++) {
+        at += sprintf(at, "[hook%d]\n" URL SECRET, i);
+    }
+    struct webhooks *webhooks = load(text);
+    assert_non_null(webhooks);
+    pd_value to = pd_get(told(webhooks, &plain), "to");
+    assert_int_equal(pd_count(to), 64);
+    assert_string_equal(pd_text(pd_at(to, 0)), "hook0");
+    assert_string_equal(pd_text(pd_at(to, 63)), "hook63");
+    webhooks_free(webhooks);
+    strcpy(at, "[last]\n" URL SECRET);
+    refuses(text, ":193: there are more than 64 webhooks");
+}
+
+static void a_name_has_64_characters_and_no_more(void **state)
+{
+    char text[512];
+    (void)state;
+    snprintf(text, sizeof text, "[%064d]\n" URL SECRET, 0);
+    struct webhooks *webhooks = load(text);
+    assert_non_null(webhooks);
+    webhooks_free(webhooks);
+    snprintf(text, sizeof text, "[%065d]\n" URL SECRET, 0);
+    refuses(text, ":1: write a section as [name]");
+}
+
+static void a_line_has_4094_bytes_and_no_zero(void **state)
+{
+    static const char zero[] = HOOK("a") "names = a\0b\nhubs = c\n";
+    char text[8192];
+    (void)state;
+    snprintf(text, sizeof text, HOOK("a") "names = %04086d\nhubs = b\n", 0);
+    struct webhooks *webhooks = load(text);
+    assert_non_null(webhooks);
+    webhooks_free(webhooks);
+    snprintf(text, sizeof text, HOOK("a") "names = %04087d\nhubs = b\n", 0);
+    refuses(text, ":4: the line is too long");
+    write_file(zero, sizeof zero - 1);
+    assert_null(webhooks_load(file, &err));
+    assert_non_null(strstr(err.text, ":4: the line is too long, or no text"));
+}
+
+static void a_file_that_cannot_be_read_is_refused(void **state)
+{
+    (void)state;
+    assert_null(webhooks_load("/nowhere/webhooks", &err));
+    assert_non_null(strstr(err.text, "/nowhere/webhooks: No such file"));
+    assert_null(webhooks_load("/tmp", &err)); /* which can be opened */
+    assert_non_null(strstr(err.text, "/tmp: Is a directory"));
+}
+
+static void a_file_that_is_wrong_when_it_is_read_again_changes_nothing(void **state)
+{
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a"));
+    assert_non_null(webhooks);
+    write_file("[b]\n", 4);
+    assert_int_equal(webhooks_reload(webhooks, file, &err), PD_E_INVALID);
+    pd_value to = pd_get(told(webhooks, &plain), "to");
+    assert_int_equal(pd_count(to), 1);
+    assert_string_equal(pd_text(pd_at(to, 0)), "a");
+    write_file(HOOK("b"), strlen(HOOK("b")));
+    assert_int_equal(webhooks_reload(webhooks, file, &err), PD_OK);
+    assert_string_equal(pd_text(pd_at(pd_get(told(webhooks, &plain), "to"), 0)), "b");
+    webhooks_free(webhooks);
+}
+
+/* ---- who wants it ---------------------------------------------------------------------------- */
+
+static void filters_say_who_is_told(void **state)
+{
+    (void)state;
+    struct announcement it = plain;
+    hears("", &it, "a");
+    hears("events = failed\n" HOOK("b") "events = completed\n", &it, "b");
+    hears("names = order*\n" HOOK("b") "names = X, Or*\n" HOOK("c") "names = Order\n", &it, "bc");
+    hears("hubs = other\n" HOOK("b") "hubs = other, def*\n", &it, "b");
+    hears("events = completed\nnames = Order\nhubs = other\n", &it, "");
+    it.kind = ANNOUNCE_FAILED;
+    hears("events = completed\n" HOOK("b") "events = failed, completed\n", &it, "b");
+}
+
+static void what_is_perdures_own_is_told_to_nobody(void **state)
+{
+    (void)state;
+    struct announcement it = plain;
+    it.name = TEXT("perdure.run");
+    hears("", &it, "");
+    it.name = TEXT("BuiltIn__HttpPollOrchestrator");
+    hears("", &it, "");
+    it.name = TEXT("perdurer");
+    hears("", &it, "a");
+}
+
+static void of_several_the_shortest_wait_and_the_longest_patience_hold(void **state)
+{
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a") "retry-first = 7s\ngive-up = 2h\n" HOOK(
+        "b") "retry-first = 250ms\ngive-up = 10m\n");
+    pd_value input = told(webhooks, &plain);
+    assert_int_equal(pd_int(pd_get(input, "first")), 250);
+    assert_int_equal(pd_int(pd_get(input, "total")), 7200000);
+    webhooks_free(webhooks);
+    webhooks = load(HOOK("a"));
+    input = told(webhooks, &plain);
+    assert_int_equal(pd_int(pd_get(input, "first")), 5000);
+    assert_int_equal(pd_int(pd_get(input, "total")), INT64_C(3) * 86400 * 1000);
+    webhooks_free(webhooks);
+}
+
+/* ---- the event ------------------------------------------------------------------------------- */
+
+static void each_kind_of_change_has_its_type(void **state)
+{
+    static const struct {
+        enum announcement_kind kind;
+        enum run_state state;
+        const char *type, *status;
+    } rows[] = {
+        { ANNOUNCE_STARTED, RUN_RUNNING, "started", "Running" },
+        { ANNOUNCE_COMPLETED, RUN_COMPLETED, "completed", "Completed" },
+        { ANNOUNCE_FAILED, RUN_FAILED, "failed", "Failed" },
+        { ANNOUNCE_TERMINATED, RUN_TERMINATED, "terminated", "Terminated" },
+        { ANNOUNCE_SUSPENDED, RUN_SUSPENDED, "suspended", "Suspended" },
+        { ANNOUNCE_RESUMED, RUN_RUNNING, "resumed", "Running" },
+    };
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a"));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct announcement it = plain;
+        char expected[1024];
+        it.kind = rows[i].kind;
+        it.state = rows[i].state;
+        snprintf(expected, sizeof expected,
+                 "{\"specversion\":\"1.0\",\"id\":\"e1-%s-1700000001500000\","
+                 "\"source\":\"/hubs/default\",\"type\":\"dev.perdure.orchestration.%s\","
+                 "\"subject\":\"order-7\",\"time\":\"2023-11-14T22:13:21.500000Z\","
+                 "\"datacontenttype\":\"application/json\",\"data\":{\"instanceId\":\"order-7\","
+                 "\"name\":\"Order\",\"executionId\":\"e1\",\"runtimeStatus\":\"%s\","
+                 "\"createdTime\":\"2023-11-14T22:13:20.000000Z\","
+                 "\"lastUpdatedTime\":\"2023-11-14T22:13:21.500000Z\"}}",
+                 rows[i].type, rows[i].type, rows[i].status);
+        assert_string_equal(body(webhooks, &it), expected);
+    }
+    webhooks_free(webhooks);
+}
+
+static const char *data_with(struct webhooks *webhooks, const struct announcement *it)
+{
+    static const char last[] = "\"lastUpdatedTime\":\"2023-11-14T22:13:21.500000Z\"";
+    const char *found = strstr(body(webhooks, it), last);
+    assert_non_null(found);
+    return found + strlen(last);
+}
+
+static void a_version_a_parent_and_tags_are_told(void **state)
+{
+    struct tag tags[] = { { TEXT("output"), TEXT("a \"b\"") }, { TEXT("team"), TEXT("\u00fc") } };
+    struct event_extra extra = { .has_parent = true, .parent_id = TEXT("up") };
+    struct announcement it = plain;
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a"));
+    extra.tags = tags_pack(&arena, tags, 2);
+    it.version = TEXT("1.2");
+    it.extra = &extra;
+    const char *json = body(webhooks, &it);
+    assert_non_null(strstr(json, "\"version\":\"1.2\",\"executionId\":\"e1\""));
+    assert_non_null(strstr(json, "\"parentId\":\"up\",\"tags\":{\"output\":\"a \\\"b\\\"\","
+                                 "\"team\":\"\u00fc\"},\"createdTime\""));
+    webhooks_free(webhooks);
+}
+
+static void outputs_go_only_to_those_who_want_them(void **state)
+{
+    struct failure failure = { .type = TEXT("Oops"), .message = TEXT("it \"broke\"\n") };
+    struct announcement it = plain;
+    (void)state;
+    it.output = TEXT("{\"output\":[1,2.50,\"x\"]}");
+    struct webhooks *webhooks = load(HOOK("a") HOOK("b") "include-output = yes\n");
+    assert_string_equal(data_with(webhooks, &it), "}}"); /* the first of them */
+    webhooks_free(webhooks);
+    webhooks = load(HOOK("a") "include-output = yes\n");
+    assert_string_equal(data_with(webhooks, &it), ",\"output\":{\"output\":[1,2.50,\"x\"]}}}");
+    it.output = TEXT_ABSENT;
+    assert_string_equal(data_with(webhooks, &it), "}}");
+    it.kind = ANNOUNCE_FAILED;
+    it.failure = &failure;
+    assert_string_equal(data_with(webhooks, &it),
+                        ",\"failure\":{\"type\":\"Oops\",\"message\":\"it \\\"broke\\\"\\n\"}}}");
+    webhooks_free(webhooks);
+    webhooks = load(HOOK("a"));
+    assert_string_equal(data_with(webhooks, &it), "}}");
+    webhooks_free(webhooks);
+}
+
+/* SDKs' outputs are whatever their languages write. */
+static void an_output_is_told_to_the_byte_and_what_is_no_json_as_text(void **state)
+{
+    static const char *const outputs[][2] = {
+        { "123456789012345678901234567890", NULL },
+        { "{\"a\":1,\"a\":2}", NULL },
+        { "\"\\u0000\"", NULL },
+        { "1e999", NULL },
+        { "plain words", "\"plain words\"" },
+        { "{\"half\":", "\"{\\\"half\\\":\"" },
+        { "\xff\xfe", "\"\xef\xbf\xbd\xef\xbf\xbd\"" },
+    };
+    struct announcement it = plain;
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a") "include-output = yes\n");
+    for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++) {
+        it.output = text_of(outputs[i][0]);
+        const char *json = outputs[i][1] != NULL ? outputs[i][1] : outputs[i][0];
+        assert_string_equal(data_with(webhooks, &it),
+                            arena_printf(&arena, ",\"output\":%s}}", json));
+    }
+    webhooks_free(webhooks);
+}
+
+static void an_output_as_deep_as_payloads_may_be_is_told(void **state)
+{
+    char deep[2 * 64 + 1];
+    struct announcement it = plain;
+    (void)state;
+    memset(deep, '[', 64);
+    memset(deep + 64, ']', 64);
+    deep[128] = '\0';
+    it.output = text_of(deep);
+    struct webhooks *webhooks = load(HOOK("a") "include-output = yes\n");
+    assert_string_equal(data_with(webhooks, &it), arena_printf(&arena, ",\"output\":%s}}", deep));
+    webhooks_free(webhooks);
+}
+
+/* A JSON text of so many bytes. */
+static struct text long_text(size_t size)
+{
+    char *at = arena_alloc(&arena, size);
+    memset(at, 'x', size);
+    at[0] = at[size - 1] = '"';
+    return text_make(at, size);
+}
+
+static void an_output_over_the_limit_is_left_out_and_its_size_is_told(void **state)
+{
+    struct failure failure = { .type = TEXT("T") };
+    struct announcement it = plain;
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a") "include-output = yes\n");
+    it.output = long_text(WEBHOOK_OUTPUT_MAX);
+    assert_int_equal(strlen(data_with(webhooks, &it)),
+                     WEBHOOK_OUTPUT_MAX + strlen(",\"output\":}}"));
+    it.output = long_text(WEBHOOK_OUTPUT_MAX + 1);
+    assert_string_equal(data_with(webhooks, &it), ",\"outputBytes\":65537}}");
+    it.output = long_text(16 * 1024 * 1024);
+    assert_string_equal(data_with(webhooks, &it), ",\"outputBytes\":16777216}}");
+    it.output = TEXT_ABSENT;
+    it.failure = &failure;
+    failure.message = long_text(WEBHOOK_OUTPUT_MAX - 1);
+    assert_non_null(strstr(data_with(webhooks, &it), ",\"failure\":{\"type\":\"T\",\"message\":"));
+    failure.message = long_text(WEBHOOK_OUTPUT_MAX);
+    assert_string_equal(data_with(webhooks, &it), ",\"failureBytes\":65537}}");
+    webhooks_free(webhooks);
+}
+
+/* N1 */
+static void whatever_bytes_a_client_chose_the_change_is_told(void **state)
+{
+    static const char odd[] = "a\0b\x01\"\\\n\xff\xed\xa0\x80\x7f/../\\u0000";
+    struct text text = { odd, sizeof odd - 1 };
+    struct failure failure = { .type = text, .message = text };
+    struct event_extra extra = { .has_parent = true, .parent_id = text };
+    struct announcement it = plain;
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a") "include-output = yes\n");
+    it.id = it.execution_id = it.name = it.version = it.output = text;
+    it.failure = &failure;
+    it.extra = &extra;
+    pd_value request = asked(webhooks, told(webhooks, &it)), event;
+    const char *id = of(pd_get(request, "headers"), "webhook-id");
+    assert_int_equal(strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789_-"), strlen(id));
+    assert_int_equal(json_parse(&arena, text_of(of(request, "content")), &event, &err), PD_OK);
+    assert_string_equal(of(event, "id"), id);
+    assert_string_equal(of(event, "subject"),
+                        "a\x1a"
+                        "b\x01\"\\\n\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\x7f/../"
+                        "\\u0000");
+    assert_string_equal(of(pd_get(event, "data"), "parentId"), of(event, "subject"));
+    assert_string_equal(of(pd_get(event, "data"), "output"), of(event, "subject"));
+    webhooks_free(webhooks);
+}
+
+static void an_id_as_long_as_ids_may_be_is_told_whole(void **state)
+{
+    char id[1025];
+    struct announcement it = plain;
+    (void)state;
+    for (size_t i = 0; i < 1024; i += 4) {
+        memcpy(id + i, "\xf0\x9f\x90\x99", 4);
+    }
+    id[1024] = '\0';
+    it.id = it.execution_id = text_of(id);
+    struct webhooks *webhooks = load(HOOK("a"));
+    pd_value event = pd_get(told(webhooks, &it), "event");
+    assert_string_equal(of(event, "subject"), id);
+    webhooks_free(webhooks);
+}
+
+static void a_hubs_name_is_encoded_in_the_source(void **state)
+{
+    struct buffer json;
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a"));
+    buffer_init(&json);
+    assert_true(webhooks_write(webhooks, "a b/\"\\", &plain, &json));
+    buffer_add_byte(&json, '\0');
+    assert_non_null(strstr((const char *)json.at, "\"source\":\"/hubs/a%20b%2F%22%5C\""));
+    buffer_done(&json);
+    webhooks_free(webhooks);
+}
+
+static void the_same_change_gives_the_same_bytes(void **state)
+{
+    struct buffer a, b;
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a") "include-output = yes\n");
+    buffer_init(&a);
+    buffer_init(&b);
+    assert_true(webhooks_write(webhooks, "default", &plain, &a));
+    assert_true(webhooks_write(webhooks, "default", &plain, &b));
+    assert_true(text_equal(buffer_text(&a), buffer_text(&b)));
+    buffer_done(&a);
+    buffer_done(&b);
+    webhooks_free(webhooks);
+}
+
+/* ---- deliveries ------------------------------------------------------------------------------ */
+
+static void a_request_has_the_id_the_second_and_a_signature_of_each_secret(void **state)
+{
+    char own[WEBHOOK_SIGNATURE], longest[WEBHOOK_SIGNATURE];
+    unsigned char key[48];
+    (void)state;
+    struct webhooks *webhooks = load("[a]\n" URL SECRET LONGEST);
+    pd_value request = asked(webhooks, told(webhooks, &plain));
+    pd_value headers = pd_get(request, "headers");
+    struct text content = text_of(of(request, "content"));
+    (void)EVP_DecodeBlock(key, (const unsigned char *)"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", 32);
+    webhook_sign(text_make((const char *)key, 24), "e1-completed-1700000001500000", 1700000002,
+                 content, own);
+    char as[64];
+    memset(as, 'a', sizeof as);
+    webhook_sign(text_make(as, 64), "e1-completed-1700000001500000", 1700000002, content, longest);
+    assert_string_equal(of(request, "method"), "POST");
+    assert_string_equal(of(request, "uri"), "https://example.com/hook");
+    assert_string_equal(of(headers, "webhook-id"), "e1-completed-1700000001500000");
+    assert_string_equal(of(headers, "webhook-timestamp"), "1700000002");
+    assert_string_equal(of(headers, "webhook-signature"),
+                        arena_printf(&arena, "%s %s", own, longest));
+    assert_string_equal(of(headers, "content-type"), "application/cloudevents+json; charset=utf-8");
+    webhooks_free(webhooks);
+}
+
+static void a_delivery_of_a_webhook_that_is_gone_is_refused_for_good(void **state)
+{
+    static const char *const inputs[] = {
+        "{\"webhook\":\"b\",\"event\":{\"id\":\"1\",\"data\":{\"x\":1}}}",
+        "{\"webhook\":\"a\"}",
+        "{\"webhook\":\"a\",\"event\":{\"id\":\"1\",\"data\":{}}}",
+        "{\"webhook\":\"a\",\"event\":{\"id\":\"1\",\"data\":{\"x\":1},\"more\":{}}}",
+        "nonsense",
+    };
+    struct fetch_answer refusal;
+    struct buffer json;
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a"));
+    buffer_init(&json);
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
+        assert_false(webhooks_request(webhooks, text_of(inputs[i]), 1, &json, &refusal));
+        assert_string_equal(refusal.failure_type, "WebhookUnknown");
+        assert_true(refusal.is_final);
+        assert_int_equal(webhooks_counts(webhooks).failed, i + 1);
+    }
+    buffer_done(&json);
+    webhooks_free(webhooks);
+}
+
+static struct fetch_answer judged(struct webhooks *webhooks, const char *response)
+{
+    struct fetch_answer answer = { .response = text_of(response) };
+    return webhooks_judge(webhooks, &answer, &arena);
+}
+
+static void any_2xx_takes_it_and_nothing_else_does(void **state)
+{
+    static const int good[] = { 200, 202, 204, 299 };
+    static const int bad[] = { 100, 199, 300, 302, 307, 400, 404, 410, 429, 500, 503, 999 };
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a"));
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct fetch_answer ret =
+            judged(webhooks, arena_printf(&arena, "{\"statusCode\":%d,\"headers\":{}}", good[i]));
+        assert_true(text_equal(ret.response, TEXT("null")));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct fetch_answer ret =
+            judged(webhooks, arena_printf(&arena, "{\"statusCode\":%d,\"headers\":{}}", bad[i]));
+        assert_false(text_is_present(ret.response));
+        assert_string_equal(ret.failure_type, "WebhookRefused");
+        assert_true(text_equal(
+            ret.failure_message,
+            text_of(arena_printf(&arena, "the receiver answered with status %d", bad[i]))));
+        assert_int_equal(ret.is_final, bad[i] == 410);
+        assert_false(text_is_present(ret.failure_details));
+    }
+    assert_int_equal(webhooks_counts(webhooks).delivered, 4);
+    assert_int_equal(webhooks_counts(webhooks).failed, 12);
+    webhooks_free(webhooks);
+}
+
+static void when_to_come_again_is_handed_on(void **state)
+{
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a"));
+    struct fetch_answer ret =
+        judged(webhooks, "{\"statusCode\":429,\"headers\":{\"retry-after\":\"120\"}}");
+    assert_true(text_equal(ret.failure_details, TEXT("120")));
+    assert_false(ret.is_final);
+    webhooks_free(webhooks);
+}
+
+/* H1: what libcurl says has the host in it. */
+static void a_failure_has_no_word_of_the_url(void **state)
+{
+    static const char *const types[] = { "HttpRequest", "HttpTimeout", "HttpRefused" };
+    (void)state;
+    struct webhooks *webhooks = load(HOOK("a"));
+    for (size_t i = 0; i < 3; i++) {
+        const struct fetch_answer answer = {
+            .failure_type = types[i],
+            .failure_message = TEXT("Could not resolve host: example.com"),
+            .failure_details = TEXT("example.com"),
+            .is_final = true,
+        };
+        struct fetch_answer ret = webhooks_judge(webhooks, &answer, &arena);
+        assert_string_equal(ret.failure_type, types[i]);
+        assert_null(strstr(ret.failure_message.at, "example.com"));
+        assert_false(text_is_present(ret.failure_details));
+        assert_false(ret.is_final); /* D3 */
+    }
+    assert_int_equal(webhooks_counts(webhooks).failed, 3);
+    webhooks_free(webhooks);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_signature_is_that_of_standard_webhooks),
+        T(a_file_may_have_comments_empty_lines_and_those_of_windows),
+        T(what_is_wrong_in_the_file_is_said_with_its_line),
+        T(a_url_is_absolute_and_of_http),
+        T(what_is_said_twice_is_refused_but_for_secrets),
+        T(a_secret_has_24_to_64_bytes_and_there_are_up_to_8),
+        T(no_word_of_a_secret_is_in_an_error),
+        T(there_are_64_webhooks_and_one_more_is_refused),
+        T(a_name_has_64_characters_and_no_more),
+        T(a_line_has_4094_bytes_and_no_zero),
+        T(a_file_that_cannot_be_read_is_refused),
+        T(a_file_that_is_wrong_when_it_is_read_again_changes_nothing),
+        T(filters_say_who_is_told),
+        T(what_is_perdures_own_is_told_to_nobody),
+        T(of_several_the_shortest_wait_and_the_longest_patience_hold),
+        T(each_kind_of_change_has_its_type),
+        T(a_version_a_parent_and_tags_are_told),
+        T(outputs_go_only_to_those_who_want_them),
+        T(an_output_is_told_to_the_byte_and_what_is_no_json_as_text),
+        T(an_output_as_deep_as_payloads_may_be_is_told),
+        T(an_output_over_the_limit_is_left_out_and_its_size_is_told),
+        T(whatever_bytes_a_client_chose_the_change_is_told),
+        T(an_id_as_long_as_ids_may_be_is_told_whole),
+        T(a_hubs_name_is_encoded_in_the_source),
+        T(the_same_change_gives_the_same_bytes),
+        T(a_request_has_the_id_the_second_and_a_signature_of_each_secret),
+        T(a_delivery_of_a_webhook_that_is_gone_is_refused_for_good),
+        T(any_2xx_takes_it_and_nothing_else_does),
+        T(when_to_come_again_is_handed_on),
+        T(a_failure_has_no_word_of_the_url),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
