@@ -76,7 +76,9 @@ static void handle(void *argument, struct http_request *request)
     } else if (text_equal(path, TEXT("/metrics"))) {
         answer_metrics(server, request);
     } else {
-        answer_text(request, 404, "there is /livez, /readyz, /startupz, /healthz, /metrics\n");
+        answer_text(request, 404,
+                    "there is /livez, /readyz, /startupz, /healthz, /metrics, and the API of "
+                    "Durable Functions: /runtime/webhooks/durabletask/openapi.json\n");
     }
 }
 

@@ -81,6 +81,8 @@ bool web_flag(struct rpc *rpc, const char *name, bool otherwise);
 bool web_seconds(struct rpc *rpc, const char *name, int64_t *ret_us);
 /* ISO 8601; TIME_NEVER: it is absent, or none. */
 time_us web_time(struct rpc *rpc, const char *name);
+/* Where a time that cannot be read must not mean none. False: so it is; answered. */
+bool web_exact_time(struct rpc *rpc, const char *name, time_us *ret);
 time_us web_read_time(struct text text);
 
 /* Once, of a path's segment or (is_form) of a query, where '+' is a space. False: a '%' without two
@@ -112,8 +114,11 @@ bool web_find(struct rpc *rpc, struct instance_record *ret, bool *ret_found);
 struct web_states {
     unsigned states;
     bool is_given; /* something of it was known, be it one that no instance ever has */
+    bool has_unknown;
 };
 struct web_states web_states(struct text list);
+/* Where what is unknown must not be left out. False: the parameter has such; answered. */
+bool web_exact_states(struct rpc *rpc, const char *name, struct web_states *ret);
 
 /* Of "@name@key". */
 void web_split_entity(struct text id, struct text *ret_name, struct text *ret_key);

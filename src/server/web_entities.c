@@ -94,7 +94,7 @@ static bool check_key(struct rpc *rpc, struct text key)
         unsigned char c = (unsigned char)key.at[i];
         if (c < 0x20 || c == 0x7f || strchr("/\\#?", c) != NULL) {
             web_refuse(rpc, 400, PD_E_INVALID,
-                       "the key of an entity has no '/', '\\', '#', '?' and control character");
+                       "the key of an entity has no '/', '\\', '#', '?' or control character");
             return false;
         }
     }
@@ -108,8 +108,8 @@ static void tell(struct rpc *rpc, struct text operation, struct text input)
     struct event *event = arena_alloc(&rpc->arena, sizeof *event);
     struct text key = text_is_present(web->captured[1]) ? web->captured[1] : TEXT("");
     time_us now = loop_now(rpc->server->loop);
-    time_us at = web_time(rpc, "signalAt");
-    if (!check_key(rpc, key) ||
+    time_us at = TIME_NEVER;
+    if (!check_key(rpc, key) || !web_exact_time(rpc, "signalAt", &at) ||
         (operation.size != 0 && !web_check_name(rpc, operation, "the name of an operation"))) {
         return;
     }

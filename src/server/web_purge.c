@@ -3,7 +3,8 @@
  * Forgetting: one instance or entity, and instances by a filter. Sections 6.2 and 6.3.
  *
  * Only what has ended goes, whatever the filter says: the reference drops names of other states
- * from it, and with the last of them every instance of the time window. Here that is a 400. */
+ * from it, and with the last of them every instance of the time window. Here that is a 400; and so
+ * are a status that is none and a time that cannot be read, which would widen the filter, too. */
 #include <string.h>
 
 #include "api/over.h"
@@ -110,13 +111,17 @@ static void refuse_without_time(struct rpc *rpc)
 static void purge_many(struct rpc *rpc)
 {
     struct purge *purge = arena_alloc(&rpc->arena, sizeof *purge);
-    struct web_states states = web_states(web_parameter(rpc, "runtimeStatus"));
+    struct web_states states;
     struct text prefix = web_parameter(rpc, "instanceIdPrefix");
     time_us from = web_time(rpc, "createdTimeFrom");
-    time_us to = web_time(rpc, "createdTimeTo");
+    time_us to = TIME_NEVER;
     rpc->state = purge;
     if (from == TIME_NEVER) {
         refuse_without_time(rpc);
+        return;
+    }
+    if (!web_exact_time(rpc, "createdTimeTo", &to) ||
+        !web_exact_states(rpc, "runtimeStatus", &states)) {
         return;
     }
     if ((states.states & ~(unsigned)STATES_ENDED) != 0) {

@@ -188,9 +188,24 @@ struct web_states web_states(struct text list)
         }
         int state = state_of(word);
         found.is_given |= state != -2;
+        found.has_unknown |= state == -2;
         found.states |= state >= 0 ? 1u << state : 0;
     }
     return found;
+}
+
+bool web_exact_states(struct rpc *rpc, const char *name, struct web_states *ret)
+{
+    struct text list = web_parameter(rpc, name);
+    *ret = web_states(list);
+    if (!ret->has_unknown) {
+        return true;
+    }
+    web_refuse(rpc, 400, PD_E_INVALID,
+               "%s: '%.*s' has what is no state: Pending, Running, Suspended, ContinuedAsNew, "
+               "Completed, Failed, Terminated, Canceled, with commas between",
+               name, TEXT_ARGS(list));
+    return false;
 }
 
 /* ---- times ---------------------------------------------------------------------------------- */
@@ -271,6 +286,18 @@ static bool zone(struct text *rest, int64_t *ret_us)
 time_us web_time(struct rpc *rpc, const char *name)
 {
     return web_read_time(web_parameter(rpc, name));
+}
+
+bool web_exact_time(struct rpc *rpc, const char *name, time_us *ret)
+{
+    struct text value = web_parameter(rpc, name);
+    *ret = web_read_time(value);
+    if (value.size == 0 || *ret != TIME_NEVER) {
+        return true;
+    }
+    web_refuse(rpc, 400, PD_E_INVALID, "%s: '%.*s' is no time such as 2026-12-24T18:00:00Z", name,
+               TEXT_ARGS(value));
+    return false;
 }
 
 time_us web_read_time(struct text rest)

@@ -79,6 +79,33 @@ static void put_schedule(struct buffer *json, const pd_entity_view *view)
 
 /* ---- putting -------------------------------------------------------------------------------- */
 
+/* What a member has to be; NULL: a schedule has none of that name. */
+static const char *form_of(const char *name)
+{
+    static const struct {
+        const char *name, *form;
+    } known[] = {
+        { "rule", "a text, such as 30 8 * * 1-5" },
+        { "zone", "a text, such as Europe/Berlin" },
+        { "orchestrator", "a text, its name" },
+        { "input", "anything" },
+        { "version", "a text" },
+        { "tags", "an object of texts" },
+        { "begins", "a time, such as 2026-12-24T18:00:00Z" },
+        { "ends", "a time, such as 2026-12-24T18:00:00Z" },
+        { "overlap", "skip, buffer or allow" },
+        { "missed", "last, none or all" },
+        { "missedMax", "a whole number of milliseconds" },
+        { "paused", "true or false" },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            return known[i].form;
+        }
+    }
+    return NULL;
+}
+
 /* The number of a word; -1: it is none of them. Absent: the first. */
 static int word_of(pd_value value, const char *const *words)
 {
@@ -115,10 +142,6 @@ static void read_schedule(struct schedule_call *call, pd_value object, pd_schedu
 {
     static const char *const overlaps[] = { "skip", "buffer", "allow", NULL };
     static const char *const misses[] = { "last", "none", "all", NULL };
-    static const char *const known[] = { "rule",    "zone",   "orchestrator", "input",
-                                         "version", "tags",   "begins",       "ends",
-                                         "overlap", "missed", "missedMax",    "paused",
-                                         NULL };
     int overlap = word_of(pd_get(object, "overlap"), overlaps);
     int missed = word_of(pd_get(object, "missed"), misses);
     pd_value most = pd_get(object, "missedMax"), paused = pd_get(object, "paused");
@@ -144,8 +167,22 @@ static void read_schedule(struct schedule_call *call, pd_value object, pd_schedu
         call->bad = "paused";
     }
     for (size_t i = 0; i < pd_count(object); i++) {
-        call->bad = is_one_of(pd_key_at(object, i), known) ? call->bad : pd_key_at(object, i);
+        const char *name = pd_key_at(object, i);
+        call->bad = form_of(name) != NULL ? call->bad : name;
     }
+}
+
+/* What is wrong with call->bad. */
+static pd_status refuse_member(struct schedule_call *call, pd_error *err)
+{
+    const char *form = form_of(call->bad);
+    return form != NULL ? error_set(err, PD_E_INVALID, false, "schedule",
+                                    "'%s' of a schedule is %s", call->bad, form)
+                        : error_set(err, PD_E_INVALID, false, "schedule",
+                                    "a schedule has no '%.60s', but rule, zone, orchestrator, "
+                                    "input, version, tags, begins, ends, overlap, missed, "
+                                    "missedMax, paused",
+                                    call->bad);
 }
 
 static void put_work(struct rpc *rpc)
@@ -164,10 +201,8 @@ static void put_work(struct rpc *rpc)
     }
     read_schedule(call, object, &schedule);
     schedule.id = call->id.at;
-    rpc->status = call->bad == NULL
-                      ? pd_hub_put_schedule(rpc->hub->api, &schedule, &rpc->err)
-                      : error_set(&rpc->err, PD_E_INVALID, false, "schedule",
-                                  "'%.60s' of the schedule is not what it can be", call->bad);
+    rpc->status = call->bad == NULL ? pd_hub_put_schedule(rpc->hub->api, &schedule, &rpc->err)
+                                    : refuse_member(call, &rpc->err);
 }
 
 static void put_done(struct rpc *rpc)

@@ -143,11 +143,17 @@ static bool check_id(struct rpc *rpc, struct text id)
     return true;
 }
 
-/* dedupeStatuses: of those states an instance of the id stays, and the start fails. */
-static unsigned replaces_of(struct rpc *rpc)
+/* dedupeStatuses: of those states an instance of the id stays, and the start fails. False: not
+ * acceptable, as one misspelt would have its instances replaced; answered. */
+static bool read_replaces(struct rpc *rpc, unsigned *ret)
 {
-    struct text statuses = web_parameter(rpc, "dedupeStatuses");
-    return text_is_present(statuses) ? STATES_ALL & ~web_states(statuses).states : STATES_ENDED;
+    struct web_states stay;
+    if (!web_exact_states(rpc, "dedupeStatuses", &stay)) {
+        return false;
+    }
+    bool is_given = web_parameter(rpc, "dedupeStatuses").size != 0;
+    *ret = is_given ? STATES_ALL & ~stay.states : STATES_ENDED;
+    return true;
 }
 
 static void started(struct rpc *rpc)
@@ -217,15 +223,19 @@ static void start(struct rpc *rpc)
     struct starting *starting = arena_alloc(&rpc->arena, sizeof *starting);
     struct start_command *command = &starting->command;
     struct text body = http_body(web->http);
-    time_us at = web_time(rpc, "startAt");
+    time_us at = TIME_NEVER;
+    unsigned replaces = 0;
     rpc->state = starting;
+    if (!web_exact_time(rpc, "startAt", &at) || !read_replaces(rpc, &replaces)) {
+        return;
+    }
     *command = (struct start_command){
         .id = web->captured[1],
         .name = web->captured[0],
         .version = web_parameter(rpc, "version"),
         .input = has_body(rpc) ? body : TEXT_ABSENT,
         .starts_at = at != TIME_NEVER && at > loop_now(rpc->server->loop) ? at : 0,
-        .replaces = replaces_of(rpc),
+        .replaces = replaces,
     };
     if (!text_is_present(command->id)) {
         mint(starting);

@@ -143,6 +143,24 @@ static void a_taken_id_is_a_conflict_until_its_instance_has_ended(void **state)
     assert_text(served_get(&served, "dup").orchestration_state->input, "4");
 }
 
+static void a_start_whose_options_cannot_be_read_starts_and_replaces_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(post("/orchestrators/Flow/exact", "1").code, 202);
+    struct reply reply = post("/orchestrators/Flow/exact?dedupeStatuses=pending", "2");
+    browser_expect(&reply, 400, "...dedupeStatuses: 'pending' has what is no state...");
+    assert_int_equal(post("/orchestrators/Flow/exact?dedupeStatuses=", "2").code, 409);
+    assert_text(served_get(&served, "exact").orchestration_state->input, "1");
+    assert_int_equal(post("/orchestrators/Flow/exact?dedupeStatuses=Completed", "3").code, 202);
+    assert_text(served_get(&served, "exact").orchestration_state->input, "3");
+
+    reply = post("/orchestrators/Flow/later?startAt=tomorrow", "1");
+    browser_expect(&reply, 400, "...startAt: 'tomorrow' is no time...");
+    assert_int_equal(served_status(&served, "later"), -1);
+    reply = post("/entities/counter/k?op=add&signalAt=noon", "1");
+    browser_expect(&reply, 400, "...signalAt: 'noon' is no time...");
+}
+
 static void a_chunked_body_is_the_input_as_it_came(void **state)
 {
     char bytes[512];
@@ -444,6 +462,7 @@ int main(void)
         test(an_id_has_256_characters_at_most),
         test(a_taken_id_is_a_conflict_until_its_instance_has_ended),
         test(a_name_that_no_worker_has_is_refused_when_all_say_theirs),
+        test(a_start_whose_options_cannot_be_read_starts_and_replaces_nothing),
         test(a_chunked_body_is_the_input_as_it_came),
         test(what_runs_is_202_with_the_url_that_was_asked),
         test(what_has_ended_is_200_and_a_failure_500_to_who_asks_for_that),

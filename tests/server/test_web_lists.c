@@ -175,6 +175,10 @@ static void many_are_purged_by_a_filter_that_names_a_time(void **state)
     browser_expect(&reply, 404, "");
     reply = delete_at("/instances?createdTimeFrom=2000-01-01&dryRun=true");
     browser_expect(&reply, 200, "{\"instancesDeleted\":3}");
+    reply = delete_at("/instances?createdTimeFrom=2000-01-01&createdTimeTo=2001");
+    browser_expect(&reply, 400, "...createdTimeTo: '2001' is no time...");
+    reply = delete_at("/instances?createdTimeFrom=2000-01-01&runtimeStatus=failed");
+    browser_expect(&reply, 400, "...runtimeStatus: 'failed' has what is no state...");
     reply = delete_at("/instances?createdTimeFrom=2000-01-01&instanceIdPrefix=m-");
     browser_expect(&reply, 200, "{\"instancesDeleted\":2}");
     assert_int_equal(served_status(&served, "m-3"), PENDING);

@@ -163,14 +163,16 @@ static void what_is_no_schedule_is_a_400_that_says_which_member(void **state)
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"zone\":\"../../etc/passwd\"}",
           "...zone..." },
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"begins\":\"soon\"}", "...'begins'..." },
-        { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"overlap\":\"often\"}", "...'overlap'..." },
+        { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"overlap\":\"often\"}",
+          "...is skip, buffer or allow..." },
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"missed\":1}", "...'missed'..." },
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"missedMax\":\"1h\"}",
           "...'missedMax'..." },
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"missedMax\":-1}", "...missed_max..." },
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"paused\":\"yes\"}", "...'paused'..." },
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"tags\":{\"n\":1}}", "...tags..." },
-        { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"cron\":\"x\"}", "...'cron'..." },
+        { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"cron\":\"x\"}",
+          "...a schedule has no 'cron'..." },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct reply reply = ask("POST", "/schedules/bad", rows[i].body);
