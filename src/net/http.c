@@ -49,6 +49,7 @@ enum {
 
 struct connection {
     struct list_node among;
+    struct http_listener *listener;
     struct bufferevent *socket;
     struct http_request *request; /* that is being answered; NULL: none */
     time_us since;                /* it has one, or has none; steady */
@@ -76,6 +77,8 @@ struct http_listener {
     struct evconnlistener *door;
     void (*handle)(void *argument, struct http_request *);
     void *argument;
+    void (*answered)(void *kind, int code, int64_t us);
+    uint64_t refusals;
     struct list requests;
     char address[SOCK_NAME_MAX];
 };
@@ -88,6 +91,8 @@ struct http_request {
     struct connection *connection; /* NULL: it has gone */
     void (*gone)(void *argument);
     void *argument;
+    void *kind;
+    time_us begun; /* steady */
     char *path;
     size_t path_size;
 };
@@ -276,6 +281,7 @@ static void on_bytes(struct evbuffer *input, const struct evbuffer_cb_info *info
     bool was_refused = http_screen_refuses(&connection->screen);
     size_t seen = screen_from(connection, input, before, info->n_added);
     if (seen < info->n_added) {
+        connection->listener->refusals += !was_refused;
         (void)evbuffer_cb_clear_flags(input, connection->looking, EVBUFFER_CB_ENABLED);
         cut(input, before + seen, was_refused ? TEXT("") : text_of(no_http));
         (void)evbuffer_cb_set_flags(input, connection->looking, EVBUFFER_CB_ENABLED);
@@ -295,6 +301,7 @@ static struct bufferevent *on_connection(struct event_base *base, void *argument
                     : bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
     assert_that(connection->socket != NULL);
     bufferevent_incref(connection->socket);
+    connection->listener = listener;
     connection->looking =
         evbuffer_add_cb(bufferevent_get_input(connection->socket), on_bytes, connection);
     assert_that(connection->looking != NULL);
@@ -330,6 +337,7 @@ static void on_request(struct evhttp_request *from, void *argument)
     const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
     request->request = from;
     request->listener = listener;
+    request->begun = loop_steady(listener->loop);
     request->path = evhttp_uridecode(path != NULL ? path : "/", 0, &request->path_size);
     struct bufferevent *socket =
         evhttp_connection_get_bufferevent(evhttp_request_get_connection(from));
@@ -398,6 +406,11 @@ struct text http_body(const struct http_request *request)
     return text_make(at, size);
 }
 
+void http_count_as(struct http_request *request, void *kind)
+{
+    request->kind = kind;
+}
+
 void http_forget_body(struct http_request *request)
 {
     if (request->request != NULL) {
@@ -452,6 +465,10 @@ void http_answer(struct http_request *request, int code, const char *content_typ
         add_body(request, bytes, body);
         if (request->listener->is_draining) {
             http_answer_header(request, "Connection", "close");
+        }
+        if (request->listener->answered != NULL) {
+            request->listener->answered(request->kind, code,
+                                        loop_steady(request->listener->loop) - request->begun);
         }
         evhttp_send_reply(request->request, code, NULL, bytes);
         evbuffer_free(bytes);
@@ -535,6 +552,22 @@ void http_listener_drain(struct http_listener *listener)
 unsigned http_listener_connections(const struct http_listener *listener)
 {
     return listener->connection_count;
+}
+
+size_t http_listener_requests(const struct http_listener *listener)
+{
+    return list_count(&listener->requests);
+}
+
+uint64_t http_listener_refusals(const struct http_listener *listener)
+{
+    return listener->refusals;
+}
+
+void http_listener_on_answered(struct http_listener *listener,
+                               void (*answered)(void *kind, int code, int64_t us))
+{
+    listener->answered = answered;
 }
 
 void http_listener_free(struct http_listener *listener)

@@ -38,6 +38,13 @@ const char *http_listener_address(const struct http_listener *listener);
 /* No new connections; those that are there are closed after the answer they get next. */
 void http_listener_drain(struct http_listener *listener);
 unsigned http_listener_connections(const struct http_listener *listener);
+size_t http_listener_requests(const struct http_listener *listener); /* without an answer yet */
+/* Connections whose client said what is no HTTP/1.1. */
+uint64_t http_listener_refusals(const struct http_listener *listener);
+/* Of each request that is answered: as what it was counted (http_count_as), with which code, and
+ * after how long. */
+void http_listener_on_answered(struct http_listener *listener,
+                               void (*answered)(void *kind, int code, int64_t us));
 void http_listener_free(struct http_listener *listener); /* NULL is fine */
 
 struct text http_method(const struct http_request *request);   /* "GET" */
@@ -49,6 +56,8 @@ struct text http_header(const struct http_request *request, const char *name); /
  * the request is answered; NULL: there is none. */
 bool http_is_certified(const struct http_request *request, const char **ret_name);
 struct text http_body(const struct http_request *request);
+/* Of requests for which nothing is said: NULL. */
+void http_count_as(struct http_request *request, void *kind);
 /* For who answers later: its body is needed no more. */
 void http_forget_body(struct http_request *request);
 /* Likewise: told once, within a second or two, when its client has gone. It is to be answered all

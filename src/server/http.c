@@ -59,21 +59,41 @@ static void answer_metrics(struct server *server, struct http_request *request)
     buffer_done(&page);
 }
 
+static bool is_one_of(struct text path, const char *const *paths)
+{
+    while (*paths != NULL && !text_equal(path, text_of(*paths))) {
+        paths++;
+    }
+    return *paths != NULL;
+}
+
+static const char *const ready_paths[] = { "/readyz", "/healthz", NULL };
+static const char *const live_paths[] = { "/livez", "/startupz", NULL };
+static const char *const metrics_paths[] = { "/metrics", NULL };
+
+static enum http_other other_of(struct text path)
+{
+    return is_one_of(path, ready_paths) || is_one_of(path, live_paths) ? HTTP_HEALTH
+           : is_one_of(path, metrics_paths)                            ? HTTP_METRICS
+                                                                       : HTTP_NO_ROUTE;
+}
+
 static void handle(void *argument, struct http_request *request)
 {
     struct server *server = argument;
     struct text method = http_method(request);
     struct text path = http_path(request);
+    http_count_as(request, http_count_other(server->http_counts, other_of(path)));
     if (web_is_ours(server->config->public_url, http_raw_path(request))) {
         web_handle(server, request);
     } else if (!text_equal(method, TEXT("GET")) && !text_equal(method, TEXT("HEAD"))) {
         http_answer_header(request, "Allow", "GET, HEAD");
         answer_text(request, 405, "only GET\n");
-    } else if (text_equal(path, TEXT("/readyz")) || text_equal(path, TEXT("/healthz"))) {
+    } else if (is_one_of(path, ready_paths)) {
         answer_ready(server, request);
-    } else if (text_equal(path, TEXT("/livez")) || text_equal(path, TEXT("/startupz"))) {
+    } else if (is_one_of(path, live_paths)) {
         answer_text(request, 200, "ok\n");
-    } else if (text_equal(path, TEXT("/metrics"))) {
+    } else if (is_one_of(path, metrics_paths)) {
         answer_metrics(server, request);
     } else {
         answer_text(request, 404,
@@ -112,6 +132,9 @@ pd_status http_start(struct server *server, pd_error *err)
     if (status == PD_OK) {
         server->http =
             http_listen(server->loop, address, server->http_tls, &limits, handle, server, err);
+        if (server->http != NULL) {
+            http_listener_on_answered(server->http, http_counted);
+        }
         status = server->http == NULL ? err->status
                                       : config_may_listen(server->config, "--http",
                                                           http_listener_address(server->http), err);

@@ -11,7 +11,7 @@
 
 #include "server/server_priv.h"
 
-static void head(struct buffer *page, const char *name, const char *type, const char *help)
+void metrics_head(struct buffer *page, const char *name, const char *type, const char *help)
 {
     buffer_printf(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -53,7 +53,7 @@ static uint64_t number_of(const struct broker_counters *counters, int what, size
 static void put_kinds(const struct server *server, struct buffer *page, const char *name,
                       const char *type, const char *help, int what)
 {
-    head(page, name, type, help);
+    metrics_head(page, name, type, help);
     LIST_EACH(node, &server->hubs)
     {
         const struct hub *hub = CONTAINER_OF(node, struct hub, node);
@@ -77,8 +77,8 @@ static void put_work(const struct server *server, struct buffer *page)
               DISPATCHED);
     put_kinds(server, page, "perdure_work_items_completed_total", "counter", "Results taken.",
               COMPLETED);
-    head(page, "perdure_work_items_abandoned_total", "counter",
-         "Work that came back without a result.");
+    metrics_head(page, "perdure_work_items_abandoned_total", "counter",
+                 "Work that came back without a result.");
     LIST_EACH(node, &server->hubs)
     {
         const struct hub *hub = CONTAINER_OF(node, struct hub, node);
@@ -90,7 +90,7 @@ static void put_work(const struct server *server, struct buffer *page)
             put(page, name, hub, "cause", "stale", counters.stale);
         }
     }
-    head(page, "perdure_workers_connected", "gauge", "Streams of workers.");
+    metrics_head(page, "perdure_workers_connected", "gauge", "Streams of workers.");
     LIST_EACH(node, &server->hubs)
     {
         const struct hub *hub = CONTAINER_OF(node, struct hub, node);
@@ -99,7 +99,7 @@ static void put_work(const struct server *server, struct buffer *page)
                 broker_counters(hub->broker).streams);
         }
     }
-    head(page, "perdure_waits", "gauge", "Clients that wait for an instance.");
+    metrics_head(page, "perdure_waits", "gauge", "Clients that wait for an instance.");
     LIST_EACH(node, &server->hubs)
     {
         const struct hub *hub = CONTAINER_OF(node, struct hub, node);
@@ -135,25 +135,17 @@ static void put_instances(const struct server *server, struct buffer *page)
             census_look(hub);
         }
     }
-    head(page, "perdure_instances", "gauge", "Orchestrations, as counted last.");
+    metrics_head(page, "perdure_instances", "gauge", "Orchestrations, as counted last.");
     put_states(server, page, "perdure_instances", true);
-    head(page, "perdure_instances_finished_total", "counter", "Orchestrations that have ended.");
+    metrics_head(page, "perdure_instances_finished_total", "counter",
+                 "Orchestrations that have ended.");
     put_states(server, page, "perdure_instances_finished_total", false);
 }
 
-/* NAME_bucket, _sum and _count. */
-static void put_histogram(struct buffer *page, const char *name, const struct hub *hub,
-                          const char *kind, const struct histogram *histogram)
+void metrics_put_histogram(struct buffer *page, const char *name, const char *labels,
+                           const struct histogram *histogram)
 {
-    char labels[2 * HUB_NAME_MAX + 64];
-    struct buffer room;
     uint64_t below = 0;
-    buffer_init(&room);
-    buffer_printf(&room, "hub=\"");
-    put_label(&room, hub->name);
-    buffer_printf(&room, kind != NULL ? "\",kind=\"%s\"" : "\"%s", kind != NULL ? kind : "");
-    snprintf(labels, sizeof labels, "%.*s", (int)room.size, (const char *)room.at);
-    buffer_done(&room);
     for (size_t i = 0; i <= HISTOGRAM_STEPS; i++) {
         below += histogram->counts[i];
         buffer_printf(page, "%s_bucket{%s,le=\"", name, labels);
@@ -169,12 +161,27 @@ static void put_histogram(struct buffer *page, const char *name, const struct hu
                   below);
 }
 
+static void put_histogram(struct buffer *page, const char *name, const struct hub *hub,
+                          const char *kind, const struct histogram *histogram)
+{
+    char labels[2 * HUB_NAME_MAX + 64];
+    struct buffer room;
+    buffer_init(&room);
+    buffer_printf(&room, "hub=\"");
+    put_label(&room, hub->name);
+    buffer_printf(&room, kind != NULL ? "\",kind=\"%s\"" : "\"%s", kind != NULL ? kind : "");
+    snprintf(labels, sizeof labels, "%.*s", (int)room.size, (const char *)room.at);
+    buffer_done(&room);
+    metrics_put_histogram(page, name, labels, histogram);
+}
+
 static void put_durations(const struct server *server, struct buffer *page)
 {
     static const char *const names[] = { "perdure_turn_duration_seconds",
                                          "perdure_activity_duration_seconds" };
     for (size_t which = 0; which < 2; which++) {
-        head(page, names[which], "histogram", "From handing out until the result was durable.");
+        metrics_head(page, names[which], "histogram",
+                     "From handing out until the result was durable.");
         LIST_EACH(node, &server->hubs)
         {
             const struct hub *hub = CONTAINER_OF(node, struct hub, node);
@@ -225,7 +232,7 @@ static void put_store(const struct server *server, struct buffer *page)
         [WAL_SIZE] = { "perdure_store_wal_bytes", "gauge", "What is to be moved to it." },
     };
     for (int i = COMMITS; i <= (int)WAL_SIZE; i++) {
-        head(page, rows[i][0], rows[i][1], rows[i][2]);
+        metrics_head(page, rows[i][0], rows[i][1], rows[i][2]);
         put_store_row(server, page, rows[i][0], i);
     }
 }
@@ -238,7 +245,7 @@ static const char *method_name(const struct server *server, size_t index)
 
 static void put_rpcs(const struct server *server, struct buffer *page)
 {
-    head(page, "perdure_rpc_requests_total", "counter", "Calls that have ended.");
+    metrics_head(page, "perdure_rpc_requests_total", "counter", "Calls that have ended.");
     for (size_t i = 0; i <= server->method_count; i++) {
         for (size_t code = 0; code < STATUSES; code++) {
             if (server->counts[i].ended[code] != 0) {
@@ -249,7 +256,7 @@ static void put_rpcs(const struct server *server, struct buffer *page)
             }
         }
     }
-    head(page, "perdure_rpc_duration_seconds", "summary", "How long they took.");
+    metrics_head(page, "perdure_rpc_duration_seconds", "summary", "How long they took.");
     for (size_t i = 0; i <= server->method_count; i++) {
         const struct method_counts *counts = &server->counts[i];
         uint64_t ended = 0;
@@ -280,21 +287,21 @@ static void put_process(const struct server *server, struct buffer *page)
     (void)getrusage(RUSAGE_SELF, &usage);
     time_us cpu = ((time_us)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * TIME_SECOND +
                   usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
-    head(page, "process_cpu_seconds_total", "counter", "Processor time.");
+    metrics_head(page, "process_cpu_seconds_total", "counter", "Processor time.");
     buffer_printf(page, "process_cpu_seconds_total %" PRId64 ".%06" PRId64 "\n", cpu / TIME_SECOND,
                   cpu % TIME_SECOND);
-    head(page, "process_resident_memory_bytes", "gauge", "Memory.");
+    metrics_head(page, "process_resident_memory_bytes", "gauge", "Memory.");
     buffer_printf(page, "process_resident_memory_bytes %ld\n", pages * sysconf(_SC_PAGESIZE));
-    head(page, "process_start_time_seconds", "gauge", "When it started, since 1970.");
+    metrics_head(page, "process_start_time_seconds", "gauge", "When it started, since 1970.");
     buffer_printf(page, "process_start_time_seconds %" PRId64 "\n",
                   server->started_at / TIME_SECOND);
 }
 
 void metrics_write(struct server *server, struct buffer *page)
 {
-    head(page, "perdure_build_info", "gauge", "What runs.");
+    metrics_head(page, "perdure_build_info", "gauge", "What runs.");
     buffer_printf(page, "perdure_build_info{version=\"%s\"} 1\n", PERDURE_VERSION);
-    head(page, "perdure_up", "gauge", "1: it takes work.");
+    metrics_head(page, "perdure_up", "gauge", "1: it takes work.");
     buffer_printf(page, "perdure_up %d\n", server->is_ready);
     put_work(server, page);
     put_instances(server, page);
@@ -304,20 +311,25 @@ void metrics_write(struct server *server, struct buffer *page)
     if (server->webhooks != NULL) {
         webhooks = webhooks_counts(server->webhooks);
     }
-    head(page, "perdure_webhook_requests_total", "counter", "Requests of webhooks.");
+    metrics_head(page, "perdure_webhook_requests_total", "counter", "Requests of webhooks.");
     buffer_printf(page,
                   "perdure_webhook_requests_total{result=\"delivered\"} %" PRIu64
                   "\nperdure_webhook_requests_total{result=\"failed\"} %" PRIu64 "\n",
                   webhooks.delivered, webhooks.failed);
-    head(page, "perdure_purged_instances_total", "counter", "Instances purged by calls.");
+    metrics_head(page, "perdure_purged_instances_total", "counter", "Instances purged by calls.");
     buffer_printf(page, "perdure_purged_instances_total %" PRIu64 "\n", server->purged);
     put_rpcs(server, page);
-    head(page, "perdure_connections", "gauge", "Connections.");
+    http_counts_write(server, page);
+    metrics_head(page, "perdure_connections", "gauge", "Connections.");
     buffer_printf(page, "perdure_connections{listener=\"grpc\"} %zu\n",
                   grpc_server_connections(server->grpc));
+    if (server->http != NULL) {
+        buffer_printf(page, "perdure_connections{listener=\"http\"} %u\n",
+                      http_listener_connections(server->http));
+    }
     if (server->tls != NULL) {
-        head(page, "perdure_tls_certificate_expiry_timestamp_seconds", "gauge",
-             "When the certificate ends, since 1970.");
+        metrics_head(page, "perdure_tls_certificate_expiry_timestamp_seconds", "gauge",
+                     "When the certificate ends, since 1970.");
         buffer_printf(page, "perdure_tls_certificate_expiry_timestamp_seconds %" PRId64 "\n",
                       tls_expires_at(server->tls) / TIME_SECOND);
     }

@@ -463,6 +463,7 @@ struct server *server_new(const struct config *config, pd_error *err)
     list_init(&server->hubs);
     list_init(&server->pinged);
     make_methods(server);
+    server->http_counts = http_counts_new();
     server->notify = notify_new();
     builtin_set_http_poll(config->http_poll_ms);
     server->loop = loop_new(err);
@@ -527,6 +528,7 @@ void server_free(struct server *server)
     tokens_free(server->tokens);
     webhooks_free(server->webhooks);
     notify_free(server->notify);
+    http_counts_free(server->http_counts);
     mem_free(server->grpc_methods);
     mem_free(server->methods);
     mem_free(server->counts);

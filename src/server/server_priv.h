@@ -26,6 +26,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/histogram.h"
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -381,7 +382,8 @@ struct server {
     const struct rpc_method **methods; /* of the same index */
     size_t method_count;
     struct method_counts *counts; /* likewise; one more for what is none of ours */
-    struct http_listener *http;
+    struct http_listener *http;   /* NULL: none */
+    struct http_counts *http_counts;
     const char **addresses; /* of gRPC */
     size_t address_count;
     struct list hubs;
@@ -431,6 +433,22 @@ bool hubs_in_trouble(struct server *server);
 pd_status http_start(struct server *server, pd_error *err);
 void http_limit(struct server *server); /* server->limits are others now */
 void metrics_write(struct server *server, struct buffer *buffer);
+/* The lines before those of a metric; and those of a histogram, NAME_bucket, _sum and _count. */
+void metrics_head(struct buffer *page, const char *name, const char *type, const char *help);
+void metrics_put_histogram(struct buffer *page, const char *name, const char *labels,
+                           const struct histogram *histogram);
+
+/* http_counts.c: as what a request is counted. */
+struct web_route;
+struct http_counts;
+struct http_count;
+enum http_other { HTTP_HEALTH, HTTP_METRICS, HTTP_NO_ROUTE, HTTP_OTHERS };
+struct http_counts *http_counts_new(void);
+void http_counts_free(struct http_counts *counts); /* NULL is fine */
+struct http_count *http_count_other(struct http_counts *counts, enum http_other other);
+struct http_count *http_count_route(struct http_counts *counts, const struct web_route *route);
+void http_counted(void *kind, int code, int64_t us); /* for http_listener_on_answered */
+void http_counts_write(const struct server *server, struct buffer *page);
 
 /* notify.c: systemd. */
 struct notify *notify_new(void);

@@ -134,6 +134,7 @@ void web_handle(struct server *server, struct http_request *request)
     const struct web_route *route = web_find_route(rpc->web, server->config->public_url,
                                                    http_method(request), http_raw_path(request));
     rpc->method = route != NULL ? &route->method : &none;
+    http_count_as(request, http_count_route(server->http_counts, route));
     if (!web_read_parameters(rpc, http_query(request))) {
         web_refuse(rpc, 400, PD_E_INVALID,
                    "the query is not encoded as a URL is, or has more than %d parameters",

@@ -146,7 +146,25 @@ metrics_are_documented() {
     # shellcheck disable=SC2016 # no expansion is meant
     sed -n 's/^| `\([a-z_]*\)` |.*/\1/p' "$root/docs/METRICS.md" |
         grep -v '^perdure_tls_' | sort >documented # which is only there with TLS
-    [ -s exposed ] && diff exposed documented
+    [ -s exposed ] && diff exposed documented || return 1
+    # NAME LABEL LABEL; of histograms without what every one has.
+    curl -s "http://$http/metrics" | grep -v '^#' | sed 's/ [^ ]*$//' | awk '{
+        name = $0
+        sub(/[{].*/, "", name)
+        sub(/_(bucket|sum|count)$/, "", name)
+        labels = ""
+        while (match($0, /[{,][a-z]+="([^"\\\\]|\\\\.)*"/)) {
+            label = substr($0, RSTART + 1, RLENGTH - 1)
+            sub(/=.*/, "", label)
+            labels = labels (label == "le" ? "" : " " label)
+            $0 = substr($0, RSTART + RLENGTH)
+        }
+        print name labels
+    }' | sort -u >exposed
+    # shellcheck disable=SC2016
+    sed -n 's/^| `\([a-z_]*\)` |\([^|]*\)|.*/\1\2/p' "$root/docs/METRICS.md" |
+        tr -d '`,' | sed 's/  */ /g; s/ $//' | sort >documented
+    [ "$(wc -l <exposed)" -ge 25 ] && is "$(comm -23 exposed documented)" ""
 }
 check "metrics are those that are documented" metrics_are_documented
 # shellcheck disable=SC2086

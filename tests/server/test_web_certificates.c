@@ -74,7 +74,7 @@ static time_us now_us(void)
     return (time_us)now.tv_sec * TIME_SECOND + now.tv_nsec / 1000;
 }
 
-/* ---- who -------------------------------------------------------------------------------------- */
+/* ---- who ------------------------------------------------------------------------------------- */
 
 static void lines_of_the_token_file_judge_certificates(void **state)
 {
