@@ -16,6 +16,7 @@ enum {
     CRASHES_MAX = 3,
     PAST_BYTES = 64 * 1024 * 1024,
     ITEM_BYTES = 4 * 1024 * 1024 - 4096, /* what most clients take, less what is around it */
+    WAITING_MAX = 4096
 };
 
 static void set_defaults(struct broker_options *options)
@@ -26,6 +27,7 @@ static void set_defaults(struct broker_options *options)
     options->crashes_max = options->crashes_max != 0 ? options->crashes_max : CRASHES_MAX;
     options->past_bytes = options->past_bytes != 0 ? options->past_bytes : PAST_BYTES;
     options->item_bytes = options->item_bytes != 0 ? options->item_bytes : ITEM_BYTES;
+    options->waiting_max = options->waiting_max != 0 ? options->waiting_max : WAITING_MAX;
 }
 
 struct broker *broker_new(const struct broker_options *options)
@@ -46,6 +48,7 @@ struct broker *broker_new(const struct broker_options *options)
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         lanes_init(&broker->lanes[kind]);
         map_init(&broker->strange.told[kind]);
+        map_init_seeded(&broker->asides[kind], dice_next(broker));
     }
     arena_init(&broker->strange.names);
     broker->instance_seed = dice_next(broker);
@@ -100,7 +103,9 @@ static void arrive(struct broker *broker, struct item *item)
     if (item->kind == KIND_ACTIVITY && activity_limits(item->activity).start_ms != 0) {
         rest_watch(broker, item);
     }
-    lanes_put(broker, item);
+    if (!aside_put(broker, item)) {
+        lanes_put(broker, item);
+    }
 }
 
 static void forget(struct broker *broker, struct row *row)
@@ -114,6 +119,7 @@ static void forget(struct broker *broker, struct row *row)
 /* The partition begins again: its turns are offered anew, and activities that nobody has begun. */
 static void forget_all(struct broker *broker, unsigned partition)
 {
+    aside_forget(broker, partition);
     for (size_t i = 0; i < broker->slots.count; i++) {
         struct item *item = broker->slots.items[i];
         if (item == NULL) {
@@ -197,6 +203,7 @@ void broker_run(struct broker *broker, time_us steady)
     rest_freshen(broker);
     rest_look(broker);
     give_all(broker);
+    aside_call(broker);
     rest_trim(broker);
     broker->is_running = false;
     if (!list_is_empty(&broker->fresh) || broker->has_others) {
@@ -211,6 +218,7 @@ void broker_run(struct broker *broker, time_us steady)
 static void drop_all(struct broker *broker)
 {
     take_inbox(broker);
+    aside_drop_all(broker);
     for (size_t i = 0; i < broker->slots.count; i++) {
         if (broker->slots.items[i] != NULL) {
             item_end(broker, broker->slots.items[i]);
@@ -250,6 +258,7 @@ void broker_free(struct broker *broker)
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         lanes_done(&broker->lanes[kind]);
         map_done(&broker->strange.told[kind]);
+        map_done(&broker->asides[kind]);
     }
     arena_done(&broker->strange.names);
     listed_done(&broker->listed);

@@ -17,9 +17,10 @@
  *       then goes to another one. There is no other time limit, but those that the work itself has,
  *       and a generous one for turns.
  *   D5  Work that no connected stream takes waits for ever. Nothing is lost by it: it is also in
- *       the store. It holds 2 to 4 KB each all the same, here and in core, as long as it waits:
- *       there is no other bound than how much that is. Only so many bytes of turns wait as they
- *       will be sent, and activities become bytes when they go.
+ *       the store. Of turns and batches only waiting_max wait here for the same streams, at 2 to 4
+ *       KB each, and only so many bytes of them as they will be sent; the others are left in the
+ *       store, and called for, in their order, when there is room. Activities wait here, however
+ *       many there are, and become bytes when they go.
  *   D6  A stream is never sent more than its limits, nor when its client does not read.
  *   D7  What was running each of the last crashes_max times that a worker of ours died is not
  *       handed out again: it fails with "Quarantined", as in a process of its own (engine.h). */
@@ -59,6 +60,7 @@ struct broker_options {
     /* One line for people, on the loop's thread. May be NULL. */
     void (*log)(void *argument, const char *line);
     unsigned crashes_max; /* D7; 0: 3 */
+    size_t waiting_max;   /* D5; 0: 4,096 */
     size_t item_bytes;    /* an item larger than this is streamed, or held back with a word in
                                * the log, for streams that cannot take it; 0: 4 MiB less some */
 };
@@ -126,6 +128,7 @@ struct broker_counters {
     uint64_t quarantined;
     uint64_t too_large; /* items that no worker could take when they were first offered */
     size_t waiting[3], unfinished[3], streams;
+    size_t aside[3];          /* which also wait, in the store (D5) */
     struct histogram took[3]; /* from handing out until the result was durable */
     size_t returning;         /* of streams that are gone, and still good (D4); they also wait */
 };

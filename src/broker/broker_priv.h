@@ -186,6 +186,7 @@ struct item {
     uint64_t serial; /* of the item; 0: it has no slot */
     uint64_t seq;    /* since when it is ready */
     bool has_place;  /* seq is that of when it was here before */
+    bool is_called;  /* it was aside */
     uint64_t handed; /* since when a stream has it, likewise */
     uint64_t pin;    /* the only stream that can take it; 0: any */
     uint64_t avoid;
@@ -269,6 +270,8 @@ struct text match_name(const struct item *item); /* of an entity: the first part
 
 struct queue {
     struct list items;
+    size_t count;
+    struct list asides;      /* lines of what could not wait here: aside.c */
     struct list_node active; /* while it has items */
     struct list_node all;
     enum work_kind kind;
@@ -300,6 +303,20 @@ void queue_init(struct queue *queue, enum work_kind kind);
 void lanes_put(struct broker *broker, struct item *item); /* is ready */
 void lanes_take(struct broker *broker, struct item *item);
 void lanes_rebuild(struct broker *broker); /* streams have come or gone */
+struct queue *lanes_queue(struct broker *broker, const struct item *item);
+/* All of it that matching looks at; until the scratch is used again. */
+struct text lanes_key(struct broker *broker, const struct item *item);
+
+/* ---- aside.c: what waits in the store only --------------------------------------------------- */
+
+struct line;
+bool aside_put(struct broker *broker, struct item *item); /* true: it is gone */
+void aside_call(struct broker *broker);                   /* for as many as there is room for */
+void aside_called(struct broker *broker, struct errand *errand);
+void aside_leave_queues(struct broker *broker, enum work_kind kind);
+void aside_join_queues(struct broker *broker, enum work_kind kind);
+void aside_forget(struct broker *broker, unsigned partition);
+void aside_drop_all(struct broker *broker);
 
 /* ---- give.c: handing out --------------------------------------------------------------------- */
 
@@ -340,7 +357,7 @@ struct broker_stream *stream_of(struct broker *broker, uint64_t id); /* NULL: it
 
 /* ---- errands.c: requests to the engine ------------------------------------------------------- */
 
-enum errand_kind { ERRAND_END, ERRAND_RETURN, ERRAND_BEAT, ERRAND_LATE };
+enum errand_kind { ERRAND_END, ERRAND_RETURN, ERRAND_LEAVE, ERRAND_CALL, ERRAND_BEAT, ERRAND_LATE };
 struct errand {
     struct note note;
     enum errand_kind kind;
@@ -348,6 +365,7 @@ struct errand {
     struct request *request;
     struct errand *next;
     struct item *item; /* ERRAND_END */
+    struct line *line; /* ERRAND_CALL */
     const struct hub_orchestrator_response *part;
     uint32_t slot; /* ERRAND_BEAT */
     uint64_t serial;
@@ -360,6 +378,8 @@ struct errand *errand_new(struct broker *broker, enum errand_kind kind);
 void errand_free(struct broker *broker, struct errand *errand); /* was not sent, or is over */
 /* Gives the turn back to be offered again; the item is gone. */
 void errand_return(struct broker *broker, struct item *item);
+/* Likewise, and it is offered again when it is called for. */
+void errand_leave(struct broker *broker, struct item *item);
 /* Likewise, and it is not to be offered again. */
 void errand_quarantine(struct broker *broker, struct item *item);
 void errand_answered(struct broker *broker, struct errand *errand);
@@ -445,6 +465,7 @@ struct broker {
     struct slots slots;
     struct dice dice;
     struct lanes lanes[KIND_COUNT];
+    struct map asides[KIND_COUNT]; /* struct line, by its key */
     struct strange strange;
     struct list active; /* queues */
     uint64_t seq;

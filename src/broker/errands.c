@@ -79,6 +79,19 @@ void errand_return(struct broker *broker, struct item *item)
     engine_return_turn(broker->engine, errand->request, ticket);
 }
 
+/* Of one that has not begun nothing is known but what can be found again. That is said first: the
+ * turn may come again as soon as it is left. */
+void errand_leave(struct broker *broker, struct item *item)
+{
+    struct turn_ticket ticket = item->ticket;
+    if (item->row != NULL && item->number == 1) {
+        rows_over(&broker->sides[ticket.partition], item->row);
+    }
+    item_end(broker, item);
+    struct errand *errand = errand_new(broker, ERRAND_LEAVE);
+    engine_leave_turn(broker->engine, errand->request, ticket);
+}
+
 void errand_quarantine(struct broker *broker, struct item *item)
 {
     struct errand *errand = errand_new(broker, ERRAND_RETURN);
@@ -112,6 +125,8 @@ void errand_answered(struct broker *broker, struct errand *errand)
     switch (errand->kind) {
     case ERRAND_END: ended(broker, errand); break;
     case ERRAND_RETURN: broker->returning--; break;
+    case ERRAND_CALL: aside_called(broker, errand); break;
+    case ERRAND_LEAVE: break;
     case ERRAND_BEAT: activity_heard(broker, errand); break;
     case ERRAND_LATE: break;
     }

@@ -82,6 +82,7 @@ void item_fill(struct item *item, const struct turn *turn, struct text trace)
     item->ticket = turn_ticket_of(turn);
     item->number = turn->number;
     item->operation_count = turn->event_count - 1;
+    item->is_called = turn->is_called;
     size_t at[5] = { put(item, turn->instance_id), put(item, turn->execution_id),
                      put(item, turn->name), put(item, turn->version), put(item, trace) };
     place(item, &item->instance_id, turn->instance_id, at[0]);

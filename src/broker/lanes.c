@@ -32,6 +32,7 @@ void lanes_init(struct lanes *lanes)
 void queue_init(struct queue *queue, enum work_kind kind)
 {
     list_init(&queue->items);
+    list_init(&queue->asides);
     queue->kind = kind;
 }
 
@@ -91,9 +92,9 @@ static struct queue *queue_of(struct lanes *lanes, enum work_kind kind,
     return queue;
 }
 
-/* All that matching looks at. */
-static struct text lane_key(struct buffer *buffer, const struct item *item)
+struct text lanes_key(struct broker *broker, const struct item *item)
 {
+    struct buffer *buffer = &broker->scratch;
     buffer_reset(buffer);
     buffer_add_text(buffer, match_name(item));
     if (item->kind != KIND_ENTITY) {
@@ -115,7 +116,7 @@ static void tell_of_strange(struct broker *broker, const struct item *item)
     static const char *const kinds[KIND_COUNT] = { "orchestrator", "entity", "activity" };
     struct strange *strange = &broker->strange;
     struct text name = match_name(item);
-    struct text key = lane_key(&broker->scratch, item);
+    struct text key = lanes_key(broker, item);
     if (map_find(&strange->told[item->kind], key) != NULL) {
         return;
     }
@@ -159,14 +160,14 @@ static struct queue *find_queue(struct broker *broker, const struct item *item)
     return queue_of(&broker->lanes[item->kind], item->kind, streams, count);
 }
 
-static struct queue *choose_queue(struct broker *broker, const struct item *item)
+struct queue *lanes_queue(struct broker *broker, const struct item *item)
 {
     struct lanes *lanes = &broker->lanes[item->kind];
     if (!lanes->is_filtered) {
         struct list_node *only = list_front(&lanes->queues);
         return only != NULL ? CONTAINER_OF(only, struct queue, all) : find_queue(broker, item);
     }
-    struct text key = lane_key(&broker->scratch, item); /* of what find_queue says, too */
+    struct text key = lanes_key(broker, item); /* of what find_queue says, too */
     struct queue *queue = map_find(&lanes->by_name, key);
     if (queue == NULL) {
         if (map_count(&lanes->by_name) >= LANES_MAX) {
@@ -200,6 +201,7 @@ static void stand(struct broker *broker, struct item *item, struct queue *queue)
     }
     list_insert_before(before, &item->link);
     item->queue = queue;
+    queue->count++;
 }
 
 void lanes_put(struct broker *broker, struct item *item)
@@ -213,7 +215,7 @@ void lanes_put(struct broker *broker, struct item *item)
     item->seq = item->has_place ? item->seq : ++broker->seq;
     item->has_place = false;
     broker->counters.waiting[item->kind]++;
-    stand(broker, item, holder != NULL ? &holder->mine : choose_queue(broker, item));
+    stand(broker, item, holder != NULL ? &holder->mine : lanes_queue(broker, item));
     broker_poke(broker);
 }
 
@@ -223,6 +225,7 @@ void lanes_take(struct broker *broker, struct item *item)
     (void)broker;
     list_remove(&item->link);
     item->queue = NULL;
+    queue->count--;
     if (list_is_empty(&queue->items)) {
         list_remove(&queue->active);
     }
@@ -268,14 +271,16 @@ static void rebuild(struct broker *broker, enum work_kind kind)
             merge(&all, &queue->items);
         }
     }
+    aside_leave_queues(broker, kind);
     free_queues(lanes);
     forget_lanes(lanes);
     lanes->is_filtered = has_filters(broker, kind);
     struct list_node *node;
     while ((node = list_pop_front(&all)) != NULL) {
         struct item *item = CONTAINER_OF(node, struct item, link);
-        stand(broker, item, choose_queue(broker, item));
+        stand(broker, item, lanes_queue(broker, item));
     }
+    aside_join_queues(broker, kind);
 }
 
 void lanes_rebuild(struct broker *broker)

@@ -180,7 +180,7 @@ void core_unlist(struct core *core, struct instance *instance)
         } else {
             core->asleep_count -= instance->is_asleep;
         }
-        instance->is_asleep = false;
+        instance->is_asleep = instance->is_settled = false;
     }
 }
 
@@ -200,6 +200,7 @@ void core_settle(struct core *core, struct instance *instance)
         core_leave(core, instance);
         return;
     }
+    instance->is_settled = true;
     instance->is_asleep = !instance_is_busy(instance);
     if (instance->is_asleep && instance->entity != NULL) {
         core->entity_count++;

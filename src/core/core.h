@@ -355,8 +355,9 @@ void core_end_entity_turn(struct core *core, time_us now, const struct turn *tur
  * instance is durable (at once when that holds already). */
 void core_postpone_turn(struct core *core, const struct turn *turn);
 
-/* Gives the turn back: it is not offered again to this process (RUNNER_LEAVES). */
+/* Gives the turn back: it is not offered again before it is called for (T9). */
 void core_leave_turn(struct core *core, const struct turn *turn);
+void core_call_turn(struct core *core, struct instance *instance);
 
 /* ---- timers: a window of them in memory ---- */
 

@@ -201,7 +201,7 @@ enum instance_transition {
 enum hold {
     HOLD_SUSPENDED = 1, /* from outside */
     HOLD_TIME = 2,      /* it starts later */
-    HOLD_LEFT = 4,      /* its worker is not here */
+    HOLD_LEFT = 4,      /* its worker is not here (T9) */
 };
 
 struct turn_slot;
@@ -214,7 +214,9 @@ struct instance {
     bool stored_busy;
     bool is_changed; /* the store is to hear how it stands, though these two be as they were */
     bool is_postponed;
-    bool is_asleep;        /* in that list */
+    bool is_settled;       /* P3: in one of those lists; and */
+    bool is_asleep;        /* not in `idle` */
+    bool is_called;        /* its next turn is */
     bool is_replaced;      /* purged, or ended and another has its id: known by its row only */
     bool has_begun;        /* a turn was taken, in this execution or in one before */
     uint8_t holds;         /* why it takes no turn (C9): a set of enum hold */

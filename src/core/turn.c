@@ -237,7 +237,9 @@ bool core_next_turn(struct core *core, time_us now, const struct turn **ret)
         .events = slot->events,
         .event_count = count + 1,
         .is_past_durable = is_past_durable(core, instance),
+        .is_called = instance->is_called,
     };
+    instance->is_called = false;
     if (instance->entity != NULL) {
         slot->turn.state = entity_state(instance->entity);
     }
@@ -503,4 +505,18 @@ void core_leave_turn(struct core *core, const struct turn *turn)
     instance->holds |= HOLD_LEFT;
     instance_check(instance);
     core_settle(core, instance);
+}
+
+void core_call_turn(struct core *core, struct instance *instance)
+{
+    if (instance->turn != NULL || instance->events.count == 0) {
+        return; /* it was loaded meanwhile, and offered */
+    }
+    instance->is_called = true;
+    instance->holds &= (uint8_t)~HOLD_LEFT;
+    if (instance->holds == 0 && instance->is_settled) {
+        core_unlist(core, instance); /* P4 */
+    }
+    turn_want(core, instance);
+    instance_check(instance);
 }

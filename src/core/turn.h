@@ -20,7 +20,10 @@
  *   T8  A runner may answer RUNNER_LATER: the turn stays open, and what it was handed is no longer
  *       looked at once the call returns. Its result comes by engine_end_turn, with the turn's
  *       ticket, or it is given back by engine_return_turn and is offered again, with the same
- *       events first. A ticket that no open turn has is of one that is over: it changes nothing. */
+ *       events first. A ticket that no open turn has is of one that is over: it changes nothing.
+ *   T9  A turn that is left (RUNNER_LEAVES, engine_leave_turn) holds nothing in memory but, for a
+ *       while, its instance. It is offered again when it is called for (engine_call_turns); or
+ *       before that, when its instance had to be loaded meanwhile. */
 #ifndef CORE_TURN_H
 #define CORE_TURN_H
 
@@ -37,6 +40,7 @@ struct turn {
     const struct event *events;
     size_t event_count;
     bool is_past_durable; /* all earlier turns are committed, so their history can be loaded */
+    bool is_called;       /* it had been left, and was asked for again (T9) */
     struct text state;    /* of an entity: JSON; absent: it has none */
 };
 

@@ -275,10 +275,32 @@ static void apply_turn(struct partition *partition, time_us now, struct command 
         turns_end(partition, now, turn, command->as.turn.result);
     } else if (command->as.turn.failure != NULL && !turn_is_of_entity(turn)) {
         suspect_suspend(partition, turn, command->as.turn.failure);
+    } else if (command->as.turn.is_left) {
+        core_leave_turn(core, turn);
     } else {
         core_postpone_turn(core, turn);
     }
     command_list_add(&partition->answers, command);
+}
+
+/* False: the store is in trouble, call again. */
+static bool apply_wanted(struct partition *partition, time_us now, struct command *command)
+{
+    pd_error err;
+    for (size_t i = 0; i < command->as.call.count; i++) {
+        struct instance *instance = NULL;
+        pd_status status = residency_find_row(partition, command->as.call.rows[i], &instance, &err);
+        if (status == PD_E_CORRUPT) {
+            partition->counters.corrupt++;
+        } else if (status != PD_OK) {
+            partition_back_off(partition, now, &err);
+            return false;
+        } else if (instance != NULL) {
+            core_call_turn(partition->core, instance);
+        }
+    }
+    command_list_add(&partition->answers, command);
+    return true;
 }
 
 /* ---- heartbeats ------------------------------------------------------------------------------ */
@@ -335,6 +357,11 @@ void partition_apply(struct partition *partition, time_us now, struct command *c
     case COMMAND_TURN:
         apply_turn(partition, now, command);
         (void)(!is_down && partition->retry_at == 0 && post_letters(partition, now)); /* P6 */
+        break;
+    case COMMAND_CALL:
+        if (is_down || partition->retry_at != 0 || !apply_wanted(partition, now, command)) {
+            command_list_add(&partition->held, command);
+        }
         break;
     case COMMAND_CLAIM:
         command_list_add(&partition->claiming, command);

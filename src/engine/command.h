@@ -39,6 +39,7 @@ enum command_kind {
     COMMAND_ACTIVITY_DONE, /* a result */
     COMMAND_ACTIVITY_BEAT, /* a heartbeat */
     COMMAND_TURN,          /* what became of a turn that was elsewhere (T8) */
+    COMMAND_CALL,          /* turns that were left are wanted (T9) */
 };
 
 struct command {
@@ -82,7 +83,12 @@ struct command {
             const struct turn_result *result; /* NULL: it is given back; or of an entity: */
             const struct entity_result *entity;
             const struct failure *failure; /* of one that is given back: it is quarantined */
+            bool is_left;                  /* likewise: T9 */
         } turn;
+        struct {
+            const uint64_t *rows;
+            size_t count;
+        } call;
     } as;
 };
 

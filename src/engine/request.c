@@ -128,6 +128,23 @@ void engine_return_turn(struct engine *engine, struct request *request, struct t
     end(engine, request, ticket, NULL, NULL);
 }
 
+void engine_leave_turn(struct engine *engine, struct request *request, struct turn_ticket ticket)
+{
+    struct asked *asked = make(request, COMMAND_TURN);
+    asked->command.as.turn.ticket = ticket;
+    asked->command.as.turn.is_left = true;
+    push(engine, asked, ticket.partition);
+}
+
+void engine_call_turns(struct engine *engine, struct request *request, unsigned partition,
+                       const uint64_t *rows, size_t count)
+{
+    struct asked *asked = make(request, COMMAND_CALL);
+    asked->command.as.call.rows = rows;
+    asked->command.as.call.count = count;
+    push(engine, asked, partition);
+}
+
 void engine_quarantine_turn(struct engine *engine, struct request *request,
                             struct turn_ticket ticket, const struct failure *failure)
 {

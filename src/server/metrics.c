@@ -43,7 +43,7 @@ enum { WAITING, UNFINISHED, DISPATCHED, COMPLETED };
 static uint64_t number_of(const struct broker_counters *counters, int what, size_t kind)
 {
     switch (what) {
-    case WAITING: return counters->waiting[kind];
+    case WAITING: return counters->waiting[kind] + counters->aside[kind];
     case UNFINISHED: return counters->unfinished[kind];
     case DISPATCHED: return counters->dispatched[kind];
     default: return counters->completed[kind];

@@ -111,6 +111,7 @@ struct house {
     time_us wake_at;
     _Atomic size_t ended;
     size_t begun;
+    size_t waiting_max, residents_max; /* 0: as usual */
 };
 
 static struct house house;
@@ -160,10 +161,13 @@ static void start_engine(void)
                                                         .wake_at = wake_at,
                                                         .argument = &house,
                                                         .begun = begun,
+                                                        .waiting_max = house.waiting_max,
                                                         .lost_delay_us = 20 * TIME_MS });
-    house.engine =
-        engine_start(house.store, broker_runner(house.broker),
-                     &(struct engine_options){ .ended = ended, .ended_argument = &house }, &err);
+    house.engine = engine_start(house.store, broker_runner(house.broker),
+                                &(struct engine_options){ .ended = ended,
+                                                          .ended_argument = &house,
+                                                          .residents_max = house.residents_max },
+                                &err);
     assert_non_null(house.engine);
     broker_set_engine(house.broker, house.engine);
 }
@@ -177,10 +181,11 @@ static void stop_engine(void)
     broker_free(house.broker);
 }
 
-static int open_house(void **state)
+static int open_with(size_t waiting_max, size_t residents_max)
 {
-    (void)state;
     memset(&house, 0, sizeof house);
+    house.waiting_max = waiting_max;
+    house.residents_max = residents_max;
     played = (struct played_counts){ 0 };
     pthread_mutex_init(&house.mutex, NULL);
     pthread_condattr_t attributes;
@@ -193,6 +198,19 @@ static int open_house(void **state)
     house.store = &house.flaky.base;
     start_engine();
     return 0;
+}
+
+static int open_house(void **state)
+{
+    (void)state;
+    return open_with(0, 0);
+}
+
+/* Nearly all that waits does so in the store. */
+static int open_small(void **state)
+{
+    (void)state;
+    return open_with(3, 16);
 }
 
 static int close_house(void **state)
@@ -446,7 +464,30 @@ static void commits_fail_under_sdk_workers(void **state)
     assert_outputs("sdk_fan", "20", COUNT);
 }
 
+/* What waits makes do with little memory: what is left of it is called back, and lost by nobody. */
+static void what_was_left_in_the_store_is_called_back(void **state)
+{
+    enum { COUNT = 100 };
+    (void)state;
+    start("hello5", 0, COUNT);
+    start("visit", 0, COUNT);
+    for (time_us began = steady(); broker_counters(house.broker).aside[0] < COUNT;) {
+        assert_true(steady() < began + PATIENCE_S * TIME_SECOND);
+        (void)wait_for_post(true);
+        broker_run(house.broker, steady());
+    }
+    connect(&house.worker, &ours);
+    run(2 * COUNT, SIZE_MAX);
+    assert_outputs("hello5", "5", COUNT);
+    assert_outputs("visit", "8", COUNT);
+    assert_int_equal(broker_counters(house.broker).aside[0], 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+#define SMALL(name)                                                    \
+    {                                                                  \
+#name "_in_little_memory", name, open_small, close_house, NULL \
+    }
 
 int main(void)
 {
@@ -460,6 +501,16 @@ int main(void)
         TEST(commits_fail_and_all_goes_on),
         TEST(commits_fail_under_sdk_workers),
         TEST(the_engine_is_stopped_in_the_middle_and_goes_on),
+        SMALL(what_was_left_in_the_store_is_called_back),
+        SMALL(our_worker_runs_everything_there_is),
+        SMALL(what_was_started_before_there_was_a_worker_is_run),
+        SMALL(a_worker_that_keeps_nothing_gets_the_whole_past_each_time),
+        SMALL(both_kinds_of_workers_get_what_they_can_run),
+        SMALL(workers_die_and_others_go_on),
+        SMALL(sdk_workers_die_and_others_go_on),
+        SMALL(commits_fail_and_all_goes_on),
+        SMALL(commits_fail_under_sdk_workers),
+        SMALL(the_engine_is_stopped_in_the_middle_and_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

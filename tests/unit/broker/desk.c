@@ -114,6 +114,38 @@ void engine_return_turn(struct engine *engine, struct request *request, struct t
     settle();
 }
 
+void engine_leave_turn(struct engine *engine, struct request *request, struct turn_ticket ticket)
+{
+    (void)engine;
+    ask(request, ASKED_LEAVE)->ticket = ticket;
+    for (size_t i = 0; i < the_desk->offered_count; i++) {
+        struct offered *offered = &the_desk->offered[i];
+        offered->is_left |= offered->turn.serial == ticket.serial;
+    }
+    settle();
+}
+
+/* In the order of the rows. */
+void engine_call_turns(struct engine *engine, struct request *request, unsigned partition,
+                       const uint64_t *rows, size_t count)
+{
+    (void)engine;
+    struct asked *asked = ask(request, ASKED_CALL);
+    asked->row = rows[0];
+    asked->count = count;
+    for (size_t at = 0; at < count; at++) {
+        for (size_t i = 0; i < the_desk->offered_count; i++) {
+            struct offered *offered = &the_desk->offered[i];
+            if (offered->is_left && offered->turn.row == rows[at]) {
+                assert_int_equal(offered->turn.partition, partition);
+                offered->is_left = false;
+                offered->is_returned = offered->turn.is_called = true;
+            }
+        }
+    }
+    settle();
+}
+
 void engine_quarantine_turn(struct engine *engine, struct request *request,
                             struct turn_ticket ticket, const struct failure *failure)
 {

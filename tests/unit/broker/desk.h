@@ -23,6 +23,8 @@ enum asked_kind {
     ASKED_END,
     ASKED_END_ENTITY,
     ASKED_RETURN,
+    ASKED_LEAVE,
+    ASKED_CALL,
     ASKED_QUARANTINE,
     ASKED_ACTIVITY,
     ASKED_BEAT
@@ -35,7 +37,7 @@ struct asked {
     int32_t id;
     char payload[64]; /* of the activity, of a beat, of the first operation; custom status */
     char failure[64]; /* its type */
-    size_t count;     /* actions, results */
+    size_t count;     /* actions, results, rows */
     bool keeps_state;
     bool *ret_wanted;
 };
@@ -84,7 +86,7 @@ struct desk {
     struct offered {
         struct turn turn;
         size_t chunk_bytes;
-        bool is_returned;
+        bool is_returned, is_left;
     } offered[GOT_MAX];
     size_t offered_count;
     bool keeps_returned; /* else they are offered again, at once */

@@ -95,6 +95,7 @@ void desk_offer_returned(struct desk *desk)
             offered->is_returned = false;
             offered->turn.serial = ++desk->serial;
             give(desk, &offered->turn, offered->chunk_bytes);
+            offered->turn.is_called = false;
         }
     }
 }

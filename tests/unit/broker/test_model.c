@@ -116,6 +116,8 @@ static void hear(void)
             model.open_activities--;
             break;
         case ASKED_RETURN: /* the desk offers it again */
+        case ASKED_LEAVE:
+        case ASKED_CALL:
         case ASKED_BEAT: break;
         case ASKED_QUARANTINE: fail_msg("no worker of these says that it begins"); break;
         }
@@ -378,6 +380,7 @@ static void forget(struct thing *thing)
     }
     thing->is_open = thing->out.is_live = false;
     runner->ops->forget(runner, thing->partition, thing->row);
+    model.desk.offered[thing->offered].is_left = false;
     thing->row += 100 * PARTITIONS; /* another instance */
     thing->number = 1;
     desk_run(&model.desk);
@@ -392,6 +395,7 @@ static void begin_again(unsigned partition)
         }
         if (!thing->is_activity) {
             thing->is_open = thing->out.is_live = false;
+            model.desk.offered[thing->offered].is_left = false;
         } else if (!thing->has_token && !thing->is_cancelled) {
             thing->is_cancelled = true; /* it would come again under another name */
             model.open_activities--;
@@ -488,7 +492,8 @@ static void live(uint64_t seed)
 {
     memset(&model, 0, sizeof model);
     random_seed(&model.random, seed);
-    desk_open(&model.desk, NULL);
+    /* In every other life not all that waits may do so here. */
+    desk_open(&model.desk, &(struct broker_options){ .waiting_max = seed % 2 != 0 ? 0 : 2 });
     model.thing_count = INSTANCES;
     for (size_t i = 0; i < INSTANCES; i++) {
         model.things[i] = (struct thing){ .row = 100 + i, .number = 1, .name = names[i % NAMES] };

@@ -116,6 +116,7 @@ void later_take_turn(struct later *later, const struct turn *turn, const struct 
 {
     struct later_turn *made = make(turn);
     made->has_past = past != NULL;
+    made->is_called = turn->is_called;
     made->result.actions = copy_actions(&made->arena, result->actions, result->action_count);
     made->result.action_count = result->action_count;
     made->result.custom_status = text_copy(&made->arena, result->custom_status);

@@ -20,7 +20,7 @@ struct later_turn {
     char instance_id[64], name[32];
     struct event *events; /* kind, id and payload of each */
     size_t event_count;
-    bool has_past;
+    bool has_past, is_called;
     struct arena arena;
     struct turn_result result;
     struct entity_result entity;

@@ -455,6 +455,134 @@ static void an_answer_that_is_none_fails_the_operations(void **state)
 
 #define HUB_TEST(test) cmocka_unit_test_setup_teardown(test, open_hub, close_hub)
 
+/* ---- left, and called ------------------------------------------------------------------------ */
+
+static void leave_turn(struct turn_ticket ticket)
+{
+    struct asked asked = { .command = { .kind = COMMAND_TURN } };
+    latch_init(&asked.latch, 1);
+    asked.command.latch = &asked.latch;
+    asked.command.as.turn.ticket = ticket;
+    asked.command.as.turn.is_left = true;
+    partition_apply(hub.partitions[0], hub.now, &asked.command);
+    hub_settle(&hub);
+    assert_int_equal(finish(&asked), PD_OK);
+}
+
+static void begin_call(struct asked *asked, const uint64_t *rows, size_t count)
+{
+    *asked = (struct asked){ .command = { .kind = COMMAND_CALL } };
+    latch_init(&asked->latch, 1);
+    asked->command.latch = &asked->latch;
+    asked->command.as.call.rows = rows;
+    asked->command.as.call.count = count;
+    partition_apply(hub.partitions[0], hub.now, &asked->command);
+}
+
+static void call_turns(const uint64_t *rows, size_t count)
+{
+    struct asked asked;
+    begin_call(&asked, rows, count);
+    hub_settle(&hub);
+    assert_int_equal(finish(&asked), PD_OK);
+}
+
+static struct turn_ticket start_and_leave(const char *id)
+{
+    assert_int_equal(hub_start(&hub, id, "1"), PD_OK);
+    struct later_turn *turn = take(1, 2);
+    struct turn_ticket ticket = turn->ticket;
+    leave_turn(ticket);
+    later_turn_free(turn);
+    return ticket;
+}
+
+static void a_turn_that_was_left_comes_when_it_is_called(void **state)
+{
+    (void)state;
+    struct turn_ticket left = start_and_leave("1:a");
+    (void)hub_step(&hub, 0);
+    assert_int_equal(held(), 0);
+    call_turns(&left.row, 1);
+    struct later_turn *turn = take(1, 2);
+    assert_true(turn->is_called);
+    assert_int_equal(turn->ticket.row, left.row);
+    end_turn(turn);
+    turn = take(2, 2);
+    assert_false(turn->is_called); /* that was the one */
+    end_turn(turn);
+    hub_assert_completed(&hub, "1:a", "\"end of chain\"");
+}
+
+static void turns_that_were_left_need_no_memory_and_come_in_the_order_of_the_call(void **state)
+{
+    (void)state;
+    uint64_t rows[3];
+    rows[2] = start_and_leave("1:a").row;
+    rows[0] = start_and_leave("1:b").row;
+    rows[1] = start_and_leave("1:c").row;
+    partition_evict(hub.partitions[0], 0);
+    assert_int_equal(partition_counters(hub.partitions[0]).residents, 0);
+    call_turns(rows, 3);
+    for (int i = 0; i < 3; i++) {
+        struct later_turn *turn = take(1, 2);
+        assert_true(turn->is_called);
+        assert_int_equal(turn->ticket.row, rows[i]);
+        end_turn(turn);
+    }
+}
+
+static void what_is_over_or_open_is_called_without_harm(void **state)
+{
+    (void)state;
+    uint64_t rows[4];
+    rows[0] = start_and_leave("1:over").row;
+    rows[1] = start_and_leave("1:purged").row;
+    rows[3] = 123456789; /* there never was */
+    assert_int_equal(hub_tell(&hub, MESSAGE_TERMINATE, "1:over", "\"\""), PD_OK);
+    assert_int_equal(hub_tell(&hub, MESSAGE_TERMINATE, "1:purged", "\"\""), PD_OK);
+    assert_int_equal(hub_tell(&hub, MESSAGE_PURGE, "1:purged", NULL), PD_OK);
+    assert_int_equal(hub_start(&hub, "1:open", "1"), PD_OK);
+    struct later_turn *turn = take(1, 2);
+    rows[2] = turn->ticket.row;
+    call_turns(rows, 4);
+    assert_int_equal(held(), 0);
+    end_turn(turn);
+    end_turn(take(2, 2));
+    hub_assert_completed(&hub, "1:open", "\"end of chain\"");
+}
+
+static void one_that_is_suspended_is_called_and_waits_on(void **state)
+{
+    (void)state;
+    struct turn_ticket left = start_and_leave("1:a");
+    assert_int_equal(hub_tell(&hub, MESSAGE_SUSPEND, "1:a", "\"\""), PD_OK);
+    call_turns(&left.row, 1);
+    assert_int_equal(held(), 0);
+    assert_int_equal(hub_tell(&hub, MESSAGE_RESUME, "1:a", "\"\""), PD_OK);
+    struct later_turn *turn = later_next_turn(&later);
+    assert_non_null(turn);
+    later_turn_free(turn);
+}
+
+static void a_call_waits_while_the_store_fails(void **state)
+{
+    (void)state;
+    struct asked asked;
+    struct turn_ticket left = start_and_leave("1:a");
+    partition_evict(hub.partitions[0], 0);
+    hub.store.loads_to_fail = 1;
+    begin_call(&asked, &left.row, 1);
+    assert_int_equal(hub.store.loads_to_fail, 0);
+    assert_int_equal(asked.latch.pending, 1);
+    hub.now += 10 * TIME_SECOND;
+    hub_settle(&hub);
+    assert_int_equal(finish(&asked), PD_OK);
+    struct later_turn *turn = take(1, 2);
+    assert_true(turn->is_called);
+    later_turn_free(turn);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +606,11 @@ int main(void)
         HUB_TEST(a_batch_given_back_is_offered_again),
         HUB_TEST(an_entity_that_is_purged_meanwhile_is_empty_afterwards),
         HUB_TEST(an_answer_that_is_none_fails_the_operations),
+        HUB_TEST(a_turn_that_was_left_comes_when_it_is_called),
+        HUB_TEST(turns_that_were_left_need_no_memory_and_come_in_the_order_of_the_call),
+        HUB_TEST(what_is_over_or_open_is_called_without_harm),
+        HUB_TEST(one_that_is_suspended_is_called_and_waits_on),
+        HUB_TEST(a_call_waits_while_the_store_fails),
     };
     return cmocka_run_group_tests_name("engine: turns that are elsewhere", tests, NULL, NULL);
 }
