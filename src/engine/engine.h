@@ -132,9 +132,9 @@ void engine_end_entity_turn(struct engine *engine, struct request *request,
 /* Gives it back: it is offered again soon. */
 void engine_return_turn(struct engine *engine, struct request *request, struct turn_ticket ticket);
 /* Gives it back, and calls for it when there is room for it: until then nothing of it need be in
- * memory (T9). Rows of the partition, in the order in which their turns are to come; they live until
- * the request is answered, and then have been offered, or are soon. Of one that is over, or open,
- * nothing comes. */
+ * memory (T9). Rows of the partition, in the order in which their turns are to come; they live
+ * until the request is answered, and then have been offered, or are soon. Of one that is over, or
+ * open, nothing comes. */
 void engine_leave_turn(struct engine *engine, struct request *request, struct turn_ticket ticket);
 void engine_call_turns(struct engine *engine, struct request *request, unsigned partition,
                        const uint64_t *rows, size_t count);

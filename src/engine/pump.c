@@ -73,6 +73,13 @@ static bool hear_of_commit(struct pump *pump)
     return true;
 }
 
+/* It takes memory, which is given back when there has been none for a while. */
+static void note_work(struct pump *pump)
+{
+    pump->is_trim_due = true;
+    pump->worked_at = clock_now();
+}
+
 /* True: as hear_of_commit. */
 static bool cut(struct pump *pump)
 {
@@ -85,8 +92,7 @@ static bool cut(struct pump *pump)
         return has_heard;
     }
     pump->is_work_out = true;
-    pump->is_trim_due = true;
-    pump->worked_at = clock_now();
+    note_work(pump);
     bool is_small = work->batch->mutation_count <= COMMIT_HERE_MUTATIONS;
     committer_submit(&pump->engine->committer, work,
                      is_small && command_queue_is_empty(&pump->queue));
@@ -133,6 +139,8 @@ static void apply_all(struct pump *pump)
         partition_apply(pump->partition, now, command);
         command = next;
         if (n % APPLY_SLICE == 0 && command != NULL) {
+            /* What recovery finds brings commands, and would do so as fast as they are taken. */
+            partition_hold_recovery(pump->partition, true);
             (void)run_on(pump);
             (void)cut(pump);
             now = clock_now();
@@ -202,6 +210,9 @@ static void *body(void *argument)
         size_t backlog = atomic_load_explicit(&pump->engine->pool.backlog, memory_order_relaxed);
         partition_hold_recovery(pump->partition, backlog > BACKLOG_MAX);
         bool more = run_on(pump);
+        if (more) {
+            note_work(pump);
+        }
         bool has_cut = cut(pump);
         note_trouble(pump);
         if (!has_cut && !more) {
