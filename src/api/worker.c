@@ -14,6 +14,7 @@
 
 #include "api/api_priv.h"
 #include "api/http_activity.h"
+#include "base/network.h"
 #include "builtin/builtin.h"
 #include "author/author.h"
 #include "remote/remote.h"
@@ -119,6 +120,12 @@ static struct api_http *make_http(pd_error *err)
 {
     struct api_http_options options = { .fetch.allow = getenv("PERDURE_HTTP_ALLOW") };
     int64_t poll_s = 0, timeout_s = 0;
+    size_t unwanted;
+    pd_error why;
+    if (network_check_list(options.fetch.allow, &unwanted, &why) != PD_OK) {
+        (void)error_set(err, PD_E_INVALID, false, where, "PERDURE_HTTP_ALLOW: %s", why.text);
+        return NULL;
+    }
     if (read_number("PERDURE_HTTP_BODY_MAX", &options.fetch.body_max, err) != PD_OK ||
         read_number("PERDURE_HTTP_TIMEOUT_MAX", &timeout_s, err) != PD_OK ||
         read_number("PERDURE_HTTP_POLL", &poll_s, err) != PD_OK) {

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "base/network.h"
 #include "base/object.h"
 #include "base/random.h"
 #include "base/shelf.h"

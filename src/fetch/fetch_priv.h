@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/list.h"
+#include "base/network.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "fetch/fetch.h"
@@ -57,11 +58,7 @@ bool order_is_secret_header(const char *name);
 
 struct guard {
     bool allows_all;
-    struct network {
-        int family;
-        unsigned bits;
-        unsigned char address[16];
-    } * networks;
+    struct network *networks;
     size_t count;
 };
 

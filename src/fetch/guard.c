@@ -17,11 +17,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/error.h"
+#include "base/assert.h"
 #include "base/memory.h"
 #include "fetch/fetch_priv.h"
-
-static const char where[] = "fetch: allow";
 
 /* ---- what is not public ---------------------------------------------------------------------- */
 
@@ -172,54 +170,21 @@ bool guard_allows_host(const struct guard *guard, const char *host)
            guard_allows(guard, (const struct sockaddr *)&in6);
 }
 
-/* "10.0.0.0/8", "::1" */
-static bool read_network(char *text, struct network *ret)
-{
-    char *slash = strchr(text, '/'), *end = NULL;
-    if (slash != NULL) {
-        *slash = '\0';
-    }
-    ret->family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
-    unsigned most = ret->family == AF_INET6 ? 128 : 32;
-    ret->bits = most;
-    if (slash != NULL) {
-        unsigned long bits = strtoul(slash + 1, &end, 10);
-        if (slash[1] < '0' || slash[1] > '9' || *end != '\0' || bits > most) {
-            return false;
-        }
-        ret->bits = (unsigned)bits;
-    }
-    return inet_pton(ret->family, text, ret->address) == 1;
-}
-
 pd_status guard_init(struct guard *guard, const char *allow, pd_error *err)
 {
+    size_t count;
     *guard = (struct guard){ 0 };
-    if (allow == NULL || allow[0] == '\0') {
-        return PD_OK;
+    if (network_check_list(allow, &count, err) != PD_OK) {
+        return err->status;
     }
-    if (strcmp(allow, "private") == 0) {
-        guard->allows_all = true;
-        return PD_OK;
-    }
-    size_t count = 1;
-    for (const char *at = allow; *at != '\0'; at++) {
-        count += *at == ',' ? 1 : 0;
-    }
-    guard->networks = mem_alloc(count * sizeof *guard->networks);
-    for (const char *at = allow; guard->count < count; guard->count++) {
-        char text[64] = "";
-        size_t size = strcspn(at, ",");
-        if (size < sizeof text) {
-            memcpy(text, at, size);
+    guard->allows_all = allow != NULL && strcmp(allow, "private") == 0;
+    if (count != 0) {
+        struct text rest = text_of(allow);
+        guard->networks = mem_alloc(count * sizeof *guard->networks);
+        while (guard->count < count) {
+            bool is_one = network_next(&rest, &guard->networks[guard->count++]);
+            assert_that(is_one);
         }
-        if (!read_network(text, &guard->networks[guard->count])) {
-            guard_done(guard);
-            return error_set(err, PD_E_INVALID, false, where,
-                             "'%.*s' is no network; write private, or 10.0.0.0/8,::1", (int)size,
-                             at);
-        }
-        at += size + 1;
     }
     return PD_OK;
 }

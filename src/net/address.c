@@ -155,7 +155,7 @@ static int listen_fd(const char *address, char name[SOCK_NAME_MAX], pd_error *er
     return (int)fd;
 }
 
-static const char shapes[] = "write HOST:PORT, [HOST]:PORT, unix:PATH or fd:NUMBER";
+static const char shapes[] = "write HOST:PORT, [HOST]:PORT, unix:PATH or fd:NAME";
 
 pd_status h2_check_address(const char *address, pd_error *err)
 {

@@ -271,6 +271,18 @@ pd_status setting_set(struct config *config, const struct setting *s, const char
 
 /* ---- options and environment ---------------------------------------------------------------- */
 
+static pd_status no_option(const char *word, pd_error *err)
+{
+    size_t dashes = strspn(word, "-");
+    char name[64] = "";
+    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(word + dashes, "="), word + dashes);
+    const char *near = dashes != 0 ? setting_near(name) : NULL;
+    return near != NULL ? error_set(err, PD_E_INVALID, false, "config",
+                                    "'%s' is not an option; is --%s meant?", word, near)
+                        : error_set(err, PD_E_INVALID, false, "config",
+                                    "'%s' is not an option; --help lists them", word);
+}
+
 /* Only --config, when is_first: the file is read before the other options. */
 static pd_status read_options(struct config *config, int argc, char *const *argv, bool is_first,
                               pd_error *err)
@@ -286,11 +298,12 @@ static pd_status read_options(struct config *config, int argc, char *const *argv
     opterr = 0;
     int index = -1;
     for (int c; (c = getopt_long(argc, argv, ":", options, &index)) != -1; index = -1) {
-        if (c != 0) {
-            return error_set(err, PD_E_INVALID, false, "config",
-                             c == ':' ? "option '%s' wants a value"
-                                      : "'%s' is not an option; --help lists them",
+        if (c == ':') {
+            return error_set(err, PD_E_INVALID, false, "config", "option '%s' wants a value",
                              argv[optind - 1]);
+        }
+        if (c != 0) {
+            return no_option(argv[optind - 1], err);
         }
         bool is_wanted = !is_first || strcmp(settings[index].name, "config") == 0;
         pd_status status =
@@ -300,8 +313,7 @@ static pd_status read_options(struct config *config, int argc, char *const *argv
         }
     }
     if (optind < argc) {
-        return error_set(err, PD_E_INVALID, false, "config",
-                         "'%s' is not an option; --help lists them", argv[optind]);
+        return no_option(argv[optind], err);
     }
     return PD_OK;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/network.h"
 #include "net/h2.h"
 #include "server/config_priv.h"
 #include "store/store.h"
@@ -86,6 +87,15 @@ static pd_status check_public_url(const char *url, pd_error *err)
                                 "--public-url '%.100s': write http(s)://host[:port][/prefix]", url);
 }
 
+static pd_status check_networks(const char *networks, pd_error *err)
+{
+    size_t unwanted;
+    pd_error why;
+    return network_check_list(networks, &unwanted, &why) == PD_OK
+               ? PD_OK
+               : error_set(err, PD_E_INVALID, false, where, "--http-allow: %s", why.text);
+}
+
 pd_status config_check(const struct config *config, pd_error *err)
 {
     if (config->store == NULL) {
@@ -102,6 +112,9 @@ pd_status config_check(const struct config *config, pd_error *err)
         return error_set(err, PD_E_INVALID, false, where, "--tls-client-ca wants --tls-cert");
     }
     pd_status status = check_hub_name(config->hub, err);
+    if (status == PD_OK) {
+        status = check_networks(config->http_allow, err);
+    }
     for (size_t i = 0; status == PD_OK && i < config->hubs.count; i++) {
         status = check_hub_name(config->hubs.items[i], err);
     }

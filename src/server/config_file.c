@@ -70,7 +70,7 @@ static unsigned distance(const char *a, const char *b)
     return row[size];
 }
 
-static pd_status unknown(const struct file *file, const char *name, pd_error *err)
+const char *setting_near(const char *name)
 {
     unsigned best = 4;
     const char *near = NULL;
@@ -81,14 +81,21 @@ static pd_status unknown(const struct file *file, const char *name, pd_error *er
             near = setting_at(i)->name;
         }
     }
-    if (best == 0) { /* --config, --check and the like */
-        near = NULL;
-    }
+    return near;
+}
+
+static pd_status unknown(const struct file *file, const char *name, pd_error *err)
+{
     char what[256];
-    snprintf(what, sizeof what, "'%.64s' is not a setting%s%s%s%s", name,
-             best == 0 ? " of a file: it is an option of the command line" : "",
-             near != NULL ? "; is '" : "", near != NULL ? near : "",
-             near != NULL ? "' meant?" : "");
+    const char *near = setting_near(name);
+    if (near != NULL && strcmp(near, name) == 0) { /* --config, --check and the like */
+        snprintf(what, sizeof what,
+                 "'%.64s' is not a setting of a file: it is an option of the command line", name);
+    } else {
+        snprintf(what, sizeof what, "'%.64s' is not a setting%s%s%s", name,
+                 near != NULL ? "; is '" : "", near != NULL ? near : "",
+                 near != NULL ? "' meant?" : "");
+    }
     return refuse(file, what, err);
 }
 

@@ -35,6 +35,8 @@ struct source {
 
 size_t setting_count(void);
 const struct setting *setting_at(size_t index);
+/* The name that is meant by one misspelt; NULL: none is near. */
+const char *setting_near(const char *name);
 pd_status setting_set(struct config *config, const struct setting *setting, const char *value,
                       const struct source *source, pd_error *err);
 

@@ -406,6 +406,30 @@ static void without_the_module_a_request_fails_and_says_so(void **state)
     expect("Call", PD_VAL(PD_OBJ("url", "http://h/200")), ANSWER("200", "ours")); /* Q2 */
 }
 
+static void a_worker_refuses_settings_that_no_request_could_be_made_with(void **state)
+{
+    static const char *const wrong[][2] = {
+        { "PERDURE_HTTP_ALLOW", "localhost" },
+        { "PERDURE_HTTP_BODY_MAX", "-4" },
+        { "PERDURE_HTTP_TIMEOUT_MAX", "1h" },
+        { "PERDURE_HTTP_POLL", "0" },
+    };
+    (void)state;
+    pd_worker_stop(stage.worker);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        pd_error err;
+        (void)setenv(wrong[i][0], wrong[i][1], 1);
+        assert_null(pd_worker_start(stage.hub, PD_PROGRAM(program), NULL, &err));
+        assert_int_equal(err.status, PD_E_INVALID);
+        assert_non_null(strstr(err.text, wrong[i][0]));
+        assert_non_null(strstr(err.text, wrong[i][1]));
+        (void)unsetenv(wrong[i][0]);
+    }
+    pd_error err;
+    stage.worker = pd_worker_start(stage.hub, PD_PROGRAM(program), NULL, &err);
+    assert_non_null(stage.worker);
+}
+
 #define FILE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up_file, tear_down)
 #define SERVED_TEST(test) cmocka_unit_test_setup_teardown(test, set_up_served, tear_down)
 
@@ -413,6 +437,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FILE_TEST(without_the_module_a_request_fails_and_says_so), /* first: it stays loaded */
+        FILE_TEST(a_worker_refuses_settings_that_no_request_could_be_made_with),
         FILE_TEST(an_answer_comes_back_whatever_its_status),
         FILE_TEST(a_202_is_polled_to_its_end),
         FILE_TEST(a_conversation_goes_on_as_new_after_a_hundred_hops),
