@@ -52,10 +52,12 @@ static bool is_named(struct text name, const char *as)
 
 static enum fetch_dialect dialect_of(struct text name)
 {
-    if (is_named(name, BUILTIN_REQUEST) || is_named(name, BUILTIN_DELIVER)) {
-        return FETCH_OURS;
+    if (is_named(name, BUILTIN_HTTP_ACTIVITY)) {
+        return FETCH_DOTNET;
     }
-    return is_named(name, BUILTIN_HTTP_ACTIVITY) ? FETCH_DOTNET : FETCH_WORKER;
+    return is_named(name, BUILTIN_HTTP_STEP_REQUEST)      ? FETCH_STEP
+           : is_named(name, BUILTIN_HTTP_WORKER_ACTIVITY) ? FETCH_WORKER
+                                                          : FETCH_OURS;
 }
 
 /* ---- the module ------------------------------------------------------------------------------ */
@@ -86,6 +88,7 @@ static bool takes(void *argument, struct text name)
     pd_error err;
     if (!is_named(name, BUILTIN_REQUEST) && !is_named(name, BUILTIN_HTTP_ACTIVITY) &&
         !is_named(name, BUILTIN_HTTP_WORKER_ACTIVITY) &&
+        !is_named(name, BUILTIN_HTTP_STEP_REQUEST) &&
         (http->deliver == NULL || !is_named(name, BUILTIN_DELIVER))) {
         return false;
     }

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/heap.h"
+#include "base/http_text.h"
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/map.h"

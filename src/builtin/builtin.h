@@ -38,6 +38,8 @@ const pd_function *builtin_functions(size_t *ret_count);
 /* What they ask, in the same order, for each request: activities that no program has. */
 #define BUILTIN_REQUEST "perdure.request"
 #define BUILTIN_HTTP_WORKER_ACTIVITY "BuiltIn__HttpActivity"
+#define BUILTIN_HTTP_STEP_REQUEST "perdure.http.request"
+/* And what SDKs do. */
 #define BUILTIN_HTTP_ACTIVITY "BuiltIn::HttpActivity"
 
 /* Of a server only: tells webhooks of a change; and what it asks for each of them. */

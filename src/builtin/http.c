@@ -16,20 +16,23 @@
  *       may.
  *   W3  Only as a child: else who may start instances could make requests in the name of the host.
  *       A server refuses to start the third one for others.
- *   W4  A conversation continues as new after HOPS_MAX hops: then its input is the request, and
- *       where to go on. */
+ *   W4  A conversation continues as new after REQUESTS_MAX requests, first attempts or not: then its
+ *       input is the request, and where to go on. */
 #include "builtin/http.h"
 
 #include <stdatomic.h>
 
+#include "base/http_text.h"
 #include "builtin/builtin.h"
 
-enum { HOPS_MAX = 100, EVENTS_MAX = 2000, DETAIL_MAX = 4096 };
+enum { REQUESTS_MAX = 100, DETAIL_MAX = 4096 };
+#define DELAY_MAX_MS 1e15 /* 30,000 years: what a policy may reckon with */
 enum { POLL_DEFAULT_MS = 30000, REFERENCE_DELAY_MAX_MS = 6 * 86400 * 1000 };
 
 struct manner {
     const char *activity;
-    const char *status_failure; /* its type */
+    const char *status_failure, *input_failure; /* their types */
+    bool retries_at_once;                       /* it may: the first interval may be none */
 };
 
 struct policy {
@@ -44,6 +47,15 @@ struct talk {
     const char *url;
     bool polls;
     struct policy policy;
+};
+
+/* Where it is: the next request. */
+struct place {
+    const char *url;  /* of a poll; NULL: the request itself */
+    int64_t due_ms;   /* not before; 0: at once */
+    int64_t attempts; /* that failed */
+    int64_t began_ms; /* the first of them */
+    double delay_ms;  /* before the next, but for what bounds it */
 };
 
 static _Atomic int64_t poll_ms;
@@ -76,21 +88,23 @@ static const char *header(pd_value response, const char *name)
     return pd_kind_of(value) == PD_IS_TEXT ? pd_text(value) : NULL;
 }
 
-static double number(pd_value value, double otherwise)
+/* A number of the policy, or, when there is none, as it is; false: it is something else. */
+static bool read_number(pd_value options, const char *name, double *ret)
 {
+    pd_value value = find(options, name);
     switch (pd_kind_of(value)) {
-    case PD_IS_INT: return (double)pd_int(value);
-    case PD_IS_REAL: return pd_real(value);
-    case PD_IS_NULL:
+    case PD_IS_NULL: return true;
+    case PD_IS_INT: *ret = (double)pd_int(value); return true;
+    case PD_IS_REAL: *ret = pd_real(value); return true;
     case PD_IS_BOOL:
     case PD_IS_TEXT:
     case PD_IS_ARRAY:
     case PD_IS_OBJECT: break;
     }
-    return otherwise;
+    return false;
 }
 
-/* A span of the policy; false: it is none. */
+/* Likewise a span. */
 static bool read_span(pd_value options, const char *name, int64_t *ret_ms)
 {
     pd_value span = find(options, name);
@@ -99,27 +113,42 @@ static bool read_span(pd_value options, const char *name, int64_t *ret_ms)
             *ret_ms >= 0);
 }
 
-/* NULL, or what is wrong. */
-static const char *read_policy(pd_value options, struct policy *ret)
+static bool read_statuses(pd_value options, pd_value *ret)
 {
-    *ret = (struct policy){ .most_ms = REFERENCE_DELAY_MAX_MS };
+    *ret = find(options, "statusCodesToRetry");
+    PD_EACH(each, *ret) {
+        if (pd_kind_of(each) != PD_IS_INT) {
+            return false;
+        }
+    }
+    return pd_kind_of(*ret) == PD_IS_ARRAY || pd_kind_of(*ret) == PD_IS_NULL;
+}
+
+/* NULL, or what is wrong. */
+static const char *read_policy(pd_value options, bool retries_at_once, struct policy *ret)
+{
+    double attempts = 0;
+    *ret = (struct policy){ .first_ms = -1, .most_ms = REFERENCE_DELAY_MAX_MS, .backoff = 1 };
     if (pd_kind_of(options) != PD_IS_OBJECT) {
         return pd_kind_of(options) == PD_IS_NULL ? NULL : "retryOptions is no object";
     }
-    double attempts = number(find(options, "maxNumberOfAttempts"), 1);
-    ret->attempts = attempts >= 1 && attempts <= INT32_MAX ? (int64_t)attempts : INT32_MAX;
-    ret->backoff = number(find(options, "backoffCoefficient"), 1);
-    ret->jitter = number(find(options, "jitter"), 0);
-    ret->statuses = find(options, "statusCodesToRetry");
     if (!read_span(options, "firstRetryInterval", &ret->first_ms) ||
         !read_span(options, "maxRetryInterval", &ret->most_ms) ||
         !read_span(options, "retryTimeout", &ret->total_ms)) {
         return "an interval of retryOptions is no span, \"[d.]hh:mm:ss[.fffffff]\"";
     }
-    if (!(attempts >= 1) || !(ret->backoff >= 0) || !(ret->jitter >= 0 && ret->jitter <= 1)) {
-        return "maxNumberOfAttempts, backoffCoefficient or jitter of retryOptions makes no sense";
+    if (!read_number(options, "maxNumberOfAttempts", &attempts) || !(attempts >= 1) ||
+        ret->first_ms < (retries_at_once ? 0 : 1)) {
+        return "retryOptions needs firstRetryInterval, above zero, and maxNumberOfAttempts";
     }
-    return NULL;
+    ret->attempts = attempts <= INT32_MAX ? (int64_t)attempts : INT32_MAX;
+    if (!read_number(options, "backoffCoefficient", &ret->backoff) || !(ret->backoff >= 0) ||
+        !read_number(options, "jitter", &ret->jitter) || !(ret->jitter >= 0 && ret->jitter <= 1)) {
+        return "backoffCoefficient or jitter of retryOptions makes no sense";
+    }
+    return read_statuses(options, &ret->statuses)
+               ? NULL
+               : "statusCodesToRetry of retryOptions is no array of numbers";
 }
 
 /* NULL, or what is wrong. */
@@ -138,7 +167,7 @@ static const char *read_request(pd_value request, struct talk *ret)
     if (pd_kind_of(url) != PD_IS_TEXT || !http_url_is_good(ret->url)) {
         return "the uri is not an absolute one, of http or https";
     }
-    return read_policy(pd_get(request, "retryOptions"), &ret->policy);
+    return read_policy(pd_get(request, "retryOptions"), ret->manner->retries_at_once, &ret->policy);
 }
 
 /* ---- a request ------------------------------------------------------------------------------- */
@@ -207,7 +236,7 @@ static pd_value hop_of(pd_orchestration *o, const struct talk *talk, const char 
 static bool is_listed(pd_value statuses, int64_t status)
 {
     PD_EACH(each, statuses) {
-        if (number(each, 0) == (double)status) {
+        if (pd_int(each) == status) {
             return true;
         }
     }
@@ -241,10 +270,11 @@ static const pd_failure *judge(pd_orchestration *o, const struct talk *talk, pd_
         return NULL;
     }
     pd_failure *failure = pd_alloc(o, sizeof *failure);
+    char *name = pd_alloc(o, HTTP_STATUS_NAME_MAX);
     const char *reason = http_reason(status);
     failure->type = talk->manner->status_failure;
     failure->message = has_list ? pd_format(o, "Status code %s received, retry requested.",
-                                            http_status_name(o, status))
+                                            http_status_name(status, name))
                                 : pd_format(o,
                                             "Response status code does not indicate success: %d "
                                             "(%s).",
@@ -254,48 +284,41 @@ static const pd_failure *judge(pd_orchestration *o, const struct talk *talk, pd_
 }
 
 /* False: there is no other attempt. */
-static bool wait_to_try_again(pd_orchestration *o, const struct policy *policy, int64_t attempt,
-                              double *delay, pd_time first)
+static bool tries_again(pd_orchestration *o, const struct policy *policy, struct place *place)
 {
-    if (attempt >= policy->attempts) {
+    if (place->attempts >= policy->attempts) {
         return false;
     }
-    double ms =
-        policy->most_ms > 0 && *delay > (double)policy->most_ms ? (double)policy->most_ms : *delay;
-    *delay *= policy->backoff;
+    double ms = place->delay_ms, most = (double)policy->most_ms;
+    ms = most > 0 && ms > most ? most : ms;
+    place->delay_ms *= policy->backoff;
+    if (!(place->delay_ms < DELAY_MAX_MS)) {
+        place->delay_ms = DELAY_MAX_MS;
+    }
     if (policy->jitter > 0) {
         ms -= ms * policy->jitter * ((double)(pd_random(o) >> 11) * 0x1p-53);
     }
-    if (!(ms < 1e15)) { /* 30,000 years */
-        ms = 1e15;
-    }
-    pd_time at = pd_after(pd_now(o), pd_milliseconds((int64_t)ms));
-    if (policy->total_ms > 0 && at.ms - first.ms > policy->total_ms) {
-        return false;
-    }
-    pd_sleep_until(o, at);
-    return true;
+    place->due_ms = pd_now(o).ms + (int64_t)ms;
+    return policy->total_ms <= 0 || place->due_ms - place->began_ms <= policy->total_ms;
 }
 
-/* The answer, or NULL with *ret_failure. */
-static bool ask(pd_orchestration *o, const struct talk *talk, const char *url, pd_value *ret,
-                const pd_failure **ret_failure)
+/* What came of it; NULL: an answer. */
+static const pd_failure *ask(pd_orchestration *o, const struct talk *talk, struct place *place,
+                             pd_value *ret)
 {
-    pd_value hop = hop_of(o, talk, url);
-    pd_time first = pd_now(o);
-    double delay = (double)talk->policy.first_ms;
-    for (int64_t attempt = 1;; attempt++) {
-        pd_task *task = pd_start_activity(o, talk->manner->activity, hop);
-        bool is_answered = pd_wait(o, task);
-        *ret_failure = is_answered ? judge(o, talk, pd_task_value(task)) : pd_task_failure(task);
-        if (*ret_failure == NULL) {
-            *ret = pd_task_value(task);
-            return true;
-        }
-        if ((*ret_failure)->final || !wait_to_try_again(o, &talk->policy, attempt, &delay, first)) {
-            return false;
-        }
+    if (place->due_ms != 0) {
+        pd_sleep_until(o, (pd_time){ place->due_ms });
     }
+    if (place->attempts++ == 0) {
+        place->began_ms = pd_now(o).ms;
+        place->delay_ms = (double)talk->policy.first_ms;
+    }
+    pd_task *task = pd_start_activity(o, talk->manner->activity, hop_of(o, talk, place->url));
+    if (!pd_wait(o, task)) {
+        return pd_task_failure(task);
+    }
+    *ret = pd_task_value(task);
+    return judge(o, talk, *ret);
 }
 
 /* ---- the conversation ------------------------------------------------------------------------ */
@@ -313,7 +336,7 @@ static const char *next_of(pd_orchestration *o, const struct talk *talk, const c
     return http_url_resolve(o, base != NULL ? base : talk->url, location);
 }
 
-static pd_time due_of(pd_orchestration *o, pd_value response)
+static int64_t due_of(pd_orchestration *o, pd_value response)
 {
     int64_t now = pd_now(o).ms, due = 0;
     const char *after = header(response, "retry-after");
@@ -321,7 +344,7 @@ static pd_time due_of(pd_orchestration *o, pd_value response)
         int64_t ms = atomic_load(&poll_ms);
         due = now + (ms > 0 ? ms : POLL_DEFAULT_MS);
     }
-    return (pd_time){ due };
+    return due;
 }
 
 /* As the caller gets it. */
@@ -336,47 +359,70 @@ static pd_value answer_of(pd_orchestration *o, pd_value response)
     return pd_of_dict(answer);
 }
 
+/* W4 */
+static pd_value place_to_json(pd_orchestration *o, const struct place *place)
+{
+    pd_dict *dict = pd_dict_new(o);
+    if (place->url != NULL) {
+        pd_dict_set(dict, "uri", place->url);
+    }
+    pd_dict_set(dict, "at", place->due_ms);
+    if (place->attempts > 0) {
+        pd_dict_set(dict, "attempts", place->attempts);
+        pd_dict_set(dict, "since", place->began_ms);
+        pd_dict_set(dict, "delay", place->delay_ms);
+    }
+    return pd_of_dict(dict);
+}
+
+static struct place place_of_json(pd_value json)
+{
+    pd_value url = pd_get(json, "uri"), delay = pd_get(json, "delay");
+    return (struct place){ .url = pd_kind_of(url) == PD_IS_TEXT ? pd_text(url) : NULL,
+                           .due_ms = pd_int(pd_get(json, "at")),
+                           .attempts = pd_int(pd_get(json, "attempts")),
+                           .began_ms = pd_int(pd_get(json, "since")),
+                           .delay_ms = pd_kind_of(delay) == PD_IS_REAL ? pd_real(delay)
+                                                                       : (double)pd_int(delay) };
+}
+
 static pd_result converse(pd_orchestration *o, pd_value input, const struct manner *manner)
 {
     struct talk talk = { .manner = manner };
-    const char *url = NULL; /* of the next poll */
-    pd_time due = { 0 };
+    struct place place = { 0 };
     pd_value goes_on = pd_get(input, "goesOn");
-    if (pd_kind_of(goes_on) == PD_IS_OBJECT) { /* W4 */
-        url = pd_text(pd_get(goes_on, "uri"));
-        due.ms = pd_int(pd_get(goes_on, "at"));
+    if (pd_kind_of(goes_on) == PD_IS_OBJECT) {
+        place = place_of_json(goes_on);
         input = pd_get(input, "request");
     }
     const char *wrong =
         read_request(pd_kind_of(input) == PD_IS_ARRAY ? pd_at(input, 0) : input, &talk);
     if (wrong != NULL) {
-        return pd_fail_final(o, "BadInput", "an HTTP request: %s", wrong);
+        return pd_fail_final(o, manner->input_failure, "an HTTP request: %s", wrong);
     }
-    for (int hops = 0;; hops++) {
-        if (hops == HOPS_MAX || (hops > 0 && pd_history_length(o) > EVENTS_MAX)) {
-            pd_value at = pd_keep(o, PD_OBJ("uri", url, "at", due.ms));
-            return pd_continue_as_new(o, PD_OBJ("request", talk.request, "goesOn", at));
-        }
-        if (url != NULL) {
-            pd_sleep_until(o, due);
-        }
+    for (int requests = 0; requests < REQUESTS_MAX; requests++) {
         pd_value response;
-        const pd_failure *failure;
-        if (!ask(o, &talk, url, &response, &failure)) {
-            return pd_fail_with(o, failure);
+        const pd_failure *failure = ask(o, &talk, &place, &response);
+        if (failure != NULL) {
+            if (failure->final || !tries_again(o, &talk.policy, &place)) {
+                return pd_fail_with(o, failure);
+            }
+            continue;
         }
-        url = next_of(o, &talk, url, response);
+        const char *url = next_of(o, &talk, place.url, response);
         if (url == NULL) {
             return pd_ok(o, answer_of(o, response));
         }
-        due = due_of(o, response);
+        place = (struct place){ .url = url, .due_ms = due_of(o, response) };
     }
+    return pd_continue_as_new(o,
+                              PD_OBJ("request", talk.request, "goesOn", place_to_json(o, &place)));
 }
 
 /* W3 */
 pd_result http_call(pd_orchestration *o, pd_value input)
 {
-    static const struct manner manner = { BUILTIN_REQUEST, "HttpStatus" };
+    static const struct manner manner = { BUILTIN_REQUEST, "HttpStatus", "BadInput", true };
     if (pd_parent_id(o) == NULL) {
         return pd_fail_final(o, "Misuse",
                              BUILTIN_HTTP " is Perdure's own and cannot be started; an "
@@ -387,7 +433,8 @@ pd_result http_call(pd_orchestration *o, pd_value input)
 
 pd_result http_poll(pd_orchestration *o, pd_value input)
 {
-    static const struct manner manner = { BUILTIN_HTTP_WORKER_ACTIVITY, "HttpStatus" };
+    static const struct manner manner = { BUILTIN_HTTP_WORKER_ACTIVITY, "HttpStatus", "BadInput",
+                                          false };
     if (pd_parent_id(o) == NULL) {
         return pd_fail_final(o, "Misuse",
                              BUILTIN_HTTP_POLL
@@ -399,7 +446,8 @@ pd_result http_poll(pd_orchestration *o, pd_value input)
 
 pd_result http_step(pd_orchestration *o, pd_value input)
 {
-    static const struct manner manner = { BUILTIN_HTTP_ACTIVITY,
-                                          "System.Net.Http.HttpRequestException" };
+    static const struct manner manner = { BUILTIN_HTTP_STEP_REQUEST,
+                                          "System.Net.Http.HttpRequestException",
+                                          "System.ArgumentException", false };
     return converse(o, input, &manner);
 }

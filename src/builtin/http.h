@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a conversation over HTTP has to understand: URLs, times, names of statuses. Pure functions
- * of texts. */
+ * What a conversation over HTTP has to understand: URLs and times. Pure functions of texts. */
 #ifndef BUILTIN_HTTP_H
 #define BUILTIN_HTTP_H
 
@@ -21,19 +20,12 @@ bool http_url_is_same_origin(const char *a, const char *b);
 /* What a reference means that was found at `base` (RFC 3986, 5.2). NULL: nothing that is good. */
 const char *http_url_resolve(pd_orchestration *o, const char *base, const char *reference);
 
-/* ---- http_text.c ----------------------------------------------------------------------------- */
+/* ---- http_time.c ----------------------------------------------------------------------------- */
 
 bool http_is_name(const char *a, const char *b); /* case does not count (ASCII) */
-
-/* "[-][d.]hh:mm:ss[.fffffff]" in milliseconds. False: it is something else. */
-bool http_read_span(const char *text, int64_t *ret_ms);
 
 /* When to ask again: Retry-After, seconds or a date, from now on; what is past is now. False: it
  * says nothing that can be understood. */
 bool http_read_retry_after(const char *text, int64_t now_ms, int64_t *ret_at_ms);
-
-/* "Internal Server Error", "InternalServerError"; NULL: there is no such status. */
-const char *http_reason(int64_t status);
-const char *http_status_name(pd_orchestration *o, int64_t status); /* or the number */
 
 #endif

@@ -38,6 +38,7 @@ struct fetch_options {
 enum fetch_dialect {
     FETCH_OURS,   /* perdure.request, of our own conversation; with effectiveUri */
     FETCH_DOTNET, /* BuiltIn::HttpActivity, asked by an SDK's orchestration: .NET, Java */
+    FETCH_STEP,   /* perdure.http.request, of a conversation for one of these: with effectiveUri */
     FETCH_WORKER, /* BuiltIn__HttpActivity: JavaScript, Python; with effectiveUri */
 };
 

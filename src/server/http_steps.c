@@ -305,8 +305,7 @@ static bool takes(void *argument, struct text name)
 static void take(void *argument, struct activity *activity)
 {
     struct hub *hub = argument;
-    if (!text_equal(activity->name, TEXT(BUILTIN_HTTP_ACTIVITY)) ||
-        text_has_prefix(activity->instance_id, TEXT("perdure.http:"))) {
+    if (!text_equal(activity->name, TEXT(BUILTIN_HTTP_ACTIVITY))) {
         plain(hub)->take(plain(hub)->argument, activity);
         return;
     }

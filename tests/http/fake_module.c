@@ -165,8 +165,8 @@ static void *serve(void *argument)
         if (wait_for(exchange, wait != NULL ? strtol(wait, NULL, 10) : 0)) {
             answer = answer_of(&arena, url, nth(&arena, url, before),
                                exchange->request->dialect == FETCH_OURS     ? "ours"
-                               : exchange->request->dialect == FETCH_DOTNET ? "dotnet"
-                                                                            : "worker");
+                               : exchange->request->dialect == FETCH_WORKER ? "worker"
+                                                                            : "dotnet");
         } else {
             answer.failure_type = "Cancelled";
         }

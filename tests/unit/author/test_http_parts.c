@@ -1,41 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a conversation over HTTP understands of URLs, times and spans. */
+ * What a conversation over HTTP understands of URLs and times. */
 #include "play.h"
 
 #include <string.h>
 
 #include "builtin/http.h"
-
-static void spans_are_read_as_dotnet_writes_them(void **state)
-{
-    static const struct {
-        const char *text;
-        int64_t ms; /* -1: none */
-    } cases[] = {
-        { "00:00:01", 1000 },
-        { "01:02:03.5", 3723500 },
-        { "2.00:00:00", 172800000 },
-        { "00:00:00.1234567", 123 },
-        { "00:00:00.0009999", 0 },
-        { "10675199.02:48:05.4775807", 922337203685477 },
-        { "1", -1 },
-        { "", -1 },
-        { "00:00", -1 },
-        { "24:00:00", -1 },
-        { "00:60:00", -1 },
-        { "00:00:01.12345678", -1 },
-        { "00:00:01 ", -1 },
-        { "1.2.00:00:00", -1 },
-    };
-    int64_t ms;
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_int_equal(http_read_span(cases[i].text, &ms) ? ms : -1, cases[i].ms);
-    }
-    assert_true(http_read_span("-00:00:02", &ms));
-    assert_int_equal(ms, -2000);
-}
 
 static void retry_after_is_seconds_or_a_date(void **state)
 {
@@ -140,7 +110,6 @@ static void references_mean_what_rfc_3986_says(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spans_are_read_as_dotnet_writes_them),
         cmocka_unit_test(retry_after_is_seconds_or_a_date),
         cmocka_unit_test(an_origin_is_scheme_host_and_port),
         cmocka_unit_test(references_mean_what_rfc_3986_says),

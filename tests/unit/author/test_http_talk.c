@@ -136,7 +136,10 @@ static void script_talk(struct play *p)
     p->extra = &of_parent;
     play_start(p, orchestrator, asked);
     for (size_t i = 0; answers[i] != NULL; step++) {
-        if (play_kind(p, step) == EVENT_TIMER_CREATED) {
+        if (answers[i][0] == '!' && answers[i][1] == '!') { /* for good */
+            play_fail(p, step, answers[i] + 2, "no")->is_final = true;
+            i++;
+        } else if (play_kind(p, step) == EVENT_TIMER_CREATED) {
             play_fire(p, step);
         } else if (answers[i][0] == '!') {
             play_fail(p, step, answers[i] + 1, "no");
@@ -336,6 +339,34 @@ static void no_attempt_begins_later_than_the_policy_allows(void **state)
                       "turn 6\n  5 failed HttpTimeout: no\n");
 }
 
+static void what_trying_again_cannot_help_is_not_tried_again(void **state)
+{
+    static const char *const given[] = { "!!HttpCredential", NULL };
+    static const char *const not_modified[] = { BAD("304"), OK_200, NULL };
+    (void)state;
+    expect_talk("{'uri':'http://h/x','retryOptions':{'firstRetryInterval':'00:00:01',"
+                "'maxNumberOfAttempts':3}}",
+                given, FIRST "turn 2\n  1 failed HttpCredential: no (final)\n");
+    /* But what is no success is: also 3xx, and 202 is one. */
+    expect_talk("{'uri':'http://h/x','retryOptions':{'firstRetryInterval':'00:00:01',"
+                "'maxNumberOfAttempts':3}}",
+                not_modified,
+                FIRST "turn 2\n  1 timer 3000000\nturn 3\n  2 " AGAIN
+                      "turn 4\n  3 completed " OK_200 "\n");
+}
+
+static void a_poll_has_the_limit_of_time_of_the_request(void **state)
+{
+    static const char *const given[] = { ACCEPTED("'location':'/y','retry-after':'0'"), OK_200,
+                                         NULL };
+    (void)state;
+    expect_talk("{'uri':'http://h/x','timeout':'00:00:05'}", given,
+                "turn 1\n  0 perdure.request {'method':'GET','uri':'http://h/x','timeout':"
+                "'00:00:05'$turn 2\n  1 timer 2000000\n"
+                "turn 3\n  2 perdure.request {'method':'GET','uri':'http://h/y','headers':{},"
+                "'timeout':'00:00:05'$turn 4\n  3 completed " OK_200 "\n");
+}
+
 static void a_failure_is_as_the_request_s(void **state)
 {
     static const char *const given[] = { "!HttpTimeout", NULL };
@@ -374,6 +405,10 @@ static void without_a_parent_nothing_is_asked(void **state)
     orchestrator = BUILTIN_HTTP;
 }
 
+#define POLICY(members) "{\"uri\":\"http://h/\",\"retryOptions\":{" members "}}"
+#define GOOD "\"firstRetryInterval\":\"00:00:01\",\"maxNumberOfAttempts\":2"
+#define NEEDS "retryOptions needs firstRetryInterval, above zero, and maxNumberOfAttempts"
+
 static void what_is_no_request_fails_for_good(void **state)
 {
     static const char *const cases[][2] = {
@@ -384,8 +419,23 @@ static void what_is_no_request_fails_for_good(void **state)
         { "{\"uri\":\"http://h/\",\"retryOptions\":7}", "retryOptions is no object" },
         { "{\"uri\":\"http://h/\",\"retryOptions\":{\"firstRetryInterval\":\"1\"}}",
           "an interval of retryOptions is no span, \"[d.]hh:mm:ss[.fffffff]\"" },
-        { "{\"uri\":\"http://h/\",\"retryOptions\":{\"maxNumberOfAttempts\":0}}",
-          "maxNumberOfAttempts, backoffCoefficient or jitter of retryOptions makes no sense" },
+        { POLICY(""), NEEDS },
+        { POLICY("\"firstRetryInterval\":\"00:00:01\""), NEEDS },
+        { POLICY("\"maxNumberOfAttempts\":1"), NEEDS },
+        { POLICY("\"firstRetryInterval\":\"00:00:01\",\"maxNumberOfAttempts\":0"), NEEDS },
+        { POLICY("\"firstRetryInterval\":\"00:00:01\",\"maxNumberOfAttempts\":\"3\""), NEEDS },
+        { POLICY("\"firstRetryInterval\":\"-00:00:01\",\"maxNumberOfAttempts\":1"),
+          "an interval of retryOptions is no span, \"[d.]hh:mm:ss[.fffffff]\"" },
+        { POLICY(GOOD ",\"backoffCoefficient\":-1"),
+          "backoffCoefficient or jitter of retryOptions makes no sense" },
+        { POLICY(GOOD ",\"backoffCoefficient\":\"2\""),
+          "backoffCoefficient or jitter of retryOptions makes no sense" },
+        { POLICY(GOOD ",\"jitter\":1.5"),
+          "backoffCoefficient or jitter of retryOptions makes no sense" },
+        { POLICY(GOOD ",\"statusCodesToRetry\":503"),
+          "statusCodesToRetry of retryOptions is no array of numbers" },
+        { POLICY(GOOD ",\"statusCodesToRetry\":[500,\"503\"]"),
+          "statusCodesToRetry of retryOptions is no array of numbers" },
     };
     char expected[256];
     (void)state;
@@ -395,6 +445,69 @@ static void what_is_no_request_fails_for_good(void **state)
                        "turn 1\n  0 failed BadInput: an HTTP request: %s (final)\n", cases[i][1]);
         play_all(PD_PROGRAM(program), script_child, expected);
     }
+}
+
+/* Only pd_retry may begin with no delay. */
+static void the_first_interval_of_sdks_is_above_zero(void **state)
+{
+    (void)state;
+    asked = POLICY("\"firstRetryInterval\":\"00:00:00\",\"maxNumberOfAttempts\":2");
+    play_all(PD_PROGRAM(program), script_child,
+             "turn 1\n  0 perdure.request {\"method\":\"GET\",\"uri\":\"http://h/\","
+             "\"asynchronousPatternEnabled\":false}\n");
+    orchestrator = BUILTIN_HTTP_POLL;
+    play_all(PD_PROGRAM(program), script_child,
+             "turn 1\n  0 failed BadInput: an HTTP request: " NEEDS " (final)\n");
+    orchestrator = BUILTIN_HTTP_STEP;
+    play_all(PD_PROGRAM(program), script_child,
+             "turn 1\n  0 failed System.ArgumentException: an HTTP request: " NEEDS " (final)\n");
+    asked = "{\"uri\":\"http://h/\"}";
+    play_all(PD_PROGRAM(program), script_child,
+             "turn 1\n  0 perdure.http.request {\"method\":\"GET\",\"uri\":\"http://h/\","
+             "\"asynchronousPatternEnabled\":false}\n");
+    orchestrator = BUILTIN_HTTP;
+}
+
+/* ---- long ones ------------------------------------------------------------------------------- */
+
+static int requests_made;
+
+/* Each request fails. */
+static void script_failing(struct play *p)
+{
+    int step = 0, execution = 1;
+    requests_made = 0;
+    p->extra = &of_parent;
+    play_start(p, orchestrator, asked);
+    while (!p->is_ended) {
+        if (p->execution != execution) { /* as new */
+            execution = p->execution;
+            step = 0;
+            play_turn(p);
+            continue;
+        }
+        if (play_kind(p, step) == EVENT_TIMER_CREATED) {
+            play_fire(p, step++);
+        } else {
+            requests_made++;
+            play_fail(p, step++, "HttpRequest", "no");
+        }
+        play_turn(p);
+    }
+}
+
+/* W4: attempts are requests, too; what is known of them goes along. */
+static void attempts_without_number_continue_as_new(void **state)
+{
+    (void)state;
+    asked = POLICY("\"firstRetryInterval\":\"00:00:01\",\"maxNumberOfAttempts\":150");
+    play_all(PD_PROGRAM(program), script_failing, NULL);
+    assert_int_equal(requests_made, 150);
+    asked = POLICY("\"firstRetryInterval\":\"00:00:01\",\"maxNumberOfAttempts\":999,"
+                   "\"backoffCoefficient\":1000000,\"maxRetryInterval\":\"00:00:10\","
+                   "\"retryTimeout\":\"00:04:00\"");
+    play_all(PD_PROGRAM(program), script_failing, NULL);
+    assert_in_range(requests_made, 101, 125); /* 2 s each, as time goes in plays */
 }
 
 int main(void)
@@ -410,9 +523,13 @@ int main(void)
         cmocka_unit_test(with_a_list_only_what_is_in_it_is_tried_again),
         cmocka_unit_test(polls_are_tried_again_too_and_count_anew),
         cmocka_unit_test(no_attempt_begins_later_than_the_policy_allows),
+        cmocka_unit_test(what_trying_again_cannot_help_is_not_tried_again),
+        cmocka_unit_test(a_poll_has_the_limit_of_time_of_the_request),
         cmocka_unit_test(a_failure_is_as_the_request_s),
         cmocka_unit_test(without_a_parent_nothing_is_asked),
         cmocka_unit_test(what_is_no_request_fails_for_good),
+        cmocka_unit_test(the_first_interval_of_sdks_is_above_zero),
+        cmocka_unit_test(attempts_without_number_continue_as_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Spans as .NET writes them, times as HTTP does (RFC 9110, 5.6.7 and 10.2.3), names of statuses.
+ * Times as HTTP writes them (RFC 9110, 5.6.7 and 10.2.3).
  *
  * Strict where a mistake would be a wrong time: what does not fit whole is not understood, and the
  * caller has a default. */
@@ -60,40 +60,6 @@ static bool read_clock(const char **at, int64_t *ret)
     }
     *ret = (hours * 60 + minutes) * 60 + seconds;
     return true;
-}
-
-/* ---- spans ----------------------------------------------------------------------------------- */
-
-bool http_read_span(const char *text, int64_t *ret_ms)
-{
-    const char *at = text;
-    int64_t days = 0, seconds, ms = 0;
-    bool is_negative = skip(&at, "-");
-    const char *dot = strchr(at, '.'), *colon = strchr(at, ':');
-    if (dot != NULL && colon != NULL && dot < colon &&
-        (!read_number(&at, 1, 8, &days) || !skip(&at, "."))) {
-        return false;
-    }
-    if (!read_clock(&at, &seconds)) {
-        return false;
-    }
-    if (skip(&at, ".")) {
-        int64_t fraction;
-        const char *from = at;
-        if (!read_number(&at, 1, 7, &fraction)) {
-            return false;
-        }
-        for (long digits = at - from; digits < 3; digits++) {
-            fraction *= 10;
-        }
-        for (long digits = at - from; digits > 3; digits--) {
-            fraction /= 10;
-        }
-        ms = fraction;
-    }
-    *ret_ms = (days * DAY_SECONDS + seconds) * 1000 + ms;
-    *ret_ms = is_negative ? -*ret_ms : *ret_ms;
-    return *at == '\0';
 }
 
 /* ---- Retry-After ----------------------------------------------------------------------------- */
@@ -187,106 +153,4 @@ bool http_read_retry_after(const char *text, int64_t now_ms, int64_t *ret_at_ms)
     }
     *ret_at_ms = seconds * 1000 > now_ms ? seconds * 1000 : now_ms;
     return true;
-}
-
-/* ---- statuses -------------------------------------------------------------------------------- */
-
-static const struct status {
-    int number;
-    const char *reason, *name; /* NULL: the reason without blanks */
-} statuses[] = {
-    { 100, "Continue", NULL },
-    { 101, "Switching Protocols", NULL },
-    { 102, "Processing", NULL },
-    { 103, "Early Hints", NULL },
-    { 200, "OK", NULL },
-    { 201, "Created", NULL },
-    { 202, "Accepted", NULL },
-    { 203, "Non-Authoritative Information", "NonAuthoritativeInformation" },
-    { 204, "No Content", NULL },
-    { 205, "Reset Content", NULL },
-    { 206, "Partial Content", NULL },
-    { 207, "Multi-Status", "MultiStatus" },
-    { 208, "Already Reported", NULL },
-    { 226, "IM Used", NULL },
-    { 300, "Multiple Choices", NULL },
-    { 301, "Moved Permanently", NULL },
-    { 302, "Found", NULL },
-    { 303, "See Other", NULL },
-    { 304, "Not Modified", NULL },
-    { 305, "Use Proxy", NULL },
-    { 307, "Temporary Redirect", NULL },
-    { 308, "Permanent Redirect", NULL },
-    { 400, "Bad Request", NULL },
-    { 401, "Unauthorized", NULL },
-    { 402, "Payment Required", NULL },
-    { 403, "Forbidden", NULL },
-    { 404, "Not Found", NULL },
-    { 405, "Method Not Allowed", NULL },
-    { 406, "Not Acceptable", NULL },
-    { 407, "Proxy Authentication Required", NULL },
-    { 408, "Request Timeout", NULL },
-    { 409, "Conflict", NULL },
-    { 410, "Gone", NULL },
-    { 411, "Length Required", NULL },
-    { 412, "Precondition Failed", NULL },
-    { 413, "Request Entity Too Large", NULL },
-    { 414, "Request-Uri Too Long", "RequestUriTooLong" },
-    { 415, "Unsupported Media Type", NULL },
-    { 416, "Requested Range Not Satisfiable", NULL },
-    { 417, "Expectation Failed", NULL },
-    { 421, "Misdirected Request", NULL },
-    { 422, "Unprocessable Entity", NULL },
-    { 423, "Locked", NULL },
-    { 424, "Failed Dependency", NULL },
-    { 426, "Upgrade Required", NULL },
-    { 428, "Precondition Required", NULL },
-    { 429, "Too Many Requests", NULL },
-    { 431, "Request Header Fields Too Large", NULL },
-    { 451, "Unavailable For Legal Reasons", NULL },
-    { 500, "Internal Server Error", NULL },
-    { 501, "Not Implemented", NULL },
-    { 502, "Bad Gateway", NULL },
-    { 503, "Service Unavailable", NULL },
-    { 504, "Gateway Timeout", NULL },
-    { 505, "Http Version Not Supported", NULL },
-    { 506, "Variant Also Negotiates", NULL },
-    { 507, "Insufficient Storage", NULL },
-    { 508, "Loop Detected", NULL },
-    { 510, "Not Extended", NULL },
-    { 511, "Network Authentication Required", NULL },
-};
-
-static const struct status *find(int64_t number)
-{
-    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
-        if (statuses[i].number == number) {
-            return &statuses[i];
-        }
-    }
-    return NULL;
-}
-
-const char *http_reason(int64_t number)
-{
-    const struct status *status = find(number);
-    return status != NULL ? status->reason : NULL;
-}
-
-const char *http_status_name(pd_orchestration *o, int64_t number)
-{
-    const struct status *status = find(number);
-    if (status == NULL) {
-        return pd_format(o, "%lld", (long long)number);
-    }
-    if (status->name != NULL) {
-        return status->name;
-    }
-    char *name = pd_alloc(o, strlen(status->reason) + 1), *end = name;
-    for (const char *at = status->reason; *at != '\0'; at++) {
-        if (*at != ' ') {
-            *end++ = *at;
-        }
-    }
-    return name;
 }
