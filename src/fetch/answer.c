@@ -10,95 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/http_text.h"
 #include "fetch/fetch_priv.h"
-
-/* ---- names of statuses ----------------------------------------------------------------------- */
-
-static const struct {
-    short code;
-    const char *phrase;
-} statuses[] = {
-    { 100, "Continue" },
-    { 101, "Switching Protocols" },
-    { 200, "OK" },
-    { 201, "Created" },
-    { 202, "Accepted" },
-    { 203, "Non-Authoritative Information" },
-    { 204, "No Content" },
-    { 205, "Reset Content" },
-    { 206, "Partial Content" },
-    { 207, "Multi-Status" },
-    { 300, "Multiple Choices" },
-    { 301, "Moved Permanently" },
-    { 302, "Found" },
-    { 303, "See Other" },
-    { 304, "Not Modified" },
-    { 305, "Use Proxy" },
-    { 307, "Temporary Redirect" },
-    { 308, "Permanent Redirect" },
-    { 400, "Bad Request" },
-    { 401, "Unauthorized" },
-    { 402, "Payment Required" },
-    { 403, "Forbidden" },
-    { 404, "Not Found" },
-    { 405, "Method Not Allowed" },
-    { 406, "Not Acceptable" },
-    { 407, "Proxy Authentication Required" },
-    { 408, "Request Timeout" },
-    { 409, "Conflict" },
-    { 410, "Gone" },
-    { 411, "Length Required" },
-    { 412, "Precondition Failed" },
-    { 413, "Request Entity Too Large" },
-    { 414, "Request-Uri Too Long" },
-    { 415, "Unsupported Media Type" },
-    { 416, "Requested Range Not Satisfiable" },
-    { 417, "Expectation Failed" },
-    { 421, "Misdirected Request" },
-    { 422, "Unprocessable Entity" },
-    { 423, "Locked" },
-    { 424, "Failed Dependency" },
-    { 426, "Upgrade Required" },
-    { 428, "Precondition Required" },
-    { 429, "Too Many Requests" },
-    { 431, "Request Header Fields Too Large" },
-    { 451, "Unavailable For Legal Reasons" },
-    { 500, "Internal Server Error" },
-    { 501, "Not Implemented" },
-    { 502, "Bad Gateway" },
-    { 503, "Service Unavailable" },
-    { 504, "Gateway Timeout" },
-    { 505, "Http Version Not Supported" },
-    { 507, "Insufficient Storage" },
-    { 511, "Network Authentication Required" },
-};
-
-static const char *phrase_of(long code)
-{
-    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
-        if (statuses[i].code == code) {
-            return statuses[i].phrase;
-        }
-    }
-    return NULL;
-}
-
-/* .NET's name of it: the words without what is between them. */
-static const char *name_of(struct arena *arena, long code)
-{
-    const char *phrase = phrase_of(code);
-    if (phrase == NULL) {
-        return arena_printf(arena, "%ld", code);
-    }
-    char *name = arena_copy(arena, phrase, strlen(phrase) + 1), *to = name;
-    for (const char *from = phrase; *from != '\0'; from++) {
-        if (*from != ' ' && *from != '-') {
-            *to++ = *from;
-        }
-    }
-    *to = '\0';
-    return name;
-}
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
@@ -313,7 +226,8 @@ static void write_answer(struct buffer *json, struct fetch *fetch, long code, si
 
 static const char *type_of(const struct fetch *fetch, enum outcome outcome)
 {
-    bool is_dotnet = fetch->request->dialect == FETCH_DOTNET;
+    enum fetch_dialect dialect = fetch->request->dialect;
+    bool is_dotnet = dialect == FETCH_DOTNET || dialect == FETCH_STEP;
     switch (outcome) {
     case OUTCOME_ANSWER: return is_dotnet ? "System.Net.Http.HttpRequestException" : "HttpStatus";
     case OUTCOME_BAD_INPUT: return is_dotnet ? "System.ArgumentException" : "BadInput";
@@ -363,12 +277,13 @@ static bool is_to_be_retried(const struct order *order, long code)
 static const char *retry_text(struct fetch *fetch, long code)
 {
     if (pd_count(fetch->order.retry_codes) > 0) {
+        char name[HTTP_STATUS_NAME_MAX];
         return arena_printf(&fetch->arena, "Status code %s received, retry requested.",
-                            name_of(&fetch->arena, code));
+                            http_status_name(code, name));
     }
-    const char *phrase = phrase_of(code);
+    const char *reason = http_reason(code);
     return arena_printf(&fetch->arena, "Response status code does not indicate success: %ld (%s).",
-                        code, phrase != NULL ? phrase : "");
+                        code, reason != NULL ? reason : "");
 }
 
 static void give_answer(struct fetch *fetch)
@@ -390,7 +305,7 @@ static void give_answer(struct fetch *fetch)
 
 static const char *timeout_text(struct fetch *fetch)
 {
-    if (fetch->order.timeout != NULL) {
+    if (fetch->order.timeout != NULL && fetch->limit_ms == fetch->order.timeout_ms) {
         return arena_printf(&fetch->arena,
                             "The operation was canceled. Reached user specified timeout: %s.",
                             fetch->order.timeout);

@@ -311,23 +311,6 @@ void credential_forget(struct credential_wait *wait)
     }
 }
 
-/* Those that have waited long enough are told so; when the next one will have. */
-static time_us look_at_waits(struct token *token, time_us now)
-{
-    time_us next = TIME_NEVER;
-    LIST_EACH_SAFE(node, &token->waits)
-    {
-        struct credential_wait *wait = CONTAINER_OF(node, struct credential_wait, among);
-        if (wait->until <= now) {
-            list_remove(node);
-            wait->ready(wait, TEXT_ABSENT, NULL, false);
-        } else {
-            next = wait->until < next ? wait->until : next;
-        }
-    }
-    return next;
-}
-
 time_us credential_look(struct fetcher *fetcher, time_us now)
 {
     time_us next = TIME_NEVER;
@@ -338,8 +321,6 @@ time_us credential_look(struct fetcher *fetcher, time_us now)
             token->again_at = now + TIME_SECOND;
         }
         next = token->again_at < next ? token->again_at : next;
-        time_us until = look_at_waits(token, now);
-        next = until < next ? until : next;
     }
     return next;
 }

@@ -6,6 +6,8 @@
  * so a request that waits costs nothing. Requests come in from other threads as jobs, in a list
  * that is taken whole; an eventfd wakes the thread.
  *
+ * A request's time is measured here: libcurl's does not pass for those that wait for a connection.
+ *
  *   X1  A fetch belongs to the thread from the moment its job is taken until answer_give. A request
  *       that is cancelled is known by its address, which is compared and not followed: it may have
  *       been answered, and be gone. */
@@ -104,7 +106,7 @@ static void on_token(struct credential_wait *wait, struct text token, const char
     if (!text_is_present(token)) {
         fetch->reason = why;
         fetch->has_no_credential = is_final;
-        end(fetch, why != NULL ? OUTCOME_CREDENTIAL : OUTCOME_TIMEOUT);
+        end(fetch, OUTCOME_CREDENTIAL);
         return;
     }
     fetch->token = text_copy(&fetch->arena, token).at;
@@ -132,12 +134,11 @@ static void begin(struct fetcher *fetcher, struct fetch_request *request)
     fetch->method = fetch->order.method;
     fetch->has_body = fetch->order.content != NULL;
     fetch->is_trusted = true;
-    fetch->began_at = fetch_now();
-    int64_t limit = fetch->order.timeout_ms > 0 ? fetch->order.timeout_ms : TIMEOUT_DEFAULT_MS;
-    fetch->limit_ms = limit < fetcher->timeout_max_ms ? limit : fetcher->timeout_max_ms;
+    fetch->limit_ms = order_limit_ms(&fetch->order, fetcher->timeout_max_ms);
+    fetch->ends_at = time_add(fetch_now(), fetch->limit_ms * TIME_MS);
+    fetcher->look_at = fetch->ends_at < fetcher->look_at ? fetch->ends_at : fetcher->look_at;
     fetch->easy = curl_easy_init();
     if (pd_kind_of(fetch->order.credential) != PD_IS_NULL) {
-        fetch->wait.until = time_add(fetch->began_at, fetch->limit_ms * TIME_MS);
         credential_get(fetcher, fetch->order.credential, fetch->origin, &fetch->wait);
     } else {
         begin_first(fetch);
@@ -268,11 +269,30 @@ static bool do_jobs(struct fetcher *fetcher)
     return !is_closing;
 }
 
+/* Ends those whose time is over. */
+static void look_at_times(struct fetcher *fetcher, time_us now)
+{
+    if (now < fetcher->look_at) {
+        return;
+    }
+    fetcher->look_at = TIME_NEVER;
+    LIST_EACH_SAFE(node, &fetcher->all)
+    {
+        struct fetch *fetch = CONTAINER_OF(node, struct fetch, among);
+        if (fetch->ends_at <= now) {
+            end(fetch, OUTCOME_TIMEOUT);
+        } else if (fetch->ends_at < fetcher->look_at) {
+            fetcher->look_at = fetch->ends_at;
+        }
+    }
+}
+
 static void wait_for_something(struct fetcher *fetcher)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
     time_us again = credential_look(fetcher, fetch_now());
     time_us due = again < fetcher->due ? again : fetcher->due;
+    due = fetcher->look_at < due ? fetcher->look_at : due;
     int64_t left = due == TIME_NEVER ? -1 : due - fetch_now();
     int ms = due == TIME_NEVER               ? -1
              : left <= 0                     ? 0
@@ -303,6 +323,7 @@ static void *run(void *argument)
     while (do_jobs(fetcher)) {
         wait_for_something(fetcher);
         take_ended(fetcher);
+        look_at_times(fetcher, fetch_now());
     }
     struct list_node *node;
     while ((node = list_front(&fetcher->all)) != NULL) {
@@ -397,7 +418,7 @@ struct fetcher *fetcher_open(const struct fetch_options *options, pd_error *err)
     list_init(&fetcher->all);
     list_init(&fetcher->tokens);
     (void)pthread_mutex_init(&fetcher->mutex, NULL);
-    fetcher->due = TIME_NEVER;
+    fetcher->due = fetcher->look_at = TIME_NEVER;
     fetcher->body_max = options->body_max > 0 ? options->body_max : INT64_C(4) << 20;
     fetcher->timeout_max_ms = options->timeout_max_ms > 0 ? options->timeout_max_ms : 3600 * 1000;
     fetcher->epoll = epoll_create1(EPOLL_CLOEXEC);

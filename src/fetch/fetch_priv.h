@@ -26,7 +26,7 @@
 enum {
     REDIRECTS_MAX = 20,
     HEADER_BYTES_MAX = 64 * 1024, /* of an answer, all of them */
-    HEADERS_MAX = 1000,
+    HEADERS_MAX = 1000, /* likewise; and of a request */
     TIMEOUT_DEFAULT_MS = 100 * 1000,
     DETAIL_BYTES = 4096, /* of a body, in a failure */
 };
@@ -47,8 +47,8 @@ struct order {
 
 /* The order lies in the arena. False: *ret_why says what is wrong. */
 bool order_read(struct text input, struct arena *arena, struct order *ret, const char **ret_why);
-/* "[-][d.]hh:mm:ss[.fffffff]" as milliseconds, rounded up. */
-bool order_read_span(const char *text, int64_t *ret_ms);
+/* What was given, else 100 s; at most so much. */
+int64_t order_limit_ms(const struct order *order, int64_t most_ms);
 /* Goes with one connection only, or libcurl sees to it. */
 bool order_skips_header(const char *name);
 /* Tells others who we are: not for another origin. */
@@ -90,7 +90,6 @@ struct transfer {
 /* What a request is to say, once it is known; see credential.h. */
 struct credential_wait {
     struct list_node among;
-    time_us until; /* steady: then `why` is NULL */
     /* token absent: there is none, `why` says the reason, and is_final that asking again cannot
      * help. On the thread; once. */
     void (*ready)(struct credential_wait *, struct text token, const char *why, bool is_final);
@@ -111,8 +110,8 @@ struct fetch {
     const char *proxy;         /* of this hop; NULL: none */
     bool has_body, is_trusted; /* of this hop; it is still of the first origin */
     unsigned redirects;
-    int64_t limit_ms; /* of all hops */
-    time_us began_at;
+    int64_t limit_ms; /* of all hops, the credential, and the wait for a connection */
+    time_us ends_at;
     struct buffer headers; /* "name\0value\0" ..., of the last answer */
     size_t header_count;
     struct buffer body;
@@ -145,6 +144,7 @@ struct fetcher {
     pthread_t thread;
     int epoll, wake;    /* wake: an eventfd, for the jobs */
     time_us due;        /* libcurl wants to be called then; TIME_NEVER: not at all */
+    time_us look_at;    /* no request's time is over before that */
     struct list tokens; /* credential.c */
     struct list all;    /* of struct fetch; the thread's, as all above */
     pthread_mutex_t mutex;

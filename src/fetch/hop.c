@@ -50,6 +50,17 @@ static void add_content_type(struct fetch *fetch, const char *type)
     add_field(fetch, "Content-Type", type);
 }
 
+/* Names that differ in case only are one: the last says what is sent. */
+static bool is_said_again(pd_value headers, size_t i)
+{
+    for (size_t j = i + 1; j < pd_count(headers); j++) {
+        if (strcasecmp(pd_key_at(headers, j), pd_key_at(headers, i)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_fields(struct fetch *fetch)
 {
     const char *type = "";
@@ -59,7 +70,7 @@ static void add_fields(struct fetch *fetch)
         pd_value value = pd_value_at(headers, i);
         if (strcasecmp(name, "content-type") == 0) {
             type = last_of(value);
-        } else if (order_skips_header(name) ||
+        } else if (order_skips_header(name) || is_said_again(headers, i) ||
                    (!fetch->is_trusted && order_is_secret_header(name)) ||
                    (fetch->token != NULL && strcasecmp(name, "authorization") == 0)) {
             continue;
@@ -175,7 +186,7 @@ static int on_connection(void *argument, char *there, char *here, int port, int 
     } else if (!is && inet_pton(AF_INET6, there, &in6.sin6_addr) == 1) {
         is = guard_allows(&fetch->fetcher->guard, (const struct sockaddr *)&in6);
     }
-    fetch->is_refused = fetch->is_refused || !is;
+    fetch->is_refused = !is; /* whatever other addresses of the name were */
     return is ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
@@ -215,7 +226,6 @@ void hop_trust(CURL *easy)
 static void set_bounds(struct fetch *fetch)
 {
     CURL *easy = fetch->easy;
-    int64_t left = fetch->limit_ms - time_ms_of_us(fetch_now() - fetch->began_at);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -225,7 +235,7 @@ static void set_bounds(struct fetch *fetch)
     curl_easy_setopt(easy, CURLOPT_PROXY, fetch->proxy != NULL ? fetch->proxy : "");
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)fetch->limit_ms); /* else 300 s */
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 

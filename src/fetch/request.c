@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/http_text.h"
 #include "fetch/fetch_priv.h"
 #include "json/json.h"
 
@@ -26,47 +27,10 @@ static const char *text_or_null(pd_value value)
     return pd_kind_of(value) == PD_IS_TEXT ? pd_text(value) : NULL;
 }
 
-static bool read_digits(const char **at, int64_t *ret)
+int64_t order_limit_ms(const struct order *order, int64_t most_ms)
 {
-    const char *from = *at;
-    for (*ret = 0; isdigit((unsigned char)**at) && *ret < INT64_C(100000000); (*at)++) {
-        *ret = *ret * 10 + (**at - '0');
-    }
-    return *at > from && !isdigit((unsigned char)**at);
-}
-
-bool order_read_span(const char *text, int64_t *ret_ms)
-{
-    const char *at = text;
-    int64_t days = 0, hours, minutes, seconds, millis = 0;
-    bool is_negative = *at == '-';
-    at += is_negative ? 1 : 0;
-    if (!read_digits(&at, &hours)) {
-        return false;
-    }
-    if (*at == '.') {
-        days = hours;
-        at++;
-        if (!read_digits(&at, &hours)) {
-            return false;
-        }
-    }
-    if (*at++ != ':' || !read_digits(&at, &minutes) || *at++ != ':' ||
-        !read_digits(&at, &seconds) || hours > 23 || minutes > 59 || seconds > 59) {
-        return false;
-    }
-    if (*at == '.') {
-        int digits = 0;
-        for (at++; isdigit((unsigned char)*at); at++, digits++) {
-            millis = digits < 3 ? millis * 10 + (*at - '0') : millis;
-        }
-        for (; digits < 3; digits++) {
-            millis *= 10;
-        }
-    }
-    *ret_ms = ((days * 24 + hours) * 60 + minutes) * 60000 + seconds * 1000 + millis;
-    *ret_ms = is_negative ? -*ret_ms : *ret_ms;
-    return *at == '\0';
+    int64_t limit = order->timeout_ms > 0 ? order->timeout_ms : TIMEOUT_DEFAULT_MS;
+    return limit < most_ms ? limit : most_ms;
 }
 
 bool order_skips_header(const char *name)
@@ -131,12 +95,22 @@ static bool is_field_value(pd_value value)
     return pd_kind_of(value) == PD_IS_ARRAY;
 }
 
+static size_t count_values(pd_value value)
+{
+    return pd_kind_of(value) == PD_IS_ARRAY && pd_count(value) > 0 ? pd_count(value) : 1;
+}
+
 static const char *check_headers(pd_value headers)
 {
     if (pd_kind_of(headers) != PD_IS_OBJECT && pd_kind_of(headers) != PD_IS_NULL) {
         return "the headers are no object";
     }
+    size_t count = 0;
     for (size_t i = 0; i < pd_count(headers); i++) {
+        count += count_values(pd_value_at(headers, i));
+        if (count > HEADERS_MAX) {
+            return "there are more than 1000 headers";
+        }
         if (!is_token(pd_key_at(headers, i)) || !is_field_value(pd_value_at(headers, i))) {
             return "a header is none: its name is a token, its value one line of text";
         }
@@ -152,16 +126,35 @@ static const char *check_headers(pd_value headers)
     return NULL;
 }
 
+static bool is_text_or_null(pd_value value)
+{
+    return pd_kind_of(value) == PD_IS_TEXT || pd_kind_of(value) == PD_IS_NULL;
+}
+
+/* That of .NET that means none is less than nothing. */
+static bool read_timeout(pd_value value, struct order *ret)
+{
+    ret->timeout = text_or_null(value);
+    if (ret->timeout == NULL) {
+        return pd_kind_of(value) == PD_IS_NULL;
+    }
+    bool is_span = http_read_span(ret->timeout, &ret->timeout_ms);
+    if (is_span && strcmp(ret->timeout, "-00:00:00.0010000") == 0) {
+        ret->timeout_ms = INT64_MAX;
+    }
+    return is_span && ret->timeout_ms > 0;
+}
+
 static const char *read_members(pd_value object, struct order *ret)
 {
     const char *method = text_or_null(member(object, "method"));
     ret->method = method != NULL ? method : "GET";
     ret->uri = text_or_null(member(object, "uri"));
     ret->headers = member(object, "headers");
-    ret->content = text_or_null(member(object, "content"));
+    pd_value content = member(object, "content");
+    ret->content = text_or_null(content);
     ret->content_size = ret->content != NULL ? strlen(ret->content) : 0;
     ret->credential = member(object, "tokenSource");
-    ret->timeout = text_or_null(member(object, "timeout"));
     pd_value retry = member(object, "retryOptions");
     ret->has_retry = pd_kind_of(retry) == PD_IS_OBJECT;
     ret->retry_codes = member(retry, "statusCodesToRetry");
@@ -171,9 +164,17 @@ static const char *read_members(pd_value object, struct order *ret)
     if (!is_token(ret->method)) {
         return "the method is no token";
     }
-    if (ret->timeout != NULL &&
-        (!order_read_span(ret->timeout, &ret->timeout_ms) || ret->timeout_ms <= 0)) {
+    if (!is_text_or_null(content)) {
+        return "the content is no text: another value is sent as the text of its JSON";
+    }
+    if (ret->content != NULL && strcmp(ret->method, "HEAD") == 0) {
+        return "a HEAD has no content"; /* libcurl sends none */
+    }
+    if (!read_timeout(member(object, "timeout"), ret)) {
         return "the timeout is no time: write it as hh:mm:ss";
+    }
+    if (!ret->has_retry && pd_kind_of(retry) != PD_IS_NULL) {
+        return "retryOptions is no object";
     }
     return check_headers(ret->headers);
 }

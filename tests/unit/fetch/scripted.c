@@ -100,7 +100,9 @@ static int serve(const struct visit *visit, const char *request, size_t size, co
 {
     int fd = visit->fd;
     char place[1024];
-    if (strcmp(path, "/ok") == 0) {
+    if (strncmp(request, "HEAD /ok", 8) == 0) {
+        (void)sayf(fd, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    } else if (strcmp(path, "/ok") == 0) {
         answer(fd, "X-Twice: a\r\nx-twice: b\r\nSet-Cookie: c=1\r\nSet-Cookie: d=2\r\n", "hello",
                5);
     } else if (strcmp(path, "/echo") == 0) {

@@ -33,6 +33,9 @@ static void an_answer_has_status_headers_and_content_in_the_words_of_who_asked(v
                    "{\"x-twice\":\"a, b\",\"set-cookie\":\"c=1\",\"content-length\":\"5\"}");
     assert_answers("{\"uri\":\"@/to/302//ok\"}", FETCH_WORKER, "/ok\"}");
     assert_answers("{\"uri\":\"@/status/404\"}", FETCH_OURS, "{\"statusCode\":404");
+    assert_answers("{\"uri\":\"@/names\"}", FETCH_DOTNET, "\"content\":\"\"}"); /* empty */
+    assert_answers("{\"method\":\"HEAD\",\"uri\":\"@/ok\"}", FETCH_DOTNET,
+                   "\"content-length\":\"5\"},\"content\":\"\"}");
     assert_answers("{\"uri\":\"@/status/500\"}", FETCH_DOTNET, "\"content\":\"text\"}");
 }
 
@@ -58,6 +61,10 @@ static void a_request_is_sent_as_it_was_written(void **state)
     asked_done(&asked);
     assert_answers("{\"method\":\"GET\",\"uri\":\"@/echo\",\"content\":\"with a body\"}",
                    FETCH_OURS, "Content-Type: text/plain\\u000d");
+    assert_answers("{\"method\":7,\"uri\":\"@/echo\"}", FETCH_OURS, "\"content\":\"GET /echo");
+    assert_answers(
+        "{\"uri\":\"@/echo\",\"content\":\"x\",\"headers\":{\"Content-Encoding\":\"br\"}}",
+        FETCH_OURS, "Content-Encoding: br\\u000d");
     assert_answers("{\"method\":\"POST\",\"uri\":\"@/echo\",\"content\":\"a=1\",\"headers\":{"
                    "\"content-type\":[\"x\",\"application/x-www-form-urlencoded\"]}}",
                    FETCH_OURS, "application/x-www-form-urlencoded; charset=utf-8\\u000d");
@@ -170,6 +177,13 @@ static void what_is_no_request_is_refused_before_anything_is_sent(void **state)
         "{\"uri\":\"@/ok\",\"headers\":{\"a b\":\"c\"}}",
         "{\"uri\":\"@/ok\",\"headers\":{\"a\":\"b\\r\\nc: d\"}}",
         "{\"uri\":\"@/ok\",\"headers\":{\"a\":1}}",
+        "{\"uri\":\"@/ok\",\"method\":\"HEAD\",\"content\":\"\"}",
+        "{\"uri\":\"@/ok\",\"content\":7}",
+        "{\"uri\":\"@/ok\",\"content\":{\"a\":1}}",
+        "{\"uri\":\"@/ok\",\"content\":false}",
+        "{\"uri\":\"@/ok\",\"retryOptions\":7}",
+        "{\"uri\":\"@/ok\",\"timeout\":1}",
+        "{\"uri\":\"@/ok\",\"timeout\":\"00:00:00\"}",
         "{\"uri\":\"@/ok\",\"timeout\":\"soon\"}",
         "{\"uri\":\"@/ok\",\"timeout\":\"-00:00:01\"}",
         "{\"uri\":\"@/ok\",\"timeout\":\"00:60:00\"}",
@@ -190,26 +204,84 @@ static void what_is_no_request_is_refused_before_anything_is_sent(void **state)
                  "Multipart content is not supported with CallHttpAsync.");
 }
 
-static void spans_are_read_as_dotnet_writes_them(void **state)
+static void
+a_request_has_the_time_that_it_was_given_or_100_s_and_never_more_than_may_be(void **state)
 {
-    (void)state;
     static const struct {
-        const char *text;
+        const char *input;
         int64_t ms;
     } rows[] = {
-        { "00:00:01", 1000 },        { "1.02:03:04", 93784000 },
-        { "00:00:00.5", 500 },       { "-00:00:01", -1000 },
-        { "00:00:00.1234567", 123 }, { "10675199.02:48:05.4775807", INT64_C(922337203685477) }
+        { "{\"uri\":\"http://h/\"}", 100000 },
+        { "{\"uri\":\"http://h/\",\"timeout\":null}", 100000 },
+        { "{\"uri\":\"http://h/\",\"timeout\":\"00:00:01\"}", 1000 },
+        { "{\"uri\":\"http://h/\",\"timeout\":\"00:03:20\"}", 200000 },
+        { "{\"uri\":\"http://h/\",\"timeout\":\"01:00:00\"}", 300000 },
+        { "{\"uri\":\"http://h/\",\"timeout\":\"-00:00:00.0010000\"}", 300000 }, /* none */
     };
-    int64_t ms;
+    struct arena arena;
+    (void)state;
+    arena_init(&arena);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_true(order_read_span(rows[i].text, &ms));
-        assert_int_equal(ms, rows[i].ms);
+        struct order order;
+        const char *why;
+        assert_true(order_read(text_of(rows[i].input), &arena, &order, &why));
+        assert_int_equal(order_limit_ms(&order, 300000), rows[i].ms);
+        assert_true(order_limit_ms(&order, 500) == 500);
     }
-    assert_false(order_read_span("24:00:00", &ms));
-    assert_false(order_read_span("1:2", &ms));
-    assert_false(order_read_span("00:00:01x", &ms));
-    assert_false(order_read_span("", &ms));
+    arena_done(&arena);
+}
+
+static void names_of_headers_that_differ_in_case_are_one_and_the_last_is_sent(void **state)
+{
+    struct asked asked;
+    (void)state;
+    ask(&asked,
+        "{\"uri\":\"@/echo\",\"headers\":{\"X-A\":\"first\",\"Authorization\":\"one\",\"x-a\":"
+        "[\"last\",\"too\"],\"AUTHORIZATION\":\"two\",\"X-B\":[\"gone\"],\"x-b\":\"stays\"}}",
+        FETCH_OURS);
+    assert_has(asked.response, "x-a: last\\u000d\\u000ax-a: too\\u000d");
+    assert_has(asked.response, "AUTHORIZATION: two\\u000d");
+    assert_has(asked.response, "x-b: stays\\u000d");
+    assert_null(strstr(asked.response, "first"));
+    assert_null(strstr(asked.response, "one"));
+    assert_null(strstr(asked.response, "gone"));
+    asked_done(&asked);
+}
+
+static void a_request_has_a_thousand_headers_and_not_one_more(void **state)
+{
+    static char input[64 * 1024];
+    (void)state;
+    for (int more = 0; more <= 1; more++) {
+        size_t size = (size_t)snprintf(
+            input, sizeof input,
+            "{\"uri\":\"http://127.0.0.1:%u/ok\",\"headers\":{\"b\":\"x\",\"a\":[", server.port);
+        for (int i = 0; i < 999 + more; i++) {
+            size +=
+                (size_t)snprintf(input + size, sizeof input - size, "%s\"v\"", i > 0 ? "," : "");
+        }
+        (void)snprintf(input + size, sizeof input - size, "]}}");
+        struct asked asked;
+        struct fetcher *fetcher = open_with("private", 0);
+        asked_init(&asked, input, FETCH_OURS);
+        module->start(fetcher, &asked.request);
+        asked_wait(&asked);
+        assert_int_equal(asked.type != NULL, more);
+        assert_true(more == 0 || strcmp(asked.type, "BadInput") == 0);
+        asked_done(&asked);
+        module->close(fetcher);
+    }
+}
+
+/* 2.4: of a conversation for an activity of .NET, which has to know where the answer came from. */
+static void a_step_s_answer_is_dotnet_s_and_says_where_it_came_from(void **state)
+{
+    (void)state;
+    assert_answers("{\"uri\":\"@/to/302//ok\"}", FETCH_STEP,
+                   "\"x-twice\":\"a, b\",\"set-cookie\":\"c=1\"");
+    assert_answers("{\"uri\":\"@/to/302//ok\"}", FETCH_STEP, "/ok\"}");
+    assert_answers("{\"uri\":\"@/to/302//ok\"}", FETCH_DOTNET, "\"content\":\"hello\"}");
+    assert_fails("{\"uri\":\"@/reset\"}", FETCH_STEP, "System.Net.Http.HttpRequestException", "");
 }
 
 static void a_time_that_passes_is_a_failure_that_names_it(void **state)
@@ -222,6 +294,32 @@ static void a_time_that_passes_is_a_failure_that_names_it(void **state)
     /* It is that of all redirections together. */
     assert_fails("{\"uri\":\"@/to/302//slow\",\"timeout\":\"00:00:00.3\"}", FETCH_OURS,
                  "HttpTimeout", "00:00:00.3");
+}
+
+static void a_request_that_waits_for_a_connection_is_timed_too(void **state)
+{
+    pd_error err;
+    const struct fetch_options options = { .allow = "private", .connections = 1 };
+    struct fetcher *fetcher = module->open(&options, &err);
+    struct asked slow, second;
+    (void)state;
+    asked_init(&slow, with_server("{\"uri\":\"@/slow\"}"), FETCH_OURS);
+    module->start(fetcher, &slow.request);
+    for (int i = 0; i < 500 && atomic_load(&server.open) == 0; i++) {
+        (void)usleep(10000);
+    }
+    time_us began = fetch_now();
+    char input[128];
+    (void)snprintf(input, sizeof input, "%s",
+                   with_server("{\"uri\":\"@/ok\",\"timeout\":\"00:00:00.3\"}"));
+    asked_init(&second, input, FETCH_OURS);
+    module->start(fetcher, &second.request);
+    asked_wait(&second);
+    assert_string_equal(second.type, "HttpTimeout");
+    assert_true(fetch_now() - began < 5 * TIME_SECOND);
+    asked_done(&second);
+    module->close(fetcher);
+    asked_done(&slow);
 }
 
 static void what_breaks_off_or_is_too_large_is_a_failure(void **state)
@@ -451,7 +549,12 @@ int main(void)
         cmocka_unit_test(a_delivery_is_not_redirected_and_no_body_of_its_answer_is_kept),
         cmocka_unit_test(another_origin_is_told_nothing_that_is_secret),
         cmocka_unit_test(what_is_no_request_is_refused_before_anything_is_sent),
-        cmocka_unit_test(spans_are_read_as_dotnet_writes_them),
+        cmocka_unit_test(
+            a_request_has_the_time_that_it_was_given_or_100_s_and_never_more_than_may_be),
+        cmocka_unit_test(names_of_headers_that_differ_in_case_are_one_and_the_last_is_sent),
+        cmocka_unit_test(a_request_has_a_thousand_headers_and_not_one_more),
+        cmocka_unit_test(a_step_s_answer_is_dotnet_s_and_says_where_it_came_from),
+        cmocka_unit_test(a_request_that_waits_for_a_connection_is_timed_too),
         cmocka_unit_test(a_time_that_passes_is_a_failure_that_names_it),
         cmocka_unit_test(what_breaks_off_or_is_too_large_is_a_failure),
         cmocka_unit_test(a_status_that_is_to_be_retried_is_a_failure_with_what_was_answered),
