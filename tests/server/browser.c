@@ -135,8 +135,7 @@ struct text browser_header(const struct reply *reply, const char *name)
     return TEXT_ABSENT;
 }
 
-/* "..." in the pattern stands for anything. */
-static bool is_like(struct text text, const char *pattern)
+bool browser_is_like(struct text text, const char *pattern)
 {
     const char *gap = strstr(pattern, "...");
     size_t size = gap != NULL ? (size_t)(gap - pattern) : strlen(pattern);
@@ -148,7 +147,7 @@ static bool is_like(struct text text, const char *pattern)
         return text.size == 0;
     }
     for (size_t i = 0; i <= text.size; i++) {
-        if (is_like(text_make(text.at + i, text.size - i), gap + 3)) {
+        if (browser_is_like(text_make(text.at + i, text.size - i), gap + 3)) {
             return true;
         }
     }
@@ -157,7 +156,7 @@ static bool is_like(struct text text, const char *pattern)
 
 void browser_expect(const struct reply *reply, int code, const char *body)
 {
-    if (reply->code != code || !is_like(reply->body, body)) {
+    if (reply->code != code || !browser_is_like(reply->body, body)) {
         fail_msg("%d %.*s\nand not %d %s", reply->code, TEXT_ARGS(reply->body), code, body);
     }
 }

@@ -29,6 +29,7 @@ const char *browser_scheme(const struct served *served); /* of its links */
 struct text browser_header(const struct reply *reply, const char *name);
 /* Its code is that, and the body that text: "..." stands for anything. */
 void browser_expect(const struct reply *reply, int code, const char *body);
+bool browser_is_like(struct text text, const char *pattern);
 /* The whole number, or the text, that is in the body behind "name":; absent. */
 struct text browser_member(const struct reply *reply, const char *name);
 

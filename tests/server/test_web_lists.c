@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The management API, many: lists in pages, purging, entities, histories. */
+ * The management API, many: lists in pages, purging, entities. */
 #include "browser.h"
 
 #include <stdio.h>
@@ -304,104 +304,6 @@ static void entities_are_listed_in_pages_with_their_states_when_asked(void **sta
     assert_int_equal(count(&reply, "\"name\":\"@b\",\"instanceId\":\"@b@k "), 2);
 }
 
-/* ---- histories ------------------------------------------------------------------------------- */
-
-static void answer_activity(struct text result, const char *failure)
-{
-    struct hub_work_item item = desk_take(&desk);
-    struct hub_activity_response response;
-    const struct hub_task_failure_details inner = { .error_type = TEXT_INIT("Inner"),
-                                                    .error_message = TEXT_INIT("deep") };
-    struct buffer bytes;
-    struct buffer deep;
-    buffer_init(&bytes);
-    buffer_init(&deep);
-    assert_non_null(item.activity_request);
-    message_init(&hub_activity_response_type, &response);
-    response.instance_id = item.activity_request->orchestration_instance->instance_id;
-    response.task_id = item.activity_request->task_id;
-    response.completion_token = item.completion_token;
-    response.result = result;
-    if (failure != NULL) {
-        message_write(&hub_task_failure_details_type, &deep, &inner);
-        struct hub_task_failure_details details = { .error_type = TEXT_INIT("Broken"),
-                                                    .error_message = text_of(failure),
-                                                    .stack_trace = TEXT_INIT("at line 1"),
-                                                    .inner_failure = buffer_text(&deep) };
-        message_write(&hub_task_failure_details_type, &bytes, &details);
-        response.failure_details = buffer_text(&bytes);
-    }
-    assert_int_equal(
-        served_tell(&served, "CompleteActivityTask", &hub_activity_response_type, &response),
-        PD_OK);
-    buffer_done(&bytes);
-    buffer_done(&deep);
-}
-
-static void schedule(int64_t id, const char *name, const char *input)
-{
-    const struct hub_schedule_task_action task = {
-        .name = text_of(name),
-        .version = TEXT_ABSENT,
-        .input = text_of(input),
-    };
-    const struct hub_orchestrator_action action = { .id = id, .schedule_task = &task };
-    (void)desk_answer(&desk, &action, 1);
-}
-
-static void a_history_is_folded_and_shows_what_was_asked_for(void **state)
-{
-    (void)state;
-    start("told");
-    struct reply reply = get("/instances/told?showHistory=true");
-    assert_int_equal(count(&reply, "historyEvents"), 0); /* it is pending */
-    schedule(0, "Greet", "\"Ann\"");
-    answer_activity(TEXT("\"hi Ann\""), NULL);
-    schedule(0, "Fail", NULL); /* the same number again */
-    answer_activity(TEXT_ABSENT, "oh no");
-    schedule(1, "Slow", "[1]");
-    reply = get("/instances/told?showHistory=true");
-    browser_expect(
-        &reply, 202,
-        "{\"name\":\"Flow\",...,\"historyEvents\":["
-        "{\"EventType\":\"ExecutionStarted\",\"Timestamp\":\"...Z\",\"FunctionName\":\"Flow\","
-        "\"Input\":\"1\"},"
-        "{\"EventType\":\"TaskCompleted\",\"Timestamp\":\"...Z\",\"FunctionName\":\"Greet\","
-        "\"ScheduledTime\":\"...Z\",\"Input\":\"\\\"Ann\\\"\"},"
-        "{\"EventType\":\"TaskFailed\",\"Timestamp\":\"...Z\",\"FunctionName\":\"Fail\","
-        "\"ScheduledTime\":\"...Z\",\"Reason\":\"oh no\",\"Details\":\"oh no\",\"FailureDetails\":{"
-        "\"ErrorType\":\"Broken\",\"ErrorMessage\":\"oh no\",\"StackTrace\":\"at line 1\","
-        "\"InnerFailure\":{\"ErrorType\":\"Inner\",\"ErrorMessage\":\"deep\",\"StackTrace\":null,"
-        "\"InnerFailure\":null,\"IsNonRetriable\":false},\"IsNonRetriable\":false}},"
-        "{\"EventType\":\"TaskScheduled\",\"Timestamp\":\"...Z\",\"Name\":\"Slow\","
-        "\"Input\":\"[1]\"}]}");
-    reply = get("/instances/told?showHistory=true&showHistoryOutput=true&showInput=false");
-    browser_expect(&reply, 202,
-                   "...\"EventType\":\"TaskCompleted\",\"Timestamp\":\"...Z\",\"FunctionName\":"
-                   "\"Greet\",\"ScheduledTime\":\"...Z\",\"Result\":\"hi Ann\"},...");
-    assert_int_equal(count(&reply, "\"Input\""), 0);
-    /* A time of an event has what is finer than a second, which the state's has not. */
-    struct text at = browser_member(&reply, "Timestamp");
-    assert_true(at.size > 20 && at.size <= 28 && at.at[19] == '.' && at.at[at.size - 2] != '0');
-}
-
-static void an_end_has_its_status_and_a_signal_of_the_end_its_reason(void **state)
-{
-    (void)state;
-    desk_run(&desk, "ended", COMPLETED, "{\"sum\":3}");
-    struct reply reply = get("/instances/ended?showHistory=true&showHistoryOutput=true");
-    browser_expect(&reply, 200,
-                   "...{\"EventType\":\"ExecutionCompleted\",\"Timestamp\":\"...Z\","
-                   "\"OrchestrationStatus\":\"Completed\",\"Result\":{\"sum\":3}}]}");
-    start("killed");
-    (void)desk_take(&desk);
-    assert_int_equal(post("/instances/killed/terminate?reason=enough", NULL).code, 202);
-    reply = get("/instances/killed?showHistory=true");
-    browser_expect(&reply, 200,
-                   "...\"EventType\":\"ExecutionTerminated\",\"Timestamp\":\"...Z\","
-                   "\"Input\":\"enough\"}...");
-}
-
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -414,8 +316,6 @@ int main(void)
         test(signals_carry_json_or_a_text),
         test(an_empty_key_is_a_dollar_where_it_is_read),
         test(entities_are_listed_in_pages_with_their_states_when_asked),
-        test(a_history_is_folded_and_shows_what_was_asked_for),
-        test(an_end_has_its_status_and_a_signal_of_the_end_its_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
