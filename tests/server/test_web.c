@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/tags.h"
+
 static struct served served;
 static struct desk desk;
 
@@ -259,12 +261,21 @@ static void what_is_in_no_table_is_404_and_empty(void **state)
     static const char *const asked[][2] = {
         { "GET", "/instances/none" },
         { "GET", "/instances/none/terminate" },
+        { "PUT", "/instances/none/resume" },
+        { "HEAD", "/instances/none" },
+        { "PATCH", "/entities/a/b" },
+        { "DELETE", "/entities" },
+        { "POST", "/entities" },
+        { "POST", "/entities/a/b/c" },
+        { "POST", "/instances/none/raiseEvent" },
+        { "POST", "/instances/none/raiseEvent/a/b" },
         { "PUT", "/instances/none" },
         { "POST", "/instances/none/dance" },
         { "GET", "/orchestrators/Flow" },
         { "GET", "/" },
         { "GET", "" },
         { "POST", "/makeprimary" },
+        { "GET", "/makeprimary" },
         { "GET", "/instances/%2e%2e/x/y/z/a" },
         { "OPTIONS", "/instances" },
     };
@@ -279,6 +290,82 @@ static void what_is_in_no_table_is_404_and_empty(void **state)
     reply = browser_ask(&served, "GET", "!/admin/extensions/durabletaskextension/instances/none",
                         NULL, NULL);
     browser_expect(&reply, 404, "");
+}
+
+/* The same names in other words (1.1, 1.2, 5). */
+static void words_that_mean_the_same_are_the_same(void **state)
+{
+    static const struct {
+        const char *path;
+        int code;
+    } cases[] = {
+        { "/instances/failed?RETURNINTERNALSERVERERRORONFAILURE=%20TRUE%20", 500 },
+        { "/instances/failed?returnInternalServerErrorOnFailure=1", 200 },
+        { "/instances/failed?returnInternalServerErrorOnFailure=yes", 200 },
+        { "/instances/failed?returnInternalServerErrorOnFailure", 200 },
+        { "/instances/failed?taskHub=", 200 },
+        { "/instances/failed?TASKHUB=", 200 },
+        { "/instances/failed?taskHub=default&connection=any", 200 },
+        { "/instances/failed?taskHub=DEFAULT2", 404 },
+        { "/INSTANCES/failed/", 200 },
+        { "/instances/FAILED", 404 },
+        { "/instances/fa%69led", 200 },
+        { "/instances/fa%2569led", 404 }, /* decoded once */
+    };
+    (void)state;
+    desk_run(&desk, "failed", FAILED, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct reply reply = get(cases[i].path);
+        if (reply.code != cases[i].code) {
+            fail_msg("%s: %d %.*s", cases[i].path, reply.code, TEXT_ARGS(reply.body));
+        }
+    }
+}
+
+static void a_start_may_name_a_time_a_version_and_tags(void **state)
+{
+    (void)state;
+    struct reply reply = post("/orchestrators/Flow/planned?startAt=2199-01-02T03:04:05Z&version=1.2"
+                              "&tag.team=red%20one&TAG.Zone=eu",
+                              "1");
+    assert_int_equal(reply.code, 202);
+    struct hub_orchestration_state kept = *served_get(&served, "planned").orchestration_state;
+    assert_int_equal(kept.orchestration_status, PENDING);
+    assert_text(kept.version, "1.2");
+    struct tag tag;
+    size_t cursor = 0, count = 0;
+    for (; tags_next(kept.tags, &cursor, &tag); count++) {
+        assert_true((text_equal(tag.key, TEXT("team")) && text_equal(tag.value, TEXT("red one"))) ||
+                    (text_equal(tag.key, TEXT("Zone")) && text_equal(tag.value, TEXT("eu"))));
+    }
+    assert_int_equal(count, 2);
+    assert_true(desk_has_none(&desk, 50)); /* it is not due */
+    assert_int_equal(get("/instances/planned").code, 202);
+}
+
+static void what_was_stored_is_shown_as_json_or_as_a_text(void **state)
+{
+    (void)state;
+    assert_int_equal(post("/orchestrators/Flow/status", "null").code, 202);
+    struct hub_work_item item = desk_take(&desk);
+    struct hub_orchestrator_response response;
+    message_init(&hub_orchestrator_response_type, &response);
+    response.instance_id = TEXT("status");
+    response.completion_token = item.completion_token;
+    response.custom_status = TEXT("{\"done\" : 0.10}");
+    assert_int_equal(served_tell(&served, "CompleteOrchestratorTask",
+                                 &hub_orchestrator_response_type, &response),
+                     PD_OK);
+    struct reply reply = get("/instances/status");
+    browser_expect(&reply, 202,
+                   "...\"runtimeStatus\":\"Running\",\"input\":null,"
+                   "\"customStatus\":{\"done\" : 0.10},\"output\":null,...");
+    desk_run(&desk, "empty", COMPLETED, "");
+    reply = get("/instances/empty");
+    browser_expect(&reply, 200, "...\"output\":\"\",...");
+    desk_run(&desk, "broken", COMPLETED, "2018-02-28T05:18:49Z");
+    reply = get("/instances/broken");
+    browser_expect(&reply, 200, "...\"output\":\"2018-02-28T05:18:49Z\",...");
 }
 
 /* ---- telling --------------------------------------------------------------------------------- */
@@ -359,98 +446,6 @@ static void a_restart_mints_an_id_or_takes_the_old_one(void **state)
     assert_int_equal(served_status(&served, "again"), PENDING);
 }
 
-/* ---- waiting --------------------------------------------------------------------------------- */
-
-static void a_wait_that_nothing_ends_has_the_links(void **state)
-{
-    (void)state;
-    struct reply reply = post("/orchestrators/Flow/slow?timeout=0.05&pollingInterval=0.01"
-                              "&returnInternalServerErrorOnFailure=true",
-                              NULL);
-    browser_expect(&reply, 202, "{\"id\":\"slow\",...");
-    assert_text(browser_header(&reply, "Retry-After"), "10");
-    struct text status = browser_member(&reply, "statusQueryGetUri");
-    static const char end[] = "&returnInternalServerErrorOnFailure=true";
-    assert_memory_equal(status.at + status.size - (sizeof end - 1), end, sizeof end - 1);
-}
-
-static void *end_one(void *argument)
-{
-    const int64_t *status = argument;
-    (void)desk_end(&desk, *status, *status == COMPLETED ? "{\"sum\":3}" : NULL);
-    return NULL;
-}
-
-static struct reply wait_for(const char *path, int64_t status)
-{
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, end_one, &status), 0);
-    struct reply reply = post(path, NULL);
-    pthread_join(thread, NULL);
-    return reply;
-}
-
-static void a_wait_ends_with_the_output_alone_or_the_state_of_what_failed(void **state)
-{
-    (void)state;
-    struct reply reply = wait_for("/orchestrators/Flow/quick?timeout=15", COMPLETED);
-    browser_expect(&reply, 200, "{\"sum\":3}");
-    reply = wait_for("/orchestrators/Flow/bad?timeout=15", FAILED);
-    browser_expect(&reply, 200, "...\"runtimeStatus\":\"Failed\"...");
-    reply = wait_for("/orchestrators/Flow/worse?timeout=15&returnInternalServerErrorOnFailure=true",
-                     FAILED);
-    browser_expect(&reply, 500, "...\"runtimeStatus\":\"Failed\"...");
-}
-
-struct leaving {
-    struct served *served;
-    struct reply *reply;
-};
-
-static void *wait_long(void *argument)
-{
-    struct leaving *leaving = argument;
-    *leaving->reply =
-        browser_ask(leaving->served, "POST", "/orchestrators/Flow/long?timeout=600", NULL, NULL);
-    return NULL;
-}
-
-/* The rest of what the server does is quick, so a wait that is there is this one. */
-static void a_wait_whose_client_has_gone_ends(void **state)
-{
-    (void)state;
-    char bytes[256];
-    (void)snprintf(bytes, sizeof bytes,
-                   "POST " WEB "/orchestrators/Flow/left?timeout=600 HTTP/1.1\r\n"
-                   "Host: %s\r\n\r\n",
-                   server_http_address(served.server));
-    browser_leave(&served, text_of(bytes));
-    while (!served_get(&served, "left").exists) {
-        usleep(1000);
-    }
-    for (int i = 0; browser_waits(&served) != 0; i++) {
-        assert_true(i < 1000);
-        usleep(10000);
-    }
-}
-
-static void the_end_of_the_server_answers_who_waits(void **state)
-{
-    (void)state;
-    pthread_t thread;
-    struct reply reply = { 0 };
-    struct leaving leaving = { &served, &reply };
-    assert_int_equal(pthread_create(&thread, NULL, wait_long, &leaving), 0);
-    for (int i = 0; browser_waits(&served) == 0; i++) {
-        assert_true(i < 1000);
-        usleep(10000);
-    }
-    server_drain(served.server);
-    server_drain(served.server);
-    pthread_join(thread, NULL);
-    browser_expect(&reply, 202, "{\"id\":\"long\",...");
-}
-
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -467,14 +462,13 @@ int main(void)
         test(what_runs_is_202_with_the_url_that_was_asked),
         test(what_has_ended_is_200_and_a_failure_500_to_who_asks_for_that),
         test(a_plus_in_a_path_is_itself_and_else_a_space),
+        test(words_that_mean_the_same_are_the_same),
+        test(a_start_may_name_a_time_a_version_and_tags),
+        test(what_was_stored_is_shown_as_json_or_as_a_text),
         test(what_is_in_no_table_is_404_and_empty),
         test(events_are_checked_after_the_instance),
         test(suspending_resuming_terminating_and_rewinding_have_their_codes),
         test(a_restart_mints_an_id_or_takes_the_old_one),
-        test(a_wait_that_nothing_ends_has_the_links),
-        test(a_wait_whose_client_has_gone_ends),
-        test(the_end_of_the_server_answers_who_waits),
-        test(a_wait_ends_with_the_output_alone_or_the_state_of_what_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

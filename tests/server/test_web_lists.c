@@ -271,6 +271,79 @@ static void an_empty_key_is_a_dollar_where_it_is_read(void **state)
     assert_int_equal(delete_at("/instances/@Lone@$").code, 404);
 }
 
+/* 10.4, and what is not of it: what was deleted, what has no state. */
+static void lists_of_entities_have_what_is_there_between_two_times(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/entities/Lamp/L%d?op=set", i);
+        assert_int_equal(post(path, "1").code, 202);
+        (void)run_entity("set", i == 2 ? NULL : "{\"n\":1}");
+    }
+    struct reply reply = get("/entities/lamp?fetchState=false");
+    browser_expect(&reply, 200,
+                   "[{\"entityId\":{\"name\":\"lamp\",\"key\":\"L0\"},\"lastOperationTime\":"
+                   "\"...Z\"},{\"entityId\":{\"name\":\"lamp\",\"key\":\"L1\"},...}]");
+    assert_int_equal(count(&reply, "entityId"), 2);
+    struct text at = browser_member(&reply, "lastOperationTime");
+    assert_true(at.size > 20 && at.at[19] == '.'); /* finer than a second */
+    static const struct {
+        const char *query;
+        size_t found;
+    } cases[] = {
+        { "?lastOperationTimeTo=2199-01-01", 2 },
+        { "?lastOperationTimeTo=2001-01-01", 0 },
+        { "?lastOperationTimeFrom=2001-01-01&lastOperationTimeTo=2199-01-01", 2 },
+        { "?lastOperationTimeFrom=2199-01-01", 0 },
+        { "?top=1", 1 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "/entities%s", cases[i].query);
+        reply = get(path);
+        assert_int_equal(reply.code, 200);
+        assert_int_equal(count(&reply, "entityId"), cases[i].found);
+    }
+    reply = get("/entities/nothing");
+    browser_expect(&reply, 200, "[]");
+    assert_int_equal(get("/entities/lamp/L2").code, 404);
+    assert_int_equal(delete_at("/entities/lamp/L0").code, 202);
+    (void)run_entity("delete", NULL);
+    reply = get("/entities/lamp");
+    assert_int_equal(count(&reply, "entityId"), 1);
+}
+
+static void a_signal_may_be_for_later(void **state)
+{
+    (void)state;
+    assert_int_equal(post("/entities/lamp/x?op=on&signalAt=2199-01-01T00:00:00Z", "1").code, 202);
+    assert_true(desk_has_none(&desk, 50));
+    assert_int_equal(post("/entities/lamp/x?op=on&signalAt=2001-01-01T00:00:00Z", "2").code, 202);
+    assert_text(run_entity("on", "1"), "2");
+}
+
+static void a_page_has_a_hundred_unless_it_says_more(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 101; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "h%03d", i);
+        start(id);
+    }
+    struct reply reply = get("/instances");
+    assert_int_equal(count(&reply, "\"instanceId\""), 100);
+    char header[128];
+    struct text token = browser_header(&reply, "x-ms-continuation-token");
+    assert_true(token.size != 0);
+    (void)snprintf(header, sizeof header, "x-ms-continuation-token: %.*s\r\n", TEXT_ARGS(token));
+    reply = browser_ask(&served, "GET", "/instances", header, NULL);
+    assert_int_equal(count(&reply, "\"instanceId\""), 1);
+    assert_int_equal(browser_header(&reply, "x-ms-continuation-token").size, 0);
+    reply = get("/instances?top=101");
+    assert_int_equal(count(&reply, "\"instanceId\""), 101);
+}
+
 static void entities_are_listed_in_pages_with_their_states_when_asked(void **state)
 {
     char header[128] = "";
@@ -315,6 +388,9 @@ int main(void)
         test(many_are_purged_by_a_filter_that_names_a_time),
         test(signals_carry_json_or_a_text),
         test(an_empty_key_is_a_dollar_where_it_is_read),
+        test(lists_of_entities_have_what_is_there_between_two_times),
+        test(a_signal_may_be_for_later),
+        test(a_page_has_a_hundred_unless_it_says_more),
         test(entities_are_listed_in_pages_with_their_states_when_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

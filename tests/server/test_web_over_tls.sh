@@ -15,7 +15,8 @@ tests=$BUILD/tests/server
 log=$(mktemp "${TMPDIR:-/tmp}/perdure-web-tls-XXXXXX")
 trap 'rm -f "$log"' EXIT
 for kind in server mutual; do
-    for test in test_web test_web_lists test_web_door test_web_schedules; do
+    for test in test_web test_web_waits test_web_lists test_web_history test_web_door \
+        test_web_schedules; do
         SERVED_TLS=$kind "$tests/$test" >"$log" 2>&1 || { cat "$log" && exit 1; }
         grep -q 'PASSED' "$log" || { cat "$log" && exit 1; }
     done
