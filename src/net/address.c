@@ -166,23 +166,84 @@ pd_status h2_check_address(const char *address, pd_error *err)
     return is_one ? PD_OK : invalid(address, shapes, err);
 }
 
-int sock_listen(const char *address, char name[SOCK_NAME_MAX], pd_error *err)
+/* ---- could it be listened on? --------------------------------------------------------------- */
+
+static pd_status probe_unix(const char *address, pd_error *err)
+{
+    const char *path = address + 5;
+    char folder[PATH_MAX] = ".";
+    struct stat old;
+    const char *slash = strrchr(path, '/');
+    if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
+        return invalid(address, "the path is too long", err);
+    }
+    if (lstat(path, &old) == 0 && !S_ISSOCK(old.st_mode)) {
+        return invalid(address, "there is something else of that name", err);
+    }
+    if (slash != NULL) {
+        (void)snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path),
+                       path);
+    }
+    return faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0
+               ? PD_OK
+               : invalid(address, strerror(errno), err);
+}
+
+static pd_status probe_tcp(const struct addrinfo *info, const char *address, pd_error *err)
+{
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int one = 1;
+    int reason = fd < 0 ? errno : 0;
+    if (fd >= 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+        reason = bind(fd, info->ai_addr, info->ai_addrlen) != 0 ? errno : 0;
+        (void)close(fd);
+    }
+    return reason == 0 || reason == EADDRINUSE ? PD_OK : invalid(address, strerror(reason), err);
+}
+
+/* As sock_listen does. PD_OK: to be freed. */
+static pd_status resolve(const char *address, struct addrinfo **ret, pd_error *err)
 {
     char host[256], port[16];
+    if (!split(address, host, port)) {
+        return invalid(address, shapes, err);
+    }
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+    int rc = getaddrinfo(host, port, &hints, ret);
+    return rc == 0 ? PD_OK : invalid(address, gai_strerror(rc), err);
+}
+
+pd_status h2_probe_address(const char *address, pd_error *err)
+{
+    struct addrinfo *found = NULL;
+    pd_status status = h2_check_address(address, err);
+    if (status != PD_OK || strncmp(address, "fd:", 3) == 0) {
+        return status; /* whoever starts the server hands it over */
+    }
+    if (strncmp(address, "unix:", 5) == 0) {
+        return probe_unix(address, err);
+    }
+    status = resolve(address, &found, err);
+    if (status == PD_OK) {
+        status = probe_tcp(found, address, err);
+        freeaddrinfo(found);
+    }
+    return status;
+}
+
+/* ---- listening ------------------------------------------------------------------------------ */
+
+int sock_listen(const char *address, char name[SOCK_NAME_MAX], pd_error *err)
+{
     if (strncmp(address, "fd:", 3) == 0) {
         return listen_fd(address, name, err);
     }
     if (strncmp(address, "unix:", 5) == 0) {
         return listen_unix(address, name, err);
     }
-    if (!split(address, host, port)) {
-        (void)invalid(address, shapes, err);
-        return -1;
-    }
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;
-    int rc = getaddrinfo(host, port, &hints, &found);
-    if (rc != 0) {
-        (void)invalid(address, gai_strerror(rc), err);
+    struct addrinfo *found = NULL;
+    if (resolve(address, &found, err) != PD_OK) {
         return -1;
     }
     int fd = listen_tcp(found, address, name, err);

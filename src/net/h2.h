@@ -83,6 +83,10 @@ struct h2_listener *h2_listen(struct loop *loop, const char *address, struct tls
                               const struct h2_handler *handler, void *argument, pd_error *err);
 /* Has it the shape of one that can be listened on? PD_E_INVALID; nothing is opened. */
 pd_status h2_check_address(const char *address, pd_error *err);
+/* Likewise, and could somebody listen on it here: a name that resolves to an address of this
+ * machine, a port that we may have, a path in a folder that there is? That another has it now is
+ * fine. */
+pd_status h2_probe_address(const char *address, pd_error *err);
 const char *h2_listener_address(const struct h2_listener *listener); /* with the real port */
 /* No new connections; GOAWAY to those that are there, which may end what they have begun. */
 void h2_listener_drain(struct h2_listener *listener);

@@ -8,6 +8,7 @@
 #include "base/network.h"
 #include "net/h2.h"
 #include "server/config_priv.h"
+#include "server/web.h"
 #include "store/store.h"
 
 static const char where[] = "config";
@@ -67,6 +68,38 @@ static pd_status check_address(const struct config *config, const char *name, co
     return config_may_listen(config, name, address, err);
 }
 
+/* The same twice: the second could not be listened on. Of port 0 each is another. */
+static pd_status check_apart(const char *name, const char *address, const char *other,
+                             pd_error *err)
+{
+    size_t size = strlen(address);
+    bool is_any = size >= 2 && strcmp(address + size - 2, ":0") == 0;
+    return is_any || strcmp(address, other) != 0
+               ? PD_OK
+               : error_set(err, PD_E_INVALID, false, where, "%s %.100s: it is there twice", name,
+                           address);
+}
+
+static pd_status check_addresses(const struct config *config, pd_error *err)
+{
+    const struct config_list *listen = &config->listen;
+    pd_status status = PD_OK;
+    for (size_t i = 0; status == PD_OK && i < listen->count; i++) {
+        status = check_address(config, "--listen", listen->items[i], err);
+        for (size_t j = 0; status == PD_OK && j < i; j++) {
+            status = check_apart("--listen", listen->items[i], listen->items[j], err);
+        }
+    }
+    if (status == PD_OK && config->http[0] != '\0') {
+        /* Health needs no authentication; metrics ask for the token, where there are any. */
+        status = check_address(config, "--http", config->http, err);
+        for (size_t i = 0; status == PD_OK && i < listen->count; i++) {
+            status = check_apart("--http", config->http, listen->items[i], err);
+        }
+    }
+    return status;
+}
+
 /* What links begin with: a scheme, a host, perhaps a path. */
 static pd_status check_public_url(const char *url, pd_error *err)
 {
@@ -78,7 +111,8 @@ static pd_status check_public_url(const char *url, pd_error *err)
         return PD_OK;
     }
     size_t size = strcspn(host, "/");
-    bool is_plain = size != 0 && strcspn(host, "?#@\\\" <>") == strlen(host);
+    bool is_plain =
+        web_is_authority(text_make(host, size)) && strcspn(host, "?#@\\\" <>") == strlen(host);
     for (const char *at = host; *at != '\0'; at++) {
         is_plain &= *at > 0x20 && *at < 0x7f;
     }
@@ -118,15 +152,11 @@ pd_status config_check(const struct config *config, pd_error *err)
     for (size_t i = 0; status == PD_OK && i < config->hubs.count; i++) {
         status = check_hub_name(config->hubs.items[i], err);
     }
-    for (size_t i = 0; status == PD_OK && i < config->listen.count; i++) {
-        status = check_address(config, "--listen", config->listen.items[i], err);
+    if (status == PD_OK) {
+        status = check_addresses(config, err);
     }
     if (status == PD_OK) {
         status = check_public_url(config->public_url, err);
-    }
-    if (status == PD_OK && config->http[0] != '\0') {
-        /* Health needs no authentication; metrics ask for the token, where there are any. */
-        status = check_address(config, "--http", config->http, err);
     }
     return status;
 }

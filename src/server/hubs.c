@@ -85,6 +85,19 @@ static bool has_file(const struct hub *hub)
     return has;
 }
 
+pd_status hub_probe(const struct hub *hub, pd_error *err)
+{
+    struct buffer url;
+    if (hub->server->config->is_store_default && !has_file(hub)) {
+        return PD_OK; /* a start makes its folder too */
+    }
+    buffer_init(&url);
+    write_url(hub, &url, false);
+    pd_status status = store_probe((const char *)url.at, err);
+    buffer_done(&url);
+    return status;
+}
+
 void hub_sizes(const struct hub *hub, uint64_t *ret_file, uint64_t *ret_wal)
 {
     uint64_t *const sizes[] = { ret_file, ret_wal };

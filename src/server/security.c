@@ -77,11 +77,24 @@ static void look_at_certificate(struct server *server, bool is_new)
     server->certificate_age = age;
 }
 
+/* Who names certificates has to ask for them: else these lines would be nobody's. */
+static struct tokens *load_tokens(const struct config *config, pd_error *err)
+{
+    struct tokens *tokens = tokens_load(config->tokens, err);
+    if (tokens != NULL && tokens_have_subjects(tokens) && config->tls_client_ca == NULL) {
+        (void)error_set(err, PD_E_INVALID, false, "tokens",
+                        "%s: lines of subjects want --tls-client-ca", config->tokens);
+        tokens_free(tokens);
+        return NULL;
+    }
+    return tokens;
+}
+
 pd_status security_open(struct server *server, pd_error *err)
 {
     const struct config *config = server->config;
     if (config->tokens != NULL) {
-        server->tokens = tokens_load(config->tokens, err);
+        server->tokens = load_tokens(config, err);
         if (server->tokens == NULL) {
             return err->status;
         }
@@ -129,7 +142,7 @@ bool security_reload(struct server *server)
     pd_error err;
     bool is_new = server->tls == NULL || reload_tls(server);
     if (server->tokens != NULL) {
-        struct tokens *tokens = tokens_load(server->config->tokens, &err);
+        struct tokens *tokens = load_tokens(server->config, &err);
         if (tokens != NULL) {
             tokens_free(server->tokens);
             server->tokens = tokens;

@@ -477,7 +477,9 @@ struct server *server_new(const struct config *config, pd_error *err)
     server->tick_timer = loop_timer_new(server->loop, tick, server);
     server->readers = readers_new(server->loop, (unsigned)config->readers);
     pd_status status = security_open(server, err);
-    if (status == PD_OK && !config->check) {
+    if (status == PD_OK && config->check) {
+        status = server_check(server, err);
+    } else if (status == PD_OK) {
         status = open_hubs(server, err);
         status = status == PD_OK ? open_grpc(server, err) : status;
         status = status == PD_OK ? http_start(server, err) : status;

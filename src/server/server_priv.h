@@ -180,6 +180,8 @@ void hub_leave(struct hub *hub);
 void hub_close(struct hub *hub, bool wipes, struct rpc *rpc);
 /* Opens it here and now: at the start. */
 pd_status hub_open_now(struct hub *hub, pd_error *err);
+/* Could it be opened? Looks, and changes nothing. */
+pd_status hub_probe(const struct hub *hub, pd_error *err);
 void hub_free(struct hub *hub); /* closed */
 static inline bool hub_is_open(const struct hub *hub)
 {
@@ -421,6 +423,9 @@ struct text server_descriptors(void); /* services.c */
 pd_status security_open(struct server *server, pd_error *err);
 bool security_reload(struct server *server); /* false: something stays as it was */
 void security_look(struct server *server);
+
+/* check.c: what a start would find out, without one. */
+pd_status server_check(struct server *server, pd_error *err);
 
 /* census.c */
 void census_look(struct hub *hub); /* open: counts again, if it is time */

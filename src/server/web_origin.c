@@ -50,7 +50,7 @@ static size_t host_size(struct text authority)
     return size;
 }
 
-static bool is_authority(struct text authority)
+bool web_is_authority(struct text authority)
 {
     size_t size = host_size(authority);
     if (size == 0 || size > 255) {
@@ -146,7 +146,7 @@ static void hear_proxy(const struct http_request *http, struct place *place)
         host = first_of(http_header(http, "X-Forwarded-Host"));
         scheme = first_of(http_header(http, "X-Forwarded-Proto"));
     }
-    if (is_authority(host)) {
+    if (web_is_authority(host)) {
         place->authority = host;
     }
     if (scheme.size == 5 && strncasecmp(scheme.at, "https", 5) == 0) {
@@ -232,12 +232,12 @@ bool web_find_origin(struct rpc *rpc, struct text *ret, char why[256])
     struct text own = text_of(http_listener_address(rpc->server->http));
     struct place place = {
         .scheme = rpc->server->http_tls != NULL ? TEXT("https") : TEXT("http"),
-        .authority = host.size != 0      ? host
-                     : is_authority(own) ? own
-                                         : TEXT("localhost"),
+        .authority = host.size != 0          ? host
+                     : web_is_authority(own) ? own
+                                             : TEXT("localhost"),
         .prefix = TEXT(""),
     };
-    if (!is_authority(place.authority)) {
+    if (!web_is_authority(place.authority)) {
         snprintf(why, 256, "the Host of the request is none");
         return false;
     }

@@ -99,6 +99,20 @@ struct store *store_open(const char *url, pd_error *err)
     return store;
 }
 
+pd_status store_probe(const char *url, pd_error *err)
+{
+    size_t size;
+    unsigned partitions;
+    pd_status status = read_url(url, &size, &partitions, err);
+    if (status != PD_OK || size == 7) {
+        return status;
+    }
+    char *file = copy_of(url + 7, size - 7);
+    status = store_sqlite_probe(file, NULL, err);
+    mem_free(file);
+    return status;
+}
+
 struct store *store_look(const char *url, pd_error *err)
 {
     size_t size = strcspn(url, "?");

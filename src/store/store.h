@@ -255,6 +255,9 @@ struct store {
 struct store *store_open(const char *url, pd_error *err);
 /* Could that be one? PD_E_INVALID; nothing is opened. */
 pd_status store_check_url(const char *url, pd_error *err);
+/* Likewise, and of what is there: is the file, or what is in its place, one of ours that may be
+ * written, or can one be made? Nothing is opened to be used; another process may have it. */
+pd_status store_probe(const char *url, pd_error *err);
 /* Opens one that exists, only to be looked at, also while others use it: load_*, query, count,
  * receive, close. Nothing of it is made, written, or brought up to date (SQLite may leave an empty
  * -wal and a -shm beside its file, as readers do). PD_E_NOT_FOUND; PD_E_STATE when it is of another

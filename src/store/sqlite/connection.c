@@ -72,6 +72,26 @@ static int wrong_with_folder(const char *name)
     return faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
+/* words: of the reason. */
+static pd_status not_opened(const char *name, int reason, const char *words, const char *where,
+                            pd_error *err)
+{
+    switch (reason) {
+    case ENOENT:
+    case ENOTDIR:
+        return error_set(err, PD_E_DENIED, false, where, "the folder of '%s' does not exist", name);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case EISDIR:
+        return error_set(err, PD_E_DENIED, false, where, "'%s' cannot be opened for writing: %s",
+                         name, words);
+    default:
+        return error_set(err, PD_E_UNAVAILABLE, true, where, "'%s' cannot be opened: %s", name,
+                         words);
+    }
+}
+
 static pd_status cannot_open(struct connection *connection, int code, const char *where,
                              pd_error *err)
 {
@@ -80,21 +100,17 @@ static pd_status cannot_open(struct connection *connection, int code, const char
         int of_folder = wrong_with_folder(connection->name);
         reason = of_folder != 0 ? of_folder : EACCES; /* as of /proc, where nothing can be made */
     }
-    switch (reason) {
-    case ENOENT:
-    case ENOTDIR:
-        return error_set(err, PD_E_DENIED, false, where, "the folder of '%s' does not exist",
-                         connection->name);
-    case EACCES:
-    case EPERM:
-    case EROFS:
-    case EISDIR:
-        return error_set(err, PD_E_DENIED, false, where, "'%s' cannot be opened for writing: %s",
-                         connection->name, strerror(reason));
-    default:
-        return error_set(err, PD_E_UNAVAILABLE, true, where, "'%s' cannot be opened: %s",
-                         connection->name, reason != 0 ? strerror(reason) : sqlite3_errstr(code));
+    return not_opened(connection->name, reason,
+                      reason != 0 ? strerror(reason) : sqlite3_errstr(code), where, err);
+}
+
+pd_status connection_may_write(const char *path, const char *name, const char *where, pd_error *err)
+{
+    int reason = wrong_with_folder(path);
+    if (reason == 0 && faccessat(AT_FDCWD, path, W_OK | R_OK, AT_EACCESS) != 0 && errno != ENOENT) {
+        reason = errno;
     }
+    return reason == 0 ? PD_OK : not_opened(name, reason, strerror(reason), where, err);
 }
 
 pd_status connection_error(struct connection *connection, const char *where, pd_error *err)

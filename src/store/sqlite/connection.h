@@ -158,6 +158,9 @@ struct connection {
 /* Opens the file and sets the connection up; nothing is read or made yet. */
 struct connection *connection_open(const char *path, const char *name, const char *vfs,
                                    bool only_reads, pd_error *err);
+/* Could the file be opened to be written, or made? What is wrong with it, or its folder. */
+pd_status connection_may_write(const char *path, const char *name, const char *where,
+                               pd_error *err);
 void connection_close(struct connection *connection); /* NULL is fine */
 
 /* Says what went wrong last on this connection, as a status. */

@@ -313,6 +313,20 @@ struct store *store_sqlite_open(const char *file, unsigned partitions, const cha
     return &store->base;
 }
 
+pd_status store_sqlite_probe(const char *file, const char *vfs, pd_error *err)
+{
+    struct sqlite_store *store = sqlite_new(file, vfs, err);
+    if (store == NULL) {
+        return err->status;
+    }
+    pd_status status = schema_probe(store->path, store->name, vfs, err);
+    if (status == PD_OK) {
+        status = connection_may_write(store->path, store->name, "sqlite: open", err);
+    }
+    sqlite_close(&store->base);
+    return status;
+}
+
 struct store *store_sqlite_look(const char *file, const char *vfs, pd_error *err)
 {
     struct sqlite_store *store = sqlite_new(file, vfs, err);

@@ -12,6 +12,8 @@
  * one that fails. */
 struct store *store_sqlite_open(const char *file, unsigned partitions, const char *vfs,
                                 pd_error *err);
+/* See store_probe. */
+pd_status store_sqlite_probe(const char *file, const char *vfs, pd_error *err);
 /* See store_look. */
 struct store *store_sqlite_look(const char *file, const char *vfs, pd_error *err);
 
