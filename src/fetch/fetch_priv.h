@@ -26,7 +26,7 @@
 enum {
     REDIRECTS_MAX = 20,
     HEADER_BYTES_MAX = 64 * 1024, /* of an answer, all of them */
-    HEADERS_MAX = 1000, /* likewise; and of a request */
+    HEADERS_MAX = 1000,           /* likewise; and of a request */
     TIMEOUT_DEFAULT_MS = 100 * 1000,
     DETAIL_BYTES = 4096, /* of a body, in a failure */
 };

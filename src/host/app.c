@@ -39,7 +39,12 @@ const pd_app *app_load(const char *file, pd_error *err)
     void *object = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (object == NULL) {
         const char *why = dlerror();
-        (void)error_set(err, PD_E_INVALID, false, where, "%.180s", why != NULL ? why : "no reason");
+        why = why != NULL ? why : "no reason";
+        size_t size = strlen(file); /* a copy's name, which nobody knows */
+        if (strncmp(why, file, size) == 0 && strncmp(why + size, ": ", 2) == 0) {
+            why += size + 2;
+        }
+        (void)error_set(err, PD_E_INVALID, false, where, "%.180s", why);
         return NULL;
     }
     const pd_app *app = dlsym(object, "pd_app_");

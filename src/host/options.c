@@ -68,6 +68,14 @@ static int refuse(const char *option, const char *text, const char *why)
     return 2;
 }
 
+/* What getopt_long does not know (which '?') or finds without a value (':'). */
+static int refuse_word(int which, const char *word)
+{
+    fprintf(stderr, "perdure-host: '%s' %s; --help lists them\n", word,
+            which == ':' ? "wants a value" : "is not an option");
+    return 2;
+}
+
 static int take(struct options *options, const struct row *row, const char *text)
 {
     char *at = (char *)options + row->at;
@@ -83,7 +91,10 @@ static int take(struct options *options, const struct row *row, const char *text
             return refuse(row->name, text, "is no number");
         }
         if (number < row->from || number > row->to) {
-            return refuse(row->name, text, "is out of range");
+            char why[64];
+            (void)snprintf(why, sizeof why, "%lld to %lld are possible", (long long)row->from,
+                           (long long)row->to);
+            return refuse(row->name, text, why);
         }
         *(int64_t *)(void *)at = number * row->unit;
     }
@@ -112,7 +123,7 @@ int options_read(struct options *ret, int argc, char **argv)
     names[ROWS + 1] = (struct option){ "version", 0, NULL, 'V' };
     set_defaults(ret);
     int which, code = -1;
-    while (code < 0 && (which = getopt_long(argc, argv, "hV", names, NULL)) != -1) {
+    while (code < 0 && (which = getopt_long(argc, argv, ":hV", names, NULL)) != -1) {
         if (which == 'h') {
             print_help();
             return 0;
@@ -121,7 +132,8 @@ int options_read(struct options *ret, int argc, char **argv)
             printf("perdure-host %s\n", pd_version());
             return 0;
         }
-        code = which < 256 ? 2 : take(ret, &rows[which - 256], optarg);
+        code = which < 256 ? refuse_word(which, argv[optind - 1])
+                           : take(ret, &rows[which - 256], optarg);
     }
     if (code < 0 && argc - optind != 1) {
         fprintf(stderr, "perdure-host: name one shared object; --help tells more\n");

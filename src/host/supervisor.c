@@ -206,7 +206,7 @@ static void on_report(void *argument, const char *text)
                s->options->http[0] != '\0' ? " http=" : "", s->http);
         fflush(stdout);
     } else if (text[0] == REPORT_REFUSED) {
-        say("%s cannot be used: %s", s->options->app, text + 1);
+        say("%s is not loaded: %s", s->options->app, text + 1);
     } else if (text[0] == REPORT_TEXT) {
         say("%s", text + 1);
     }
