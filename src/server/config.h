@@ -36,6 +36,7 @@ struct config {
     const char *public_url; /* where clients find it; NULL: where they asked */
     bool trust_forwarded;
     bool http_compat;
+    int64_t http_history_max;
     const char *http_allow; /* of requests that orchestrations make */
     int64_t http_body_max, http_timeout_max_ms, http_poll_ms;
     const char *tls_cert, *tls_key, *tls_client_ca, *tokens; /* NULL: none */

@@ -182,6 +182,7 @@ void web_put_state(struct buffer *json, const struct instance_record *record, bo
 /* The same, whole, with historyEvents, once it has begun; a reader's work. */
 struct web_view {
     bool with_input, with_results;
+    size_t bytes_max; /* as it is stored; PD_E_LIMIT past that */
 };
 pd_status web_put_history(struct hub *hub, struct text id, const struct web_view *view,
                           struct arena *arena, struct buffer *json, struct instance_record *record,

@@ -7,7 +7,9 @@
  *       before it (numbers may be used again). What is folded is shown there alone; what has no
  *       answer yet stays.
  *   Y2  What is ours alone (marks, cancelled steps, traces) is not shown: other readers do not know
- *       it. */
+ *       it.
+ *   Y3  A history is made into JSON in one piece, by a reader: so it has a bound
+ *       (--http-history-max), which is found out before more of it is in memory. */
 #include <string.h>
 
 #include "base/map.h"
@@ -288,25 +290,42 @@ static void put_event(struct buffer *json, const struct history *history, size_t
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-/* It may be replaced between the two questions, and then has no rows any more. */
-static pd_status load(struct hub *hub, struct text id, struct arena *arena,
+/* Y3. */
+static pd_status check_size(const struct history_rows *rows, size_t most, pd_error *err)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < rows->count; i++) {
+        size += rows->turns[i].size;
+    }
+    return size <= most
+               ? PD_OK
+               : error_set(err, PD_E_LIMIT, false, "history",
+                           "its history has more than the %zu bytes of --http-history-max: read it "
+                           "with 'perdure history', or over gRPC",
+                           most);
+}
+
+/* Record and rows are asked for one after the other; between the two it may be replaced, or go on
+ * as new. Then again, until both are of one execution. */
+static pd_status load(struct hub *hub, struct text id, size_t most, struct arena *arena,
                       struct instance_record *record, struct history_rows *rows, bool *ret_found,
                       pd_error *err)
 {
     struct store *store = hub->store;
-    uint64_t row = 0;
-    for (;;) {
-        pd_status status = hub_load(hub, id, arena, record, ret_found, err);
+    pd_status status = hub_load(hub, id, arena, record, ret_found, err);
+    while (status == PD_OK && *ret_found) {
+        struct instance_record before = *record;
         *rows = (struct history_rows){ NULL, 0, 1 };
-        if (status != PD_OK || !*ret_found || record->row == row) {
-            return status;
+        status = store->ops->load_turns(store, before.row, 1, most + 1, arena, rows, err);
+        if (status == PD_OK) {
+            status = hub_load(hub, id, arena, record, ret_found, err);
         }
-        row = record->row;
-        status = store->ops->load_history(store, row, 0, arena, rows, err);
-        if (status != PD_OK || rows->count > 0) {
-            return status;
+        if (status == PD_OK && *ret_found && record->row == before.row &&
+            text_equal(record->execution_id, before.execution_id)) {
+            return check_size(rows, most, err);
         }
     }
+    return status;
 }
 
 pd_status web_put_history(struct hub *hub, struct text id, const struct web_view *view,
@@ -315,7 +334,7 @@ pd_status web_put_history(struct hub *hub, struct text id, const struct web_view
 {
     struct history history = { .with_input = view->with_input, .with_results = view->with_results };
     struct history_rows rows;
-    pd_status status = load(hub, id, arena, record, &rows, ret_found, err);
+    pd_status status = load(hub, id, view->bytes_max, arena, record, &rows, ret_found, err);
     for (size_t i = 0; status == PD_OK && i < rows.count; i++) {
         status = wire_read_events(rows.turns[i], arena, &history.events, err);
     }

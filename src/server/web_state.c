@@ -63,6 +63,7 @@ static void get(struct rpc *rpc)
     if (web_flag(rpc, "showHistory", false) && record.state != RUN_PENDING) {
         struct looking *looking = arena_alloc(&rpc->arena, sizeof *looking);
         looking->view.with_input = with_input;
+        looking->view.bytes_max = (size_t)rpc->server->config->http_history_max;
         looking->view.with_results = web_flag(rpc, "showHistoryOutput", false);
         rpc->state = looking;
         rpc_read(rpc, look_work, look_done);

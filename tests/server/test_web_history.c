@@ -373,11 +373,36 @@ static void one_that_began_later_says_when_and_one_that_went_on_as_new_begins_an
     assert_int_equal(count(&reply, "ContinuedAsNew"), 0);
 }
 
+static void a_history_that_is_too_large_is_refused_and_no_memory(void **state)
+{
+    static const char *const options[] = { "--http=127.0.0.1:0", "--http-history-max=4KiB", NULL };
+    char payload[2001];
+    (void)tear_down(state);
+    served_start(&served, options);
+    desk_open(&desk, &served, NULL, NULL);
+    memset(payload, '1', sizeof payload - 1);
+    payload[sizeof payload - 1] = '\0';
+    start("long");
+    do_next("long", NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        struct reply reply = get("/instances/long?showHistory=true");
+        browser_expect(&reply, 202, "...\"historyEvents\":[...");
+        assert_int_equal(post("/instances/long/raiseEvent/go", payload).code, 202);
+        do_next("long", NULL, 0);
+    }
+    struct reply reply = get("/instances/long?showHistory=true");
+    browser_expect(&reply, 413,
+                   "{\"Message\":\"its history has more than the 4096 bytes of "
+                   "--http-history-max:...\"ExceptionType\":\"PD_E_LIMIT\"}");
+    assert_int_equal(get("/instances/long").code, 202);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        test(a_history_that_is_too_large_is_refused_and_no_memory),
         test(a_history_is_folded_and_shows_what_was_asked_for),
         test(children_are_folded_into_how_they_ended_as_activities_are),
         test(timers_and_events_have_when_whom_and_what),
