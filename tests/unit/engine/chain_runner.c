@@ -365,8 +365,14 @@ static void activity(struct runner *base, const struct activity *activity,
         runner->progress_seen = (int)strtol(activity_progress(activity).at, NULL, 10);
     }
     int number = runner->activities_begun++;
+    if (runner->while_beating != NULL) {
+        atomic_store(runner->while_beating, true);
+    }
     for (int i = 1; host != NULL && i <= runner->beats; i++) {
         say(host, i);
+    }
+    if (runner->while_beating != NULL) {
+        atomic_store(runner->while_beating, false);
     }
     wait_at_gate(runner, host, number);
     if (runner->has_transaction) {

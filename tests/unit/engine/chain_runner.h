@@ -51,6 +51,7 @@ struct chain_runner {
     _Atomic bool heeds_cancel;    /* ... or nobody wants them any more */
     _Atomic int cancelled;        /* so many saw that */
     _Atomic int beats;            /* each says "1", "2", ... up to this when it begins */
+    _Atomic bool *while_beating;  /* true while it says so; NULL: nobody wants to know */
     _Atomic bool beats_for_ever;  /* and goes on with its last word while it waits */
     _Atomic bool has_transaction; /* activities run in one, which adds 1 to the database, an int */
     _Atomic bool is_deadly;       /* activities end the process */

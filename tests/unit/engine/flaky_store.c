@@ -38,6 +38,9 @@ static void go_in(struct flaky_store *store)
     if (us > 0) {
         usleep((useconds_t)us);
     }
+    while (atomic_load(&store->is_shut)) {
+        usleep(200);
+    }
 }
 
 static void go_out(struct flaky_store *store)

@@ -26,7 +26,8 @@ struct flaky_store {
     _Atomic int commits;                            /* that succeeded */
     _Atomic int entity_loads;                       /* that were asked for */
     _Atomic int dwell_us;                           /* so long commit, own and trim take at least */
-    _Atomic int inside;                             /* threads in one of these three ... */
+    _Atomic bool is_shut; /* and none of them is done before it is not any more */
+    _Atomic int inside;   /* threads in one of these three ... */
     _Atomic int overlaps; /* ... and how often one came in while another was there */
     _Atomic bool is_deaf; /* wait returns only when woken: no news of mail */
     _Atomic bool is_woken;
