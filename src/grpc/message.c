@@ -29,6 +29,11 @@ void messages_reset(struct messages *messages)
     messages->has_gzip = false;
 }
 
+size_t messages_unpacked(const struct messages *messages)
+{
+    return messages->opened.size;
+}
+
 size_t messages_held(const struct messages *messages)
 {
     return messages->held.size != 0 ? messages->held.room : 0;
@@ -119,8 +124,9 @@ enum grpc_status messages_next(struct messages *messages, struct text *bytes, st
     struct buffer *held = &messages->held;
     const uint8_t *head = NULL;
     *ret = TEXT_ABSENT;
+    buffer_reset(&messages->opened); /* handed over by the call before, too */
     if (messages->opened.room > KEEP) {
-        buffer_done(&messages->opened); /* handed over by the call before, too */
+        buffer_done(&messages->opened);
     }
     if (held->size >= MESSAGE_HEAD && held->size == MESSAGE_HEAD + length_of(held->at)) {
         buffer_reset(held); /* it was handed over by the call before */

@@ -34,6 +34,8 @@ enum grpc_status messages_next(struct messages *messages, struct text *bytes, st
 /* Where one message is all there may be: keeps the bytes; and, when no more come, the message. */
 enum grpc_status messages_keep(struct messages *messages, struct text bytes, const char **text);
 enum grpc_status messages_only(struct messages *messages, struct text *ret, const char **text);
+/* What the message that was taken last was unpacked to; 0: it was not. */
+size_t messages_unpacked(const struct messages *messages);
 /* Memory of a message that has begun; what is kept beside that is little. */
 size_t messages_held(const struct messages *messages);
 

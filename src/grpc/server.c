@@ -142,6 +142,7 @@ static void take_messages(struct grpc_server *server, struct h2_stream *stream, 
         struct text message;
         const char *text = NULL;
         enum grpc_status status = messages_next(&call->messages, &bytes, &message, &text);
+        h2_unpacked(stream, messages_unpacked(&call->messages));
         if (status != GRPC_OK) {
             call_gone(call, status, text);
             return;
@@ -192,6 +193,7 @@ static void on_ended(void *argument, struct h2_stream *stream)
     struct text message;
     const char *text = NULL;
     enum grpc_status status = messages_only(&call->messages, &message, &text);
+    h2_unpacked(stream, messages_unpacked(&call->messages));
     if (status != GRPC_OK) {
         refuse(call, status, text);
         return;

@@ -123,6 +123,9 @@ void h2_reset(struct h2_stream *stream, uint32_t error);
 void h2_consume(struct h2_stream *stream, size_t size); /* H4 */
 /* So many bytes are kept of a message that has not ended. */
 void h2_hold(struct h2_stream *stream, size_t size);
+/* What was read became so many bytes more: a peer that makes much of little is read in sips, with
+ * others in between. */
+void h2_unpacked(struct h2_stream *stream, size_t size);
 size_t h2_backlog(struct h2_stream *stream); /* who is told of one is told when it is gone */
 
 /* The peer's certificate, in mutual TLS: its subject's common name; NULL: none. Peer: "1.2.3.4:5".

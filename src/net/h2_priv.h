@@ -24,6 +24,8 @@
 enum {
     GATHER_BYTES = 128 * 1024, /* written at once; a frame more fits behind it */
     READ_BYTES = 64 * 1024,    /* read at once */
+    SIP_BYTES = 2 * 1024,      /* likewise, where a little makes much work */
+    WORK_BYTES = 1024 * 1024,  /* of what was unpacked: much work */
     KEEP_BYTES = 4096,         /* memory that a stream in the pool keeps */
     POOL_STREAMS = 4096,       /* ... of which it has so many */
     QUEUE_FRAMES = 10000,      /* of control frames: whoever makes us queue more does not read */
@@ -109,6 +111,8 @@ struct h2_session {
     struct list_node among;         /* sessions of the listener */
     struct list streams, drained, waiting;
     size_t stream_count;
+    size_t unpacked;     /* in this wake: h2_unpacked */
+    bool sips;           /* it was much in the last one */
     size_t backlog;      /* of all streams */
     size_t header_cost;  /* of requests that are open */
     size_t hasty;        /* backlog of streams that are not paced (B5) */

@@ -426,3 +426,8 @@ const char *h2_session_subject(const struct h2_session *session)
 {
     return session->subject;
 }
+
+void h2_unpacked(struct h2_stream *stream, size_t size)
+{
+    stream->session->unpacked += size;
+}

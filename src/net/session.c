@@ -189,13 +189,19 @@ void session_shake_hands(struct h2_session *session)
     }
 }
 
-/* Not more than a few rooms full at a time: others wait. */
+static bool may_read(const struct h2_session *session)
+{
+    return !session->is_dead && !session->is_evicted && session->unpacked < WORK_BYTES;
+}
+
+/* Not more than a few rooms full at a time, or what they unpack to: others wait. */
 static void read_some(struct h2_session *session)
 {
-    for (int round = 0; round < 4 && !session->is_dead && !session->is_evicted; round++) {
+    size_t room = session->sips ? SIP_BYTES : READ_BYTES;
+    session->unpacked = 0;
+    for (int round = 0; round < 4 && may_read(session); round++) {
         size_t n = 0;
-        enum sock_result result =
-            sock_read(&session->sock, session->pool->read_room, READ_BYTES, &n);
+        enum sock_result result = sock_read(&session->sock, session->pool->read_room, room, &n);
         if (result == SOCK_AGAIN) {
             return;
         }
@@ -211,7 +217,8 @@ static void read_some(struct h2_session *session)
             return;
         }
         session_want_flush(session);
-        if (n < READ_BYTES && session->sock.ssl == NULL) {
+        session->sips = session->unpacked >= WORK_BYTES;
+        if (n < room && session->sock.ssl == NULL) {
             return; /* there was no more */
         }
     }

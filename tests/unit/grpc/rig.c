@@ -186,6 +186,27 @@ static void talk_half_closed(void *argument, struct grpc_call *call)
     grpc_call_end(call, GRPC_OK, NULL);
 }
 
+static void end_round(struct loop_job *job)
+{
+    struct rig *rig = (struct rig *)(void *)((char *)job - offsetof(struct rig, round));
+    if (rig->in_round > atomic_load(&rig->swallowed_at_once)) {
+        atomic_store(&rig->swallowed_at_once, rig->in_round);
+    }
+    rig->in_round = 0;
+}
+
+static void swallow(void *argument, struct grpc_call *call, struct text message)
+{
+    struct rig *rig = argument;
+    (void)call;
+    if (rig->in_round == 0) {
+        rig->round.run = end_round;
+        loop_late(rig->loop, &rig->round);
+    }
+    rig->in_round += message.size;
+    atomic_fetch_add(&rig->swallowed, message.size);
+}
+
 static void begin_who(void *argument, struct grpc_call *call, struct text message)
 {
     (void)argument, (void)message;
@@ -213,6 +234,7 @@ static const struct grpc_method methods[] = {
     { "/rig.Rig/Paced", GRPC_SERVER_STREAM, begin_paced, NULL, NULL },
     { "/rig.Rig/Watch", GRPC_SERVER_STREAM, begin_watch, NULL, NULL },
     { "/rig.Rig/Talk", GRPC_BOTH_STREAM, begin_talk, talk_message, talk_half_closed },
+    { "/rig.Rig/Swallow", GRPC_BOTH_STREAM, begin_talk, swallow, talk_half_closed },
 };
 
 static void is_counted(void *argument, const struct grpc_method *method, enum grpc_status status,

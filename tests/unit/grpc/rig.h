@@ -13,7 +13,9 @@
  *   /rig.Rig/Paced    server stream: the same, but it asks what waits before it sends more
  *   /rig.Rig/Watch    server stream: opens, one message at once, nothing more
  *   /rig.Rig/Talk     both streams: each message back; ends at the message "end", or when the
- *                     client has said all */
+ *                     client has said all
+ *   /rig.Rig/Swallow  both streams: nothing back; how much comes between two looks at other sockets
+ *                     is in `swallowed_at_once` */
 #ifndef TESTS_UNIT_GRPC_RIG_H
 #define TESTS_UNIT_GRPC_RIG_H
 
@@ -30,6 +32,9 @@ struct rig {
     atomic_size_t connections; /* as of rig_ask */
     atomic_size_t calls;
     atomic_int last_status; /* of what was counted */
+    atomic_size_t swallowed, swallowed_at_once;
+    size_t in_round; /* the loop's */
+    struct loop_job round;
     struct rig_thread *thread;
     bool is_serving;
 };

@@ -299,34 +299,84 @@ static void what_was_announced_is_not_set_aside(void **state)
     end(&scene);
 }
 
+/* A message of so many zeroes, as gzip has it, with its head. */
+static size_t fold(uint8_t *frame, size_t room, size_t zero_count)
+{
+    uint8_t *zeroes = calloc(zero_count, 1);
+    assert_non_null(zeroes);
+    z_stream z = { .next_in = zeroes, .avail_in = (uInt)zero_count };
+    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY), Z_OK);
+    z.next_out = frame + 5;
+    z.avail_out = (uInt)(room - 5);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    size_t size = room - 5 - z.avail_out;
+    (void)deflateEnd(&z);
+    free(zeroes);
+    frame[0] = 1;
+    frame[1] = frame[2] = 0;
+    frame[3] = (uint8_t)(size >> 8);
+    frame[4] = (uint8_t)size;
+    return size + 5;
+}
+
 static void what_gzip_unfolds_has_the_same_limit(void **state)
 {
     (void)state;
     static struct scene scene;
-    static uint8_t frame[65536], zeroes[8 * 1024 * 1024];
+    static uint8_t frame[65536];
     uint8_t block[1024];
-    z_stream z = { .next_in = zeroes, .avail_in = sizeof zeroes };
     begin(&scene, NULL, 1024 * 1024);
     attack_hello(&scene.attacker, scene.rig.port);
-    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY), Z_OK);
-    z.next_out = frame + 5;
-    z.avail_out = sizeof frame - 5;
-    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-    size_t size = sizeof frame - 5 - z.avail_out;
-    (void)deflateEnd(&z);
-    frame[0] = 1;
-    frame[3] = (uint8_t)(size >> 8);
-    frame[4] = (uint8_t)size;
+    size_t size = fold(frame, sizeof frame, 8 * 1024 * 1024);
     size_t before = heap(), head = block_of(block, "/rig.Rig/Echo", 0);
     head += block_add(block + head, "grpc-encoding", "gzip", 4);
     for (uint32_t id = 1; id < 100; id += 2) {
         (void)say_frame(&scene.attacker, HEADERS, END_HEADERS, id, block, head);
-        (void)say_frame(&scene.attacker, DATA, END_STREAM, id, frame, size + 5);
+        (void)say_frame(&scene.attacker, DATA, END_STREAM, id, frame, size);
     }
     HEAR_UNTIL(&scene.attacker, heard_frames(&scene.attacker, HEADERS) >= 50);
     rig_ask(&scene.rig);
     assert_true(heap() < before + 4 * 1024 * 1024);
     assert_int_equal(heard_frames(&scene.attacker, DATA), 0);
+    attack_end(&scene.attacker);
+    end(&scene);
+}
+
+static void hold_up(struct rig *rig)
+{
+    (void)rig;
+    usleep(300000);
+}
+
+static void *hold_up_loop(void *argument)
+{
+    rig_do(argument, hold_up);
+    return NULL;
+}
+
+/* 200 KB that unfold to 200 MB lie in the socket when it is read. */
+static void much_gzip_is_unfolded_with_others_in_between(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 200, EACH = 1024 * 1024 };
+    static struct scene scene;
+    static uint8_t frame[8192];
+    uint8_t block[1024];
+    begin(&scene, NULL, 0);
+    attack_hello(&scene.attacker, scene.rig.port);
+    size_t size = fold(frame, sizeof frame, EACH);
+    size_t head = block_of(block, "/rig.Rig/Swallow", 0);
+    head += block_add(block + head, "grpc-encoding", "gzip", 4);
+    (void)say_frame(&scene.attacker, HEADERS, END_HEADERS, 1, block, head);
+    pthread_t holder;
+    assert_int_equal(pthread_create(&holder, NULL, hold_up_loop, &scene.rig), 0);
+    for (int i = 0; i < MESSAGES; i++) {
+        assert_true(say_frame(&scene.attacker, DATA, 0, 1, frame, size));
+    }
+    HEAR_UNTIL(&scene.attacker, scene.rig.swallowed == (size_t)MESSAGES * EACH);
+    (void)pthread_join(holder, NULL);
+    /* What 64 KiB hold: read before it is known what they unfold to. */
+    assert_in_range(scene.rig.swallowed_at_once, EACH, (65536 / size + 1) * EACH);
     attack_end(&scene.attacker);
     end(&scene);
 }
@@ -534,6 +584,7 @@ int main(void)
         cmocka_unit_test(messages_have_a_limit),
         cmocka_unit_test(what_was_announced_is_not_set_aside),
         cmocka_unit_test(what_gzip_unfolds_has_the_same_limit),
+        cmocka_unit_test(much_gzip_is_unfolded_with_others_in_between),
         cmocka_unit_test(who_does_not_read_is_not_sent_for_ever),
         cmocka_unit_test(a_window_of_one_byte_starves_its_owner_only),
         cmocka_unit_test(silence_has_its_time),
