@@ -15,6 +15,9 @@
  * and a URL; entity ids are "@name@key" and share it. */
 #define LIMIT_INSTANCE_ID 256
 
+/* Bytes of one that came from clients or workers of the Durable Task protocol, which says so. */
+#define LIMIT_PLAIN_ID 100
+
 /* Bytes of the name of a function, event, entity, operation or hub, and of a version. */
 #define LIMIT_NAME 256
 

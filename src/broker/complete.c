@@ -185,7 +185,8 @@ static void end_turn(struct broker *broker, struct errand *errand, struct item *
     struct turn_result *result = arena_alloc(arena, sizeof *result);
     struct work_context context = { .instance_id = item->instance_id,
                                     .execution_id = item->execution_id,
-                                    .trace = item->trace };
+                                    .trace = item->trace,
+                                    .dialect = item->is_plain ? WORK_PLAIN : WORK_OURS };
     pd_status status = work_read_turn_result(all_parts(item, response, arena), item->part_count + 1,
                                              &context, arena, result, &err);
     if (status != PD_OK) {
@@ -289,7 +290,8 @@ void broker_complete_entity(struct broker *broker, struct text bytes, struct bro
     } else {
         struct arena *arena = &errand->request->arena;
         struct entity_result *result = arena_alloc(arena, sizeof *result);
-        if (work_read_entity_result(said, arena, result, &err) == PD_OK) {
+        if (work_read_entity_result(said, item->is_plain ? WORK_PLAIN : WORK_OURS, arena, result,
+                                    &err) == PD_OK) {
             end_batch(broker, errand, item, result, answer);
         } else {
             refuse(broker, errand, item, answer, &err);

@@ -108,7 +108,7 @@ static void ask_again(struct core *core, struct instance *instance, const struct
                step.asked_at == event->at) {
         struct event called = *event;
         called.instance_id = entity_id_folded(core, event->instance_id); /* others may not have */
-        entity_call(core, instance, &called);
+        entity_call(core, instance, &called, NULL);
     }
 }
 

@@ -113,7 +113,8 @@ APART void entity_ask(struct core *core, struct instance *instance, const struct
                       struct event *event);
 /* Says an ENTITY_CALLED of history, whose step is open, to the entity: for the first time or
  * again. */
-void entity_call(struct core *core, const struct instance *instance, const struct event *event);
+void entity_call(struct core *core, const struct instance *instance, const struct event *event,
+                 const struct failure *refusal); /* NULL: none */
 /* May the set be asked for? */
 APART bool section_may_lock(const struct event_extra *extra);
 APART struct section *section_new(struct text id, struct text set);

@@ -194,7 +194,8 @@ struct action {
     struct text name, version, payload, instance_id, request_id;
     time_us fire_at;
     enum run_state outcome;
-    const struct failure *failure;
+    const struct failure
+        *failure; /* COMPLETE; CALL_ENTITY: nobody is asked, and this is the answer */
     const struct event_extra *extra;
     const struct event *kept; /* EVENT_RAISED that the next execution gets first, in order */
     size_t kept_count;

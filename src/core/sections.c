@@ -155,34 +155,35 @@ static void tell(struct core *core, enum message_kind kind, const struct event *
 
 /* An answer that no entity can give. */
 static void refuse(struct core *core, const struct instance *instance, const struct event *call,
-                   const pd_error *err)
+                   const struct failure *failure)
 {
-    struct failure failure = {
-        .type = TEXT("Misuse"),
-        .message = text_of(err->text),
-        .is_final = true,
-    };
     struct event event = {
         .kind = EVENT_ENTITY_FAILED,
         .id = EVENT_NO_ID,
         .ref = call->id,
         .at = call->at,
         .request_id = call->request_id,
-        .failure = &failure,
+        .failure = failure,
     };
     letter_send(core, MESSAGE_ANSWER, instance->id, instance->execution_id, &event);
 }
 
 /* ---- what is asked for ---- */
 
-void entity_call(struct core *core, const struct instance *instance, const struct event *event)
+void entity_call(struct core *core, const struct instance *instance, const struct event *event,
+                 const struct failure *refusal)
 {
     pd_error err;
     struct event_extra extra = entity_sender(instance);
-    if (entity_id_check(event->instance_id, &err) == PD_OK) {
+    if (refusal != NULL) {
+        refuse(core, instance, event, refusal);
+    } else if (entity_id_check(event->instance_id, &err) == PD_OK) {
         tell(core, MESSAGE_OPERATION, event, &extra);
     } else {
-        refuse(core, instance, event, &err);
+        const struct failure failure = { .type = TEXT("Misuse"),
+                                         .message = text_of(err.text),
+                                         .is_final = true };
+        refuse(core, instance, event, &failure);
     }
 }
 
@@ -231,7 +232,7 @@ void entity_ask(struct core *core, struct instance *instance, const struct actio
         event->kind = EVENT_ENTITY_CALLED;
         steps_open(&instance->steps,
                    (struct step){ .id = event->id, .kind = STEP_CALL, .asked_at = event->at });
-        entity_call(core, instance, event);
+        entity_call(core, instance, event, action->failure);
         break;
     case ACTION_SIGNAL_ENTITY:
         event->kind = EVENT_ENTITY_SIGNALED;

@@ -50,7 +50,7 @@
 #include "wire/messages.h"
 #include "wire/work.h"
 
-enum { HUB_NAME_MAX = 100, HUBS_MAX = 100, CLIENT_ID_MAX = 100, BATCH_MAX = 500 };
+enum { HUB_NAME_MAX = 100, HUBS_MAX = 100, BATCH_MAX = 500 };
 
 struct rpc;
 struct web;

@@ -3,6 +3,7 @@
  * Ids, states, and an instance as clients see it: what several methods share. */
 #include <string.h>
 
+#include "base/limits.h"
 #include "builtin/builtin.h"
 #include "server/server_priv.h"
 
@@ -34,10 +35,10 @@ pd_status id_check_chosen(struct text id, pd_error *err)
     if (id.size == 0) {
         return error_set(err, PD_E_INVALID, false, where, "an instance id is needed");
     }
-    if (id.size > CLIENT_ID_MAX) {
+    if (id.size > LIMIT_PLAIN_ID) {
         return error_set(err, PD_E_INVALID, false, where,
                          "the instance id is too long: its length is %zu, and at most %d", id.size,
-                         CLIENT_ID_MAX);
+                         LIMIT_PLAIN_ID);
     }
     if (id.at[0] == '@') {
         return error_set(err, PD_E_INVALID, false, where,
@@ -57,10 +58,10 @@ bool id_may_exist(struct text id)
 pd_status id_fold_entity(struct text id, struct arena *arena, struct text *ret, pd_error *err)
 {
     static const char where[] = "entity id";
-    if (id.size > CLIENT_ID_MAX) {
+    if (id.size > LIMIT_PLAIN_ID) {
         return error_set(err, PD_E_INVALID, false, where,
                          "the entity id is too long: its length is %zu, and at most %d", id.size,
-                         CLIENT_ID_MAX);
+                         LIMIT_PLAIN_ID);
     }
     pd_status status = entity_id_check(id, err);
     if (status == PD_OK) {

@@ -58,13 +58,15 @@ struct text work_find_trace(const struct text *chunks, size_t count);
  * borrows. PD_E_INVALID: a part is malformed; PD_E_NOMEM. */
 struct work_context {
     struct text instance_id, execution_id, trace;
+    enum work_dialect dialect; /* of the worker */
 };
 pd_status work_read_turn_result(const struct hub_orchestrator_response *const *parts, size_t count,
                                 const struct work_context *context, struct arena *arena,
                                 struct turn_result *ret, pd_error *err);
 /* Of a batch that failed as a whole (its failure_details are present) nothing is read: there are no
  * results, and the state is kept. Signals and starts to ids that are none are left out. */
-pd_status work_read_entity_result(const struct hub_entity_batch_result *result, struct arena *arena,
+pd_status work_read_entity_result(const struct hub_entity_batch_result *result,
+                                  enum work_dialect dialect, struct arena *arena,
                                   struct entity_result *ret, pd_error *err);
 pd_status work_read_activity_result(const struct hub_activity_response *response,
                                     struct arena *arena, struct activity_result *ret,

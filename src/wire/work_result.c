@@ -6,6 +6,8 @@
  *       execution: the first of these counts, and goes last. What says nothing is left out.
  *   K6  What cannot be carried out is not an error of the message: an end that is none fails the
  *       orchestration, a signal to what is no entity is dropped, core judges the rest.
+ *       Likewise an entity of a plain worker whose id is longer than LIMIT_PLAIN_ID: a call of it
+ *       is answered with that.
  *   K7  A rewindOrchestration action is left out: no worker is ever asked for one, as histories are
  *       rewound by the engine (core/rewrite.h).
  *   K8  A trace context is noted in history when it is another one than before, and a turn follows
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "core/core.h"
 #include "core/lock_set.h"
 #include "wire/wire_priv.h"
@@ -29,6 +32,7 @@ enum {
 struct reading {
     struct arena *arena;
     const struct work_context *context; /* of a turn */
+    enum work_dialect dialect;
     struct action *actions;
     size_t count;
     struct action end;
@@ -137,6 +141,26 @@ static void start_child(struct reading *r, struct action *to,
     }
 }
 
+static bool is_too_long(const struct reading *r, struct text id)
+{
+    return r->dialect == WORK_PLAIN && id.size > LIMIT_PLAIN_ID;
+}
+
+/* The answer to a call; NULL: it may be made. */
+static const struct failure *refusal_of(struct reading *r, struct text id)
+{
+    if (!is_too_long(r, id)) {
+        return NULL;
+    }
+    struct failure *failure = arena_alloc(r->arena, sizeof *failure);
+    failure->type = TEXT("Misuse");
+    failure->message = text_of(
+        arena_printf(r->arena, "the entity id is too long: its length is %zu, and at most %d",
+                     id.size, LIMIT_PLAIN_ID));
+    failure->is_final = true;
+    return failure;
+}
+
 static bool ask_entity(struct reading *r, struct action *to,
                        const struct hub_send_entity_message_action *message)
 {
@@ -150,12 +174,16 @@ static bool ask_entity(struct reading *r, struct action *to,
         to->payload = signal->input;
         to->fire_at = not_before(signal->scheduled_time);
         request_id = signal->request_id;
+        if (is_too_long(r, to->instance_id)) {
+            return false;
+        }
     } else if (message->entity_operation_called != NULL) {
         const struct hub_entity_operation_called_event *call = message->entity_operation_called;
         to->kind = ACTION_CALL_ENTITY;
         to->instance_id = call->target_instance_id;
         to->name = call->operation;
         to->payload = call->input;
+        to->failure = refusal_of(r, to->instance_id);
         request_id = call->request_id;
     } else if (message->entity_lock_requested != NULL) {
         const struct hub_entity_lock_requested_event *lock = message->entity_lock_requested;
@@ -336,7 +364,9 @@ pd_status work_read_turn_result(const struct hub_orchestrator_response *const *p
     for (size_t i = 0; i < count; i++) {
         room += parts[i]->actions.count;
     }
-    struct reading r = { .arena = arena, .context = context, .err = err };
+    struct reading r = {
+        .arena = arena, .context = context, .dialect = context->dialect, .err = err
+    };
     r.actions = arena_try_alloc(arena, room * sizeof *r.actions);
     if (r.actions == NULL) {
         return error_set(err, PD_E_NOMEM, true, "wire: work", "no memory for %zu actions", room);
@@ -414,13 +444,14 @@ static bool read_request(struct reading *r, struct action *to,
     } else {
         return false;
     }
-    return entity_id_check(to->instance_id, &ignored) == PD_OK;
+    return entity_id_check(to->instance_id, &ignored) == PD_OK && !is_too_long(r, to->instance_id);
 }
 
-pd_status work_read_entity_result(const struct hub_entity_batch_result *result, struct arena *arena,
+pd_status work_read_entity_result(const struct hub_entity_batch_result *result,
+                                  enum work_dialect dialect, struct arena *arena,
                                   struct entity_result *ret, pd_error *err)
 {
-    struct reading r = { .arena = arena, .err = err };
+    struct reading r = { .arena = arena, .err = err, .dialect = dialect };
     *ret = (struct entity_result){ .keeps_state = true };
     if (text_is_present(result->failure_details)) {
         return PD_OK;

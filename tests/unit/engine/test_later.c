@@ -181,6 +181,27 @@ static void a_child_of_an_id_that_is_none_fails_and_is_not_made(void **state)
     }
 }
 
+/* The worker's reader has found that nobody may be asked. */
+static void a_call_that_comes_with_its_refusal_is_answered_with_it(void **state)
+{
+    (void)state;
+    const struct failure refusal = { .type = TEXT("Misuse"), .message = TEXT("too long") };
+    struct action call = { .kind = ACTION_CALL_ENTITY,
+                           .id = 0,
+                           .name = TEXT("o"),
+                           .instance_id = TEXT("@e@k"),
+                           .request_id = TEXT("r"),
+                           .failure = &refusal };
+    assert_int_equal(hub_start(&hub, "1:a", "1"), PD_OK);
+    struct later_turn *turn = take(1, 2);
+    turn->result = (struct turn_result){ .actions = &call, .action_count = 1 };
+    end_turn(turn);
+    turn = take(2, 2);
+    assert_int_equal(turn->events[1].kind, EVENT_ENTITY_FAILED);
+    later_turn_free(turn);
+    assert_false(hub_look_entity(&hub, "@e@k").exists);
+}
+
 static void what_it_became_in_history_is_said(void **state)
 {
     (void)state;
@@ -591,6 +612,7 @@ int main(void)
         HUB_TEST(a_turn_that_was_ended_is_not_ended_again),
         HUB_TEST(a_result_that_does_not_fit_fails_the_instance),
         HUB_TEST(a_child_of_an_id_that_is_none_fails_and_is_not_made),
+        HUB_TEST(a_call_that_comes_with_its_refusal_is_answered_with_it),
         HUB_TEST(what_it_became_in_history_is_said),
         HUB_TEST(a_turn_given_back_is_offered_again_the_same_events_first),
         HUB_TEST(a_turn_given_back_waits_until_its_past_is_durable),

@@ -31,7 +31,9 @@ static void must(bool holds)
     }
 }
 
-static const struct work_context context = { TEXT_INIT("i"), TEXT_INIT("x"), { NULL, 0 } };
+static const struct work_context context = {
+    TEXT_INIT("i"), TEXT_INIT("x"), { NULL, 0 }, WORK_PLAIN
+};
 
 static void check_kept(const struct action *action)
 {
@@ -84,7 +86,7 @@ static void as_result(const struct message_type *type, const void *message, stru
             check_turn(&turn);
         }
     } else if (type == &hub_entity_batch_result_type) {
-        status = work_read_entity_result(message, arena, &entity, &err);
+        status = work_read_entity_result(message, WORK_PLAIN, arena, &entity, &err);
         if (status == PD_OK) {
             check_entity(&entity);
         }

@@ -405,7 +405,8 @@ static void what_an_orchestration_asks_for_reaches_core_whole(void **state)
         assert_true(text_equal(response.instance_id, turn.instance_id));
         assert_false(response.requires_history);
         const struct hub_orchestrator_response *parts[] = { &response };
-        struct work_context context = { turn.instance_id, turn.execution_id, TEXT_ABSENT };
+        struct work_context context = { turn.instance_id, turn.execution_id, TEXT_ABSENT,
+                                        WORK_OURS };
         struct turn_result got;
         assert_int_equal(work_read_turn_result(parts, 1, &context, &arena, &got, &err), PD_OK);
         assert_true(text_equal(got.custom_status, result.custom_status));
@@ -479,7 +480,7 @@ static void what_an_entity_answers_reaches_core_whole(void **state)
             message_read(&hub_entity_batch_result_type, read_back(), &arena, &batch, &err), PD_OK);
         assert_true(text_equal(batch.completion_token, text_of(token)));
         struct entity_result got;
-        assert_int_equal(work_read_entity_result(&batch, &arena, &got, &err), PD_OK);
+        assert_int_equal(work_read_entity_result(&batch, WORK_OURS, &arena, &got, &err), PD_OK);
         assert_int_equal(got.keeps_state, result.keeps_state);
         assert_true(text_equal(got.state, result.state));
         assert_int_equal(got.result_count, result.result_count);

@@ -305,7 +305,7 @@ static pd_status read_entity(const char *hex, struct entity_result *ret)
     struct hub_entity_batch_result *batch = arena_alloc(&arena, sizeof *batch);
     assert_int_equal(
         message_read(&hub_entity_batch_result_type, bytes_of(hex), &arena, batch, &err), PD_OK);
-    return work_read_entity_result(batch, &arena, ret, &err);
+    return work_read_entity_result(batch, WORK_PLAIN, &arena, ret, &err);
 }
 
 static void results_of_operations_and_what_they_ask_for_are_read(void **state)
@@ -361,6 +361,55 @@ static void a_batch_that_failed_as_a_whole_has_no_results_and_keeps_the_state(vo
     assert_true(result.keeps_state);
 }
 
+/* "@e@kkk...", of so many bytes. */
+static const char *id_of_size(size_t size)
+{
+    char *id = arena_alloc(&arena, size + 1);
+    memset(id, 'k', size);
+    memcpy(id, "@e@", 3);
+    return id;
+}
+
+static const char *said_to_entity(size_t size)
+{
+    const char *id = id_of_size(size);
+    return arena_printf(&arena,
+                        "12{ 0801 42{ 0a{ 12{'o'} 2a{ 0a{'%s'} } } } }"
+                        "12{ 0802 42{ 12{ 0a{'r'} 12{'o'} 3a{ 0a{'%s'} } } } }",
+                        id, id);
+}
+
+static void an_entity_id_of_more_than_100_bytes_is_refused_to_plain_workers(void **state)
+{
+    (void)state;
+    struct work_context ours = context;
+    ours.dialect = WORK_OURS;
+    struct turn_result result = read_turn(said_to_entity(100), &context);
+    assert_int_equal(result.action_count, 2);
+    assert_null(result.actions[1].failure);
+    result = read_turn(said_to_entity(101), &context);
+    assert_int_equal(result.action_count, 1); /* the signal is dropped */
+    assert_int_equal(result.actions[0].kind, ACTION_CALL_ENTITY);
+    assert_int_equal(result.actions[0].id, 2);
+    assert_non_null(result.actions[0].failure);
+    assert_non_null(strstr(result.actions[0].failure->message.at, "length is 101"));
+    result = read_turn(said_to_entity(101), &ours);
+    assert_int_equal(result.action_count, 2);
+    assert_null(result.actions[1].failure);
+}
+
+static void operations_do_not_signal_entities_of_such_ids(void **state)
+{
+    (void)state;
+    struct entity_result result;
+    for (size_t size = 100; size <= 101; size++) {
+        const char *hex =
+            arena_printf(&arena, "0a{ 0a{} } 12{ 12{ 0a{'%s'} 12{'o'} } }", id_of_size(size));
+        assert_int_equal(read_entity(hex, &result), PD_OK);
+        assert_int_equal(result.action_count, size == 100);
+    }
+}
+
 static struct activity_result read_activity(const char *notation)
 {
     struct hub_activity_response response;
@@ -402,6 +451,8 @@ int main(void)
         TEST(others_are_terminated_and_rewinds_are_left_out),
         TEST(a_malformed_failure_is_refused),
         TEST(results_of_operations_and_what_they_ask_for_are_read),
+        TEST(an_entity_id_of_more_than_100_bytes_is_refused_to_plain_workers),
+        TEST(operations_do_not_signal_entities_of_such_ids),
         TEST(a_state_that_is_empty_or_absent_is_deleted),
         TEST(a_batch_that_failed_as_a_whole_has_no_results_and_keeps_the_state),
         TEST(an_activity_failed_when_it_has_a_failure),
