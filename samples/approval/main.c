@@ -60,7 +60,7 @@ int main(int argc, char **argv)
     if (!worker)
         return pd_error_report(&err);
 
-    fprintf(stderr, "approval: runs on %s until Ctrl-C\n", url);
+    fprintf(stderr, "approval: runs until Ctrl-C\n");
     int which;
     sigwait(&stop, &which);
     return 0; /* the worker is stopped here, and then the hub is closed */

@@ -60,7 +60,7 @@ int main(int argc, char **argv)
     if (pd_hub_start(hub, add_up, PD_OBJ("sum", 0, "round", 0), &options, NULL, &err))
         return pd_error_report(&err);
 
-    fprintf(stderr, "eternal_loop: runs on %s until Ctrl-C\n", url);
+    fprintf(stderr, "eternal_loop: runs until Ctrl-C\n");
     int which;
     sigwait(&stop, &which);
     return 0;
