@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
@@ -37,6 +38,7 @@ static char files[IDENTITIES][2][64];
 static EVP_PKEY *keys[IDENTITIES];
 static X509 *certificates[IDENTITIES];
 static long serial;
+static bool is_made;
 
 static size_t index_of(const char *name)
 {
@@ -123,12 +125,13 @@ static void make_all(void)
         (void)snprintf(files[i][1], sizeof files[i][1], "%s/%s.key", folder, identities[i].name);
         make(i);
     }
+    is_made = true;
     assert_int_equal(atexit(remove_all), 0);
 }
 
 const char *certificate_file(const char *name)
 {
-    if (serial == 0) {
+    if (!is_made) {
         make_all();
     }
     return files[index_of(name)][strstr(name, ".key") != NULL];

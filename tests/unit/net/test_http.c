@@ -10,9 +10,11 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,10 +31,20 @@ struct served {
     unsigned port;
 };
 
+/* More than the kernel takes of a socket that nobody reads. */
+enum { LARGE = 40 << 20 };
+
 static void handle(void *argument, struct http_request *request)
 {
     (void)argument;
     char body[4096];
+    if (text_equal(http_path(request), TEXT("/large"))) {
+        char *large = calloc(1, LARGE);
+        assert_that(large != NULL);
+        http_answer(request, 200, "text/plain", text_make(large, LARGE));
+        free(large);
+        return;
+    }
     struct text host = http_header(request, "host");
     int size = snprintf(body, sizeof body, "%.*s %.*s ?%.*s host=%.*s body=%zu",
                         TEXT_ARGS(http_method(request)), TEXT_ARGS(http_path(request)),
@@ -481,6 +493,138 @@ static void who_keeps_most_of_too_much_is_hung_up_on(void **state)
     end(&served);
 }
 
+static void who_reads_an_answer_too_slowly_is_hung_up_on(void **state)
+{
+    (void)state;
+    struct served served;
+    struct http_limits limits = { .arrival_ms = 500 };
+    static const char request[] = "GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    static char piece[1 << 20];
+    serve(&served, &limits);
+    int slow = dial(&served);
+    int steady = dial(&served);
+    size_t heard = 0;
+    assert_true(send(slow, request, sizeof request - 1, MSG_NOSIGNAL) > 0);
+    assert_true(send(steady, request, sizeof request - 1, MSG_NOSIGNAL) > 0);
+    for (ssize_t size = 1; size > 0; heard += (size_t)size) { /* takes two seconds */
+        usleep(50000);
+        size = recv(steady, piece, sizeof piece, MSG_WAITALL);
+        assert_true(size >= 0);
+    }
+    assert_true(heard > LARGE);
+    heard = 0;
+    for (ssize_t size; (size = recv(slow, piece, sizeof piece, 0)) > 0;) {
+        heard += (size_t)size; /* what was in the kernel */
+    }
+    assert_true(heard < LARGE);
+    (void)close(slow);
+    (void)close(steady);
+    end(&served);
+}
+
+static void who_asks_whether_to_go_on_is_answered_before_the_body(void **state)
+{
+    (void)state;
+    struct served served;
+    struct http_limits limits = { .body_bytes = 100 };
+    char answer[4096] = "";
+    static const char go_on[] = FIELDS("Expect: 100-continue\r\nContent-Length: 5\r\n"
+                                       "Connection: close\r\n");
+    static const char too_large[] = FIELDS("Expect: 100-continue\r\nContent-Length: 101\r\n");
+    static const char miracles[] = FIELDS("Expect: miracles\r\nContent-Length: 5\r\n") "hello";
+    serve(&served, &limits);
+    int fd = dial(&served);
+    assert_true(send(fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL) > 0);
+    assert_true(recv(fd, answer, sizeof answer - 1, 0) > 0);
+    assert_memory_equal(answer, "HTTP/1.1 100", 12);
+    assert_int_equal(send(fd, "hello", 5, MSG_NOSIGNAL), 5);
+    (void)hear(fd, answer, sizeof answer);
+    assert_memory_equal(answer, "HTTP/1.1 200", 12);
+    assert_non_null(strstr(answer, "body=5"));
+    (void)close(fd);
+    ask(&served, too_large, sizeof too_large - 1, answer, sizeof answer);
+    assert_memory_equal(answer, "HTTP/1.1 413", 12);
+    ask(&served, miracles, sizeof miracles - 1, answer, sizeof answer);
+    assert_memory_equal(answer, "HTTP/1.1 417", 12);
+    end(&served);
+}
+
+static void thousands_of_requests_may_come_at_once_and_are_answered_in_order(void **state)
+{
+    enum { COUNT = 3000 };
+    (void)state;
+    struct served served;
+    static char requests[COUNT * 64], answers[COUNT * 256];
+    size_t size = 0;
+    for (int i = 0; i < COUNT; i++) {
+        size += (size_t)snprintf(requests + size, sizeof requests - size,
+                                 "GET /n%d HTTP/1.1\r\nHost: a\r\n%s\r\n", i,
+                                 i == COUNT - 1 ? "Connection: close\r\n" : "");
+    }
+    serve(&served, NULL);
+    ask(&served, requests, size, answers, sizeof answers);
+    const char *at = answers;
+    for (int i = 0; i < COUNT; i++) {
+        char wanted[32];
+        (void)snprintf(wanted, sizeof wanted, "GET /n%d ?", i);
+        at = strstr(at, wanted);
+        assert_non_null(at);
+    }
+    end(&served);
+}
+
+/* Opens the file descriptors that there may still be; how many. */
+static size_t use_up_files(int *fds, size_t room)
+{
+    size_t count = 0;
+    while (count < room && (fds[count] = dup(STDERR_FILENO)) >= 0) {
+        count++;
+    }
+    return count;
+}
+
+static int64_t processor_us(void)
+{
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * TIME_SECOND + usage.ru_utime.tv_usec +
+           usage.ru_stime.tv_usec;
+}
+
+static void without_files_it_waits_and_does_not_spin(void **state)
+{
+    (void)state;
+    struct served served;
+    struct rlimit limit, less;
+    static int fds[256];
+    char answer[4096];
+    const char *request = "GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    serve(&served, NULL);
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    less = limit;
+    less.rlim_cur = 200;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &less), 0);
+    int fd = dial(&served);
+    usleep(20000); /* it has a connection, and another one is not to be had */
+    size_t count = use_up_files(fds, 256);
+    assert_true(count > 1 && count < 256);
+    (void)close(fds[--count]);
+    int waits = dial(&served);
+    int64_t before = processor_us();
+    (void)send(waits, request, strlen(request), MSG_NOSIGNAL);
+    usleep(400000);
+    assert_true(processor_us() - before < 100 * TIME_MS);
+    while (count > 0) {
+        (void)close(fds[--count]);
+    }
+    (void)hear(waits, answer, sizeof answer);
+    assert_non_null(strstr(answer, "GET /x"));
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    (void)close(fd);
+    (void)close(waits);
+    end(&served);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,6 +640,11 @@ int main(void)
         cmocka_unit_test(when_there_is_no_room_who_has_been_silent_longest_makes_it),
         cmocka_unit_test(a_request_has_a_time_to_arrive_however_it_drips),
         cmocka_unit_test(who_keeps_most_of_too_much_is_hung_up_on),
+        cmocka_unit_test(who_reads_an_answer_too_slowly_is_hung_up_on),
+        cmocka_unit_test(who_asks_whether_to_go_on_is_answered_before_the_body),
+        cmocka_unit_test(thousands_of_requests_may_come_at_once_and_are_answered_in_order),
+        cmocka_unit_test(without_files_it_waits_and_does_not_spin),
     };
+    (void)signal(SIGPIPE, SIG_IGN); /* as every server does */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
