@@ -777,6 +777,11 @@ PD_API PD_MUST_USE pd_worker *pd_worker_start(pd_hub *hub, const pd_function *pr
  * instant. NULL is fine. */
 PD_API void pd_worker_stop(pd_worker *worker);
 
+/* For perdure-host: how many milliseconds ago, at least, the thread that runs the turns of a hub of
+ * grpc:// was last between two of them; it asks anew, so call it again and again, from one thread.
+ * Does not block. Of other hubs: 0. */
+PD_API int64_t pd_worker_silence_(pd_worker *worker);
+
 typedef enum pd_run_state {
     PD_RUN_PENDING,   /* started; has not had a turn */
     PD_RUN_RUNNING,

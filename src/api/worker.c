@@ -315,6 +315,12 @@ pd_worker *pd_worker_start(pd_hub *hub, const pd_function *program, size_t n,
     return worker;
 }
 
+int64_t pd_worker_silence_(pd_worker *worker)
+{
+    OBJECT_CHECK(worker, WORKER_MAGIC);
+    return worker->remote != NULL ? worker->hub->remote->worker_silence(worker->remote) / 1000 : 0;
+}
+
 void pd_worker_stop(pd_worker *worker)
 {
     if (worker == NULL) {

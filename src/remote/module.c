@@ -18,4 +18,5 @@ const struct remote_module perdure_grpc_module = {
     .clean_entities = remote_clean_entities,
     .worker_start = remote_worker_start,
     .worker_stop = remote_worker_stop,
+    .worker_silence = remote_worker_silence,
 };

@@ -59,10 +59,12 @@ struct remote_module {
                                           const struct remote_worker_options *options,
                                           pd_error *err);
     void (*worker_stop)(struct remote_worker *, int64_t drain_ms);
+    /* As pd_worker_silence_, in microseconds. */
+    int64_t (*worker_silence)(struct remote_worker *);
 };
 
 /* The number grows when what crosses is changed. */
-#define REMOTE_BUILD PERDURE_VERSION "/8"
+#define REMOTE_BUILD PERDURE_VERSION "/9"
 
 #define REMOTE_MODULE_FILE "perdure-grpc.so"
 #define REMOTE_MODULE_SYMBOL "perdure_grpc_module"

@@ -132,6 +132,7 @@ struct remote_worker *remote_worker_start(struct store *store,
                                           const struct remote_worker_options *options,
                                           pd_error *err);
 void remote_worker_stop(struct remote_worker *worker, int64_t drain_ms);
+int64_t remote_worker_silence(struct remote_worker *worker);
 
 /* A time that a condition waits until, so far from now, by the clock that conditions of this room
  * use. */

@@ -53,6 +53,11 @@ struct remote_worker {
     unsigned unflushed;
     struct loop_job start_job, stop_job;
 
+    /* a question that its thread answers when it comes round; any thread asks */
+    struct loop_job heard_job;
+    atomic_bool is_asked;
+    _Atomic int64_t asked_us; /* steady */
+
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool is_welcome, is_refused, is_stopping, is_stopped;
@@ -513,6 +518,11 @@ static void free_worker(struct remote_worker *worker)
     OBJECT_FREE(worker, WORKER_MAGIC);
 }
 
+static void heard(struct loop_job *job)
+{
+    atomic_store(&CONTAINER_OF(job, struct remote_worker, heard_job)->is_asked, false);
+}
+
 static struct remote_worker *worker_new(const struct remote_worker_options *options)
 {
     struct remote_worker *worker = OBJECT_NEW(struct remote_worker, WORKER_MAGIC);
@@ -521,6 +531,7 @@ static struct remote_worker *worker_new(const struct remote_worker_options *opti
     worker->pause_us = PAUSE_MIN_US;
     worker->start_job.run = start;
     worker->stop_job.run = stop;
+    worker->heard_job.run = heard;
     random_seed(&worker->random, (uint64_t)remote_steady_us() ^ (uint64_t)getpid() << 32);
     list_init(&worker->suspects);
     arena_init(&worker->message);
@@ -578,4 +589,16 @@ void remote_worker_stop(struct remote_worker *worker, int64_t drain_ms)
     int64_t latest_us = remote_steady_us() + FAREWELL_MS * TIME_MS;
     await_acknowledgements(worker, until_us < latest_us ? until_us : latest_us);
     free_worker(worker);
+}
+
+int64_t remote_worker_silence(struct remote_worker *worker)
+{
+    OBJECT_CHECK(worker, WORKER_MAGIC);
+    int64_t now_us = remote_steady_us();
+    if (!atomic_load(&worker->is_asked)) {
+        atomic_store(&worker->asked_us, now_us);
+        atomic_store(&worker->is_asked, true);
+        loop_post(worker->loop, &worker->heard_job);
+    }
+    return now_us - atomic_load(&worker->asked_us);
 }
