@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "host/child.h"
@@ -32,7 +33,7 @@ static const char *encode(struct request *r, const char *text)
 /* The hub's name, where its server has several; NULL: none is said. */
 static const char *hub_name(struct request *r)
 {
-    const char *at = strstr(r->service->options->hub, "taskhub=");
+    const char *at = strcasestr(r->service->options->hub, "taskhub=");
     return at != NULL ? arena_printf(&r->arena, "%.*s", (int)strcspn(at + 8, "&;"), at + 8) : NULL;
 }
 
@@ -85,9 +86,9 @@ void manage_links(struct request *r, const char *id)
         put_string(&out, link_to(r, &all_links[i], id));
     }
     buffer_add_byte(&out, '}');
-    pd_answer_header(&r->face, "Location", link_to(r, &all_links[0], id));
-    pd_answer_header(&r->face, "Retry-After", "10");
     pd_answer_bytes(&r->face, 202, "application/json", out.at, out.size);
+    request_header(r, "Location", link_to(r, &all_links[0], id));
+    request_header(r, "Retry-After", "10");
     buffer_done(&out);
 }
 
@@ -160,15 +161,15 @@ static void show(struct request *r)
         return;
     }
     bool is_ended = pd_instance_is_ended(instance);
+    manage_put_state(r, instance);
+    pd_answer_bytes(&r->face, is_ended ? 200 : 202, "application/json", r->out.at, r->out.size);
     if (!is_ended) {
         const char *self =
             arena_printf(&r->arena, "%s%s%s%s", request_origin(r), r->raw_path.at,
                          r->query.size != 0 ? "?" : "", r->query.size != 0 ? r->query.at : "");
-        pd_answer_header(&r->face, "Location", self);
-        pd_answer_header(&r->face, "Retry-After", "5");
+        request_header(r, "Location", self);
+        request_header(r, "Retry-After", "5");
     }
-    manage_put_state(r, instance);
-    pd_answer_bytes(&r->face, is_ended ? 200 : 202, "application/json", r->out.at, r->out.size);
 }
 
 static void raise_event(struct request *r)

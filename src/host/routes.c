@@ -37,11 +37,22 @@ static bool is_word_byte(char c)
            strchr("-._~!$&'()*+,;=:@", c) != NULL;
 }
 
+static bool has_name_before(const char *path, struct text name)
+{
+    struct text rest = text_of(path), segment;
+    while (next_segment(&rest, &segment) && segment.at != name.at) {
+        if (text_equal(segment, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *path_problem(const char *path)
 {
     struct text rest = text_of(path), segment;
     size_t names = 0, segments = 0;
-    if (path == NULL || path[0] != '/') {
+    if (path[0] != '/') {
         return "it does not begin with '/'";
     }
     if (rest.size > 1 && path[rest.size - 1] == '/') {
@@ -56,6 +67,9 @@ static const char *path_problem(const char *path)
         if (segment.size == 0 || (has_name && segment.size == 2)) {
             return "a segment is empty";
         }
+        if (has_name && has_name_before(path, segment)) {
+            return "a name comes twice";
+        }
         for (size_t i = has_name; i < segment.size - has_name; i++) {
             if (!is_word_byte(segment.at[i])) {
                 return "a segment has a character that stands for itself in no path";
@@ -65,12 +79,13 @@ static const char *path_problem(const char *path)
     return strncmp(path, "/runtime/", 9) == 0 ? "below /runtime/ is the host's" : NULL;
 }
 
+static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
+enum { METHODS = sizeof methods / sizeof methods[0] };
+
 static bool is_method(const char *method)
 {
-    static const char *const methods[] = { "GET",    "POST",    "PUT", "PATCH",
-                                           "DELETE", "OPTIONS", "HEAD" };
     bool is_one = method == NULL;
-    for (size_t i = 0; !is_one && i < sizeof methods / sizeof methods[0]; i++) {
+    for (size_t i = 0; !is_one && i < METHODS; i++) {
         is_one = strcmp(method, methods[i]) == 0;
     }
     return is_one;
@@ -175,10 +190,14 @@ static int rank(const pd_route *route, struct text path)
     return -1;
 }
 
-static bool takes_method(const pd_route *route, struct text method)
+/* How well it takes the method: by its name, HEAD as GET, as any; 0: not. */
+static int method_rank(const pd_route *route, struct text method)
 {
-    return route->method == NULL || text_equal(text_of(route->method), method) ||
-           (text_equal(method, TEXT("HEAD")) && strcmp(route->method, "GET") == 0);
+    bool is_head = text_equal(method, TEXT("HEAD"));
+    return route->method == NULL                          ? 1
+           : text_equal(text_of(route->method), method)   ? 3
+           : is_head && strcmp(route->method, "GET") == 0 ? 2
+                                                          : 0;
 }
 
 static bool read_parameters(struct match *match, struct text path, struct arena *arena)
@@ -202,10 +221,14 @@ static const char *allowed(const pd_route *routes, size_t count, struct text pat
 {
     struct buffer list;
     buffer_init(&list);
-    for (size_t i = 0; i < count; i++) {
-        if (rank(&routes[i], path) >= 0) {
-            buffer_printf(&list, "%s%s", list.size != 0 ? ", " : "", routes[i].method);
+    for (size_t i = 0; i < METHODS; i++) {
+        bool is_one = false;
+        for (size_t j = 0; j < count && !is_one; j++) {
+            is_one =
+                rank(&routes[j], path) >= 0 && method_rank(&routes[j], text_of(methods[i])) != 0;
         }
+        buffer_printf(&list, "%s%s", is_one && list.size != 0 ? ", " : "",
+                      is_one ? methods[i] : "");
     }
     const char *text = arena_copy(arena, list.at, list.size);
     buffer_done(&list);
@@ -215,17 +238,16 @@ static const char *allowed(const pd_route *routes, size_t count, struct text pat
 void routes_find(const pd_route *routes, size_t count, struct text method, struct text raw_path,
                  struct arena *arena, struct match *ret)
 {
-    int best = -1;
+    int best = -1, best_method = 0;
     bool is_path = false;
     *ret = (struct match){ .code = 404 };
     for (size_t i = 0; i < count; i++) {
         int fits = rank(&routes[i], raw_path);
-        bool is_taken = fits >= 0 && takes_method(&routes[i], method);
+        int takes = fits >= 0 ? method_rank(&routes[i], method) : 0;
         is_path |= fits >= 0;
-        /* of two that fit as well, the one that names the method */
-        bool is_closer = is_taken && (fits > best || (fits == best && ret->route->method == NULL));
-        if (is_closer) {
+        if (takes != 0 && (fits > best || (fits == best && takes > best_method))) {
             best = fits;
+            best_method = takes;
             ret->route = &routes[i];
         }
     }

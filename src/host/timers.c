@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "builtin/builtin.h"
+#include "calendar/calendar.h"
 #include "host/child.h"
 #include "json/json.h"
 
@@ -16,6 +17,21 @@ static bool is_name(const char *name)
 {
     size_t size = name != NULL ? strlen(name) : 0;
     return size >= 1 && size <= 100 && strchr(name, '@') == NULL;
+}
+
+/* What its rule and its input say, so that nothing is left for timers_put to refuse half-way. */
+static pd_status check_texts(const pd_timer_trigger *timer, pd_error *err)
+{
+    pd_error why;
+    struct rule *rule = rule_parse(timer->rule, timer->zone, &why);
+    pd_document *input =
+        rule != NULL ? pd_document_parse(timer->input != NULL ? timer->input : "null", &why) : NULL;
+    bool is_fine = input != NULL;
+    pd_document_free(input);
+    rule_free(rule);
+    return is_fine ? PD_OK
+                   : error_set(err, PD_E_INVALID, false, where, "timer '%.60s': %.130s",
+                               timer->name, why.text);
 }
 
 pd_status timers_check(const pd_app *app, pd_error *err)
@@ -32,6 +48,9 @@ pd_status timers_check(const pd_app *app, pd_error *err)
             problem = "it has no rule";
         } else if ((timer->orchestrator == NULL) == (timer->activity == NULL)) {
             problem = "it names not one of orchestrator and activity";
+        } else if ((unsigned)timer->overlap > PD_OVERLAP_ALLOW ||
+                   (unsigned)timer->missed > PD_MISSED_ALL || timer->missed_max.ms < 0) {
+            problem = "its overlap, missed or missed_max is none";
         }
         for (size_t j = 0; problem == NULL && j < i; j++) {
             problem = strcmp(app->timers[j].name, timer->name) == 0 ? "its name comes twice" : NULL;
@@ -39,6 +58,9 @@ pd_status timers_check(const pd_app *app, pd_error *err)
         if (problem != NULL) {
             return error_set(err, PD_E_INVALID, false, where, "timer %zu, '%.60s': %s", i,
                              timer->name != NULL ? timer->name : "", problem);
+        }
+        if (check_texts(timer, err) != PD_OK) {
+            return PD_E_INVALID;
         }
     }
     return PD_OK;
@@ -148,9 +170,9 @@ static pd_status remove_others(pd_hub *hub, const pd_app *app, pd_error *err)
 
 pd_status timers_put(pd_hub *hub, const pd_app *app, pd_error *err)
 {
-    pd_status status = remove_others(hub, app, err);
+    pd_status status = PD_OK;
     for (size_t i = 0; status == PD_OK && i < app->timer_count; i++) {
         status = put(hub, app, &app->timers[i], err);
     }
-    return status;
+    return status == PD_OK ? remove_others(hub, app, err) : status;
 }

@@ -84,7 +84,7 @@ check "a path that is longer: 404" equal 404 "$(code "$web/things/7/more")"
 check "an empty parameter: 404" equal 404 "$(code "$web/things/")"
 check "another method: 405" equal 405 "$(code -X DELETE "$web/things/7")"
 check "with Allow" sh -c \
-    'curl -s -D - -o /dev/null -X DELETE "$0/things/7" | grep -qi "^Allow: GET, PUT"' "$web"
+    'curl -s -D - -o /dev/null -X DELETE "$0/things/7" | grep -qi "^Allow: GET, HEAD, PUT"' "$web"
 check "HEAD is GET without its body" equal "200 0" \
     "$(curl -s -I -o /dev/null -w '%{http_code} %{size_download}' "$web/things/7")"
 check "a path that cannot be decoded: 400" equal 400 "$(code "$web/things/%zz")"

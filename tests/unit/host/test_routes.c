@@ -81,7 +81,48 @@ static void test_what_no_route_has_is_404_and_a_method_that_none_has_405(void **
 
     assert_int_equal(number("DELETE", "/orders/7"), -405);
     assert_int_equal(number("HEAD", "/orders/7/items/8"), -405); /* HEAD is for GET */
-    assert_string_equal(find("DELETE", "/orders/7").allow, "GET");
+    assert_string_equal(find("DELETE", "/orders/7").allow, "GET, HEAD");
+}
+
+static void test_allow_names_each_method_once_whichever_routes_have_it(void **state)
+{
+    (void)state;
+    static const pd_route many[] = {
+        { "GET", "/a/{b}", run, false },
+        { "PUT", "/a/{b}", run, false },
+        { "GET", "/a/new", run, false },
+        { "POST", "/{c}/new", run, false },
+    };
+    struct match match;
+    routes_find(many, 4, TEXT("DELETE"), TEXT("/a/new"), &arena, &match);
+    assert_int_equal(match.code, 405);
+    assert_string_equal(match.allow, "GET, HEAD, POST, PUT");
+}
+
+static void test_head_is_for_its_own_route_then_that_of_get_then_that_of_any(void **state)
+{
+    (void)state;
+    static const pd_route all[] = {
+        { NULL, "/a", run, false },
+        { "GET", "/a", run, false },
+        { "HEAD", "/a", run, false },
+    };
+    struct match match;
+    for (size_t count = 1; count <= 3; count++) { /* each goes before those above it */
+        routes_find(all, count, TEXT("HEAD"), TEXT("/a"), &arena, &match);
+        assert_ptr_equal(match.route, &all[count - 1]);
+    }
+    routes_find(all, 3, TEXT("GET"), TEXT("/a"), &arena, &match);
+    assert_ptr_equal(match.route, &all[1]);
+}
+
+static void test_dots_and_slashes_of_a_parameter_are_its_own(void **state)
+{
+    (void)state;
+    assert_string_equal(find("GET", "/orders/..").parameters[0].value, "..");
+    assert_string_equal(find("GET", "/orders/%2e%2E%2fetc").parameters[0].value, "../etc");
+    assert_int_equal(number("GET", "/orders/../x"), -404); /* nobody goes up */
+    assert_int_equal(number("GET", "/%6frders/7"), -404);  /* words are compared as they came */
 }
 
 static void test_parameters_are_decoded_within_their_segments(void **state)
@@ -137,8 +178,9 @@ static void test_a_path_that_is_none_is_refused(void **state)
     (void)state;
     assert_true(is_good("GET", "/"));
     assert_true(is_good(NULL, "/a-b/{c}/d.e"));
-    static const char *const bad[] = { "",     "a",     "/a/",  "//",       "/{}",
-                                       "/a b", "/a%20", "/a?b", "/{a}{b}/", "/runtime/x" };
+    static const char *const bad[] = { "",         "a",          "/a/",     "//",
+                                       "/{}",      "/a b",       "/a%20",   "/a?b",
+                                       "/{a}{b}/", "/runtime/x", "/{a}{b}", "/{a}/b/{a}" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_false(is_good("GET", bad[i]));
     }
@@ -206,6 +248,21 @@ static void test_an_app_is_looked_at_before_it_runs(void **state)
     assert_int_equal(check_timer(timer), PD_E_INVALID);
     timer.activity = timer.orchestrator = NULL;
     assert_int_equal(check_timer(timer), PD_E_INVALID);
+    timer = (pd_timer_trigger){ .name = "t", .rule = "61 * * * *", .activity = "A" };
+    assert_int_equal(check_timer(timer), PD_E_INVALID);
+    timer =
+        (pd_timer_trigger){ .name = "t", .rule = "@daily", .activity = "A", .zone = "No/Where" };
+    assert_int_equal(check_timer(timer), PD_E_INVALID);
+    timer = (pd_timer_trigger){ .name = "t", .rule = "@daily", .activity = "A", .input = "{" };
+    assert_int_equal(check_timer(timer), PD_E_INVALID);
+    timer = (pd_timer_trigger){ .name = "t", .rule = "@daily", .activity = "A" };
+    timer.overlap = (pd_overlap)3;
+    assert_int_equal(check_timer(timer), PD_E_INVALID);
+    timer.overlap = PD_OVERLAP_ALLOW;
+    timer.missed = (pd_missed)3;
+    assert_int_equal(check_timer(timer), PD_E_INVALID);
+    timer.missed = PD_MISSED_ALL;
+    assert_int_equal(check_timer(timer), PD_OK);
     timer = (pd_timer_trigger){ .name = "a@b", .rule = "@daily", .activity = "A" };
     assert_int_equal(check_timer(timer), PD_E_INVALID);
 }
@@ -244,6 +301,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_route_with_a_word_furthest_left_counts),
         cmocka_unit_test(test_what_no_route_has_is_404_and_a_method_that_none_has_405),
+        cmocka_unit_test(test_allow_names_each_method_once_whichever_routes_have_it),
+        cmocka_unit_test(test_head_is_for_its_own_route_then_that_of_get_then_that_of_any),
+        cmocka_unit_test(test_dots_and_slashes_of_a_parameter_are_its_own),
         cmocka_unit_test(test_parameters_are_decoded_within_their_segments),
         cmocka_unit_test(test_the_first_of_a_name_in_the_query_counts),
         cmocka_unit_test(test_a_query_has_sixty_four_parameters),
