@@ -5,12 +5,15 @@
  * Draining: no new connections; requests that are under way are answered, and connections closed
  * behind their answer, as long as --drain says (those without a request for LINGER_MS, as who holds
  * one may be about to use it); then the worker hands in what it has, and the process ends. */
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -53,6 +56,47 @@ static void *run_loop(void *argument)
     return NULL;
 }
 
+/* ---- being told to end ---------------------------------------------------------------------- */
+
+/* By a handler, not by waiting for blocked signals: what the app starts would inherit those. That
+ * it runs on the main thread, which waits, is the kernel's choice as long as it can. */
+static int end_fd = -1;
+
+static void on_end(int number)
+{
+    const uint64_t one = 1;
+    int error = errno;
+    (void)number;
+    ssize_t written = write(end_fd, &one, sizeof one);
+    (void)written;
+    errno = error;
+}
+
+static void on_pipe(int number)
+{
+    (void)number; /* not ignored, which would be inherited as well */
+}
+
+static bool listen_to_signals(void)
+{
+    static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+    struct sigaction ours = { .sa_flags = SA_RESTART };
+    end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ours.sa_handler = on_end;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        (void)sigaction(numbers[i], &ours, NULL);
+    }
+    ours.sa_handler = on_pipe;
+    (void)sigaction(SIGPIPE, &ours, NULL);
+    return end_fd >= 0;
+}
+
+static void await_end(void)
+{
+    struct pollfd end = { end_fd, POLLIN, 0 };
+    while (poll(&end, 1, -1) <= 0) {}
+}
+
 /* ---- what it needs -------------------------------------------------------------------------- */
 
 static bool refused(const pd_error *err)
@@ -62,10 +106,10 @@ static bool refused(const pd_error *err)
 }
 
 /* Waits for a server that is not there: it may be on its way up. */
-static bool open_hub(struct service *service, const sigset_t *signals)
+static bool open_hub(struct service *service)
 {
     const char *url = getenv(URL_VARIABLE);
-    const struct timespec pause = { .tv_nsec = RETRY_MS * 1000000L };
+    struct pollfd end = { end_fd, POLLIN, 0 };
     pd_error err;
     bool is_told = false;
     for (;;) {
@@ -81,7 +125,7 @@ static bool open_hub(struct service *service, const sigset_t *signals)
             report(REPORT_TEXT, "the hub cannot be reached, which is tried again: %s", err.text);
         }
         is_told = true;
-        if (sigtimedwait(signals, NULL, &pause) > 0) {
+        if (poll(&end, 1, RETRY_MS) > 0) {
             return false;
         }
     }
@@ -130,17 +174,19 @@ static pd_worker *start_worker(struct service *service)
 /* ---- its life ------------------------------------------------------------------------------- */
 
 /* False: what user code holds up is left to the end of the process. */
-static bool serve(struct service *service, const sigset_t *signals)
+static bool serve(struct service *service)
 {
     pthread_t thread;
-    int signal;
     threads_start(service);
+    pulse_begin(service);
     if (pthread_create(&thread, NULL, run_loop, service) != 0) {
         report(REPORT_REFUSED, "there is no thread");
         return false;
     }
     report(REPORT_READY, "%s", service->app->name);
-    while (sigwait(signals, &signal) != 0) {}
+    await_end();
+    /* Should user code hold us up, and nobody be there to end us. */
+    (void)alarm((unsigned)((2 * service->options->drain_ms + 2 * PATIENCE_MS) / 1000));
     atomic_store(&service->is_draining, true);
     loop_post(service->loop, &service->drain);
     (void)pthread_join(thread, NULL);
@@ -151,11 +197,12 @@ static bool serve(struct service *service, const sigset_t *signals)
     }
     threads_stop(service);
     loop_timer_free(service->look);
+    pulse_end(service);
     loop_free(service->loop);
     return true;
 }
 
-static int work(struct service *service, int listen, const char *file, const sigset_t *signals)
+static int work(struct service *service, int listen, const char *file)
 {
     pd_error err;
     if (service->options->key != NULL &&
@@ -163,21 +210,25 @@ static int work(struct service *service, int listen, const char *file, const sig
         (void)refused(&err);
         return CHILD_UNUSABLE;
     }
+    crash_install(); /* what the app's constructors do is reported as well */
+    stacks_install();
     service->app = app_load(file, &err);
     if (service->app == NULL) {
         (void)refused(&err);
         return CHILD_UNUSABLE;
     }
-    crash_install(service->app);
-    if (!open_hub(service, signals)) {
+    trace_app(service->app);
+    report(REPORT_LOADED, "%s", "");
+    if (!open_hub(service)) {
         return CHILD_UNUSABLE;
     }
-    pd_worker *worker = open_http(service, listen) ? start_worker(service) : NULL;
-    if (worker == NULL) {
+    service->worker = open_http(service, listen) ? start_worker(service) : NULL;
+    if (service->worker == NULL) {
         return CHILD_UNUSABLE;
     }
-    bool is_whole = serve(service, signals);
-    pd_worker_stop(worker);
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* V4: there may be something to finish now */
+    bool is_whole = serve(service);
+    pd_worker_stop(service->worker);
     if (!is_whole) {
         (void)fflush(NULL);
         _exit(0); /* threads of the pool are still in user code */
@@ -193,24 +244,21 @@ int child_run(const struct options *options, char *place)
     const char *pipe = strtok_r(place, " ", &save);
     const char *listen = strtok_r(NULL, " ", &save);
     const char *file = save;
-    sigset_t signals;
-    if (pipe == NULL || listen == NULL || file == NULL) {
+    if (pipe == NULL || listen == NULL || file == NULL || !listen_to_signals()) {
         fprintf(stderr, "perdure-host: " CHILD_VARIABLE " is not for people\n");
         return 2;
     }
     report_fd = (int)strtol(pipe, NULL, 10);
     int socket = (int)strtol(listen, NULL, 10);
     (void)fcntl(report_fd, F_SETFD, FD_CLOEXEC);
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGTERM);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGHUP);
-    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
+    if (socket >= 0) {
+        (void)fcntl(socket, F_SETFD, FD_CLOEXEC);
+    }
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* what the app prints is not lost with it */
     char *path = strdup(file);
     (void)unsetenv(CHILD_VARIABLE);
     struct service service = { .options = options };
-    int code = path != NULL ? work(&service, socket, path, &signals) : CHILD_UNUSABLE;
+    int code = path != NULL ? work(&service, socket, path) : CHILD_UNUSABLE;
     free(path);
     return code;
 }

@@ -58,16 +58,27 @@ char *routes_decode(struct arena *arena, struct text encoded, bool is_form);
 /* A parameter of a query, decoded; NULL: absent. */
 const char *routes_query(struct arena *arena, struct text query, const char *name);
 
-/* ---- symbols.c, crash.c --------------------------------------------------------------------- */
+/* ---- symbols.c, trace.c, crash.c, stacks.c -------------------------------------------------- */
 
 /* Names of the functions of a loaded object, from its file: also of static ones. */
 void symbols_read(const char *file, const void *inside);
 /* Async-signal-safe. NULL: none is known there. */
 const char *symbols_find(uintptr_t address, uintptr_t *ret_begin);
+
+/* In handlers, too, but for the last two. context: of a signal's handler, on the thread itself. */
+void trace_put(const char *text);
+void trace_hex(uintptr_t number);
+void trace_tell(const void *context);
+bool trace_is_app(const void *context);           /* is a function of the app at work there? */
+extern _Thread_local const pd_route *trace_route; /* at work on this thread; NULL: none */
+void trace_prepare(void);
+void trace_app(const pd_app *app); /* whose tables are searched */
+
 /* Reports what ends the process, and lets it end it. */
-void crash_install(const pd_app *app);
-void crash_thread_begin(void);                    /* a signal stack for this thread */
-extern _Thread_local const pd_route *crash_route; /* at work on this thread; NULL: none */
+void crash_install(void);
+void crash_thread_begin(void); /* a signal stack for this thread */
+/* SIGQUIT tells where the threads are. */
+void stacks_install(void);
 
 /* ---- keys.c --------------------------------------------------------------------------------- */
 
@@ -88,6 +99,7 @@ struct service {
     const struct options *options;
     const pd_app *app;
     pd_hub *hub;
+    pd_worker *worker;
     struct keys *keys; /* NULL: none needed */
     struct loop *loop;
     struct http_listener *listener;
@@ -95,12 +107,14 @@ struct service {
     atomic_size_t under_way; /* requests */
     int64_t drain_until_ms;  /* the loop's, while it drains: what is there then is left */
     int64_t linger_until_ms; /* connections without a request are kept so long */
-    struct loop_timer *look;
+    struct loop_timer *look, *pulse;
     struct loop_job drain;
     /* the pool */
     pthread_mutex_t mutex;
     pthread_cond_t wanted;
     struct list waiting;
+    size_t waiting_count;
+    _Atomic int64_t progress_ms; /* steady */
     bool is_over;
     pthread_t *threads;
     size_t thread_count;
@@ -109,6 +123,7 @@ struct service {
 struct header {
     struct header *next;
     const char *name, *value;
+    bool goes; /* when there is another answer */
 };
 
 struct request {
@@ -124,7 +139,9 @@ struct request {
     const char *key, *caller;      /* NULL: none */
     pd_document *document;
     struct text raw_path, query, body;
-    int status; /* of the answer; 0: none yet */
+    const char *body_text; /* NULL: not wanted yet */
+    atomic_bool is_gone;   /* its client: told by the loop */
+    int status;            /* of the answer; 0: none yet */
     const char *type;
     struct text answer;
     struct buffer out;
@@ -136,6 +153,14 @@ extern const pd_request_calls request_calls;
 void threads_start(struct service *service);
 void threads_give(struct service *service, struct request *request);
 void threads_stop(struct service *service); /* when none is under way */
+void threads_progress(
+    struct service *service); /* a route has begun, ended, or waits as it should */
+/* For how long none has, while requests wait for a thread. 0: none waits. */
+int64_t threads_stuck_ms(struct service *service, size_t *ret_waiting);
+
+/* ---- pulse.c: before the loop runs, and after ---- */
+void pulse_begin(struct service *service);
+void pulse_end(struct service *service);
 
 /* On the loop's thread. */
 void serve_request(void *service, struct http_request *http);
@@ -143,6 +168,8 @@ void serve_answer(struct loop_job *job); /* of a request: posted by the pool */
 
 /* Likewise for ours and theirs. */
 void request_refuse(struct request *request, int status, const char *message);
+/* Of the answer that there is now: not of one that comes in its place. */
+void request_header(struct request *request, const char *name, const char *value);
 void request_fail(struct request *request, const pd_error *err);
 /* http://host:port, as clients see us. */
 const char *request_origin(struct request *request);

@@ -93,6 +93,7 @@ void engine_tick(struct supervisor *s)
         .argv = argv,
         .environment = environ,
         .output = &engine->output.fd,
+        .death = SIGTERM,
     };
     engine->pid = launch(&how);
     if (engine->pid < 0) {

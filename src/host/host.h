@@ -5,8 +5,8 @@
  * child that serves. The child (child.c) loads the app and runs it.
  *
  *   V1  User code can end a child in any way it likes: the supervisor learns of it from the kernel.
- *       What a child says (over its report pipe) is printed, and taken for nothing but "ready", "it
- *       cannot be used", and text.
+ *       What a child says (over its report pipe) is printed, and taken for nothing but how far it
+ *       is, that it lives or hangs, and text.
  *   V2  The listening socket is the supervisor's, and a child's by inheritance: while none serves,
  *       connections wait in it. A child that is told to drain takes no new ones.
  *   V3  A child serves before the one before it is told to drain.
@@ -27,9 +27,12 @@ struct options {
     const char *management; /* where links lead; NULL: to the host */
     const char *perdured;   /* program; NULL: beside this one, or in PATH */
     int64_t body_max, drain_ms;
+    int64_t hang_ms; /* 0: nobody looks whether a child hangs */
     int64_t route_threads, activity_threads;
     bool stays; /* the file is not watched */
 };
+
+enum { PATIENCE_MS = 5000 }; /* beyond twice --drain, before a child that drains is ended */
 
 /* Exit code, or -1: go on. Prints what is wrong. */
 int options_read(struct options *ret, int argc, char **argv);
@@ -48,7 +51,15 @@ bool listens_locally(int fd);
 enum { CHILD_UNUSABLE = 3 }; /* exit code: the app cannot be loaded or run; the report says why */
 
 /* Lines of the report pipe begin with one of these. */
-enum report { REPORT_READY = 'r', REPORT_REFUSED = 'x', REPORT_TEXT = 't' };
+enum report {
+    REPORT_LOADED = 'l', /* and looks for its hub, which may take its time */
+    REPORT_READY = 'r',
+    REPORT_REFUSED = 'x',
+    REPORT_TEXT = 't',
+    REPORT_BEAT = 'b',
+    REPORT_HANGS = 'h', /* what of it */
+    REPORT_TOLD = 'd',  /* where its threads are */
+};
 
 int child_run(const struct options *options, char *place);
 

@@ -96,7 +96,7 @@ static _Noreturn void become(const struct launch *launch, int output)
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)setpgid(0, 0); /* Ctrl-C is the supervisor's to hear */
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    (void)prctl(PR_SET_PDEATHSIG, launch->death);
     if (output >= 0) {
         (void)dup2(output, STDOUT_FILENO);
     }

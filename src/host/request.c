@@ -11,7 +11,7 @@
 #include "host/child.h"
 #include "json/json.h"
 
-enum { ANSWER_MAX = 64 << 20, WAIT_SLICE_MS = 500 };
+enum { ANSWER_MAX = 64 << 20, WAIT_SLICE_MS = 500, WAIT_MAX_MS = 24 * 3600 * 1000 };
 
 static struct request *of(pd_request *face)
 {
@@ -50,7 +50,10 @@ static const char *body(pd_request *face, size_t *size)
     if (size != NULL) {
         *size = r->body.size;
     }
-    return text_copy(&r->arena, r->body).at;
+    if (r->body_text == NULL) {
+        r->body_text = text_copy(&r->arena, r->body).at;
+    }
+    return r->body_text;
 }
 
 static bool json(pd_request *face, pd_value *ret, pd_error *err)
@@ -58,7 +61,7 @@ static bool json(pd_request *face, pd_value *ret, pd_error *err)
     struct request *r = of(face);
     pd_error unwanted;
     err = err != NULL ? err : &unwanted;
-    if (memchr(r->body.at, '\0', r->body.size) != NULL || r->body.size == 0) {
+    if (r->body.size == 0 || memchr(r->body.at, '\0', r->body.size) != NULL) {
         (void)error_set(err, PD_E_INVALID, false, "request", "%s",
                         r->body.size == 0 ? "there is no body" : "the body is no JSON");
         return false;
@@ -90,35 +93,79 @@ format(pd_request *face, const char *format, va_list arguments)
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
-static void add_header(pd_request *face, const char *name, const char *value)
+/* How an answer is framed is ours to say: a second word on it would begin another answer. */
+static bool is_framing(const char *name)
 {
-    struct request *r = of(face);
-    if (name == NULL || value == NULL || strpbrk(name, "\r\n: ") != NULL || name[0] == '\0' ||
-        strpbrk(value, "\r\n") != NULL) {
+    static const char *const names[] = { "Connection", "Content-Length",    "Keep-Alive",
+                                         "Trailer",    "Transfer-Encoding", "Upgrade" };
+    bool is_one = false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        is_one |= strcasecmp(name, names[i]) == 0;
+    }
+    return is_one;
+}
+
+static bool can_hold(const char *text, bool is_name)
+{
+    bool is_fine = text != NULL && (!is_name || text[0] != '\0');
+    for (const char *at = text; is_fine && *at != '\0'; at++) {
+        unsigned char c = (unsigned char)*at;
+        is_fine = is_name ? c > ' ' && c < 0x7f && strchr("\"(),/:;<=>?@[\\]{}", c) == NULL
+                          : (c >= ' ' || c == '\t') && c != 0x7f;
+    }
+    return is_fine;
+}
+
+static void put_header(struct request *r, const char *name, const char *value, bool goes)
+{
+    if (!can_hold(name, true) || !can_hold(value, false) || is_framing(name)) {
         return;
     }
-    struct header *header = arena_alloc(&r->arena, sizeof *header);
+    struct header *header = arena_alloc(&r->arena, sizeof *header), **last = &r->headers;
     header->name = arena_copy(&r->arena, name, strlen(name));
     header->value = arena_copy(&r->arena, value, strlen(value));
-    header->next = r->headers;
-    r->headers = header;
+    header->goes = goes;
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = header;
+}
+
+static void add_header(pd_request *face, const char *name, const char *value)
+{
+    put_header(of(face), name, value, false);
+}
+
+void request_header(struct request *r, const char *name, const char *value)
+{
+    put_header(r, name, value, true);
 }
 
 static void set_answer(struct request *r, int status, const char *type, struct text bytes)
 {
+    struct header **at = &r->headers;
+    while (*at != NULL) {
+        if ((*at)->goes) { /* with the answer before */
+            *at = (*at)->next;
+        } else {
+            at = &(*at)->next;
+        }
+    }
+    if (bytes.size > ANSWER_MAX) {
+        request_refuse(r, 500, "the answer is larger than 64 MiB");
+        return;
+    }
     r->status = status >= 200 && status <= 599 ? status : 500;
-    r->type = type != NULL ? arena_copy(&r->arena, type, strlen(type)) : NULL;
+    bool has_type = type != NULL && type[0] != '\0' && can_hold(type, false);
+    r->type = has_type ? arena_copy(&r->arena, type, strlen(type)) : NULL;
     r->answer = bytes;
 }
 
 static void bytes(pd_request *face, int status, const char *type, const void *at, size_t size)
 {
     struct request *r = of(face);
-    if (size > ANSWER_MAX) {
-        request_refuse(r, 500, "the answer is larger than 64 MiB");
-    } else {
-        set_answer(r, status, type, text_make(arena_copy(&r->arena, at, size), size));
-    }
+    bool fits = size <= ANSWER_MAX; /* no copy of what is refused */
+    set_answer(r, status, type, text_make(fits ? arena_copy(&r->arena, at, size) : "", size));
 }
 
 static void value(pd_request *face, int status, pd_value v)
@@ -193,7 +240,8 @@ static int64_t steady_ms(void)
 static void wait_for(pd_request *face, const char *id, pd_duration limit)
 {
     struct request *r = of(face);
-    int64_t until = steady_ms() + (limit.ms > 0 ? limit.ms : 0), rest;
+    int64_t limit_ms = limit.ms < 0 ? 0 : limit.ms < WAIT_MAX_MS ? limit.ms : WAIT_MAX_MS;
+    int64_t until = steady_ms() + limit_ms, rest;
     pd_error err;
     do {
         rest = until - steady_ms();
@@ -207,7 +255,8 @@ static void wait_for(pd_request *face, const char *id, pd_duration limit)
         if (err.status != PD_E_TIMEOUT) {
             break;
         }
-    } while (rest > 0 && !atomic_load(&r->service->is_draining));
+        threads_progress(r->service);
+    } while (rest > 0 && !atomic_load(&r->service->is_draining) && !atomic_load(&r->is_gone));
     if (err.status != PD_E_TIMEOUT && err.status != PD_E_NOT_FOUND) {
         request_fail(r, &err);
     } else {
@@ -223,9 +272,7 @@ const char *request_origin(struct request *r)
     struct text host = http_header(r->http, "Host");
     bool is_host = host.size > 0 && host.size < 256 && strspn(host.at, plain) == host.size;
     if (url != NULL) {
-        size_t size = strlen(url);
-        return arena_printf(&r->arena, "%.*s", (int)(size - (size > 0 && url[size - 1] == '/')),
-                            url);
+        return url;
     }
     return arena_printf(&r->arena, "http://%s", is_host ? host.at : "localhost");
 }

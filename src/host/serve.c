@@ -103,14 +103,20 @@ static bool find(struct request *request)
         return false;
     }
     if (!is_found && !is_ours && request->match.code == 405) {
-        pd_answer_header(&request->face, "Allow", request->match.allow);
         request_refuse(request, 405, "this path has other methods");
+        request_header(request, "Allow", request->match.allow);
     } else if (!is_found && !is_ours) {
         request_refuse(request, request->match.code,
                        request->match.code == 404 ? "there is no such route"
                                                   : "the path cannot be decoded");
     }
     return is_found;
+}
+
+static void gone(void *argument)
+{
+    struct request *request = argument;
+    atomic_store(&request->is_gone, true);
 }
 
 void serve_request(void *argument, struct http_request *http)
@@ -128,6 +134,7 @@ void serve_request(void *argument, struct http_request *http)
     request->job.run = serve_answer;
     atomic_fetch_add(&service->under_way, 1);
     if (find(request)) {
+        http_on_gone(http, gone, request);
         threads_give(service, request);
     } else {
         serve_answer(&request->job);

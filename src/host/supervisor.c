@@ -22,8 +22,6 @@
 #include "host/supervisor.h"
 #include "net/sock.h"
 
-enum { PATIENCE_MS = 5000 }; /* beyond --drain, before a child is killed */
-
 static struct child *child_in(struct supervisor *s, enum role role)
 {
     for (size_t i = 0; i < CHILDREN; i++) {
@@ -58,6 +56,7 @@ static pid_t start_process(struct supervisor *s, int copy, int report)
         .argv = s->argv,
         .environment = environment,
         .keep = (const int[]){ report, s->listen, -1 },
+        .death = SIGKILL, /* until it serves: loading may never end */
     };
     pid_t pid = launch(&how);
     free(environment);
@@ -94,7 +93,9 @@ static void start_child(struct supervisor *s, int copy)
 static void drain_child(struct supervisor *s, struct child *child)
 {
     child->role = ROLE_DRAINING;
-    child->kill_at_ms = now_ms() + s->options->drain_ms + PATIENCE_MS;
+    if (!child->is_doomed) { /* requests, and then activities */
+        child->kill_at_ms = now_ms() + 2 * s->options->drain_ms + PATIENCE_MS;
+    }
     (void)kill(child->pid, SIGTERM);
 }
 
@@ -151,8 +152,7 @@ static void child_ended(struct supervisor *s, struct child *child, int status)
         }
     }
     lines_close(&child->report);
-    bool is_refused = WIFEXITED(status) && WEXITSTATUS(status) == CHILD_UNUSABLE;
-    if (!is_refused && child->kill_at_ms != -1) {
+    if (!child->is_refused && child->kill_at_ms != -1) {
         report_end(child, status);
     }
     bool was_new = child->role == ROLE_STARTING && child->copy != s->good_copy;
@@ -200,13 +200,21 @@ static void on_report(void *argument, const char *text)
     struct supervisor *s = both[0];
     struct child *child = both[1];
     bool is_starting = child->role == ROLE_STARTING; /* V1: it says what it likes */
+    vigil_heard(child);
     if (text[0] == REPORT_READY && is_starting) {
         serve(s, child);
         printf("ready app=%s pid=%d%s%s\n", text + 1, (int)child->pid,
                s->options->http[0] != '\0' ? " http=" : "", s->http);
         fflush(stdout);
+    } else if (text[0] == REPORT_LOADED) {
+        child->is_away = true;
     } else if (text[0] == REPORT_REFUSED) {
+        child->is_refused = true;
         say("%s is not loaded: %s", s->options->app, text + 1);
+    } else if (text[0] == REPORT_HANGS) {
+        vigil_doom(child, text + 1);
+    } else if (text[0] == REPORT_TOLD) {
+        vigil_told(child);
     } else if (text[0] == REPORT_TEXT) {
         say("%s", text + 1);
     }
@@ -266,14 +274,8 @@ static void on_signals(struct supervisor *s)
 static void tick(struct supervisor *s)
 {
     int64_t now = now_ms();
-    for (size_t i = 0; i < CHILDREN; i++) {
-        struct child *child = &s->children[i];
-        if (child->role == ROLE_DRAINING && child->kill_at_ms > 0 && now >= child->kill_at_ms) {
-            say("process %d does not end, and is killed", (int)child->pid);
-            child->kill_at_ms = -1;
-            (void)kill(child->pid, SIGKILL);
-        }
-    }
+    vigil_tick(s);
+    watch_look(s);
     if (s->is_ending) {
         end_tick(s);
         return;
@@ -298,10 +300,9 @@ static void tick(struct supervisor *s)
 
 static void wait_and_read(struct supervisor *s)
 {
-    struct pollfd all[CHILDREN + 3];
+    struct pollfd all[CHILDREN + 2];
     nfds_t count = 0;
     all[count++] = (struct pollfd){ s->signals, POLLIN, 0 };
-    all[count++] = (struct pollfd){ s->watch.fd, POLLIN, 0 };
     all[count++] = (struct pollfd){ s->engine.output.fd, POLLIN, 0 };
     for (size_t i = 0; i < CHILDREN; i++) {
         int fd = s->children[i].role != ROLE_NONE ? s->children[i].report.fd : -1;
@@ -311,14 +312,11 @@ static void wait_and_read(struct supervisor *s)
         return;
     }
     if (all[1].revents != 0) {
-        watch_read(s);
-    }
-    if (all[2].revents != 0) {
         engine_read(s);
     }
     for (size_t i = 0; i < CHILDREN; i++) {
         struct child *child = &s->children[i];
-        if (all[3 + i].revents != 0 &&
+        if (all[2 + i].revents != 0 &&
             !lines_read(&child->report, on_report, &(void *[]){ s, child })) {
             lines_close(&child->report);
         }
@@ -372,7 +370,9 @@ static bool prepare(struct supervisor *s)
 
 int supervisor_run(const struct options *options, char **argv)
 {
-    struct supervisor s = { .options = options, .argv = argv, .delay_ms = DELAY_FIRST_MS };
+    struct supervisor s = {
+        .options = options, .argv = argv, .delay_ms = DELAY_FIRST_MS, .looked_at_ms = now_ms()
+    };
     if (!prepare(&s)) {
         return 1;
     }

@@ -29,7 +29,11 @@ struct child {
     enum role role;
     pid_t pid;
     int copy;                     /* number of the file it has loaded */
-    int64_t since_ms, kill_at_ms; /* 0: it is not to be killed */
+    int64_t since_ms, kill_at_ms; /* 0: it is not to be killed; -1: it was */
+    bool is_refused;              /* it has said why it cannot be used */
+    bool is_away;                 /* it looks for its hub: its silence does not count */
+    bool is_doomed;               /* it tells where it hangs, and is killed then */
+    int64_t silent_ms;
     struct lines report;
 };
 
@@ -42,8 +46,14 @@ struct engine {
     int64_t start_at_ms, delay_ms;
 };
 
+/* By what a file is known to be another, or to have changed. */
+struct stamp {
+    uint64_t device, inode;
+    int64_t size, changed_s, changed_ns, written_s, written_ns;
+};
+
 struct watch {
-    int fd;               /* -1: not watched */
+    struct stamp seen;
     int64_t settle_at_ms; /* 0: nothing has changed */
     const char *name;     /* of the file in its folder */
 };
@@ -61,6 +71,7 @@ struct supervisor {
     bool has_served, is_ending;
     int code;
     int64_t start_at_ms, delay_ms, kill_at_ms;
+    int64_t looked_at_ms; /* whether children are silent */
 };
 
 int64_t now_ms(void);
@@ -78,6 +89,7 @@ struct launch {
     char *const *argv, *const *environment;
     const int *keep;
     int *output;
+    int death;
 };
 pid_t launch(const struct launch *launch);
 
@@ -88,9 +100,16 @@ void engine_read(struct supervisor *s);
 void engine_ended(struct supervisor *s, int status);
 const char *engine_url(const struct supervisor *s, char *room, size_t size);
 
+/* vigil.c */
+void vigil_tick(struct supervisor *s);
+void vigil_heard(struct child *child);
+/* It is asked where it hangs, and killed when it has told, or does not. */
+void vigil_doom(struct child *child, const char *why);
+void vigil_told(struct child *child);
+
 /* watch.c */
 void watch_init(struct supervisor *s);
-void watch_read(struct supervisor *s);
+void watch_look(struct supervisor *s);
 /* Copies the app into our folder, under the next number; 0 after a message. */
 int watch_copy(struct supervisor *s);
 void watch_drop_copy(const struct supervisor *s, int copy);

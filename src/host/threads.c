@@ -2,10 +2,31 @@
  *
  * The threads that routes run on. As many requests wait as there are connections. */
 #include <string.h>
+#include <time.h>
 
 #include "base/assert.h"
 #include "base/memory.h"
 #include "host/child.h"
+
+static int64_t steady_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void threads_progress(struct service *service)
+{
+    atomic_store(&service->progress_ms, steady_ms());
+}
+
+int64_t threads_stuck_ms(struct service *service, size_t *ret_waiting)
+{
+    (void)pthread_mutex_lock(&service->mutex);
+    *ret_waiting = service->waiting_count;
+    (void)pthread_mutex_unlock(&service->mutex);
+    return *ret_waiting != 0 ? steady_ms() - atomic_load(&service->progress_ms) : 0;
+}
 
 static struct request *take(struct service *service)
 {
@@ -14,7 +35,9 @@ static struct request *take(struct service *service)
     while (!service->is_over && (node = list_pop_front(&service->waiting)) == NULL) {
         (void)pthread_cond_wait(&service->wanted, &service->mutex);
     }
+    service->waiting_count -= node != NULL;
     (void)pthread_mutex_unlock(&service->mutex);
+    threads_progress(service);
     return node != NULL ? CONTAINER_OF(node, struct request, among) : NULL;
 }
 
@@ -23,13 +46,14 @@ static void *run(void *argument)
     struct service *service = argument;
     struct request *request;
     crash_thread_begin();
+    (void)pthread_setname_np(pthread_self(), "route");
     while ((request = take(service)) != NULL) {
         if (request->own != NULL) {
             request->own(request);
         } else {
-            crash_route = request->match.route;
-            crash_route->run(&request->face);
-            crash_route = NULL;
+            trace_route = request->match.route;
+            trace_route->run(&request->face);
+            trace_route = NULL;
         }
         loop_post(service->loop, &request->job);
     }
@@ -53,6 +77,9 @@ void threads_start(struct service *service)
 void threads_give(struct service *service, struct request *request)
 {
     (void)pthread_mutex_lock(&service->mutex);
+    if (service->waiting_count++ == 0) { /* until now there was nothing to be late with */
+        threads_progress(service);
+    }
     list_push_back(&service->waiting, &request->among);
     (void)pthread_cond_signal(&service->wanted);
     (void)pthread_mutex_unlock(&service->mutex);

@@ -4,57 +4,51 @@
  *
  *   W1  A child loads a copy, which nobody writes any more: a linker that writes the file in place
  *       would change the code of what runs.
- *   W2  The folder is watched, not the file: most tools put a new file in the place of the old. The
- *       file is copied when nothing has happened to it for SETTLE_MS. */
+ *   W2  What the path leads to is looked at, again and again: whether the file is written in place
+ *       or another takes its place, its folder is made anew, or a link leads elsewhere. It is
+ *       copied when nothing has happened to it for SETTLE_MS; one that is not there has not changed.
+ *   W3  What a copy was made of is known from before: what is written meanwhile is a change. */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/supervisor.h"
 
-enum { SETTLE_MS = 200, PATH_BYTES = 4096 };
+enum { SETTLE_MS = 200 };
 
 void watch_init(struct supervisor *s)
 {
-    char path[PATH_BYTES];
     const char *slash = strrchr(s->options->app, '/');
-    s->watch.fd = -1;
     s->watch.name = slash != NULL ? slash + 1 : s->options->app;
-    (void)snprintf(path, sizeof path, "%s", s->options->app);
-    if (s->options->stays) {
-        return;
-    }
-    s->watch.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (s->watch.fd < 0 ||
-        inotify_add_watch(s->watch.fd, dirname(path),
-                          IN_CLOSE_WRITE | IN_MOVED_TO | IN_MODIFY | IN_CREATE | IN_ATTRIB) < 0) {
-        say("%s is not watched: %s; SIGHUP loads it anew", s->options->app, strerror(errno));
-        if (s->watch.fd >= 0) {
-            (void)close(s->watch.fd);
-        }
-        s->watch.fd = -1;
-    }
 }
 
-void watch_read(struct supervisor *s)
+static struct stamp stamp_of(const struct stat *stat)
 {
-    _Alignas(struct inotify_event) char bytes[8192];
-    ssize_t size;
-    while ((size = read(s->watch.fd, bytes, sizeof bytes)) > 0) {
-        for (const char *at = bytes; at < bytes + size;) {
-            const struct inotify_event *event = (const void *)at;
-            if (event->len != 0 && strcmp(event->name, s->watch.name) == 0) {
-                s->watch.settle_at_ms = now_ms() + SETTLE_MS;
-            }
-            at += sizeof *event + event->len;
-        }
+    return (struct stamp){
+        .device = stat->st_dev,
+        .inode = stat->st_ino,
+        .size = stat->st_size,
+        .changed_s = stat->st_ctim.tv_sec,
+        .changed_ns = stat->st_ctim.tv_nsec,
+        .written_s = stat->st_mtim.tv_sec,
+        .written_ns = stat->st_mtim.tv_nsec,
+    };
+}
+
+void watch_look(struct supervisor *s)
+{
+    struct stat now;
+    if (s->options->stays || s->last_copy == 0 || stat(s->options->app, &now) != 0) {
+        return;
+    }
+    struct stamp stamp = stamp_of(&now);
+    if (memcmp(&stamp, &s->watch.seen, sizeof stamp) != 0) {
+        s->watch.seen = stamp;
+        s->watch.settle_at_ms = now_ms() + SETTLE_MS;
     }
 }
 
@@ -88,6 +82,10 @@ int watch_copy(struct supervisor *s)
     if (from < 0) {
         say("%s cannot be read: %s", s->options->app, strerror(errno));
         return 0;
+    }
+    struct stat before;
+    if (fstat(from, &before) == 0) { /* W3 */
+        s->watch.seen = stamp_of(&before);
     }
     int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
     bool is_copied = to >= 0 && copy_all(from, to);
