@@ -8,14 +8,26 @@
 
 enum { HELP_AT = 26 };
 
+/* Where summaries begin, so that they stand below each other. */
+static int summaries_at(void)
+{
+    int at = HELP_AT;
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        int needed = 2 + (int)(strlen(c->name) + 1 + strlen(c->arguments)) + 2;
+        at = needed > at ? needed : at;
+    }
+    return at;
+}
+
 void help_overview(FILE *to)
 {
     fputs("perdure: durable orchestrations, from the shell\n\n"
           "usage: perdure [OPTIONS] COMMAND ...\n\n",
           to);
+    int at = summaries_at();
     for (const struct command *c = commands; c->name != NULL; c++) {
         int used = fprintf(to, "  %s %s", c->name, c->arguments);
-        fprintf(to, "%*s%s\n", used < HELP_AT ? HELP_AT - used : 1, "", c->summary);
+        fprintf(to, "%*s%s\n", at - used, "", c->summary);
     }
     fputs("\nexamples:\n"
           "  perdure --hub sqlite:orders.db list --status running\n"
@@ -24,15 +36,21 @@ void help_overview(FILE *to)
           to);
 }
 
+static bool says_the_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Neighbours whose details are the same have it once, below the last of them. */
 void help_group(FILE *to, const char *word)
 {
     size_t size = strlen(word);
     fprintf(to, "usage: perdure %s ...\n\n", word);
     for (const struct command *c = commands; c->name != NULL; c++) {
         if (strncmp(c->name, word, size) == 0 && c->name[size] == ' ') {
-            fprintf(to, "  %-*s%s\n\n", HELP_AT - 2, c->name, c->summary);
-            if (c->detail != NULL) {
-                fprintf(to, "%s\n\n", c->detail);
+            fprintf(to, "  %-*s%s\n", HELP_AT - 2, c->name, c->summary);
+            if (c->detail != NULL && !says_the_same(c->detail, c[1].detail)) {
+                fprintf(to, "\n%s\n\n", c->detail);
             }
         }
     }
