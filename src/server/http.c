@@ -46,7 +46,7 @@ static void answer_metrics(struct server *server, struct http_request *request)
     /* They tell of every hub: who may read some of them only may not see them. */
     if (web_judge(server, request, TEXT_ABSENT, TEXT("*"), SCOPE_READ, &caller) != TOKEN_GOOD) {
         http_answer_header(request, "WWW-Authenticate", "Bearer");
-        answer_text(request, 401, "a token is needed\n");
+        answer_text(request, 401, "a token with the scope read in all hubs (*) is needed\n");
         return;
     }
     if (!web_may_ask(server, request, &caller, why)) {

@@ -19,7 +19,8 @@ await() { # COMMAND, for ten seconds
     return 1
 }
 
-"$bin/perdured" --store memory: --listen 127.0.0.1:0 --http 127.0.0.1:0 >"$work/ready" 2>"$work/log" &
+"$bin/perdured" --store memory: --listen 127.0.0.1:0 --http 127.0.0.1:0 \
+    >"$work/ready" 2>"$work/log" &
 children=$!
 await grep -qs '^ready ' "$work/ready"
 grpc=$(sed -n 's/^ready grpc=\([^ ]*\).*/\1/p' "$work/ready")
