@@ -177,6 +177,19 @@ all_parts(const struct item *item, const struct hub_orchestrator_response *last,
     return parts;
 }
 
+/* The worker has not got what it needs. Who was not sent it is sent it; who was needs a while. */
+static void lack(struct broker *broker, struct errand *errand, struct item *item, bool was_sent,
+                 struct broker_answer *answer)
+{
+    if (was_sent) {
+        broker->counters.abandoned++;
+        rest_abandoned(broker, item);
+    } else {
+        errand_return(broker, item);
+    }
+    dismiss(broker, errand, answer);
+}
+
 static void end_turn(struct broker *broker, struct errand *errand, struct item *item,
                      const struct hub_orchestrator_response *response, struct broker_answer *answer)
 {
@@ -211,8 +224,7 @@ void broker_complete_turn(struct broker *broker, struct text bytes, struct broke
     if (item == NULL) {
         dismiss(broker, errand, answer);
     } else if (response->requires_history) {
-        errand_return(broker, item);
-        dismiss(broker, errand, answer);
+        lack(broker, errand, item, item->pin == 0, answer);
     } else if (item->part_bytes + bytes.size > LIMIT_TURN_ACTION_BYTES) {
         pd_error err;
         (void)error_set(&err, PD_E_INVALID, false, "broker",
@@ -279,8 +291,7 @@ void broker_complete_entity(struct broker *broker, struct text bytes, struct bro
     if (item == NULL) {
         dismiss(broker, errand, answer);
     } else if (said->requires_state) {
-        errand_return(broker, item);
-        dismiss(broker, errand, answer);
+        lack(broker, errand, item, true, answer);
     } else if (text_is_present(said->failure_details) && ++item->failures < FAILURES_MAX) {
         broker->counters.abandoned++;
         rest_abandoned(broker, item);

@@ -53,7 +53,7 @@ struct v1_stream *v1_stream_of(struct grpc_call *call)
 void v1_half_closed(void *server, struct grpc_call *call)
 {
     (void)server;
-    struct v1_stream *stream = grpc_call_get(call);
+    struct v1_stream *stream = v1_stream_of(call);
     if (stream != NULL) {
         v1_stream_fail(stream, GRPC_OK, NULL);
     }

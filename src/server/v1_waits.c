@@ -6,9 +6,9 @@
  * of the loop are one message, and have the instance with them: so a client need not ask again.
  * An id of which there is no instance is answered at once: who waits for that has made a mistake.
  *
- *   WE1  A message may ask for very many. All are waits of the hub when it has been taken, so no
- *        ending is missed; the store is asked about LOOKS_AT_ONCE of them, and about as many again
- *        each time the loop comes round, with others' work in between. */
+ *   WE1  A message may ask for very many, and many messages may come at once. All are waits of the
+ *        hub when they have been taken, so no ending is missed; the store is asked about
+ *        LOOKS_AT_ONCE of them each time the loop comes round, with others' work in between. */
 #include <stdio.h>
 
 #include "server/v1_priv.h"
@@ -27,10 +27,10 @@ struct v1_waits {
     struct loop *loop;
     struct map64 by_number; /* of struct v1_wait */
     struct list unseen;     /* of struct v1_wait: the store has not been asked yet (WE1) */
-    struct loop_timer *round;
+    struct loop_job round_job;
     struct buffer answers; /* fields of a wait_response */
     struct loop_job flush_job;
-    bool is_flush_due;
+    bool is_flush_due, is_round_due;
     enum grpc_status status; /* not OK: a wait could not be, and the stream ends with that */
     char text[256];
     struct arena arena;  /* of a message */
@@ -169,11 +169,20 @@ static pd_status look(struct v1_waits *waits, struct v1_wait *wait, pd_error *er
     return status;
 }
 
-/* WE1. */
-static void look_round(void *argument)
+static void look_soon(struct v1_waits *waits)
 {
-    struct v1_waits *waits = argument;
+    if (!waits->is_round_due && !list_is_empty(&waits->unseen)) {
+        waits->is_round_due = true;
+        loop_late(waits->loop, &waits->round_job);
+    }
+}
+
+/* WE1. */
+static void look_round(struct loop_job *job)
+{
+    struct v1_waits *waits = CONTAINER_OF(job, struct v1_waits, round_job);
     struct list_node *node;
+    waits->is_round_due = false;
     pd_error err;
     pd_status status = PD_OK;
     for (int i = 0;
@@ -182,8 +191,9 @@ static void look_round(void *argument)
     }
     if (status != PD_OK) {
         v1_stream_fail(&waits->stream, rpc_status_of(&err), err.text);
-    } else if (!list_is_empty(&waits->unseen)) {
-        loop_timer_set(waits->round, 0);
+    } else {
+        flush(waits);
+        look_soon(waits);
     }
 }
 
@@ -228,7 +238,7 @@ static void message(void *server, struct grpc_call *call, struct text bytes)
     if (status != PD_OK) {
         v1_stream_fail(stream, rpc_status_of(&err), err.text);
     } else {
-        look_round(waits);
+        look_soon(waits);
     }
 }
 
@@ -244,7 +254,7 @@ static void end(struct v1_stream *stream)
         mem_free(wait);
     }
     loop_late_not(waits->loop, &waits->flush_job);
-    loop_timer_free(waits->round);
+    loop_late_not(waits->loop, &waits->round_job);
     map64_done(&waits->by_number);
     buffer_done(&waits->answers);
     arena_done(&waits->arena);
@@ -262,7 +272,7 @@ static void begin(struct rpc *rpc)
         waits->stream.end = end;
         map64_init(&waits->by_number);
         list_init(&waits->unseen);
-        waits->round = loop_timer_new(waits->loop, look_round, waits);
+        waits->round_job.run = look_round;
         arena_init(&waits->arena);
         arena_init(&waits->looked);
         v1_stream_begin(&waits->stream, rpc, call);

@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "server/server_priv.h"
+#include "unit/grpc/attacker.h"
 
 static struct served served;
 
@@ -693,6 +694,40 @@ static void who_does_not_read_a_history_keeps_no_hub_from_being_deleted(void **s
 
 #define ROW(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* The server has said that a stream is over. */
+static bool has_ended(const struct attacker *client)
+{
+    for (size_t at = 0; at + 9 <= client->heard_size;) {
+        const uint8_t *frame = client->heard + at;
+        if (frame[3] == HEADERS && (frame[4] & END_STREAM) != 0) {
+            return true;
+        }
+        at += 9 + ((size_t)frame[0] << 16 | (size_t)frame[1] << 8 | frame[2]);
+    }
+    return false;
+}
+
+/* Before there is a hub that could know of the stream. */
+static void a_stream_that_is_half_closed_while_its_hub_opens_is_ended(void **state)
+{
+    (void)state;
+    static struct attacker client;
+    uint8_t block[1024];
+    if (served_has_tls(&served)) {
+        skip(); /* it speaks in the clear */
+    }
+    const char *colon = strrchr(server_grpc_address(served.server, 0), ':');
+    attack_hello(&client, (unsigned)strtoul(colon + 1, NULL, 10));
+    size_t head = block_of(block, "/perdure.v1.Hub/WaitEnd", 0);
+    head += block_add(block + head, "taskhub", "opens now", 9);
+    assert_true(say_frame(&client, HEADERS, END_HEADERS | END_STREAM, 1, block, head));
+    for (int i = 0; i < 400 && !has_ended(&client); i++) {
+        hear(&client, 50);
+    }
+    assert_true(has_ended(&client));
+    attack_end(&client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -702,6 +737,7 @@ int main(void)
         ROW(there_are_at_most_100_hubs),
         ROW(deleting_takes_all_and_what_comes_after_begins_anew),
         ROW(creating_again_wipes_only_when_told_to),
+        ROW(a_stream_that_is_half_closed_while_its_hub_opens_is_ended),
         ROW(who_does_not_read_a_history_keeps_no_hub_from_being_deleted),
         cmocka_unit_test_setup_teardown(without_dynamic_hubs_only_known_ones_are_found,
                                         set_up_fixed, tear_down),

@@ -369,6 +369,8 @@ static void a_batch_whose_worker_lacks_the_state_is_offered_again(void **state)
     (void)desk_offer_entity(&desk, 1, 1, 0);
     desk_complete_entity(
         &desk, &(struct batch_completion){ .token = a.got[0].token, .requires_state = true });
+    assert_got(&a, 1); /* it was sent it: not at once */
+    desk_pass(&desk, TIME_SECOND);
     assert_got(&a, 2);
 }
 
