@@ -429,7 +429,7 @@ pd_status server_check(struct server *server, pd_error *err);
 
 /* census.c */
 void census_look(struct hub *hub); /* open: counts again, if it is time */
-/* The file and what SQLite has beside it; 0 in memory. hubs.c */
+/* The file and what SQLite has beside it; 0 in memory. hub_files.c */
 void hub_sizes(const struct hub *hub, uint64_t *ret_file, uint64_t *ret_wal);
 /* Some hub's store cannot be used. */
 bool hubs_in_trouble(struct server *server);
