@@ -3,12 +3,10 @@
  * perdure entity list, show, state, clean; and how an entity is named on the command line.
  */
 #include "entity.h"
+#include "pages.h"
 
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { LIMIT_ON_TERMINAL = 50, PAGE = 500 };
 
 bool entity_read(const char *word, struct entity_word *ret, int *ret_code)
 {
@@ -75,43 +73,26 @@ static pd_entity_query query_of_entities(const struct invocation *in)
     };
 }
 
+static bool put_page(struct pages *pages, pd_error *err)
+{
+    pd_entity_query query = query_of_entities(pages->in);
+    query.page_token = pages->token;
+    query.page_size = pages->size;
+    PD_AUTO(pd_entity_page) page = pd_hub_query_entities(pages->hub, &query, err);
+    for (size_t i = 0; page != NULL && i < pd_entity_page_count(page); i++) {
+        struct cell cells[COLUMNS];
+        fill(pd_entity_page_at(page, i), cells);
+        output_row(pages->out, cells);
+    }
+    if (page != NULL) {
+        pages_turn(pages, pd_entity_page_count(page), pd_entity_page_token(page));
+    }
+    return page != NULL;
+}
+
 int cmd_entity_list(struct invocation *in)
 {
-    const struct options *o = &in->options;
-    int code = CODE_DONE;
-    PD_AUTO(pd_hub) hub = hub_open(in, false, &code);
-    if (hub == NULL) {
-        return code;
-    }
-    int64_t left = o->limit > 0 ? o->limit : isatty(STDOUT_FILENO) ? LIMIT_ON_TERMINAL : INT64_MAX;
-    struct output *out =
-        output_begin(o, OUTPUT_MANY, columns, o->with_state != 0 ? COLUMNS : WITHOUT_STATE);
-    char token[4096] = "";
-    bool more = true;
-    while (more && left > 0 && !output_reader_left()) {
-        pd_entity_query query = query_of_entities(in);
-        query.page_token = *token != 0 ? token : NULL;
-        query.page_size = left < PAGE ? (size_t)left : PAGE;
-        pd_error err;
-        PD_AUTO(pd_entity_page) page = pd_hub_query_entities(hub, &query, &err);
-        if (page == NULL) {
-            code = problem_of(&err);
-            break;
-        }
-        for (size_t i = 0; i < pd_entity_page_count(page); i++, left--) {
-            struct cell cells[COLUMNS];
-            fill(pd_entity_page_at(page, i), cells);
-            output_row(out, cells);
-        }
-        const char *next = pd_entity_page_token(page);
-        more = next != NULL;
-        snprintf(token, sizeof token, "%s", more ? next : "");
-    }
-    output_end(out, code);
-    if (more && code == CODE_DONE && !o->quiet && isatty(STDERR_FILENO) && o->limit == 0) {
-        fprintf(stderr, "there are more: perdure entity list --limit N\n");
-    }
-    return code;
+    return pages_list(in, columns, in->options.with_state != 0 ? COLUMNS : WITHOUT_STATE, put_page);
 }
 
 /* ---- show, state ----------------------------------------------------------------------------- */

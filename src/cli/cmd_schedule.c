@@ -3,12 +3,10 @@
  * perdure schedule put, list, show, pause, resume, trigger, delete. A schedule is an entity, and is
  * looked at as one.
  */
-#include "output.h"
+#include "pages.h"
 
 #include <string.h>
 #include <unistd.h>
-
-enum { LIMIT_ON_TERMINAL = 50, PAGE = 500 };
 
 /* ---- put ------------------------------------------------------------------------------------- */
 
@@ -96,46 +94,30 @@ static void fill(const pd_entity_view *v, struct cell *cells)
     cells[12] = cell_json(pd_entity_view_state_json(v));
 }
 
+static bool put_page(struct pages *pages, pd_error *err)
+{
+    const pd_entity_query query = {
+        .name = PD_SCHEDULE,
+        .key_prefix = pages->in->options.prefix,
+        .with_state = true,
+        .page_token = pages->token,
+        .page_size = pages->size,
+    };
+    PD_AUTO(pd_entity_page) page = pd_hub_query_entities(pages->hub, &query, err);
+    for (size_t i = 0; page != NULL && i < pd_entity_page_count(page); i++) {
+        struct cell cells[COLUMNS];
+        fill(pd_entity_page_at(page, i), cells);
+        output_row(pages->out, cells);
+    }
+    if (page != NULL) {
+        pages_turn(pages, pd_entity_page_count(page), pd_entity_page_token(page));
+    }
+    return page != NULL;
+}
+
 int cmd_schedule_list(struct invocation *in)
 {
-    const struct options *o = &in->options;
-    int code = CODE_DONE;
-    PD_AUTO(pd_hub) hub = hub_open(in, false, &code);
-    if (hub == NULL) {
-        return code;
-    }
-    int64_t left = o->limit > 0 ? o->limit : isatty(STDOUT_FILENO) ? LIMIT_ON_TERMINAL : INT64_MAX;
-    struct output *out = output_begin(o, OUTPUT_MANY, columns, COLUMNS);
-    char token[4096] = "";
-    bool more = true;
-    while (more && left > 0 && !output_reader_left()) {
-        const pd_entity_query query = {
-            .name = PD_SCHEDULE,
-            .key_prefix = o->prefix,
-            .with_state = true,
-            .page_token = *token != 0 ? token : NULL,
-            .page_size = left < PAGE ? (size_t)left : PAGE,
-        };
-        pd_error err;
-        PD_AUTO(pd_entity_page) page = pd_hub_query_entities(hub, &query, &err);
-        if (page == NULL) {
-            code = problem_of(&err);
-            break;
-        }
-        for (size_t i = 0; i < pd_entity_page_count(page); i++, left--) {
-            struct cell cells[COLUMNS];
-            fill(pd_entity_page_at(page, i), cells);
-            output_row(out, cells);
-        }
-        const char *next = pd_entity_page_token(page);
-        more = next != NULL;
-        snprintf(token, sizeof token, "%s", more ? next : "");
-    }
-    output_end(out, code);
-    if (more && code == CODE_DONE && !o->quiet && isatty(STDERR_FILENO) && o->limit == 0) {
-        fprintf(stderr, "there are more: perdure schedule list --limit N\n");
-    }
-    return code;
+    return pages_list(in, columns, COLUMNS, put_page);
 }
 
 static int problem_of_schedule(const pd_error *err, const char *id, const char *hub)
