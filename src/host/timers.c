@@ -168,10 +168,26 @@ static pd_status remove_others(pd_hub *hub, const pd_app *app, pd_error *err)
     return PD_OK;
 }
 
+/* Another worker of the hub may have it; a name that is misspelt waits for ever. */
+static void look_for_function(const pd_app *app, const pd_timer_trigger *timer)
+{
+    const char *wanted = timer->activity != NULL ? timer->activity : timer->orchestrator;
+    for (size_t i = 0; i < app->function_count; i++) {
+        if (strcmp(app->functions[i].name, wanted) == 0) {
+            return;
+        }
+    }
+    fprintf(stderr,
+            "perdure-host: the timer '%s' runs '%s', which this app does not have: another worker "
+            "has to\n",
+            timer->name, wanted);
+}
+
 pd_status timers_put(pd_hub *hub, const pd_app *app, pd_error *err)
 {
     pd_status status = PD_OK;
     for (size_t i = 0; status == PD_OK && i < app->timer_count; i++) {
+        look_for_function(app, &app->timers[i]);
         status = put(hub, app, &app->timers[i], err);
     }
     return status == PD_OK ? remove_others(hub, app, err) : status;

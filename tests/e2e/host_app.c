@@ -128,6 +128,9 @@ static const pd_timer_trigger timers[] = {
       .activity = "Tick",
       .input = "7",
       .missed = PD_MISSED_NONE },
+#ifdef STRAY_TIMER
+    { .name = "stray", .rule = "@yearly", .activity = "Tock" },
+#endif
 };
 #endif
 

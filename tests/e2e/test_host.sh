@@ -235,6 +235,9 @@ build 4 -DCRASH_AT_LOADING
 check "one that crashes at once is not used" await 100 said 'app.so is not used'
 check "and what was there still goes on, the same process" equal "$child generation 3" \
     "$(pid_of) $(ask "$web/things/new")"
+build 4 -DSTRAY_TIMER
+check "a timer of what the app does not have is spoken of" await 100 said \
+    "timer 'stray' runs 'Tock', which this app does not have"
 build 5 -DNO_TIMER
 check "one that is right is used again" await 200 sh -c \
     '[ "$(curl -s "$0/things/new")" = "generation 5" ]' "$web"
