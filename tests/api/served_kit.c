@@ -37,10 +37,11 @@ void served_skip(const char *why)
 _Noreturn static void become(const char *store_url, const char *address, int out)
 {
     const char *program = getenv("PERDURE_TEST_SERVER");
+    const char *level = getenv("PERDURE_TEST_LOG_LEVEL");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(out, STDOUT_FILENO);
     execl(program, program, "--store", store_url, "--listen", address, "--http", "127.0.0.1:0",
-          "--log-level", "warn", (char *)NULL);
+          "--log-level", level != NULL ? level : "warn", (char *)NULL);
     perror(program);
     _exit(127);
 }

@@ -4,7 +4,7 @@
  * opened itself. The same tests then show that the same API works across a network.
  *
  * PERDURE_TEST_SERVER names the program; without it nothing is served. The server ends with the
- * process that started it. */
+ * process that started it. PERDURE_TEST_LOG_LEVEL: what it tells of itself; warn. */
 #ifndef TESTS_API_SERVED_KIT_H
 #define TESTS_API_SERVED_KIT_H
 

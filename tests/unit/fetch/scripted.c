@@ -95,6 +95,24 @@ static void do_token(const struct visit *visit, const char *request, const char 
     answer(visit->fd, "", body, (size_t)size);
 }
 
+static void do_seen(const struct visit *visit, const char *request, const char *path)
+{
+    struct scripted *server = visit->server;
+    (void)pthread_mutex_lock(&server->mutex);
+    size_t size = strlen(server->seen);
+    (void)snprintf(server->seen + size, sizeof server->seen - size, "%s", request);
+    (void)pthread_mutex_unlock(&server->mutex);
+    bool is_later = path[5] == '/' && path[9] == ',';
+    if (path[5] == '/') {
+        (void)sayf(visit->fd,
+                   "HTTP/1.1 %.3s Go\r\nLocation: %s\r\nRetry-After: %c\r\n"
+                   "Content-Length: 0\r\n\r\n",
+                   path + 6, path + (is_later ? 12 : 10), is_later ? path[10] : '0');
+    } else {
+        answer(visit->fd, "", "fine", 4);
+    }
+}
+
 /* False: the connection is over. */
 static int serve(const struct visit *visit, const char *request, size_t size, const char *path)
 {
@@ -137,6 +155,8 @@ static int serve(const struct visit *visit, const char *request, size_t size, co
                        "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy");
         linger(visit, place, 1);
         return 0;
+    } else if (strncmp(path, "/seen", 5) == 0) {
+        do_seen(visit, request, path);
     } else if (strstr(path, "token") != NULL) {
         do_token(visit, request, path);
     } else if (strcmp(path, "/big") == 0) {
@@ -208,6 +228,7 @@ void scripted_begin(struct scripted *server)
     socklen_t size = sizeof address;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     memset(server, 0, sizeof *server);
+    (void)pthread_mutex_init(&server->mutex, NULL);
     server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(server->listener, (struct sockaddr *)&address, sizeof address) != 0 ||
         listen(server->listener, 1024) != 0 ||

@@ -11,6 +11,8 @@
  *   /reset          a part of a body, and a reset
  *   /token...       {"access_token": "token-N", "expires_in": ...} for the N-th time; the request
  *                   is kept in `last_token`. /429-token the same, after a 429 (any status)
+ *   /seen...        200 "fine"; /seen/202/URL that status, Location: URL, Retry-After: 0, and
+ *                   /seen/202,2/URL after 2. Requests are kept in `seen`, one behind the other
  *   /latin          "grün" in ISO-8859-1; /charset/X the same bytes, as X
  *   /bad            bytes that are no UTF-8, and a NUL; /names headers that have no names */
 #ifndef TESTS_UNIT_FETCH_SCRIPTED_H
@@ -29,6 +31,8 @@ struct scripted {
     pthread_t thread;
     atomic_int requests, open, tokens;
     char last_token[4096];
+    char seen[64 * 1024];
+    pthread_mutex_t mutex; /* of seen, for who looks while requests may come */
     atomic_bool is_ending;
 };
 
