@@ -16,12 +16,10 @@
  *       then ours stays below it, and passes everything on. */
 #include <pthread.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "author/entity.h"
-
-enum { SIGNAL_STACK_SIZE = 64 * 1024 };
+#include "base/signal_stack.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction previous;
@@ -109,35 +107,16 @@ void overflow_remove(void)
 
 void overflow_thread_begin(void)
 {
-    stack_t stack;
-    if (thread_users++ > 0 || sigaltstack(NULL, &stack) != 0 ||
-        (stack.ss_flags & SS_DISABLE) == 0) {
-        return;
+    if (thread_users++ == 0) {
+        thread_stack = signal_stack_begin();
     }
-    void *memory = mmap(NULL, SIGNAL_STACK_SIZE, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (memory == MAP_FAILED) {
-        return; /* no report then */
-    }
-    stack = (stack_t){ .ss_sp = memory, .ss_size = SIGNAL_STACK_SIZE };
-    if (sigaltstack(&stack, NULL) != 0) {
-        (void)munmap(memory, SIGNAL_STACK_SIZE);
-        return;
-    }
-    thread_stack = memory;
 }
 
 void overflow_thread_end(void)
 {
-    stack_t stack;
     assert_that(thread_users > 0);
-    if (--thread_users > 0 || thread_stack == NULL) {
-        return;
+    if (--thread_users == 0) {
+        signal_stack_end(thread_stack);
+        thread_stack = NULL;
     }
-    if (sigaltstack(NULL, &stack) == 0 && stack.ss_sp == thread_stack) {
-        stack = (stack_t){ .ss_flags = SS_DISABLE };
-        (void)sigaltstack(&stack, NULL);
-    }
-    (void)munmap(thread_stack, SIGNAL_STACK_SIZE);
-    thread_stack = NULL;
 }

@@ -18,6 +18,7 @@
 #include "base/network.h"
 #include "base/object.h"
 #include "base/random.h"
+#include "base/signal_stack.h"
 #include "base/shelf.h"
 #include "base/tags.h"
 #include "base/text.h"

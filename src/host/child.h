@@ -76,7 +76,6 @@ void trace_app(const pd_app *app); /* whose tables are searched */
 
 /* Reports what ends the process, and lets it end it. */
 void crash_install(void);
-void crash_thread_begin(void); /* a signal stack for this thread */
 /* SIGQUIT tells where the threads are. */
 void stacks_install(void);
 

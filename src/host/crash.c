@@ -10,12 +10,11 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "host/child.h"
 
-enum { SIGNAL_STACK = 64 * 1024, ALARM_SECONDS = 5 };
+enum { ALARM_SECONDS = 5 };
 
 static const struct {
     int number;
@@ -73,15 +72,5 @@ void crash_install(void)
     (void)sigemptyset(&ours.sa_mask);
     for (size_t i = 0; i < FATAL; i++) {
         (void)sigaction(fatal[i].number, &ours, NULL);
-    }
-}
-
-void crash_thread_begin(void)
-{
-    void *memory = mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (memory != MAP_FAILED) {
-        stack_t stack = { .ss_sp = memory, .ss_size = SIGNAL_STACK };
-        (void)sigaltstack(&stack, NULL);
     }
 }

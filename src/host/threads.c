@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "base/signal_stack.h"
 #include "host/child.h"
 
 static int64_t steady_ms(void)
@@ -45,7 +46,7 @@ static void *run(void *argument)
 {
     struct service *service = argument;
     struct request *request;
-    crash_thread_begin();
+    void *stack = signal_stack_begin();
     (void)pthread_setname_np(pthread_self(), "route");
     while ((request = take(service)) != NULL) {
         if (request->own != NULL) {
@@ -57,6 +58,7 @@ static void *run(void *argument)
         }
         loop_post(service->loop, &request->job);
     }
+    signal_stack_end(stack);
     return NULL;
 }
 

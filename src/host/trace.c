@@ -10,7 +10,11 @@
 
 #include "host/child.h"
 
-enum { FRAMES = 48 };
+/* As deep as a stack that was overrun may be, whose first call says which function of the app it
+ * was. Of those between the first and the last it is only said that they are. */
+enum { FRAMES = 1 << 17, INNER = 32, OUTER = 16 };
+
+static void *frames[FRAMES]; /* of one thread at a time; of two that crash with a SIGQUIT, mixed */
 
 static const pd_app *traced_app; /* NULL: none is loaded yet */
 _Thread_local const pd_route *trace_route;
@@ -94,7 +98,7 @@ static uintptr_t place_of(const void *context)
 }
 
 /* Of our handlers, which lie above the place, nothing is said. */
-static int take_frames(const void *context, void **frames, int *ret_first)
+static int take_frames(const void *context, int *ret_first)
 {
     uintptr_t place = place_of(context);
     int count = backtrace(frames, FRAMES);
@@ -107,9 +111,8 @@ static int take_frames(const void *context, void **frames, int *ret_first)
 
 bool trace_is_app(const void *context)
 {
-    void *frames[FRAMES];
     uintptr_t begin;
-    int first, count = take_frames(context, frames, &first);
+    int first, count = take_frames(context, &first);
     bool is_in = trace_route != NULL;
     for (int i = first; i < count && !is_in; i++) {
         is_in = symbols_find((uintptr_t)frames[i] - 1, &begin) != NULL;
@@ -117,10 +120,24 @@ bool trace_is_app(const void *context)
     return is_in;
 }
 
+static void put_frame(int i)
+{
+    uintptr_t address = (uintptr_t)frames[i] - 1, begin = 0;
+    const char *name = symbols_find(address, &begin);
+    trace_put("t    ");
+    if (name != NULL) {
+        trace_put(name);
+        trace_put("+");
+        trace_hex(address + 1 - begin);
+        trace_put("\n");
+    } else {
+        backtrace_symbols_fd(&frames[i], 1, report_fd);
+    }
+}
+
 void trace_tell(const void *context)
 {
-    void *frames[FRAMES];
-    int first, count = take_frames(context, frames, &first);
+    int first, count = take_frames(context, &first);
     bool is_told = trace_route != NULL;
     uintptr_t begin = 0;
     if (is_told) {
@@ -131,17 +148,11 @@ void trace_tell(const void *context)
         is_told = symbols_find(address, &begin) != NULL && tell_row(begin);
     }
     for (int i = first; i < count; i++) {
-        uintptr_t address = (uintptr_t)frames[i] - 1;
-        const char *name = symbols_find(address, &begin);
-        trace_put("t    ");
-        if (name != NULL) {
-            trace_put(name);
-            trace_put("+");
-            trace_hex(address + 1 - begin);
-            trace_put("\n");
-        } else {
-            backtrace_symbols_fd(&frames[i], 1, report_fd);
+        if (i == first + INNER && count - i > OUTER) {
+            trace_put("t    and so on, to\n");
+            i = count - OUTER;
         }
+        put_frame(i);
     }
 }
 

@@ -14,6 +14,7 @@
  */
 #include <sys/prctl.h>
 
+#include "base/signal_stack.h"
 #include "remote/worker_priv.h"
 #include "wire/proto.h"
 
@@ -211,6 +212,7 @@ static void *body(void *argument)
 {
     struct hand *hand = argument;
     struct hands *hands = hand->hands;
+    void *stack = signal_stack_begin(); /* the program may have handlers that tell of a crash */
     prctl(PR_SET_NAME, "pd-activity");
     pthread_mutex_lock(&hands->mutex);
     while (!hands->is_stopping) {
@@ -228,6 +230,7 @@ static void *body(void *argument)
         }
     }
     pthread_mutex_unlock(&hands->mutex);
+    signal_stack_end(stack);
     return NULL;
 }
 
