@@ -10,7 +10,7 @@
 
 #include "host/host.h"
 
-enum kind { TEXT_OPTION, NUMBER_OPTION, FLAG_OPTION };
+enum kind { TEXT_OPTION, URL_OPTION, NUMBER_OPTION, FLAG_OPTION };
 
 struct row {
     const char *name, *argument;
@@ -28,9 +28,9 @@ static const struct row rows[] = {
       "host:port, [v6]:port or unix:PATH for routes (127.0.0.1:7071); empty: none" },
     { "key", "FILE", TEXT_OPTION, AT(key), 0, 0, 0,
       "lines 'KEY [NAME]'; then routes need one, but for anonymous ones" },
-    { "public-url", "URL", TEXT_OPTION, AT(public_url), 0, 0, 0,
+    { "public-url", "URL", URL_OPTION, AT(public_url), 0, 0, 0,
       "where clients find this host; else as their requests say" },
-    { "management", "URL", TEXT_OPTION, AT(management), 0, 0, 0,
+    { "management", "URL", URL_OPTION, AT(management), 0, 0, 0,
       "the server that links of instances lead to; else this host" },
     { "body-max", "BYTES", NUMBER_OPTION, AT(body_max), 1, 64 << 20, 1, "of a request (4194304)" },
     { "threads", "N", NUMBER_OPTION, AT(route_threads), 1, 1000, 1, "for routes (16)" },
@@ -78,6 +78,21 @@ static int refuse_word(int which, const char *word)
     return 2;
 }
 
+/* Links are put together from it: "http://host[:port][/path]", without the '/' at its end. */
+static char *read_url(const char *text)
+{
+    bool has_host = (strncmp(text, "http://", 7) == 0 && text[7] != '\0' && text[7] != '/') ||
+                    (strncmp(text, "https://", 8) == 0 && text[8] != '\0' && text[8] != '/');
+    for (const char *at = text; has_host && *at != '\0'; at++) {
+        has_host = *at > ' ' && *at < 0x7f && strchr("\"<>\\^`{|}?#", *at) == NULL;
+    }
+    char *url = has_host ? strdup(text) : NULL;
+    if (url != NULL && url[strlen(url) - 1] == '/') {
+        url[strlen(url) - 1] = '\0';
+    }
+    return url;
+}
+
 static int take(struct options *options, const struct row *row, const char *text)
 {
     char *at = (char *)options + row->at;
@@ -85,6 +100,10 @@ static int take(struct options *options, const struct row *row, const char *text
         *(bool *)at = true;
     } else if (row->kind == TEXT_OPTION) {
         *(const char **)(void *)at = text;
+    } else if (row->kind == URL_OPTION) {
+        const char *url = read_url(text); /* for as long as we live */
+        *(const char **)(void *)at = url;
+        return url != NULL ? -1 : refuse(row->name, text, "write http(s)://HOST[:PORT][/PATH]");
     } else {
         char *end = NULL;
         errno = 0;
