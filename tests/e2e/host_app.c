@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The app that test_host.sh runs. GENERATION says which version of it this is; CRASH_AT_LOADING,
- * WRONG_ABI, SAME_ROUTES and NO_TIMER make it one that cannot be used, or has changed. */
+ * The app that test_host.sh and test_host_trouble.sh run. GENERATION says which version of it this
+ * is; CRASH_AT_LOADING, SPIN_AT_LOADING, WRONG_ABI, SAME_ROUTES, BAD_TIMER and NO_TIMER make it one
+ * that cannot be used, or has changed. */
 #include <perdure/app.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static void crash_here(void)
@@ -12,8 +15,50 @@ static void crash_here(void)
     *(volatile int *)0 = 1;
 }
 
+static int fall(volatile const char *above)
+{
+    volatile char here[4096];
+    here[0] = above != NULL ? above[0] : '1';
+    return here[0] == '0' ? 0 : fall(here) + here[0];
+}
+
+static void spin_here(long seconds) /* 0: for ever */
+{
+    time_t begun = time(NULL);
+    while (seconds == 0 || time(NULL) - begun < seconds) {}
+}
+
+/* What nobody should do. What a program that is started has of us stands in helper.txt. */
+static void misbehave(const char *what)
+{
+    char *volatile memory = malloc(10);
+    if (strncmp(what, "exit ", 5) == 0) {
+        exit((int)strtol(what + 5, NULL, 10));
+    } else if (strcmp(what, "free twice") == 0) {
+        free(memory);
+        free(memory);
+    } else if (strncmp(what, "spin ", 5) == 0) {
+        spin_here(strtol(what + 5, NULL, 10));
+    } else if (strcmp(what, "overrun") == 0) {
+        (void)fall(NULL);
+    } else if (strcmp(what, "helper") == 0 &&
+               system("{ grep ^Sig /proc/self/status; ls -l /proc/self/fd; } >helper.txt") != 0) {
+        abort();
+    }
+    free(memory);
+}
+
+static const char *after(const char *text, const char *begin)
+{
+    return strncmp(text, begin, strlen(begin)) == 0 ? text + strlen(begin) : NULL;
+}
+
 static pd_result work(pd_activity *a, pd_value input)
 {
+    const char *what = after(pd_text(input), "activity: ");
+    if (what != NULL) {
+        misbehave(what);
+    }
     if (strcmp(pd_text(input), "crash in an activity") == 0) {
         crash_here();
     }
@@ -28,6 +73,10 @@ static pd_result tick(pd_activity *a, pd_value input)
 
 static pd_result job(pd_orchestration *o, pd_value input)
 {
+    const char *what = after(pd_text(input), "orchestrator: ");
+    if (what != NULL) {
+        misbehave(what);
+    }
     if (strcmp(pd_text(input), "crash in an orchestrator") == 0) {
         crash_here();
     }
@@ -87,13 +136,6 @@ static void slow(pd_request *r)
     pd_answer_text(r, 200, "slow, but there\n");
 }
 
-static int fall(volatile const char *above)
-{
-    volatile char here[4096];
-    here[0] = above != NULL ? above[0] : '1';
-    return here[0] == '0' ? 0 : fall(here) + here[0];
-}
-
 static void deep(pd_request *r)
 {
     pd_answer_json(r, 200, fall(NULL));
@@ -102,6 +144,40 @@ static void deep(pd_request *r)
 static void silent(pd_request *r)
 {
     (void)r;
+}
+
+static void do_it(pd_request *r)
+{
+    misbehave(pd_request_parameter(r, "what"));
+    pd_answer_empty(r, 204);
+}
+
+/* Answers three times, with headers that are not its to give, and in an order. */
+static void thrice(pd_request *r)
+{
+    pd_answer_header(r, "Content-Length", "2");
+    pd_answer_header(r, "Transfer-Encoding", "chunked");
+    pd_answer_header(r, "X-Split", "a\r\nX-Evil: b");
+    pd_answer_header(r, "X Y", "none");
+    pd_answer_header(r, "X-Item", "1");
+    pd_answer_links(r, "nobody");
+    pd_answer_header(r, "X-Item", "2");
+    pd_answer_json(r, 200, PD_OBJ("a", 1));
+    pd_answer_text(r, 201, "the last");
+}
+
+/* As large as is asked for, in MiB: as text, or as JSON of one text. */
+static void large(pd_request *r)
+{
+    size_t size = (size_t)strtol(pd_request_parameter(r, "mib"), NULL, 10) << 20;
+    char *text = pd_request_alloc(r, size + 2);
+    memset(text, 'x', size + 1);
+    if (pd_request_query(r, "json") != NULL) {
+        text[size - 2 + (pd_request_query(r, "more") != NULL)] = '\0'; /* and two quotes */
+        pd_answer_json(r, 200, text);
+    } else {
+        pd_answer_bytes(r, 200, NULL, text, size + (pd_request_query(r, "more") != NULL));
+    }
 }
 
 static const pd_function functions[] = {
@@ -115,13 +191,18 @@ static const pd_route routes[] = {
     { "GET", "/things/new", new_one, true },   { NULL, "/any/{id}/end", show, true },
     { "POST", "/jobs", start, false },         { "POST", "/crash", crash, false },
     { "GET", "/slow", slow, false },           { "GET", "/silent", silent, false },
-    { "GET", "/deep", deep, false },
+    { "GET", "/deep", deep, false },           { "GET", "/do/{what}", do_it, false },
+    { "GET", "/thrice", thrice, true },        { "GET", "/large/{mib}", large, true },
 #ifdef SAME_ROUTES
     { "GET", "/things/{other}", show, false },
 #endif
 };
 
-#ifndef NO_TIMER
+#ifdef BAD_TIMER
+static const pd_timer_trigger timers[] = {
+    { .name = "third", .rule = "* * *", .activity = "Tick" },
+};
+#elif !defined(NO_TIMER)
 static const pd_timer_trigger timers[] = {
     { .name = "second",
       .rule = "* * * * * *",
@@ -134,9 +215,12 @@ static const pd_timer_trigger timers[] = {
 };
 #endif
 
-#ifdef CRASH_AT_LOADING
+#if defined(CRASH_AT_LOADING) || defined(SPIN_AT_LOADING)
 __attribute__((constructor)) static void begin(void)
 {
+#ifdef SPIN_AT_LOADING
+    spin_here(0);
+#endif
     crash_here();
 }
 #endif
