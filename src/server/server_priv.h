@@ -87,7 +87,7 @@ extern const struct rpc_service *const server_services[]; /* services.c; NULL en
 
 extern const struct rpc_service instances_service, waits_service, work_service, queries_service,
     history_service, purge_service, entities_service, hubs_service, v1_calls_service,
-    v1_load_service, v1_waits_service, v1_work_service;
+    v1_load_service, v1_pieces_service, v1_waits_service, v1_work_service;
 
 #define HUB_PATH(name) "/TaskHubSidecarService/" name
 

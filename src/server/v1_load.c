@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What clients look at: records, histories, queries.
+ * What clients look at: records, queries.
  *
  * One record is read on the loop's thread; all that may be more is a reader's. Histories and
- * inboxes go out in pieces, no faster than the client takes them.
- */
+ * inboxes are in v1_pieces.c. */
 #include "server/v1_priv.h"
 #include "store/store.h"
 
@@ -12,8 +11,6 @@ enum {
     ROWS_MAX = 1000,
     ROWS_WITH_PAYLOADS_MAX = 100, /* of large ones a client gets some, and asks again */
     ANSWER_BYTES = 16 << 20,      /* then an answer of rows is cut */
-    PIECE_BYTES = 256 << 10,
-    BACKLOG_BYTES = 1 << 20,
 };
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -239,128 +236,18 @@ static void query_entities(struct rpc *rpc)
     rpc_read(rpc, entities_work, entities_next);
 }
 
-/* ---- pieces ---------------------------------------------------------------------------------- */
-
-struct pieces {
-    const struct text *chunks;
-    const uint64_t *arrivals; /* NULL: it is a history */
-    size_t count, at;
-    uint64_t first;
-};
-
-static void send_piece(struct grpc_call *call, struct pieces *pieces)
-{
-    struct hub_load_piece piece;
-    struct buffer bytes;
-    size_t size = 0;
-    size_t from = pieces->at;
-    message_init(&hub_load_piece_type, &piece);
-    while (pieces->at < pieces->count && (pieces->at == from || size < PIECE_BYTES)) {
-        size += pieces->chunks[pieces->at++].size;
-    }
-    piece.first = (int64_t)pieces->first;
-    piece.chunks = (struct text_list){ mem_alloc_raw((pieces->at - from) * sizeof(struct text)),
-                                       pieces->at - from };
-    if (piece.chunks.count != 0) {
-        memcpy(piece.chunks.items, pieces->chunks + from, piece.chunks.count * sizeof(struct text));
-    }
-    if (pieces->arrivals != NULL) {
-        piece.arrivals.count = piece.chunks.count;
-        piece.arrivals.items = mem_alloc_raw(piece.arrivals.count * sizeof(int64_t));
-        for (size_t i = 0; i < piece.arrivals.count; i++) {
-            piece.arrivals.items[i] = (int64_t)pieces->arrivals[from + i];
-        }
-    }
-    buffer_init(&bytes);
-    message_write(&hub_load_piece_type, &bytes, &piece);
-    struct text sent = buffer_text(&bytes);
-    grpc_call_send(call, &sent, 1);
-    buffer_done(&bytes);
-    mem_free(piece.chunks.items);
-    mem_free(piece.arrivals.items);
-}
-
-static void go_on(struct grpc_call *call)
-{
-    struct rpc *rpc = grpc_call_get(call);
-    struct pieces *pieces = rpc->state;
-    while (pieces->at < pieces->count && grpc_call_backlog(call) < BACKLOG_BYTES) {
-        send_piece(call, pieces);
-    }
-    if (pieces->at == pieces->count) {
-        rpc_stream_end(rpc, call);
-        rpc_end(rpc);
-    }
-}
-
-static void pieces_next(struct rpc *rpc)
-{
-    struct pieces *pieces = rpc->state;
-    struct grpc_call *call = rpc_call(rpc);
-    if (rpc->status != PD_OK) {
-        rpc_fail_as_told(rpc);
-        return;
-    }
-    if (call == NULL) {
-        rpc_end(rpc);
-        return;
-    }
-    if (pieces->count == 0) { /* where it begins is an answer too */
-        send_piece(call, pieces);
-    }
-    rpc_stream(rpc, call, go_on, rpc_end);
-    go_on(call);
-}
-
-static void history_work(struct rpc *rpc)
-{
-    const struct hub_load_request *request = rpc->message;
-    struct store *store = rpc->hub->store;
-    struct pieces *pieces = arena_alloc(&rpc->arena, sizeof *pieces);
-    struct history_rows rows = { NULL, 0, 1 };
-    rpc->state = pieces;
-    rpc->status = store->ops->load_history(store, (uint64_t)request->row, (uint64_t)request->from,
-                                           &rpc->arena, &rows, &rpc->err);
-    *pieces = (struct pieces){ .chunks = rows.turns, .count = rows.count, .first = rows.first };
-}
-
-static void load_history(struct rpc *rpc)
-{
-    rpc_read(rpc, history_work, pieces_next);
-}
-
-static void inbox_work(struct rpc *rpc)
-{
-    const struct hub_load_request *request = rpc->message;
-    struct store *store = rpc->hub->store;
-    struct pieces *pieces = arena_alloc(&rpc->arena, sizeof *pieces);
-    struct inbox_rows rows = { NULL, NULL, 0 };
-    rpc->state = pieces;
-    rpc->status =
-        store->ops->load_inbox(store, (uint64_t)request->row, &rpc->arena, &rows, &rpc->err);
-    *pieces =
-        (struct pieces){ .chunks = rows.events, .arrivals = rows.arrivals, .count = rows.count };
-}
-
-static void load_inbox(struct rpc *rpc)
-{
-    rpc_read(rpc, inbox_work, pieces_next);
-}
-
-#define METHOD(name, call_shape, request, how, function)                                \
-    {                                                                                   \
-        .path = V1_PATH(name), .shape = call_shape, .scopes = SCOPE_READ, .flags = how, \
-        .type = &hub_##request##_request_type, .run = function                          \
+#define METHOD(name, request, how, function)                       \
+    {                                                              \
+        .path = V1_PATH(name), .scopes = SCOPE_READ, .flags = how, \
+        .type = &hub_##request##_request_type, .run = function     \
     }
 
 static const struct rpc_method methods[] = {
-    METHOD("LoadInstance", GRPC_UNARY, load, METHOD_BRIEF, load_instance),
-    METHOD("LoadEntity", GRPC_UNARY, load, METHOD_BRIEF, load_entity),
-    METHOD("LoadProgress", GRPC_UNARY, load, 0, load_progress),
-    METHOD("LoadHistory", GRPC_SERVER_STREAM, load, 0, load_history),
-    METHOD("LoadInbox", GRPC_SERVER_STREAM, load, 0, load_inbox),
-    METHOD("Query", GRPC_UNARY, query, 0, query),
-    METHOD("Count", GRPC_UNARY, query, 0, count),
-    METHOD("QueryEntities", GRPC_UNARY, entities, 0, query_entities),
+    METHOD("LoadInstance", load, METHOD_BRIEF, load_instance),
+    METHOD("LoadEntity", load, METHOD_BRIEF, load_entity),
+    METHOD("LoadProgress", load, 0, load_progress),
+    METHOD("Query", query, 0, query),
+    METHOD("Count", query, 0, count),
+    METHOD("QueryEntities", entities, 0, query_entities),
 };
 const struct rpc_service v1_load_service = { methods, sizeof methods / sizeof methods[0] };
