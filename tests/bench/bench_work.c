@@ -114,7 +114,8 @@ static void read_turn_result(void)
     struct hub_orchestrator_response response;
     struct turn_result result;
     const struct hub_orchestrator_response *parts[] = { &response };
-    struct work_context context = { turn.instance_id, turn.execution_id, TEXT_ABSENT };
+    const struct work_context context = { .instance_id = turn.instance_id,
+                                          .execution_id = turn.execution_id };
     must(message_read(&hub_orchestrator_response_type, bytes, &arena, &response, &err) == PD_OK);
     must(work_read_turn_result(parts, 1, &context, &arena, &result, &err) == PD_OK);
     must(result.action_count == 1);
