@@ -51,6 +51,7 @@ bool driver_up(struct sim *sim, unsigned i)
         .residents_max = sim->residents_max,
         .slice_max = sim->slice_max,
         .keeps_empty = sim->keeps_empty,
+        .announcer = sim->is_announcing ? &sim->announcer : NULL,
     };
     pd_error err;
     slot->partition = partition_new(&options, sim->now, &err);
@@ -103,6 +104,9 @@ void driver_begin(struct sim *sim)
     sim->user.may_purge = sim_chance(sim, 1, 3);
     sim->keeps_empty = sim_chance(sim, 1, 6);
     sim->has_away = sim_chance(sim, 1, 2);
+    /* Not by the dice: the seeds of before go on as they did. */
+    sim->is_announcing = sim->seed * UINT64_C(0x9e3779b97f4a7c15) >> 62 == 3;
+    sim->announcer.write = notices_write;
     weigh(sim);
     sim->inner = store_mem_new(sim->partition_count);
     faulty_open(sim);

@@ -336,6 +336,7 @@ void finish(struct sim *sim)
     ledger_check_deeds(&sim->ledger);
     ledger_check_money(&sim->ledger);
     ledger_check_rest(&sim->ledger);
+    ledger_check_all_there(&sim->ledger);
     ledger_compare(&sim->ledger, sim->inner);
     for (unsigned i = 0; i < sim->partition_count; i++) {
         partition_evict(sim->slots[i].partition, 0);

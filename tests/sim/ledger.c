@@ -25,6 +25,7 @@ void ledger_init(struct ledger *ledger, struct sim *sim, struct arena *arena)
     map_init(&ledger->deeds_by_request);
     map_init(&ledger->lanes);
     map_init(&ledger->sections);
+    map_init(&ledger->notices_by_key);
 }
 
 void ledger_done(struct ledger *ledger)
@@ -39,6 +40,7 @@ void ledger_done(struct ledger *ledger)
     map_done(&ledger->deeds_by_request);
     map_done(&ledger->lanes);
     map_done(&ledger->sections);
+    map_done(&ledger->notices_by_key);
     for (size_t i = 0; i < ledger->row_count; i++) {
         map_done(&ledger->rows[i]->taken);
     }
@@ -332,6 +334,7 @@ static void inbox_put(struct ledger *ledger, struct ledger_row *row,
     if (events.at[0].kind == EVENT_EVENT_RAISED) {
         ledger_note_raise(ledger, row, &events.at[0]);
     }
+    ledger_note_event(ledger, row, &events.at[0]);
     ROOM(ledger, row->inbox, row->inbox_count, row->inbox_room);
     row->inbox[row->inbox_count++] = (struct ledger_inbox){ mutation->number, kept, &events.at[0] };
 }
@@ -466,6 +469,7 @@ void ledger_apply(struct ledger *ledger, const struct batch *const *batches, siz
         row->removed_count = 0;
     }
     ledger_check_letters(ledger, batches, count);
+    ledger_check_notices(ledger, batches, count);
 }
 
 /* ---- activities ---- */

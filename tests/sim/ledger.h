@@ -215,6 +215,9 @@ struct ledger {
     struct text *starts; /* inputs of what entities have started under ids that core made */
     size_t start_count, start_room;
     struct ledger_heard *heard; /* answers that turns took in, in this commit */
+    struct map notices_by_key;  /* notices.c */
+    struct notice **notices;    /* of this commit */
+    size_t notice_count, notice_room;
     uint64_t said;
 };
 
@@ -268,6 +271,8 @@ void ledger_check_rest(struct ledger *ledger);
 bool ledger_read_raise(const struct event *event, int64_t *ret_sender, int64_t *ret_number);
 /* A completion of this step waits. */
 bool ledger_is_answered(const struct ledger_row *row, int32_t step);
+/* At the end: what was announced is there. */
+void ledger_check_all_there(struct ledger *ledger);
 bool ledger_is_held(const struct ledger_row *row); /* its start waits for its time */
 /* Inside a critical section. */
 bool ledger_is_locking(const struct ledger_row *row);

@@ -9,10 +9,12 @@
  *     ledger_check.c  an instance after a commit (L3)
  *     ledger_deed.c   operations of entities (L5)
  *     ledger_entity.c an entity after a commit (L6)
- *     ledger_store.c  the store's answers */
+ *     ledger_store.c  the store's answers
+ *     notices.c       what is announced of all this */
 #ifndef SIM_LEDGER_PRIV_H
 #define SIM_LEDGER_PRIV_H
 
+#include "core/core.h"
 #include "ledger.h"
 #include "spy.h"
 
@@ -86,6 +88,16 @@ void ledger_check_state(struct ledger *ledger, struct ledger_entity *entity, str
 /* A critical section's letters, by kind. */
 struct text ledger_entity_key(struct ledger *ledger, const struct event *event);
 bool ledger_entity_has(const struct ledger *ledger, const struct ledger_due *due);
+
+/* ---- notices.c ---- */
+
+/* A change that core announces; what is known of it already counts once. */
+void ledger_note_change(struct ledger *ledger, const struct ledger_row *row,
+                        enum announcement_kind kind, time_us at);
+/* Likewise, if the event is one: when it comes to an inbox, or into a history. */
+void ledger_note_event(struct ledger *ledger, const struct ledger_row *row,
+                       const struct event *event);
+void ledger_check_notices(struct ledger *ledger, const struct batch *const *batches, size_t count);
 
 /* ---- ledger_check.c ---- */
 

@@ -395,6 +395,12 @@ void ledger_append_turn(struct ledger *ledger, struct ledger_row *row, struct te
     for (size_t i = t.inputs; i < t.count; i++) {
         take_action(&t, &t.events[i], i + 1 == t.count);
     }
+    for (size_t i = 1; i < t.count && !t.is_copy; i++) {
+        ledger_note_event(ledger, row, &t.events[i]);
+    }
+    if (!t.is_copy && !t.is_stop && !row->has_begun) {
+        ledger_note_change(ledger, row, ANNOUNCE_STARTED, 0);
+    }
     row->has_begun |= !t.is_stop;
     LEDGER_ROOM(ledger, row->turns, row->turn_count, row->turn_room);
     row->turns[row->turn_count++] = (struct ledger_turn){ kept, t.events, t.count, t.inputs };
@@ -454,6 +460,12 @@ static void ask_in_last_turn(struct ledger *ledger, const struct ledger_row *row
 void ledger_expect_letters(struct ledger *ledger, const struct ledger_row *row,
                            const struct spy_turn *turn)
 {
+    if (!row->has_begun) {
+        ledger_note_change(ledger, row, ANNOUNCE_STARTED, 0);
+    }
+    for (size_t i = 1; i < turn->event_count; i++) {
+        ledger_note_event(ledger, row, &turn->events[i]);
+    }
     for (size_t i = 0; i < turn->action_count; i++) {
         const struct action *action = &turn->actions[i];
         if (action->kind == ACTION_SEND_EVENT) {

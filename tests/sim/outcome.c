@@ -310,6 +310,11 @@ static void check_life(struct sim *sim, const struct life *life)
         check_called(sim, life);
         return;
     }
+    if (text_equal(life->name, TEXT(CORE_NOTIFY))) {
+        sim_check(sim, life->row->state == RUN_COMPLETED, "'%.*s' tells nobody",
+                  TEXT_ARGS(life->row->id));
+        return;
+    }
     if (!text_equal(life->name, TEXT("play"))) {
         check_failed(sim, life, "OrchestratorNotFound", NULL);
         return;

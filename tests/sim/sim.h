@@ -13,6 +13,7 @@
  *     faulty.c    the store between them and store/mem: fails as told, tells the ledger
  *     ledger*.c   what has been committed, kept by other code than a store's; checks each commit
  *     residents.c core's memory against the ledger
+ *     notices.c   what is announced, against what has become durable
  *     finish.c    no more faults: everything must come to its end
  *     outcome.c   what came of each execution, against the model
  *     replay.c    history must give the same again
@@ -26,6 +27,7 @@
 #include <setjmp.h>
 
 #include "base/base.h"
+#include "core/core.h"
 #include "engine/partition.h"
 #include "ledger.h"
 #include "play.h"
@@ -137,6 +139,8 @@ struct sim {
     bool is_drop_mode, has_load_faults, has_clock_steps, has_late_results;
     bool keeps_empty; /* entities without state */
     bool has_away;    /* some turns are elsewhere */
+    bool is_announcing;
+    struct announcer announcer;
 
     struct store *inner; /* store/mem */
     struct store faulty;
@@ -188,6 +192,9 @@ uint64_t sim_below(struct sim *sim, uint64_t n);
 
 /* test_sim.c calls these; false: a finding, in sim->finding. */
 bool sim_run(struct sim *sim, uint64_t seed, bool is_traced);
+
+/* notices.c: core's announcer. */
+bool notices_write(void *argument, const struct announcement *it, struct buffer *json);
 
 /* faulty.c */
 void faulty_open(struct sim *sim);
