@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "api/lanes.h"
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/buffer.h"
@@ -24,8 +25,8 @@ struct asked {
     struct api_http *http;
     struct activity *activity;
     struct buffer own; /* the request, of a delivery: it is in no history */
-    bool is_delivery;
-    bool is_dropped; /* nobody wants its result */
+    struct lane *lane; /* of a delivery; NULL: it is none */
+    bool is_dropped;   /* nobody wants its result */
 };
 
 struct api_http {
@@ -41,6 +42,7 @@ struct api_http {
     bool is_draining;    /* nothing is begun any more */
     atomic_bool is_over; /* and nothing that was begun is waited for */
     struct list asked;   /* what the module has */
+    struct lanes lanes;  /* deliveries that wait for others */
     struct list held;    /* activities that came before the engine was known, or too late */
     atomic_size_t count; /* threads wait for some of these */
 };
@@ -150,6 +152,29 @@ static void count_down(struct api_http *http)
 
 /* ---- without a thread that waits ------------------------------------------------------------- */
 
+static void drop(struct api_http *http, struct asked *asked)
+{
+    if (!asked->is_dropped) {
+        asked->is_dropped = true;
+        http->module->cancel(http->fetcher, &asked->request);
+    }
+}
+
+static void begin(struct api_http *http, struct activity *activity, struct lane *lane);
+
+/* Whoever has waited for a delivery to end, and is counted now; NULL: nobody. */
+static struct activity *next_in(struct api_http *http, struct lane *lane)
+{
+    struct activity *next = NULL;
+    pthread_mutex_lock(&http->mutex);
+    if (lane != NULL && !http->is_draining) {
+        next = lanes_leave(lane);
+        atomic_fetch_add(&http->count, next != NULL);
+    }
+    pthread_mutex_unlock(&http->mutex);
+    return next;
+}
+
 static void done(struct fetch_request *request, const struct fetch_answer *answer)
 {
     struct asked *asked = CONTAINER_OF(request, struct asked, request);
@@ -158,7 +183,7 @@ static void done(struct fetch_request *request, const struct fetch_answer *answe
     list_remove(&asked->node);
     bool is_wanted = !asked->is_dropped;
     pthread_mutex_unlock(&http->mutex);
-    if (is_wanted && asked->is_delivery) {
+    if (is_wanted && asked->lane != NULL) {
         struct arena arena;
         arena_init(&arena);
         const struct fetch_answer judged =
@@ -170,58 +195,94 @@ static void done(struct fetch_request *request, const struct fetch_answer *answe
     } else {
         activity_free(asked->activity);
     }
+    struct lane *lane = asked->lane;
     buffer_done(&asked->own);
     mem_free(asked);
+    begin(http, next_in(http, lane), lane);
     count_down(http); /* only now (Q3) */
 }
 
-/* The mutex is held. False: *ret_refusal, and the activity is still the caller's. */
-static bool ask(struct api_http *http, struct activity *activity, struct fetch_answer *ret_refusal)
+static struct asked *asked_new(struct api_http *http, struct activity *activity, struct lane *lane)
 {
     struct asked *asked = mem_alloc(sizeof *asked);
     asked->http = http;
     asked->activity = activity;
+    asked->lane = lane;
     asked->request.input = activity->input;
-    asked->is_delivery = is_named(activity->name, BUILTIN_DELIVER);
-    if (asked->is_delivery) {
-        const struct api_deliver *deliver = http->deliver;
-        if (!deliver->request(deliver->argument, activity, &asked->own, ret_refusal)) {
-            buffer_done(&asked->own);
-            mem_free(asked);
-            return false;
-        }
-        asked->request.input = buffer_text(&asked->own);
-    }
     asked->request.dialect = dialect_of(activity->name);
-    asked->request.is_delivery = asked->is_delivery;
+    asked->request.is_delivery = lane != NULL;
     asked->request.done = done;
-    list_push_back(&http->asked, &asked->node);
-    http->module->start(http->fetcher, &asked->request);
-    return true;
+    return asked;
+}
+
+/* Of a delivery, which takes a while and no lock. False: *ret_refusal. */
+static bool write_request(const struct api_http *http, struct asked *asked,
+                          struct fetch_answer *ret_refusal)
+{
+    const struct api_deliver *deliver = http->deliver;
+    if (asked->lane == NULL) {
+        return true;
+    }
+    bool is_written =
+        deliver->request(deliver->argument, asked->activity, &asked->own, ret_refusal);
+    asked->request.input = buffer_text(&asked->own);
+    return is_written;
+}
+
+/* False: *ret_refusal, and the activity is still the caller's. */
+static bool ask(struct api_http *http, struct asked *asked, struct fetch_answer *ret_refusal)
+{
+    pd_error err;
+    pthread_mutex_lock(&http->mutex);
+    bool is_open = open_module(http, &err);
+    if (is_open) {
+        list_push_back(&http->asked, &asked->node);
+        http->module->start(http->fetcher, &asked->request);
+        if (atomic_load(&http->is_over)) {
+            drop(http, asked); /* those before it are already */
+        }
+    } else {
+        *ret_refusal = unavailable(&err);
+        ret_refusal->is_final = asked->lane == NULL; /* a delivery has days */
+    }
+    pthread_mutex_unlock(&http->mutex);
+    return is_open;
+}
+
+/* Each of them is counted (Q3). One that comes to nothing makes room for the next. */
+static void begin(struct api_http *http, struct activity *activity, struct lane *lane)
+{
+    while (activity != NULL) {
+        struct fetch_answer answer;
+        struct asked *asked = asked_new(http, activity, lane);
+        if (write_request(http, asked, &answer) && ask(http, asked, &answer)) {
+            return;
+        }
+        buffer_done(&asked->own);
+        mem_free(asked);
+        end(http, activity, &answer);
+        activity = next_in(http, lane);
+        count_down(http);
+    }
 }
 
 void api_http_take(struct api_http *http, struct activity *activity)
 {
-    pd_error err;
+    bool is_delivery = is_named(activity->name, BUILTIN_DELIVER), waits = false;
+    struct lane *lane = NULL;
     pthread_mutex_lock(&http->mutex);
     if (http->is_draining || http->engine == NULL) {
         list_push_back(&http->held, &activity->node);
-        pthread_mutex_unlock(&http->mutex);
-        return;
+        waits = true;
+    } else if (is_delivery) {
+        struct text name = http->deliver->receiver(http->deliver->argument, activity);
+        lane = lanes_enter(&http->lanes, &http->arena, name, activity);
+        waits = lane == NULL;
     }
-    atomic_fetch_add(&http->count, 1);
-    struct fetch_answer answer;
-    bool is_asked = open_module(http, &err);
-    if (is_asked) {
-        is_asked = ask(http, activity, &answer);
-    } else {
-        answer = unavailable(&err);
-        answer.is_final = !is_named(activity->name, BUILTIN_DELIVER); /* which has days */
-    }
+    atomic_fetch_add(&http->count, !waits);
     pthread_mutex_unlock(&http->mutex);
-    if (!is_asked) {
-        end(http, activity, &answer);
-        count_down(http);
+    if (!waits) {
+        begin(http, activity, lane);
     }
 }
 
@@ -232,21 +293,17 @@ static void take(void *argument, struct activity *activity)
 
 /* ---- not wanted any more --------------------------------------------------------------------- */
 
-static void drop(struct api_http *http, struct asked *asked)
-{
-    if (!asked->is_dropped) {
-        asked->is_dropped = true;
-        http->module->cancel(http->fetcher, &asked->request);
-    }
-}
-
 static void cancel(void *argument, unsigned partition, uint64_t row, int32_t id)
 {
     struct api_http *http = argument;
     if (atomic_load(&http->count) == 0) {
         return;
     }
+    struct activity *waiting;
     pthread_mutex_lock(&http->mutex);
+    while ((waiting = lanes_take_out(&http->lanes, partition, row, id)) != NULL) {
+        activity_free(waiting);
+    }
     LIST_EACH(node, &http->asked)
     {
         struct asked *asked = CONTAINER_OF(node, struct asked, node);
@@ -430,6 +487,9 @@ void api_http_free(struct api_http *http)
     }
     for (struct list_node *node; (node = list_pop_front(&http->held)) != NULL;) {
         activity_free(CONTAINER_OF(node, struct activity, node));
+    }
+    for (struct activity *waiting; (waiting = lanes_take_any(&http->lanes)) != NULL;) {
+        activity_free(waiting);
     }
     pthread_cond_destroy(&http->changed);
     pthread_mutex_destroy(&http->mutex);

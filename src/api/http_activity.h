@@ -27,6 +27,8 @@ struct api_deliver {
     /* As fetch_request.input. False: *ret_refusal, which lives on. Any thread. */
     bool (*request)(void *argument, const struct activity *, struct buffer *json,
                     struct fetch_answer *ret_refusal);
+    /* Whose lane it is in (lanes.h). */
+    struct text (*receiver)(void *argument, const struct activity *);
     /* What comes of it borrows from the answer and the arena. */
     struct fetch_answer (*judge)(void *argument, const struct fetch_answer *answer, struct arena *);
 };

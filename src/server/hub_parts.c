@@ -140,6 +140,12 @@ static bool deliver(void *argument, const struct activity *activity, struct buff
                             ret_refusal);
 }
 
+static struct text receiver(void *argument, const struct activity *activity)
+{
+    (void)argument;
+    return webhooks_receiver(activity->input);
+}
+
 static struct fetch_answer judge(void *argument, const struct fetch_answer *answer,
                                  struct arena *arena)
 {
@@ -150,7 +156,9 @@ static struct fetch_answer judge(void *argument, const struct fetch_answer *answ
 static void set_webhooks(struct hub *hub)
 {
     hub->announcer = (struct announcer){ .argument = hub, .write = announce };
-    hub->deliver = (struct api_deliver){ .argument = hub, .request = deliver, .judge = judge };
+    hub->deliver = (struct api_deliver){
+        .argument = hub, .request = deliver, .receiver = receiver, .judge = judge
+    };
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */

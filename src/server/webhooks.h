@@ -45,6 +45,8 @@ bool webhooks_write(struct webhooks *webhooks, const char *hub, const struct ann
  * fetch_request.input. False: *ret_refusal. Any thread. */
 bool webhooks_request(struct webhooks *webhooks, struct text input, int64_t seconds,
                       struct buffer *json, struct fetch_answer *ret_refusal);
+/* Of such an input: the name of the webhook; empty when there is none. */
+struct text webhooks_receiver(struct text input);
 /* What an answer to it means; borrows from the answer and the arena. Counts. */
 struct fetch_answer webhooks_judge(struct webhooks *webhooks, const struct fetch_answer *answer,
                                    struct arena *arena);
