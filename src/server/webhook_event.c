@@ -37,10 +37,10 @@ static bool matches(struct arena *arena, const char *patterns, const char *name)
 }
 
 struct wanted {
-    const char *to[WEBHOOKS_MAX]; /* names */
+    struct buffer *json; /* of each: its name, and how long it is tried */
     unsigned count;
     bool has_output;
-    int64_t first_ms, total_ms; /* the shortest, and the longest */
+    int64_t first_ms; /* the shortest */
 };
 
 static void look_who(const struct webhook_table *table, struct arena *arena, const char *hub,
@@ -52,12 +52,12 @@ static void look_who(const struct webhook_table *table, struct arena *arena, con
             !matches(arena, w->names, name)) {
             continue;
         }
-        ret->to[ret->count++] = text_copy(arena, text_of(w->name)).at;
+        buffer_printf(ret->json, "%s{\"webhook\":\"%s\",\"total\":%lld}",
+                      ret->count++ == 0 ? "{\"to\":[" : ",", w->name, (long long)w->total_ms);
         ret->has_output |= w->has_output;
         if (ret->first_ms == 0 || w->first_ms < ret->first_ms) {
             ret->first_ms = w->first_ms;
         }
-        ret->total_ms = w->total_ms > ret->total_ms ? w->total_ms : ret->total_ms;
     }
 }
 
@@ -189,7 +189,7 @@ static void put_result(struct buffer *json, const struct announcement *it)
 bool webhooks_write(struct webhooks *webhooks, const char *hub, const struct announcement *it,
                     struct buffer *json)
 {
-    struct wanted wanted = { .count = 0 };
+    struct wanted wanted = { .json = json };
     if ((atomic_load(&webhooks->kinds) & 1U << it->kind) == 0 ||
         text_has_prefix(it->name, TEXT("perdure.")) ||
         text_has_prefix(it->name, TEXT("BuiltIn__"))) {
@@ -201,12 +201,7 @@ bool webhooks_write(struct webhooks *webhooks, const char *hub, const struct ann
     look_who(webhooks->table, &arena, hub, it, &wanted);
     pthread_rwlock_unlock(&webhooks->lock);
     if (wanted.count != 0) {
-        buffer_printf(json, "{\"to\":[");
-        for (unsigned i = 0; i < wanted.count; i++) {
-            buffer_printf(json, "%s\"%s\"", i > 0 ? "," : "", wanted.to[i]);
-        }
-        buffer_printf(json, "],\"first\":%lld,\"total\":%lld", (long long)wanted.first_ms,
-                      (long long)wanted.total_ms);
+        buffer_printf(json, "],\"first\":%lld", (long long)wanted.first_ms);
         put_event(json, &arena, hub, it);
         if (wanted.has_output) {
             put_result(json, it);

@@ -33,7 +33,7 @@ bool notices_write(void *argument, const struct announcement *it, struct buffer 
 {
     (void)argument;
     buffer_printf(json,
-                  "{\"to\":[],\"event\":{},\"first\":1,\"total\":1,\"of\":\"%.*s\","
+                  "{\"to\":[],\"event\":{},\"first\":1,\"of\":\"%.*s\","
                   "\"execution\":\"%.*s\",\"state\":%d}",
                   TEXT_ARGS(it->id), TEXT_ARGS(it->execution_id), (int)it->state);
     return true;
@@ -167,7 +167,7 @@ static void check_words(struct ledger *ledger, const struct notice *notice,
     (void)snprintf(copy, sizeof copy, "%.*s", TEXT_ARGS(notice->input));
     sim_check(ledger->sim,
               sscanf(copy,
-                     "{\"to\":[],\"event\":{},\"first\":1,\"total\":1,\"of\":\"%299[^\"]\","
+                     "{\"to\":[],\"event\":{},\"first\":1,\"of\":\"%299[^\"]\","
                      "\"execution\":\"%299[^\"]\",\"state\":%d}",
                      of, execution, &state) == 3,
               "a notice says %s", copy);

@@ -132,8 +132,9 @@ static pd_value asked(struct webhooks *webhooks, pd_value input)
     struct buffer json;
     pd_value request;
     buffer_init(&json);
-    pd_literal delivery = PD_OBJ("webhook", pd_at(pd_get(input, "to"), 0), "event",
-                                 pd_get(input, "event"), "result", pd_get(input, "result"));
+    pd_literal delivery =
+        PD_OBJ("webhook", pd_get(pd_at(pd_get(input, "to"), 0), "webhook"), "event",
+               pd_get(input, "event"), "result", pd_get(input, "result"));
     assert_int_equal(json_write(&json, pd_of_literal(delivery), &err), PD_OK);
     struct text text = text_copy(&arena, buffer_text(&json));
     buffer_reset(&json);
@@ -158,7 +159,8 @@ static void hears(const char *settings, const struct announcement *it, const cha
     pd_value to = pd_get(told(webhooks, it), "to");
     char names[64] = "";
     for (size_t i = 0; i < pd_count(to); i++) {
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s", pd_text(pd_at(to, i)));
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s",
+                 of(pd_at(to, i), "webhook"));
     }
     assert_string_equal(names, who);
     webhooks_free(webhooks);
@@ -273,8 +275,8 @@ static void there_are_64_webhooks_and_one_more_is_refused(void **state)
     assert_non_null(webhooks);
     pd_value to = pd_get(told(webhooks, &plain), "to");
     assert_int_equal(pd_count(to), 64);
-    assert_string_equal(pd_text(pd_at(to, 0)), "hook0");
-    assert_string_equal(pd_text(pd_at(to, 63)), "hook63");
+    assert_string_equal(of(pd_at(to, 0), "webhook"), "hook0");
+    assert_string_equal(of(pd_at(to, 63), "webhook"), "hook63");
     webhooks_free(webhooks);
     strcpy(at, "[last]\n" URL SECRET);
     refuses(text, ":193: there are more than 64 webhooks");
@@ -326,10 +328,10 @@ static void a_file_that_is_wrong_when_it_is_read_again_changes_nothing(void **st
     assert_int_equal(webhooks_reload(webhooks, file, &err), PD_E_INVALID);
     pd_value to = pd_get(told(webhooks, &plain), "to");
     assert_int_equal(pd_count(to), 1);
-    assert_string_equal(pd_text(pd_at(to, 0)), "a");
+    assert_string_equal(of(pd_at(to, 0), "webhook"), "a");
     write_file(HOOK("b"), strlen(HOOK("b")));
     assert_int_equal(webhooks_reload(webhooks, file, &err), PD_OK);
-    assert_string_equal(pd_text(pd_at(pd_get(told(webhooks, &plain), "to"), 0)), "b");
+    assert_string_equal(of(pd_at(pd_get(told(webhooks, &plain), "to"), 0), "webhook"), "b");
     webhooks_free(webhooks);
 }
 
@@ -360,19 +362,21 @@ static void what_is_perdures_own_is_told_to_nobody(void **state)
     hears("", &it, "a");
 }
 
-static void of_several_the_shortest_wait_and_the_longest_patience_hold(void **state)
+static void of_several_the_shortest_wait_holds_and_each_ones_patience(void **state)
 {
     (void)state;
     struct webhooks *webhooks = load(HOOK("a") "retry-first = 7s\ngive-up = 2h\n" HOOK(
         "b") "retry-first = 250ms\ngive-up = 10m\n");
-    pd_value input = told(webhooks, &plain);
+    pd_value input = told(webhooks, &plain), to = pd_get(input, "to");
     assert_int_equal(pd_int(pd_get(input, "first")), 250);
-    assert_int_equal(pd_int(pd_get(input, "total")), 7200000);
+    assert_int_equal(pd_int(pd_get(pd_at(to, 0), "total")), 7200000);
+    assert_int_equal(pd_int(pd_get(pd_at(to, 1), "total")), 600000);
     webhooks_free(webhooks);
     webhooks = load(HOOK("a"));
     input = told(webhooks, &plain);
     assert_int_equal(pd_int(pd_get(input, "first")), 5000);
-    assert_int_equal(pd_int(pd_get(input, "total")), INT64_C(3) * 86400 * 1000);
+    assert_int_equal(pd_int(pd_get(pd_at(pd_get(input, "to"), 0), "total")),
+                     INT64_C(3) * 86400 * 1000);
     webhooks_free(webhooks);
 }
 
@@ -738,7 +742,7 @@ int main(void)
         T(a_file_that_is_wrong_when_it_is_read_again_changes_nothing),
         T(filters_say_who_is_told),
         T(what_is_perdures_own_is_told_to_nobody),
-        T(of_several_the_shortest_wait_and_the_longest_patience_hold),
+        T(of_several_the_shortest_wait_holds_and_each_ones_patience),
         T(each_kind_of_change_has_its_type),
         T(a_version_a_parent_and_tags_are_told),
         T(outputs_go_only_to_those_who_want_them),
