@@ -3,8 +3,7 @@
  * From a request to the thread that runs its route, and back: what happens on the loop's thread.
  *
  *   R1  Where nobody needs a key and only this machine reaches us, a browser on it is the way in
- *       for others: so the Host has to be an address or localhost (names are rebound), and pages of
- *       another origin are refused.
+ *       for others: so the Host and the page that asks are looked at (net/http_page.h).
  *   R2  A key is looked at when the route is known: some need none. */
 #include <stdio.h>
 #include <string.h>
@@ -12,34 +11,11 @@
 
 #include "base/object.h"
 #include "host/child.h"
+#include "net/http_page.h"
 
 enum { REQUEST_MAGIC = 0x72657175 };
 
 /* ---- who asks ------------------------------------------------------------------------------- */
-
-static bool is_address(struct text host)
-{
-    static const char digits[] = "0123456789.";
-    const char *colon = host.size != 0 ? memchr(host.at, ':', host.size) : NULL;
-    size_t size = colon != NULL ? (size_t)(colon - host.at) : host.size;
-    if (host.size != 0 && host.at[0] == '[') {
-        return true;
-    }
-    if (size == 9 && strncasecmp(host.at, "localhost", 9) == 0) {
-        return true;
-    }
-    bool is_number = size != 0;
-    for (size_t i = 0; i < size; i++) {
-        is_number &= strchr(digits, host.at[i]) != NULL;
-    }
-    return is_number;
-}
-
-static bool is_own_page(struct text origin, struct text host)
-{
-    const char *at = origin.size != 0 ? strstr(origin.at, "://") : NULL;
-    return at != NULL && strcasecmp(at + 3, host.at != NULL ? host.at : "") == 0;
-}
 
 /* R1 */
 static const char *stranger(const struct request *request)
@@ -47,13 +23,14 @@ static const char *stranger(const struct request *request)
     const struct service *service = request->service;
     struct text host = http_header(request->http, "Host");
     struct text origin = http_header(request->http, "Origin");
-    if (service->keys != NULL || service->options->public_url != NULL) {
+    const char *url = service->options->public_url;
+    if (service->keys != NULL) {
         return NULL;
     }
-    if (text_is_present(host) && !is_address(host)) {
+    if (!http_is_host_ours(host, url)) {
         return "the Host is neither an address nor localhost: --public-url or --key is needed";
     }
-    if (text_is_present(origin) && !is_own_page(origin, host)) {
+    if (text_is_present(origin) && !http_is_page_ours(origin, host, url)) {
         return "a page of another origin may not ask this";
     }
     return NULL;

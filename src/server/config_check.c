@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/network.h"
 #include "net/h2.h"
+#include "net/http_page.h"
 #include "server/config_priv.h"
-#include "server/web.h"
 #include "store/store.h"
 
 static const char where[] = "config";
@@ -112,7 +112,7 @@ static pd_status check_public_url(const char *url, pd_error *err)
     }
     size_t size = strcspn(host, "/");
     bool is_plain =
-        web_is_authority(text_make(host, size)) && strcspn(host, "?#@\\\" <>") == strlen(host);
+        http_is_authority(text_make(host, size)) && strcspn(host, "?#@\\\" <>") == strlen(host);
     for (const char *at = host; *at != '\0'; at++) {
         is_plain &= *at > 0x20 && *at < 0x7f;
     }

@@ -98,8 +98,6 @@ enum token_answer web_judge(const struct server *server, const struct http_reque
                             struct text code, struct text hub, unsigned scopes,
                             struct web_caller *ret);
 
-/* "host", "host:80", "[::1]:80" */
-bool web_is_authority(struct text authority);
 /* web_origin.c: M4. False: the Host is none; why. */
 bool web_find_origin(struct rpc *rpc, struct text *ret, char why[256]);
 /* Might a browser have been talked into this by a page that is none of ours? False: yes; why. */

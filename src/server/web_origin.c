@@ -9,78 +9,22 @@
  *
  * And who might be talking through a browser, where no key says who asks (web_caller.c, A3):
  *
- *   O4  What a page of another origin than ours asks is refused. Ours is what the request names as
- *       its Host, what a trusted proxy says that it did, or --public-url. It is refused also where
- *       browsers would send it without asking us before (a POST of text/plain).
- *   O5  Names are rebound: a page of evil.example may have that name lead to 127.0.0.1, and then is
- *       of our origin. So where nobody is asked for anything, and only this machine can reach us,
- *       the Host has to be an address, localhost, the host of --public-url, or with that, where a
- *       proxy chooses it, a name without dots, which nobody else has. Who trusts what a proxy says,
- *       or listens for others without keys, has decided otherwise. */
+ *   O4  What a page of another origin than ours asks is refused (http_page.h, B1). Ours is what the
+ *       request names as its Host, what a trusted proxy says that it did, or --public-url.
+ *   O5  Where nobody is asked for anything, and only this machine can reach us, the Host is looked
+ *       at, too (B2). Who trusts what a proxy says, or listens for others without keys, has decided
+ *       otherwise. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "net/http_page.h"
 #include "server/web.h"
 
 static bool is_name_byte(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
            c == '.' || c == '_';
-}
-
-/* How much of it is the host; 0: it is none. */
-static size_t host_size(struct text authority)
-{
-    size_t size = 0;
-    if (authority.size > 2 && authority.at[0] == '[') {
-        const char *end = memchr(authority.at, ']', authority.size);
-        size = end != NULL ? (size_t)(end - authority.at) + 1 : 0;
-        for (size_t i = 1; i + 1 < size; i++) {
-            char c = authority.at[i];
-            bool is_hex =
-                (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-            size = is_hex || c == ':' || c == '.' ? size : 0;
-        }
-        return size;
-    }
-    while (size < authority.size && is_name_byte(authority.at[size])) {
-        size++;
-    }
-    return size;
-}
-
-bool web_is_authority(struct text authority)
-{
-    size_t size = host_size(authority);
-    if (size == 0 || size > 255) {
-        return false;
-    }
-    if (size == authority.size) {
-        return true;
-    }
-    size_t digits = authority.size - size - 1;
-    unsigned port = 0;
-    for (size_t i = size + 1; i < authority.size && digits <= 5; i++) {
-        char c = authority.at[i];
-        if (c < '0' || c > '9') {
-            return false;
-        }
-        port = port * 10 + (unsigned)(c - '0');
-    }
-    return authority.at[size] == ':' && digits >= 1 && digits <= 5 && port <= 65535;
-}
-
-/* An address, or localhost: nobody else decides where that leads. */
-static bool is_fixed(struct text authority)
-{
-    size_t size = host_size(authority);
-    static const char name[] = "localhost";
-    bool is_number = size > 0;
-    for (size_t i = 0; i < size && authority.at[0] != '['; i++) {
-        is_number &= authority.at[i] == '.' || (authority.at[i] >= '0' && authority.at[i] <= '9');
-    }
-    return is_number || (size == sizeof name - 1 && strncasecmp(authority.at, name, size) == 0);
 }
 
 /* ---- what proxies say, O2 ------------------------------------------------------------------- */
@@ -146,7 +90,7 @@ static void hear_proxy(const struct http_request *http, struct place *place)
         host = first_of(http_header(http, "X-Forwarded-Host"));
         scheme = first_of(http_header(http, "X-Forwarded-Proto"));
     }
-    if (web_is_authority(host)) {
+    if (http_is_authority(host)) {
         place->authority = host;
     }
     if (scheme.size == 5 && strncasecmp(scheme.at, "https", 5) == 0) {
@@ -166,39 +110,14 @@ static void hear_proxy(const struct http_request *http, struct place *place)
 
 /* ---- pages, O4 and O5 ----------------------------------------------------------------------- */
 
-/* Of a URL: between its scheme and its path. Absent: it has no scheme. */
-static struct text authority_of(struct text url)
-{
-    const char *at = url.size != 0 ? memmem(url.at, url.size, "://", 3) : NULL;
-    if (at == NULL) {
-        return TEXT_ABSENT;
-    }
-    struct text rest = text_make(at + 3, url.size - (size_t)(at + 3 - url.at));
-    return take_until(&rest, '/');
-}
-
-static bool is_same_host(struct text a, struct text b)
-{
-    return a.size != 0 && a.size == b.size && strncasecmp(a.at, b.at, a.size) == 0;
-}
-
-static bool is_host_ours(const struct config *config, struct text host)
-{
-    struct text published = authority_of(text_of(config->public_url));
-    bool is_plain = text_is_present(published) && memchr(host.at, '.', host.size) == NULL;
-    return host.size == 0 || is_fixed(host) || is_plain || is_same_host(host, published);
-}
-
 static bool is_page_ours(const struct config *config, const struct http_request *http,
                          struct text origin)
 {
-    struct text page = authority_of(origin);
     struct place place = { .authority = http_header(http, "Host") };
     if (config->trust_forwarded) {
         hear_proxy(http, &place);
     }
-    return is_same_host(page, place.authority) ||
-           is_same_host(page, authority_of(text_of(config->public_url)));
+    return http_is_page_ours(origin, place.authority, config->public_url);
 }
 
 bool web_may_ask(const struct server *server, const struct http_request *http,
@@ -208,7 +127,7 @@ bool web_may_ask(const struct server *server, const struct http_request *http,
     struct text origin = http_header(http, "Origin");
     bool is_open = server->tokens == NULL && config->tls_client_ca == NULL &&
                    !config->insecure_listen && !config->trust_forwarded;
-    if (is_open && !is_host_ours(config, http_header(http, "Host"))) {
+    if (is_open && !http_is_host_ours(http_header(http, "Host"), config->public_url)) {
         snprintf(why, 256,
                  "the Host of the request is neither an address nor localhost: --public-url or "
                  "--tokens is needed");
@@ -232,12 +151,12 @@ bool web_find_origin(struct rpc *rpc, struct text *ret, char why[256])
     struct text own = text_of(http_listener_address(rpc->server->http));
     struct place place = {
         .scheme = rpc->server->http_tls != NULL ? TEXT("https") : TEXT("http"),
-        .authority = host.size != 0          ? host
-                     : web_is_authority(own) ? own
-                                             : TEXT("localhost"),
+        .authority = host.size != 0           ? host
+                     : http_is_authority(own) ? own
+                                              : TEXT("localhost"),
         .prefix = TEXT(""),
     };
-    if (!web_is_authority(place.authority)) {
+    if (!http_is_authority(place.authority)) {
         snprintf(why, 256, "the Host of the request is none");
         return false;
     }
