@@ -391,6 +391,11 @@ static void run(void *argument, const struct activity *activity, struct activity
     struct api_http *http = argument;
     pd_error err;
     pthread_mutex_lock(&http->mutex);
+    if (http->is_draining) {
+        pthread_mutex_unlock(&http->mutex);
+        *ret = (struct activity_result){ .is_taken = true };
+        return;
+    }
     atomic_fetch_add(&http->count, 1);
     bool is_open = open_module(http, &err);
     pthread_mutex_unlock(&http->mutex);

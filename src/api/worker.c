@@ -116,9 +116,10 @@ static pd_status read_number(const char *name, int64_t *ret, pd_error *err)
     return PD_OK;
 }
 
-static struct api_http *make_http(pd_error *err)
+static struct api_http *make_http(const pd_hub *hub, pd_error *err)
 {
-    struct api_http_options options = { .fetch.allow = getenv("PERDURE_HTTP_ALLOW") };
+    struct api_http_options options = { .fetch.allow = getenv("PERDURE_HTTP_ALLOW"),
+                                        .fetch.answer_max = (int64_t)hub->payload_max };
     int64_t poll_s = 0, timeout_s = 0;
     size_t unwanted;
     pd_error why;
@@ -229,7 +230,7 @@ static bool worker_init(pd_worker *worker, const pd_function *program, size_t n,
     };
     worker->drain_ms = options->drain_max.ms != 0 ? options->drain_max.ms : DRAIN_MAX_MS;
     if (worker->hub->remote == NULL) {
-        worker->http = make_http(err);
+        worker->http = make_http(worker->hub, err);
         if (worker->http == NULL) {
             return false;
         }

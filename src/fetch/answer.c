@@ -290,13 +290,19 @@ static void give_answer(struct fetch *fetch)
 {
     long code = 0;
     struct buffer json;
+    int64_t most = fetch->fetcher->answer_max;
     buffer_init(&json);
     curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &code);
-    if (is_to_be_retried(&fetch->order, code)) {
-        write_answer(&json, fetch, code, DETAIL_BYTES);
+    bool is_failure = is_to_be_retried(&fetch->order, code);
+    write_answer(&json, fetch, code, is_failure ? DETAIL_BYTES : SIZE_MAX);
+    if (is_failure) {
         fail(fetch, OUTCOME_ANSWER, retry_text(fetch, code), buffer_text(&json));
+    } else if (json.size > (size_t)most) {
+        fail(fetch, OUTCOME_FAILED,
+             arena_printf(&fetch->arena, "the answer is larger than %lld bytes as JSON",
+                          (long long)most),
+             TEXT_ABSENT);
     } else {
-        write_answer(&json, fetch, code, SIZE_MAX);
         const struct fetch_answer answer = { .response = buffer_text(&json) };
         fetch->request->done(fetch->request, &answer);
     }

@@ -23,6 +23,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/memory.h"
 
 enum { EVENTS_AT_ONCE = 64, CONNECTIONS_DEFAULT = 1000, WAIT_MAX_MS = 3600 * 1000 };
@@ -420,6 +421,7 @@ struct fetcher *fetcher_open(const struct fetch_options *options, pd_error *err)
     (void)pthread_mutex_init(&fetcher->mutex, NULL);
     fetcher->due = fetcher->look_at = TIME_NEVER;
     fetcher->body_max = options->body_max > 0 ? options->body_max : INT64_C(4) << 20;
+    fetcher->answer_max = options->answer_max > 0 ? options->answer_max : LIMIT_PAYLOAD_BYTES;
     fetcher->timeout_max_ms = options->timeout_max_ms > 0 ? options->timeout_max_ms : 3600 * 1000;
     fetcher->epoll = epoll_create1(EPOLL_CLOEXEC);
     fetcher->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

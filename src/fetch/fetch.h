@@ -29,7 +29,8 @@ struct fetcher;
 
 struct fetch_options {
     const char *allow;      /* "" none but public addresses; "private": all; or "10.0.0.0/8,::1" */
-    int64_t body_max;       /* bytes of an answer; 0: 4 MiB */
+    int64_t body_max;       /* bytes of an answer's body; 0: 4 MiB */
+    int64_t answer_max;     /* of the whole as JSON, which may have six for one; 0: 16 MiB */
     int64_t timeout_max_ms; /* of one request, its redirects included; 0: an hour */
     unsigned connections;   /* at once; more wait; 0: 1,000 */
 };

@@ -139,7 +139,7 @@ void answer_give(struct fetch *fetch, enum outcome outcome);
 
 struct fetcher {
     struct guard guard;
-    int64_t body_max, timeout_max_ms;
+    int64_t body_max, answer_max, timeout_max_ms;
     CURLM *multi;
     pthread_t thread;
     int epoll, wake;    /* wake: an eventfd, for the jobs */

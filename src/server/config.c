@@ -45,7 +45,7 @@ static const struct setting settings[] = {
       "stored bytes of a history that the management API shows", false },
     { "http-allow", "NETWORKS", KIND_TEXT, AT(http_allow), 0, 0, NULL,
       "orchestrations may make HTTP requests to these, 10.0.0.0/8,::1; private: to all", false },
-    { "http-body-max", "SIZE", KIND_SIZE, AT(http_body_max), 1024, 512 << 20, NULL,
+    { "http-body-max", "SIZE", KIND_SIZE, AT(http_body_max), 1024, LIMIT_PAYLOAD_MOST, NULL,
       "of an answer to one", false },
     { "http-timeout-max", "TIME", KIND_TIME, AT(http_timeout_max_ms), 100, 86400000, NULL,
       "for one, its redirects included", false },

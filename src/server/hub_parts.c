@@ -187,6 +187,7 @@ pd_status hub_open_parts(struct hub *hub)
     const struct api_http_options http = {
         .fetch = { .allow = config->http_allow,
                    .body_max = config->http_body_max,
+                   .answer_max = LIMIT_PAYLOAD_MOST,
                    .timeout_max_ms = config->http_timeout_max_ms },
         .deliver = hub->server->webhooks != NULL ? &hub->deliver : NULL,
     };

@@ -397,6 +397,72 @@ static void nor_does_it_for_an_activity_of_an_sdk(void **state)
                         "http://h/202-200?after=2", ANSWER("200", "dotnet"));
 }
 
+/* At least once: what was not answered is asked again. */
+static void a_request_that_is_in_the_air_when_the_server_is_killed_is_made_again(void **state)
+{
+    static const char *const activities[] = { "BuiltIn::HttpActivity", "perdure.request" };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char url[64], expected[128], address[64];
+        (void)snprintf(url, sizeof url, "http://h/%zu/200?wait=1500", i);
+        pd_id id = i == 0
+                       ? start("Ask", PD_VAL(PD_OBJ("activity", activities[i], "input",
+                                                    PD_OBJ("uri", url, "method", "POST",
+                                                           "asynchronousPatternEnabled", PD_TRUE))))
+                       : start("Call", PD_VAL(PD_OBJ("url", url, "method", "POST")));
+        (void)snprintf(expected, sizeof expected, "POST %s ", url);
+        for (int n = 0; n < 500 && strstr(asked(), expected) == NULL; n++) {
+            (void)usleep(10000);
+        }
+        served_kill(&stage.served);
+        (void)snprintf(address, sizeof address, "%s", stage.served.address);
+        assert_true(served_start(&stage.served, stage.store, address));
+        pd_instance *instance = wait_for(&id);
+        assert_int_equal(pd_instance_state(instance), PD_RUN_COMPLETED);
+        assert_string_equal(pd_instance_output_json(instance),
+                            i == 0 ? ANSWER("200", "dotnet") : ANSWER("200", "ours"));
+        pd_instance_free(instance);
+        const char *first = strstr(asked(), expected);
+        assert_non_null(first);
+        const char *second = strstr(first + 1, expected);
+        assert_non_null(second);
+        assert_null(strstr(second + 1, expected));
+    }
+}
+
+static size_t lines(void)
+{
+    size_t n = 0;
+    for (const char *at = asked(); (at = strchr(at, '\n')) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+static void whose_instance_is_terminated_polls_no_more(void **state)
+{
+    (void)state;
+    pd_error err;
+    pd_id ids[] = {
+        start("Call", PD_VAL(PD_OBJ("url", "http://h/a/202?after=1"))),
+        start("Ask", PD_VAL(PD_OBJ("activity", "BuiltIn::HttpActivity", "input",
+                                   PD_OBJ("uri", "http://h/b/202?after=1",
+                                          "asynchronousPatternEnabled", PD_TRUE)))),
+    };
+    for (int i = 0; i < 1000 && lines() < 4; i++) {
+        (void)usleep(10000);
+    }
+    assert_true(lines() >= 4);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pd_hub_terminate(stage.hub, ids[i].text, "enough", i == 0, &err), PD_OK);
+        pd_instance_free(wait_for(&ids[i]));
+    }
+    (void)usleep(500000); /* what was in the air */
+    size_t before = lines();
+    (void)usleep(2500000);
+    assert_int_equal(lines(), before);
+}
+
 static void without_the_module_a_request_fails_and_says_so(void **state)
 {
     (void)state;
@@ -456,6 +522,8 @@ int main(void)
         SERVED_TEST(a_client_cannot_start_what_makes_requests),
         SERVED_TEST(a_server_that_is_killed_while_a_202_is_waited_for_asks_nothing_twice),
         SERVED_TEST(nor_does_it_for_an_activity_of_an_sdk),
+        SERVED_TEST(a_request_that_is_in_the_air_when_the_server_is_killed_is_made_again),
+        SERVED_TEST(whose_instance_is_terminated_polls_no_more),
     };
     (void)setenv("PERDURE_TEST_SERVER", BUILT_SERVER, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);

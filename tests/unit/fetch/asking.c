@@ -62,13 +62,17 @@ void asked_done(struct asked *asked)
     memset(asked, 0, sizeof *asked);
 }
 
-struct fetcher *open_with(const char *allow, int64_t body_max)
+struct fetcher *open_by(const struct fetch_options *options)
 {
     pd_error err;
-    const struct fetch_options options = { .allow = allow, .body_max = body_max };
-    struct fetcher *fetcher = module->open(&options, &err);
+    struct fetcher *fetcher = module->open(options, &err);
     assert_non_null(fetcher);
     return fetcher;
+}
+
+struct fetcher *open_with(const char *allow, int64_t body_max)
+{
+    return open_by(&(struct fetch_options){ .allow = allow, .body_max = body_max });
 }
 
 const char *with_server(const char *format)

@@ -24,6 +24,7 @@ void asked_init(struct asked *asked, const char *input, enum fetch_dialect diale
 void asked_wait(struct asked *asked);
 void asked_done(struct asked *asked);
 struct fetcher *open_with(const char *allow, int64_t body_max);
+struct fetcher *open_by(const struct fetch_options *options);
 /* '@' in the format is the server. One at a time. */
 const char *with_server(const char *format);
 /* By a fetcher of its own, which may ask this machine. */

@@ -132,6 +132,9 @@ static int serve(const struct visit *visit, const char *request, size_t size, co
                    path + 8);
     } else if (strcmp(path, "/loop") == 0) {
         (void)sayf(fd, "HTTP/1.1 302 Go\r\nLocation: loop\r\nContent-Length: 0\r\n\r\n");
+    } else if (strcmp(path, "/controls") == 0) {
+        memset(place, 1, sizeof place);
+        answer(fd, "", place, sizeof place);
     } else if (strcmp(path, "/latin") == 0) {
         answer(fd, "Content-Type: text/plain; charset=\"ISO-8859-1\"\r\n", "gr\xfcn", 4);
     } else if (strncmp(path, "/charset/", 9) == 0) {

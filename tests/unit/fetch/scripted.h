@@ -7,6 +7,7 @@
  *   /status/503     that status, "text"
  *   /to/303/URL     that redirection to URL; /loop redirects to itself
  *   /slow           nothing for a long time; /drip a byte now and then, for ever
+ *   /controls       1024 bytes, each 1
  *   /big            10 MB; /fields header fields for ever
  *   /reset          a part of a body, and a reset
  *   /token...       {"access_token": "token-N", "expires_in": ...} for the N-th time; the request

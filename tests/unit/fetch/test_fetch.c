@@ -298,9 +298,8 @@ static void a_time_that_passes_is_a_failure_that_names_it(void **state)
 
 static void a_request_that_waits_for_a_connection_is_timed_too(void **state)
 {
-    pd_error err;
-    const struct fetch_options options = { .allow = "private", .connections = 1 };
-    struct fetcher *fetcher = module->open(&options, &err);
+    struct fetcher *fetcher =
+        open_by(&(struct fetch_options){ .allow = "private", .connections = 1 });
     struct asked slow, second;
     (void)state;
     asked_init(&slow, with_server("{\"uri\":\"@/slow\"}"), FETCH_OURS);
@@ -346,6 +345,30 @@ static void what_breaks_off_or_is_too_large_is_a_failure(void **state)
     assert_has(asked.message, "larger than 4 bytes");
     asked_done(&asked);
     module->close(fetcher);
+}
+
+/* F4: control characters are six bytes each. */
+static void an_answer_is_bounded_as_json_too(void **state)
+{
+    struct asked asked;
+    size_t size = 0;
+    (void)state;
+    for (int more = 0; more <= 2; more++) {
+        struct fetcher *fetcher = open_by(&(struct fetch_options){
+            .allow = "private", .answer_max = more == 0 ? 0 : (int64_t)size + 1 - more });
+        asked_init(&asked, with_server("{\"uri\":\"@/controls\"}"), FETCH_DOTNET);
+        module->start(fetcher, &asked.request);
+        asked_wait(&asked);
+        if (more == 2) {
+            assert_string_equal(asked.type, "System.Net.Http.HttpRequestException");
+            assert_has(asked.message, "bytes as JSON");
+        } else {
+            size = strlen(asked.response);
+            assert_true(size > 6000);
+        }
+        asked_done(&asked);
+        module->close(fetcher);
+    }
 }
 
 static void a_status_that_is_to_be_retried_is_a_failure_with_what_was_answered(void **state)
@@ -555,6 +578,7 @@ int main(void)
         cmocka_unit_test(a_request_has_a_thousand_headers_and_not_one_more),
         cmocka_unit_test(a_step_s_answer_is_dotnet_s_and_says_where_it_came_from),
         cmocka_unit_test(a_request_that_waits_for_a_connection_is_timed_too),
+        cmocka_unit_test(an_answer_is_bounded_as_json_too),
         cmocka_unit_test(a_time_that_passes_is_a_failure_that_names_it),
         cmocka_unit_test(what_breaks_off_or_is_too_large_is_a_failure),
         cmocka_unit_test(a_status_that_is_to_be_retried_is_a_failure_with_what_was_answered),
