@@ -175,18 +175,21 @@ static void order_endpoint(struct arena *arena, const char *resource, struct tok
 
 /* ---- of the settings ------------------------------------------------------------------------- */
 
-/* The words of PERDURE_<kind>_<NAME>; false: there is no such setting, or it has other words. */
-static bool read_setting(struct arena *arena, const char *kind, const char *name, char **words,
-                         size_t count)
+/* The words of PERDURE_<kind>_<NAME>; false: there is no such setting, or it has other words than
+ * `form` says: *ret_why. */
+static bool read_setting(struct arena *arena, const char *kind, const char *name, const char *form,
+                         char **words, size_t count, const char **ret_why)
 {
-    char variable[16 + 2 * NAME_BYTES_MAX] = "";
     if (name == NULL || strlen(name) > NAME_BYTES_MAX) {
+        *ret_why = arena_printf(arena, "the token source names no PERDURE_%s_NAME", kind);
         return false;
     }
-    const char *text = arena_printf(arena, "PERDURE_%s_%s", kind, name);
-    for (size_t i = 0; text[i] != '\0'; i++) {
-        variable[i] = isalnum((unsigned char)text[i]) ? (char)toupper((unsigned char)text[i]) : '_';
+    char *variable = arena_printf(arena, "PERDURE_%s_%s", kind, name);
+    for (char *at = variable; *at != '\0'; at++) {
+        *at = isalnum((unsigned char)*at) ? (char)toupper((unsigned char)*at) : '_';
     }
+    *ret_why = arena_printf(arena, "%s is not '%s' in the environment of who makes the request",
+                            variable, form);
     const char *value = env(variable);
     char *at = value != NULL ? arena_copy(arena, value, strlen(value) + 1) : NULL;
     for (size_t i = 0; at != NULL && i < count; i++) {
@@ -226,9 +229,8 @@ static bool order_oauth2(struct arena *arena, pd_value source, CURLU *url, const
 {
     enum { ORIGIN, URL, CLIENT, SECRET, WORDS };
     char *words[WORDS];
-    if (!read_setting(arena, "OAUTH2", option(source, "name"), words, WORDS)) {
-        *ret_why = "there is no such credential among the settings: PERDURE_OAUTH2_NAME is 'ORIGIN "
-                   "TOKEN-URL CLIENT-ID CLIENT-SECRET'";
+    if (!read_setting(arena, "OAUTH2", option(source, "name"),
+                      "ORIGIN TOKEN-URL CLIENT-ID CLIENT-SECRET", words, WORDS, ret_why)) {
         return false;
     }
     if (!is_of_origin(url, words[ORIGIN])) {
@@ -248,9 +250,7 @@ static bool read_secret(struct arena *arena, const char *name, CURLU *url, struc
                         const char **ret_why)
 {
     char *words[2];
-    if (!read_setting(arena, "SECRET", name, words, 2)) {
-        *ret_why = "there is no such secret among the settings: PERDURE_SECRET_NAME is 'ORIGIN "
-                   "SECRET'";
+    if (!read_setting(arena, "SECRET", name, "ORIGIN SECRET", words, 2, ret_why)) {
         return false;
     }
     *ret = text_of(words[1]);

@@ -385,7 +385,7 @@ static void secrets_of_the_settings_go_where_the_setting_says(void **state)
     assert_fails(input, FETCH_OURS, "HttpCredential", "for another origin");
     assert_fails("{\"uri\":\"@/echo\",\"tokenSource\":{\"kind\":\"StaticSecret\",\"resource\":"
                  "\"other\"}}",
-                 FETCH_OURS, "HttpCredential", "PERDURE_SECRET_NAME");
+                 FETCH_OURS, "HttpCredential", "PERDURE_SECRET_OTHER is not 'ORIGIN SECRET'");
     assert_int_equal(atomic_load(&server.requests), before);
     set("PERDURE_OAUTH2_SHOP", "@ @/token the-client the-secret");
     assert_answers("{\"uri\":\"@/echo\",\"tokenSource\":{\"kind\":\"OAuth2ClientCredentials\","
