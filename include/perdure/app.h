@@ -19,13 +19,20 @@
  * the host starts for a hub of the form sqlite:FILE, or the one at the other end of grpc://. So
  * code of yours that crashes takes down neither the host nor the engine: where it crashed is
  * reported, and the child is started again; requests that were under way lose their connections,
- * activities are run again.
+ * activities are run again. exit(), abort() and a C++ exception that leaves a function are crashes
+ * as any other.
+ *
+ * An app that hangs (--hang, 60 s) is reported with where its threads are, and started again: when
+ * its process says nothing, a turn of an orchestrator or an operation of an entity does not come
+ * back, requests wait while all threads for routes are busy and none ends, or loading it does not
+ * come to an end. Activities may take as long as they like.
  *
  * Threads. Routes run on a pool of threads (--threads), several at once, also the same route; what
  * they share is yours to lock. One that waits holds its thread. Orchestrators, activities and
  * entities run as perdure.h says. When the file has changed, the old child and the new one run side
  * by side for a moment, in processes of their own: keep nothing in static variables that the next
- * one needs.
+ * one needs. Programs that your code starts inherit neither signals that are blocked or ignored nor
+ * what the host has open.
  *
  * Memory. What a request hands out lives until its function returns, and is never freed by you;
  * what is given to an answer is copied.
@@ -35,7 +42,10 @@
  *
  * Limits. A request's head 16 KiB; its body 4 MiB (--body-max), above it 413; 8 parameters of a
  * route; 16 segments of a path; 64 parameters of a query, more are left out; 1,000 connections; an
- * answer's body 64 MiB. 256 routes and 256 timers of an app. */
+ * answer's body 64 MiB, above it 500. 256 routes and 256 timers of an app.
+ *
+ * C++. The header compiles as C++17. What is C's alone (perdure.h, 9) is called by its other name:
+ * pd_answer_json_(r, 200, pd_of_text("done")). */
 #ifndef PERDURE_APP_H
 #define PERDURE_APP_H
 
@@ -49,8 +59,10 @@ extern "C" {
 /* ---- 1. Requests ---------------------------------------------------------------------------- */
 
 /* A request that came, and the answer that it is given: to the function of a route, for as long as
- * that runs, on that thread. Nothing is sent before the function returns; of several answers the
- * last one counts; without one it is 500. */
+ * that runs, on that thread and no other. Nothing is sent before the function returns; of several
+ * answers the last one counts; without one it is 500. A client that has gone meanwhile is not told
+ * of: the function runs to its end, and its answer goes nowhere. But for pd_answer_wait, and what
+ * you ask of the hub, nothing here blocks. */
 typedef struct pd_request pd_request;
 
 typedef enum pd_request_part {
@@ -77,11 +89,12 @@ struct pd_request { const pd_request_calls *calls_; };
 
 /* What was asked. Texts end with a NUL; NULL: there is none of that name.
  *
- * method     "GET"; a route without a method may be called with GET, POST, PUT, PATCH, DELETE,
- *            OPTIONS; HEAD is for routes of GET, and gets their answer without the body
+ * method     "GET", one of pd_route.method
  * path       as it came, not decoded, without the query
- * parameter  of the route's path: "7" for {id}; decoded, never empty
- * query      the first of its name, decoded; a '+' is a space
+ * parameter  of the route's path: "7" for {id}; decoded, never empty. It is what the client likes:
+ *            "..", or with a '/' (sent as %2F), so look at it before it goes into a file's name
+ * query      the first of its name, decoded; a '+' is a space; "" without a '='. What cannot be
+ *            decoded (%zz, %00) is not there
  * header     its name in any case
  * caller     what stands behind the key in the file of --key; NULL: no key was given, or none is
  *            asked for */
@@ -110,7 +123,8 @@ static inline const char *pd_request_caller(pd_request *r)
     return r->calls_->text(r, PD_REQUEST_CALLER_, NULL);
 }
 
-/* The body as it came, and a NUL behind it; "" when there is none. size may be NULL. */
+/* The body as it came, which may have NULs, and a NUL behind it; "" when there is none. size may be
+ * NULL. */
 static inline const char *pd_request_body(pd_request *r, size_t *size)
 {
     return r->calls_->body(r, size);
@@ -149,7 +163,9 @@ static inline const char *pd_request_format(pd_request *r, const char *format, .
 
 /* status: 200 to 599; anything else is sent as 500.
  *
- * header  one more; before or after the others. What no header can hold (a line break) is left out
+ * header  one more, behind those before, whatever the answer becomes. What no header can hold (a
+ *         line break), and what says how an answer is framed (Content-Length, Transfer-Encoding,
+ *         Connection ...), which is the host's, is left out
  * text    text/plain; charset=utf-8
  * json    application/json. A value that JSON cannot hold: 500
  * bytes   of any type; NULL: none is said
@@ -178,7 +194,7 @@ static inline void pd_answer_json_(pd_request *r, int status, pd_value value)
 }
 #ifndef __cplusplus
 #define pd_answer_json(r, status, x) pd_answer_json_((r), (status), PD_VAL(x))
-#endif
+#endif /* in C++: pd_answer_json_(r, 200, pd_of_text("done")) */
 static inline void pd_answer_error(pd_request *r, const pd_error *err)
 {
     r->calls_->error(r, err);
@@ -195,7 +211,7 @@ static inline void pd_answer_links(pd_request *r, const char *id)
 }
 /* Waits up to the limit for the instance's end. Completed: 200 with its output; failed: 500, or
  * terminated: 200, with its state; otherwise as pd_answer_links, also when there is no such
- * instance, and when the host is told to end. Holds its thread. */
+ * instance, the host is told to end, or the client has gone. At most a day. Holds its thread. */
 static inline void pd_answer_wait(pd_request *r, const char *id, pd_duration limit)
 {
     r->calls_->wait(r, id, limit);
@@ -210,17 +226,21 @@ typedef void pd_route_fn(pd_request *r);
  * the leftmost segment first; so "/orders/new" goes before "/orders/{id}". A '/' at the end of a
  * request's path does not count. No route fits: 404. Some do, but none for the method: 405, with
  * Allow. What is below /runtime/ is the host's. Two routes that no request could tell apart are
- * refused at loading. */
+ * refused at loading. Words are compared as they came: "/%6frders" is not "/orders". */
 typedef struct pd_route {
-    const char  *method;       /* "GET"; NULL: any */
+    /* GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS; NULL: all of them that have no route of their
+     * own. HEAD goes to the route of GET if it has none, and gets that answer without the body. */
+    const char  *method;
     const char  *path;         /* "/orders/{id}" */
     pd_route_fn *run;
     bool         is_anonymous; /* needs no key, where the host has keys */
 } pd_route;
 
 /* Becomes the schedule "app:APP:NAME" when the app is loaded, and is removed when a later app of
- * the same name is loaded that does not have it. One that has not changed is left as it is: also
- * paused. See perdure.h, schedules. One of `orchestrator` and `activity`. */
+ * the same name is loaded that does not have it: one with another name is another timer. One that
+ * has not changed is left as it is: also paused. So several hosts of one app on a hub have its
+ * timers once. A rule, zone or input that is none is refused at loading, and nothing is changed.
+ * See perdure.h, schedules. One of `orchestrator` and `activity`. */
 typedef struct pd_timer_trigger {
     const char *name;         /* 1 to 100 characters, none of them '@' */
     const char *rule;         /* "30 8 * * 1-5", "@every 90s": chapter 20 of the guide */
@@ -248,9 +268,23 @@ typedef struct pd_app {
 } pd_app;
 
 /* Once in an object, outside of functions: PD_APP(.name = "orders", PD_FUNCTIONS(table)). */
+#ifdef __cplusplus
+/* Also in a namespace, and without warnings of what only C has had for long. */
+#define PD_APP(...)                                                                               \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wpragmas\"")                \
+    _Pragma("GCC diagnostic ignored \"-Wpedantic\"")                                              \
+    _Pragma("GCC diagnostic ignored \"-Wc++20-extensions\"")                                      \
+    _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")                            \
+    extern "C" {                                                                                  \
+    extern PD_API const pd_app pd_app_;                                                           \
+    const pd_app pd_app_ = { .abi = PD_APP_ABI, .size = sizeof(pd_app), __VA_ARGS__ };            \
+    }                                                                                             \
+    _Pragma("GCC diagnostic pop")
+#else
 #define PD_APP(...)                                                                               \
     extern PD_API const pd_app pd_app_;                                                           \
-    PD_API const pd_app pd_app_ = { .abi = PD_APP_ABI, .size = sizeof(pd_app), __VA_ARGS__ };
+    const pd_app pd_app_ = { .abi = PD_APP_ABI, .size = sizeof(pd_app), __VA_ARGS__ };
+#endif
 #define PD_FUNCTIONS(table)                                                                       \
     .functions = (table), .function_count = sizeof(table) / sizeof((table)[0])
 #define PD_ROUTES(table) .routes = (table), .route_count = sizeof(table) / sizeof((table)[0])

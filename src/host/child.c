@@ -254,7 +254,8 @@ int child_run(const struct options *options, char *place)
     if (socket >= 0) {
         (void)fcntl(socket, F_SETFD, FD_CLOEXEC);
     }
-    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* what the app prints is not lost with it */
+    (void)prctl(PR_SET_NAME, "perdure-app"); /* not "exe", which is what was started */
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);  /* what the app prints is not lost with it */
     char *path = strdup(file);
     (void)unsetenv(CHILD_VARIABLE);
     struct service service = { .options = options };

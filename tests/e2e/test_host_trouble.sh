@@ -142,6 +142,18 @@ check "so it is with JSON" equal "200 500" \
 stop
 forget
 
+# ---- C++ ----
+cp app.so c.so
+check "an app in C++17 compiles without a warning" ${CXX:-g++} -std=c++17 -Wall -Wextra -Wpedantic \
+    -Werror -g -shared -fPIC -I"$root/include" -o app.so "$root/tests/e2e/host_app.cpp"
+serve --hub memory:
+check "and answers" equal '"Hello you"' "$(ask "$web/hello/you")"
+check "an exception that leaves a route: no answer" equal 000 "$(code "$web/hello/you?throw")"
+check "it is told as a crash" await 40 said "in the route 'GET /hello/{name}'"
+stop
+mv c.so app.so
+forget
+
 # ---- files that change ----
 mkdir -p first second
 build 4 && cp app.so first/app.so
