@@ -1029,7 +1029,7 @@ typedef enum pd_missed { /* times that were due while no engine ran */
 } pd_missed;
 
 typedef struct pd_schedule {
-    const char *id;           /* 1 to 200 characters, of which none is '@' */
+    const char *id;           /* 1 to 200 characters, in 256 bytes; no '@', no control characters */
     /* "30 8 * * 1-5" (minute, hour, day, month, weekday), likewise with seconds before, "@daily",
      * "@every 90s" (counted from `begins`, or from when it was put), "TZ=Europe/Berlin 30 8 * * *".
      * chapter 20 of the guide has all forms, and what changes of clocks do */
@@ -1038,26 +1038,29 @@ typedef struct pd_schedule {
     const char *orchestrator; /* its name */
     pd_value    input;
     const char *version;      /* of the instances; NULL: none */
-    pd_value    tags;         /* likewise: an object of texts; null: none */
-    pd_time     begins, ends; /* nothing is due before, and after; 0: no such bound */
+    pd_value    tags;         /* likewise: an object of texts, 63 at most; null: none */
+    pd_time     begins, ends; /* nothing is due before, and after; 0: no such bound. Until 9999 */
     pd_overlap  overlap;
     pd_missed   missed;
     pd_duration missed_max;   /* what is later than this is not started at all; 0: any time */
     bool        is_paused;    /* to begin with */
 } pd_schedule;
 
-/* Makes a schedule, or changes the one of its ID: from then on it goes by the new rule; what is
- * under way is left alone.
+/* Makes a schedule, or changes the one of its ID: from then on it goes by the new rule; times that
+ * came before go by the old one, and what is under way is left alone. With the rule, the zone and
+ * the beginning that it has, its times go on: a program may put its schedules whenever it starts.
  *
  *   returns   PD_OK          durable
- *             PD_E_INVALID   the rule, the zone, the ID or a name; nothing was changed
+ *             PD_E_INVALID   the rule, the zone, the ID, a name, a time; nothing was changed
+ *             PD_E_LIMIT     more than 63 tags, or one that is too long; likewise
  *             otherwise as pd_hub_signal_entity
  *   blocks    until durable */
 PD_API PD_MUST_USE pd_status pd_hub_put_schedule(pd_hub *hub, const pd_schedule *schedule,
                                                  pd_error *err);
 
 typedef enum pd_schedule_order {
-    PD_SCHEDULE_PAUSE,   /* nothing is due until it is resumed */
+    PD_SCHEDULE_PAUSE,   /* nothing is due until it is resumed; what has come, and is not started,
+                          * counts as late */
     PD_SCHEDULE_RESUME,  /* from now on; what was due meanwhile is not */
     PD_SCHEDULE_TRIGGER, /* starts an instance now, whatever overlap says, and even if paused */
     PD_SCHEDULE_DELETE   /* forgotten; what it started goes on */
@@ -1079,7 +1082,8 @@ PD_API PD_MUST_USE pd_status pd_hub_order_schedule(pd_hub *hub, const char *id,
  *   running         the ID of the instance that overlap looks at; absent: none
  *   last            {"due", "at", "id"} of the last instance that was started
  *   started, skipped, late   how many: started; left out for overlap; left out for lateness
- *   problem         why nothing is due, when the rule cannot be read where the engine runs */
+ *   problem         why nothing is due, when the rule cannot be read where the engine runs: that
+ *                   is tried again each minute, and then goes on from where it was */
 #define PD_SCHEDULE "perdure.schedule"
 
 /* ---- starting over, looking ---- */

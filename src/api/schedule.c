@@ -3,8 +3,11 @@
  * Schedules from outside: signals to the entity that a schedule is (builtin/schedule.c). What is
  * put is judged here, as it was said by somebody who can mend it; the entity may run elsewhere. */
 #include "api/api_priv.h"
+#include "base/limits.h"
+#include "base/tags.h"
 #include "builtin/builtin.h"
 #include "calendar/calendar.h"
+#include "json/json.h"
 
 enum { ID_CHARACTERS_MAX = 200, RULE_BYTES_MAX = 512 };
 
@@ -17,12 +20,41 @@ static pd_status check_id(const char *id, const char *where, pd_error *err)
     for (size_t i = 0; i < text.size; i++) {
         characters += (text.at[i] & 0xc0) != 0x80 ? 1 : 0;
     }
-    if (text.size == 0 || characters > ID_CHARACTERS_MAX || memchr(text.at, '@', text.size)) {
+    const struct tag tag = { TEXT(PD_SCHEDULE), text }; /* of each of its instances */
+    if (text.size == 0 || characters > ID_CHARACTERS_MAX || text.size > LIMIT_TAG_BYTES ||
+        memchr(text.at, '@', text.size) || !tag_is_valid(&tag)) {
         return error_set(err, PD_E_INVALID, false, where,
-                         "the id of a schedule has 1 to %d characters, none of them '@'",
-                         ID_CHARACTERS_MAX);
+                         "the id of a schedule has 1 to %d characters of UTF-8, in %d bytes at "
+                         "most, none of them '@' or a control character",
+                         ID_CHARACTERS_MAX, LIMIT_TAG_BYTES);
     }
     return PD_OK;
+}
+
+/* Each instance has them, and that of the schedule. */
+static pd_status check_tags(pd_value tags, pd_error *err)
+{
+    struct arena arena;
+    struct text packed;
+    pd_error why;
+    arena_init(&arena);
+    pd_status status = json_pack_tags(&arena, tags, &packed, &why);
+    arena_done(&arena);
+    if (status != PD_OK) {
+        return error_set(err, status, false, where_put, "the tags: %s", why.text);
+    }
+    bool has_own = pd_kind_of(pd_get(tags, PD_SCHEDULE)) != PD_IS_NULL;
+    return pd_count(tags) < LIMIT_TAGS || has_own
+               ? PD_OK
+               : error_set(err, PD_E_LIMIT, false, where_put,
+                           "a schedule has at most %d tags: one more of its instances is its own",
+                           LIMIT_TAGS - 1);
+}
+
+/* What has a year of four digits. */
+static bool is_time(pd_time time)
+{
+    return time.ms >= 0 && time.ms <= INT64_C(253402300799999);
 }
 
 static const char *word_of(int value, const char *const *words, int count)
@@ -40,6 +72,10 @@ static pd_status check_rule(const pd_schedule *schedule, pd_error *err)
         return err->status;
     }
     rule_free(rule);
+    if (!is_time(schedule->begins) || !is_time(schedule->ends)) {
+        return error_set(err, PD_E_INVALID, false, where_put,
+                         "begins and ends are times from 1970 to 9999");
+    }
     if (schedule->ends.ms != 0 && schedule->ends.ms <= schedule->begins.ms) {
         return error_set(err, PD_E_INVALID, false, where_put, "the schedule ends before it begins");
     }
@@ -75,13 +111,7 @@ static pd_status check(const pd_schedule *schedule, const char *overlap, const c
         status = error_set(err, PD_E_INVALID, false, where_put, "there is no such %s",
                            overlap == NULL ? "pd_overlap" : "pd_missed");
     }
-    for (size_t i = 0; status == PD_OK && i < pd_count(schedule->tags); i++) {
-        if (pd_kind_of(pd_value_at(schedule->tags, i)) != PD_IS_TEXT) {
-            status =
-                error_set(err, PD_E_INVALID, false, where_put, "the tags are no object of texts");
-        }
-    }
-    return status;
+    return status == PD_OK ? check_tags(schedule->tags, err) : status;
 }
 
 pd_status pd_hub_put_schedule(pd_hub *hub, const pd_schedule *schedule, pd_error *err)

@@ -9,7 +9,10 @@
  *   H2  One signal waits at a time. It carries the generation of the plan that it belongs to; one
  *       of an earlier plan, which could not be taken back any more, is ignored.
  *   H3  One operation starts at most STARTS_MAX instances and passes at most PASSES_MAX times; the
- *       rest is left to the next signal, which is due at once. */
+ *       rest is left to the next signal, which is due at once; or out, if the rule is no more.
+ *   H4  Each time up to `met` has been met: started, or counted. `met` never goes back, so no time
+ *       starts another instance, which would replace that of its ID, when clocks go back; and none
+ *       is lost by an order that comes before its signal. */
 #include <perdure.h>
 #include <string.h>
 
@@ -18,7 +21,7 @@
 #include "calendar/calendar.h"
 #include "calendar/civil.h"
 
-enum { STARTS_MAX = 100, PASSES_MAX = 20000 };
+enum { STARTS_MAX = 100, PASSES_MAX = 20000, AGAIN_MS = 60000 };
 
 struct schedule {
     /* as it was put */
@@ -27,7 +30,7 @@ struct schedule {
     long long begins, ends, missed_max;
     /* what it has come to */
     const char *status, *signal, *running, *problem;
-    long long anchor, next, generation, buffered; /* 0: none */
+    long long anchor, met, next, generation, buffered, triggered; /* 0: none */
     long long started, skipped, late;
     pd_value last;
 };
@@ -36,6 +39,8 @@ struct schedule {
 
 static void read_rules(pd_entity *e, pd_value from, struct schedule *s)
 {
+    s->zone = s->version = NULL;
+    s->begins = s->ends = s->missed_max = 0;
     s->overlap = "skip";
     s->missed = "last";
     pd_read(e, from, "rule", &s->rule, "zone?", &s->zone, "orchestrator", &s->orchestrator,
@@ -51,9 +56,10 @@ static struct schedule read_state(pd_entity *e)
     pd_value state = pd_state(e);
     read_rules(e, state, &s);
     pd_read(e, state, "status", &s.status, "signal?", &s.signal, "running?", &s.running, "problem?",
-            &s.problem, "anchor", &s.anchor, "next?", &s.next, "generation", &s.generation,
-            "buffered?", &s.buffered, "started", &s.started, "skipped", &s.skipped, "late",
-            &s.late);
+            &s.problem, "anchor", &s.anchor, "met?", &s.met, "next?", &s.next, "generation",
+            &s.generation, "buffered?", &s.buffered, "triggered?", &s.triggered, "started",
+            &s.started, "skipped", &s.skipped, "late", &s.late);
+    s.met = s.met == 0 && s.next != 0 ? s.next - 1 : s.met; /* as builds before 0.1 had it */
     s.last = pd_get(state, "last");
     return s;
 }
@@ -104,7 +110,9 @@ static void write_state(pd_entity *e, const struct schedule *s)
     pd_dict_set(state, "anchor", s->anchor);
     pd_dict_set(state, "generation", s->generation);
     set_text(state, "signal", s->signal);
+    set_number(state, "met", s->met);
     set_number(state, "buffered", s->buffered);
+    set_number(state, "triggered", s->triggered);
     pd_set_state(e, state);
 }
 
@@ -139,30 +147,36 @@ static long long next_after(const struct schedule *s, const struct rule *rule, l
     return time_ms_of_us(next);
 }
 
-/* H2. Due next: at that time; 0: never again. */
-static void wake_at(pd_entity *e, struct schedule *s, long long next)
+static bool is_paused(const struct schedule *s)
 {
-    pd_entity_id self = PD_ENTITY(PD_SCHEDULE, pd_entity_key(e));
-    if (s->signal != NULL) {
-        pd_cancel_signal(e, self, s->signal);
-        s->signal = NULL;
-    }
-    s->generation++;
-    s->next = next;
-    if (next != 0) {
-        s->signal = pd_signal_entity(e, self, "due", s->generation, .at = { next });
-    }
+    return strcmp(s->status, "paused") == 0;
 }
 
-static void plan(pd_entity *e, struct schedule *s)
+static void cancel(pd_entity *e, struct schedule *s)
 {
-    bool is_paused = strcmp(s->status, "paused") == 0;
-    struct rule *rule = rule_of(e, s);
-    long long next = rule != NULL && !is_paused ? next_after(s, rule, pd_entity_now(e).ms) : 0;
-    if (!is_paused) {
-        s->status = next != 0 || rule == NULL ? "active" : "over";
+    if (s->signal != NULL) {
+        pd_cancel_signal(e, PD_ENTITY(PD_SCHEDULE, pd_entity_key(e)), s->signal);
     }
-    wake_at(e, s, next);
+    s->signal = NULL;
+    s->generation++;
+}
+
+/* H2. What is due next. A rule that cannot be read here is tried again later: its zone may be
+ * installed by then, and nothing is met meanwhile. */
+static void plan(pd_entity *e, struct schedule *s, const struct rule *rule)
+{
+    cancel(e, s);
+    s->next = 0;
+    if (is_paused(s)) {
+        return;
+    }
+    s->next = rule != NULL ? next_after(s, rule, s->met) : 0;
+    s->status = s->next != 0 || rule == NULL ? "active" : "over";
+    long long at = rule != NULL ? s->next : pd_entity_now(e).ms + AGAIN_MS;
+    if (at != 0) {
+        s->signal = pd_signal_entity(e, PD_ENTITY(PD_SCHEDULE, pd_entity_key(e)), "due",
+                                     s->generation, .at = { at });
+    }
 }
 
 /* ---- starting ------------------------------------------------------------------------------- */
@@ -237,6 +251,33 @@ static bool is_wanted(const struct schedule *s, long long late, bool is_last)
     return strcmp(s->missed, "all") == 0 || (is_last && strcmp(s->missed, "last") == 0);
 }
 
+/* H4. Meets what has come; if it is not to be started any more, it is counted as late. */
+static void settle(pd_entity *e, struct schedule *s, const struct rule *rule, bool is_for_start)
+{
+    long long now = pd_entity_now(e).ms, before = s->started;
+    long long time = next_after(s, rule, s->met);
+    for (int passed = 0; time != 0 && time <= now; passed++) {
+        if (passed == PASSES_MAX || s->started - before == STARTS_MAX) {
+            break; /* H3 */
+        }
+        long long next = next_after(s, rule, time);
+        if (is_for_start && is_wanted(s, now - time, next == 0 || next > now)) {
+            meet(e, s, time);
+        } else {
+            s->late++;
+        }
+        s->met = time;
+        time = next;
+    }
+}
+
+/* Nothing until now is met any more, nor what has the ID of a trigger, should clocks go back. */
+static void leave_behind(pd_entity *e, struct schedule *s)
+{
+    long long now = pd_entity_now(e).ms, from = now > s->triggered ? now : s->triggered;
+    s->met = s->met > from ? s->met : from;
+}
+
 /* ---- operations ----------------------------------------------------------------------------- */
 
 /* Anybody may put a schedule, or start a perdure.run. */
@@ -245,25 +286,62 @@ static bool may_run(const char *orchestrator)
     return !builtin_is_for_us(orchestrator) || strcmp(orchestrator, BUILTIN_ACTIVITY) == 0;
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+/* A program puts its schedules each time it starts: the times of the same rule go on then. */
+static bool goes_on(const struct schedule *old, const struct schedule *new)
+{
+    return strcmp(old->status, "active") == 0 && !is_paused(new) &&
+           is_same_text(old->rule, new->rule) && is_same_text(old->zone, new->zone) &&
+           old->begins == new->begins;
+}
+
+/* The times of a plan end now: those that have come are met, or left out by a pause. */
+static void end_plan(pd_entity *e, struct schedule *s, bool is_for_start)
+{
+    struct rule *rule = is_paused(s) ? NULL : rule_of(e, s);
+    if (rule != NULL) {
+        settle(e, s, rule, is_for_start);
+    }
+    leave_behind(e, s);
+}
+
+static void meet_buffered(pd_entity *e, struct schedule *s)
+{
+    long long buffered = s->buffered;
+    s->buffered = 0;
+    s->running = NULL;
+    if (buffered != 0) {
+        meet(e, s, buffered);
+    }
+}
+
 static pd_result put(pd_entity *e, pd_value input)
 {
-    struct schedule s = { .status = "active" };
-    bool is_paused = false;
-    if (pd_has_state(e)) {
-        s = read_state(e);
-        s.zone = s.version = NULL;
-        s.begins = s.ends = s.missed_max = 0;
-    }
-    read_rules(e, input, &s);
-    pd_read(e, input, "paused?", &is_paused);
-    if (builtin_is_own(pd_entity_key(e)) || !may_run(s.orchestrator)) {
+    bool wants_pause = false;
+    struct schedule s = { .status = "paused" }, new = { 0 };
+    read_rules(e, input, &new);
+    pd_read(e, input, "paused?", &wants_pause);
+    new.status = wants_pause ? "paused" : "active";
+    if (builtin_is_own(pd_entity_key(e)) || !may_run(new.orchestrator)) {
         return pd_fail(e, "Misuse", "it is Perdure's own"); /* and trusts who starts it */
     }
-    s.status = is_paused ? "paused" : "active";
-    s.anchor = s.begins != 0 ? s.begins : pd_entity_now(e).ms;
-    s.running = is_allowed(&s) ? NULL : s.running;
-    s.buffered = s.running == NULL ? 0 : s.buffered;
-    plan(e, &s);
+    if (pd_has_state(e)) {
+        s = read_state(e);
+    }
+    if (!goes_on(&s, &new)) {
+        end_plan(e, &s, !wants_pause);
+        s.anchor = new.begins != 0 ? new.begins : pd_entity_now(e).ms;
+    }
+    read_rules(e, input, &s);
+    s.status = new.status;
+    if (is_allowed(&s)) {
+        meet_buffered(e, &s);
+    }
+    plan(e, &s, rule_of(e, &s));
     write_state(e, &s);
     return pd_ok(e, PD_NULL);
 }
@@ -274,26 +352,15 @@ static pd_result due(pd_entity *e, pd_value generation)
     if (pd_has_state(e)) {
         s = read_state(e);
     }
-    if (!pd_has_state(e) || pd_int(generation) != s.generation || s.next == 0) {
+    if (!pd_has_state(e) || pd_int(generation) != s.generation || is_paused(&s)) {
         return pd_ok(e, PD_NULL); /* H2 */
     }
-    struct rule *rule = rule_of(e, &s);
-    long long now = pd_entity_now(e).ms, time = s.next, before = s.started;
-    for (int passed = 0; rule != NULL && time != 0 && time <= now; passed++) {
-        if (passed == PASSES_MAX || s.started - before == STARTS_MAX) {
-            break; /* H3 */
-        }
-        long long next = next_after(&s, rule, time);
-        if (is_wanted(&s, now - time, next == 0 || next > now)) {
-            meet(e, &s, time);
-        } else {
-            s.late++;
-        }
-        time = next;
-    }
     s.signal = NULL; /* it is this one */
-    wake_at(e, &s, rule != NULL ? time : 0);
-    s.status = s.next != 0 || rule == NULL ? "active" : "over";
+    struct rule *rule = rule_of(e, &s);
+    if (rule != NULL) {
+        settle(e, &s, rule, true);
+    }
+    plan(e, &s, rule);
     write_state(e, &s);
     return pd_ok(e, PD_NULL);
 }
@@ -308,12 +375,7 @@ static pd_result ended(pd_entity *e, pd_value id)
     if (s.running == NULL || strcmp(s.running, pd_text(id)) != 0) {
         return pd_ok(e, PD_NULL);
     }
-    s.running = NULL;
-    if (s.buffered != 0) {
-        long long buffered = s.buffered;
-        s.buffered = 0;
-        meet(e, &s, buffered);
-    }
+    meet_buffered(e, &s);
     write_state(e, &s);
     return pd_ok(e, PD_NULL);
 }
@@ -323,15 +385,16 @@ static pd_result no_such(pd_entity *e)
     return pd_fail(e, "NotFound", "there is no schedule '%s'", pd_entity_key(e));
 }
 
-static pd_result set_paused(pd_entity *e, bool is_paused)
+static pd_result set_paused(pd_entity *e, bool wants_pause)
 {
     if (!pd_has_state(e)) {
         return no_such(e);
     }
     struct schedule s = read_state(e);
-    if (is_paused != (strcmp(s.status, "paused") == 0)) {
-        s.status = is_paused ? "paused" : "active";
-        plan(e, &s);
+    if (wants_pause != is_paused(&s)) {
+        end_plan(e, &s, false);
+        s.status = wants_pause ? "paused" : "active";
+        plan(e, &s, wants_pause ? NULL : rule_of(e, &s));
         write_state(e, &s);
     }
     return pd_ok(e, PD_NULL);
@@ -349,6 +412,18 @@ static pd_result resume(pd_entity *e, pd_value input)
     return set_paused(e, false);
 }
 
+/* A millisecond whose ID neither a time of the rule nor another trigger has. */
+static long long trigger_time(pd_entity *e, struct schedule *s)
+{
+    struct rule *rule = rule_of(e, s);
+    long long taken = s->met > s->triggered ? s->met : s->triggered, at = pd_entity_now(e).ms;
+    at = at > taken ? at : taken + 1;
+    while (rule != NULL && next_after(s, rule, at - 1) == at) {
+        at++;
+    }
+    return at;
+}
+
 static pd_result trigger(pd_entity *e, pd_value input)
 {
     (void)input;
@@ -356,7 +431,8 @@ static pd_result trigger(pd_entity *e, pd_value input)
         return no_such(e);
     }
     struct schedule s = read_state(e);
-    start(e, &s, pd_entity_now(e).ms, false);
+    s.triggered = trigger_time(e, &s);
+    start(e, &s, s.triggered, false);
     write_state(e, &s);
     return pd_ok(e, pd_get(s.last, "id"));
 }
@@ -368,7 +444,7 @@ static pd_result delete_(pd_entity *e, pd_value input)
         return no_such(e);
     }
     struct schedule s = read_state(e);
-    wake_at(e, &s, 0);
+    cancel(e, &s);
     pd_delete_state(e);
     return pd_ok(e, PD_NULL);
 }

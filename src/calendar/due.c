@@ -144,14 +144,11 @@ static time_us next_by_fields(const struct rule *rule, time_us after)
 time_us rule_next(const struct rule *rule, time_us anchor, time_us after)
 {
     const time_us last = INT64_C(253402300799) * TIME_SECOND; /* of the year 9999 */
-    if (after > last || after < -last) {
+    if (after > last || after < -last || anchor > last || anchor < -last) {
         return TIME_NEVER;
     }
-    if (rule->period == 0) {
-        return next_by_fields(rule, after);
-    }
-    if (after < anchor) {
-        return anchor;
-    }
-    return anchor + ((after - anchor) / rule->period + 1) * rule->period;
+    time_us next = rule->period == 0 ? next_by_fields(rule, after)
+                   : after < anchor  ? anchor
+                                    : anchor + ((after - anchor) / rule->period + 1) * rule->period;
+    return next <= last ? next : TIME_NEVER;
 }

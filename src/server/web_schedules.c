@@ -64,7 +64,8 @@ static void put_member(struct buffer *json, const char *key, pd_value value)
 
 static void put_schedule(struct buffer *json, const pd_entity_view *view)
 {
-    static const char *const inner[] = { "anchor", "generation", "signal", "buffered", NULL };
+    static const char *const inner[] = { "anchor",   "met",       "generation", "signal",
+                                         "buffered", "triggered", NULL };
     pd_value state = pd_entity_view_state(view);
     buffer_add_byte(json, '{');
     web_put_name(json, "id");
@@ -207,8 +208,8 @@ static void put_work(struct rpc *rpc)
 
 static void put_done(struct rpc *rpc)
 {
-    if (rpc->status == PD_E_INVALID) {
-        web_refuse(rpc, 400, PD_E_INVALID, "%s", rpc->err.text);
+    if (rpc->status == PD_E_INVALID || rpc->status == PD_E_LIMIT) {
+        web_refuse(rpc, 400, rpc->status, "%s", rpc->err.text);
     } else if (rpc->status != PD_OK) {
         web_fail_as_told(rpc);
     } else {

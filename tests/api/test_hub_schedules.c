@@ -347,9 +347,11 @@ static void what_is_no_schedule_is_refused_and_changes_nothing(void **state)
     longest[200] = 'x';
     static const char *const says[] = { "200",        "200",       "200",  "rule",       "minute",
                                         "Mars",       "empty",     "ends", "missed_max", "tags",
-                                        "pd_overlap", "pd_missed", "own",  "own" };
-    pd_schedule bad[14];
-    for (int i = 0; i < 14; i++) {
+                                        "pd_overlap", "pd_missed", "own",  "own",        "1970",
+                                        "9999",       "control" };
+    enum { BAD = sizeof says / sizeof says[0] };
+    pd_schedule bad[BAD];
+    for (int i = 0; i < BAD; i++) {
         bad[i] = good;
         bad[i].id = "b";
     }
@@ -368,7 +370,10 @@ static void what_is_no_schedule_is_refused_and_changes_nothing(void **state)
     bad[11].missed = (pd_missed)-1;
     bad[12].id = "perdure.notify";
     bad[13].orchestrator = "perdure.notify";
-    for (int i = 0; i < 14; i++) {
+    bad[14].begins = (pd_time){ -1 };
+    bad[15].ends = (pd_time){ INT64_C(253402300800000) };
+    bad[16].id = "a\nb";
+    for (int i = 0; i < BAD; i++) {
         pd_error err = { 0 };
         assert_int_equal(pd_hub_put_schedule(kit->hub, &bad[i], &err), PD_E_INVALID);
         if (strstr(err.text, says[i]) == NULL) {
@@ -386,6 +391,58 @@ static void what_is_no_schedule_is_refused_and_changes_nothing(void **state)
     assert_false(ent_exists(kit, PD_ENTITY(PD_SCHEDULE, "b")));
 }
 
+/* The instances have one tag more: an operation that cannot start them would never be due again. */
+static void what_would_keep_its_instances_from_starting_is_refused(void **state)
+{
+    struct kit *kit = *state;
+    pd_error err;
+    char id[258], value[258], keys[65][8];
+    pd_value tags[130];
+    memset(value, 'v', sizeof value);
+    value[256] = value[257] = '\0';
+    for (int i = 0; i < 65; i++) {
+        (void)snprintf(keys[i], sizeof keys[i], "k%d", i);
+        tags[2 * i] = PD_VAL(keys[i]);
+        tags[2 * i + 1] = PD_VAL(value);
+    }
+    for (int i = 0; i < 257; i += 2) { /* 128 characters of two bytes */
+        memcpy(id + i, "\xc3\xa4", 2);
+    }
+    id[256] = '\0';
+    pd_schedule schedule = { .id = id, .rule = "* * * * * *", .orchestrator = "Echo" };
+    schedule.tags = (pd_value){ .kind_ = PD_IS_OBJECT, .count_ = 63, .as_.items = tags };
+    put(kit, &schedule);
+    schedule.tags.count_ = 64;
+    assert_int_equal(pd_hub_put_schedule(kit->hub, &schedule, &err), PD_E_LIMIT);
+    assert_non_null(strstr(err.text, "63"));
+    tags[0] = PD_VAL(PD_SCHEDULE); /* its own, which it replaces */
+    schedule.tags.count_ = 64;
+    assert_int_equal(pd_hub_put_schedule(kit->hub, &schedule, NULL), PD_OK);
+    schedule.tags.count_ = 1;
+    value[256] = 'v';
+    assert_int_equal(pd_hub_put_schedule(kit->hub, &schedule, &err), PD_E_LIMIT);
+    assert_non_null(strstr(err.text, "256"));
+    value[256] = '\0';
+    schedule.tags.kind_ = PD_IS_ARRAY;
+    assert_int_equal(pd_hub_put_schedule(kit->hub, &schedule, &err), PD_E_INVALID);
+    schedule.tags = PD_NULL;
+    id[256] = 'x';
+    id[257] = '\0';
+    assert_int_equal(pd_hub_put_schedule(kit->hub, &schedule, &err), PD_E_INVALID);
+    assert_non_null(strstr(err.text, "256"));
+    id[256] = '\0';
+    ent_work(kit, NULL);
+    await_number(kit, id, "started", 1);
+    pd_entity_view *view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, id));
+    pd_value last = pd_get(pd_entity_view_state(view), "last");
+    pd_instance *instance = kit_fetch(kit, pd_text(pd_get(last, "id")));
+    assert_string_equal(pd_instance_tag(instance, PD_SCHEDULE), id);
+    assert_string_equal(pd_instance_tag(instance, "k63"), value);
+    pd_instance_free(instance);
+    pd_entity_view_free(view);
+    order(kit, id, PD_SCHEDULE_DELETE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +457,7 @@ int main(void)
                                         kit_open_file, kit_close),
         HUB_TEST(an_activity_of_perdures_own_is_called_for_nobody),
         HUB_TEST(what_is_no_schedule_is_refused_and_changes_nothing),
+        HUB_TEST(what_would_keep_its_instances_from_starting_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
