@@ -87,7 +87,7 @@ static struct broker *make_broker(struct hub *hub)
         .argument = hub,
         .own = hub->author,
         .is_own = broker_is_own,
-        .yields = TEXT("BuiltIn__"), /* SDKs may bring their own */
+        .yields = TEXT("BuiltIn"), /* workers may bring their own */
         .begun = broker_begun,
         .log = broker_log,
         .lost_delay_us = config->lost_delay_ms * TIME_MS,

@@ -327,6 +327,34 @@ static void an_activity_with_polling_or_retries_becomes_a_conversation(void **st
            "\"http://h/b/500\"}");
 }
 
+static pd_result of_the_worker(pd_activity *a, pd_value input)
+{
+    (void)input;
+    return pd_ok(a, "the worker's");
+}
+
+static void a_name_that_a_worker_has_listed_is_the_workers(void **state)
+{
+    static const pd_function own[] = { PD_FUNCTION("Ask", ask), PD_FUNCTION("Child", child),
+                                       PD_FUNCTION("BuiltIn::HttpActivity", of_the_worker),
+                                       PD_FUNCTION("BuiltIn__HttpActivity", of_the_worker) };
+    pd_error err;
+    (void)state;
+    pd_worker_stop(stage.worker);
+    stage.worker = pd_worker_start(stage.hub, PD_PROGRAM(own), NULL, &err);
+    if (stage.worker == NULL) {
+        fail_msg("%s", err.text);
+    }
+    static const char *const names[] = { "BuiltIn::HttpActivity", "BuiltIn__HttpActivity" };
+    for (size_t i = 0; i < 2; i++) {
+        expect("Ask",
+               PD_VAL(PD_OBJ("activity", names[i], "input",
+                             PD_OBJ("uri", "http://h/200", "asynchronousPatternEnabled", PD_TRUE))),
+               "\"the worker's\"");
+    }
+    assert_string_equal(asked(), "");
+}
+
 static void a_client_cannot_start_what_makes_requests(void **state)
 {
     pd_id id;
@@ -519,6 +547,7 @@ int main(void)
         SERVED_TEST(many_requests_hold_no_threads),
         SERVED_TEST(sdks_names_are_served),
         SERVED_TEST(an_activity_with_polling_or_retries_becomes_a_conversation),
+        SERVED_TEST(a_name_that_a_worker_has_listed_is_the_workers),
         SERVED_TEST(a_client_cannot_start_what_makes_requests),
         SERVED_TEST(a_server_that_is_killed_while_a_202_is_waited_for_asks_nothing_twice),
         SERVED_TEST(nor_does_it_for_an_activity_of_an_sdk),

@@ -496,6 +496,34 @@ static void script_failing(struct play *p)
     }
 }
 
+static void script_changed_setting(struct play *p)
+{
+    p->extra = &of_parent;
+    builtin_set_http_poll(0);
+    play_start(p, orchestrator, asked);
+    play_complete(p, 0, quoted(&p->arena, ACCEPTED("'location':'/y'")));
+    play_turn(p);
+    builtin_set_http_poll(5000);
+    play_restart(p, NULL, 0);
+    play_fire(p, 1);
+    play_turn(p);
+    play_complete(p, 2, quoted(&p->arena, ACCEPTED("'location':'/y'")));
+    play_turn(p);
+    builtin_set_http_poll(0);
+}
+
+static void the_time_between_polls_may_be_set_anew_while_one_is_waited_for(void **state)
+{
+    (void)state;
+    asked = "{\"uri\":\"http://h/x\"}";
+    struct arena arena;
+    arena_init(&arena);
+    play_all(PD_PROGRAM(program), script_changed_setting,
+             quoted(&arena, FIRST "turn 2\n  1 timer 32000000\nturn 3\n  2 " POLL
+                                  "turn 4\n  3 timer 9000000\n"));
+    arena_done(&arena);
+}
+
 /* W4: attempts are requests, too; what is known of them goes along. */
 static void attempts_without_number_continue_as_new(void **state)
 {
@@ -530,6 +558,7 @@ int main(void)
         cmocka_unit_test(what_is_no_request_fails_for_good),
         cmocka_unit_test(the_first_interval_of_sdks_is_above_zero),
         cmocka_unit_test(attempts_without_number_continue_as_new),
+        cmocka_unit_test(the_time_between_polls_may_be_set_anew_while_one_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
