@@ -102,6 +102,44 @@ static void a_key_does_what_its_scopes_and_hubs_allow(void **state)
     tear_down(state);
 }
 
+/* At the loudest: nothing that is logged has it, nor what came with it. */
+static void keys_and_payloads_are_not_logged(void **state)
+{
+    char log[64] = "/tmp/perdure-log-XXXXXX";
+    char tokens[64] = "/tmp/perdure-web-XXXXXX";
+    char option[96], path[128], text[65536];
+    const char *const options[] = { "--http=127.0.0.1:0", option, "--log-level=debug",
+                                    "--log-format=json", NULL };
+    int fd = mkstemp(log);
+    int keys = mkstemp(tokens);
+    int old = dup(STDERR_FILENO);
+    (void)state;
+    assert_true(fd >= 0 && keys >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+    assert_true(dprintf(keys, "%s read,operate *\n", operating) > 0);
+    close(keys);
+    (void)snprintf(option, sizeof option, "--tokens=%s", tokens);
+    served_start(&served, options);
+    (void)snprintf(path, sizeof path, "/orchestrators/Flow/x?code=operator-0123456789%%2B%%2F=");
+    struct reply started = browser_ask(&served, "POST", path, AS_JSON, "\"planted-payload\"");
+    (void)browser_ask(&served, "POST", path, AS_JSON, "planted-nonsense");
+    (void)ask("GET", "/instances?code=planted-wrong-key-0123", NULL);
+    (void)ask("GET", "/instances", "x-functions-key: planted-wrong-key-0123\r\n");
+    (void)browser_send(&served, TEXT("GET /planted HTTP/1.1\nHost: planted\n\n"));
+    served_stop(&served);
+    (void)dup2(old, STDERR_FILENO);
+    (void)close(old);
+    ssize_t size = pread(fd, text, sizeof text - 1, 0);
+    (void)close(fd);
+    (void)unlink(log);
+    (void)unlink(tokens);
+    assert_int_equal(started.code, 202);
+    assert_true(size > 0);
+    text[size] = '\0';
+    assert_non_null(strstr(text, "\"msg\":"));
+    assert_null(strstr(text, "planted"));
+    assert_null(strstr(text, "0123456789"));
+}
+
 static void a_bearer_is_not_written_into_links(void **state)
 {
     char header[128];
@@ -445,6 +483,7 @@ int main(void)
         cmocka_unit_test(without_a_good_key_everything_is_401_and_empty),
         cmocka_unit_test(a_key_comes_in_a_header_the_query_or_as_a_bearer),
         cmocka_unit_test(a_key_does_what_its_scopes_and_hubs_allow),
+        cmocka_unit_test(keys_and_payloads_are_not_logged),
         cmocka_unit_test(a_bearer_is_not_written_into_links),
         cmocka_unit_test(what_follows_a_key_makes_it_another),
         cmocka_unit_test(without_keys_only_this_machine_is_a_host),
