@@ -20,7 +20,7 @@
 #include "base/arena.h"
 #include "engine/engine_priv.h"
 
-enum { PAGE = 500, REST = 4 };
+enum { PAGE = 500, REST = 4, PASSING_FAILED_TIMES = 7 * 24 };
 
 #define GAP_MIN (TIME_SECOND / 4)
 #define GAP_MAX (60 * TIME_SECOND)
@@ -67,10 +67,10 @@ static void add_entities(struct janitor *janitor, const struct entity_keep *keep
 }
 
 static void add_passing(struct janitor *janitor, const struct engine_options *options,
-                        struct text name, unsigned states)
+                        struct text name, unsigned states, int64_t times)
 {
-    int64_t keep_ms = options->passing_keep_ms;
-    struct errand *errand = add(janitor, keep_ms != 0 ? keep_ms : PASSING_KEEP_MS);
+    int64_t keep_ms = options->passing_keep_ms != 0 ? options->passing_keep_ms : PASSING_KEEP_MS;
+    struct errand *errand = add(janitor, keep_ms * times);
     errand->states = states;
     errand->name = text_copy(&janitor->arena, name);
     errand->due = time_add(clock_steady(), errand->gap); /* not beside recovery */
@@ -89,10 +89,13 @@ static void plan(struct janitor *janitor, const struct engine_options *options)
         add_entities(janitor, &options->entity_keeps[i]);
     }
     for (size_t i = 0; i < options->passing_name_count; i++) {
-        add_passing(janitor, options, options->passing_names[i], STATES_ENDED);
+        add_passing(janitor, options, options->passing_names[i], STATES_ENDED, 1);
     }
     for (size_t i = 0; i < options->passing_completed_count; i++) {
-        add_passing(janitor, options, options->passing_completed[i], 1u << RUN_COMPLETED);
+        struct text name = options->passing_completed[i];
+        unsigned completed = 1u << RUN_COMPLETED;
+        add_passing(janitor, options, name, completed, 1);
+        add_passing(janitor, options, name, STATES_ENDED & ~completed, PASSING_FAILED_TIMES);
     }
 }
 

@@ -40,8 +40,8 @@ void webhook_sign(struct text key, const char *id, int64_t seconds, struct text 
     (void)EVP_EncodeBlock((unsigned char *)ret + 3, sum, SHA256_BYTES);
 }
 
-/* What is only for those who want outputs, behind all that `data` has: its end, and the event's, are
- * the last two bytes. */
+/* What is only for those who want outputs, behind all that `data` has: its end, and that of the
+ * event, are the last two bytes. */
 static void add_result(struct buffer *body, pd_value result)
 {
     struct text output = text_of(pd_text(pd_get(result, "output")));

@@ -276,6 +276,7 @@ static void what_was_made_in_passing_is_forgotten_some_time_after_its_end(void *
     for (int i = 0; i < PATIENCE_MS && hub_look(&hub, "N:ended").exists; i++) {
         usleep(1000);
     }
+    usleep(600000);
     engine_stop(engine, PATIENCE_MS);
     assert_false(hub_look(&hub, "N:ended").exists);
     assert_true(hub_look(&hub, "F:failed").exists);
@@ -288,6 +289,36 @@ static void what_was_made_in_passing_is_forgotten_some_time_after_its_end(void *
     assert_false(hub_look(&hub, "F:failed").exists);
     assert_true(hub_look(&hub, "E:runs").exists);
     assert_true(hub_look(&hub, "N:young").exists);
+    hub_close(&hub);
+}
+
+/* 168 times as long: a week for an hour. */
+static void what_failed_and_may_be_rewound_is_forgotten_much_later(void **state)
+{
+    (void)state;
+    struct hub hub;
+    pd_error err;
+    struct engine_options later = { .passing_completed = &TEXT("Go"),
+                                    .passing_completed_count = 1,
+                                    .passing_keep_ms = 500 };
+    struct engine_options sooner = later;
+    sooner.passing_keep_ms = 100;
+    hub_open(&hub, 1);
+    hub.now = (time_us)time(NULL) * TIME_SECOND - 60 * TIME_SECOND;
+    hub.runner.to_fail = 1;
+    assert_int_equal(hub_start(&hub, "F:failed", "0"), PD_OK);
+    partition_free(hub.partitions[0]);
+    hub.partitions[0] = NULL;
+    struct engine *engine = engine_start(&hub.store.base, &hub.runner.base, &later, &err);
+    usleep(600000); /* 84 s; its own sweep is due in 10 */
+    engine_stop(engine, PATIENCE_MS);
+    assert_true(hub_look(&hub, "F:failed").exists);
+    engine = engine_start(&hub.store.base, &hub.runner.base, &sooner, &err); /* 16.8 s */
+    for (int i = 0; i < PATIENCE_MS && hub_look(&hub, "F:failed").exists; i++) {
+        usleep(1000);
+    }
+    engine_stop(engine, PATIENCE_MS);
+    assert_false(hub_look(&hub, "F:failed").exists);
     hub_close(&hub);
 }
 
@@ -305,6 +336,7 @@ int main(void)
         cmocka_unit_test(
             an_entity_without_state_is_kept_until_it_is_purged_when_that_was_asked_for),
         cmocka_unit_test(what_was_made_in_passing_is_forgotten_some_time_after_its_end),
+        cmocka_unit_test(what_failed_and_may_be_rewound_is_forgotten_much_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

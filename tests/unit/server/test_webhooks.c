@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Webhooks without a network: the file of settings, the event of each kind of change, the request
- * that a delivery becomes, what answers mean, and the signature: that of an example of Standard
- * Webhooks, as another implementation (hmac of Python) makes it. */
+ * Webhooks without a network: who is told, the event of each kind of change, the request that a
+ * delivery becomes, what answers mean, and the signature: that of an example of Standard Webhooks,
+ * as another implementation (hmac of Python) makes it. */
 #include <openssl/evp.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,66 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/tags.h"
-#include "json/json.h"
-#include "server/webhooks.h"
-
-/* 24 bytes, as the least may be; and 64. */
-#define SECRET "secret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"
-#define AS_63                                                                  \
-    "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh" \
-    "YWFhYWFhYWFh"
-#define LONGEST "secret = whsec_" AS_63 "YQ==\n"
-#define URL "url = https://example.com/hook\n"
-#define HOOK(name) "[" name "]\n" URL SECRET
-
-static char file[64];
-static pd_error err;
-static struct arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    snprintf(file, sizeof file, "/tmp/perdure-webhooks-XXXXXX");
-    return close(mkstemp(file));
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return unlink(file);
-}
-
-static void write_file(const char *text, size_t size)
-{
-    FILE *stream = fopen(file, "w");
-    assert_non_null(stream);
-    assert_int_equal(fwrite(text, 1, size, stream), size);
-    assert_int_equal(fclose(stream), 0);
-}
-
-static struct webhooks *load(const char *text)
-{
-    write_file(text, strlen(text));
-    struct webhooks *webhooks = webhooks_load(file, &err);
-    if (webhooks == NULL) {
-        assert_int_equal(err.status, PD_E_INVALID);
-    }
-    return webhooks;
-}
-
-/* Refused, in words that have this. */
-static void refuses(const char *text, const char *words)
-{
-    err.text[0] = '\0';
-    assert_null(load(text));
-    if (strstr(err.text, words) == NULL) {
-        fail_msg("'%s' and not '%s' of: %s", err.text, words, text);
-    }
-}
+#include "webhook_kit.h"
 
 /* ---- signatures ------------------------------------------------------------------------------ */
 
@@ -88,61 +30,6 @@ static void a_signature_is_that_of_standard_webhooks(void **state)
     webhook_sign(text_make((const char *)key, (size_t)size), "msg_p5jXN8AQM9LWM0D4loKWxJek",
                  1614265330, TEXT("{\"test\": 2432232314}"), signature);
     assert_string_equal(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-}
-
-/* ---- changes --------------------------------------------------------------------------------- */
-
-static const struct announcement plain = {
-    .kind = ANNOUNCE_COMPLETED,
-    .state = RUN_COMPLETED,
-    .id = TEXT_INIT("order-7"),
-    .execution_id = TEXT_INIT("e1"),
-    .name = TEXT_INIT("Order"),
-    .version = TEXT_INIT(""),
-    .created_at = INT64_C(1700000000000000),
-    .at = INT64_C(1700000001500000),
-};
-
-/* The input of perdure.notify; null: nobody wants it. */
-static pd_value told(struct webhooks *webhooks, const struct announcement *it)
-{
-    pd_value value = PD_NULL;
-    struct buffer json;
-    buffer_init(&json);
-    if (webhooks_write(webhooks, "default", it, &json)) {
-        pd_status status = json_parse(&arena, text_copy(&arena, buffer_text(&json)), &value, &err);
-        if (status != PD_OK) {
-            fail_msg("%s: %.*s", err.text, TEXT_ARGS(buffer_text(&json)));
-        }
-    }
-    buffer_done(&json);
-    return value;
-}
-
-static const char *of(pd_value object, const char *key)
-{
-    assert_int_equal(pd_kind_of(pd_get(object, key)), PD_IS_TEXT);
-    return pd_text(pd_get(object, key));
-}
-
-/* The request of the first that is told, as JSON. */
-static pd_value asked(struct webhooks *webhooks, pd_value input)
-{
-    struct fetch_answer refusal;
-    struct buffer json;
-    pd_value request;
-    buffer_init(&json);
-    pd_literal delivery =
-        PD_OBJ("webhook", pd_get(pd_at(pd_get(input, "to"), 0), "webhook"), "event",
-               pd_get(input, "event"), "result", pd_get(input, "result"));
-    assert_int_equal(json_write(&json, pd_of_literal(delivery), &err), PD_OK);
-    struct text text = text_copy(&arena, buffer_text(&json));
-    buffer_reset(&json);
-    assert_true(webhooks_request(webhooks, text, 1700000002, &json, &refusal));
-    assert_int_equal(json_parse(&arena, text_copy(&arena, buffer_text(&json)), &request, &err),
-                     PD_OK);
-    buffer_done(&json);
-    return request;
 }
 
 static const char *body(struct webhooks *webhooks, const struct announcement *it)
@@ -163,175 +50,6 @@ static void hears(const char *settings, const struct announcement *it, const cha
                  of(pd_at(to, i), "webhook"));
     }
     assert_string_equal(names, who);
-    webhooks_free(webhooks);
-}
-
-/* ---- the file -------------------------------------------------------------------------------- */
-
-static void a_file_may_have_comments_empty_lines_and_those_of_windows(void **state)
-{
-    (void)state;
-    struct webhooks *webhooks = load("# ours\r\n\r\n  [a]  \r\n\turl=https://example.com\r\n"
-                                     "secret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\r\n"
-                                     "events = completed,failed\t started\r\n"
-                                     "include-output = yes\r\n# end");
-    assert_non_null(webhooks);
-    assert_string_equal(of(asked(webhooks, told(webhooks, &plain)), "uri"), "https://example.com");
-    webhooks_free(webhooks);
-    webhooks = load("# nobody yet\n");
-    assert_non_null(webhooks);
-    assert_int_equal(pd_kind_of(told(webhooks, &plain)), PD_IS_NULL);
-    webhooks_free(webhooks);
-}
-
-static void what_is_wrong_in_the_file_is_said_with_its_line(void **state)
-{
-    (void)state;
-    refuses("\nurl = https://example.com\n", ":2: a [name] has to come first");
-    refuses(HOOK("a") "nonsense\n", ":4: write 'name = value'");
-    refuses(HOOK("a") "colour = red\n", ":4: this is no setting of a webhook");
-    refuses(HOOK("a") "[a]\n", ":4: there are two webhooks of this name");
-    refuses("[a b]\n", ":1: a name has letters, digits, - and _");
-    refuses("[]\n", ":1: write a section as [name]");
-    refuses("[a\n", ":1: write a section as [name]");
-    refuses(HOOK("a") "events = completed, ended\n", ":4: events are started, completed");
-    refuses(HOOK("a") "events = ,\n", ":4: no event is named");
-    refuses(HOOK("a") "names =\n", ":4: no pattern is named");
-    refuses(HOOK("a") "hubs = ,\n", ":4: no pattern is named");
-    refuses(HOOK("a") "include-output = maybe\n", ":4: write yes or no");
-    refuses(HOOK("a") "retry-first = soon\n", ":4: write a time");
-    refuses(HOOK("a") "retry-first = 0s\n", ":4: write a time");
-    refuses(HOOK("a") "give-up = 3 weeks\n", ":4: write a time");
-    refuses(HOOK("a") "give-up = 100001d\n", ":4: write a time");
-    refuses("[a]\n" SECRET, "'a' has no url");
-    refuses("[a]\n" URL, "'a' has no secret");
-}
-
-static void a_url_is_absolute_and_of_http(void **state)
-{
-    (void)state;
-    refuses("[a]\n" SECRET "url = ftp://example.com\n", ":3: write a URL");
-    refuses("[a]\n" SECRET "url = https://\n", ":3: write a URL");
-    refuses("[a]\n" SECRET "url = https:///hook\n", ":3: write a URL");
-    refuses("[a]\n" SECRET "url = https://example.com/a b\n", ":3: write a URL");
-    refuses("[a]\n" SECRET "url = /hook\n", ":3: write a URL");
-    refuses("[a]\n" SECRET "url =\n", ":3: write a URL");
-}
-
-static void what_is_said_twice_is_refused_but_for_secrets(void **state)
-{
-    static const char *const lines[] = {
-        "url = https://example.org\n", "events = failed\n",  "names = a\n",   "hubs = a\n",
-        "include-output = no\n",       "retry-first = 1s\n", "give-up = 1d\n"
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        char text[512];
-        snprintf(text, sizeof text, "[a]\n" SECRET "%s%s", lines[i], lines[i]);
-        refuses(text, ":4: it has been said already");
-    }
-    struct webhooks *webhooks = load(HOOK("a") SECRET "[b]\n" URL SECRET);
-    assert_non_null(webhooks);
-    webhooks_free(webhooks);
-}
-
-static void a_secret_has_24_to_64_bytes_and_there_are_up_to_8(void **state)
-{
-    char many[1024] = "[a]\n" URL;
-    (void)state;
-    struct webhooks *webhooks = load("[a]\n" URL LONGEST SECRET);
-    assert_non_null(webhooks);
-    webhooks_free(webhooks);
-    refuses("[a]\n" URL "secret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaQ=\n", ":3: a secret is");
-    refuses("[a]\n" URL "secret = whsec_" AS_63 "YWE=\n", ":3: a secret is");
-    refuses("[a]\n" URL "secret = MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", ":3: a secret is");
-    refuses("[a]\n" URL "secret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS!\n", ":3: a secret is");
-    refuses("[a]\n" URL "secret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS\n", ":3: a secret is");
-    for (int i = 0; i < WEBHOOK_SECRETS_MAX; i++) {
-        strcat(many, SECRET);
-    }
-    webhooks = load(many);
-    assert_non_null(webhooks);
-    webhooks_free(webhooks);
-    strcat(many, SECRET);
-    refuses(many, ":11: a webhook has at most 8 secrets");
-}
-
-static void no_word_of_a_secret_is_in_an_error(void **state)
-{
-    (void)state;
-    refuses("[a]\n" URL "secret = whsec_hunter2\n", ":3:");
-    assert_null(strstr(err.text, "hunter2"));
-}
-
-static void there_are_64_webhooks_and_one_more_is_refused(void **state)
-{
-    char *text = arena_alloc(&arena, 65 * 256), *at = text;
-    (void)state;
-    for (int i = 0; i < WEBHOOKS_MAX; i++) {
-        at += sprintf(at, "[hook%d]\n" URL SECRET, i);
-    }
-    struct webhooks *webhooks = load(text);
-    assert_non_null(webhooks);
-    pd_value to = pd_get(told(webhooks, &plain), "to");
-    assert_int_equal(pd_count(to), 64);
-    assert_string_equal(of(pd_at(to, 0), "webhook"), "hook0");
-    assert_string_equal(of(pd_at(to, 63), "webhook"), "hook63");
-    webhooks_free(webhooks);
-    strcpy(at, "[last]\n" URL SECRET);
-    refuses(text, ":193: there are more than 64 webhooks");
-}
-
-static void a_name_has_64_characters_and_no_more(void **state)
-{
-    char text[512];
-    (void)state;
-    snprintf(text, sizeof text, "[%064d]\n" URL SECRET, 0);
-    struct webhooks *webhooks = load(text);
-    assert_non_null(webhooks);
-    webhooks_free(webhooks);
-    snprintf(text, sizeof text, "[%065d]\n" URL SECRET, 0);
-    refuses(text, ":1: write a section as [name]");
-}
-
-static void a_line_has_4094_bytes_and_no_zero(void **state)
-{
-    static const char zero[] = HOOK("a") "names = a\0b\nhubs = c\n";
-    char text[8192];
-    (void)state;
-    snprintf(text, sizeof text, HOOK("a") "names = %04086d\nhubs = b\n", 0);
-    struct webhooks *webhooks = load(text);
-    assert_non_null(webhooks);
-    webhooks_free(webhooks);
-    snprintf(text, sizeof text, HOOK("a") "names = %04087d\nhubs = b\n", 0);
-    refuses(text, ":4: the line is too long");
-    write_file(zero, sizeof zero - 1);
-    assert_null(webhooks_load(file, &err));
-    assert_non_null(strstr(err.text, ":4: the line is too long, or no text"));
-}
-
-static void a_file_that_cannot_be_read_is_refused(void **state)
-{
-    (void)state;
-    assert_null(webhooks_load("/nowhere/webhooks", &err));
-    assert_non_null(strstr(err.text, "/nowhere/webhooks: No such file"));
-    assert_null(webhooks_load("/tmp", &err)); /* which can be opened */
-    assert_non_null(strstr(err.text, "/tmp: Is a directory"));
-}
-
-static void a_file_that_is_wrong_when_it_is_read_again_changes_nothing(void **state)
-{
-    (void)state;
-    struct webhooks *webhooks = load(HOOK("a"));
-    assert_non_null(webhooks);
-    write_file("[b]\n", 4);
-    assert_int_equal(webhooks_reload(webhooks, file, &err), PD_E_INVALID);
-    pd_value to = pd_get(told(webhooks, &plain), "to");
-    assert_int_equal(pd_count(to), 1);
-    assert_string_equal(of(pd_at(to, 0), "webhook"), "a");
-    write_file(HOOK("b"), strlen(HOOK("b")));
-    assert_int_equal(webhooks_reload(webhooks, file, &err), PD_OK);
-    assert_string_equal(of(pd_at(pd_get(told(webhooks, &plain), "to"), 0), "webhook"), "b");
     webhooks_free(webhooks);
 }
 
@@ -723,23 +441,10 @@ static void a_failure_has_no_word_of_the_url(void **state)
     webhooks_free(webhooks);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_signature_is_that_of_standard_webhooks),
-        T(a_file_may_have_comments_empty_lines_and_those_of_windows),
-        T(what_is_wrong_in_the_file_is_said_with_its_line),
-        T(a_url_is_absolute_and_of_http),
-        T(what_is_said_twice_is_refused_but_for_secrets),
-        T(a_secret_has_24_to_64_bytes_and_there_are_up_to_8),
-        T(no_word_of_a_secret_is_in_an_error),
-        T(there_are_64_webhooks_and_one_more_is_refused),
-        T(a_name_has_64_characters_and_no_more),
-        T(a_line_has_4094_bytes_and_no_zero),
-        T(a_file_that_cannot_be_read_is_refused),
-        T(a_file_that_is_wrong_when_it_is_read_again_changes_nothing),
         T(filters_say_who_is_told),
         T(what_is_perdures_own_is_told_to_nobody),
         T(of_several_the_shortest_wait_holds_and_each_ones_patience),
