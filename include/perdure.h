@@ -395,8 +395,8 @@ PD_API bool     pd_wait_event_for(pd_orchestration *o, const char *name, pd_dura
  *
  * In the environment of a process that runs the engine of a file: PERDURE_HTTP_ALLOW ("private", or
  * networks, "10.0.0.0/8,::1"), PERDURE_HTTP_BODY_MAX (bytes of an answer; 4 MiB),
- * PERDURE_HTTP_TIMEOUT_MAX (seconds; an hour), PERDURE_HTTP_POLL (seconds between polls; 30). */
-/* Chapter 18 of the guide says where each kind finds its secret. */
+ * PERDURE_HTTP_TIMEOUT_MAX (seconds; an hour), PERDURE_HTTP_POLL (seconds between polls; 30).
+ * Chapter 18 of the guide says where each kind of credential finds its secret. */
 typedef struct pd_credential {
     const char *kind;     /* "AzureManagedIdentity", "OAuth2ClientCredentials" or "StaticSecret" */
     const char *resource; /* what it is for, or the NAME of PERDURE_SECRET_NAME */
