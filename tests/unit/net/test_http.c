@@ -153,10 +153,10 @@ static void what_is_odd_takes_nothing_from_what_came_before(void **state)
 static void bodies_end_where_they_are_said_to_whatever_the_method(void **state)
 {
     static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
-    static const char *const bodies[] = { "Content-Length: 3\r\n\r\nabc",
-                                          "Content-Length: 3 \r\n\r\nabc",
-                                          "Transfer-Encoding: Chunked\r\n\r\n"
-                                          "3\r\nabc\r\n0\r\n\r\n" };
+    static const char *const bodies[] = {
+        "Content-Length: 3\r\n\r\nabc", "Content-Length: 3 \r\n\r\nabc",
+        "Transfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    };
     (void)state;
     struct served served;
     serve(&served, NULL);
