@@ -387,10 +387,11 @@ PD_API bool     pd_wait_event_for(pd_orchestration *o, const char *name, pd_dura
  * this one ends without waiting for it.
  *
  * Failures of the step: "HttpRequest" (no connection, no such name, TLS, an answer that breaks off
- * or is larger than allowed), "HttpTimeout", "HttpCredential", "HttpStatus" (see `retry`),
- * "HttpRefused" (the address is not allowed: private ones are refused unless PERDURE_HTTP_ALLOW, or
- * the server's http-allow, says otherwise), "Unavailable" (perdure-http.so, or a library that it
- * needs, is missing), "BadInput" (the request itself: final). The cause of "HttpStatus" is
+ * or is larger than allowed), "HttpTimeout", "HttpCredential" (final, unless whoever gives tokens
+ * could not be reached or was busy), "HttpStatus" (see `retry`), "HttpRefused" (the address is not
+ * allowed: private ones are refused unless PERDURE_HTTP_ALLOW, or the server's http-allow, says
+ * otherwise: final), "Unavailable" (perdure-http.so, or a library that it needs, is missing:
+ * final), "BadInput" (the request itself: final). The cause of "HttpStatus" is
  * "HttpResponse": its message is the answer as JSON, with the first 4 KiB of its content.
  *
  * In the environment of a process that runs the engine of a file: PERDURE_HTTP_ALLOW ("private", or
