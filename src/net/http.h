@@ -21,8 +21,8 @@ struct http_limits {
     int64_t arrival_ms;   /* for a whole request, however it drips; 0: 2 minutes */
     size_t held_bytes;    /* of bodies that come and answers that go, of all; 0: 256 MiB */
     int64_t handshake_ms; /* for TLS; 0: 10 s. A second, while a thousand are at it */
-    /* When there are as many, who has been silent longest, a second at least, makes room; where all
-     * are being answered, the next has to wait. 0: 1,000 */
+    /* When there are as many, who has been without a whole request for longest, a second at least,
+     * makes room; where all are being answered, the next has to wait. 0: 1,000 */
     unsigned connections;
 };
 

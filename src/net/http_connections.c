@@ -11,8 +11,8 @@
  *   C3  evhttp's limits are of silence and of one request. So when we look we also end those whose
  *       request takes too long however it drips, those who read an answer too slowly, those who do
  *       not get through a handshake, when all together keep more bytes than they may, who keeps
- *       most of them, and when there is no room for another one, who has said nothing for longest.
- */
+ *       most of them, and when there is no room for another one, who has been without a
+ *       whole request for longest. */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
