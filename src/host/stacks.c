@@ -3,8 +3,8 @@
  * SIGQUIT: where the threads are, for people and for the supervisor before it ends what hangs.
  *
  *   Q1  Each thread tells for itself, in a handler, one after the other: asked by SIGPROF, which
- *       the threads of libperdure do not block, unlike SIGQUIT. One that blocks it, or is deep in the
- *       kernel, is waited for ASK_MS and then said not to tell.
+ *       the threads of libperdure do not block, unlike SIGQUIT. One that blocks it, or is deep in
+ *       the kernel, is waited for ASK_MS and then said not to tell.
  *   Q2  Threads that wait for work are left out: those without a function of the app. If there are
  *       no others (it hangs elsewhere), all tell.
  *   Q3  What is async-signal-safe only: no malloc, as who hangs may have its lock. */

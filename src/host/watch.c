@@ -6,7 +6,8 @@
  *       would change the code of what runs.
  *   W2  What the path leads to is looked at, again and again: whether the file is written in place
  *       or another takes its place, its folder is made anew, or a link leads elsewhere. It is
- *       copied when nothing has happened to it for SETTLE_MS; one that is not there has not changed.
+ *       copied when nothing has happened to it for SETTLE_MS; one that is not there has not
+ *       changed.
  *   W3  What a copy was made of is known from before: what is written meanwhile is a change. */
 #include <errno.h>
 #include <fcntl.h>
