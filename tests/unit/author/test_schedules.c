@@ -198,7 +198,7 @@ struct world {
     struct starts all; /* in this life */
     struct model model;
     struct order order;
-    long long triggers, deaths, starts;
+    long long triggers, deaths, starts, generation;
 };
 
 static bool chance(struct world *w, int of)
@@ -337,6 +337,9 @@ static void note_signal(struct world *w, const struct action *action)
     (void)snprintf(signal->id, sizeof signal->id, "%.*s", TEXT_ARGS(action->request_id));
     (void)snprintf(signal->op, sizeof signal->op, "%.*s", TEXT_ARGS(action->name));
     (void)snprintf(signal->payload, sizeof signal->payload, "%.*s", TEXT_ARGS(action->payload));
+    long long generation = strtoll(signal->payload, NULL, 10);
+    assert_true(generation > w->generation); /* or an old one that comes could be taken for it */
+    w->generation = generation;
 }
 
 static void commit(struct world *w, const struct entity_result *result, struct starts *got)
@@ -424,6 +427,7 @@ static void model_order(struct world *w, const struct order *order, const struct
     } else if (strcmp(order->op, "delete") == 0) {
         *m = (struct model){ 0 };
         w->all.count = w->run_count = 0;
+        w->generation = 0;
     } else if (strcmp(order->op, "ended") == 0) {
         size_t size = strlen(m->running);
         if (m->is_there && size > 0 && strncmp(order->payload + 1, m->running, size) == 0 &&
