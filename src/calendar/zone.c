@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Reading a file of tzdata (RFC 8536). It has its data twice: with 32 bits for old readers, which
- * is passed over, and with 64 bits; then the line of zone_rule.h. Leap seconds are passed over:
- * time here is POSIX time, as tzdata's own files are unless they are under right/. */
+ * is passed over, and with 64 bits; then the line of zone_rule.h. Time here is POSIX time, as
+ * in tzdata's own files; those under right/, which count leap seconds, are refused. */
 #include "calendar/zone.h"
 
 #include <stdio.h>
@@ -16,6 +16,9 @@
 static const char where[] = "calendar: zone";
 
 enum { FILE_MAX = 256 * 1024, NAME_MAX_BYTES = 128, HEAD = 44 };
+
+/* Seconds: some files begin with the Big Bang. Offsets can be added to them. */
+#define AT_MAX (INT64_C(1) << 60)
 
 struct zone {
     size_t count;
@@ -82,6 +85,7 @@ static bool read_times(struct zone *zone, const unsigned char *at, const struct 
     for (size_t i = 0; i < block->times; i++) {
         zone->at[i] = (int64_t)read_big(at + 8 * i, 8);
         if (!read_offset(types, kinds[i], block->types, &zone->offsets[i]) ||
+            zone->at[i] < -AT_MAX || zone->at[i] > AT_MAX ||
             (i > 0 && zone->at[i] <= zone->at[i - 1])) {
             return false;
         }
@@ -93,7 +97,7 @@ static bool read_zone(struct zone *zone, const unsigned char *at, size_t size)
 {
     struct block old, block;
     if (!read_head(at, size, 4, &old) || at[4] < '2' ||
-        !read_head(at + old.size, size - old.size, 8, &block) ||
+        !read_head(at + old.size, size - old.size, 8, &block) || block.leaps != 0 ||
         !read_times(zone, at + old.size + HEAD, &block)) {
         return false;
     }
