@@ -125,12 +125,17 @@ static bool announce(void *argument, const struct announcement *it, struct buffe
     return webhooks_write(hub->server->webhooks, hub->name, it, json);
 }
 
-/* Only for what core has started: others would be told what has not happened. */
+/* Only what core has started is delivered: others would be told what has not happened. */
+static bool is_of_core(const struct activity *activity)
+{
+    return text_has_prefix(activity->instance_id, TEXT(CORE_NOTIFY ":"));
+}
+
 static bool deliver(void *argument, const struct activity *activity, struct buffer *json,
                     struct fetch_answer *ret_refusal)
 {
     const struct hub *hub = argument;
-    if (!text_has_prefix(activity->instance_id, TEXT(CORE_NOTIFY ":"))) {
+    if (!is_of_core(activity)) {
         *ret_refusal = (struct fetch_answer){ .failure_type = "Misuse",
                                               .failure_message = TEXT("it is the server's own"),
                                               .is_final = true };
@@ -143,7 +148,7 @@ static bool deliver(void *argument, const struct activity *activity, struct buff
 static struct text receiver(void *argument, const struct activity *activity)
 {
     (void)argument;
-    return webhooks_receiver(activity->input);
+    return is_of_core(activity) ? webhooks_receiver(activity->input) : TEXT("");
 }
 
 static struct fetch_answer judge(void *argument, const struct fetch_answer *answer,

@@ -16,10 +16,10 @@
 /* Refused, in words that have this. */
 static void refuses(const char *text, const char *words)
 {
-    err.text[0] = '\0';
+    why.text[0] = '\0';
     assert_null(load(text));
-    if (strstr(err.text, words) == NULL) {
-        fail_msg("'%s' and not '%s' of: %s", err.text, words, text);
+    if (strstr(why.text, words) == NULL) {
+        fail_msg("'%s' and not '%s' of: %s", why.text, words, text);
     }
 }
 
@@ -116,7 +116,7 @@ static void no_word_of_a_secret_is_in_an_error(void **state)
 {
     (void)state;
     refuses("[a]\n" URL "secret = whsec_hunter2\n", ":3:");
-    assert_null(strstr(err.text, "hunter2"));
+    assert_null(strstr(why.text, "hunter2"));
 }
 
 static void there_are_64_webhooks_and_one_more_is_refused(void **state)
@@ -162,17 +162,17 @@ static void a_line_has_4094_bytes_and_no_zero(void **state)
     snprintf(text, sizeof text, HOOK("a") "names = %04087d\nhubs = b\n", 0);
     refuses(text, ":4: the line is too long");
     write_file(zero, sizeof zero - 1);
-    assert_null(webhooks_load(file, &err));
-    assert_non_null(strstr(err.text, ":4: the line is too long, or no text"));
+    assert_null(webhooks_load(hook_file, &why));
+    assert_non_null(strstr(why.text, ":4: the line is too long, or no text"));
 }
 
 static void a_file_that_cannot_be_read_is_refused(void **state)
 {
     (void)state;
-    assert_null(webhooks_load("/nowhere/webhooks", &err));
-    assert_non_null(strstr(err.text, "/nowhere/webhooks: No such file"));
-    assert_null(webhooks_load("/tmp", &err)); /* which can be opened */
-    assert_non_null(strstr(err.text, "/tmp: Is a directory"));
+    assert_null(webhooks_load("/nowhere/webhooks", &why));
+    assert_non_null(strstr(why.text, "/nowhere/webhooks: No such file"));
+    assert_null(webhooks_load("/tmp", &why)); /* which can be opened */
+    assert_non_null(strstr(why.text, "/tmp: Is a directory"));
 }
 
 static void a_file_that_is_wrong_when_it_is_read_again_changes_nothing(void **state)
@@ -181,12 +181,12 @@ static void a_file_that_is_wrong_when_it_is_read_again_changes_nothing(void **st
     struct webhooks *webhooks = load(HOOK("a"));
     assert_non_null(webhooks);
     write_file("[b]\n", 4);
-    assert_int_equal(webhooks_reload(webhooks, file, &err), PD_E_INVALID);
+    assert_int_equal(webhooks_reload(webhooks, hook_file, &why), PD_E_INVALID);
     pd_value to = pd_get(told(webhooks, &plain), "to");
     assert_int_equal(pd_count(to), 1);
     assert_string_equal(of(pd_at(to, 0), "webhook"), "a");
     write_file(HOOK("b"), strlen(HOOK("b")));
-    assert_int_equal(webhooks_reload(webhooks, file, &err), PD_OK);
+    assert_int_equal(webhooks_reload(webhooks, hook_file, &why), PD_OK);
     assert_string_equal(of(pd_at(pd_get(told(webhooks, &plain), "to"), 0), "webhook"), "b");
     webhooks_free(webhooks);
 }

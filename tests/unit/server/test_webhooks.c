@@ -268,7 +268,7 @@ static void whatever_bytes_a_client_chose_the_change_is_told(void **state)
     pd_value request = asked(webhooks, told(webhooks, &it)), event;
     const char *id = of(pd_get(request, "headers"), "webhook-id");
     assert_int_equal(strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789_-"), strlen(id));
-    assert_int_equal(json_parse(&arena, text_of(of(request, "content")), &event, &err), PD_OK);
+    assert_int_equal(json_parse(&arena, text_of(of(request, "content")), &event, &why), PD_OK);
     assert_string_equal(of(event, "id"), id);
     assert_string_equal(of(event, "subject"),
                         "a\x1a"

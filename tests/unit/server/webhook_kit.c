@@ -11,28 +11,28 @@
 
 #include "webhook_kit.h"
 
-char file[64];
-pd_error err;
+char hook_file[64];
+pd_error why;
 struct arena arena;
 
 int set_up(void **state)
 {
     (void)state;
     arena_init(&arena);
-    snprintf(file, sizeof file, "/tmp/perdure-webhooks-XXXXXX");
-    return close(mkstemp(file));
+    snprintf(hook_file, sizeof hook_file, "/tmp/perdure-webhooks-XXXXXX");
+    return close(mkstemp(hook_file));
 }
 
 int tear_down(void **state)
 {
     (void)state;
     arena_done(&arena);
-    return unlink(file);
+    return unlink(hook_file);
 }
 
 void write_file(const char *text, size_t size)
 {
-    FILE *stream = fopen(file, "w");
+    FILE *stream = fopen(hook_file, "w");
     assert_non_null(stream);
     assert_int_equal(fwrite(text, 1, size, stream), size);
     assert_int_equal(fclose(stream), 0);
@@ -41,9 +41,9 @@ void write_file(const char *text, size_t size)
 struct webhooks *load(const char *text)
 {
     write_file(text, strlen(text));
-    struct webhooks *webhooks = webhooks_load(file, &err);
+    struct webhooks *webhooks = webhooks_load(hook_file, &why);
     if (webhooks == NULL) {
-        assert_int_equal(err.status, PD_E_INVALID);
+        assert_int_equal(why.status, PD_E_INVALID);
     }
     return webhooks;
 }
@@ -65,9 +65,9 @@ pd_value told(struct webhooks *webhooks, const struct announcement *it)
     struct buffer json;
     buffer_init(&json);
     if (webhooks_write(webhooks, "default", it, &json)) {
-        pd_status status = json_parse(&arena, text_copy(&arena, buffer_text(&json)), &value, &err);
+        pd_status status = json_parse(&arena, text_copy(&arena, buffer_text(&json)), &value, &why);
         if (status != PD_OK) {
-            fail_msg("%s: %.*s", err.text, TEXT_ARGS(buffer_text(&json)));
+            fail_msg("%s: %.*s", why.text, TEXT_ARGS(buffer_text(&json)));
         }
     }
     buffer_done(&json);
@@ -89,11 +89,11 @@ pd_value asked(struct webhooks *webhooks, pd_value input)
     pd_literal delivery =
         PD_OBJ("webhook", pd_get(pd_at(pd_get(input, "to"), 0), "webhook"), "event",
                pd_get(input, "event"), "result", pd_get(input, "result"));
-    assert_int_equal(json_write(&json, pd_of_literal(delivery), &err), PD_OK);
+    assert_int_equal(json_write(&json, pd_of_literal(delivery), &why), PD_OK);
     struct text text = text_copy(&arena, buffer_text(&json));
     buffer_reset(&json);
     assert_true(webhooks_request(webhooks, text, 1700000002, &json, &refusal));
-    assert_int_equal(json_parse(&arena, text_copy(&arena, buffer_text(&json)), &request, &err),
+    assert_int_equal(json_parse(&arena, text_copy(&arena, buffer_text(&json)), &request, &why),
                      PD_OK);
     buffer_done(&json);
     return request;

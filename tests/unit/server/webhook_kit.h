@@ -19,14 +19,14 @@
 #define HOOK(name) "[" name "]\n" URL SECRET
 
 /* Of the test that runs. */
-extern char file[64];
-extern pd_error err;
+extern char hook_file[64];
+extern pd_error why;
 extern struct arena arena;
 int set_up(void **state);
 int tear_down(void **state);
 
 void write_file(const char *text, size_t size);
-struct webhooks *load(const char *text); /* NULL: refused, err */
+struct webhooks *load(const char *text); /* NULL: refused, why */
 
 extern const struct announcement plain; /* order-7 has completed */
 /* The input of perdure.notify; null: nobody wants it. */
