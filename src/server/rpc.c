@@ -53,7 +53,7 @@ static bool may_ask(struct rpc *rpc, void (*next)(struct rpc *))
 
 void rpc_ask_start(struct rpc *rpc, const struct start_command *command, void (*next)(struct rpc *))
 {
-    if (!name_may_be_started(command->name, &rpc->err)) {
+    if (!may_be_started(command->name, command->id, &rpc->err)) {
         rpc->status = rpc->err.status;
         rpc->next = next;
         next(rpc);

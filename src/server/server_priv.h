@@ -249,8 +249,9 @@ enum grpc_status rpc_status_of(const pd_error *err);
 
 /* The id of an instance that a client chose: PD_E_INVALID with the sentence. */
 pd_status id_check_chosen(struct text id, pd_error *err);
-/* By a client? Not what makes requests in the server's name for whoever starts it. */
-bool name_may_be_started(struct text name, pd_error *err);
+/* By a client? Not what makes requests in the server's name for whoever starts it, nor in the place
+ * of an instance whose end the server takes for its own. */
+bool may_be_started(struct text name, struct text id, pd_error *err);
 /* Could there be an instance of this id? */
 bool id_may_exist(struct text id);
 /* An entity's id as it is kept, in the arena; PD_E_INVALID with the sentence. */

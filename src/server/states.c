@@ -19,8 +19,13 @@ static bool is_printable(struct text id)
     return true;
 }
 
-bool name_may_be_started(struct text name, pd_error *err)
+bool may_be_started(struct text name, struct text id, pd_error *err)
 {
+    if (text_has_prefix(id, TEXT("perdure."))) {
+        (void)error_set(err, PD_E_INVALID, false, "start",
+                        "ids that begin with 'perdure.' are the server's own");
+        return false;
+    }
     if (!text_equal(name, TEXT(BUILTIN_HTTP_STEP)) && !text_equal(name, TEXT(BUILTIN_NOTIFY))) {
         return true;
     }

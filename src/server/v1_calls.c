@@ -181,7 +181,7 @@ static void ask_start(struct hub *hub, struct said *said, const struct hub_sayin
         extra->trace = event->extra->trace;
     }
     pd_error err;
-    if (!name_may_be_started(event->name, &err)) {
+    if (!may_be_started(event->name, saying->instance_id, &err)) {
         answered(said->request, err.status, &err);
         return;
     }

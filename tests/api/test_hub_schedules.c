@@ -328,7 +328,7 @@ static void an_activity_of_perdures_own_is_called_for_nobody(void **state)
     ent_work(kit, NULL);
     for (int i = 0; i < 4; i++) {
         char id[32];
-        (void)snprintf(id, sizeof id, "perdure.notify:%d", i);
+        (void)snprintf(id, sizeof id, "%s:%d", served_is_wanted() ? "n" : "perdure.notify", i);
         kit_start(kit, "perdure.activity", PD_VAL(PD_OBJ("activity", names[i])), id, NULL);
         ent_assert_fails(kit, id, "Misuse", NULL);
     }

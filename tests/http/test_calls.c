@@ -363,6 +363,8 @@ static void a_client_cannot_start_what_makes_requests(void **state)
     (void)state;
     assert_int_equal(pd_hub_start(stage.hub, "perdure.http.step", input, NULL, &id, &err),
                      PD_E_INVALID);
+    pd_start_options as = { .id = "perdure.http:i:e:0000" }; /* whose end would be an activity's */
+    assert_int_equal(pd_hub_start(stage.hub, "Call", input, &as, &id, &err), PD_E_INVALID);
     expect_failure("perdure.http", input, "Misuse");
     expect_failure("BuiltIn__HttpPollOrchestrator", input, "Misuse");
     static const char *const names[] = { "perdure.http", "perdure.http.step", "perdure.notify",
