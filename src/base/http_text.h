@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Texts that go with HTTP calls of the Durable Task SDKs: spans as .NET writes them, statuses as its
- * client names them. There are programs that look for these names, so they are .NET's, also where
- * RFC 9110 has others by now. */
+ * Texts that go with HTTP calls of the Durable Task SDKs: spans as .NET writes them, statuses as
+ * its client names them. There are programs that look for these names, so they are .NET's, also
+ * where RFC 9110 has others by now. */
 #ifndef BASE_HTTP_TEXT_H
 #define BASE_HTTP_TEXT_H
 

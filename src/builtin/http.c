@@ -16,8 +16,8 @@
  *       may.
  *   W3  Only as a child: else who may start instances could make requests in the name of the host.
  *       A server refuses to start the third one for others.
- *   W4  A conversation continues as new after REQUESTS_MAX requests, first attempts or not: then its
- *       input is the request, and where to go on. */
+ *   W4  A conversation continues as new after REQUESTS_MAX requests, first attempts or not: then
+ *       its input is the request, and where to go on. */
 #include "builtin/http.h"
 
 #include <stdatomic.h>
@@ -401,7 +401,7 @@ static pd_result converse(pd_orchestration *o, pd_value input, const struct mann
         return pd_fail_final(o, manner->input_failure, "an HTTP request: %s", wrong);
     }
     for (int requests = 0; requests < REQUESTS_MAX; requests++) {
-        pd_value response;
+        pd_value response = PD_NULL;
         const pd_failure *failure = ask(o, &talk, &place, &response);
         if (failure != NULL) {
             if (failure->final || !tries_again(o, &talk.policy, &place)) {

@@ -2,8 +2,8 @@
  *
  * Tokens: those that are kept, those that are under way, and who waits for them.
  *
- * A token is known by the text of what it was asked by, the source and, where that decides (V1), the
- * origin. Asking is an exchange of its own on the fetcher's thread. What is busy or not there yet
+ * A token is known by the text of what it was asked by, the source and, where that decides (V1),
+ * the origin. Asking is an exchange of its own on the fetcher's thread. What is busy or not there yet
  * (429, 5xx; of a machine's metadata 404 and 410 too) is asked again, three times. */
 #include "fetch/credential.h"
 

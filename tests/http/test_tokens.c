@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Credentials from end to end: an orchestration names a source, whoever runs the engine gets a token
- * from an endpoint of the test, and a server of the test is told it. With the real module; in a
- * process that has the file, and with a perdured; by pd_call_http, and by the names of SDKs.
+ * Credentials from end to end: an orchestration names a source, whoever runs the engine gets a
+ * token from an endpoint of the test, and a server of the test is told it. With the real module; in
+ * a process that has the file, and with a perdured; by pd_call_http, and by the names of SDKs.
  *
  * What is secret must be nowhere afterwards: each test ends by looking through the files of the hub
  * and what the server logged. */

@@ -80,7 +80,7 @@ static void do_token(const struct visit *visit, const char *request, const char 
     char body[256];
     int n = atomic_fetch_add(&visit->server->tokens, 1) + 1;
     (void)snprintf(visit->server->last_token, sizeof visit->server->last_token, "%.4000s", request);
-    int status = atoi(path + 1);
+    int status = (int)strtol(path + 1, NULL, 10);
     if (status != 0 && n == 1) {
         (void)sayf(visit->fd, "HTTP/1.1 %d Later\r\nContent-Length: 0\r\n\r\n", status);
         return;
