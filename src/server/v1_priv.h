@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * perdure.v1.Hub, our own service (proto/perdure.proto): what libperdure asks of a server
- * (v1_calls.c, v1_load.c, v1_pieces.c), its waits (v1_waits.c), and the stream of its workers (v1_work.c).
+ * (v1_calls.c, v1_load.c, v1_pieces.c), its waits (v1_waits.c), and the stream of its workers
+ * (v1_work.c).
  *
  *   P1  Who calls may say what clients say: messages that only engines send each other are refused,
  *       and events are those of their kind of message.
