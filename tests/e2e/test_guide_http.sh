@@ -27,7 +27,7 @@ grpc=$(sed -n 's/^ready grpc=\([^ ]*\).*/\1/p' "$work/ready")
 http=$(sed -n 's/.*http=\([^ ]*\).*/\1/p' "$work/ready")
 PERDURE_MODULES=$BUILD/lib "$bin/approval" "grpc://$grpc" 2>"$work/approval" &
 children="$children $!"
-await grep -qs 'worker connected' "$work/log"
+check "the worker connects" await grep -qs 'worker connected' "$work/log"
 
 base=http://$http/runtime/webhooks/durabletask
 export base
@@ -36,7 +36,7 @@ is_settled() { answers && [ "$code" != 409 ]; } # what the line before did takes
 runs() { # LINE WANTED...: one of these statuses
     line=$1
     shift
-    await is_settled || return 1
+    await is_settled || { echo "$code"; cat "$work/body"; return 1; }
     for wanted in "$@"; do
         [ "$code" != "$wanted" ] || return 0
     done
