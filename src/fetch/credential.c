@@ -3,8 +3,8 @@
  * Tokens: those that are kept, those that are under way, and who waits for them.
  *
  * A token is known by the text of what it was asked by, the source and, where that decides (V1),
- * the origin. Asking is an exchange of its own on the fetcher's thread. What is busy or not there yet
- * (429, 5xx; of a machine's metadata 404 and 410 too) is asked again, three times. */
+ * the origin. Asking is an exchange of its own on the fetcher's thread. What is busy or not there
+ * yet (429, 5xx; of a machine's metadata 404 and 410 too) is asked again, three times. */
 #include "fetch/credential.h"
 
 #include <stdio.h>
@@ -165,7 +165,7 @@ static bool answers_arc(struct token *token, long status)
     const char *key = NULL;
     if (token->order.is_arc && status == 401 && !token->has_answered_arc &&
         token->authenticate.size > 0) {
-        key = token_arc_key(&token->arena, (const char *)token->authenticate.at);
+        key = token_arc_key(&token->arena, token_arc_folder, (const char *)token->authenticate.at);
     }
     if (key == NULL) {
         return false;

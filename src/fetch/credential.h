@@ -47,7 +47,8 @@ bool token_order_make(struct arena *arena, pd_value source, CURLU *url, struct t
 /* The token in an answer, and for how many seconds it is good; absent: there is none. */
 struct text token_read(struct arena *arena, struct text json, time_us now_unix,
                        int64_t *ret_seconds);
-/* The key in the file that Arc names; NULL: that is none. */
-const char *token_arc_key(struct arena *arena, const char *authenticate);
+/* The key in the file that Arc names, which lies in that folder; NULL: it is none of Arc's. */
+extern const char token_arc_folder[];
+const char *token_arc_key(struct arena *arena, const char *folder, const char *authenticate);
 
 #endif

@@ -348,9 +348,10 @@ struct text token_read(struct arena *arena, struct text json, time_us now_unix,
     return is_one ? text_of(pd_text(token)) : TEXT_ABSENT;
 }
 
-const char *token_arc_key(struct arena *arena, const char *authenticate)
+const char token_arc_folder[] = "/var/opt/azcmagent/tokens/";
+
+const char *token_arc_key(struct arena *arena, const char *folder, const char *authenticate)
 {
-    static const char folder[] = "/var/opt/azcmagent/tokens/";
     const char *path = strstr(authenticate, "Basic realm=");
     if (path == NULL) {
         return NULL;
@@ -358,7 +359,7 @@ const char *token_arc_key(struct arena *arena, const char *authenticate)
     path += strlen("Basic realm=");
     size_t size = strcspn(path, "\r\n ");
     const char *name = arena_printf(arena, "%.*s", (int)size, path);
-    bool is_one = strncmp(name, folder, sizeof folder - 1) == 0 && strstr(name, "..") == NULL &&
+    bool is_one = strncmp(name, folder, strlen(folder)) == 0 && strstr(name, "..") == NULL &&
                   size > 4 && strcmp(name + size - 4, ".key") == 0;
     return is_one ? read_file(arena, name, ARC_KEY_MAX) : NULL;
 }

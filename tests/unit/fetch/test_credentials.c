@@ -111,6 +111,22 @@ static void a_client_secret_is_posted_to_the_authority(void **state)
     assert_has(server.last_token, "scope=https%3A%2F%2Fv%2F.default");
 }
 
+static void the_authority_may_be_named_where_it_is_that_of_the_settings(void **state)
+{
+    char input[512];
+    (void)state;
+    set("AZURE_AUTHORITY_HOST", "@/token");
+    set("AZURE_TENANT_ID", "tenant");
+    set("AZURE_CLIENT_ID", "me");
+    set("AZURE_CLIENT_SECRET", "s");
+    (void)snprintf(input, sizeof input, "%s",
+                   with_server("{\"uri\":\"@/echo\",\"tokenSource\":{\"kind\":"
+                               "\"AzureManagedIdentity\",\"resource\":\"https://v\",\"options\":{"
+                               "\"authorityhost\":\"@/token\"}}}"));
+    assert_answers(input, FETCH_OURS, "Bearer token-1");
+    assert_has(server.last_token, "POST /token/tenant/oauth2/v2.0/token ");
+}
+
 static void workload_identity_reads_its_file_each_time(void **state)
 {
     (void)state;
@@ -437,10 +453,28 @@ static void files_that_arc_may_name_are_its_own(void **state)
     (void)state;
     struct arena arena;
     arena_init(&arena);
-    assert_null(token_arc_key(&arena, "WWW-Authenticate: Basic realm=/etc/passwd\r\n"));
-    assert_null(token_arc_key(&arena, "Basic realm=/var/opt/azcmagent/tokens/../../x.key"));
-    assert_null(token_arc_key(&arena, "Basic realm=/var/opt/azcmagent/tokens/missing.key"));
-    assert_null(token_arc_key(&arena, "Bearer"));
+    assert_null(
+        token_arc_key(&arena, token_arc_folder, "WWW-Authenticate: Basic realm=/etc/passwd\r\n"));
+    assert_null(token_arc_key(&arena, token_arc_folder,
+                              "Basic realm=/var/opt/azcmagent/tokens/../../x.key"));
+    assert_null(token_arc_key(&arena, token_arc_folder,
+                              "Basic realm=/var/opt/azcmagent/tokens/missing.key"));
+    assert_null(token_arc_key(&arena, token_arc_folder, "Bearer"));
+    char folder[] = "/tmp/pd-arc-XXXXXX", path[64], says[128];
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/a.key", folder);
+    FILE *file = fopen(path, "w");
+    (void)fputs("the-key\n", file);
+    (void)fclose(file);
+    (void)snprintf(says, sizeof says, "WWW-Authenticate: Basic realm=%s\r\n", path);
+    const char *key = token_arc_key(&arena, folder, says);
+    assert_non_null(key);
+    assert_string_equal(key, "the-key");
+    assert_null(token_arc_key(&arena, token_arc_folder, says));
+    assert_int_equal(truncate(path, 0), 0);
+    assert_null(token_arc_key(&arena, folder, says));
+    (void)unlink(path);
+    (void)rmdir(folder);
     arena_done(&arena);
 }
 
@@ -452,6 +486,8 @@ int main(void)
         cmocka_unit_test_setup(a_resource_with_a_scope_is_asked_for_without, forget_all),
         cmocka_unit_test_setup(the_older_dialect_of_app_service, forget_all),
         cmocka_unit_test_setup(a_client_secret_is_posted_to_the_authority, forget_all),
+        cmocka_unit_test_setup(the_authority_may_be_named_where_it_is_that_of_the_settings,
+                               forget_all),
         cmocka_unit_test_setup(workload_identity_reads_its_file_each_time, forget_all),
         cmocka_unit_test_setup(
             the_metadata_of_a_machine_is_asked_again_when_it_is_busy_or_not_there_yet, forget_all),
