@@ -396,7 +396,7 @@ static void what_would_keep_its_instances_from_starting_is_refused(void **state)
 {
     struct kit *kit = *state;
     pd_error err;
-    char id[258], value[258], keys[65][8];
+    char id[258], value[258], keys[65][16];
     pd_value tags[130];
     memset(value, 'v', sizeof value);
     value[256] = value[257] = '\0';
