@@ -22,10 +22,12 @@ static int fall(volatile const char *above)
     return here[0] == '0' ? 0 : fall(here) + here[0];
 }
 
-static void spin_here(long seconds) /* 0: for ever */
+static void spin_here(long seconds) /* 0: for ever, without a call */
 {
+    volatile long still = seconds;
+    while (still == 0) {}
     time_t begun = time(NULL);
-    while (seconds == 0 || time(NULL) - begun < seconds) {}
+    while (time(NULL) - begun < seconds) {}
 }
 
 /* What nobody should do. What a program that is started has of us stands in helper.txt. */

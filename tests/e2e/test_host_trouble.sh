@@ -101,8 +101,10 @@ done
 forget
 child=$(pid_of)
 check "memory that is freed twice: no answer" equal 000 "$(code "$web/do/free%20twice")"
-check "the signal is told" await 40 said "the app crashed: SIGABRT"
-check "and the route" await 40 said "in the route 'GET /do/{what}'"
+if ! nm -D "$host" | grep -q __asan_init; then # it ends the process in a way of its own
+    check "the signal is told" await 40 said "the app crashed: SIGABRT"
+    check "and the route" await 40 said "in the route 'GET /do/{what}'"
+fi
 check "and another serves" await 100 is_new "$child"
 forget
 child=$(pid_of)
