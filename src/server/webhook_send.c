@@ -154,14 +154,14 @@ struct text webhooks_receiver(struct text input)
 
 /* D4 */
 static struct fetch_answer without_answer(struct webhooks *webhooks,
-                                          const struct fetch_answer *answer)
+                                          const struct fetch_answer *answer, struct arena *arena)
 {
     bool is_late = strcmp(answer->failure_type, "HttpTimeout") == 0;
     bool is_refused = strcmp(answer->failure_type, "HttpRefused") == 0;
     int64_t now = (int64_t)time(NULL), before = atomic_load(&webhooks->logged_at);
     if (now - before >= 60 && atomic_compare_exchange_strong(&webhooks->logged_at, &before, now)) {
         log_say(LOG_WARN, "a webhook does not answer", "part", "webhooks", "why",
-                answer->failure_message.at);
+                text_copy(arena, answer->failure_message).at);
     }
     return (struct fetch_answer){
         .failure_type = answer->failure_type,
@@ -188,7 +188,7 @@ struct fetch_answer webhooks_judge(struct webhooks *webhooks, const struct fetch
     pd_error err;
     if (!text_is_present(answer->response)) {
         atomic_fetch_add(&webhooks->failed, 1);
-        return without_answer(webhooks, answer);
+        return without_answer(webhooks, answer, arena);
     }
     (void)json_parse(arena, answer->response, &response, &err);
     int64_t code = pd_int(pd_get(response, "statusCode"));
