@@ -229,12 +229,12 @@ static bool write_request(const struct api_http *http, struct asked *asked,
     return is_written;
 }
 
-/* False: *ret_refusal, and the activity is still the caller's. */
-static bool ask(struct api_http *http, struct asked *asked, struct fetch_answer *ret_refusal)
+/* False: *ret_refusal, in the words of *err, and the activity is still the caller's. */
+static bool ask(struct api_http *http, struct asked *asked, struct fetch_answer *ret_refusal,
+                pd_error *err)
 {
-    pd_error err;
     pthread_mutex_lock(&http->mutex);
-    bool is_open = open_module(http, &err);
+    bool is_open = open_module(http, err);
     if (is_open) {
         list_push_back(&http->asked, &asked->node);
         http->module->start(http->fetcher, &asked->request);
@@ -242,7 +242,7 @@ static bool ask(struct api_http *http, struct asked *asked, struct fetch_answer 
             drop(http, asked); /* those before it are already */
         }
     } else {
-        *ret_refusal = unavailable(&err);
+        *ret_refusal = unavailable(err);
         ret_refusal->is_final = asked->lane == NULL; /* a delivery has days */
     }
     pthread_mutex_unlock(&http->mutex);
@@ -253,9 +253,10 @@ static bool ask(struct api_http *http, struct asked *asked, struct fetch_answer 
 static void begin(struct api_http *http, struct activity *activity, struct lane *lane)
 {
     while (activity != NULL) {
+        pd_error err;
         struct fetch_answer answer;
         struct asked *asked = asked_new(http, activity, lane);
-        if (write_request(http, asked, &answer) && ask(http, asked, &answer)) {
+        if (write_request(http, asked, &answer) && ask(http, asked, &answer, &err)) {
             return;
         }
         buffer_done(&asked->own);
