@@ -551,6 +551,25 @@ static void play_world(struct world *w)
     }
 }
 
+static void begin(struct world *w, uint64_t seed)
+{
+    pd_error err;
+    struct author_options options = play_options;
+    static const pd_function none[1];
+    options.partition_count = 2;
+    *w = (struct world){ .seed = seed, .now = INT64_C(1774746000000) };
+    random_seed(&w->random, seed);
+    buffer_init(&w->state);
+    w->runner = author_new(none, 0, &options, &err);
+    assert_non_null(w->runner);
+}
+
+static void end(struct world *w)
+{
+    author_free(w->runner);
+    buffer_done(&w->state);
+}
+
 static void each_time_that_is_due_is_started_once_or_counted_whatever_comes(void **state)
 {
     (void)state;
@@ -560,18 +579,9 @@ static void each_time_that_is_due_is_started_once_or_counted_whatever_comes(void
     uint64_t count = only != NULL ? 1 : many != NULL ? strtoull(many, NULL, 10) : SEEDS;
     long long starts = 0, deaths = 0, triggers = 0;
     for (uint64_t seed = first; seed < first + count; seed++) {
-        pd_error err;
-        struct author_options options = play_options;
-        static const pd_function none[1];
-        options.partition_count = 2;
-        w = (struct world){ .seed = seed, .now = INT64_C(1774746000000) };
-        random_seed(&w.random, seed);
-        buffer_init(&w.state);
-        w.runner = author_new(none, 0, &options, &err);
-        assert_non_null(w.runner);
+        begin(&w, seed);
         play_world(&w);
-        author_free(w.runner);
-        buffer_done(&w.state);
+        end(&w);
         starts += w.starts;
         deaths += w.deaths;
         triggers += w.triggers;
@@ -581,10 +591,56 @@ static void each_time_that_is_due_is_started_once_or_counted_whatever_comes(void
     assert_true(only != NULL || (starts > 0 && deaths > 0 && triggers > 0));
 }
 
+/* Its state and what it has started, after one operation. */
+static void operate_alone(struct world *w, struct starts *got)
+{
+    struct arena arena;
+    struct entity_result result;
+    arena_init(&arena);
+    run(w, &arena, &result);
+    commit(w, &result, got);
+    buffer_add_byte(&w->state, '\0');
+    w->state.size--;
+    arena_done(&arena);
+}
+
+static void a_zone_that_is_gone_is_looked_for_again_and_no_time_is_lost(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct starts got;
+    begin(&w, 1);
+    got.count = 0;
+    set_order(&w, "put",
+              "{\"rule\":\"* * * * * *\",\"zone\":\"Europe/Berlin\",\"orchestrator\":\"R\","
+              "\"overlap\":\"allow\",\"missed\":\"all\"}");
+    operate_alone(&w, &got);
+    assert_int_equal(setenv("TZDIR", "/nowhere", 1), 0);
+    w.now += 3000;
+    for (int i = 0; i < 3; i++) { /* as often as it looks */
+        assert_true(order_due(&w));
+        operate_alone(&w, &got);
+        assert_non_null(strstr((char *)w.state.at, "Europe/Berlin'")); /* its problem */
+        assert_non_null(strstr((char *)w.state.at, "\"status\":\"active\""));
+        assert_int_equal(w.signal_count, 1);
+        assert_int_equal(w.signals[0].at, w.now + 60000);
+        w.now += 60000;
+    }
+    assert_int_equal(got.count, 0);
+    assert_int_equal(unsetenv("TZDIR"), 0);
+    while (order_due(&w)) {
+        operate_alone(&w, &got);
+    }
+    assert_int_equal(got.count, 183);
+    assert_null(strstr((char *)w.state.at, "problem"));
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_time_that_is_due_is_started_once_or_counted_whatever_comes),
+        cmocka_unit_test(a_zone_that_is_gone_is_looked_for_again_and_no_time_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
