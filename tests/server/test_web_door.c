@@ -91,6 +91,18 @@ static void a_key_does_what_its_scopes_and_hubs_allow(void **state)
     assert_int_equal(ask("GET", "/instances?taskHub=other", operator_).code, 200);
     assert_int_equal(ask("DELETE", "/instances/x", reader).code, 403);
     assert_int_equal(ask("GET", "/nothing", reader).code, 404);
+    assert_int_equal(ask("GET", "/schedules", reader).code, 200);
+    assert_int_equal(ask("GET", "/schedules/s", reader).code, 404);
+    static const char *const orders[][2] = { { "POST", "/schedules/s" },
+                                             { "DELETE", "/schedules/s" },
+                                             { "POST", "/schedules/s/pause" },
+                                             { "POST", "/schedules/s/resume" },
+                                             { "POST", "/schedules/s/trigger" } };
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
+        assert_int_equal(ask(orders[i][0], orders[i][1], reader).code, 403);
+        assert_int_equal(ask(orders[i][0], orders[i][1], operator_).code, i == 0 ? 400 : 404);
+        assert_int_equal(ask(orders[i][0], orders[i][1], NULL).code, 401);
+    }
     reply = ask("POST", "/orchestrators/Flow/x", operator_);
     assert_int_equal(reply.code, 202);
     struct text link = browser_member(&reply, "statusQueryGetUri");

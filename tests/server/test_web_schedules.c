@@ -178,6 +178,21 @@ static void what_is_no_schedule_is_a_400_that_says_which_member(void **state)
         struct reply reply = ask("POST", "/schedules/bad", rows[i].body);
         browser_expect(&reply, 400, rows[i].says);
     }
+    char tag[400], value[258] = "";
+    memset(value, 'v', 257);
+    (void)snprintf(tag, sizeof tag,
+                   "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"tags\":{\"t\":\"%s\"}}", value);
+    struct reply refused = ask("POST", "/schedules/bad", tag);
+    browser_expect(&refused, 400, "...limit of 256...");
+    static const char *const ids[] = { "a%40b", "a%FF", "a%0Ab" };
+    for (int i = 0; i < 3; i++) {
+        char at[64];
+        (void)snprintf(at, sizeof at, "/schedules/%s/pause", ids[i]);
+        refused = ask("POST", at, NULL);
+        browser_expect(&refused, 400, "...the id of a schedule...");
+    }
+    refused = browser_ask(&served, "GET", "/schedules", "x-ms-continuation-token: x\r\n", NULL);
+    browser_expect(&refused, 400, "...page token...");
     char path[300] = "/schedules/";
     memset(path + 11, 'x', 201);
     struct reply reply = ask("POST", path, "{\"rule\":\"@daily\",\"orchestrator\":\"R\"}");
