@@ -39,7 +39,10 @@ ids() {
 }
 row_of_seconds() { # ids on stdin: without a gap and a double
     awk -F '[-:TZ]' '{ at = ($3 * 24 + $4) * 3600 + $5 * 60 + $6
-        if (NR > 1 && at != last + 1 && $4 $5 $6 != "000000") { print "after " last ": " $0; bad = 1 }
+        if (NR > 1 && at != last + 1 && $4 $5 $6 != "000000") {
+            print "after " last ": " $0
+            bad = 1
+        }
         last = at }
         END { exit bad || NR == 0 }'
 }
