@@ -84,6 +84,16 @@ static void answer(struct rpc *rpc, struct text token)
     web_answer(rpc, 200, &listing->json);
 }
 
+/* Nothing can be in it. */
+static void answer_none(struct rpc *rpc)
+{
+    struct listing *listing = rpc->state;
+    buffer_init(&listing->json);
+    buffer_add_byte(&listing->json, '[');
+    rpc->status = PD_OK;
+    answer(rpc, TEXT(""));
+}
+
 /* ---- instances ------------------------------------------------------------------------------ */
 
 static void add_instances(struct listing *listing, const struct record_page *found)
@@ -269,6 +279,23 @@ static struct text fold(struct rpc *rpc, struct text id)
     return text_make(folded, id.size);
 }
 
+/* Filters mean what put_as_instance shows: all are running, made when they were last changed. */
+static void list_entities_as_instances(struct rpc *rpc, struct listing *listing, struct text prefix,
+                                       struct web_states states)
+{
+    listing->as_instances = true;
+    listing->entities = (struct entity_query){
+        .id_prefix = fold(rpc, prefix),
+        .changed_from = from_of(rpc, "createdTimeFrom"),
+        .changed_to = to_of(rpc, "createdTimeTo"),
+    };
+    if (states.is_given && (states.states & 1u << RUN_RUNNING) == 0) {
+        answer_none(rpc);
+        return;
+    }
+    list_entities_from(rpc, listing);
+}
+
 /* ---- routes --------------------------------------------------------------------------------- */
 
 static void list_instances(struct rpc *rpc)
@@ -281,9 +308,7 @@ static void list_instances(struct rpc *rpc)
     listing->wanted = page_size(rpc);
     listing->with_input = web_flag(rpc, "showInput", true);
     if (prefix.size != 0 && prefix.at[0] == '@') {
-        listing->as_instances = true;
-        listing->entities = (struct entity_query){ .id_prefix = fold(rpc, prefix) };
-        list_entities_from(rpc, listing);
+        list_entities_as_instances(rpc, listing, prefix, states);
         return;
     }
     listing->instances = (struct store_query){
@@ -297,13 +322,12 @@ static void list_instances(struct rpc *rpc)
         refuse_token(rpc);
         return;
     }
-    buffer_init(&listing->json);
-    buffer_add_byte(&listing->json, '[');
     if (states.is_given && states.states == 0) { /* no instance is ever so */
-        rpc->status = PD_OK;
-        answer(rpc, TEXT(""));
+        answer_none(rpc);
         return;
     }
+    buffer_init(&listing->json);
+    buffer_add_byte(&listing->json, '[');
     rpc_read(rpc, instances_work, instances_done);
 }
 
@@ -315,6 +339,11 @@ static void list_entities(struct rpc *rpc)
     rpc->state = listing;
     listing->wanted = page_size(rpc);
     if (text_is_present(name)) {
+        /* No entity has such a name; as a prefix it would be that of another, and of its keys. */
+        if (memchr(name.at, '@', name.size) != NULL || memchr(name.at, '\0', name.size) != NULL) {
+            answer_none(rpc);
+            return;
+        }
         prefix = text_of(arena_printf(&rpc->arena, "@%.*s@", TEXT_ARGS(name)));
         prefix = fold(rpc, prefix);
     }

@@ -377,6 +377,48 @@ static void entities_are_listed_in_pages_with_their_states_when_asked(void **sta
     assert_int_equal(count(&reply, "\"name\":\"@b\",\"instanceId\":\"@b@k "), 2);
 }
 
+static void entities_as_instances_heed_the_filters_of_instances(void **state)
+{
+    static const struct {
+        const char *query;
+        size_t found;
+    } cases[] = {
+        { "", 1 },
+        { "&runtimeStatus=Running", 1 },
+        { "&runtimeStatus=Failed,Running", 1 },
+        { "&runtimeStatus=Nonsense", 1 },
+        { "&runtimeStatus=Completed", 0 },
+        { "&runtimeStatus=Canceled", 0 },
+        { "&createdTimeFrom=2001-01-01&createdTimeTo=2199-01-01", 1 },
+        { "&createdTimeFrom=2199-01-01", 0 },
+        { "&createdTimeTo=2001-01-01", 0 },
+    };
+    (void)state;
+    assert_int_equal(post("/entities/lamp/x?op=set", "1").code, 202);
+    (void)run_entity("set", "1");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "/instances?instanceIdPrefix=@lamp%s", cases[i].query);
+        struct reply reply = get(path);
+        assert_int_equal(reply.code, 200);
+        assert_int_equal(count(&reply, "\"instanceId\""), cases[i].found);
+        assert_int_equal(browser_header(&reply, "x-ms-continuation-token").size, 0);
+    }
+}
+
+static void a_name_that_no_entity_has_lists_none_of_another_name(void **state)
+{
+    (void)state;
+    assert_int_equal(post("/entities/lamp/x@y?op=set", "1").code, 202);
+    (void)run_entity("set", "1");
+    struct reply reply = get("/entities/lamp");
+    assert_int_equal(count(&reply, "entityId"), 1);
+    reply = get("/entities/lamp%40x");
+    browser_expect(&reply, 200, "[]");
+    reply = get("/entities/lamp%00x");
+    browser_expect(&reply, 200, "[]");
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -392,6 +434,8 @@ int main(void)
         test(a_signal_may_be_for_later),
         test(a_page_has_a_hundred_unless_it_says_more),
         test(entities_are_listed_in_pages_with_their_states_when_asked),
+        test(entities_as_instances_heed_the_filters_of_instances),
+        test(a_name_that_no_entity_has_lists_none_of_another_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
