@@ -183,7 +183,7 @@ struct web_view {
     size_t bytes_max; /* as it is stored; PD_E_LIMIT past that */
 };
 pd_status web_put_history(struct hub *hub, struct text id, const struct web_view *view,
-                          struct arena *arena, struct buffer *json, struct instance_record *record,
-                          bool *ret_found, pd_error *err);
+                          struct buffer *json, enum run_state *ret_state, bool *ret_found,
+                          pd_error *err);
 
 #endif

@@ -17,6 +17,8 @@
 #include "server/web.h"
 #include "wire/wire.h"
 
+enum { TRIES = 5 };
+
 /* What is wanted of it. */
 struct history {
     struct wire_events events;
@@ -306,41 +308,50 @@ static pd_status check_size(const struct history_rows *rows, size_t most, pd_err
 }
 
 /* Record and rows are asked for one after the other; between the two it may be replaced, or go on
- * as new. Then again, until both are of one execution. */
+ * as new. Then again, until both are of one execution, but not for ever. */
 static pd_status load(struct hub *hub, struct text id, size_t most, struct arena *arena,
                       struct instance_record *record, struct history_rows *rows, bool *ret_found,
                       pd_error *err)
 {
     struct store *store = hub->store;
-    pd_status status = hub_load(hub, id, arena, record, ret_found, err);
-    while (status == PD_OK && *ret_found) {
-        struct instance_record before = *record;
+    for (int i = 0; i < TRIES; i++) {
+        struct instance_record before;
+        arena_reset(arena);
         *rows = (struct history_rows){ NULL, 0, 1 };
-        status = store->ops->load_turns(store, before.row, 1, most + 1, arena, rows, err);
-        if (status == PD_OK) {
+        pd_status status = hub_load(hub, id, arena, &before, ret_found, err);
+        if (status == PD_OK && *ret_found) {
+            status = store->ops->load_turns(store, before.row, 1, most + 1, arena, rows, err);
+        }
+        if (status == PD_OK && *ret_found) {
             status = hub_load(hub, id, arena, record, ret_found, err);
         }
-        if (status == PD_OK && *ret_found && record->row == before.row &&
-            text_equal(record->execution_id, before.execution_id)) {
+        if (status != PD_OK || !*ret_found) {
+            return status;
+        }
+        if (record->row == before.row && text_equal(record->execution_id, before.execution_id)) {
             return check_size(rows, most, err);
         }
     }
-    return status;
+    return error_set(err, PD_E_UNAVAILABLE, true, "history",
+                     "it begins anew faster than its history is read: ask again");
 }
 
-pd_status web_put_history(struct hub *hub, struct text id, const struct web_view *view,
-                          struct arena *arena, struct buffer *json, struct instance_record *record,
-                          bool *ret_found, pd_error *err)
+static pd_status put_history(struct hub *hub, struct text id, const struct web_view *view,
+                             struct arena *arena, struct buffer *json, enum run_state *ret_state,
+                             bool *ret_found, pd_error *err)
 {
     struct history history = { .with_input = view->with_input, .with_results = view->with_results };
+    struct instance_record loaded;
+    const struct instance_record *record = &loaded;
     struct history_rows rows;
-    pd_status status = load(hub, id, view->bytes_max, arena, record, &rows, ret_found, err);
+    pd_status status = load(hub, id, view->bytes_max, arena, &loaded, &rows, ret_found, err);
     for (size_t i = 0; status == PD_OK && i < rows.count; i++) {
         status = wire_read_events(rows.turns[i], arena, &history.events, err);
     }
     if (status != PD_OK || !*ret_found) {
         return status;
     }
+    *ret_state = record->state;
     web_put_state(json, record, view->with_input);
     if (record->state != RUN_PENDING) {
         fold(&history, arena);
@@ -355,5 +366,16 @@ pd_status web_put_history(struct hub *hub, struct text id, const struct web_view
         buffer_add_byte(json, ']');
     }
     buffer_add_byte(json, '}');
+    return status;
+}
+
+pd_status web_put_history(struct hub *hub, struct text id, const struct web_view *view,
+                          struct buffer *json, enum run_state *ret_state, bool *ret_found,
+                          pd_error *err)
+{
+    struct arena arena;
+    arena_init(&arena);
+    pd_status status = put_history(hub, id, view, &arena, json, ret_state, ret_found, err);
+    arena_done(&arena);
     return status;
 }

@@ -25,7 +25,7 @@ static int code_of(struct rpc *rpc, enum run_state state)
 
 struct looking {
     struct web_view view;
-    struct instance_record record;
+    enum run_state state;
     struct buffer json;
     bool is_found;
 };
@@ -33,15 +33,15 @@ struct looking {
 static void look_work(struct rpc *rpc)
 {
     struct looking *looking = rpc->state;
-    rpc->status = web_put_history(rpc->hub, rpc->web->captured[0], &looking->view, &rpc->arena,
-                                  &looking->json, &looking->record, &looking->is_found, &rpc->err);
+    rpc->status = web_put_history(rpc->hub, rpc->web->captured[0], &looking->view, &looking->json,
+                                  &looking->state, &looking->is_found, &rpc->err);
 }
 
 static void look_done(struct rpc *rpc)
 {
     struct looking *looking = rpc->state;
     if (rpc->status == PD_OK && looking->is_found) {
-        web_answer(rpc, code_of(rpc, looking->record.state), &looking->json);
+        web_answer(rpc, code_of(rpc, looking->state), &looking->json);
         return;
     }
     buffer_done(&looking->json);
