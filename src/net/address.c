@@ -58,6 +58,23 @@ static int fail_listen(int fd, const char *address, pd_error *err)
     return -1;
 }
 
+/* A socket that nobody listens on was left by a process that was killed. One that somebody does is
+ * his: taking its path would leave him deaf, without a word. */
+static bool is_left_over(const struct sockaddr_un *local)
+{
+    struct stat old;
+    if (lstat(local->sun_path, &old) != 0 || !S_ISSOCK(old.st_mode)) {
+        return false;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool is_refused = fd >= 0 && connect(fd, (const struct sockaddr *)local, sizeof *local) != 0 &&
+                      errno == ECONNREFUSED;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return is_refused;
+}
+
 static int listen_unix(const char *address, char name[SOCK_NAME_MAX], pd_error *err)
 {
     const char *path = address + 5;
@@ -67,9 +84,8 @@ static int listen_unix(const char *address, char name[SOCK_NAME_MAX], pd_error *
         return -1;
     }
     memcpy(local.sun_path, path, strlen(path));
-    struct stat old;
-    if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode)) {
-        (void)unlink(path); /* left by a process that was killed */
+    if (is_left_over(&local)) {
+        (void)unlink(path);
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&local, sizeof local) != 0 ||
