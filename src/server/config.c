@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/limits.h"
@@ -34,7 +35,7 @@ static const struct setting settings[] = {
     { "listen", "ADDRESS", KIND_LIST, AT(listen), 0, 0, NULL,
       "host:port, [v6]:port, unix:PATH or fd:NAME for gRPC; repeatable", false },
     { "http", "ADDRESS", KIND_TEXT, AT(http), 0, 0, NULL,
-      "likewise for health, metrics and the management API; empty: none", false },
+      "likewise for health, metrics and the management API; none: nowhere", false },
     { "public-url", "URL", KIND_TEXT, AT(public_url), 0, 0, NULL,
       "where clients find the management API: what links begin with", false },
     { "trust-forwarded", "YES|NO", KIND_FLAG, AT(trust_forwarded), 0, 0, NULL,
@@ -182,7 +183,6 @@ static pd_status set_number(const struct setting *s, int64_t *at, const char *va
 {
     const struct unit *units = s->kind == KIND_TIME ? times : s->kind == KIND_SIZE ? sizes : plain;
     int64_t number;
-    char bounds[128];
     if (!read_number(value, units, &number)) {
         const char *what = s->kind == KIND_TIME   ? "write a time, such as 30s, 500ms or 10m"
                            : s->kind == KIND_SIZE ? "write a size, such as 4096, 64k or 16m"
@@ -190,9 +190,12 @@ static pd_status set_number(const struct setting *s, int64_t *at, const char *va
         return refuse(source, s->name, value, what, err);
     }
     if (number < s->least || number > s->most) {
-        const char *unit = s->kind == KIND_TIME ? " ms" : "";
-        snprintf(bounds, sizeof bounds, "%lld%s to %lld%s are possible", (long long)s->least, unit,
-                 (long long)s->most, unit);
+        char least[32];
+        char most[32];
+        char bounds[96];
+        setting_write_number(s, s->least, least);
+        setting_write_number(s, s->most, most);
+        snprintf(bounds, sizeof bounds, "%s to %s are possible", least, most);
         return refuse(source, s->name, value, bounds, err);
     }
     *at = number;
@@ -278,7 +281,7 @@ static pd_status no_option(const char *word, pd_error *err)
     size_t dashes = strspn(word, "-");
     char name[64] = "";
     (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(word + dashes, "="), word + dashes);
-    const char *near = dashes != 0 ? setting_near(name) : NULL;
+    const char *near = dashes != 0 ? setting_near(name, EDITS_MAX) : NULL;
     return near != NULL ? error_set(err, PD_E_INVALID, false, "config",
                                     "'%s' is not an option; is --%s meant?", word, near)
                         : error_set(err, PD_E_INVALID, false, "config",
@@ -299,10 +302,14 @@ static pd_status read_options(struct config *config, int argc, char *const *argv
     optind = 0;
     opterr = 0;
     int index = -1;
-    for (int c; (c = getopt_long(argc, argv, ":", options, &index)) != -1; index = -1) {
+    for (int c; (c = getopt_long(argc, argv, ":h", options, &index)) != -1; index = -1) {
         if (c == ':') {
             return error_set(err, PD_E_INVALID, false, "config", "option '%s' wants a value",
                              argv[optind - 1]);
+        }
+        if (c == 'h') {
+            config->help = true;
+            continue;
         }
         if (c != 0) {
             return no_option(argv[optind - 1], err);
@@ -327,6 +334,35 @@ static void name_in_environment(const char *name, char ret[64])
         ret[i] = ret[i] == '-'                    ? '_'
                  : ret[i] >= 'a' && ret[i] <= 'z' ? (char)(ret[i] - 'a' + 'A')
                                                   : ret[i];
+    }
+}
+
+/* PERDURE_TOKEN would be taken for no tokens at all. PERDURE_HUB is the command's. */
+static void look_for_misspelt(struct config *config)
+{
+    static const char ours[] = "PERDURE_";
+    for (char *const *at = environ; *at != NULL; at++) {
+        char name[64];
+        char meant[64];
+        size_t size = strcspn(*at, "=");
+        if (strncmp(*at, ours, sizeof ours - 1) != 0 || size >= sizeof name ||
+            strncmp(*at, "PERDURE_HUB=", 12) == 0) {
+            continue;
+        }
+        for (size_t i = sizeof ours - 1; i <= size; i++) {
+            char c = (*at)[i];
+            name[i - (sizeof ours - 1)] = i == size              ? '\0'
+                                          : c == '_'             ? '-'
+                                          : c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a')
+                                                                 : c;
+        }
+        const char *near = setting_near(name, 2);
+        if (near != NULL && strcmp(near, name) != 0) {
+            name_in_environment(near, meant);
+            list_add(config, &config->misspelt,
+                     arena_printf(&config->arena, "%.*s", (int)size, *at));
+            list_add(config, &config->misspelt, meant);
+        }
     }
 }
 
@@ -465,9 +501,11 @@ pd_status config_read(struct config *config, int argc, char *const *argv, pd_err
         status = read_environment(config, err);
     }
     if (status == PD_OK) {
+        look_for_misspelt(config);
         status = read_options(config, argc, argv, false, err);
     }
     config->is_store_default = config->store == unsaid;
+    config->http = strcmp(config->http, "none") == 0 ? "" : config->http; /* "" is hard to export */
     return status == PD_OK && !config->help && !config->version ? config_check(config, err)
                                                                 : status;
 }

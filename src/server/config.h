@@ -8,6 +8,8 @@
  *       one is stronger than the next. Lists are of one source: they do not add up.
  *   C2  A value that is not right is refused with a sentence that says where it came from. Nothing
  *       is half taken: the caller has a whole configuration, or an error.
+ *       A name that is unknown is refused, too; but the environment has variables of others, and
+ *       there one that is nearly ours is only told of.
  *   C3  An address that others can reach is refused, unless it is safe to be reached, or the
  *       operator says that he knows (insecure-listen). */
 #ifndef SERVER_CONFIG_H
@@ -53,6 +55,7 @@ struct config {
     bool reflection;
     bool check; /* only look whether all is right */
     bool help, version;
+    struct config_list misspelt; /* of the environment: a name, and what is meant, in turns */
     struct arena arena;
 };
 

@@ -70,9 +70,9 @@ static unsigned distance(const char *a, const char *b)
     return row[size];
 }
 
-const char *setting_near(const char *name)
+const char *setting_near(const char *name, unsigned most)
 {
-    unsigned best = 4;
+    unsigned best = most + 1;
     const char *near = NULL;
     for (size_t i = 0; i < setting_count(); i++) {
         unsigned here = distance(name, setting_at(i)->name);
@@ -87,7 +87,7 @@ const char *setting_near(const char *name)
 static pd_status unknown(const struct file *file, const char *name, pd_error *err)
 {
     char what[256];
-    const char *near = setting_near(name);
+    const char *near = setting_near(name, EDITS_MAX);
     if (near != NULL && strcmp(near, name) == 0) { /* --config, --check and the like */
         snprintf(what, sizeof what,
                  "'%.64s' is not a setting of a file: it is an option of the command line", name);
@@ -198,7 +198,8 @@ pd_status config_read_file(struct config *config, const char *name, pd_error *er
     pd_status status = PD_OK;
     FILE *stream = fopen(name, "re");
     if (stream == NULL) {
-        return error_set(err, PD_E_INVALID, false, "config", "%s: %s", name, strerror(errno));
+        return error_set(err, PD_E_INVALID, false, "config", "--config %s: %s", name,
+                         strerror(errno));
     }
     file.adds = mem_alloc(2 * setting_count() * sizeof(bool));
     file.is_set = file.adds + setting_count();
@@ -211,7 +212,8 @@ pd_status config_read_file(struct config *config, const char *name, pd_error *er
         }
     }
     if (status == PD_OK && ferror(stream)) {
-        status = error_set(err, PD_E_INVALID, false, "config", "%s: it cannot be read", name);
+        status = error_set(err, PD_E_INVALID, false, "config", "--config %s: %s", name,
+                           strerror(errno)); /* a folder can be opened */
     }
     mem_free(file.adds);
     (void)fclose(stream);

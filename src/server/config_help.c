@@ -17,7 +17,7 @@ static const struct unit times[] = {
 static const struct unit sizes[] = { { "g", 1 << 30 }, { "m", 1 << 20 }, { "k", 1 << 10 } };
 
 /* In the largest unit of which it is a multiple. */
-static void write_number(int64_t number, const struct unit *units, size_t count, char ret[32])
+static void write_in(int64_t number, const struct unit *units, size_t count, char ret[32])
 {
     for (size_t i = 0; i < count; i++) {
         if (number % units[i].factor == 0 && number != 0) {
@@ -26,6 +26,15 @@ static void write_number(int64_t number, const struct unit *units, size_t count,
         }
     }
     snprintf(ret, 32, "%" PRId64, number);
+}
+
+void setting_write_number(const struct setting *s, int64_t number, char ret[32])
+{
+    const struct unit *units = s->kind == KIND_TIME ? times : sizes;
+    size_t count = s->kind == KIND_TIME   ? sizeof times / sizeof times[0]
+                   : s->kind == KIND_SIZE ? sizeof sizes / sizeof sizes[0]
+                                          : 0;
+    write_in(number, units, count, ret);
 }
 
 /* NULL: nothing holds. */
@@ -42,12 +51,8 @@ static const char *value_of(const struct config *config, const struct setting *s
     }
     case KIND_CHOICE: return s->choices[*(const int64_t *)at];
     case KIND_TIME:
-        write_number(*(const int64_t *)at, times, sizeof times / sizeof times[0], room);
-        return room;
     case KIND_SIZE:
-        write_number(*(const int64_t *)at, sizes, sizeof sizes / sizeof sizes[0], room);
-        return room;
-    case KIND_NUMBER: write_number(*(const int64_t *)at, NULL, 0, room); return room;
+    case KIND_NUMBER: setting_write_number(s, *(const int64_t *)at, room); return room;
     }
     return NULL;
 }
@@ -66,7 +71,7 @@ void config_print_help(void)
         snprintf(left, sizeof left, "--%s%s%s", s->name, s->argument != NULL ? "=" : "",
                  s->argument != NULL ? s->argument : "");
         printf("  %-26s  %s", left, s->help);
-        if (value != NULL) {
+        if (value != NULL && value[0] != '\0') {
             printf(" [%s]", value);
         }
         printf("\n");
@@ -75,6 +80,8 @@ void config_print_help(void)
            "of the\n"
            "environment; in brackets is what holds otherwise. SIGTERM ends, when the work that is "
            "out has\n"
-           "come back; SIGHUP reads certificates, tokens, limits and the log level again.\n");
+           "come back, and a second one at once; SIGHUP reads certificates, tokens, limits and the "
+           "log\n"
+           "level again; SIGUSR1 logs how things stand.\n");
     config_free(&config);
 }

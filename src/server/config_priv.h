@@ -35,10 +35,14 @@ struct source {
 
 size_t setting_count(void);
 const struct setting *setting_at(size_t index);
-/* The name that is meant by one misspelt; NULL: none is near. */
-const char *setting_near(const char *name);
+/* The name that is meant by one misspelt, in at most so many letters; NULL: none is near. */
+enum { EDITS_MAX = 3 };
+const char *setting_near(const char *name, unsigned most);
 pd_status setting_set(struct config *config, const struct setting *setting, const char *value,
                       const struct source *source, pd_error *err);
+
+/* A number of its kind, as it could be given back: 64k, 10m. */
+void setting_write_number(const struct setting *setting, int64_t number, char ret[32]);
 
 pd_status config_read_file(struct config *config, const char *file, pd_error *err);
 

@@ -456,6 +456,11 @@ struct server *server_new(const struct config *config, pd_error *err)
 {
     struct server *server = mem_alloc(sizeof *server);
     log_set((enum log_level)config->log_level, (enum log_format)config->log_format);
+    for (size_t i = 0; i < config->misspelt.count; i += 2) {
+        log_say(LOG_WARN, "a variable of the environment is nearly a setting: it is not read",
+                "part", "config", "variable", config->misspelt.items[i], "meant",
+                config->misspelt.items[i + 1]);
+    }
     server->config = config;
     server->limits = server->next_limits = limits_of(config);
     pthread_mutex_init(&server->reload_mutex, NULL);

@@ -98,17 +98,20 @@ struct tokens *tokens_load(const char *file, pd_error *err)
         number++;
         wrong = strlen(line) == sizeof line - 1 ? "the line is too long" : read_line(tokens, line);
     }
+    int code = ferror(stream) != 0 ? errno : 0; /* a folder can be opened */
     (void)fclose(stream);
     explicit_bzero(line, sizeof line);
-    if (wrong == NULL && tokens->first == NULL) {
-        wrong = "there is no token in it";
+    if (wrong == NULL && code == 0 && tokens->first != NULL) {
+        return tokens;
     }
     if (wrong != NULL) {
         (void)error_set(err, PD_E_INVALID, false, "tokens", "%s:%u: %s", file, number, wrong);
-        tokens_free(tokens);
-        return NULL;
+    } else {
+        (void)error_set(err, PD_E_INVALID, false, "tokens", "%s: %s", file,
+                        code != 0 ? strerror(code) : "there is no token in it");
     }
-    return tokens;
+    tokens_free(tokens);
+    return NULL;
 }
 
 void tokens_free(struct tokens *tokens)

@@ -145,15 +145,40 @@ static void variables_of_the_emulator_count_and_ours_more(void **state)
     assert_non_null(strstr(err.text, "DTS_EMULATOR_LOG_LEVEL"));
 }
 
+static void a_variable_that_is_nearly_a_setting_is_told_of(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        { "PERDURE_TOKEN", "PERDURE_TOKENS" },
+        { "PERDURE_TLS_CRT", "PERDURE_TLS_CERT" },
+        { "PERDURE_LISTEN", NULL },       /* one */
+        { "PERDURE_HUB", NULL },          /* the command's */
+        { "PERDURE_MODULES", NULL },      /* the library's */
+        { "PERDURE_SERVICE_PORT", NULL }, /* an orchestrator of containers makes these */
+        { "PERDURE_PORT_8080_TCP", NULL },
+        { "OTHER_TOKEN", NULL },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        setenv(rows[i][0], "127.0.0.1:1", 1);
+        assert_int_equal(read_with(NULL, NULL, NULL, NULL), PD_OK);
+        unsetenv(rows[i][0]);
+        assert_int_equal(config.misspelt.count, rows[i][1] != NULL ? 2 : 0);
+        if (rows[i][1] != NULL) {
+            assert_string_equal(config.misspelt.items[0], rows[i][0]);
+            assert_string_equal(config.misspelt.items[1], rows[i][1]);
+        }
+    }
+}
+
 static void values_that_are_wrong_are_refused_with_one_sentence(void **state)
 {
     (void)state;
     static const char *const rows[][2] = {
         { "--drain=soon", "option 'drain' = soon: write a time, such as 30s, 500ms or 10m" },
-        { "--drain=2d", "0 ms to 3600000 ms are possible" },
+        { "--drain=2d", "0 to 1h are possible" },
         { "--drain=", "write a time" },
         { "--message-max=12x", "write a size" },
-        { "--message-max=4095", "4096 to" },
+        { "--message-max=4095", "4k to 512m are possible" },
         { "--message-max=99999999999999999999", "write a size" },
         { "--readers=0", "1 to 16 are possible" },
         { "--readers=17", "1 to 16 are possible" },
@@ -177,7 +202,9 @@ static void values_that_are_wrong_are_refused_with_one_sentence(void **state)
         { "nonsense", "'nonsense' is not an option" },
         { "--store", "wants a value" },
         { "--tls-cert=x", "go together" },
-        { "--config=/nowhere/at/all", "/nowhere/at/all: No such file" },
+        { "--config=/nowhere/at/all", "--config /nowhere/at/all: No such file" },
+        { "--config=/", "--config /: Is a directory" },
+        { "--idle=10ms", "1s to 1d are possible" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_int_equal(read_with(rows[i][0], NULL, NULL, NULL), PD_E_INVALID);
@@ -185,6 +212,22 @@ static void values_that_are_wrong_are_refused_with_one_sentence(void **state)
             fail_msg("%s: '%s'", rows[i][0], err.text);
         }
     }
+}
+
+static void there_is_no_http_where_the_environment_says_none(void **state)
+{
+    (void)state;
+    setenv("PERDURE_HTTP", "", 1); /* as if it were not there: many are left empty */
+    assert_int_equal(read_with(NULL, NULL, NULL, NULL), PD_OK);
+    assert_string_equal(config.http, "127.0.0.1:8082");
+    setenv("PERDURE_HTTP", "none", 1);
+    assert_int_equal(read_with(NULL, NULL, NULL, NULL), PD_OK);
+    assert_string_equal(config.http, "");
+    unsetenv("PERDURE_HTTP");
+    assert_int_equal(read_with("--http=", NULL, NULL, NULL), PD_OK);
+    assert_string_equal(config.http, "");
+    assert_int_equal(read_with("-h", NULL, NULL, NULL), PD_OK);
+    assert_true(config.help);
 }
 
 static void values_at_their_bounds_are_taken(void **state)
@@ -269,7 +312,9 @@ int main(void)
         ROW(the_state_directory_is_where_it_is_told_to_be),
         ROW(an_option_is_stronger_than_the_environment_and_that_than_a_file),
         ROW(variables_of_the_emulator_count_and_ours_more),
+        ROW(a_variable_that_is_nearly_a_setting_is_told_of),
         ROW(values_that_are_wrong_are_refused_with_one_sentence),
+        ROW(there_is_no_http_where_the_environment_says_none),
         ROW(values_at_their_bounds_are_taken),
         ROW(a_file_has_sections_quotes_and_comments),
         ROW(a_file_that_is_wrong_is_refused_with_its_line),

@@ -141,6 +141,8 @@ static void a_file_that_is_wrong_is_refused_with_its_line(void **state)
         }
         assert_null(strstr(err.text, "aaaaaaaa")); /* the words do not tell it */
     }
+    assert_null(tokens_load("/", &err));
+    assert_string_equal(err.text, "/: Is a directory");
     assert_null(tokens_load("/nowhere/at/all", &err));
 }
 
