@@ -2,6 +2,8 @@
  *
  * perdure show: one instance, or its bare input, output or failure.
  */
+#include <unistd.h>
+
 #include "record.h"
 
 static void bare(const struct invocation *in, const struct cell *cells)
@@ -13,6 +15,17 @@ static void bare(const struct invocation *in, const struct cell *cells)
         if (asked[i]) {
             puts(cell->kind == CELL_JSON ? cell->text : "null");
         }
+    }
+}
+
+/* What is Pending for long is mostly a name that no worker has. */
+static void say_what_it_waits_for(const struct invocation *in, const pd_instance *instance)
+{
+    bool is_early = pd_instance_starts_at(instance).ms > clock_now_ms();
+    if (pd_instance_state(instance) == PD_RUN_PENDING && !is_early && !in->options.quiet &&
+        isatty(STDERR_FILENO)) {
+        fprintf(stderr, "it waits for a worker on this hub that has the orchestrator '%s'\n",
+                pd_instance_name(instance));
     }
 }
 
@@ -39,5 +52,7 @@ int cmd_show(struct invocation *in)
     }
     struct output *out = output_begin(o, OUTPUT_ONE, record_columns, RECORD_ALL);
     output_row(out, cells);
-    return output_end(out, CODE_DONE);
+    code = output_end(out, CODE_DONE);
+    say_what_it_waits_for(in, instance);
+    return code;
 }

@@ -69,10 +69,18 @@ static void tell_changes(struct output *out, const struct tree *before, const st
 
 /* ---- on a terminal --------------------------------------------------------------------------- */
 
-/* Returns how many lines were drawn. */
-static size_t draw(const struct tree *tree)
+/* What is drawn has to fit: the cursor cannot go back to a line that the screen has lost. */
+struct drawing {
+    size_t room, lines, left_out;
+};
+
+static void draw(const struct tree *tree, struct drawing *drawing)
 {
     for (size_t i = 0; i < tree->count; i++) {
+        if (drawing->lines == drawing->room) {
+            drawing->left_out += tree->count - i;
+            return;
+        }
         const struct tree_node *node = &tree->nodes[i];
         AUTO_STRING line = { 0 };
         tree_branch(tree, i, &line);
@@ -81,18 +89,29 @@ static size_t draw(const struct tree *tree)
                       pd_run_state_name(node->state),
                       (double)(until - node->created_at.ms) / 1000.0);
         if (node->status != NULL) {
-            string_format(&line, "  %.60s", node->status);
+            string_format(&line, "  %s", node->status);
         }
-        printf("\033[K%s\n", line.at);
+        char *fitting = screen_cut(line.at);
+        printf("\033[K%s\n", fitting);
+        free(fitting);
+        drawing->lines++;
     }
-    return tree->count;
+}
+
+static void draw_end(struct drawing *drawing)
+{
+    if (drawing->left_out > 0) {
+        printf("\033[Kand %zu more: perdure tree\n", drawing->left_out);
+        drawing->lines++;
+    }
+    printf("\033[J");
 }
 
 /* ---- both ------------------------------------------------------------------------------------ */
 
-/* Looks once at each that has not ended. *ret_lines: what was drawn; out NULL: on a terminal. */
+/* Looks once at each that has not ended. out NULL: on a terminal. */
 static int look(struct invocation *in, pd_hub *hub, struct watched *all, size_t count,
-                struct output *out, size_t *ret_lines)
+                struct output *out, struct drawing *drawing)
 {
     for (size_t i = 0; i < count; i++) {
         if (!is_ended(&all[i])) {
@@ -108,7 +127,12 @@ static int look(struct invocation *in, pd_hub *hub, struct watched *all, size_t 
             tree_done(&all[i].seen);
             all[i].seen = now;
         }
-        *ret_lines += out == NULL ? draw(&all[i].seen) : 0;
+        if (out == NULL) {
+            draw(&all[i].seen, drawing);
+        }
+    }
+    if (out == NULL) {
+        draw_end(drawing);
     }
     return CODE_DONE;
 }
@@ -131,8 +155,8 @@ static int watch(struct invocation *in, pd_hub *hub, struct watched *all, size_t
     int64_t began = clock_mono_ns();
     int code = CODE_DONE;
     for (;;) {
-        size_t lines = 0;
-        code = look(in, hub, all, count, out, &lines);
+        struct drawing drawing = { .room = screen_height() - 2 };
+        code = look(in, hub, all, count, out, &drawing);
         fflush(stdout);
         if (code != CODE_DONE || have_ended(all, count) || o->once || output_reader_left()) {
             break;
@@ -142,8 +166,8 @@ static int watch(struct invocation *in, pd_hub *hub, struct watched *all, size_t
             break;
         }
         nanosleep(&(struct timespec){ .tv_nsec = LOOK_EVERY_MS * 1000000 }, NULL);
-        if (lines > 0) {
-            printf("\033[%zuA", lines);
+        if (drawing.lines > 0) {
+            printf("\033[%zuA", drawing.lines);
         }
     }
     return out != NULL ? output_end(out, code) : code;

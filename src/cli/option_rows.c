@@ -12,7 +12,7 @@
 
 const struct option_row options_of_all[] = {
     { "hub", 'H', OPTION_TEXT, "URL",
-      "the task hub: sqlite:FILE (PERDURE_HUB, or sqlite:perdure.db)", AT(hub), 0 },
+      "sqlite:FILE or grpc://HOST:PORT (PERDURE_HUB, or sqlite:perdure.db)", AT(hub), 0 },
     { "output", 'o', OPTION_FORMAT, "FORMAT", "table, plain, json, jsonl, csv, id or none",
       AT(format), 0 },
     { "headers", 0, OPTION_FLAG, NULL, "a first line of names, in plain too", AT(headers),

@@ -92,4 +92,8 @@ struct table *table_new(const struct column *columns, size_t count, enum output_
 void table_row(struct table *table, const char *const *texts, const char *const *colors);
 void table_print(struct table *table); /* and free */
 
+size_t screen_height(void);
+/* A copy that takes one line of the screen, to be freed. Without a screen all of it. */
+char *screen_cut(const char *text);
+
 #endif

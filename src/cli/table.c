@@ -22,7 +22,7 @@
 #include <libsmartcols/libsmartcols.h>
 #endif
 
-enum { WIDTH_MIN = 20, CUT_MIN = 4, BETWEEN = 2, SHOWN_MAX = 40 };
+enum { WIDTH_MIN = 20, HEIGHT_MIN = 4, CUT_MIN = 4, BETWEEN = 2, SHOWN_MAX = 40 };
 
 struct row {
     char *texts[SHOWN_MAX]; /* of the shown columns; NULL: nothing */
@@ -66,6 +66,13 @@ static size_t screen_width(void)
     return width < WIDTH_MIN ? WIDTH_MIN : (size_t)width;
 }
 
+size_t screen_height(void)
+{
+    struct winsize size;
+    bool is_known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row >= HEIGHT_MIN;
+    return is_known ? size.ws_row : 24;
+}
+
 /* One character: its bytes, and how many columns it takes. Bad bytes are one column each. */
 static size_t one_character(const char *text, size_t *ret_width)
 {
@@ -91,6 +98,17 @@ static size_t width_of(const char *text)
     return sum;
 }
 
+/* T2 */
+static char *tame(const char *text)
+{
+    char *copy = need(strdup(text));
+    for (char *p = copy; *p != 0; p++) {
+        unsigned char c = (unsigned char)*p;
+        *p = c < 0x20 || c == 0x7f ? ' ' : *p;
+    }
+    return copy;
+}
+
 /* A copy of at most max columns. */
 static char *cut_to(const char *text, size_t max)
 {
@@ -109,6 +127,14 @@ static char *cut_to(const char *text, size_t max)
         text += size;
     }
     return need(strdup(s.at));
+}
+
+char *screen_cut(const char *text)
+{
+    char *tamed = tame(text);
+    char *cut = cut_to(tamed, screen_width());
+    free(tamed);
+    return cut;
 }
 
 /* T1: the largest width that lets all columns fit, found from above. */
@@ -191,16 +217,6 @@ static struct row *add_row(struct table *t)
     struct row *row = &t->rows[t->row_count++];
     *row = (struct row){ .texts = { NULL } };
     return row;
-}
-
-static char *tame(const char *text)
-{
-    char *copy = need(strdup(text));
-    for (char *p = copy; *p != 0; p++) {
-        unsigned char c = (unsigned char)*p;
-        *p = c < 0x20 || c == 0x7f ? ' ' : *p;
-    }
-    return copy;
 }
 
 void table_row(struct table *t, const char *const *texts, const char *const *colors)
