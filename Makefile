@@ -3,7 +3,8 @@
 # The menu; CMakeLists.txt and tools/ do the work. Type make and read.
 .POSIX:
 .DEFAULT_GOAL := menu
-.PHONY: menu debug test sim mutants check fmt tidy bench run release install dist cover crash clean
+.PHONY: menu debug test sim mutants check fmt tidy bench run release install uninstall dist cover \
+	crash clean
 
 PREFIX ?= /usr/local
 T =
@@ -29,6 +30,7 @@ menu: debug
 	  'make run         hello_cities on a SQLite file' \
 	  'make release     what is shipped: build/release/bin and lib' \
 	  'make install     into PREFIX=/usr/local, below DESTDIR' \
+	  'make uninstall   remove what was installed last, below DESTDIR' \
 	  'make dist        the sources as a tar file' \
 	  '' \
 	  'Programs are in build/debug/bin. docs/HACKING.md says where things go.'
@@ -68,6 +70,16 @@ release:
 
 install: release
 	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
+
+# The list is what the last install wrote; folders that it leaves empty and that are ours go too.
+uninstall:
+	@list=build/release/install_manifest.txt; [ -f "$$list" ] || { \
+	  echo "Nothing was installed from here: there is no $$list"; exit 1; }
+	@while IFS= read -r file || [ -n "$$file" ]; do rm -f "$(DESTDIR)$$file"; done \
+	  <build/release/install_manifest.txt
+	@sed -n 's,\(.*/perdure\)/[^/]*$$,\1,p' build/release/install_manifest.txt | sort -u | \
+	  while IFS= read -r folder; do rmdir "$(DESTDIR)$$folder" 2>/dev/null || true; done
+	@echo "removed $$(grep -c . build/release/install_manifest.txt) files"
 
 dist:
 	@mkdir -p build && v=$(VERSION) && \
