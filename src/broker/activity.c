@@ -96,13 +96,13 @@ void activity_tell_unwanted(struct item *item)
 }
 
 /* The step is not open any more: what runs is a ghost, what waits is gone. */
-void activity_cancel_all(struct broker *broker, const struct cancel_note *note)
+void activity_cancel_all(struct broker *broker, const struct cancelled *what)
 {
-    struct index_node *node = index_first(&broker->by_row, note->row);
+    struct index_node *node = index_first(&broker->by_row, what->row);
     while (node != NULL) {
         struct item *item = CONTAINER_OF(node, struct item, by_row);
         node = index_next(node);
-        if (note->id == EVENT_NO_ID || item->activity->id == note->id) {
+        if (what->id == EVENT_NO_ID || item->activity->id == what->id) {
             item_unwant(broker, item);
         }
     }

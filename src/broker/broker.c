@@ -16,7 +16,8 @@ enum {
     CRASHES_MAX = 3,
     PAST_BYTES = 64 * 1024 * 1024,
     ITEM_BYTES = 4 * 1024 * 1024 - 4096, /* what most clients take, less what is around it */
-    WAITING_MAX = 4096
+    WAITING_MAX = 4096,
+    CACHE_LINE = 64
 };
 
 static void set_defaults(struct broker_options *options)
@@ -38,6 +39,7 @@ struct broker *broker_new(const struct broker_options *options)
     broker->runner.ops = &broker_runner_ops;
     broker->options = *options;
     set_defaults(&broker->options);
+    inbox_init(&broker->inbox);
     listed_init(&broker->listed);
     list_init(&broker->active);
     list_init(&broker->streams);
@@ -135,35 +137,38 @@ static void forget_all(struct broker *broker, unsigned partition)
     }
 }
 
-static void take_note(struct broker *broker, struct note *note)
+static void take(struct broker *broker, const struct arrival *arrival)
 {
-    switch (note->kind) {
-    case NOTE_ITEM: arrive(broker, CONTAINER_OF(note, struct item, note)); return;
-    case NOTE_FORGET: forget(broker, CONTAINER_OF(note, struct row, note)); return;
-    case NOTE_ANSWER: errand_answered(broker, CONTAINER_OF(note, struct errand, note)); return;
-    case NOTE_CANCEL:
-        activity_cancel_all(broker, CONTAINER_OF(note, struct cancel_note, note));
-        break;
-    case NOTE_FORGET_ALL:
-        forget_all(broker, CONTAINER_OF(note, struct cancel_note, note)->partition);
-        break;
+    void *what = arrival->what;
+    switch (arrival->kind) {
+    case ARRIVES_ITEM: arrive(broker, what); return;
+    case ARRIVES_ACTIVITY: arrive(broker, item_of_activity(broker, what)); return;
+    case ARRIVES_FORGET: forget(broker, what); return;
+    case ARRIVES_ANSWER: errand_answered(broker, what); return;
+    case ARRIVES_CANCEL: activity_cancel_all(broker, what); break;
+    case ARRIVES_FORGET_ALL: forget_all(broker, ((struct cancelled *)what)->partition); break;
     }
-    mem_free(CONTAINER_OF(note, struct cancel_note, note));
+    mem_free(what);
+}
+
+static void fetch_ahead(const struct arrival *arrival)
+{
+    size_t size = arrival->kind == ARRIVES_ITEM ? sizeof(struct item) : sizeof(struct errand);
+    for (size_t line = 0; line < size; line += CACHE_LINE) {
+        __builtin_prefetch((const char *)arrival->what + line);
+    }
 }
 
 static void take_inbox(struct broker *broker)
 {
-    struct list_node *node = inbox_take(broker);
-    while (node != NULL) {
-        struct list_node *next = node->next;
-        bool is_activity = inbox_is_activity(node);
-        *node = (struct list_node){ 0 };
-        if (is_activity) {
-            arrive(broker, item_of_activity(broker, CONTAINER_OF(node, struct activity, node)));
-        } else {
-            take_note(broker, CONTAINER_OF(node, struct note, node));
+    enum { AHEAD = 4 };
+    size_t count;
+    const struct arrival *arrivals = inbox_take(broker, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) {
+            fetch_ahead(&arrivals[i + AHEAD]);
         }
-        node = next;
+        take(broker, &arrivals[i]);
     }
 }
 
@@ -261,6 +266,7 @@ void broker_free(struct broker *broker)
         map_done(&broker->asides[kind]);
     }
     arena_done(&broker->strange.names);
+    inbox_done(&broker->inbox);
     listed_done(&broker->listed);
     index_done(&broker->by_row);
     index_done(&broker->by_instance);

@@ -72,31 +72,32 @@ uint64_t index_key(struct text text, uint64_t seed); /* for texts: compare them,
 
 /* ---- inbox.c: from other threads to the loop's ----------------------------------------------- */
 
-enum note_kind {
-    NOTE_ITEM,       /* a turn or a batch of operations */
-    NOTE_CANCEL,     /* nobody waits for some activities */
-    NOTE_FORGET,     /* a row's open turn is over */
-    NOTE_FORGET_ALL, /* everything of a partition is */
-    NOTE_ANSWER,     /* the engine has answered a request */
+enum arrival_kind {
+    ARRIVES_ITEM,       /* a turn or a batch of operations */
+    ARRIVES_ACTIVITY,   /* the engine's, of which an item is made */
+    ARRIVES_CANCEL,     /* nobody waits for some activities: a struct cancelled */
+    ARRIVES_FORGET,     /* a row, whose open turn is over */
+    ARRIVES_FORGET_ALL, /* all of a partition is over: a struct cancelled, too */
+    ARRIVES_ANSWER,     /* an errand, which the engine has answered */
 };
-struct note {
-    struct list_node node;
-    enum note_kind kind;
+struct arrival {
+    enum arrival_kind kind;
+    void *what;
 };
 struct inbox {
-    _Atomic(struct list_node *) newest;
+    pthread_mutex_t lock;
+    struct buffer put;  /* of struct arrival */
+    struct buffer read; /* the loop's: what it took last */
 };
-void inbox_put(struct broker *broker, struct note *note, enum note_kind kind);
-void inbox_put_activity(struct broker *broker, struct activity *activity);
-/* All there is, oldest first. */
-struct list_node *inbox_take(struct broker *broker);
-/* Is it an activity's? Else it is a note's. */
-bool inbox_is_activity(const struct list_node *node);
+void inbox_init(struct inbox *inbox);
+void inbox_done(struct inbox *inbox);
+void inbox_put(struct broker *broker, enum arrival_kind kind, void *what);
+/* All there is, oldest first, until it is asked again. */
+const struct arrival *inbox_take(struct broker *broker, size_t *ret_count);
 /* There is to be a run. The loop's thread; within a run, which hands out last, nothing happens. */
 void broker_poke(struct broker *broker);
 
-struct cancel_note {
-    struct note note;
+struct cancelled {
     uint64_t row;
     unsigned partition;
     int32_t id;
@@ -126,7 +127,6 @@ struct row {
     unsigned abandons, losses, deaths;
     uint64_t avoid, accused;
     uint64_t place; /* in line: of a turn that was given back, and comes again; 0: none */
-    struct note note;
 };
 
 /* Of one partition; touched by its thread only, but for what is atomic. */
@@ -173,7 +173,6 @@ enum item_state {
 struct beat;
 
 struct item {
-    struct note note;
     struct list_node link;  /* in a queue, at a stream, among the lost */
     struct list_node timed; /* turns that are out, by time */
     struct list_node fresh; /* B2 */
@@ -359,7 +358,6 @@ struct broker_stream *stream_of(struct broker *broker, uint64_t id); /* NULL: it
 
 enum errand_kind { ERRAND_END, ERRAND_RETURN, ERRAND_LEAVE, ERRAND_CALL, ERRAND_BEAT, ERRAND_LATE };
 struct errand {
-    struct note note;
     enum errand_kind kind;
     struct broker *broker;
     struct request *request;
@@ -403,7 +401,7 @@ struct beat {
 };
 void activity_heard(struct broker *broker, struct errand *errand);
 void activity_say_last(struct broker *broker, struct item *item);
-void activity_cancel_all(struct broker *broker, const struct cancel_note *note);
+void activity_cancel_all(struct broker *broker, const struct cancelled *what);
 void activity_late(struct broker *broker, struct item *item, enum time_limit limit);
 /* Its step fails, and the item is nobody's. */
 void activity_give_up(struct broker *broker, struct errand *errand, struct item *item,

@@ -14,7 +14,7 @@ static void answered(struct request *request, pd_status status, const pd_error *
     if (status != PD_OK && err != NULL) {
         errand->err = *err;
     }
-    inbox_put(errand->broker, &errand->note, NOTE_ANSWER);
+    inbox_put(errand->broker, ARRIVES_ANSWER, errand);
 }
 
 struct errand *errand_new(struct broker *broker, enum errand_kind kind)

@@ -2,14 +2,26 @@
  *
  * The inbox: what other threads have for the loop's.
  *
- * Many push, one takes all. What is pushed is a list node, linked by its `next`; its `prev` says
- * whether it is that of a note or that of an activity, which so needs no note around it. Only who
- * finds the inbox empty, or the loop's thread itself, has the loop woken: one wake for many
- * (D1). */
+ * Many put, one takes all. What comes was last written by another processor; as it is an array that
+ * points to it, and not a chain through it, it can be fetched into the caches ahead. Only who finds
+ * the inbox empty, or the loop's thread itself, has the loop woken: one wake for many (D1). */
 #include "broker/broker_priv.h"
 
-/* What `prev` points to. */
-static struct list_node of_activity, of_note;
+enum { KEPT = 1 << 18 }; /* bytes of each of the two, between bursts */
+
+void inbox_init(struct inbox *inbox)
+{
+    pthread_mutex_init(&inbox->lock, NULL);
+    buffer_init(&inbox->put);
+    buffer_init(&inbox->read);
+}
+
+void inbox_done(struct inbox *inbox)
+{
+    buffer_done(&inbox->put);
+    buffer_done(&inbox->read);
+    pthread_mutex_destroy(&inbox->lock);
+}
 
 void broker_poke(struct broker *broker)
 {
@@ -19,43 +31,31 @@ void broker_poke(struct broker *broker)
     }
 }
 
-static void put(struct broker *broker, struct list_node *node, struct list_node *mark)
+void inbox_put(struct broker *broker, enum arrival_kind kind, void *what)
 {
-    node->prev = mark;
-    struct list_node *newest = atomic_load_explicit(&broker->inbox.newest, memory_order_relaxed);
-    do {
-        node->next = newest;
-    } while (!atomic_compare_exchange_weak(&broker->inbox.newest, &newest, node));
-    if (newest == NULL && !atomic_exchange(&broker->is_posted, true)) {
+    struct inbox *inbox = &broker->inbox;
+    const struct arrival arrival = { kind, what };
+    pthread_mutex_lock(&inbox->lock);
+    bool is_first = inbox->put.size == 0;
+    buffer_add(&inbox->put, &arrival, sizeof arrival);
+    pthread_mutex_unlock(&inbox->lock);
+    if (is_first && !atomic_exchange(&broker->is_posted, true)) {
         broker->options.post(broker->options.argument);
     }
 }
 
-void inbox_put(struct broker *broker, struct note *note, enum note_kind kind)
+const struct arrival *inbox_take(struct broker *broker, size_t *ret_count)
 {
-    note->kind = kind;
-    put(broker, &note->node, &of_note);
-}
-
-void inbox_put_activity(struct broker *broker, struct activity *activity)
-{
-    put(broker, &activity->node, &of_activity);
-}
-
-struct list_node *inbox_take(struct broker *broker)
-{
-    struct list_node *newest = atomic_exchange(&broker->inbox.newest, NULL);
-    struct list_node *oldest = NULL;
-    while (newest != NULL) {
-        struct list_node *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
+    struct inbox *inbox = &broker->inbox;
+    if (inbox->read.room > KEPT) {
+        buffer_done(&inbox->read);
     }
-    return oldest;
-}
-
-bool inbox_is_activity(const struct list_node *node)
-{
-    return node->prev == &of_activity;
+    buffer_reset(&inbox->read);
+    pthread_mutex_lock(&inbox->lock);
+    struct buffer taken = inbox->put;
+    inbox->put = inbox->read;
+    pthread_mutex_unlock(&inbox->lock);
+    inbox->read = taken;
+    *ret_count = taken.size / sizeof(struct arrival);
+    return (const struct arrival *)taken.at;
 }

@@ -142,7 +142,7 @@ static void put_turn(struct side *side, struct row *row, struct item *item)
     item->row = row;
     atomic_store_explicit(&row->must_encode, false, memory_order_relaxed);
     row_used(side, row);
-    inbox_put(broker, &item->note, NOTE_ITEM);
+    inbox_put(broker, ARRIVES_ITEM, item);
 }
 
 static enum runner_answer take_turn(struct runner *runner, const struct turn *turn,
@@ -225,7 +225,7 @@ static enum runner_answer take_entity(struct runner *runner, const struct turn *
     item_fill(item, turn, TEXT_ABSENT);
     item->operation_count = count; /* that every worker gets */
     put_bodies(item, &written);
-    inbox_put(broker, &item->note, NOTE_ITEM);
+    inbox_put(broker, ARRIVES_ITEM, item);
     return RUNNER_LATER;
 }
 
@@ -245,7 +245,7 @@ static void forget(struct runner *runner, unsigned partition, uint64_t number)
     if (atomic_load(&row->refs) > 1) { /* its turn may be out */
         atomic_fetch_add(&row->refs, 1);
         row_drop(side, row);
-        inbox_put(broker, &row->note, NOTE_FORGET);
+        inbox_put(broker, ARRIVES_FORGET, row);
     } else {
         row_drop(side, row);
     }
@@ -263,9 +263,9 @@ static void forget_all(struct runner *runner, unsigned partition)
     while ((node = list_front(&side->used)) != NULL) {
         row_drop(side, CONTAINER_OF(node, struct row, used));
     }
-    struct cancel_note *note = mem_alloc(sizeof *note);
-    note->partition = partition;
-    inbox_put(broker, &note->note, NOTE_FORGET_ALL);
+    struct cancelled *what = mem_alloc(sizeof *what);
+    what->partition = partition;
+    inbox_put(broker, ARRIVES_FORGET_ALL, what);
 }
 
 static void record(struct runner *runner, unsigned partition, uint64_t number_of_row,
@@ -312,7 +312,7 @@ static bool dispatch(struct runner *runner, struct activity *activity)
     if (is_own(broker, activity->name, true)) {
         return false;
     }
-    inbox_put_activity(broker, activity);
+    inbox_put(broker, ARRIVES_ACTIVITY, activity);
     return true;
 }
 
@@ -329,11 +329,11 @@ static void cancel(struct runner *runner, unsigned partition, uint64_t row, int3
     if (own != NULL && own->ops->version >= 4 && own->ops->cancel != NULL) {
         own->ops->cancel(own, partition, row, id);
     }
-    struct cancel_note *note = mem_alloc(sizeof *note);
-    note->row = row;
-    note->partition = partition;
-    note->id = id;
-    inbox_put(broker_of(runner), &note->note, NOTE_CANCEL);
+    struct cancelled *what = mem_alloc(sizeof *what);
+    what->row = row;
+    what->partition = partition;
+    what->id = id;
+    inbox_put(broker_of(runner), ARRIVES_CANCEL, what);
 }
 
 const struct runner_ops broker_runner_ops = {
