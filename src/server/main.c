@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "store/store.h"
 
 struct process {
     struct server *server;
@@ -107,6 +108,7 @@ static int start(const struct config *config, int argc, char *const *argv)
     pthread_sigmask(SIG_BLOCK, &process.signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     raise_limit();
+    store_count_no_memory();
     process.server = server_new(config, &err);
     if (process.server == NULL) {
         fprintf(stderr, "perdured: %s: %s\n", err.where, err.text);

@@ -135,6 +135,11 @@ struct store *store_look(const char *url, pd_error *err)
     return NULL;
 }
 
+void store_count_no_memory(void)
+{
+    store_sqlite_count_no_memory();
+}
+
 void store_close(struct store *store)
 {
     if (store != NULL) {

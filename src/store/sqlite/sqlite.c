@@ -292,6 +292,11 @@ static struct sqlite_store *sqlite_new(const char *file, const char *vfs, pd_err
     return store;
 }
 
+void store_sqlite_count_no_memory(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* too late, it is refused: no harm */
+}
+
 struct store *store_sqlite_open(const char *file, unsigned partitions, const char *vfs,
                                 pd_error *err)
 {

@@ -16,5 +16,7 @@ struct store *store_sqlite_open(const char *file, unsigned partitions, const cha
 pd_status store_sqlite_probe(const char *file, const char *vfs, pd_error *err);
 /* See store_look. */
 struct store *store_sqlite_look(const char *file, const char *vfs, pd_error *err);
+/* See store_count_no_memory. */
+void store_sqlite_count_no_memory(void);
 
 #endif
