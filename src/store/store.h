@@ -266,7 +266,7 @@ struct store *store_look(const char *url, pd_error *err);
 void store_close(struct store *store); /* NULL is fine */
 
 /* For a program that has its process to itself, before anything opens a store: SQLite does not
- * count the memory it uses, which costs it a lock at every allocation (0005). A library must not
+ * count the memory it uses, which costs it a lock at every allocation (0024). A library must not
  * say so for its host, who may want the count. */
 void store_count_no_memory(void);
 
