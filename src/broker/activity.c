@@ -95,9 +95,13 @@ void activity_tell_unwanted(struct item *item)
     }
 }
 
-/* The step is not open any more: what runs is a ghost, what waits is gone. */
+/* The step is not open any more: what runs is a ghost, what waits is gone. Of single steps that are
+ * aside nothing is known here: when they are called for nothing comes. */
 void activity_cancel_all(struct broker *broker, const struct cancelled *what)
 {
+    if (what->id == EVENT_NO_ID) {
+        aside_drop_row(broker, what->row);
+    }
     struct index_node *node = index_first(&broker->by_row, what->row);
     while (node != NULL) {
         struct item *item = CONTAINER_OF(node, struct item, by_row);

@@ -17,6 +17,7 @@ enum {
     PAST_BYTES = 64 * 1024 * 1024,
     ITEM_BYTES = 4 * 1024 * 1024 - 4096, /* what most clients take, less what is around it */
     WAITING_MAX = 4096,
+    ACTIVITY_BYTES = 32 * 1024 * 1024,
     CACHE_LINE = 64
 };
 
@@ -29,6 +30,8 @@ static void set_defaults(struct broker_options *options)
     options->past_bytes = options->past_bytes != 0 ? options->past_bytes : PAST_BYTES;
     options->item_bytes = options->item_bytes != 0 ? options->item_bytes : ITEM_BYTES;
     options->waiting_max = options->waiting_max != 0 ? options->waiting_max : WAITING_MAX;
+    options->activity_bytes =
+        options->activity_bytes != 0 ? options->activity_bytes : ACTIVITY_BYTES;
 }
 
 struct broker *broker_new(const struct broker_options *options)
@@ -50,8 +53,8 @@ struct broker *broker_new(const struct broker_options *options)
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         lanes_init(&broker->lanes[kind]);
         map_init(&broker->strange.told[kind]);
-        map_init_seeded(&broker->asides[kind], dice_next(broker));
     }
+    asides_init(&broker->asides, dice_next(broker));
     arena_init(&broker->strange.names);
     broker->instance_seed = dice_next(broker);
     broker->wake_at = TIME_NEVER;
@@ -112,6 +115,7 @@ static void arrive(struct broker *broker, struct item *item)
 
 static void forget(struct broker *broker, struct row *row)
 {
+    aside_drop_row(broker, row->row);
     if (row->item != NULL) {
         item_unwant(broker, row->item);
     }
@@ -146,6 +150,7 @@ static void take(struct broker *broker, const struct arrival *arrival)
     case ARRIVES_FORGET: forget(broker, what); return;
     case ARRIVES_ANSWER: errand_answered(broker, what); return;
     case ARRIVES_CANCEL: activity_cancel_all(broker, what); break;
+    case ARRIVES_GONE: aside_drop_row(broker, ((struct cancelled *)what)->row); break;
     case ARRIVES_FORGET_ALL: forget_all(broker, ((struct cancelled *)what)->partition); break;
     }
     mem_free(what);
@@ -263,8 +268,8 @@ void broker_free(struct broker *broker)
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         lanes_done(&broker->lanes[kind]);
         map_done(&broker->strange.told[kind]);
-        map_done(&broker->asides[kind]);
     }
+    asides_done(&broker->asides);
     arena_done(&broker->strange.names);
     inbox_done(&broker->inbox);
     listed_done(&broker->listed);

@@ -18,9 +18,9 @@
  *       and a generous one for turns.
  *   D5  Work that no connected stream takes waits for ever. Nothing is lost by it: it is also in
  *       the store. Of turns and batches only waiting_max wait here for the same streams, at 2 to 4
- *       KB each, and only so many bytes of them as they will be sent; the others are left in the
- *       store, and called for, in their order, when there is room. Activities wait here, however
- *       many there are, and become bytes when they go.
+ *       KB each, and only so many bytes of them as they will be sent; of activities activity_bytes.
+ *       The others are left in the store, and called for, in their order, when there is room. Only
+ *       activities that must begin in time all wait here.
  *   D6  A stream is never sent more than its limits, nor when its client does not read.
  *   D7  What was running each of the last crashes_max times that a worker of ours died is not
  *       handed out again: it fails with "Quarantined", as in a process of its own (engine.h). */
@@ -59,9 +59,10 @@ struct broker_options {
     size_t past_bytes;       /* of histories kept for workers that need them whole; 0: 64 MiB */
     /* One line for people, on the loop's thread. May be NULL. */
     void (*log)(void *argument, const char *line);
-    unsigned crashes_max; /* D7; 0: 3 */
-    size_t waiting_max;   /* D5; 0: 4,096 */
-    size_t item_bytes;    /* an item larger than this is streamed, or held back with a word in
+    unsigned crashes_max;  /* D7; 0: 3 */
+    size_t waiting_max;    /* D5; 0: 4,096 */
+    size_t activity_bytes; /* D5; 0: 32 MiB */
+    size_t item_bytes;     /* an item larger than this is streamed, or held back with a word in
                                * the log, for streams that cannot take it; 0: 4 MiB less some */
 };
 

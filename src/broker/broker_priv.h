@@ -25,6 +25,7 @@
 
 #include "base/buffer.h"
 #include "base/heap.h"
+#include "base/limits.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/object.h"
@@ -77,6 +78,7 @@ enum arrival_kind {
     ARRIVES_ACTIVITY,   /* the engine's, of which an item is made */
     ARRIVES_CANCEL,     /* nobody waits for some activities: a struct cancelled */
     ARRIVES_FORGET,     /* a row, whose open turn is over */
+    ARRIVES_GONE,       /* what was left of a row is nobody's: a struct cancelled, too */
     ARRIVES_FORGET_ALL, /* all of a partition is over: a struct cancelled, too */
     ARRIVES_ANSWER,     /* an errand, which the engine has answered */
 };
@@ -207,6 +209,7 @@ struct item {
     struct buffer bytes; /* the texts, then the bodies */
     struct text bodies[BODY_COUNT];
     size_t waiting_bytes; /* counted in broker->waiting_bytes */
+    size_t weight;        /* of the room that its queue has: bytes of an activity; else 1 */
     struct item *next;
 
     struct activity *activity; /* NULL: the engine has it */
@@ -269,8 +272,9 @@ struct text match_name(const struct item *item); /* of an entity: the first part
 
 struct queue {
     struct list items;
-    size_t count;
-    struct list asides;      /* lines of what could not wait here: aside.c */
+    size_t weight;           /* of all of them */
+    struct list asides;      /* lines of what could not wait here: aside.c; and */
+    size_t coming;           /* the weight of what has been called of these */
     struct list_node active; /* while it has items */
     struct list_node all;
     enum work_kind kind;
@@ -282,6 +286,7 @@ struct queue {
 /* By name and version: of which queue. Only where a stream has filters. */
 struct lanes {
     struct list queues;
+    size_t weight; /* of these */
     struct map by_name;
     struct arena names;
     bool is_filtered;
@@ -309,8 +314,19 @@ struct text lanes_key(struct broker *broker, const struct item *item);
 /* ---- aside.c: what waits in the store only --------------------------------------------------- */
 
 struct line;
+struct asides {
+    struct map lines[KIND_COUNT];      /* struct line, by its key */
+    struct map64 gone;                 /* rows: that of which is of before that age is nobody's */
+    uintptr_t age;                     /* how often something was */
+    uint64_t epochs[LIMIT_PARTITIONS]; /* of the activities that are aside */
+    _Atomic bool has_any;              /* any thread may ask */
+};
+void asides_init(struct asides *asides, uint64_t seed);
+void asides_done(struct asides *asides);
 bool aside_put(struct broker *broker, struct item *item); /* true: it is gone */
-void aside_call(struct broker *broker);                   /* for as many as there is room for */
+/* Of what was put aside of a row until now nothing is wanted any more. */
+void aside_drop_row(struct broker *broker, uint64_t row);
+void aside_call(struct broker *broker); /* for as many as there is room for */
 void aside_called(struct broker *broker, struct errand *errand);
 void aside_leave_queues(struct broker *broker, enum work_kind kind);
 void aside_join_queues(struct broker *broker, enum work_kind kind);
@@ -463,7 +479,7 @@ struct broker {
     struct slots slots;
     struct dice dice;
     struct lanes lanes[KIND_COUNT];
-    struct map asides[KIND_COUNT]; /* struct line, by its key */
+    struct asides asides;
     struct strange strange;
     struct list active; /* queues */
     uint64_t seq;

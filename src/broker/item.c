@@ -79,6 +79,7 @@ static void place(struct item *item, struct text *to, struct text text, size_t a
 void item_fill(struct item *item, const struct turn *turn, struct text trace)
 {
     item->kind = turn_is_of_entity(turn) ? KIND_ENTITY : KIND_TURN;
+    item->weight = 1;
     item->ticket = turn_ticket_of(turn);
     item->number = turn->number;
     item->operation_count = turn->event_count - 1;
@@ -154,6 +155,8 @@ struct item *item_of_activity(struct broker *broker, struct activity *activity)
         item = mem_alloc(sizeof *item);
     }
     item->kind = KIND_ACTIVITY;
+    item->weight = sizeof *item + activity->size;
+    item->is_called = activity->is_called;
     item->activity = activity;
     item->task_id = activity->id;
     item->instance_id = activity->instance_id;

@@ -201,7 +201,8 @@ static void stand(struct broker *broker, struct item *item, struct queue *queue)
     }
     list_insert_before(before, &item->link);
     item->queue = queue;
-    queue->count++;
+    queue->weight += item->weight;
+    broker->lanes[item->kind].weight += item->weight;
 }
 
 void lanes_put(struct broker *broker, struct item *item)
@@ -222,10 +223,10 @@ void lanes_put(struct broker *broker, struct item *item)
 void lanes_take(struct broker *broker, struct item *item)
 {
     struct queue *queue = item->queue;
-    (void)broker;
     list_remove(&item->link);
     item->queue = NULL;
-    queue->count--;
+    queue->weight -= item->weight;
+    broker->lanes[item->kind].weight -= item->weight;
     if (list_is_empty(&queue->items)) {
         list_remove(&queue->active);
     }
@@ -269,6 +270,7 @@ static void rebuild(struct broker *broker, enum work_kind kind)
         if (!list_is_empty(&queue->items)) {
             list_remove(&queue->active);
             merge(&all, &queue->items);
+            lanes->weight -= queue->weight;
         }
     }
     aside_leave_queues(broker, kind);

@@ -231,6 +231,16 @@ static enum runner_answer take_entity(struct runner *runner, const struct turn *
 
 /* ---- what is over ---------------------------------------------------------------------------- */
 
+static void put_cancelled(struct broker *broker, enum arrival_kind kind, unsigned partition,
+                          uint64_t row, int32_t id)
+{
+    struct cancelled *what = mem_alloc(sizeof *what);
+    what->row = row;
+    what->partition = partition;
+    what->id = id;
+    inbox_put(broker, kind, what);
+}
+
 static void forget(struct runner *runner, unsigned partition, uint64_t number)
 {
     struct broker *broker = broker_of(runner);
@@ -239,15 +249,17 @@ static void forget(struct runner *runner, unsigned partition, uint64_t number)
     if (broker->options.own != NULL) {
         broker->options.own->ops->forget(broker->options.own, partition, number);
     }
-    if (row == NULL) {
-        return;
-    }
-    if (atomic_load(&row->refs) > 1) { /* its turn may be out */
+    if (row != NULL && atomic_load(&row->refs) > 1) { /* its turn may be out */
         atomic_fetch_add(&row->refs, 1);
         row_drop(side, row);
         inbox_put(broker, ARRIVES_FORGET, row);
-    } else {
+        return;
+    }
+    if (row != NULL) {
         row_drop(side, row);
+    }
+    if (atomic_load_explicit(&broker->asides.has_any, memory_order_relaxed)) {
+        put_cancelled(broker, ARRIVES_GONE, partition, number, EVENT_NO_ID);
     }
 }
 
@@ -263,9 +275,7 @@ static void forget_all(struct runner *runner, unsigned partition)
     while ((node = list_front(&side->used)) != NULL) {
         row_drop(side, CONTAINER_OF(node, struct row, used));
     }
-    struct cancelled *what = mem_alloc(sizeof *what);
-    what->partition = partition;
-    inbox_put(broker, ARRIVES_FORGET_ALL, what);
+    put_cancelled(broker, ARRIVES_FORGET_ALL, partition, 0, EVENT_NO_ID);
 }
 
 static void record(struct runner *runner, unsigned partition, uint64_t number_of_row,
@@ -329,11 +339,7 @@ static void cancel(struct runner *runner, unsigned partition, uint64_t row, int3
     if (own != NULL && own->ops->version >= 4 && own->ops->cancel != NULL) {
         own->ops->cancel(own, partition, row, id);
     }
-    struct cancelled *what = mem_alloc(sizeof *what);
-    what->row = row;
-    what->partition = partition;
-    what->id = id;
-    inbox_put(broker_of(runner), ARRIVES_CANCEL, what);
+    put_cancelled(broker_of(runner), ARRIVES_CANCEL, partition, row, id);
 }
 
 const struct runner_ops broker_runner_ops = {

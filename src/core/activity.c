@@ -85,6 +85,7 @@ struct activity *activity_new(struct core *core, const struct instance *instance
     activity->id = scheduled->id;
     activity->first = extra->first > 0 ? extra->first - 1 : scheduled->id;
     activity->partition = core->partition;
+    activity->is_called = false;
     activity->instance_id = put(&at, instance->id);
     activity->execution_id = put(&at, instance->execution_id);
     activity->name = put(&at, scheduled->name);

@@ -161,6 +161,7 @@ struct activity {
     uint64_t epoch;                  /* of the partition's owner */
     size_t size;                     /* of the block */
     unsigned partition;
+    bool is_called; /* it had been left, and was asked for again (T9) */
     /* core_options.activity_room bytes in the same block, 16-aligned, not zeroed. NULL: one of very
      * many, which has none, and no limits.start_ms. */
     void *room;

@@ -358,6 +358,11 @@ void core_postpone_turn(struct core *core, const struct turn *turn);
 /* Gives the turn back: it is not offered again before it is called for (T9). */
 void core_leave_turn(struct core *core, const struct turn *turn);
 void core_call_turn(struct core *core, struct instance *instance);
+/* Likewise of activities that a runner let go of without a word (T9): of these steps (the array is
+ * put in order) those that are open still are dispatched again, in the open batch. The history is
+ * that of the store, which has all that was dispatched. */
+void core_call_activities(struct core *core, struct instance *instance, const struct event *history,
+                          size_t count, int32_t *ids, size_t id_count);
 
 /* ---- timers: a window of them in memory ---- */
 

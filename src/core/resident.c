@@ -12,6 +12,8 @@
  * Kinds that are unknown, and completions that fit no open step, change nothing but the time:
  * history written by a newer version must not stop an older one from reading.
  */
+#include <stdlib.h>
+
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/memory.h"
@@ -106,21 +108,43 @@ static void fold_inbox(struct core *core, struct instance *instance, const struc
     }
 }
 
-/* Activities that were asked for and not answered, to be run (again). */
+static int compare_ids(const void *a, const void *b)
+{
+    int32_t left = *(const int32_t *)a, right = *(const int32_t *)b;
+    return (left > right) - (left < right);
+}
+
+static bool is_among(const struct event *event, const int32_t *ids, size_t count)
+{
+    return bsearch(&event->id, ids, count, sizeof *ids, compare_ids) != NULL;
+}
+
+/* Activities that were asked for and not answered, to be run (again). ids NULL: all of them. */
 static void dispatch_open(struct core *core, struct instance *instance, const struct event *history,
-                          size_t count)
+                          size_t count, const int32_t *ids, size_t id_count)
 {
     struct step step;
     for (size_t i = 0; i < count && instance->steps.tasks != 0; i++) {
         const struct event *event = &history[i];
         if (event->kind == EVENT_TASK_SCHEDULED &&
             steps_find(&instance->steps, event->id, STEP_TASK, &step) &&
-            step.asked_at == event->at) {
+            step.asked_at == event->at && (ids == NULL || is_among(event, ids, id_count))) {
             struct text progress = note_find(instance, event->id);
-            activity_dispatch(core, activity_new(core, instance, event, progress));
+            struct activity *activity = activity_new(core, instance, event, progress);
+            activity->is_called = ids != NULL;
+            activity_dispatch(core, activity);
             core->has_unwanted = true; /* soon, when the result of before comes after all */
         }
     }
+}
+
+/* The store may lag behind: a step of which it knows another asking is of a later batch, and is
+ * dispatched with that. */
+void core_call_activities(struct core *core, struct instance *instance, const struct event *history,
+                          size_t count, int32_t *ids, size_t id_count)
+{
+    qsort(ids, id_count, sizeof *ids, compare_ids);
+    dispatch_open(core, instance, history, count, ids, id_count);
 }
 
 /* NULL: what the store has is damaged. */
@@ -216,7 +240,7 @@ struct instance *core_admit(struct core *core, const struct instance_image *imag
         }
     }
     if (redispatch) {
-        dispatch_open(core, instance, image->history, image->history_count);
+        dispatch_open(core, instance, image->history, image->history_count, NULL, 0);
     }
     core_enter(core, instance);
     turn_want(core, instance);

@@ -23,7 +23,9 @@
  *       events first. A ticket that no open turn has is of one that is over: it changes nothing.
  *   T9  A turn that is left (RUNNER_LEAVES, engine_leave_turn) holds nothing in memory but, for a
  *       while, its instance. It is offered again when it is called for (engine_call_turns); or
- *       before that, when its instance had to be loaded meanwhile. */
+ *       before that, when its instance had to be loaded meanwhile. An activity that was dispatched
+ *       may just be freed: it is dispatched again when it is called for (engine_call_activities),
+ *       or by the partition's next life. */
 #ifndef CORE_TURN_H
 #define CORE_TURN_H
 

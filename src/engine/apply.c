@@ -283,21 +283,51 @@ static void apply_turn(struct partition *partition, time_us now, struct command 
     command_list_add(&partition->answers, command);
 }
 
+/* *ret_count: those of the call that are of the same row. */
+static pd_status call_activities(struct partition *partition, const struct command *command,
+                                 size_t *ret_count, pd_error *err)
+{
+    size_t first = command->as.call.next;
+    const uint64_t *rows = command->as.call.rows;
+    size_t end = first + 1;
+    while (end < command->as.call.count && rows[end] == rows[first]) {
+        end++;
+    }
+    *ret_count = end - first;
+    return residency_call_activities(partition, rows[first], command->as.call.ids + first,
+                                     end - first, err);
+}
+
+static pd_status call_turn(struct partition *partition, uint64_t row, pd_error *err)
+{
+    struct instance *instance = NULL;
+    pd_status status = residency_find_row(partition, row, &instance, err);
+    if (status == PD_OK && instance != NULL) {
+        core_call_turn(partition->core, instance);
+    }
+    return status;
+}
+
 /* False: the store is in trouble, call again. */
 static bool apply_wanted(struct partition *partition, time_us now, struct command *command)
 {
-    pd_error err;
-    for (size_t i = 0; i < command->as.call.count; i++) {
-        struct instance *instance = NULL;
-        pd_status status = residency_find_row(partition, command->as.call.rows[i], &instance, &err);
+    bool is_of_turns = command->as.call.ids == NULL;
+    if (!is_of_turns && command->as.call.epoch != partition->epoch) {
+        command->as.call.next = command->as.call.count; /* this life has dispatched them itself */
+    }
+    while (command->as.call.next < command->as.call.count) {
+        pd_error err;
+        size_t count = 1;
+        uint64_t row = command->as.call.rows[command->as.call.next];
+        pd_status status = is_of_turns ? call_turn(partition, row, &err)
+                                       : call_activities(partition, command, &count, &err);
         if (status == PD_E_CORRUPT) {
             partition->counters.corrupt++;
         } else if (status != PD_OK) {
             partition_back_off(partition, now, &err);
             return false;
-        } else if (instance != NULL) {
-            core_call_turn(partition->core, instance);
         }
+        command->as.call.next += count;
     }
     command_list_add(&partition->answers, command);
     return true;

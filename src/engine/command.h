@@ -39,7 +39,7 @@ enum command_kind {
     COMMAND_ACTIVITY_DONE, /* a result */
     COMMAND_ACTIVITY_BEAT, /* a heartbeat */
     COMMAND_TURN,          /* what became of a turn that was elsewhere (T8) */
-    COMMAND_CALL,          /* turns that were left are wanted (T9) */
+    COMMAND_CALL,          /* turns, or activities, that were left are wanted (T9) */
 };
 
 struct command {
@@ -87,7 +87,9 @@ struct command {
         } turn;
         struct {
             const uint64_t *rows;
-            size_t count;
+            const int32_t *ids; /* of activities; NULL: their turns */
+            uint64_t epoch;     /* likewise */
+            size_t count, next; /* those before next have been called */
         } call;
     } as;
 };

@@ -139,6 +139,12 @@ void engine_return_turn(struct engine *engine, struct request *request, struct t
 void engine_leave_turn(struct engine *engine, struct request *request, struct turn_ticket ticket);
 void engine_call_turns(struct engine *engine, struct request *request, unsigned partition,
                        const uint64_t *rows, size_t count);
+/* Of activities that were dispatched by the partition's life of that epoch, and freed by
+ * the runner: the step ids[i] of rows[i]; best with what is of one row side by side, as its history
+ * is read once then. Those that are wanted still have been dispatched again when it is answered; of
+ * another life nothing comes. One that the runner has not freed would run twice. */
+void engine_call_activities(struct engine *engine, struct request *request, unsigned partition,
+                            uint64_t epoch, const uint64_t *rows, const int32_t *ids, size_t count);
 /* Likewise, of an orchestration that is not to be run any more: it is suspended with that failure,
  * until somebody resumes it. */
 void engine_quarantine_turn(struct engine *engine, struct request *request,

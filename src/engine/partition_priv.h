@@ -109,6 +109,10 @@ pd_status residency_find(struct partition *partition, struct text id, struct sta
 pd_status residency_find_row(struct partition *partition, uint64_t row, struct instance **ret,
                              pd_error *err);
 
+/* Has those of these steps of an instance dispatched again that are open. */
+pd_status residency_call_activities(struct partition *partition, uint64_t row, const int32_t *ids,
+                                    size_t count, pd_error *err);
+
 /* NULL and PD_OK: there is none. The id is an entity's. */
 pd_status residency_find_entity(struct partition *partition, struct text id, struct instance **ret,
                                 pd_error *err);

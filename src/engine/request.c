@@ -145,6 +145,17 @@ void engine_call_turns(struct engine *engine, struct request *request, unsigned 
     push(engine, asked, partition);
 }
 
+void engine_call_activities(struct engine *engine, struct request *request, unsigned partition,
+                            uint64_t epoch, const uint64_t *rows, const int32_t *ids, size_t count)
+{
+    struct asked *asked = make(request, COMMAND_CALL);
+    asked->command.as.call.rows = rows;
+    asked->command.as.call.ids = ids;
+    asked->command.as.call.epoch = epoch;
+    asked->command.as.call.count = count;
+    push(engine, asked, partition);
+}
+
 void engine_quarantine_turn(struct engine *engine, struct request *request,
                             struct turn_ticket ticket, const struct failure *failure)
 {

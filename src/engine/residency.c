@@ -8,6 +8,8 @@
  *
  * Likewise an entity, of which the store has a record and an inbox. What is wrong with these is
  * found out here: core relies on what it is given. */
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/error.h"
 #include "core/rewrite.h"
@@ -211,6 +213,32 @@ pd_status residency_find_row(struct partition *partition, uint64_t row, struct i
         return find_entity(partition, TEXT_ABSENT, row, ret, err);
     }
     *ret = status == PD_OK ? found.instance : NULL;
+    return status;
+}
+
+/* What is resident has no history in memory either, so that is read in any case. */
+pd_status residency_call_activities(struct partition *partition, uint64_t row, const int32_t *ids,
+                                    size_t count, pd_error *err)
+{
+    struct store *store = partition->options.store;
+    struct arena *arena = &partition->turn;
+    struct history_rows history = { 0 };
+    struct wire_events past = { 0 };
+    struct instance *instance = NULL;
+    bool is_scans = is_before_scan(partition, row); /* then it dispatches all of them (P5) */
+    pd_status status = residency_find_row(partition, row, &instance, err);
+    if (status != PD_OK || instance == NULL || is_scans) {
+        return status;
+    }
+    arena_reset(arena);
+    status = store->ops->load_history(store, row, 0, arena, &history, err);
+    status = status != PD_OK ? status : read_rows(history.turns, history.count, arena, &past, err);
+    if (status == PD_OK) {
+        int32_t *wanted = arena_alloc_raw(arena, count * sizeof *wanted);
+        memcpy(wanted, ids, count * sizeof *wanted);
+        core_call_activities(partition->core, instance, past.at, past.count, wanted, count);
+    }
+    arena_reset(arena);
     return status;
 }
 

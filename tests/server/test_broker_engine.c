@@ -21,8 +21,11 @@ enum { PATIENCE_S = 60, PARTITIONS = 2 };
 
 /* ---- what is run: ours ----------------------------------------------------------------------- */
 
+static size_t hellos;
+
 static pd_result say_hello(pd_activity *a, pd_value n)
 {
+    hellos++;
     return pd_ok(a, pd_int(n) + 1);
 }
 
@@ -111,7 +114,7 @@ struct house {
     time_us wake_at;
     _Atomic size_t ended;
     size_t begun;
-    size_t waiting_max, residents_max; /* 0: as usual */
+    size_t waiting_max, activity_bytes, residents_max; /* 0: as usual */
 };
 
 static struct house house;
@@ -162,6 +165,7 @@ static void start_engine(void)
                                                         .argument = &house,
                                                         .begun = begun,
                                                         .waiting_max = house.waiting_max,
+                                                        .activity_bytes = house.activity_bytes,
                                                         .lost_delay_us = 20 * TIME_MS });
     house.engine = engine_start(house.store, broker_runner(house.broker),
                                 &(struct engine_options){ .ended = ended,
@@ -181,10 +185,11 @@ static void stop_engine(void)
     broker_free(house.broker);
 }
 
-static int open_with(size_t waiting_max, size_t residents_max)
+static int open_with(size_t waiting_max, size_t activity_bytes, size_t residents_max)
 {
     memset(&house, 0, sizeof house);
     house.waiting_max = waiting_max;
+    house.activity_bytes = activity_bytes;
     house.residents_max = residents_max;
     played = (struct played_counts){ 0 };
     pthread_mutex_init(&house.mutex, NULL);
@@ -203,14 +208,14 @@ static int open_with(size_t waiting_max, size_t residents_max)
 static int open_house(void **state)
 {
     (void)state;
-    return open_with(0, 0);
+    return open_with(0, 0, 0);
 }
 
 /* Nearly all that waits does so in the store. */
 static int open_small(void **state)
 {
     (void)state;
-    return open_with(3, 16);
+    return open_with(3, 4000, 16);
 }
 
 static int close_house(void **state)
@@ -464,6 +469,18 @@ static void commits_fail_under_sdk_workers(void **state)
     assert_outputs("sdk_fan", "20", COUNT);
 }
 
+/* Loops until so many turns, or activities, are in the store only. */
+static void run_until_aside(int kind, size_t count)
+{
+    for (time_us began = steady(); broker_counters(house.broker).aside[kind] < count;) {
+        assert_true(steady() < began + PATIENCE_S * TIME_SECOND);
+        if (wait_for_post(house.worker.count == 0)) {
+            broker_run(house.broker, steady());
+        }
+        played_work(&house.worker, 64);
+    }
+}
+
 /* What waits makes do with little memory: what is left of it is called back, and lost by nobody. */
 static void what_was_left_in_the_store_is_called_back(void **state)
 {
@@ -471,16 +488,97 @@ static void what_was_left_in_the_store_is_called_back(void **state)
     (void)state;
     start("hello5", 0, COUNT);
     start("visit", 0, COUNT);
-    for (time_us began = steady(); broker_counters(house.broker).aside[0] < COUNT;) {
-        assert_true(steady() < began + PATIENCE_S * TIME_SECOND);
-        (void)wait_for_post(true);
-        broker_run(house.broker, steady());
-    }
+    run_until_aside(0, COUNT);
     connect(&house.worker, &ours);
     run(2 * COUNT, SIZE_MAX);
     assert_outputs("hello5", "5", COUNT);
     assert_outputs("visit", "8", COUNT);
     assert_int_equal(broker_counters(house.broker).aside[0], 0);
+}
+
+static void connect_turns_only(void)
+{
+    struct hub_orchestration_filter turns[] = { { .name = TEXT("hello5") },
+                                                { .name = TEXT("fan") } };
+    connect(&house.worker,
+            &(struct broker_stream_options){
+                .dialect = WORK_OURS,
+                .filters = &(struct hub_work_item_filters){ .orchestrations = { turns, 2 } } });
+}
+
+/* Its partition begins again. */
+static void fail_a_commit(void)
+{
+    pd_error err;
+    struct start_command command = { .id = TEXT("#none"), .name = TEXT("none") };
+    atomic_store(&house.flaky.commits_to_fail, 1);
+    assert_int_not_equal(engine_start_instances(house.engine, &command, 1, NULL, &err), PD_OK);
+}
+
+/* Who runs activities is down while all the rest goes on; and the engine is stopped, and its commits
+ * fail, while they wait. Each of them runs once. */
+static void activities_wait_in_the_store_for_a_worker_that_comes_late(void **state)
+{
+    enum { COUNT = 200, FAN = 50, IN_MEMORY = 5 };
+    (void)state;
+    hellos = 0;
+    connect_turns_only();
+    start("hello5", 0, COUNT);
+    start("fan", 0, 2);
+    run_until_aside(2, COUNT + 2 * FAN - IN_MEMORY);
+    stop_engine();
+    start_engine();
+    run_until_aside(2, COUNT + 2 * FAN - IN_MEMORY);
+    connect_turns_only();
+    fail_a_commit();
+    run_until_aside(2, COUNT + 2 * FAN - IN_MEMORY);
+    assert_int_equal(hellos, 0);
+    connect(&house.other, &ours);
+    run(COUNT + 2, SIZE_MAX);
+    assert_outputs("hello5", "5", COUNT);
+    assert_outputs("fan", "50", 2);
+    assert_int_equal(hellos, 5 * COUNT + 2 * FAN);
+    assert_int_equal(broker_counters(house.broker).aside[2], 0);
+}
+
+/* What becomes of their instances meanwhile: ended, suspended, started again under the same id. */
+static void what_waits_in_the_store_is_what_is_wanted_when_its_worker_comes(void **state)
+{
+    enum { COUNT = 60, IN_MEMORY = 5 };
+    (void)state;
+    hellos = 0;
+    connect_turns_only();
+    start("hello5", 0, COUNT);
+    run_until_aside(2, COUNT - IN_MEMORY);
+    for (size_t i = 0; i < COUNT; i += 3) {
+        char id[32];
+        pd_error err;
+        (void)snprintf(id, sizeof id, "#hello5-%zu", i);
+        struct event event = { .kind = EVENT_EXECUTION_TERMINATED,
+                               .id = EVENT_NO_ID,
+                               .ref = EVENT_NO_ID,
+                               .payload = TEXT("\"enough\"") };
+        struct letter letter = { .kind = MESSAGE_TERMINATE,
+                                 .instance_id = text_of(id),
+                                 .event = &event };
+        assert_int_equal(engine_tell(house.engine, &letter, 1, NULL, &err), PD_OK);
+        if (i % 2 == 0) {
+            struct start_command command = { .id = text_of(id),
+                                             .name = TEXT("hello5"),
+                                             .input = TEXT("0"),
+                                             .replaces = STATES_ENDED };
+            assert_int_equal(engine_start_instances(house.engine, &command, 1, NULL, &err), PD_OK);
+        }
+    }
+    connect(&house.other, &ours);
+    /* Twenty ended by force; of these ten run anew, as the other forty do. */
+    run(COUNT / 3 + COUNT / 6 + COUNT * 2 / 3, SIZE_MAX);
+    assert_int_equal(hellos, 5 * (COUNT / 6 + COUNT * 2 / 3));
+    for (time_us began = steady(); broker_counters(house.broker).aside[2] != 0;) {
+        assert_true(steady() < began + PATIENCE_S * TIME_SECOND);
+        (void)wait_for_post(true);
+        broker_run(house.broker, steady());
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
@@ -502,6 +600,8 @@ int main(void)
         TEST(commits_fail_under_sdk_workers),
         TEST(the_engine_is_stopped_in_the_middle_and_goes_on),
         SMALL(what_was_left_in_the_store_is_called_back),
+        SMALL(activities_wait_in_the_store_for_a_worker_that_comes_late),
+        SMALL(what_waits_in_the_store_is_what_is_wanted_when_its_worker_comes),
         SMALL(our_worker_runs_everything_there_is),
         SMALL(what_was_started_before_there_was_a_worker_is_run),
         SMALL(a_worker_that_keeps_nothing_gets_the_whole_past_each_time),

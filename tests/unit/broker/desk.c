@@ -146,6 +146,28 @@ void engine_call_turns(struct engine *engine, struct request *request, unsigned 
     settle();
 }
 
+/* Of the steps that are open, in the order of the calls. */
+void engine_call_activities(struct engine *engine, struct request *request, unsigned partition,
+                            uint64_t epoch, const uint64_t *rows, const int32_t *ids, size_t count)
+{
+    (void)engine;
+    struct asked *asked = ask(request, ASKED_CALL_ACTIVITIES);
+    asked->row = rows[0];
+    asked->id = ids[0];
+    asked->count = count;
+    asked->epoch = epoch;
+    for (size_t at = 0; at < count; at++) {
+        struct dispatched *found = desk_dispatched(the_desk, rows[at], ids[at]);
+        if (found != NULL && found->wish.epoch == epoch) {
+            assert_int_equal(found->wish.partition, partition);
+            struct activity_wish wish = found->wish;
+            wish.is_called = true;
+            assert_true(the_desk->runner->ops->dispatch(the_desk->runner, desk_activity(&wish)));
+        }
+    }
+    settle();
+}
+
 void engine_quarantine_turn(struct engine *engine, struct request *request,
                             struct turn_ticket ticket, const struct failure *failure)
 {
@@ -163,6 +185,10 @@ void engine_end_activity(struct engine *engine, struct request *request, struct 
     struct asked *asked = ask(request, ASKED_ACTIVITY);
     asked->row = activity->row;
     asked->id = activity->id;
+    struct dispatched *dispatched = desk_dispatched(the_desk, activity->row, activity->id);
+    if (dispatched != NULL) {
+        dispatched->is_open = false;
+    }
     put_text(asked->payload, sizeof asked->payload, result->payload);
     if (result->failure != NULL) {
         put_text(asked->failure, sizeof asked->failure, result->failure->message);

@@ -16,7 +16,7 @@
 
 #include "broker/broker.h"
 
-enum { PARTITIONS = 2, GOT_MAX = 4096, TOKEN_ROOM = WORK_TOKEN_SIZE + 1 };
+enum { PARTITIONS = 2, GOT_MAX = 4096, DISPATCHED_MAX = 20000, TOKEN_ROOM = WORK_TOKEN_SIZE + 1 };
 
 /* What the broker asked of the engine. */
 enum asked_kind {
@@ -25,6 +25,7 @@ enum asked_kind {
     ASKED_RETURN,
     ASKED_LEAVE,
     ASKED_CALL,
+    ASKED_CALL_ACTIVITIES,
     ASKED_QUARANTINE,
     ASKED_ACTIVITY,
     ASKED_BEAT
@@ -38,6 +39,7 @@ struct asked {
     char payload[64]; /* of the activity, of a beat, of the first operation; custom status */
     char failure[64]; /* its type */
     size_t count;     /* actions, results, rows */
+    uint64_t epoch;
     bool keeps_state;
     bool *ret_wanted;
 };
@@ -65,6 +67,18 @@ struct worker {
     size_t let_count;
 };
 
+struct activity_wish {
+    uint64_t row;
+    int32_t id;
+    const char *name, *version, *owner_version,
+        *instance_id; /* NULL: "say", none, none, "i<row>" */
+    size_t input_bytes;
+    struct task_limits limits;
+    unsigned partition;
+    uint64_t epoch;
+    bool is_called;
+};
+
 struct desk {
     struct worker *workers; /* that are connected */
     struct broker *broker;
@@ -89,6 +103,11 @@ struct desk {
         bool is_returned, is_left;
     } offered[GOT_MAX];
     size_t offered_count;
+    struct dispatched {
+        struct activity_wish wish;
+        bool is_open; /* its step is */
+    } dispatched[DISPATCHED_MAX];
+    size_t dispatched_count;
     bool keeps_returned; /* else they are offered again, at once */
 };
 
@@ -118,16 +137,9 @@ void desk_offer_returned(struct desk *desk); /* with other serials; does not run
 struct turn desk_offer_turn(struct desk *desk, uint64_t row, uint64_t number);
 /* With so many calls of the entity "@counter@<row>", and as many signals behind them. */
 struct turn desk_offer_entity(struct desk *desk, uint64_t row, size_t calls, size_t signals);
-struct activity_wish {
-    uint64_t row;
-    int32_t id;
-    const char *name, *version, *owner_version,
-        *instance_id; /* NULL: "say", none, none, "i<row>" */
-    size_t input_bytes;
-    struct task_limits limits;
-    unsigned partition;
-};
 struct activity *desk_activity(const struct activity_wish *wish);
+/* Of a step that is open; NULL: it is not. */
+struct dispatched *desk_dispatched(struct desk *desk, uint64_t row, int32_t id);
 void desk_dispatch(struct desk *desk, const struct activity_wish *wish);
 void desk_cancel(struct desk *desk, uint64_t row, int32_t id);
 /* The engine has made turn `number` durable: so many bytes of history. */

@@ -176,17 +176,45 @@ struct activity *desk_activity(const struct activity_wish *wish)
     memset(at, '7', wish->input_bytes);
     activity->extra = extra;
     activity->size = size;
+    activity->epoch = wish->epoch;
+    activity->is_called = wish->is_called;
     return activity;
+}
+
+struct dispatched *desk_dispatched(struct desk *desk, uint64_t row, int32_t id)
+{
+    for (size_t i = 0; i < desk->dispatched_count; i++) {
+        struct dispatched *dispatched = &desk->dispatched[i];
+        if (dispatched->is_open && dispatched->wish.row == row && dispatched->wish.id == id) {
+            return dispatched;
+        }
+    }
+    return NULL;
 }
 
 void desk_dispatch(struct desk *desk, const struct activity_wish *wish)
 {
+    struct dispatched *dispatched = desk_dispatched(desk, wish->row, wish->id);
+    for (size_t i = 0; dispatched == NULL && i < desk->dispatched_count; i++) {
+        dispatched = desk->dispatched[i].is_open ? NULL : &desk->dispatched[i];
+    }
+    if (dispatched == NULL) {
+        assert_true(desk->dispatched_count < DISPATCHED_MAX);
+        dispatched = &desk->dispatched[desk->dispatched_count++];
+    } /* else, if it is open, once more, as after a rewind, or in another life */
+    *dispatched = (struct dispatched){ .wish = *wish, .is_open = true };
     assert_true(desk->runner->ops->dispatch(desk->runner, desk_activity(wish)));
     desk_run(desk);
 }
 
 void desk_cancel(struct desk *desk, uint64_t row, int32_t id)
 {
+    for (size_t i = 0; i < desk->dispatched_count; i++) {
+        struct dispatched *dispatched = &desk->dispatched[i];
+        if (dispatched->wish.row == row && (id == EVENT_NO_ID || dispatched->wish.id == id)) {
+            dispatched->is_open = false;
+        }
+    }
     desk->runner->ops->cancel(desk->runner, 0, row, id);
     desk_run(desk);
 }

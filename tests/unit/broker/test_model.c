@@ -118,6 +118,7 @@ static void hear(void)
         case ASKED_RETURN: /* the desk offers it again */
         case ASKED_LEAVE:
         case ASKED_CALL:
+        case ASKED_CALL_ACTIVITIES:
         case ASKED_BEAT: break;
         case ASKED_QUARANTINE: fail_msg("no worker of these says that it begins"); break;
         }
@@ -483,6 +484,7 @@ static void finish(void)
     struct broker_counters counters = broker_counters(model.desk.broker);
     for (int kind = 0; kind < 3; kind++) {
         assert_int_equal(counters.waiting[kind], 0);
+        assert_int_equal(counters.aside[kind], 0);
         assert_int_equal(counters.unfinished[kind], 0);
     }
     worker_close(&model.workers[0]);
@@ -493,7 +495,9 @@ static void live(uint64_t seed)
     memset(&model, 0, sizeof model);
     random_seed(&model.random, seed);
     /* In every other life not all that waits may do so here. */
-    desk_open(&model.desk, &(struct broker_options){ .waiting_max = seed % 2 != 0 ? 0 : 2 });
+    enum { THREE = 6000 }; /* activities, about */
+    desk_open(&model.desk, &(struct broker_options){ .waiting_max = seed % 2 != 0 ? 0 : 2,
+                                                     .activity_bytes = seed % 2 != 0 ? 0 : THREE });
     model.thing_count = INSTANCES;
     for (size_t i = 0; i < INSTANCES; i++) {
         model.things[i] = (struct thing){ .row = 100 + i, .number = 1, .name = names[i % NAMES] };

@@ -24,6 +24,12 @@ static bool is_to_fail(_Atomic int *count)
     return left < 0;
 }
 
+static bool is_load_to_fail(struct flaky_store *store)
+{
+    return atomic_load(&store->loads_to_fail) != 0 && !is_to_fail(&store->loads_before) &&
+           is_to_fail(&store->loads_to_fail);
+}
+
 static pd_status fail(pd_error *err)
 {
     return error_set(err, PD_E_UNAVAILABLE, true, "flaky: store", "the disk is full");
@@ -96,7 +102,7 @@ static pd_status load_instance(struct store *store, struct text id, uint64_t row
                                pd_error *err)
 {
     struct store *real = flaky(store)->real;
-    return is_to_fail(&flaky(store)->loads_to_fail)
+    return is_load_to_fail(flaky(store))
                ? fail(err)
                : real->ops->load_instance(real, id, row, arena, ret, ret_found, err);
 }
@@ -105,7 +111,7 @@ static pd_status load_history(struct store *store, uint64_t row, uint64_t from, 
                               struct history_rows *ret, pd_error *err)
 {
     struct store *real = flaky(store)->real;
-    return is_to_fail(&flaky(store)->loads_to_fail)
+    return is_load_to_fail(flaky(store))
                ? fail(err)
                : real->ops->load_history(real, row, from, arena, ret, err);
 }
@@ -171,7 +177,7 @@ static pd_status load_entity(struct store *store, struct text id, uint64_t row, 
 {
     struct store *real = flaky(store)->real;
     atomic_fetch_add(&flaky(store)->entity_loads, 1);
-    pd_status status = is_to_fail(&flaky(store)->loads_to_fail)
+    pd_status status = is_load_to_fail(flaky(store))
                            ? fail(err)
                            : real->ops->load_entity(real, id, row, arena, ret, ret_found, err);
     if (status == PD_OK && *ret_found && flaky(store)->damages_entities) {

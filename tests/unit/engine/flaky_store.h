@@ -18,6 +18,7 @@ struct flaky_store {
     struct store *real;
     _Atomic int commits_to_fail; /* so many next ones fail; -1: all */
     _Atomic int commits_to_lie;  /* so many next ones are made, and say they failed */
+    _Atomic int loads_before;    /* that go well, before */
     _Atomic int loads_to_fail;
     _Atomic int owns_to_fail;
     _Atomic bool damages_entities, damages_inboxes; /* that are loaded */
