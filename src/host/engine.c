@@ -95,11 +95,12 @@ void engine_tick(struct supervisor *s)
         .output = &engine->output.fd,
         .death = SIGTERM,
     };
+    engine->since_ms = now_ms();
     engine->pid = launch(&how);
     if (engine->pid < 0) {
         say("perdured cannot be started: %s", strerror(errno));
         engine->pid = 0;
-        engine->start_at_ms = now_ms() + engine->delay_ms;
+        engine->start_at_ms = now_ms() + launch_delay(&engine->delay_ms, 0);
     }
 }
 
@@ -138,8 +139,7 @@ void engine_ended(struct supervisor *s, int status)
     }
     say("perdured ended (%s %d) and is started again", WIFSIGNALED(status) ? "signal" : "code",
         WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    engine->start_at_ms = now_ms() + engine->delay_ms;
-    engine->delay_ms = engine->delay_ms * 2 < DELAY_MAX_MS ? engine->delay_ms * 2 : DELAY_MAX_MS;
+    engine->start_at_ms = now_ms() + launch_delay(&engine->delay_ms, now_ms() - engine->since_ms);
 }
 
 const char *engine_url(const struct supervisor *s, char *room, size_t size)

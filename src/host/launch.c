@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Starting a process, and reading lines of what it says. */
+ * Starting a process, reading lines of what it says, and how long to wait before the next. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -134,4 +134,11 @@ pid_t launch(const struct launch *launch)
         (void)close(ends[0]);
     }
     return pid;
+}
+
+int64_t launch_delay(int64_t *delay_ms, int64_t lived_ms)
+{
+    int64_t delay = lived_ms >= LIVED_MS ? DELAY_FIRST_MS : *delay_ms;
+    *delay_ms = delay * 2 < DELAY_MAX_MS ? delay * 2 : DELAY_MAX_MS;
+    return delay;
 }

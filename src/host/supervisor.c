@@ -157,7 +157,6 @@ static void child_ended(struct supervisor *s, struct child *child, int status)
     }
     bool was_new = child->role == ROLE_STARTING && child->copy != s->good_copy;
     bool is_unasked = child->role == ROLE_SERVING || child->role == ROLE_STARTING;
-    int64_t lived = now_ms() - child->since_ms;
     if (child->copy != s->good_copy && child_in(s, ROLE_SERVING) != child) {
         watch_drop_copy(s, child->copy);
     }
@@ -171,10 +170,9 @@ static void child_ended(struct supervisor *s, struct child *child, int status)
     } else if (was_new) {
         say("%s is not used; what was loaded before goes on", s->options->app);
     } else { /* P2 */
-        s->delay_ms = lived >= LIVED_MS ? DELAY_FIRST_MS : s->delay_ms;
-        s->start_at_ms = now_ms() + s->delay_ms;
-        say("it is started again in %lld ms", (long long)s->delay_ms);
-        s->delay_ms = s->delay_ms * 2 < DELAY_MAX_MS ? s->delay_ms * 2 : DELAY_MAX_MS;
+        int64_t delay = launch_delay(&s->delay_ms, now_ms() - child->since_ms);
+        s->start_at_ms = now_ms() + delay;
+        say("it is started again in %lld ms", (long long)delay);
     }
 }
 
@@ -212,7 +210,7 @@ static void on_report(void *argument, const char *text)
         child->is_refused = true;
         say("%s is not loaded: %s", s->options->app, text + 1);
     } else if (text[0] == REPORT_HANGS) {
-        vigil_doom(child, text + 1);
+        vigil_hangs(s, child, text + 1);
     } else if (text[0] == REPORT_TOLD) {
         vigil_told(child);
     } else if (text[0] == REPORT_TEXT) {

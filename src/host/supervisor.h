@@ -11,9 +11,9 @@
 enum {
     CHILDREN = 8, /* one that serves, one that starts, and those that drain */
     LINE_MAX_BYTES = 1024,
-    DELAY_FIRST_MS = 100, /* before a child that ended is started anew; doubled each time ... */
+    DELAY_FIRST_MS = 100, /* before what ended is started anew; doubled each time ... */
     DELAY_MAX_MS = 10000,
-    LIVED_MS = 10000, /* ... until one has lived so long */
+    LIVED_MS = 10000, /* ... until it has lived so long */
 };
 
 /* Lines of a pipe, as they come. */
@@ -34,6 +34,7 @@ struct child {
     bool is_away;                 /* it looks for its hub: its silence does not count */
     bool is_doomed;               /* it tells where it hangs, and is killed then */
     int64_t silent_ms;
+    int64_t excused_until_ms; /* a debugger holds it, or did a moment ago */
     struct lines report;
 };
 
@@ -43,7 +44,7 @@ struct engine {
     struct lines output;
     char address[128];
     char token[33];
-    int64_t start_at_ms, delay_ms;
+    int64_t since_ms, start_at_ms, delay_ms;
 };
 
 /* By what a file is known to be another, or to have changed. */
@@ -92,6 +93,9 @@ struct launch {
     int death;
 };
 pid_t launch(const struct launch *launch);
+/* For how long what ended is left alone, having lived so long. *delay_ms: the next time, if it dies
+ * young again. */
+int64_t launch_delay(int64_t *delay_ms, int64_t lived_ms);
 
 /* engine.c */
 void engine_init(struct supervisor *s);
@@ -103,8 +107,8 @@ const char *engine_url(const struct supervisor *s, char *room, size_t size);
 /* vigil.c */
 void vigil_tick(struct supervisor *s);
 void vigil_heard(struct child *child);
-/* It is asked where it hangs, and killed when it has told, or does not. */
-void vigil_doom(struct child *child, const char *why);
+/* It says that it hangs. */
+void vigil_hangs(const struct supervisor *s, struct child *child, const char *what);
 void vigil_told(struct child *child);
 
 /* watch.c */
