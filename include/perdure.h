@@ -784,6 +784,11 @@ PD_API void pd_worker_stop(pd_worker *worker);
  * Does not block. Of other hubs: 0. */
 PD_API int64_t pd_worker_silence_(pd_worker *worker);
 
+/* Likewise: the thread that calls, and whether a thread that lives is in a call of pd_hub_* just
+ * now. Any thread may ask that. Neither blocks. */
+PD_API const void *pd_thread_(void);
+PD_API bool pd_thread_is_in_call_(const void *thread);
+
 typedef enum pd_run_state {
     PD_RUN_PENDING,   /* started; has not had a turn */
     PD_RUN_RUNNING,

@@ -25,7 +25,8 @@
  * An app that hangs (--hang, 60 s) is reported with where its threads are, and started again: when
  * its process says nothing, a turn of an orchestrator or an operation of an entity does not come
  * back, requests wait while all threads for routes are busy and none ends, or loading it does not
- * come to an end. Activities may take as long as they like.
+ * come to an end. A route that waits in a call of this library is not busy; activities may take as
+ * long as they like; what a debugger holds is let alone.
  *
  * Threads. Routes run on a pool of threads (--threads), several at once, also the same route; what
  * they share is yours to lock. One that waits holds its thread. Orchestrators, activities and

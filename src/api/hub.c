@@ -88,6 +88,26 @@ void pd_hub_close(pd_hub *hub)
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
+/* How many calls this thread is in: written by it alone, read by whoever watches it. */
+static _Thread_local atomic_int calls_here;
+
+static void count_here(int more)
+{
+    int now = atomic_load_explicit(&calls_here, memory_order_relaxed);
+    atomic_store_explicit(&calls_here, now + more, memory_order_relaxed);
+}
+
+const void *pd_thread_(void)
+{
+    return &calls_here;
+}
+
+bool pd_thread_is_in_call_(const void *thread)
+{
+    const atomic_int *calls = thread;
+    return atomic_load_explicit(calls, memory_order_relaxed) > 0;
+}
+
 /* Under hub->mutex. */
 static void hold(struct call *call)
 {
@@ -122,6 +142,7 @@ pd_status call_begin(struct call *call, pd_hub *hub, const char *where, pd_error
                          "orchestrators and entities cannot use a hub; do it in an activity");
     }
     call->hub = hub;
+    count_here(1);
     pthread_mutex_lock(&hub->mutex);
     hub->calls++;
     hold(call);
@@ -135,6 +156,7 @@ void call_end(struct call *call)
     if (hub == NULL) {
         return;
     }
+    count_here(-1);
     pthread_mutex_lock(&hub->mutex);
     release(call);
     if (--hub->calls == 0 && atomic_load(&hub->is_closing)) {

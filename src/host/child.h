@@ -94,6 +94,13 @@ pd_status timers_put(pd_hub *hub, const pd_app *app, pd_error *err);
 
 /* ---- request.c, threads.c, serve.c ---------------------------------------------------------- */
 
+/* One of the pool's. */
+struct route_thread {
+    struct service *service;
+    pthread_t id;
+    const void *_Atomic face; /* pd_thread_; NULL: it has not begun */
+};
+
 struct service {
     const struct options *options;
     const pd_app *app;
@@ -115,7 +122,7 @@ struct service {
     size_t waiting_count;
     _Atomic int64_t progress_ms; /* steady */
     bool is_over;
-    pthread_t *threads;
+    struct route_thread *threads;
     size_t thread_count;
 };
 
@@ -152,9 +159,8 @@ extern const pd_request_calls request_calls;
 void threads_start(struct service *service);
 void threads_give(struct service *service, struct request *request);
 void threads_stop(struct service *service); /* when none is under way */
-void threads_progress(
-    struct service *service); /* a route has begun, ended, or waits as it should */
-/* For how long none has, while requests wait for a thread. 0: none waits. */
+/* For how long no route has begun or ended, nor any been in a call of the library, while requests
+ * wait for a thread. 0: none waits. To be asked again and again. */
 int64_t threads_stuck_ms(struct service *service, size_t *ret_waiting);
 
 /* ---- pulse.c: before the loop runs, and after ---- */

@@ -8,8 +8,8 @@
  *   B2  A turn of an orchestrator or an entity's operation takes no time: one that does not come
  *       back for --hang hangs, and all others behind it.
  *   B3  Routes may take as long as they like, while there is a thread for the next. Where requests
- *       wait and none has begun for --hang, the routes hang. One that waits in pd_answer_wait does
- *       not, as that ends.
+ *       wait and none has begun for --hang, the routes hang; but not while one of them is in a call
+ *       of the library (pd_hub_wait, pd_answer_wait), as that ends.
  *   B4  An activity may take as long as it likes: nobody looks at those. */
 #include "host/child.h"
 

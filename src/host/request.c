@@ -255,7 +255,6 @@ static void wait_for(pd_request *face, const char *id, pd_duration limit)
         if (err.status != PD_E_TIMEOUT) {
             break;
         }
-        threads_progress(r->service);
     } while (rest > 0 && !atomic_load(&r->service->is_draining) && !atomic_load(&r->is_gone));
     if (err.status != PD_E_TIMEOUT && err.status != PD_E_NOT_FOUND) {
         request_fail(r, &err);

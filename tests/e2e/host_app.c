@@ -4,9 +4,13 @@
  * is; CRASH_AT_LOADING, SPIN_AT_LOADING, WRONG_ABI, SAME_ROUTES, BAD_TIMER and NO_TIMER make it one
  * that cannot be used, or has changed. */
 #include <perdure/app.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,6 +34,23 @@ static void spin_here(long seconds) /* 0: for ever, without a call */
     while (time(NULL) - begun < seconds) {}
 }
 
+/* All threads stand still, as a debugger holds them. */
+static void be_held(long seconds)
+{
+    pid_t self = getpid();
+    (void)prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+    if (fork() == 0) {
+        bool is_held = ptrace(PTRACE_SEIZE, self, NULL, NULL) == 0 && kill(self, SIGSTOP) == 0 &&
+                       waitpid(self, NULL, __WALL) == self;
+        if (is_held) {
+            (void)ptrace(PTRACE_CONT, self, NULL, (void *)(long)SIGSTOP);
+            (void)sleep((unsigned)seconds);
+            (void)kill(self, SIGCONT);
+        }
+        _exit(0);
+    }
+}
+
 /* What nobody should do. What a program that is started has of us stands in helper.txt. */
 static void misbehave(const char *what)
 {
@@ -41,6 +62,9 @@ static void misbehave(const char *what)
         free(memory);
     } else if (strncmp(what, "spin ", 5) == 0) {
         spin_here(strtol(what + 5, NULL, 10));
+    } else if (strncmp(what, "held ", 5) == 0) {
+        be_held(strtol(what + 5, NULL, 10));
+        usleep(500000);
     } else if (strcmp(what, "overrun") == 0) {
         (void)fall(NULL);
     } else if (strcmp(what, "helper") == 0 &&
@@ -114,7 +138,7 @@ static void new_one(pd_request *r)
 
 static void start(pd_request *r)
 {
-    const char *wait = pd_request_query(r, "wait");
+    const char *wait = pd_request_query(r, "wait"), *hold = pd_request_query(r, "hold");
     pd_error err;
     pd_value input;
     pd_id id;
@@ -122,6 +146,11 @@ static void start(pd_request *r)
         pd_hub_start(pd_request_hub(r), job, input, NULL, &id, &err) != PD_OK) {
         pd_answer_error(r, &err);
     } else {
+        PD_AUTO(pd_instance) ended = NULL;
+        if (hold != NULL) {
+            pd_duration limit = pd_milliseconds(strtol(hold, NULL, 10));
+            ended = pd_hub_wait(pd_request_hub(r), id.text, limit, NULL);
+        }
         pd_answer_wait(r, id.text, pd_milliseconds(wait != NULL ? strtol(wait, NULL, 10) : 0));
     }
 }

@@ -34,6 +34,11 @@ curl -s -m 30 "$web/jobs?wait=3000" -d '"wait"' >two &
 sleep 0.2
 check "requests that wait for a thread behind those that wait for an instance are served" \
     equal "generation 1" "$(ask "$web/things/new")"
+curl -s -m 30 "$web/jobs?hold=3000" -d '"wait"' >one &
+curl -s -m 30 "$web/jobs?hold=3000" -d '"wait"' >two &
+sleep 0.2
+check "and so are those behind routes that all wait in calls of the library" \
+    equal "generation 1" "$(ask "$web/things/new")"
 check "a busy activity is let alone" await 150 shows busy Completed
 check "and so is the process of both" equal "$child" "$(pid_of)"
 check "of which nothing was said" equal "" "$(cat err)"
@@ -56,6 +61,13 @@ check "and answers" equal 200 "$(code "$web/things/7")"
 forget
 
 child=$(pid_of)
+check "one that a debugger holds for longer than --hang answers when it is let go" \
+    equal 204 "$(code "$web/do/held%203")"
+check "which was told" said "but a debugger (process [0-9]*) has it"
+sleep 1
+check "and is not killed" equal "$child" "$(pid_of)"
+forget
+
 kill -STOP "$child"
 check "a process that says nothing is killed" await 200 said "it does not answer"
 check "and another serves" await 100 is_new "$child"
