@@ -160,6 +160,9 @@ void problem_as_json(bool json);
 /* Prints "perdure: ..." and, when there is one, the hint on a second line. Returns code. */
 __attribute__((format(printf, 3, 4))) int problem(enum code code, const char *hint,
                                                   const char *format, ...);
+/* A line on stderr for who looks on: none in a script, and none with --quiet. */
+__attribute__((format(printf, 2, 3))) void remark(const struct options *options, const char *format,
+                                                  ...);
 enum code code_of_status(pd_status status);
 int problem_of(const pd_error *err);
 /* The same, for an error about one instance. */

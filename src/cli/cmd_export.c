@@ -4,7 +4,6 @@
  * from an archive into a hub.
  */
 #include <inttypes.h>
-#include <unistd.h>
 
 #include "output.h"
 
@@ -16,9 +15,7 @@ static const struct column columns[] = {
 static int tell(const struct options *o, const char *verb, const char *path, uint64_t count)
 {
     if (o->format == FORMAT_AUTO) { /* nothing was asked, so there is no data */
-        if (!o->quiet && isatty(STDERR_FILENO)) {
-            fprintf(stderr, "%s %" PRIu64 " instance%s\n", verb, count, count == 1 ? "" : "s");
-        }
+        remark(o, "%s %" PRIu64 " instance%s", verb, count, count == 1 ? "" : "s");
         return CODE_DONE;
     }
     struct output *out = output_begin(o, OUTPUT_ONE, columns, 2);

@@ -3,7 +3,6 @@
  * perdure entity call, signal, cancel, delete: what is said to an entity.
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "entity.h"
 
@@ -146,8 +145,8 @@ static int delete_all(struct invocation *in, pd_hub *hub, const struct ids *ids)
     if (out != NULL) {
         return output_end(out, code);
     }
-    if (count > 0 && !o->quiet && isatty(STDERR_FILENO)) {
-        fprintf(stderr, "deleted %zu of %zu\n", count, ids->count);
+    if (count > 0) {
+        remark(o, "deleted %zu of %zu", count, ids->count);
     }
     return code;
 }

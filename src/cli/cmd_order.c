@@ -5,7 +5,6 @@
  * Each is tried, whatever became of the ones before; the exit code is the first problem's.
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "output.h"
 
@@ -58,8 +57,8 @@ static int order_all(struct invocation *in, pd_hub *hub, const struct ids *ids, 
     if (out != NULL) {
         return output_end(out, code);
     }
-    if (count > 0 && !o->quiet && isatty(STDERR_FILENO)) {
-        fprintf(stderr, "%s %zu of %zu\n", done, count, ids->count);
+    if (count > 0) {
+        remark(o, "%s %zu of %zu", done, count, ids->count);
     }
     return code;
 }

@@ -2,7 +2,6 @@
  *
  * perdure raise: an event for an instance.
  */
-#include <unistd.h>
 
 #include "output.h"
 
@@ -29,9 +28,7 @@ int cmd_raise(struct invocation *in)
                    : problem_of_instance(&err, id, o->hub);
     }
     if (o->format == FORMAT_AUTO) { /* nothing was asked, so there is no data */
-        if (!o->quiet && isatty(STDERR_FILENO)) {
-            fprintf(stderr, "raised '%s'; see: perdure history %s\n", event, id);
-        }
+        remark(o, "raised '%s'; see: perdure history %s", event, id);
         return CODE_DONE;
     }
     struct output *out = output_begin(o, OUTPUT_ONE, columns, 2);

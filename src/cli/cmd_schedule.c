@@ -6,7 +6,6 @@
 #include "pages.h"
 
 #include <string.h>
-#include <unistd.h>
 
 /* ---- put ------------------------------------------------------------------------------------- */
 
@@ -43,9 +42,7 @@ int cmd_schedule_put(struct invocation *in)
     if (pd_hub_put_schedule(hub, &schedule, &err) != PD_OK) {
         return problem_of(&err);
     }
-    if (!o->quiet && isatty(STDERR_FILENO)) {
-        fprintf(stderr, "put; see: perdure --hub %s schedule show %s\n", o->hub, schedule.id);
-    }
+    remark(o, "put; see: perdure --hub %s schedule show %s", o->hub, schedule.id);
     return CODE_DONE;
 }
 
@@ -172,8 +169,8 @@ static int order(struct invocation *in, pd_schedule_order what, const char *done
             code = code == CODE_DONE ? found : code;
         }
     }
-    if (count > 0 && !o->quiet && isatty(STDERR_FILENO)) {
-        fprintf(stderr, "%s %zu of %zu\n", done, count, ids.count);
+    if (count > 0) {
+        remark(o, "%s %zu of %zu", done, count, ids.count);
     }
     ids_done(&ids);
     return code;

@@ -2,8 +2,6 @@
  *
  * perdure show: one instance, or its bare input, output or failure.
  */
-#include <unistd.h>
-
 #include "record.h"
 
 static void bare(const struct invocation *in, const struct cell *cells)
@@ -22,10 +20,9 @@ static void bare(const struct invocation *in, const struct cell *cells)
 static void say_what_it_waits_for(const struct invocation *in, const pd_instance *instance)
 {
     bool is_early = pd_instance_starts_at(instance).ms > clock_now_ms();
-    if (pd_instance_state(instance) == PD_RUN_PENDING && !is_early && !in->options.quiet &&
-        isatty(STDERR_FILENO)) {
-        fprintf(stderr, "it waits for a worker on this hub that has the orchestrator '%s'\n",
-                pd_instance_name(instance));
+    if (pd_instance_state(instance) == PD_RUN_PENDING && !is_early) {
+        remark(&in->options, "it waits for a worker on this hub that has the orchestrator '%s'",
+               pd_instance_name(instance));
     }
 }
 

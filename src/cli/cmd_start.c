@@ -7,7 +7,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "output.h"
 
@@ -198,8 +197,8 @@ int cmd_start(struct invocation *in)
     }
     s.hub = hub;
     code = start_and_wait(&s);
-    if (code == CODE_DONE && !o->wait && !o->quiet && isatty(STDERR_FILENO)) {
-        fprintf(stderr, "started; see: perdure --hub %s list\n", o->hub);
+    if (code == CODE_DONE && !o->wait) {
+        remark(o, "started; see: perdure --hub %s list", o->hub);
     }
     return code;
 }

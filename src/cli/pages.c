@@ -33,9 +33,8 @@ int pages_list(struct invocation *in, const struct column *columns, size_t count
         code = page(&pages, &err) ? CODE_DONE : problem_of(&err);
     }
     output_end(pages.out, code);
-    if (pages.has_more && code == CODE_DONE && !o->quiet && isatty(STDERR_FILENO) &&
-        o->limit == 0) {
-        fprintf(stderr, "there are more: perdure %s --limit N\n", in->command->name);
+    if (pages.has_more && code == CODE_DONE && o->limit == 0) {
+        remark(o, "there are more: perdure %s --limit N", in->command->name);
     }
     return code;
 }

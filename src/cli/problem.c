@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Errors: one line on stderr, a hint on a second, an exit code. With -o json or jsonl the same as
+ * Remarks, and errors: one line on stderr, a hint on a second, an exit code. With -o json or jsonl the same as
  * one JSON object, so that a program that reads our stdout can read our stderr too.
+ *
+ * Both may hold the URL of a hub, and that a token: it is not shown, as stderr is what ends up in
+ * logs. And names from the hub, which do not get to move the cursor.
  */
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -16,6 +20,45 @@ void problem_as_json(bool json)
     as_json = json;
 }
 
+static void hide_tokens(char *text)
+{
+    static const char name[] = "token=";
+    static const char hidden[] = "***";
+    for (char *at = text; (at = strpbrk(at, "?&'")) != NULL;) {
+        if (strncasecmp(++at, name, sizeof name - 1) == 0) {
+            at += sizeof name - 1;
+            size_t size = strcspn(at, "&;'\" \n");
+            size_t shown = size < sizeof hidden - 1 ? size : sizeof hidden - 1;
+            memcpy(at, hidden, shown);
+            memmove(at + shown, at + size, strlen(at + size) + 1);
+        }
+    }
+}
+
+static void tame(char *text)
+{
+    for (; *text != 0; text++) {
+        unsigned char c = (unsigned char)*text;
+        *text = c < 0x20 || c == 0x7f ? ' ' : *text;
+    }
+}
+
+void remark(const struct options *options, const char *format, ...)
+{
+    char text[2048];
+    va_list arguments;
+    if (options->quiet || !isatty(STDERR_FILENO)) {
+        return;
+    }
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    hide_tokens(text);
+    tame(text);
+    fflush(stdout);
+    fprintf(stderr, "%s\n", text);
+}
+
 int problem(enum code code, const char *hint, const char *format, ...)
 {
     char text[2048];
@@ -23,8 +66,10 @@ int problem(enum code code, const char *hint, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    hide_tokens(text);
     fflush(stdout);
     if (!as_json) {
+        tame(text);
         fprintf(stderr, "perdure: %s\n", text);
         if (hint != NULL) {
             fprintf(stderr, "  %s\n", hint);

@@ -111,6 +111,12 @@ check "with -o json it is one object" sh -c '"$1" show nobody -o json 2>err >/de
     sh "$perdure"
 check "which is JSON" is_json err
 check "and has the code" equal 3 "$(json err '$.code')"
+check "a token in a URL is not shown" sh -c '"$1" --hub "grpc:x?token=sesame-of-mine&taskhub=a" \
+    list 2>err; [ $? -eq 2 ] && grep -qF "grpc:x?token=***&taskhub=a" err' sh "$perdure"
+check "nor where it is all that is wrong" sh -c '"$1" --hub "http://x?token=sesame-of-mine" list 2>err
+    grep -qF "token=***" err && ! grep -q sesame err' sh "$perdure"
+check "nor in JSON" sh -c '"$1" --hub "grpc:x?token=sesame-of-mine" list -o json 2>err
+    grep -qF "token=***" err && ! grep -q sesame err' sh "$perdure"
 check "a full disk is told" sh -c '"$1" list >/dev/full 2>err; [ $? -eq 1 ] &&
     grep -q "cannot be written" err' sh "$perdure"
 
@@ -150,6 +156,18 @@ check "list --since a day to come has none" equal 0 "$(count --since 2999-01-01)
 "$perdure" --hub sqlite:idle.db start Echo --id idle -o none
 check "what no engine has taken is listed" sh -c '"$1" --hub sqlite:idle.db list |
     grep -q "^idle.Echo.Pending"' sh "$perdure"
+on_terminal() { # WORDS...: as a person sees it
+    script -qec "'$perdure' --hub sqlite:idle.db $*" /dev/null </dev/null >out
+}
+tells_what_it_waits_for() {
+    on_terminal show idle &&
+        grep -q "waits for a worker on this hub that has the orchestrator 'Echo'" out
+}
+check "and who looks at it is told what it waits for" tells_what_it_waits_for
+is_quiet() {
+    on_terminal show -q idle && grep -q Pending out && ! grep -q "waits for" out
+}
+check "but for one who wants it quiet" is_quiet
 # No command of ours terminates; other writers of the format may.
 sqlite3 hub.db "VACUUM INTO 'copy.db'"
 sqlite3 copy.db "UPDATE instance SET state=5 WHERE id='greet'"
