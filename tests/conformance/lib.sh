@@ -12,6 +12,7 @@
 #                            and store; server_stop: SIGTERM, and it must end with 0
 #   server_is_killed_while PID [KILLS]   one SIGKILL after the other as long as PID runs
 #   cases NAME COMMAND...    runs it; its lines `ok CASE` and `FAILED CASE: why` are counted
+#   hello COMMAND...         the program of sdks/ greets whom it should
 #   finish                   the last line, and the exit code
 # PERDURE_CONFORMANCE_SERVER=HOST:PORT tests a server that somebody else runs; it is not killed.
 # PERDURE_CONFORMANCE_STORE=FOLDER is where stores are made, /dev/shm by default.
@@ -182,6 +183,17 @@ cases() {
     [ ! -f "$work/code" ] || code=$(cat "$work/code")
     rm -f "$work/code"
     count "$name" "$code" "$work/cases.out"
+}
+
+hello() {
+    if timeout --foreground 60 "$@" 2>&1 | tee "$work/hello.out" |
+        grep -q 'Hello Tokyo!.*Hello Seattle!.*Hello London!'; then
+        echo "ok the-program-of-sdks-says-hello"
+        passed=$((passed + 1))
+    else
+        echo "FAILED the-program-of-sdks-says-hello: $(tail -n 1 "$work/hello.out")"
+        failed=$((failed + 1))
+    fi
 }
 
 # crash NAME KILLS COMMAND...: the same, while the server is killed again and again.

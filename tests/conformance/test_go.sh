@@ -33,7 +33,7 @@ find_go() {
     is_new "$go" || skip "the Go that was fetched does not run"
 }
 
-peer go "$here"/go/go.mod "$here"/go/go.sum "$here"/go/*.go "$here/test_go.sh"
+peer go "$here"/go/go.mod "$here"/go/go.sum "$here"/go/*.go "$root"/sdks/go/* "$here/test_go.sh"
 export GOFLAGS='-mod=readonly -modcacherw' GOMODCACHE="$peer/mod" GOCACHE="$peer/cache"
 program=$peer/conformance
 if ! peer_is_current; then
@@ -41,8 +41,9 @@ if ! peer_is_current; then
     echo "     building with $("$go" version | cut -d' ' -f3)"
     (cd "$here/go" && "$go" mod download) >"$work/fetch.log" 2>&1 ||
         skip "the SDK cannot be fetched: $(tail -n 1 "$work/fetch.log")"
-    if ! (cd "$here/go" && "$go" build -o "$program" .) >"$work/build.log" 2>&1; then
-        echo "FAILED the-program-builds: $(tail -n 3 "$work/build.log" | tr '\n' ' ')"
+    if ! (cd "$here/go" && "$go" build -o "$program" . && cd "$root/sdks/go" &&
+        "$go" build -o "$peer/hello" .) >"$work/build.log" 2>&1; then
+        echo "FAILED the-programs-build: $(tail -n 3 "$work/build.log" | tr '\n' ' ')"
         failed=1
         finish
     fi
@@ -55,6 +56,7 @@ fi
 
 server_start
 cases go "$program" -target "$server" -times
+hello "$peer/hello" "$server"
 
 # A second worker, alone with the work, is killed; and another while the server is, again and again.
 "$program" -worker -target "$server" &

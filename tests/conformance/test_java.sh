@@ -10,7 +10,7 @@ set -u
 
 sdk=${PERDURE_JAVA_SDK:+-of-$(ls -l "${PERDURE_JAVA_SDK:-/}" | cksum | cut -d' ' -f1)}
 peer "java$sdk" "$here"/java/pom.xml "$here"/java/src/*.java "$here"/java/next/*.java \
-    "$here/test_java.sh"
+    "$root/sdks/java/HelloCities.java" "$here/test_java.sh"
 jars=${PERDURE_JAVA_SDK:-$peer/jars}
 copy=org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies
 
@@ -35,7 +35,7 @@ if ! peer_is_current; then
     rm -rf "$peer/classes"
     # shellcheck disable=SC2046 # our paths have no spaces
     if ! javac -nowarn -cp "$jars/*" -d "$peer/classes" "$here"/java/src/*.java \
-        $([ -z "$next" ] || ls "$next"/*.java) >"$work/build.log" 2>&1; then
+        "$root/sdks/java/HelloCities.java" $([ -z "$next" ] || ls "$next"/*.java) >"$work/build.log" 2>&1; then
         echo "FAILED the-programs-compile: $(grep -m 1 error "$work/build.log")"
         failed=1
         finish
@@ -55,6 +55,8 @@ fi
 server_start
 # shellcheck disable=SC2086
 cases java $program Suite --target "$server" --times
+# shellcheck disable=SC2086
+hello $program HelloCities "${server##*:}"
 
 # kill_worker_after SECONDS: another process that works on what the crash programs start.
 kill_worker_after() {

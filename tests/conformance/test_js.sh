@@ -29,6 +29,8 @@ server_start --http-allow=127.0.0.1
 cases cases timeout --foreground 400 "$node" "$js/main.js" "$server" "${1:-}"
 [ -z "${1:-}" ] || finish
 
+hello "$node" "$root/sdks/javascript/hello_cities.js" "$server"
+
 # survives HOW COMMAND: what is at rest, and what goes on afterwards.
 survives() {
     timeout --foreground 60 "$node" "$js/survives.js" "$server" before "$1" || {

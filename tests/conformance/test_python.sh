@@ -27,6 +27,7 @@ server_start --http-allow=127.0.0.1
 cases cases timeout --foreground 300 "$run" "$python/main.py" "$server" "${1:-}"
 [ -z "${1:-}" ] || finish
 
+hello "$run" "$root/sdks/python/hello_cities.py" "$server"
 cases killed_worker timeout --foreground 200 "$run" "$python/killed_worker.py" "$server"
 crash killed_server 8 timeout --foreground 240 "$run" "$python/killed_server.py" "$server" 10
 server_stop
