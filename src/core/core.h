@@ -97,6 +97,12 @@ struct announcer {
 /* The orchestration that announces, and what the IDs of its instances begin with. */
 #define CORE_NOTIFY "perdure.notify"
 
+/* An instance whose ID begins so waits for another (its ID is the rest) and tells a schedule of its
+ * end, which waits for that word: so it ends by itself only, and hears of that one's end also when
+ * it is replaced. */
+#define CORE_RUN "perdure.run"
+bool instance_id_is_run(struct text id);
+
 struct core_options {
     unsigned partition, partition_count;
     uint64_t epoch;
@@ -193,7 +199,8 @@ struct start_command {
 
 /* PD_OK, or PD_E_EXISTS when an instance of this id exists in a state that is not in `replaces`;
  * nothing has changed then. One that has not ended and gives way ends without a word: its parent
- * and its children hear nothing. Arguments were validated by the caller (instance_id_check). */
+ * (but for one of which instance_id_is_run holds) and its children hear nothing. Arguments were
+ * validated by the caller (instance_id_check). */
 pd_status core_start(struct core *core, time_us now, const struct start_command *command,
                      pd_error *err);
 

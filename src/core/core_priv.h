@@ -267,6 +267,9 @@ void instance_consume(struct core *core, struct instance *instance, size_t n);
 /* It ends: output (JSON) and failure as far as that end has them. Its parent hears of it. */
 void instance_end(struct core *core, struct instance *instance, enum instance_event how,
                   struct text output, const struct failure *failure);
+/* Of one in a final state. */
+void instance_tell_parent(struct core *core, const struct instance *instance,
+                          const struct failure *failure);
 /* Whoever waits for the end of the instance can be told when the batch is durable. */
 void instance_tell_end(struct core *core, const struct instance *instance);
 /* Another execution with this input; `kept` wait first, what has arrived for it stays. */

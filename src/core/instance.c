@@ -335,8 +335,8 @@ static void leave(struct core *core, struct instance *instance)
 
 /* ---- the end of an execution ---- */
 
-static void tell_parent(struct core *core, const struct instance *instance,
-                        const struct failure *failure)
+void instance_tell_parent(struct core *core, const struct instance *instance,
+                          const struct failure *failure)
 {
     struct instance_record record = {
         .id = instance->id,
@@ -346,7 +346,7 @@ static void tell_parent(struct core *core, const struct instance *instance,
         .parent_execution_id = instance->extra->parent_execution_id,
         .parent_step = instance->extra->parent_step,
     };
-    letter_child_ended(core, instance->ended_at, &record, failure);
+    letter_child_ended(core, instance->last_at, &record, failure);
 }
 
 void instance_end(struct core *core, struct instance *instance, enum instance_event how,
@@ -361,7 +361,7 @@ void instance_end(struct core *core, struct instance *instance, enum instance_ev
     }
     instance_apply(core, instance, how);
     if (instance_has_parent(instance)) {
-        tell_parent(core, instance, failure);
+        instance_tell_parent(core, instance, failure);
     }
     announce(core, instance,
              how == INSTANCE_COMPLETED ? ANNOUNCE_COMPLETED

@@ -20,6 +20,9 @@ void core_delete(struct core *core, struct instance *instance, uint64_t row)
         assert_that(!instance->is_replaced && (row == 0 || row == instance->row));
         if (!run_state_is_final(instance->state)) {
             instance_apply(core, instance, INSTANCE_REPLACED);
+            if (instance_has_parent(instance) && instance_id_is_run(instance->extra->parent_id)) {
+                instance_tell_parent(core, instance, NULL);
+            }
         }
         core_close_record(core, instance);
         map_remove(&core->by_id, instance->id);
@@ -66,7 +69,11 @@ pd_status core_start(struct core *core, time_us now, const struct start_command 
     struct instance *resident = core_find(core, command->id);
     enum run_state state = resident != NULL ? resident->state : command->replaces_state;
     bool is_taken = resident != NULL || command->replaces_row != 0;
-    if (is_taken && (command->replaces & 1u << state) == 0) {
+    unsigned replaces = command->replaces;
+    if (instance_id_is_run(command->id)) {
+        replaces &= STATES_ENDED;
+    }
+    if (is_taken && (replaces & 1u << state) == 0) {
         return exists(command->id, state, err);
     }
     struct instance *instance = make(core, command);

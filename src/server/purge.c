@@ -139,7 +139,8 @@ static pd_status find_owners(struct rpc *rpc, struct map *owners, struct arena *
     return status;
 }
 
-/* Terminates one; *ret_done false: it is not there, or has ended. */
+/* Terminates one; *ret_done false: it is not there, has ended, or may not
+ * be. */
 static pd_status terminate_one(struct rpc *rpc, struct text id, struct text reason, bool *ret_done)
 {
     const struct event event = {
@@ -157,7 +158,8 @@ static pd_status terminate_one(struct rpc *rpc, struct text id, struct text reas
     pd_status fate = PD_OK;
     pd_status status = engine_tell(rpc->hub->engine, &letter, 1, &fate, &rpc->err);
     *ret_done = status == PD_OK;
-    return status == PD_E_NOT_FOUND || status == PD_E_STATE ? PD_OK : status;
+    bool is_refused = status == PD_E_NOT_FOUND || status == PD_E_STATE || status == PD_E_INVALID;
+    return is_refused ? PD_OK : status;
 }
 
 static void skip_work(struct rpc *rpc)

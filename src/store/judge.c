@@ -76,6 +76,17 @@ static pd_status wrong(const struct judgement *j, const char *doing)
                      TEXT_ARGS(j->message->instance_id), state_of(j->addressee), doing);
 }
 
+/* A schedule waits for its word (instance_id_is_run). */
+static pd_status needed(const struct judgement *j)
+{
+    struct text id = j->message->instance_id;
+    size_t size = sizeof CORE_RUN; /* with the colon */
+    return error_set(j->err, PD_E_INVALID, false, j->where,
+                     "a schedule waits for this instance, which ends by itself: terminate the one "
+                     "it waits for, '%.*s'",
+                     (int)(id.size - size), id.at + size);
+}
+
 static pd_status of_entity(const struct judgement *j)
 {
     bool is_for_entities =
@@ -122,10 +133,12 @@ pd_status judge_message(const struct message *message, const struct addressee *a
     bool has_ended = exists && !waits && run_state_is_final(addressee->state);
     bool is_fit = false;
     enum run_state state = waits ? RUN_PENDING : addressee->state;
+    bool is_run = instance_id_is_run(message->instance_id);
+    unsigned flags = is_run ? message->flags & STATES_ENDED : message->flags;
     switch (message->kind) {
     case MESSAGE_START:
     case MESSAGE_ADOPT:
-        is_fit = (!exists && !waits) || (message->flags >> state & 1) != 0;
+        is_fit = (!exists && !waits) || (flags >> state & 1) != 0;
         return is_fit ? PD_OK : taken(&j);
     case MESSAGE_RAISE:
     case MESSAGE_TERMINATE:
@@ -144,6 +157,9 @@ pd_status judge_message(const struct message *message, const struct addressee *a
     }
     if (!exists && !waits) {
         return missing(&j, "instance");
+    }
+    if (is_fit && is_run && message->kind == MESSAGE_TERMINATE) {
+        return needed(&j);
     }
     return is_fit ? PD_OK : wrong(&j, doing(message->kind));
 }

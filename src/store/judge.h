@@ -21,7 +21,8 @@ bool judge_asks_entity(const struct message *message);
 /* A message of this kind makes the instance or entity that it is for. */
 bool judge_makes(enum message_kind kind);
 
-/* PD_OK; PD_E_EXISTS, PD_E_NOT_FOUND or PD_E_STATE with the reason. */
+/* PD_OK; PD_E_EXISTS, PD_E_NOT_FOUND or PD_E_STATE with the reason; PD_E_INVALID: nobody may ask
+ * that of this instance. */
 pd_status judge_message(const struct message *message, const struct addressee *addressee,
                         const char *where, pd_error *err);
 
