@@ -8,113 +8,25 @@
  *       that is due starts one instance, whatever dies in between.
  *   H2  One signal waits at a time. It carries the generation of the plan that it belongs to; one
  *       of an earlier plan, which could not be taken back any more, is ignored.
- *   H3  One operation starts at most STARTS_MAX instances and passes at most PASSES_MAX times; the
- *       rest is left to the next signal, which is due at once; or out, if the rule is no more.
+ *   H3  One operation starts at most STARTS_MAX instances, of BYTES_MAX in all, and passes at most
+ *       PASSES_MAX times; the rest is left to the next signal, which is due at once. If the rule
+ *       is no more by then, none of the rest is started; it is late, as far as it was passed.
  *   H4  Each time up to `met` has been met: started, or counted. `met` never goes back, so no time
  *       starts another instance, which would replace that of its ID, when clocks go back; and none
- *       is lost by an order that comes before its signal. */
+ *       is lost by an order that comes before its signal.
+ *   H5  It looks at its rule once a day: what the zone's file said when the next time was found may
+ *       not be what it says when that comes. */
 #include <perdure.h>
 #include <string.h>
 
 #include "base/time.h"
 #include "builtin/builtin.h"
+#include "builtin/schedule.h"
 #include "calendar/calendar.h"
 #include "calendar/civil.h"
 
-enum { STARTS_MAX = 100, PASSES_MAX = 20000, AGAIN_MS = 60000 };
-
-struct schedule {
-    /* as it was put */
-    const char *rule, *zone, *orchestrator, *version, *overlap, *missed;
-    pd_value input, tags;
-    long long begins, ends, missed_max;
-    /* what it has come to */
-    const char *status, *signal, *running, *problem;
-    long long anchor, met, next, generation, buffered, triggered; /* 0: none */
-    long long started, skipped, late;
-    pd_value last;
-};
-
-/* ---- the state ------------------------------------------------------------------------------ */
-
-static void read_rules(pd_entity *e, pd_value from, struct schedule *s)
-{
-    s->zone = s->version = NULL;
-    s->begins = s->ends = s->missed_max = 0;
-    s->overlap = "skip";
-    s->missed = "last";
-    pd_read(e, from, "rule", &s->rule, "zone?", &s->zone, "orchestrator", &s->orchestrator,
-            "version?", &s->version, "overlap?", &s->overlap, "missed?", &s->missed, "begins?",
-            &s->begins, "ends?", &s->ends, "missedMax?", &s->missed_max);
-    s->input = pd_get(from, "input");
-    s->tags = pd_get(from, "tags");
-}
-
-static struct schedule read_state(pd_entity *e)
-{
-    struct schedule s = { 0 };
-    pd_value state = pd_state(e);
-    read_rules(e, state, &s);
-    pd_read(e, state, "status", &s.status, "signal?", &s.signal, "running?", &s.running, "problem?",
-            &s.problem, "anchor", &s.anchor, "met?", &s.met, "next?", &s.next, "generation",
-            &s.generation, "buffered?", &s.buffered, "triggered?", &s.triggered, "started",
-            &s.started, "skipped", &s.skipped, "late", &s.late);
-    s.met = s.met == 0 && s.next != 0 ? s.next - 1 : s.met; /* as builds before 0.1 had it */
-    s.last = pd_get(state, "last");
-    return s;
-}
-
-static void set_text(pd_dict *dict, const char *key, const char *text)
-{
-    if (text != NULL) {
-        pd_dict_set(dict, key, text);
-    }
-}
-
-static void set_number(pd_dict *dict, const char *key, long long number)
-{
-    if (number != 0) {
-        pd_dict_set(dict, key, number);
-    }
-}
-
-static void set_value(pd_dict *dict, const char *key, pd_value value)
-{
-    if (pd_kind_of(value) != PD_IS_NULL) {
-        pd_dict_set(dict, key, value);
-    }
-}
-
-static void write_state(pd_entity *e, const struct schedule *s)
-{
-    pd_dict *state = pd_dict_new(e);
-    set_text(state, "rule", s->rule);
-    set_text(state, "zone", s->zone);
-    set_text(state, "orchestrator", s->orchestrator);
-    set_value(state, "input", s->input);
-    set_text(state, "version", s->version);
-    set_value(state, "tags", s->tags);
-    set_number(state, "begins", s->begins);
-    set_number(state, "ends", s->ends);
-    set_text(state, "overlap", s->overlap);
-    set_text(state, "missed", s->missed);
-    set_number(state, "missedMax", s->missed_max);
-    set_text(state, "status", s->status);
-    set_number(state, "next", s->next);
-    set_text(state, "running", s->running);
-    set_value(state, "last", s->last);
-    pd_dict_set(state, "started", s->started);
-    pd_dict_set(state, "skipped", s->skipped);
-    pd_dict_set(state, "late", s->late);
-    set_text(state, "problem", s->problem);
-    pd_dict_set(state, "anchor", s->anchor);
-    pd_dict_set(state, "generation", s->generation);
-    set_text(state, "signal", s->signal);
-    set_number(state, "met", s->met);
-    set_number(state, "buffered", s->buffered);
-    set_number(state, "triggered", s->triggered);
-    pd_set_state(e, state);
-}
+enum { STARTS_MAX = 100, PASSES_MAX = 20000, AGAIN_MS = 60000, FAR_MS = 24 * 3600 * 1000 };
+enum { BYTES_MAX = 32 * 1024 * 1024 };
 
 /* ---- planning ------------------------------------------------------------------------------- */
 
@@ -127,6 +39,10 @@ static void release_rule(void *rule)
 static struct rule *rule_of(pd_entity *e, struct schedule *s)
 {
     pd_error err;
+    if (s->orchestrator[0] == '\0') {
+        s->problem = "it does not say what it starts; put it again";
+        return NULL;
+    }
     struct rule *rule = rule_parse(s->rule, s->zone, &err);
     s->problem = rule == NULL ? pd_format(e, "%s", err.text) : NULL;
     if (rule != NULL) {
@@ -172,7 +88,8 @@ static void plan(pd_entity *e, struct schedule *s, const struct rule *rule)
     }
     s->next = rule != NULL ? next_after(s, rule, s->met) : 0;
     s->status = s->next != 0 || rule == NULL ? "active" : "over";
-    long long at = rule != NULL ? s->next : pd_entity_now(e).ms + AGAIN_MS;
+    long long now = pd_entity_now(e).ms, at = rule != NULL ? s->next : now + AGAIN_MS;
+    at = at < now + FAR_MS ? at : now + FAR_MS; /* H5 */
     if (at != 0) {
         s->signal = pd_signal_entity(e, PD_ENTITY(PD_SCHEDULE, pd_entity_key(e)), "due",
                                      s->generation, .at = { at });
@@ -251,17 +168,30 @@ static bool is_wanted(const struct schedule *s, long long late, bool is_last)
     return strcmp(s->missed, "all") == 0 || (is_last && strcmp(s->missed, "last") == 0);
 }
 
-/* H4. Meets what has come; if it is not to be started any more, it is counted as late. */
-static void settle(pd_entity *e, struct schedule *s, const struct rule *rule, bool is_for_start)
+/* H3 */
+static long long starts_max(pd_entity *e, const struct schedule *s)
+{
+    long long fit = BYTES_MAX / (1 + (long long)strlen(pd_json(e, s->input)));
+    return fit < 1 ? 1 : fit < STARTS_MAX ? fit : STARTS_MAX;
+}
+
+/* Of times that have come: met one after the other; met now or never; or left out. */
+enum settling { SETTLE_ON, SETTLE_FOR_GOOD, SETTLE_AS_LATE };
+
+/* H4. What is not to be started is counted as late. */
+static void settle(pd_entity *e, struct schedule *s, const struct rule *rule, enum settling how)
 {
     long long now = pd_entity_now(e).ms, before = s->started;
     long long time = next_after(s, rule, s->met);
-    for (int passed = 0; time != 0 && time <= now; passed++) {
-        if (passed == PASSES_MAX || s->started - before == STARTS_MAX) {
-            break; /* H3 */
+    long long most = time != 0 && time <= now ? starts_max(e, s) : 0;
+    for (int passed = 0; time != 0 && time <= now && passed < PASSES_MAX; passed++) {
+        bool is_full = s->started - before >= most;
+        if (is_full && how == SETTLE_ON) {
+            break;
         }
         long long next = next_after(s, rule, time);
-        if (is_for_start && is_wanted(s, now - time, next == 0 || next > now)) {
+        bool may_start = !is_full && how != SETTLE_AS_LATE;
+        if (may_start && is_wanted(s, now - time, next == 0 || next > now)) {
             meet(e, s, time);
         } else {
             s->late++;
@@ -300,11 +230,11 @@ static bool goes_on(const struct schedule *old, const struct schedule *new)
 }
 
 /* The times of a plan end now: those that have come are met, or left out by a pause. */
-static void end_plan(pd_entity *e, struct schedule *s, bool is_for_start)
+static void end_plan(pd_entity *e, struct schedule *s, enum settling how)
 {
     struct rule *rule = is_paused(s) ? NULL : rule_of(e, s);
     if (rule != NULL) {
-        settle(e, s, rule, is_for_start);
+        settle(e, s, rule, how);
     }
     leave_behind(e, s);
 }
@@ -321,28 +251,33 @@ static void meet_buffered(pd_entity *e, struct schedule *s)
 
 static pd_result put(pd_entity *e, pd_value input)
 {
-    bool wants_pause = false;
     struct schedule s = { .status = "paused" }, new = { 0 };
-    read_rules(e, input, &new);
-    pd_read(e, input, "paused?", &wants_pause);
-    new.status = wants_pause ? "paused" : "active";
+    pd_value paused = pd_get(input, "paused");
+    const char *wrong = schedule_take(e, input, &new);
+    if (wrong == NULL && pd_kind_of(paused) != PD_IS_NULL && pd_kind_of(paused) != PD_IS_BOOL) {
+        wrong = "'paused' of a schedule is neither true nor false";
+    }
+    if (wrong != NULL) {
+        return pd_fail(e, "BadInput", "%s", wrong);
+    }
+    new.status = pd_bool(paused) ? "paused" : "active";
     if (builtin_is_own(pd_entity_key(e)) || !may_run(new.orchestrator)) {
         return pd_fail(e, "Misuse", "it is Perdure's own"); /* and trusts who starts it */
     }
     if (pd_has_state(e)) {
-        s = read_state(e);
+        s = schedule_read(e);
     }
     if (!goes_on(&s, &new)) {
-        end_plan(e, &s, !wants_pause);
+        end_plan(e, &s, is_paused(&new) ? SETTLE_AS_LATE : SETTLE_FOR_GOOD);
         s.anchor = new.begins != 0 ? new.begins : pd_entity_now(e).ms;
     }
-    read_rules(e, input, &s);
+    (void)schedule_take(e, input, &s);
     s.status = new.status;
     if (is_allowed(&s)) {
         meet_buffered(e, &s);
     }
     plan(e, &s, rule_of(e, &s));
-    write_state(e, &s);
+    schedule_write(e, &s);
     return pd_ok(e, PD_NULL);
 }
 
@@ -350,18 +285,19 @@ static pd_result due(pd_entity *e, pd_value generation)
 {
     struct schedule s = { 0 };
     if (pd_has_state(e)) {
-        s = read_state(e);
+        s = schedule_read(e);
     }
-    if (!pd_has_state(e) || pd_int(generation) != s.generation || is_paused(&s)) {
+    bool is_old = s.generation != 0 && pd_int(generation) != s.generation;
+    if (!pd_has_state(e) || is_old || is_paused(&s)) {
         return pd_ok(e, PD_NULL); /* H2 */
     }
     s.signal = NULL; /* it is this one */
     struct rule *rule = rule_of(e, &s);
     if (rule != NULL) {
-        settle(e, &s, rule, true);
+        settle(e, &s, rule, SETTLE_ON);
     }
     plan(e, &s, rule);
-    write_state(e, &s);
+    schedule_write(e, &s);
     return pd_ok(e, PD_NULL);
 }
 
@@ -370,13 +306,13 @@ static pd_result ended(pd_entity *e, pd_value id)
 {
     struct schedule s = { 0 };
     if (pd_has_state(e)) {
-        s = read_state(e);
+        s = schedule_read(e);
     }
     if (s.running == NULL || strcmp(s.running, pd_text(id)) != 0) {
         return pd_ok(e, PD_NULL);
     }
     meet_buffered(e, &s);
-    write_state(e, &s);
+    schedule_write(e, &s);
     return pd_ok(e, PD_NULL);
 }
 
@@ -390,12 +326,12 @@ static pd_result set_paused(pd_entity *e, bool wants_pause)
     if (!pd_has_state(e)) {
         return no_such(e);
     }
-    struct schedule s = read_state(e);
+    struct schedule s = schedule_read(e);
     if (wants_pause != is_paused(&s)) {
-        end_plan(e, &s, false);
+        end_plan(e, &s, SETTLE_AS_LATE);
         s.status = wants_pause ? "paused" : "active";
         plan(e, &s, wants_pause ? NULL : rule_of(e, &s));
-        write_state(e, &s);
+        schedule_write(e, &s);
     }
     return pd_ok(e, PD_NULL);
 }
@@ -430,10 +366,10 @@ static pd_result trigger(pd_entity *e, pd_value input)
     if (!pd_has_state(e)) {
         return no_such(e);
     }
-    struct schedule s = read_state(e);
+    struct schedule s = schedule_read(e);
     s.triggered = trigger_time(e, &s);
     start(e, &s, s.triggered, false);
-    write_state(e, &s);
+    schedule_write(e, &s);
     return pd_ok(e, pd_get(s.last, "id"));
 }
 
@@ -443,7 +379,7 @@ static pd_result delete_(pd_entity *e, pd_value input)
     if (!pd_has_state(e)) {
         return no_such(e);
     }
-    struct schedule s = read_state(e);
+    struct schedule s = schedule_read(e);
     cancel(e, &s);
     pd_delete_state(e);
     return pd_ok(e, PD_NULL);
@@ -469,6 +405,10 @@ pd_result schedule_run(pd_orchestration *o, pd_value input)
             &version);
     if (!may_run(orchestrator)) {
         return pd_fail_final(o, "Misuse", "'%s' is Perdure's own", orchestrator);
+    }
+    /* Another, such as one that was restarted under a new ID, would say what is not so. */
+    if (strcmp(pd_instance_id(o), pd_format(o, BUILTIN_RUN ":%s", id)) != 0) {
+        return pd_fail_final(o, "Misuse", "only a schedule starts '" BUILTIN_RUN "', and once");
     }
     pd_task *child =
         pd_start_child(o, orchestrator, pd_get(input, "input"), .id = id, .version = version);
