@@ -9,26 +9,35 @@
 #include "calendar/calendar.h"
 #include "json/json.h"
 
-enum { ID_CHARACTERS_MAX = 200, RULE_BYTES_MAX = 512 };
+enum { ID_CHARACTERS_MAX = 200, OWN_BYTES = 4096 };
 
 static const char where_put[] = "hub: put schedule", where_order[] = "hub: order schedule";
 
+/* What is wrong with it; NULL: nothing. */
+static const char *flaw_of_id(struct text id)
+{
+    size_t characters = 0;
+    for (size_t i = 0; i < id.size; i++) {
+        characters += (id.at[i] & 0xc0) != 0x80 ? 1 : 0;
+    }
+    const struct tag tag = { TEXT(PD_SCHEDULE), id }; /* of each of its instances */
+    return id.size == 0                          ? "is empty"
+           : characters > ID_CHARACTERS_MAX      ? "is too long"
+           : id.size > LIMIT_TAG_BYTES           ? "is too long"
+           : memchr(id.at, '@', id.size) != NULL ? "has an '@'"
+           : !tag_is_valid(&tag)                 ? "has a control character, or is no UTF-8"
+                                                 : NULL;
+}
+
 static pd_status check_id(const char *id, const char *where, pd_error *err)
 {
-    struct text text = text_of(id);
-    size_t characters = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        characters += (text.at[i] & 0xc0) != 0x80 ? 1 : 0;
-    }
-    const struct tag tag = { TEXT(PD_SCHEDULE), text }; /* of each of its instances */
-    if (text.size == 0 || characters > ID_CHARACTERS_MAX || text.size > LIMIT_TAG_BYTES ||
-        memchr(text.at, '@', text.size) || !tag_is_valid(&tag)) {
-        return error_set(err, PD_E_INVALID, false, where,
-                         "the id of a schedule has 1 to %d characters of UTF-8, in %d bytes at "
-                         "most, none of them '@' or a control character",
-                         ID_CHARACTERS_MAX, LIMIT_TAG_BYTES);
-    }
-    return PD_OK;
+    const char *flaw = flaw_of_id(text_of(id));
+    return flaw == NULL
+               ? PD_OK
+               : error_set(err, PD_E_INVALID, false, where,
+                           "'%.40s' %s; the id of a schedule has 1 to %d characters, in %d bytes "
+                           "at most, none of them '@' or a control character",
+                           id != NULL ? id : "", flaw, ID_CHARACTERS_MAX, LIMIT_TAG_BYTES);
 }
 
 /* Each instance has them, and that of the schedule. */
@@ -46,15 +55,11 @@ static pd_status check_tags(pd_value tags, pd_error *err)
     bool has_own = pd_kind_of(pd_get(tags, PD_SCHEDULE)) != PD_IS_NULL;
     return pd_count(tags) < LIMIT_TAGS || has_own
                ? PD_OK
-               : error_set(err, PD_E_LIMIT, false, where_put,
-                           "a schedule has at most %d tags: one more of its instances is its own",
-                           LIMIT_TAGS - 1);
-}
-
-/* What has a year of four digits. */
-static bool is_time(pd_time time)
-{
-    return time.ms >= 0 && time.ms <= INT64_C(253402300799999);
+               : error_set(
+                     err, PD_E_LIMIT, false, where_put,
+                     "the schedule has %zu tags, and may have %d: one more of its instances is "
+                     "its own",
+                     pd_count(tags), LIMIT_TAGS - 1);
 }
 
 static const char *word_of(int value, const char *const *words, int count)
@@ -62,27 +67,65 @@ static const char *word_of(int value, const char *const *words, int count)
     return value >= 0 && value < count ? words[value] : NULL;
 }
 
+static pd_status check_time(pd_time time, const char *name, pd_error *err)
+{
+    return time.ms >= 0 && time.ms <= INT64_C(253402300799999)
+               ? PD_OK
+               : error_set(err, PD_E_INVALID, false, where_put,
+                           "'%s' is %lld ms after 1970; it is a time from 1970 to 9999, or 0", name,
+                           (long long)time.ms);
+}
+
+static pd_status check_span(const pd_schedule *schedule, pd_error *err)
+{
+    char begins[32], ends[32];
+    pd_status status = check_time(schedule->begins, "begins", err);
+    if (status == PD_OK) {
+        status = check_time(schedule->ends, "ends", err);
+    }
+    if (status == PD_OK && schedule->ends.ms != 0 && schedule->ends.ms <= schedule->begins.ms) {
+        time_format(time_of_public(schedule->begins), begins);
+        time_format(time_of_public(schedule->ends), ends);
+        status =
+            error_set(err, PD_E_INVALID, false, where_put,
+                      "the schedule ends (%s) before anything is due (it begins %s)", ends, begins);
+    }
+    if (status == PD_OK && schedule->missed_max.ms < 0) {
+        status = error_set(err, PD_E_INVALID, false, where_put,
+                           "missed_max is %lld ms; it may not be below 0",
+                           (long long)schedule->missed_max.ms);
+    }
+    return status;
+}
+
 static pd_status check_rule(const pd_schedule *schedule, pd_error *err)
 {
     if (schedule->rule == NULL) {
-        return error_set(err, PD_E_INVALID, false, where_put, "the schedule has no rule");
+        return error_set(err, PD_E_INVALID, false, where_put,
+                         "the schedule has no rule; write one such as \"30 8 * * 1-5\", \"@daily\" "
+                         "or \"@every 90s\"");
     }
     struct rule *rule = rule_parse(schedule->rule, schedule->zone, err);
     if (rule == NULL) {
         return err->status;
     }
     rule_free(rule);
-    if (!is_time(schedule->begins) || !is_time(schedule->ends)) {
-        return error_set(err, PD_E_INVALID, false, where_put,
-                         "begins and ends are times from 1970 to 9999");
+    return check_span(schedule, err);
+}
+
+/* Ours may not be started by anybody. */
+static pd_status check_own(const pd_schedule *schedule, pd_error *err)
+{
+    bool is_activity = strcmp(schedule->orchestrator, BUILTIN_ACTIVITY) == 0;
+    bool is_id = builtin_is_own(schedule->id);
+    if (!is_id && (is_activity || !builtin_is_for_us(schedule->orchestrator))) {
+        return PD_OK;
     }
-    if (schedule->ends.ms != 0 && schedule->ends.ms <= schedule->begins.ms) {
-        return error_set(err, PD_E_INVALID, false, where_put, "the schedule ends before it begins");
-    }
-    if (schedule->missed_max.ms < 0) {
-        return error_set(err, PD_E_INVALID, false, where_put, "missed_max is below zero");
-    }
-    return PD_OK;
+    return error_set(err, PD_E_INVALID, false, where_put,
+                     "'%.60s' is Perdure's own, as all %s; choose another",
+                     is_id ? schedule->id : schedule->orchestrator,
+                     is_id ? "ids that begin with 'perdure.' are"
+                           : "names that begin with 'perdure.' or 'BuiltIn' are");
 }
 
 static pd_status check(const pd_schedule *schedule, const char *overlap, const char *missed,
@@ -96,22 +139,36 @@ static pd_status check(const pd_schedule *schedule, const char *overlap, const c
         status = api_check_name(text_of(schedule->orchestrator), where_put,
                                 "name of the orchestrator", err);
     }
-    if (status == PD_OK &&
-        (builtin_is_own(schedule->id) || (builtin_is_for_us(schedule->orchestrator) &&
-                                          strcmp(schedule->orchestrator, BUILTIN_ACTIVITY) != 0))) {
-        status =
-            error_set(err, PD_E_INVALID, false, where_put,
-                      "ids and names that begin with 'perdure.', and names with 'BuiltIn', are "
-                      "Perdure's own");
+    if (status == PD_OK) {
+        status = check_own(schedule, err);
     }
     if (status == PD_OK && schedule->version != NULL && schedule->version[0] != '\0') {
         status = api_check_name(text_of(schedule->version), where_put, "version", err);
     }
     if (status == PD_OK && (overlap == NULL || missed == NULL)) {
-        status = error_set(err, PD_E_INVALID, false, where_put, "there is no such %s",
+        status = error_set(err, PD_E_INVALID, false, where_put, "%d is no %s",
+                           overlap == NULL ? (int)schedule->overlap : (int)schedule->missed,
                            overlap == NULL ? "pd_overlap" : "pd_missed");
     }
     return status == PD_OK ? check_tags(schedule->tags, err) : status;
+}
+
+/* Its state is more than what is put, and so is what perdure.run is told: what no payload can hold
+ * would never be due. */
+static pd_status check_size(const pd_hub *hub, pd_value spec, pd_error *err)
+{
+    struct buffer json;
+    buffer_init(&json);
+    pd_status status = api_check_payload(hub, &json, spec, where_put, err);
+    size_t most = hub->payload_max > OWN_BYTES ? hub->payload_max - OWN_BYTES : 0;
+    if (status == PD_OK && json.size > most) {
+        status = error_set(err, PD_E_LIMIT, false, where_put,
+                           "the schedule has %zu bytes of JSON with its input, and may have %zu "
+                           "here; put what is large into a file, and its path into the input",
+                           json.size, most);
+    }
+    buffer_done(&json);
+    return status;
 }
 
 pd_status pd_hub_put_schedule(pd_hub *hub, const pd_schedule *schedule, pd_error *err)
@@ -156,8 +213,10 @@ pd_status pd_hub_put_schedule(pd_hub *hub, const pd_schedule *schedule, pd_error
         }
     }
     const pd_value spec = { .kind_ = PD_IS_OBJECT, .count_ = count, .as_.items = items };
-    return pd_hub_signal_entity(hub, PD_ENTITY(PD_SCHEDULE, schedule->id), "put", spec, NULL, NULL,
-                                err);
+    status = check_size(hub, spec, err);
+    return status == PD_OK ? pd_hub_signal_entity(hub, PD_ENTITY(PD_SCHEDULE, schedule->id), "put",
+                                                  spec, NULL, NULL, err)
+                           : status;
 }
 
 pd_status pd_hub_order_schedule(pd_hub *hub, const char *id, pd_schedule_order order, pd_error *err)

@@ -22,14 +22,17 @@ struct field {
     const char *name;
     int low, high;
     const char *words; /* of three letters each, for low and what follows */
+    const char *forms; /* what else may be written */
 };
 
-static const struct field second_field = { "second", 0, 59, "" };
-static const struct field minute_field = { "minute", 0, 59, "" };
-static const struct field hour_field = { "hour", 0, 23, "" };
-static const struct field day_field = { "day", 1, 31, "" };
-static const struct field month_field = { "month", 1, 12, "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC" };
-static const struct field weekday_field = { "weekday", 0, 7, "SUNMONTUEWEDTHUFRISAT" };
+static const struct field second_field = { "second", 0, 59, "", "" };
+static const struct field minute_field = { "minute", 0, 59, "", "" };
+static const struct field hour_field = { "hour", 0, 23, "", "" };
+static const struct field day_field = { "day", 1, 31, "", ", L, LW, 15W" };
+static const struct field month_field = { "month", 1, 12, "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC",
+                                          ", JAN to DEC" };
+static const struct field weekday_field = { "weekday", 0, 7, "SUNMONTUEWEDTHUFRISAT",
+                                            ", MON to SUN, 5L, 5#2" };
 
 /* A number or a name from the front of *at. */
 static bool read_value(const struct field *field, const char **at, int *ret)
@@ -55,7 +58,7 @@ static bool read_value(const struct field *field, const char **at, int *ret)
 
 static bool read_step(const char **at, int *ret)
 {
-    static const struct field step = { "step", 1, 59, "" };
+    static const struct field step = { "step", 1, 59, "", "" };
     *ret = 1;
     if (**at != '/') {
         return true;
@@ -108,7 +111,7 @@ static bool read_day(struct rule *rule, const char **at)
     }
     value = 0;
     if (*rest == '-') {
-        static const struct field before = { "day", 1, 30, "" };
+        static const struct field before = { "day", 1, 30, "", "" };
         rest++;
         if (!read_value(&before, &rest, &value)) {
             return false;
@@ -122,7 +125,7 @@ static bool read_day(struct rule *rule, const char **at)
 /* 5L, 5#2, FRI#2 */
 static bool read_weekday(struct rule *rule, const char **at)
 {
-    static const struct field week = { "week", 1, 5, "" };
+    static const struct field week = { "week", 1, 5, "", "" };
     const char *rest = *at;
     int day, number = 6;
     if (read_value(&weekday_field, &rest, &day)) {
@@ -158,15 +161,16 @@ static pd_status read_field(struct rule *rule, const struct field *field, const 
         at += at > text ? 1 : 0;
         if (!read_item(rule, field, &at, bits)) {
             return error_set(err, PD_E_INVALID, false, where,
-                             "the %s '%.100s' cannot be understood; write %d to %d, *, 1-5, */2 or "
-                             "a list of these",
-                             field->name, text, field->low, field->high);
+                             "the %s '%.60s' cannot be understood; write %d to %d%s, *, 1-5, */2 "
+                             "or a list of these",
+                             field->name, text, field->low, field->high, field->forms);
         }
     } while (*at == ',');
     if (*at != '\0') {
         return error_set(err, PD_E_INVALID, false, where,
-                         "the %s '%.100s' cannot be understood from '%.20s' on", field->name, text,
-                         at);
+                         "the %s '%.60s' cannot be understood from '%.20s' on; write %d to %d%s, "
+                         "*, 1-5, */2 or a list of these",
+                         field->name, text, at, field->low, field->high, field->forms);
     }
     return PD_OK;
 }
@@ -283,7 +287,8 @@ static pd_status read_rule(struct rule *rule, const char *text, const char *zone
     char copy[TEXT_BYTES_MAX + 1];
     char *fields[FIELDS_MAX + 1] = { NULL };
     if (strlen(text) > TEXT_BYTES_MAX) {
-        return error_set(err, PD_E_INVALID, false, where, "a rule has at most %d bytes",
+        return error_set(err, PD_E_INVALID, false, where,
+                         "the rule '%.40s...' has %zu bytes; it may have %d", text, strlen(text),
                          TEXT_BYTES_MAX);
     }
     (void)snprintf(copy, sizeof copy, "%s", text);
@@ -306,11 +311,19 @@ static pd_status read_rule(struct rule *rule, const char *text, const char *zone
             skip = 0;
         }
     }
+    if (count > skip && fields[skip][0] == '@') {
+        return error_set(
+            err, PD_E_INVALID, false, where,
+            "there is no '%.60s'; write @hourly, @daily, @midnight, @weekly, @monthly, "
+            "@yearly, @annually, or @every 90s",
+            text);
+    }
     if (count - skip != 5 && count - skip != 6) {
-        return error_set(err, PD_E_INVALID, false, where,
-                         "'%.100s' has %zu fields; write 5 (minute hour day month weekday), 6 with "
-                         "seconds first, @daily and such, or @every 90s",
-                         text, count - skip);
+        return error_set(
+            err, PD_E_INVALID, false, where,
+            "'%.60s' has %zu fields%s; write 5 (minute hour day month weekday), 6 with "
+            "seconds first, @daily and such, or @every 90s",
+            text, count - skip, count > FIELDS_MAX + 1 ? " or more" : "");
     }
     return read_fields(rule, fields + skip, count - skip, err);
 }
@@ -324,7 +337,8 @@ struct rule *rule_parse(const char *text, const char *zone, pd_error *err)
         return NULL;
     }
     if (rule_next(rule, y2000, y2000) == TIME_NEVER) {
-        (void)error_set(err, PD_E_INVALID, false, where, "'%.100s' is never due: no such day comes",
+        (void)error_set(err, PD_E_INVALID, false, where,
+                        "'%.100s' is never due: no such day comes; choose another day or month",
                         text);
         rule_free(rule);
         return NULL;

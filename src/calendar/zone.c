@@ -155,15 +155,22 @@ struct zone *zone_open(const char *name, pd_error *err)
     size_t size = is_name(name) ? read_file(name, bytes, FILE_MAX) : 0;
     bool is_read = size > 0 && read_zone(zone, bytes, size);
     mem_free(bytes);
-    if (!is_read) {
-        zone_free(zone);
+    if (is_read) {
+        return zone;
+    }
+    zone_free(zone);
+    if (size > 0) {
+        (void)error_set(err, PD_E_INVALID, false, where,
+                        "the file of the time zone '%.100s' is damaged, or counts leap seconds; "
+                        "install tzdata anew",
+                        name);
+    } else {
         (void)error_set(err, PD_E_INVALID, false, where,
                         "there is no time zone '%.100s'; write one as \"Europe/Berlin\", or "
                         "install tzdata",
                         name);
-        return NULL;
     }
-    return zone;
+    return NULL;
 }
 
 void zone_free(struct zone *zone)

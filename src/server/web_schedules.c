@@ -96,7 +96,7 @@ static const char *form_of(const char *name)
         { "ends", "a time, such as 2026-12-24T18:00:00Z" },
         { "overlap", "skip, buffer or allow" },
         { "missed", "last, none or all" },
-        { "missedMax", "a whole number of milliseconds" },
+        { "missedMax", "a whole number of milliseconds, not below 0" },
         { "paused", "true or false" },
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -161,7 +161,7 @@ static void read_schedule(struct schedule_call *call, pd_value object, pd_schedu
         .is_paused = pd_bool(paused),
     };
     call->bad = overlap < 0 ? "overlap" : missed < 0 ? "missed" : call->bad;
-    if (pd_kind_of(most) != PD_IS_INT && pd_kind_of(most) != PD_IS_NULL) {
+    if ((pd_kind_of(most) != PD_IS_INT && pd_kind_of(most) != PD_IS_NULL) || pd_int(most) < 0) {
         call->bad = "missedMax";
     }
     if (pd_kind_of(paused) != PD_IS_BOOL && pd_kind_of(paused) != PD_IS_NULL) {
@@ -174,16 +174,23 @@ static void read_schedule(struct schedule_call *call, pd_value object, pd_schedu
 }
 
 /* What is wrong with call->bad. */
-static pd_status refuse_member(struct schedule_call *call, pd_error *err)
+static pd_status refuse_member(struct schedule_call *call, pd_value object, pd_error *err)
 {
     const char *form = form_of(call->bad);
-    return form != NULL ? error_set(err, PD_E_INVALID, false, "schedule",
-                                    "'%s' of a schedule is %s", call->bad, form)
-                        : error_set(err, PD_E_INVALID, false, "schedule",
-                                    "a schedule has no '%.60s', but rule, zone, orchestrator, "
-                                    "input, version, tags, begins, ends, overlap, missed, "
-                                    "missedMax, paused",
-                                    call->bad);
+    if (form == NULL) {
+        return error_set(err, PD_E_INVALID, false, "schedule",
+                         "a schedule has no '%.40s', but rule, zone, orchestrator, input, version, "
+                         "tags, begins, ends, overlap, missed, missedMax, paused",
+                         call->bad);
+    }
+    struct buffer json;
+    buffer_init(&json);
+    put_value(&json, pd_get(object, call->bad));
+    pd_status status =
+        error_set(err, PD_E_INVALID, false, "schedule", "'%s' of a schedule is %s; it was %.*s",
+                  call->bad, form, json.size < 60 ? (int)json.size : 60, (const char *)json.at);
+    buffer_done(&json);
+    return status;
 }
 
 static void put_work(struct rpc *rpc)
@@ -197,13 +204,14 @@ static void put_work(struct rpc *rpc)
     }
     if (pd_kind_of(object) != PD_IS_OBJECT) {
         rpc->status = error_set(&rpc->err, PD_E_INVALID, false, "schedule",
-                                "a schedule is an object, with rule and orchestrator");
+                                "a schedule is an object with a rule and an orchestrator, such as "
+                                "{\"rule\": \"30 8 * * 1-5\", \"orchestrator\": \"Report\"}");
         return;
     }
     read_schedule(call, object, &schedule);
     schedule.id = call->id.at;
     rpc->status = call->bad == NULL ? pd_hub_put_schedule(rpc->hub->api, &schedule, &rpc->err)
-                                    : refuse_member(call, &rpc->err);
+                                    : refuse_member(call, object, &rpc->err);
 }
 
 static void put_done(struct rpc *rpc)
