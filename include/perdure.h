@@ -871,7 +871,8 @@ PD_API PD_MUST_USE pd_status pd_hub_raise_event_(pd_hub *hub, const char *id, co
  * terminate   ends an instance that has not ended, at once, whatever it is doing; its output is the
  *             reason, as a JSON text, or null. Running activities are told; their results are
  *             dropped. recursive: children that it waits for, and theirs, likewise; otherwise they
- *             go on
+ *             go on. An instance "perdure.run:ID" is refused (PD_E_INVALID): a schedule waits for
+ *             its word; terminate ID
  * suspend     it takes no turn until it is resumed; activities and children go on, and what they
  *             and others send waits. PD_OK also when it is suspended already
  * resume      PD_OK also when it is not suspended
@@ -1053,12 +1054,14 @@ typedef struct pd_schedule {
 } pd_schedule;
 
 /* Makes a schedule, or changes the one of its ID: from then on it goes by the new rule; times that
- * came before go by the old one, and what is under way is left alone. With the rule, the zone and
- * the beginning that it has, its times go on: a program may put its schedules whenever it starts.
+ * came before go by the old one (of those still owed a hundred at most; the rest counts as late),
+ * and what is under way is left alone. With the rule, the zone and the beginning that it has, its
+ * times go on: a program may put its schedules whenever it starts.
  *
  *   returns   PD_OK          durable
  *             PD_E_INVALID   the rule, the zone, the ID, a name, a time; nothing was changed
- *             PD_E_LIMIT     more than 63 tags, or one that is too long; likewise
+ *             PD_E_LIMIT     more than 63 tags, or one that is too long; more than the hub's
+ *                            payload_max less 4096 bytes as JSON, input and all; likewise
  *             otherwise as pd_hub_signal_entity
  *   blocks    until durable */
 PD_API PD_MUST_USE pd_status pd_hub_put_schedule(pd_hub *hub, const pd_schedule *schedule,

@@ -4,86 +4,10 @@
  */
 #include "entity_kit.h"
 #include "process_kit.h"
+#include "schedule_kit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-
-static pd_time now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (pd_time){ (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 };
-}
-
-static void put(struct kit *kit, const pd_schedule *schedule)
-{
-    pd_error err;
-    kit_expect(pd_hub_put_schedule(kit->hub, schedule, &err), PD_OK, &err, "put");
-}
-
-static void order(struct kit *kit, const char *id, pd_schedule_order what)
-{
-    pd_error err;
-    kit_expect(pd_hub_order_schedule(kit->hub, id, what, &err), PD_OK, &err, "order");
-}
-
-/* A number of its state; 0 also where there is none. */
-static int64_t number(struct kit *kit, const char *id, const char *key)
-{
-    pd_entity_view *view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, id));
-    int64_t got = pd_int(pd_get(pd_entity_view_state(view), key));
-    pd_entity_view_free(view);
-    return got;
-}
-
-static bool has_text(struct kit *kit, const char *id, const char *key, const char *wanted)
-{
-    pd_entity_view *view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, id));
-    bool has = strcmp(pd_text(pd_get(pd_entity_view_state(view), key)), wanted) == 0;
-    pd_entity_view_free(view);
-    return has;
-}
-
-static void await_text(struct kit *kit, const char *id, const char *key, const char *wanted)
-{
-    for (int i = 0; i < 2000; i++) {
-        if (ent_exists(kit, PD_ENTITY(PD_SCHEDULE, id)) && has_text(kit, id, key, wanted)) {
-            return;
-        }
-        kit_sleep_ms(5);
-    }
-    fail_msg("%s of %s does not become '%s'", key, id, wanted);
-}
-
-static void await_number(struct kit *kit, const char *id, const char *key, int64_t least)
-{
-    for (int i = 0; i < 4000; i++) {
-        if (ent_exists(kit, PD_ENTITY(PD_SCHEDULE, id)) && number(kit, id, key) >= least) {
-            return;
-        }
-        kit_sleep_ms(5);
-    }
-    fail_msg("%s of %s does not come to %lld", key, id, (long long)least);
-}
-
-static uint64_t instances(struct kit *kit, const char *prefix)
-{
-    return kit_count(kit, (pd_query){ .id_prefix = prefix });
-}
-
-/* "s:2026-11-22T08:00:00Z" for the whole second after `from`. */
-static const char *id_after(const char *schedule, pd_time from, int seconds)
-{
-    static char id[64];
-    time_t at = (time_t)(from.ms / 1000) + seconds;
-    struct tm tm;
-    char text[32];
-    assert_non_null(gmtime_r(&at, &tm));
-    assert_true(strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) > 0);
-    (void)snprintf(id, sizeof id, "%s:%s", schedule, text);
-    return id;
-}
 
 /* ---- what is due ----------------------------------------------------------------------------- */
 
@@ -91,26 +15,26 @@ static void each_time_that_is_due_starts_one_instance_with_its_input_and_tags(vo
 {
     struct kit *kit = *state;
     ent_work(kit, NULL);
-    put(kit, &(pd_schedule){ .id = "s",
-                             .rule = "* * * * * *",
-                             .orchestrator = "Echo",
-                             .input = PD_VAL(PD_OBJ("a", 1)),
-                             .version = "2.1",
-                             .tags = PD_VAL(PD_OBJ("team", "x")) });
-    await_number(kit, "s", "started", 3);
-    order(kit, "s", PD_SCHEDULE_PAUSE);
-    await_text(kit, "s", "status", "paused");
-    int64_t started = number(kit, "s", "started");
-    assert_int_equal(number(kit, "s", "next"), 0);
-    assert_int_equal(instances(kit, "s:"), started);
+    sched_put(kit, &(pd_schedule){ .id = "s",
+                                   .rule = "* * * * * *",
+                                   .orchestrator = "Echo",
+                                   .input = PD_VAL(PD_OBJ("a", 1)),
+                                   .version = "2.1",
+                                   .tags = PD_VAL(PD_OBJ("team", "x")) });
+    sched_await_number(kit, "s", "started", 3);
+    sched_order(kit, "s", PD_SCHEDULE_PAUSE);
+    sched_await_text(kit, "s", "status", "paused");
+    int64_t started = sched_number(kit, "s", "started");
+    assert_int_equal(sched_number(kit, "s", "next"), 0);
+    assert_int_equal(sched_instances(kit, "s:"), started);
     pd_entity_view *view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, "s"));
     pd_value last = pd_get(pd_entity_view_state(view), "last");
     const char *id = pd_text(pd_get(last, "id"));
     pd_time due = { pd_int(pd_get(last, "due")) };
     assert_int_equal(due.ms % 1000, 0);
-    assert_string_equal(id, id_after("s", due, 0));
+    assert_string_equal(id, sched_id_after("s", due, 0));
     for (int i = 0; i < started; i++) {
-        kit_assert_ends(kit, id_after("s", due, -i), PD_RUN_COMPLETED, "{\"a\":1}");
+        kit_assert_ends(kit, sched_id_after("s", due, -i), PD_RUN_COMPLETED, "{\"a\":1}");
     }
     pd_instance *instance = kit_fetch(kit, id);
     assert_string_equal(pd_instance_version(instance), "2.1");
@@ -124,14 +48,14 @@ static void an_interval_counts_from_where_it_begins_and_ends_where_it_is_said(vo
 {
     struct kit *kit = *state;
     ent_work(kit, NULL);
-    pd_time begins = pd_after(now(), pd_milliseconds(700));
-    put(kit, &(pd_schedule){ .id = "i",
-                             .rule = "@every 1s",
-                             .orchestrator = "Echo",
-                             .begins = begins,
-                             .ends = pd_after(begins, pd_milliseconds(1000)) });
-    await_text(kit, "i", "status", "over");
-    assert_int_equal(number(kit, "i", "started"), 2); /* at its end too */
+    pd_time begins = pd_after(sched_now(), pd_milliseconds(700));
+    sched_put(kit, &(pd_schedule){ .id = "i",
+                                   .rule = "@every 1s",
+                                   .orchestrator = "Echo",
+                                   .begins = begins,
+                                   .ends = pd_after(begins, pd_milliseconds(1000)) });
+    sched_await_text(kit, "i", "status", "over");
+    assert_int_equal(sched_number(kit, "i", "started"), 2); /* at its end too */
     pd_entity_view *view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, "i"));
     pd_value last = pd_get(pd_entity_view_state(view), "last");
     assert_int_equal(pd_int(pd_get(last, "due")), begins.ms + 1000);
@@ -143,23 +67,24 @@ static void a_paused_one_is_resumed_from_then_on_triggered_and_deleted(void **st
     struct kit *kit = *state;
     pd_error err;
     ent_work(kit, NULL);
-    put(kit, &(pd_schedule){
-                 .id = "p", .rule = "* * * * * *", .orchestrator = "Echo", .is_paused = true });
-    await_text(kit, "p", "status", "paused");
+    sched_put(kit,
+              &(pd_schedule){
+                  .id = "p", .rule = "* * * * * *", .orchestrator = "Echo", .is_paused = true });
+    sched_await_text(kit, "p", "status", "paused");
     kit_sleep_ms(2100);
-    assert_int_equal(number(kit, "p", "started"), 0);
-    order(kit, "p", PD_SCHEDULE_TRIGGER);
-    await_number(kit, "p", "started", 1);
-    order(kit, "p", PD_SCHEDULE_RESUME);
-    await_number(kit, "p", "started", 2);
-    assert_int_equal(number(kit, "p", "late"), 0);
-    order(kit, "p", PD_SCHEDULE_DELETE);
+    assert_int_equal(sched_number(kit, "p", "started"), 0);
+    sched_order(kit, "p", PD_SCHEDULE_TRIGGER);
+    sched_await_number(kit, "p", "started", 1);
+    sched_order(kit, "p", PD_SCHEDULE_RESUME);
+    sched_await_number(kit, "p", "started", 2);
+    assert_int_equal(sched_number(kit, "p", "late"), 0);
+    sched_order(kit, "p", PD_SCHEDULE_DELETE);
     for (int i = 0; i < 1000 && ent_exists(kit, PD_ENTITY(PD_SCHEDULE, "p")); i++) {
         kit_sleep_ms(5);
     }
-    uint64_t count = instances(kit, "p:");
+    uint64_t count = sched_instances(kit, "p:");
     kit_sleep_ms(1500);
-    assert_int_equal(instances(kit, "p:"), count);
+    assert_int_equal(sched_instances(kit, "p:"), count);
     assert_false(ent_exists(kit, PD_ENTITY(PD_SCHEDULE, "p")));
     assert_int_equal(pd_hub_order_schedule(kit->hub, "p", PD_SCHEDULE_PAUSE, &err), PD_E_NOT_FOUND);
     assert_non_null(strstr(err.text, "'p'"));
@@ -169,17 +94,18 @@ static void one_that_is_put_again_goes_by_its_new_rule_only(void **state)
 {
     struct kit *kit = *state;
     ent_work(kit, NULL);
-    put(kit, &(pd_schedule){ .id = "r", .rule = "* * * * * *", .orchestrator = "Echo" });
-    await_number(kit, "r", "started", 1);
-    put(kit,
-        &(pd_schedule){
-            .id = "r", .rule = "30 8 * * 1", .zone = "Europe/Berlin", .orchestrator = "Hello" });
-    await_text(kit, "r", "orchestrator", "Hello");
-    int64_t started = number(kit, "r", "started");
-    pd_time next = { number(kit, "r", "next") };
-    assert_true(next.ms > now().ms && next.ms < now().ms + 8 * INT64_C(86400000));
+    sched_put(kit, &(pd_schedule){ .id = "r", .rule = "* * * * * *", .orchestrator = "Echo" });
+    sched_await_number(kit, "r", "started", 1);
+    sched_put(kit, &(pd_schedule){ .id = "r",
+                                   .rule = "30 8 * * 1",
+                                   .zone = "Europe/Berlin",
+                                   .orchestrator = "Hello" });
+    sched_await_text(kit, "r", "orchestrator", "Hello");
+    int64_t started = sched_number(kit, "r", "started");
+    pd_time next = { sched_number(kit, "r", "next") };
+    assert_true(next.ms > sched_now().ms && next.ms < sched_now().ms + 8 * INT64_C(86400000));
     kit_sleep_ms(1500);
-    assert_int_equal(number(kit, "r", "started"), started);
+    assert_int_equal(sched_number(kit, "r", "started"), started);
 }
 
 /* ---- overlap --------------------------------------------------------------------------------- */
@@ -191,23 +117,23 @@ static void of_times_that_meet_one_that_runs_none_one_or_all_are_started(void **
     static const pd_overlap overlaps[] = { PD_OVERLAP_SKIP, PD_OVERLAP_BUFFER, PD_OVERLAP_ALLOW };
     static const char *const ids[] = { "skip", "buffer", "allow" };
     for (int i = 0; i < 3; i++) {
-        put(kit, &(pd_schedule){
-                     .id = ids[i],
-                     .rule = "* * * * * *",
-                     .orchestrator = "Hold",
-                     .input = PD_VAL(PD_OBJ("name", "Counter", "key", ids[i])),
-                     .overlap = overlaps[i],
-                 });
+        sched_put(kit, &(pd_schedule){
+                           .id = ids[i],
+                           .rule = "* * * * * *",
+                           .orchestrator = "Hold",
+                           .input = PD_VAL(PD_OBJ("name", "Counter", "key", ids[i])),
+                           .overlap = overlaps[i],
+                       });
     }
-    await_number(kit, "skip", "skipped", 2);
-    await_number(kit, "buffer", "skipped", 1);
-    await_number(kit, "allow", "started", 3);
-    assert_int_equal(number(kit, "skip", "started"), 1);
-    assert_int_equal(number(kit, "buffer", "started"), 1);
-    assert_int_equal(number(kit, "allow", "skipped"), 0);
+    sched_await_number(kit, "skip", "skipped", 2);
+    sched_await_number(kit, "buffer", "skipped", 1);
+    sched_await_number(kit, "allow", "started", 3);
+    assert_int_equal(sched_number(kit, "skip", "started"), 1);
+    assert_int_equal(sched_number(kit, "buffer", "started"), 1);
+    assert_int_equal(sched_number(kit, "allow", "skipped"), 0);
     for (int i = 0; i < 3; i++) {
-        order(kit, ids[i], PD_SCHEDULE_PAUSE);
-        await_text(kit, ids[i], "status", "paused");
+        sched_order(kit, ids[i], PD_SCHEDULE_PAUSE);
+        sched_await_text(kit, ids[i], "status", "paused");
     }
     pd_entity_view *view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, "buffer"));
     char first[64];
@@ -217,28 +143,29 @@ static void of_times_that_meet_one_that_runs_none_one_or_all_are_started(void **
     assert_int_equal(strncmp(first, "buffer:", 7), 0);
     kit_raise(kit, first, "go", PD_NULL);
     kit_assert_ends(kit, first, PD_RUN_COMPLETED, "1");
-    await_number(kit, "buffer", "started", 2); /* the one that was kept, though it is paused */
+    sched_await_number(kit, "buffer", "started",
+                       2); /* the one that was kept, though it is paused */
     view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, "skip"));
     (void)snprintf(first, sizeof first, "%s",
                    pd_text(pd_get(pd_entity_view_state(view), "running")));
     pd_entity_view_free(view);
     kit_raise(kit, first, "go", PD_NULL);
-    await_text(kit, "skip", "running", "");
-    order(kit, "skip", PD_SCHEDULE_RESUME);
-    await_number(kit, "skip", "started", 2);
+    sched_await_text(kit, "skip", "running", "");
+    sched_order(kit, "skip", PD_SCHEDULE_RESUME);
+    sched_await_number(kit, "skip", "started", 2);
 }
 
 static void one_that_failed_makes_way_as_well(void **state)
 {
     struct kit *kit = *state;
     ent_work(kit, NULL);
-    put(kit, &(pd_schedule){ .id = "f", .rule = "* * * * * *", .orchestrator = "Nobody" });
+    sched_put(kit, &(pd_schedule){ .id = "f", .rule = "* * * * * *", .orchestrator = "Nobody" });
     if (served_is_wanted()) {
         served_skip("what no worker knows waits");
         return;
     }
-    await_number(kit, "f", "started", 2);
-    order(kit, "f", PD_SCHEDULE_DELETE);
+    sched_await_number(kit, "f", "started", 2);
+    sched_order(kit, "f", PD_SCHEDULE_DELETE);
 }
 
 /* ---- what was missed ------------------------------------------------------------------------- */
@@ -254,31 +181,31 @@ static void of_what_was_missed_the_last_none_or_all_are_started(void **state)
     static const pd_missed misses[] = { PD_MISSED_LAST, PD_MISSED_NONE, PD_MISSED_ALL,
                                         PD_MISSED_ALL };
     static const char *const ids[] = { "last", "none", "all", "young" };
-    pd_time begins = pd_after(now(), pd_milliseconds(400));
+    pd_time begins = pd_after(sched_now(), pd_milliseconds(400));
     for (int i = 0; i < 4; i++) {
-        put(kit, &(pd_schedule){
-                     .id = ids[i],
-                     .rule = "@every 1s",
-                     .orchestrator = "Echo",
-                     .begins = begins,
-                     .ends = pd_after(begins, pd_milliseconds(4000)), /* 5 times */
-                     .overlap = PD_OVERLAP_ALLOW,
-                     .missed = misses[i],
-                     .missed_max = pd_milliseconds(i == 3 ? 3000 : 0),
-                 });
-        await_text(kit, ids[i], "status", "active");
+        sched_put(kit, &(pd_schedule){
+                           .id = ids[i],
+                           .rule = "@every 1s",
+                           .orchestrator = "Echo",
+                           .begins = begins,
+                           .ends = pd_after(begins, pd_milliseconds(4000)), /* 5 times */
+                           .overlap = PD_OVERLAP_ALLOW,
+                           .missed = misses[i],
+                           .missed_max = pd_milliseconds(i == 3 ? 3000 : 0),
+                       });
+        sched_await_text(kit, ids[i], "status", "active");
     }
     kit_rest(kit);
-    kit_sleep_ms(begins.ms + 5500 - now().ms); /* late by 5.5, 4.5, 3.5, 2.5, 1.5 s */
+    kit_sleep_ms(begins.ms + 5500 - sched_now().ms); /* late by 5.5, 4.5, 3.5, 2.5, 1.5 s */
     ent_work(kit, NULL);
     static const int started[] = { 1, 0, 5, 2 };
     for (int i = 0; i < 4; i++) {
-        await_text(kit, ids[i], "status", "over");
+        sched_await_text(kit, ids[i], "status", "over");
         char prefix[16];
         (void)snprintf(prefix, sizeof prefix, "%s:", ids[i]);
-        assert_int_equal(number(kit, ids[i], "started"), started[i]);
-        assert_int_equal(number(kit, ids[i], "late"), 5 - started[i]);
-        assert_int_equal(instances(kit, prefix), started[i]);
+        assert_int_equal(sched_number(kit, ids[i], "started"), started[i]);
+        assert_int_equal(sched_number(kit, ids[i], "late"), 5 - started[i]);
+        assert_int_equal(sched_instances(kit, prefix), started[i]);
     }
 }
 
@@ -290,33 +217,34 @@ static void nothing_is_started_twice_or_left_out_by_an_engine_that_dies(void **s
         return;
     }
     /* It counts from when it is put, by an engine: so before it begins, or a time is left out. */
-    pd_time begins = pd_after(now(), pd_milliseconds(3000));
+    pd_time begins = pd_after(sched_now(), pd_milliseconds(3000));
     ent_work(kit, NULL);
-    put(kit, &(pd_schedule){ .id = "k",
-                             .rule = "@every 1s",
-                             .orchestrator = "Echo",
-                             .begins = begins,
-                             .ends = pd_after(begins, pd_milliseconds(5000)),
-                             .missed = PD_MISSED_ALL });
-    await_text(kit, "k", "status", "active");
-    assert_int_equal(number(kit, "k", "next"), begins.ms);
+    sched_put(kit, &(pd_schedule){ .id = "k",
+                                   .rule = "@every 1s",
+                                   .orchestrator = "Echo",
+                                   .begins = begins,
+                                   .ends = pd_after(begins, pd_milliseconds(5000)),
+                                   .missed = PD_MISSED_ALL });
+    sched_await_text(kit, "k", "status", "active");
+    assert_int_equal(sched_number(kit, "k", "next"), begins.ms);
     kit_rest(kit);
     int64_t first_death = begins.ms - 300;
-    kit_sleep_ms(first_death > now().ms ? first_death - now().ms : 0);
+    kit_sleep_ms(first_death > sched_now().ms ? first_death - sched_now().ms : 0);
     for (int i = 0; i < 12; i++) {
         struct engine engine = engine_begin(kit, entity_program, entity_program_size);
         kit_sleep_ms(20 + 97 * (i % 5));
         engine_kill(&engine);
     }
     ent_work(kit, NULL);
-    await_text(kit, "k", "status", "over");
-    for (int i = 0; i < 2000 && !has_text(kit, "k", "running", ""); i++) {
+    sched_await_text(kit, "k", "status", "over");
+    for (int i = 0; i < 2000 && !sched_has_text(kit, "k", "running", ""); i++) {
         kit_sleep_ms(5);
     }
-    int64_t started = number(kit, "k", "started"), skipped = number(kit, "k", "skipped");
+    int64_t started = sched_number(kit, "k", "started"),
+            skipped = sched_number(kit, "k", "skipped");
     assert_int_equal(started + skipped, 6);
-    assert_int_equal(number(kit, "k", "late"), 0);
-    assert_int_equal(instances(kit, "k:"), started);
+    assert_int_equal(sched_number(kit, "k", "late"), 0);
+    assert_int_equal(sched_instances(kit, "k:"), started);
 }
 
 /* Clients may start it: with an HTTP request, or a delivery, they would speak as the server. */
@@ -343,12 +271,25 @@ static void what_is_no_schedule_is_refused_and_changes_nothing(void **state)
     memset(longest, 'x', sizeof longest - 1);
     longest[200] = longest[201] = '\0';
     const pd_schedule good = { .id = longest, .rule = "@yearly", .orchestrator = "Echo" };
-    put(kit, &good);
+    sched_put(kit, &good);
     longest[200] = 'x';
-    static const char *const says[] = { "200",        "200",       "200",  "rule",       "minute",
-                                        "Mars",       "empty",     "ends", "missed_max", "tags",
-                                        "pd_overlap", "pd_missed", "own",  "own",        "1970",
-                                        "9999",       "control" };
+    static const char *const says[] = { "'xxx",
+                                        "'' is empty",
+                                        "'a@b' has an '@'",
+                                        "no rule; write one such as",
+                                        "minute '61'",
+                                        "'Mars/Olympus'",
+                                        "empty",
+                                        "ends (1970-01-01T00:00:02.000000Z)",
+                                        "missed_max is -1 ms",
+                                        "tags",
+                                        "3 is no pd_overlap",
+                                        "-1 is no pd_missed",
+                                        "'perdure.notify' is Perdure's own",
+                                        "'perdure.notify' is Perdure's own",
+                                        "'begins' is -1 ms",
+                                        "9999",
+                                        "a control character" };
     enum { BAD = sizeof says / sizeof says[0] };
     pd_schedule bad[BAD];
     for (int i = 0; i < BAD; i++) {
@@ -387,7 +328,7 @@ static void what_is_no_schedule_is_refused_and_changes_nothing(void **state)
     assert_int_equal(pd_hub_order_schedule(kit->hub, "b", PD_SCHEDULE_PAUSE, &err), PD_E_NOT_FOUND);
     ent_work(kit, NULL);
     longest[200] = '\0';
-    await_text(kit, longest, "status", "active");
+    sched_await_text(kit, longest, "status", "active");
     assert_false(ent_exists(kit, PD_ENTITY(PD_SCHEDULE, "b")));
 }
 
@@ -411,7 +352,7 @@ static void what_would_keep_its_instances_from_starting_is_refused(void **state)
     id[256] = '\0';
     pd_schedule schedule = { .id = id, .rule = "* * * * * *", .orchestrator = "Echo" };
     schedule.tags = (pd_value){ .kind_ = PD_IS_OBJECT, .count_ = 63, .as_.items = tags };
-    put(kit, &schedule);
+    sched_put(kit, &schedule);
     schedule.tags.count_ = 64;
     assert_int_equal(pd_hub_put_schedule(kit->hub, &schedule, &err), PD_E_LIMIT);
     assert_non_null(strstr(err.text, "63"));
@@ -432,7 +373,7 @@ static void what_would_keep_its_instances_from_starting_is_refused(void **state)
     assert_non_null(strstr(err.text, "256"));
     id[256] = '\0';
     ent_work(kit, NULL);
-    await_number(kit, id, "started", 1);
+    sched_await_number(kit, id, "started", 1);
     pd_entity_view *view = ent_fetch(kit, PD_ENTITY(PD_SCHEDULE, id));
     pd_value last = pd_get(pd_entity_view_state(view), "last");
     pd_instance *instance = NULL; /* perdure.run starts it, a moment later */
@@ -445,7 +386,7 @@ static void what_would_keep_its_instances_from_starting_is_refused(void **state)
     assert_string_equal(pd_instance_tag(instance, "k63"), value);
     pd_instance_free(instance);
     pd_entity_view_free(view);
-    order(kit, id, PD_SCHEDULE_DELETE);
+    sched_order(kit, id, PD_SCHEDULE_DELETE);
 }
 
 int main(void)

@@ -168,7 +168,9 @@ static void what_is_no_schedule_is_a_400_that_says_which_member(void **state)
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"missed\":1}", "...'missed'..." },
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"missedMax\":\"1h\"}",
           "...'missedMax'..." },
-        { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"missedMax\":-1}", "...missed_max..." },
+        { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"missedMax\":-1}",
+          "...'missedMax' of a schedule is a whole number of milliseconds, not below 0; it was "
+          "-1..." },
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"paused\":\"yes\"}", "...'paused'..." },
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"tags\":{\"n\":1}}", "...tags..." },
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"cron\":\"x\"}",
@@ -207,6 +209,63 @@ static void what_is_no_schedule_is_a_400_that_says_which_member(void **state)
     browser_expect(&reply, 404, "");
 }
 
+/* ---- what a schedule waits for -------------------------------------------------------------- */
+
+/* POST or DELETE of "perdure.run:ID", which is behind `running`. */
+static struct reply ask_of_run(const char *method, struct text running, const char *what)
+{
+    char path[200];
+    (void)snprintf(path, sizeof path, "/instances/perdure.run%%3A%.*s%s", TEXT_ARGS(running), what);
+    return ask(method, path, "{}");
+}
+
+static pd_status terminate(struct text id)
+{
+    const struct hub_terminate_request request = { id, TEXT_ABSENT, true };
+    return served_tell(&served, "TerminateInstance", &hub_terminate_request_type, &request);
+}
+
+static size_t skip_graceful(struct text id)
+{
+    struct hub_instance_batch batch = { { &id, 1 } };
+    const struct hub_skip_graceful_orchestration_terminations_request request = {
+        &batch, TEXT("\"stop\"")
+    };
+    struct hub_skip_graceful_orchestration_terminations_response response;
+    assert_int_equal(served_call(&served, "SkipGracefulOrchestrationTerminations",
+                                 skip_graceful_orchestration_terminations_request, &request,
+                                 skip_graceful_orchestration_terminations_response, &response),
+                     PD_OK);
+    return response.unterminated_instance_ids.count;
+}
+
+static void what_a_schedule_waits_for_is_ended_neither_over_http_nor_by_sdks(void **state)
+{
+    (void)state;
+    char id[64], run[80];
+    put("/schedules/w", "{\"rule\":\"* * * * * *\",\"orchestrator\":\"Nobody\"}");
+    await("/schedules/w", "\"running\":\"w:2");
+    struct reply reply = ask("GET", "/schedules/w", NULL);
+    (void)snprintf(id, sizeof id, "%.*s", TEXT_ARGS(browser_member(&reply, "running")));
+    (void)snprintf(run, sizeof run, "perdure.run:%s", id);
+    reply = ask_of_run("POST", text_of(id), "/terminate");
+    browser_expect(&reply, 400, "...terminate the one it waits for, 'w:2...");
+    assert_int_equal(ask_of_run("DELETE", text_of(id), "").code, 412);
+    assert_int_equal(ask_of_run("POST", text_of(id), "/rewind").code, 409);
+    assert_int_equal(
+        ask_of_run("POST", text_of(id), "/restart?restartWithNewInstanceId=false").code, 400);
+    assert_int_equal(terminate(text_of(run)), PD_E_INVALID);
+    assert_int_equal(skip_graceful(text_of(run)), 1);
+    assert_int_equal(ask_of_run("POST", text_of(id), "/suspend").code, 202);
+    assert_int_equal(terminate(text_of(run)), PD_E_INVALID);
+    assert_int_equal(ask_of_run("POST", text_of(id), "/resume").code, 202);
+    await("/schedules/w", "\"started\":1");
+    assert_int_equal(terminate(text_of(id)), PD_OK);
+    await("/schedules/w", "\"started\":2");
+    reply = ask("DELETE", "/schedules/w", NULL);
+    browser_expect(&reply, 202, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +276,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(lists_come_in_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_schedule_is_a_400_that_says_which_member, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_a_schedule_waits_for_is_ended_neither_over_http_nor_by_sdks, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

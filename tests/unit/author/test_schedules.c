@@ -111,16 +111,22 @@ static void model_meet(struct model *m, long long due, struct starts *starts)
     }
 }
 
-static void model_settle(struct model *m, long long now, bool is_for_start, struct starts *starts)
+/* The rest, after a hundred starts, is left to another time; or is late, when there is none. */
+static void model_settle(struct model *m, long long now, bool is_for_start, bool is_for_good,
+                         struct starts *starts)
 {
     long long next, before = m->started;
-    for (long long t = model_next(m, m->met, now); t != 0 && m->started < before + 100; t = next) {
+    for (long long t = model_next(m, m->met, now); t != 0; t = next) {
+        bool is_full = m->started == before + 100;
+        if (is_full && !is_for_good) {
+            return;
+        }
         long long late = now - t;
         next = model_next(m, t, now);
         bool is_young = m->terms.missed_max == 0 || late <= m->terms.missed_max;
         bool is_chosen = strcmp(m->terms.missed, "all") == 0 ||
                          (strcmp(m->terms.missed, "last") == 0 && next == 0);
-        if (is_for_start && (late < 1000 || (is_young && is_chosen))) {
+        if (is_for_start && !is_full && (late < 1000 || (is_young && is_chosen))) {
             model_meet(m, t, starts);
         } else {
             m->late++;
@@ -147,7 +153,7 @@ static bool model_is_over(const struct model *m)
 static void model_end_plan(struct model *m, long long now, bool is_for_start, struct starts *starts)
 {
     if (m->is_there && !m->is_paused) {
-        model_settle(m, now, is_for_start, starts);
+        model_settle(m, now, is_for_start, true, starts);
     }
     m->met = m->met > now ? m->met : now;
     m->met = m->met > m->triggered ? m->met : m->triggered;
@@ -435,7 +441,7 @@ static void model_order(struct world *w, const struct order *order, const struct
             model_unbuffer(m, wanted);
         }
     } else if (!m->is_paused) {
-        model_settle(m, w->now, true, wanted);
+        model_settle(m, w->now, true, false, wanted);
     }
 }
 
