@@ -309,15 +309,19 @@ static void give_answer(struct fetch *fetch)
     buffer_done(&json);
 }
 
+/* What .NET's users look for is the end of it. */
 static const char *timeout_text(struct fetch *fetch)
 {
+    static const char unsent[] = "it was not sent: too many requests to this server came before it";
     if (fetch->order.timeout != NULL && fetch->limit_ms == fetch->order.timeout_ms) {
-        return arena_printf(&fetch->arena,
-                            "The operation was canceled. Reached user specified timeout: %s.",
+        return arena_printf(&fetch->arena, "%s. Reached user specified timeout: %s.",
+                            fetch->is_unsent ? unsent : "The operation was canceled",
                             fetch->order.timeout);
     }
-    return arena_printf(&fetch->arena, "there was no whole answer within %lld s",
-                        (long long)(fetch->limit_ms / 1000));
+    long long seconds = fetch->limit_ms / 1000;
+    return fetch->is_unsent
+               ? arena_printf(&fetch->arena, "within %lld s %s", seconds, unsent)
+               : arena_printf(&fetch->arena, "there was no whole answer within %lld s", seconds);
 }
 
 void answer_give(struct fetch *fetch, enum outcome outcome)

@@ -41,27 +41,26 @@ static time_us now_unix(void)
 
 static void write_key(struct buffer *key, pd_value source, CURLU *url)
 {
-    static const CURLUPart parts[] = { CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT };
     pd_error err;
     (void)json_write(key, source, &err);
-    for (size_t i = 0; token_is_of_origin(source) && i < sizeof parts / sizeof parts[0]; i++) {
-        char *part = NULL;
-        if (curl_url_get(url, parts[i], &part, CURLU_DEFAULT_PORT) == CURLUE_OK) {
-            buffer_printf(key, " %s", part);
-        }
-        curl_free(part);
+    if (token_is_of_origin(source)) {
+        buffer_add_byte(key, ' ');
+        (void)origin_write(key, url);
     }
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
+static void stop_transfer(struct token *token)
+{
+    turn_end(&token->fetcher->turns, &token->transfer);
+    curl_easy_cleanup(token->easy);
+    token->easy = NULL;
+}
+
 static void stop_asking(struct token *token)
 {
-    if (token->easy != NULL) {
-        (void)curl_multi_remove_handle(token->fetcher->multi, token->easy);
-        curl_easy_cleanup(token->easy);
-        token->easy = NULL;
-    }
+    stop_transfer(token);
     curl_slist_free_all(token->order.fields);
     token->order = (struct token_order){ 0 };
     token->again_at = TIME_NEVER;
@@ -136,11 +135,11 @@ static bool ask(struct token *token)
     if (order->body != NULL) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, order->body);
     }
-    if (curl_multi_add_handle(token->fetcher->multi, easy) != CURLM_OK) {
-        curl_easy_cleanup(easy);
-        return false;
-    }
+    CURLU *url = curl_url();
+    (void)curl_url_set(url, CURLUPART_URL, order->url, 0); /* else libcurl says so */
     token->easy = easy;
+    turn_ask(&token->fetcher->turns, &token->transfer, easy, url);
+    curl_url_cleanup(url);
     return true;
 }
 
@@ -199,9 +198,7 @@ static void on_over(struct transfer *transfer, CURLcode code)
     struct token *token = CONTAINER_OF(transfer, struct token, transfer);
     long status = 0;
     curl_easy_getinfo(token->easy, CURLINFO_RESPONSE_CODE, &status);
-    (void)curl_multi_remove_handle(token->fetcher->multi, token->easy);
-    curl_easy_cleanup(token->easy);
-    token->easy = NULL;
+    stop_transfer(token);
     if (code == CURLE_OK && answers_arc(token, status)) {
         if (!ask(token)) {
             fail(token, "libcurl cannot take another request", false);

@@ -209,17 +209,9 @@ static bool read_setting(struct arena *arena, const char *kind, const char *name
 /* V1 */
 static bool is_of_origin(CURLU *url, const char *origin)
 {
-    static const CURLUPart parts[] = { CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT };
     CURLU *other = curl_url();
-    bool is = other != NULL && curl_url_set(other, CURLUPART_URL, origin, 0) == CURLUE_OK;
-    for (size_t i = 0; is && i < 3; i++) {
-        char *a = NULL, *b = NULL;
-        is = curl_url_get(url, parts[i], &a, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-             curl_url_get(other, parts[i], &b, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-             strcasecmp(a, b) == 0;
-        curl_free(a);
-        curl_free(b);
-    }
+    bool is = other != NULL && curl_url_set(other, CURLUPART_URL, origin, 0) == CURLUE_OK &&
+              origin_is_same(url, other);
     curl_url_cleanup(other);
     return is;
 }

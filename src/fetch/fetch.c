@@ -52,9 +52,8 @@ static void hop_is_over(struct transfer *transfer, CURLcode code);
 
 static void end(struct fetch *fetch, enum outcome outcome)
 {
-    if (fetch->is_added) {
-        curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
-    }
+    fetch->is_unsent = turn_is_waited_for(&fetch->transfer) && fetch->redirects == 0;
+    turn_end(&fetch->fetcher->turns, &fetch->transfer);
     credential_forget(&fetch->wait);
     list_remove(&fetch->among);
     answer_give(fetch, outcome);
@@ -73,9 +72,9 @@ static bool begin_hop(struct fetch *fetch)
     if (!hop_begin(fetch)) {
         return false;
     }
-    fetch->is_added = curl_multi_add_handle(fetch->fetcher->multi, fetch->easy) == CURLM_OK;
-    fetch->reason = fetch->is_added ? NULL : "libcurl cannot take another request";
-    return fetch->is_added;
+    fetch->reason = NULL;
+    turn_ask(&fetch->fetcher->turns, &fetch->transfer, fetch->easy, fetch->url);
+    return true;
 }
 
 /* Absolute, http or https. */
@@ -150,8 +149,7 @@ static void hop_is_over(struct transfer *transfer, CURLcode code)
 {
     struct fetch *fetch = CONTAINER_OF(transfer, struct fetch, transfer);
     if (code == CURLE_OK && hop_redirects(fetch)) {
-        curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
-        fetch->is_added = false;
+        turn_end(&fetch->fetcher->turns, &fetch->transfer);
         if (!begin_hop(fetch)) {
             end(fetch, fetch->is_refused ? OUTCOME_REFUSED : OUTCOME_FAILED);
         }
@@ -182,7 +180,7 @@ static int on_watch(CURL *easy, curl_socket_t socket, int what, void *argument, 
     }
     event.events = (what != CURL_POLL_OUT ? EPOLLIN : 0) | (what != CURL_POLL_IN ? EPOLLOUT : 0);
     if (known == NULL) {
-        curl_multi_assign(fetcher->multi, socket, fetcher);
+        curl_multi_assign(fetcher->turns.multi, socket, fetcher);
     }
     if (epoll_ctl(fetcher->epoll, known == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event) !=
             0 &&
@@ -204,7 +202,7 @@ static void take_ended(struct fetcher *fetcher)
 {
     CURLMsg *message;
     int left;
-    while ((message = curl_multi_info_read(fetcher->multi, &left)) != NULL) {
+    while ((message = curl_multi_info_read(fetcher->turns.multi, &left)) != NULL) {
         struct transfer *transfer = NULL;
         CURLcode code = message->data.result;
         if (message->msg == CURLMSG_DONE) {
@@ -217,7 +215,7 @@ static void take_ended(struct fetcher *fetcher)
 static void act(struct fetcher *fetcher, curl_socket_t socket, int what)
 {
     int running;
-    (void)curl_multi_socket_action(fetcher->multi, socket, what, &running);
+    (void)curl_multi_socket_action(fetcher->turns.multi, socket, what, &running);
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */
@@ -292,6 +290,7 @@ static void wait_for_something(struct fetcher *fetcher)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
     time_us again = credential_look(fetcher, fetch_now());
+    turn_look(&fetcher->turns);
     time_us due = again < fetcher->due ? again : fetcher->due;
     due = fetcher->look_at < due ? fetcher->look_at : due;
     int64_t left = due == TIME_NEVER ? -1 : due - fetch_now();
@@ -384,9 +383,7 @@ static bool start_thread(struct fetcher *fetcher)
 
 static void release(struct fetcher *fetcher)
 {
-    if (fetcher->multi != NULL) {
-        (void)curl_multi_cleanup(fetcher->multi);
-    }
+    turns_done(&fetcher->turns);
     (void)close(fetcher->epoll);
     (void)close(fetcher->wake);
     (void)pthread_mutex_destroy(&fetcher->mutex);
@@ -394,21 +391,20 @@ static void release(struct fetcher *fetcher)
     mem_free(fetcher);
 }
 
-static bool set_up(struct fetcher *fetcher, unsigned connections)
+static bool set_up(struct fetcher *fetcher)
 {
     struct epoll_event event = { .events = EPOLLIN, .data.fd = fetcher->wake };
-    fetcher->multi = curl_multi_init();
-    if (fetcher->multi == NULL || fetcher->epoll < 0 || fetcher->wake < 0 ||
+    CURLM *multi = fetcher->turns.multi;
+    long most = fetcher->turns.most;
+    if (multi == NULL || fetcher->epoll < 0 || fetcher->wake < 0 ||
         epoll_ctl(fetcher->epoll, EPOLL_CTL_ADD, fetcher->wake, &event) != 0) {
         return false;
     }
-    long most = connections != 0 ? (long)connections : CONNECTIONS_DEFAULT;
-    curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETDATA, fetcher);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERDATA, fetcher);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, most);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_MAXCONNECTS, most < 100 ? most : 100);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_watch);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, fetcher);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, fetcher);
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, most < 100 ? most : 100); /* kept for later */
     return start_thread(fetcher);
 }
 
@@ -418,6 +414,9 @@ struct fetcher *fetcher_open(const struct fetch_options *options, pd_error *err)
     (void)pthread_once(&curl_once, begin_curl);
     list_init(&fetcher->all);
     list_init(&fetcher->tokens);
+    turns_init(&fetcher->turns,
+               options->connections != 0 ? options->connections : CONNECTIONS_DEFAULT,
+               (uint64_t)fetch_now() ^ (uint64_t)(uintptr_t)fetcher);
     (void)pthread_mutex_init(&fetcher->mutex, NULL);
     fetcher->due = fetcher->look_at = TIME_NEVER;
     fetcher->body_max = options->body_max > 0 ? options->body_max : INT64_C(4) << 20;
@@ -426,7 +425,7 @@ struct fetcher *fetcher_open(const struct fetch_options *options, pd_error *err)
     fetcher->epoll = epoll_create1(EPOLL_CLOEXEC);
     fetcher->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pd_status status = guard_init(&fetcher->guard, options->allow, err);
-    if (status == PD_OK && (curl_ready != CURLE_OK || !set_up(fetcher, options->connections))) {
+    if (status == PD_OK && (curl_ready != CURLE_OK || !set_up(fetcher))) {
         status = error_set(err, PD_E_UNAVAILABLE, true, "fetch: open",
                            "no thread, or no descriptors, for HTTP requests");
     }

@@ -12,7 +12,9 @@
  *       name, redirect or proxy led to it: it is judged when the socket is opened.
  *   F3  A credential is in no answer, no failure, no log; and goes to no other origin (scheme,
  *       host, port) than that of the request it was asked for.
- *   F4  An answer is bounded in bytes and in time, and so is what waits of it in memory. */
+ *   F4  An answer is bounded in bytes and in time, and so is what waits of it in memory.
+ *   F5  A server that never answers has not all connections (turn.c). The time of a request is from
+ *       `start` on, whatever it waits for: its turn, a credential, a name, an answer. */
 #ifndef FETCH_FETCH_H
 #define FETCH_FETCH_H
 

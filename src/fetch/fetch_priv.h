@@ -5,6 +5,8 @@
  *   request.c   the input as JSON -> struct order
  *   guard.c     which addresses are allowed
  *   proxy.c     what goes through whom
+ *   origin.c    scheme, host and port, to compare by
+ *   turn.c      which transfer is libcurl's next
  *   hop.c       one exchange with one server: libcurl's handle, and what it says
  *   answer.c    what came -> JSON, or a failure in the words of who asked
  *   fetch.c     the thread, and the way of a request through hops */
@@ -18,6 +20,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/network.h"
 #include "base/text.h"
 #include "base/time.h"
@@ -70,6 +73,40 @@ bool guard_allows(const struct guard *guard, const struct sockaddr *address);
  * however it is written, and for names that mean this machine or its network. */
 bool guard_allows_host(const struct guard *guard, const char *host);
 
+/* ---- origin.c ------------------------------------------------------------------------------- */
+
+/* Puts "https://host:443" behind what is there. False, and nothing: it has none. */
+bool origin_write(struct buffer *ret, CURLU *url);
+bool origin_is_same(CURLU *a, CURLU *b);
+
+/* ---- turn.c --------------------------------------------------------------------------------- */
+
+struct origin;
+
+/* What libcurl is at, or will be. */
+struct transfer {
+    /* Its work was done, or could not be begun; turn_end is still to be called. */
+    void (*over)(struct transfer *, CURLcode);
+    CURL *easy;
+    struct origin *origin;  /* NULL: it is not libcurl's, and does not wait */
+    struct list_node among; /* of the origin's that wait */
+};
+
+struct turns {
+    CURLM *multi;
+    unsigned most, under_way;
+    struct map origins;  /* "https://host:443" -> struct origin, which somebody uses */
+    struct list waiting; /* of struct origin */
+    bool is_changed;     /* since turn_look: somebody might go now */
+};
+
+void turns_init(struct turns *turns, unsigned most, uint64_t seed); /* multi NULL: no memory */
+void turns_done(struct turns *turns);
+void turn_ask(struct turns *turns, struct transfer *transfer, CURL *easy, CURLU *url);
+void turn_end(struct turns *turns, struct transfer *transfer); /* of none: nothing */
+void turn_look(struct turns *turns);                           /* those whose turn it is begin */
+bool turn_is_waited_for(const struct transfer *transfer);
+
 /* ---- one request ---------------------------------------------------------------------------- */
 
 enum outcome {
@@ -80,11 +117,6 @@ enum outcome {
     OUTCOME_TIMEOUT,
     OUTCOME_CREDENTIAL,
     OUTCOME_CANCELLED,
-};
-
-/* What libcurl is at. */
-struct transfer {
-    void (*over)(struct transfer *, CURLcode);
 };
 
 /* What a request is to say, once it is known; see credential.h. */
@@ -115,10 +147,11 @@ struct fetch {
     struct buffer headers; /* "name\0value\0" ..., of the last answer */
     size_t header_count;
     struct buffer body;
-    size_t body_bytes;         /* that came, kept or not */
-    const char *reason;        /* why a hop was broken off by us; NULL: it was not */
-    bool is_refused, is_added; /* is_added: libcurl has it */
-    bool has_no_credential;    /* and will not have one */
+    size_t body_bytes;  /* that came, kept or not */
+    const char *reason; /* why a hop was broken off by us; NULL: it was not */
+    bool is_refused;
+    bool has_no_credential; /* and will not have one */
+    bool is_unsent;         /* nothing of it was ever sent, as others came first */
     char error[CURL_ERROR_SIZE];
     struct arena arena;
 };
@@ -140,7 +173,7 @@ void answer_give(struct fetch *fetch, enum outcome outcome);
 struct fetcher {
     struct guard guard;
     int64_t body_max, answer_max, timeout_max_ms;
-    CURLM *multi;
+    struct turns turns;
     pthread_t thread;
     int epoll, wake;    /* wake: an eventfd, for the jobs */
     time_us due;        /* libcurl wants to be called then; TIME_NEVER: not at all */

@@ -281,23 +281,6 @@ bool hop_begin(struct fetch *fetch)
 
 /* ---- redirections ---------------------------------------------------------------------------- */
 
-static bool is_same(CURLU *a, CURLU *b, CURLUPart part, unsigned flags)
-{
-    char *of_a = NULL, *of_b = NULL;
-    bool is_known = curl_url_get(a, part, &of_a, flags) == CURLUE_OK &&
-                    curl_url_get(b, part, &of_b, flags) == CURLUE_OK;
-    bool is = is_known && strcasecmp(of_a, of_b) == 0;
-    curl_free(of_a);
-    curl_free(of_b);
-    return is;
-}
-
-static bool is_same_origin(CURLU *a, CURLU *b)
-{
-    return is_same(a, b, CURLUPART_SCHEME, 0) && is_same(a, b, CURLUPART_HOST, 0) &&
-           is_same(a, b, CURLUPART_PORT, CURLU_DEFAULT_PORT);
-}
-
 static bool is_http(CURLU *url)
 {
     char *scheme = NULL;
@@ -340,7 +323,7 @@ bool hop_redirects(struct fetch *fetch)
     curl_url_cleanup(fetch->url);
     fetch->url = next;
     fetch->redirects++;
-    fetch->is_trusted = fetch->is_trusted && is_same_origin(fetch->origin, next);
+    fetch->is_trusted = fetch->is_trusted && origin_is_same(fetch->origin, next);
     bool is_post = strcmp(fetch->method, "POST") == 0;
     if ((code == 303 && strcmp(fetch->method, "HEAD") != 0) || (code <= 302 && is_post)) {
         fetch->method = "GET";

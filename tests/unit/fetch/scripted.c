@@ -145,7 +145,7 @@ static int serve(const struct visit *visit, const char *request, size_t size, co
         answer(fd, "\xce: a\r\n\xda: b\r\nX-Good: c\r\n", "", 0);
     } else if (strcmp(path, "/bad") == 0) {
         answer(fd, "X-Bad: \xff\r\n", "a\xff\0b", 4);
-    } else if (strcmp(path, "/slow") == 0) {
+    } else if (strncmp(path, "/slow", 5) == 0) {
         linger(visit, "", 100);
         return 0;
     } else if (strcmp(path, "/drip") == 0) {

@@ -315,6 +315,8 @@ static void a_request_that_waits_for_a_connection_is_timed_too(void **state)
     module->start(fetcher, &second.request);
     asked_wait(&second);
     assert_string_equal(second.type, "HttpTimeout");
+    assert_has(second.message, "it was not sent: too many requests to this server came before it. "
+                               "Reached user specified timeout: 00:00:00.3.");
     assert_true(fetch_now() - began < 5 * TIME_SECOND);
     asked_done(&second);
     module->close(fetcher);
@@ -535,7 +537,8 @@ static void a_thousand_wait_at_once_on_one_thread_and_all_end(void **state)
     struct asked *asked = calloc(MANY, sizeof *asked);
     char input[128];
     (void)snprintf(input, sizeof input, "%s", with_server("{\"uri\":\"@/slow\"}"));
-    struct fetcher *fetcher = open_with("private", 0);
+    struct fetcher *fetcher = /* of which one server has half */
+        open_by(&(struct fetch_options){ .allow = "private", .connections = 2 * MANY });
     for (int i = 0; i < MANY; i++) {
         asked_init(&asked[i], input, FETCH_OURS);
         module->start(fetcher, &asked[i].request);
