@@ -168,7 +168,7 @@ static struct activity *next_in(struct api_http *http, struct lane *lane)
     struct activity *next = NULL;
     pthread_mutex_lock(&http->mutex);
     if (lane != NULL && !http->is_draining) {
-        next = lanes_leave(lane);
+        next = lanes_leave(&http->lanes, lane);
         atomic_fetch_add(&http->count, next != NULL);
     }
     pthread_mutex_unlock(&http->mutex);
@@ -267,23 +267,39 @@ static void begin(struct api_http *http, struct activity *activity, struct lane 
     }
 }
 
-void api_http_take(struct api_http *http, struct activity *activity)
+/* Where it goes; a delivery to *ret_lane. The mutex is held. */
+static enum lane_answer enter(struct api_http *http, struct activity *activity,
+                              struct lane **ret_lane)
 {
-    bool is_delivery = is_named(activity->name, BUILTIN_DELIVER), waits = false;
-    struct lane *lane = NULL;
-    pthread_mutex_lock(&http->mutex);
     if (http->is_draining || http->engine == NULL) {
         list_push_back(&http->held, &activity->node);
-        waits = true;
-    } else if (is_delivery) {
-        struct text name = http->deliver->receiver(http->deliver->argument, activity);
-        lane = lanes_enter(&http->lanes, &http->arena, name, activity);
-        waits = lane == NULL;
+        return LANE_WAITS;
     }
-    atomic_fetch_add(&http->count, !waits);
+    if (!is_named(activity->name, BUILTIN_DELIVER)) {
+        return LANE_GOES;
+    }
+    struct text name = http->deliver->receiver(http->deliver->argument, activity);
+    return lanes_enter(&http->lanes, &http->arena, name, activity, ret_lane);
+}
+
+void api_http_take(struct api_http *http, struct activity *activity)
+{
+    static const struct fetch_answer full = {
+        .failure_type = "WebhookBusy",
+        .failure_message = TEXT_INIT("too many deliveries wait for this receiver"),
+    };
+    struct lane *lane = NULL;
+    pthread_mutex_lock(&http->mutex);
+    enum lane_answer answer = enter(http, activity, &lane);
+    atomic_fetch_add(&http->count, answer != LANE_WAITS);
     pthread_mutex_unlock(&http->mutex);
-    if (!waits) {
-        begin(http, activity, lane);
+    switch (answer) {
+    case LANE_GOES: begin(http, activity, lane); break;
+    case LANE_WAITS: break;
+    case LANE_FULL: /* its orchestration tries it again, later and later */
+        end(http, activity, &full);
+        count_down(http);
+        break;
     }
 }
 

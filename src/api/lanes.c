@@ -11,6 +11,7 @@ struct lane {
     struct lane *next;
     struct text name;
     unsigned under_way;
+    size_t bytes;        /* of those that wait */
     struct list waiting; /* of struct activity */
 };
 
@@ -30,24 +31,40 @@ static struct lane *find(struct lanes *lanes, struct arena *arena, struct text n
     return lane;
 }
 
-struct lane *lanes_enter(struct lanes *lanes, struct arena *arena, struct text name,
-                         struct activity *activity)
+/* It waits no more. */
+static struct activity *take(struct lanes *lanes, struct lane *lane, struct list_node *node)
 {
-    struct lane *lane = find(lanes, arena, name);
-    if (lane->under_way == LANE_MOST) {
-        list_push_back(&lane->waiting, &activity->node);
-        return NULL;
-    }
-    lane->under_way++;
-    return lane;
+    struct activity *activity = CONTAINER_OF(node, struct activity, node);
+    list_remove(node);
+    lane->bytes -= activity->size;
+    lanes->bytes -= activity->size;
+    return activity;
 }
 
-struct activity *lanes_leave(struct lane *lane)
+enum lane_answer lanes_enter(struct lanes *lanes, struct arena *arena, struct text name,
+                             struct activity *activity, struct lane **ret)
 {
-    struct list_node *node = list_pop_front(&lane->waiting);
+    struct lane *lane = *ret = find(lanes, arena, name);
+    if (lane->under_way < LANE_MOST) {
+        lane->under_way++;
+        return LANE_GOES;
+    }
+    size_t bytes = activity->size, left = LANE_BYTES_MOST - lanes->bytes;
+    if (bytes > left || (lane->bytes != 0 && lane->bytes + bytes > left)) { /* A3 */
+        return LANE_FULL;
+    }
+    lane->bytes += bytes;
+    lanes->bytes += bytes;
+    list_push_back(&lane->waiting, &activity->node);
+    return LANE_WAITS;
+}
+
+struct activity *lanes_leave(struct lanes *lanes, struct lane *lane)
+{
+    struct list_node *node = list_front(&lane->waiting);
     assert_that(lane->under_way > 0);
     lane->under_way -= node == NULL;
-    return node != NULL ? CONTAINER_OF(node, struct activity, node) : NULL;
+    return node != NULL ? take(lanes, lane, node) : NULL;
 }
 
 struct activity *lanes_take_out(struct lanes *lanes, unsigned partition, uint64_t row, int32_t id)
@@ -55,11 +72,10 @@ struct activity *lanes_take_out(struct lanes *lanes, unsigned partition, uint64_
     for (struct lane *lane = lanes->first; lane != NULL; lane = lane->next) {
         LIST_EACH(node, &lane->waiting)
         {
-            struct activity *activity = CONTAINER_OF(node, struct activity, node);
+            const struct activity *activity = CONTAINER_OF(node, struct activity, node);
             if (activity->partition == partition && activity->row == row &&
                 (id == EVENT_NO_ID || activity->id == id)) {
-                list_remove(node);
-                return activity;
+                return take(lanes, lane, node);
             }
         }
     }
@@ -72,6 +88,5 @@ struct activity *lanes_take_any(struct lanes *lanes)
     while (lane != NULL && list_is_empty(&lane->waiting)) {
         lane = lane->next;
     }
-    return lane != NULL ? CONTAINER_OF(list_pop_front(&lane->waiting), struct activity, node)
-                        : NULL;
+    return lane != NULL ? take(lanes, lane, list_front(&lane->waiting)) : NULL;
 }

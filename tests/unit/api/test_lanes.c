@@ -19,9 +19,9 @@ static int set_up(void **state)
 {
     (void)state;
     arena_init(&arena);
-    lanes = (struct lanes){ NULL };
+    lanes = (struct lanes){ NULL, 0 };
     for (size_t i = 0; i < MANY; i++) {
-        activities[i] = (struct activity){ .partition = 1, .row = 10 + i, .id = 7 };
+        activities[i] = (struct activity){ .partition = 1, .row = 10 + i, .id = 7, .size = 1000 };
     }
     return 0;
 }
@@ -33,18 +33,13 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct lane *enter(struct text name, size_t i)
-{
-    return lanes_enter(&lanes, &arena, name, &activities[i]);
-}
-
 /* All of them; those past LANE_MOST wait. */
 static struct lane *fill(void)
 {
-    struct lane *lane = enter(TEXT("dead"), 0);
-    assert_non_null(lane);
-    for (size_t i = 1; i < MANY; i++) {
-        assert_ptr_equal(enter(TEXT("dead"), i), i < LANE_MOST ? lane : NULL);
+    struct lane *lane;
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(lanes_enter(&lanes, &arena, TEXT("dead"), &activities[i], &lane),
+                         i < LANE_MOST ? LANE_GOES : LANE_WAITS);
     }
     return lane;
 }
@@ -54,12 +49,14 @@ static void sixteen_go_and_the_next_ones_wait_in_order(void **state)
     (void)state;
     struct lane *lane = fill();
     for (size_t i = LANE_MOST; i < MANY; i++) {
-        assert_ptr_equal(lanes_leave(lane), &activities[i]);
+        assert_ptr_equal(lanes_leave(&lanes, lane), &activities[i]);
     }
     for (size_t i = 0; i < LANE_MOST; i++) {
-        assert_null(lanes_leave(lane));
+        assert_null(lanes_leave(&lanes, lane));
     }
-    assert_ptr_equal(enter(TEXT("dead"), 0), lane); /* and there is room again */
+    struct lane *again;
+    assert_int_equal(lanes_enter(&lanes, &arena, TEXT("dead"), &activities[0], &again), LANE_GOES);
+    assert_ptr_equal(again, lane); /* and there is room again */
 }
 
 static void a_full_lane_keeps_nobody_in_another_up(void **state)
@@ -67,10 +64,10 @@ static void a_full_lane_keeps_nobody_in_another_up(void **state)
     struct activity other = { .row = 1 };
     (void)state;
     struct lane *lane = fill();
-    struct lane *honest = lanes_enter(&lanes, &arena, TEXT("honest"), &other);
-    assert_non_null(honest);
+    struct lane *honest;
+    assert_int_equal(lanes_enter(&lanes, &arena, TEXT("honest"), &other, &honest), LANE_GOES);
     assert_ptr_not_equal(honest, lane);
-    assert_null(lanes_leave(honest));
+    assert_null(lanes_leave(&lanes, honest));
 }
 
 static void what_is_not_wanted_waits_no_more(void **state)
@@ -83,8 +80,8 @@ static void what_is_not_wanted_waits_no_more(void **state)
     assert_ptr_equal(lanes_take_out(&lanes, 1, 10 + LANE_MOST, 7), &activities[LANE_MOST]);
     assert_ptr_equal(lanes_take_out(&lanes, 1, 10 + LANE_MOST + 1, EVENT_NO_ID),
                      &activities[LANE_MOST + 1]);
-    assert_ptr_equal(lanes_leave(lane), &activities[LANE_MOST + 2]);
-    assert_null(lanes_leave(lane));
+    assert_ptr_equal(lanes_leave(&lanes, lane), &activities[LANE_MOST + 2]);
+    assert_null(lanes_leave(&lanes, lane));
 }
 
 static void all_that_wait_can_be_taken(void **state)
@@ -98,6 +95,42 @@ static void all_that_wait_can_be_taken(void **state)
     assert_null(lanes_take_any(&lanes));
 }
 
+/* Takes what waits in a lane up to that many bytes, each a 64th of all that may. */
+static void fill_with(struct text name, struct activity *each, size_t fit)
+{
+    struct lane *lane;
+    for (size_t i = 0; i < LANE_MOST + fit; i++) {
+        each[i] = (struct activity){ .row = i, .size = LANE_BYTES_MOST / 64 };
+        assert_int_equal(lanes_enter(&lanes, &arena, name, &each[i], &lane),
+                         i < LANE_MOST ? LANE_GOES : LANE_WAITS);
+    }
+    struct activity past = { .size = LANE_BYTES_MOST / 64 };
+    assert_int_equal(lanes_enter(&lanes, &arena, name, &past, &lane), LANE_FULL);
+}
+
+static void what_waits_is_bounded_in_bytes_and_one_that_is_dead_leaves_room_for_others(void **state)
+{
+    static struct activity dead[LANE_MOST + 32], second[LANE_MOST + 16], third[LANE_MOST + 8];
+    struct lane *lane;
+    (void)state;
+    fill_with(TEXT("dead"), dead, 32); /* half */
+    fill_with(TEXT("second"), second, 16);
+    fill_with(TEXT("third"), third, 8);
+    struct activity large = { .size = LANE_BYTES_MOST / 8 }, larger = { .size = large.size + 1 };
+    struct activity entered[LANE_MOST];
+    for (size_t i = 0; i < LANE_MOST; i++) {
+        (void)lanes_enter(&lanes, &arena, TEXT("fourth"), &entered[i], &lane);
+    }
+    assert_int_equal(lanes_enter(&lanes, &arena, TEXT("fourth"), &larger, &lane), LANE_FULL);
+    assert_int_equal(lanes_enter(&lanes, &arena, TEXT("fourth"), &large, &lane), LANE_WAITS);
+    assert_int_equal(lanes.bytes, LANE_BYTES_MOST);
+    assert_ptr_equal(lanes_leave(&lanes, lane), &large); /* and its bytes are free again: */
+    assert_int_equal(lanes_enter(&lanes, &arena, TEXT("fourth"), &large, &lane), LANE_WAITS);
+    assert_non_null(lanes_take_out(&lanes, 0, LANE_MOST, EVENT_NO_ID));
+    while (lanes_take_any(&lanes) != NULL) {}
+    assert_int_equal(lanes.bytes, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -107,6 +140,7 @@ int main(void)
         T(a_full_lane_keeps_nobody_in_another_up),
         T(what_is_not_wanted_waits_no_more),
         T(all_that_wait_can_be_taken),
+        T(what_waits_is_bounded_in_bytes_and_one_that_is_dead_leaves_room_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
