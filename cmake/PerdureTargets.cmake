@@ -137,6 +137,7 @@ function(perdure_http_module)
     perdure_room_sources(sources fetch)
     add_library(perdure_fetch OBJECT ${sources}) # also for tests
     target_include_directories(perdure_fetch PRIVATE src include)
+    target_compile_definitions(perdure_fetch PRIVATE PERDURE_VERSION="${PROJECT_VERSION}")
     target_link_libraries(perdure_fetch PRIVATE perdure_flags PkgConfig::CURL)
     set_target_properties(perdure_fetch PROPERTIES INTERPROCEDURAL_OPTIMIZATION ${PERDURE_LTO})
     add_library(perdure_http MODULE $<TARGET_OBJECTS:perdure_fetch>)

@@ -162,3 +162,31 @@ const char *http_status_name(int64_t number, char ret[HTTP_STATUS_NAME_MAX])
     *end = '\0';
     return ret;
 }
+
+/* ---- URLs, for people ------------------------------------------------------------------------ */
+
+const char *http_show_url(const char *url, char ret[HTTP_SHOWN_MAX])
+{
+    const char *secret = strrchr(url, '@');
+    size_t size = 0, scheme = strcspn(url, ":/@?");
+    if (secret != NULL) {
+        size = url[scheme] == ':' && strncmp(url + scheme, "://", 3) == 0 && scheme < 16
+                   ? (size_t)snprintf(ret, HTTP_SHOWN_MAX, "%.*s***@", (int)scheme + 3, url)
+                   : (size_t)snprintf(ret, HTTP_SHOWN_MAX, "***@");
+        url = secret + 1;
+    }
+    size_t left = HTTP_SHOWN_BYTES - size, shown = strcspn(url, "?");
+    bool is_cut = shown > left, has_query = !is_cut && url[shown] == '?';
+    shown = is_cut ? left : shown;
+    while (is_cut && shown > 0 && ((unsigned char)url[shown] & 0xc0) == 0x80) {
+        shown--; /* not within a character */
+    }
+    for (size_t i = 0; i < shown; i++) {
+        ret[size + i] = (unsigned char)url[i] < ' ' || url[i] == 0x7f ? '?' : url[i];
+    }
+    (void)snprintf(ret + size + shown, HTTP_SHOWN_MAX - size - shown, "%s",
+                   is_cut      ? "..."
+                   : has_query ? "?..."
+                               : "");
+    return ret;
+}

@@ -16,7 +16,9 @@
  *       may.
  *   W3  Only as a child: else who may start instances could make requests in the name of the host.
  *       A server refuses to start the third one for others.
- *   W4  A conversation continues as new after REQUESTS_MAX requests, first attempts or not: then
+ *   W4  When to ask again is the callee's to choose, too, but the first POLLS_AT_ONCE polls aside not
+ *       within POLL_LEAST_MS: one that says "now" for ever would have us write history for ever.
+ *   W5  A conversation continues as new after REQUESTS_MAX requests, first attempts or not: then
  *       its input is the request, and where to go on. */
 #include "builtin/http.h"
 
@@ -27,7 +29,8 @@
 
 enum { REQUESTS_MAX = 100, DETAIL_MAX = 4096 };
 #define DELAY_MAX_MS 1e15 /* 30,000 years: what a policy may reckon with */
-enum { POLL_DEFAULT_MS = 30000, REFERENCE_DELAY_MAX_MS = 6 * 86400 * 1000 };
+enum { POLL_DEFAULT_MS = 30000, POLL_LEAST_MS = 1000, POLLS_AT_ONCE = 10 };
+enum { REFERENCE_DELAY_MAX_MS = 6 * 86400 * 1000 };
 
 struct manner {
     const char *activity;
@@ -52,6 +55,7 @@ struct talk {
 /* Where it is: the next request. */
 struct place {
     const char *url;  /* of a poll; NULL: the request itself */
+    int64_t polls;    /* before this request */
     int64_t due_ms;   /* not before; 0: at once */
     int64_t attempts; /* that failed */
     int64_t began_ms; /* the first of them */
@@ -152,7 +156,7 @@ static const char *read_policy(pd_value options, bool retries_at_once, struct po
 }
 
 /* NULL, or what is wrong. */
-static const char *read_request(pd_value request, struct talk *ret)
+static const char *read_request(pd_orchestration *o, pd_value request, struct talk *ret)
 {
     pd_value url = pd_get(request, "uri"), polls = pd_get(request, "enablePolling");
     if (pd_kind_of(polls) != PD_IS_BOOL) {
@@ -164,8 +168,13 @@ static const char *read_request(pd_value request, struct talk *ret)
     if (pd_kind_of(request) != PD_IS_OBJECT) {
         return "the request is no object";
     }
-    if (pd_kind_of(url) != PD_IS_TEXT || !http_url_is_good(ret->url)) {
-        return "the uri is not an absolute one, of http or https";
+    if (pd_kind_of(url) != PD_IS_TEXT) {
+        return "there is no uri";
+    }
+    if (!http_url_is_good(ret->url)) {
+        char shown[HTTP_SHOWN_MAX];
+        return pd_format(o, "the uri '%s' is not an absolute one, of http or https",
+                         http_show_url(ret->url, shown));
     }
     return read_policy(pd_get(request, "retryOptions"), ret->manner->retries_at_once, &ret->policy);
 }
@@ -336,7 +345,8 @@ static const char *next_of(pd_orchestration *o, const struct talk *talk, const c
     return http_url_resolve(o, base != NULL ? base : talk->url, location);
 }
 
-static int64_t due_of(pd_orchestration *o, pd_value response)
+/* W4 */
+static int64_t due_of(pd_orchestration *o, int64_t polls, pd_value response)
 {
     int64_t now = pd_now(o).ms, due = 0;
     const char *after = header(response, "retry-after");
@@ -344,7 +354,8 @@ static int64_t due_of(pd_orchestration *o, pd_value response)
         int64_t ms = atomic_load(&poll_ms);
         due = now + (ms > 0 ? ms : POLL_DEFAULT_MS);
     }
-    return due;
+    int64_t least = polls < POLLS_AT_ONCE ? now : now + POLL_LEAST_MS;
+    return due > least ? due : least;
 }
 
 /* As the caller gets it. */
@@ -359,7 +370,7 @@ static pd_value answer_of(pd_orchestration *o, pd_value response)
     return pd_of_dict(answer);
 }
 
-/* W4 */
+/* W5 */
 static pd_value place_to_json(pd_orchestration *o, const struct place *place)
 {
     pd_dict *dict = pd_dict_new(o);
@@ -367,6 +378,7 @@ static pd_value place_to_json(pd_orchestration *o, const struct place *place)
         pd_dict_set(dict, "uri", place->url);
     }
     pd_dict_set(dict, "at", place->due_ms);
+    pd_dict_set(dict, "polls", place->polls);
     if (place->attempts > 0) {
         pd_dict_set(dict, "attempts", place->attempts);
         pd_dict_set(dict, "since", place->began_ms);
@@ -380,6 +392,7 @@ static struct place place_of_json(pd_value json)
     pd_value url = pd_get(json, "uri"), delay = pd_get(json, "delay");
     return (struct place){ .url = pd_kind_of(url) == PD_IS_TEXT ? pd_text(url) : NULL,
                            .due_ms = pd_int(pd_get(json, "at")),
+                           .polls = pd_int(pd_get(json, "polls")),
                            .attempts = pd_int(pd_get(json, "attempts")),
                            .began_ms = pd_int(pd_get(json, "since")),
                            .delay_ms = pd_kind_of(delay) == PD_IS_REAL ? pd_real(delay)
@@ -396,7 +409,7 @@ static pd_result converse(pd_orchestration *o, pd_value input, const struct mann
         input = pd_get(input, "request");
     }
     const char *wrong =
-        read_request(pd_kind_of(input) == PD_IS_ARRAY ? pd_at(input, 0) : input, &talk);
+        read_request(o, pd_kind_of(input) == PD_IS_ARRAY ? pd_at(input, 0) : input, &talk);
     if (wrong != NULL) {
         return pd_fail_final(o, manner->input_failure, "an HTTP request: %s", wrong);
     }
@@ -413,7 +426,9 @@ static pd_result converse(pd_orchestration *o, pd_value input, const struct mann
         if (url == NULL) {
             return pd_ok(o, answer_of(o, response));
         }
-        place = (struct place){ .url = url, .due_ms = due_of(o, response) };
+        place = (struct place){ .url = url,
+                                .polls = place.polls + 1,
+                                .due_ms = due_of(o, place.polls, response) };
     }
     return pd_continue_as_new(o,
                               PD_OBJ("request", talk.request, "goesOn", place_to_json(o, &place)));

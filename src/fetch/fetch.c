@@ -23,6 +23,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/http_text.h"
 #include "base/limits.h"
 #include "base/memory.h"
 
@@ -88,7 +89,11 @@ static bool read_uri(struct fetch *fetch)
                    (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
     curl_free(scheme);
     fetch->url = is_read ? curl_url_dup(fetch->origin) : NULL;
-    fetch->reason = "the uri is not an absolute one of http or https";
+    char shown[HTTP_SHOWN_MAX];
+    fetch->reason = is_read ? NULL
+                            : arena_printf(&fetch->arena,
+                                           "the uri '%s' is not an absolute one, of http or https",
+                                           http_show_url(fetch->order.uri, shown));
     return fetch->url != NULL;
 }
 

@@ -230,6 +230,7 @@ static void set_bounds(struct fetch *fetch)
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     hop_trust(easy);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "perdure/" PERDURE_VERSION); /* a header is instead */
     /* Who gives up does not wait for a name server: the thread is everybody's. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, fetch->proxy != NULL ? fetch->proxy : "");

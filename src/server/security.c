@@ -82,8 +82,12 @@ static struct tokens *load_tokens(const struct config *config, pd_error *err)
 {
     struct tokens *tokens = tokens_load(config->tokens, err);
     if (tokens != NULL && tokens_have_subjects(tokens) && config->tls_client_ca == NULL) {
-        (void)error_set(err, PD_E_INVALID, false, "tokens",
-                        "%s: lines of subjects want --tls-client-ca", config->tokens);
+        (void)error_set(
+            err, PD_E_INVALID, false, "tokens",
+            "%s: its subject: lines are about certificates of clients, and no client is "
+            "asked for one: name their authority with --tls-client-ca, or take these "
+            "lines out",
+            config->tokens);
         tokens_free(tokens);
         return NULL;
     }

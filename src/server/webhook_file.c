@@ -19,7 +19,7 @@
 #include "server/webhooks_priv.h"
 
 enum { LINE_BYTES = 4096, FIRST_MS = 5000, TOTAL_MS = 3 * 86400 * 1000 };
-enum { KEY_BYTES_MIN = 24, KEY_BYTES_MAX = 64 };
+enum { KEY_BYTES_MIN = 24, KEY_BYTES_MAX = 64, NAME_BYTES_SHOWN = 32 };
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
@@ -174,7 +174,16 @@ static const char *read_value(struct reading *reading, enum setting setting, cha
     case GIVE_UP: return read_ms(value, &webhook->total_ms);
     case SETTINGS: break;
     }
-    return "this is no setting of a webhook";
+    unreachable_state("there is no such setting");
+}
+
+/* A line that is a secret by mistake is not for the log. */
+static const char *unknown(struct reading *reading, const char *name)
+{
+    size_t size = strspn(name, "abcdefghijklmnopqrstuvwxyz-");
+    return name[size] == '\0' && size > 0 && size <= NAME_BYTES_SHOWN
+               ? arena_printf(&reading->table->arena, "'%s' is no setting of a webhook", name)
+               : "this is no setting of a webhook";
 }
 
 static const char *read_setting(struct reading *reading, const char *name, char *value)
@@ -182,6 +191,9 @@ static const char *read_setting(struct reading *reading, const char *name, char 
     unsigned setting = 0;
     while (setting < SETTINGS && strcmp(settings[setting], name) != 0) {
         setting++;
+    }
+    if (setting == SETTINGS) {
+        return unknown(reading, name);
     }
     if (setting != SECRET && (reading->said >> setting & 1) != 0) {
         return "it has been said already";

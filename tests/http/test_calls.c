@@ -231,10 +231,13 @@ static void a_conversation_goes_on_as_new_after_a_hundred_hops(void **state)
     (void)state;
     size_t size = strlen(url);
     for (int i = 0; i < 210; i++) {
-        size += (size_t)snprintf(url + size, sizeof url - size, "202-");
+        size += (size_t)snprintf(url + size, sizeof url - size, "503-");
     }
-    (void)snprintf(url + size, sizeof url - size, "200?after=0");
-    expect("Call", PD_VAL(PD_OBJ("url", url)), ANSWER("200", "ours"));
+    (void)snprintf(url + size, sizeof url - size, "200");
+    expect("Child",
+           PD_VAL(PD_OBJ("uri", url, "retryOptions",
+                         PD_OBJ("firstRetryInterval", "00:00:00.001", "maxNumberOfAttempts", 300))),
+           ANSWER("200", "worker"));
     size_t lines = 0;
     FILE *file = fopen(stage.log, "r");
     for (int c; (c = fgetc(file)) != EOF;) {

@@ -413,9 +413,10 @@ static void what_is_no_request_fails_for_good(void **state)
 {
     static const char *const cases[][2] = {
         { "null", "the request is no object" },
-        { "{}", "the uri is not an absolute one, of http or https" },
-        { "{\"uri\":\"ftp://h/\"}", "the uri is not an absolute one, of http or https" },
-        { "{\"uri\":\"/x\"}", "the uri is not an absolute one, of http or https" },
+        { "{}", "there is no uri" },
+        { "{\"uri\":\"ftp://u:p@h/?q\"}",
+          "the uri 'ftp://***@h/?...' is not an absolute one, of http or https" },
+        { "{\"uri\":\"/x\"}", "the uri '/x' is not an absolute one, of http or https" },
         { "{\"uri\":\"http://h/\",\"retryOptions\":7}", "retryOptions is no object" },
         { "{\"uri\":\"http://h/\",\"retryOptions\":{\"firstRetryInterval\":\"1\"}}",
           "an interval of retryOptions is no span, \"[d.]hh:mm:ss[.fffffff]\"" },
@@ -524,7 +525,72 @@ static void the_time_between_polls_may_be_set_anew_while_one_is_waited_for(void 
     arena_done(&arena);
 }
 
-/* W4: attempts are requests, too; what is known of them goes along. */
+/* W4. Which is timer n, of a callee who says "now" each time, and when it is for. */
+static void now_is_said_ten_times_and_then_means_in_a_second(void **state)
+{
+    static const char *given[14];
+    struct buffer expected;
+    (void)state;
+    buffer_init(&expected);
+    buffer_printf(&expected, FIRST);
+    for (int n = 1; n <= 12; n++) {
+        given[n - 1] = ACCEPTED("'location':'/y','retry-after':'0'");
+        buffer_printf(&expected, "turn %d\n  %d timer %d000000\nturn %d\n  %d " POLL, 2 * n,
+                      2 * n - 1, n <= 10 ? 2 * n : 2 * n + 1, 2 * n + 1, 2 * n);
+    }
+    given[12] = OK_200;
+    buffer_printf(&expected, "turn 26\n  25 completed " OK_200 "\n");
+    buffer_add_byte(&expected, '\0');
+    expect_talk("{'uri':'http://h/x'}", given, (const char *)expected.at);
+    buffer_done(&expected);
+}
+
+static int polled_at_once; /* of 250 */
+
+static bool is_at_once(const struct play *p, int timer)
+{
+    size_t i = 0;
+    while (p->history[i].id != timer) {
+        i++;
+    }
+    return p->history[i].fire_at <= p->history[i].at;
+}
+
+/* Each answer says "now". */
+static void script_impatient(struct play *p)
+{
+    int step = 0, execution = 1;
+    p->extra = &of_parent;
+    polled_at_once = 0;
+    play_start(p, orchestrator, asked);
+    for (int polls = 0; polls < 250;) {
+        if (p->execution != execution) { /* as new: it is told how many there were */
+            execution = p->execution;
+            step = 0;
+            play_turn(p);
+            continue;
+        }
+        if (play_kind(p, step) == EVENT_TIMER_CREATED) {
+            polled_at_once += step != 0 && is_at_once(p, step); /* 0: is of the one before */
+            polls++;
+            play_fire(p, step++);
+        } else {
+            play_complete(p, step++,
+                          quoted(&p->arena, ACCEPTED("'location':'/y','retry-after':'0'")));
+        }
+        play_turn(p);
+    }
+}
+
+static void what_was_polled_is_counted_over_executions(void **state)
+{
+    (void)state;
+    asked = "{\"uri\":\"http://h/x\"}";
+    play_all(PD_PROGRAM(program), script_impatient, NULL);
+    assert_int_equal(polled_at_once, 10);
+}
+
+/* W5: attempts are requests, too; what is known of them goes along. */
 static void attempts_without_number_continue_as_new(void **state)
 {
     (void)state;
@@ -557,6 +623,8 @@ int main(void)
         cmocka_unit_test(without_a_parent_nothing_is_asked),
         cmocka_unit_test(what_is_no_request_fails_for_good),
         cmocka_unit_test(the_first_interval_of_sdks_is_above_zero),
+        cmocka_unit_test(now_is_said_ten_times_and_then_means_in_a_second),
+        cmocka_unit_test(what_was_polled_is_counted_over_executions),
         cmocka_unit_test(attempts_without_number_continue_as_new),
         cmocka_unit_test(the_time_between_polls_may_be_set_anew_while_one_is_waited_for),
     };

@@ -68,10 +68,44 @@ static void statuses_have_the_names_that_dotnet_has_for_them(void **state)
     }
 }
 
+static void a_url_is_shown_without_what_may_be_secret_and_not_at_length(void **state)
+{
+    static const struct {
+        const char *url, *shown;
+    } rows[] = {
+        { "https://h:1/a/b", "https://h:1/a/b" },
+        { "https://user:word@h/a", "https://***@h/a" },
+        { "https://user:w@rd/?#@h/a", "https://***@h/a" },
+        { "user:word@h", "***@h" },
+        { "//user:word@h", "***@h" },
+        { "aVeryLongSecret0://x@h", "***@h" },
+        { "https://h/a?code=secret", "https://h/a?..." },
+        { "https://h/?mail=a@b?c", "https://***@b?..." },
+        { "", "" },
+        { "a\nb\x7f", "a?b?" },
+    };
+    char shown[HTTP_SHOWN_MAX], url[HTTP_SHOWN_MAX + 8] = "";
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_string_equal(http_show_url(rows[i].url, shown), rows[i].shown);
+    }
+    memset(url, 'a', HTTP_SHOWN_BYTES);
+    assert_string_equal(http_show_url(url, shown), url);
+    url[HTTP_SHOWN_BYTES] = 'b'; /* one past */
+    assert_int_equal(strlen(http_show_url(url, shown)), HTTP_SHOWN_BYTES + 3);
+    assert_string_equal(shown + HTTP_SHOWN_BYTES - 1, "a...");
+    memcpy(url + HTTP_SHOWN_BYTES - 1, "\xc3\xbc", 2); /* and not within a character */
+    assert_int_equal(strlen(http_show_url(url, shown)), HTTP_SHOWN_BYTES + 2);
+    memcpy(url, "https://u@", 10);
+    memset(url + 10, 'a', sizeof url - 11);
+    assert_true(strlen(http_show_url(url, shown)) < HTTP_SHOWN_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spans_are_read_as_dotnet_writes_them),
+        cmocka_unit_test(a_url_is_shown_without_what_may_be_secret_and_not_at_length),
         cmocka_unit_test(statuses_have_the_names_that_dotnet_has_for_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

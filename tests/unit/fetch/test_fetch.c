@@ -57,7 +57,14 @@ static void a_request_is_sent_as_it_was_written(void **state)
     assert_has(asked.response, "{\\\"a\\\":1}\",\"effectiveUri\":");
     assert_null(strstr(asked.response, "elsewhere"));
     assert_null(strstr(asked.response, "chunked"));
-    assert_null(strcasestr(asked.response, "user-agent"));
+    assert_has(asked.response, "User-Agent: perdure/");
+    asked_done(&asked);
+    ask(&asked, "{\"uri\":\"@/echo\",\"headers\":{\"user-agent\":\"mine/1\"}}", FETCH_OURS);
+    assert_has(asked.response, "user-agent: mine/1\\u000d");
+    assert_null(strstr(asked.response, "perdure/"));
+    asked_done(&asked);
+    ask(&asked, "{\"uri\":\"@/echo\",\"headers\":{\"User-Agent\":\"\"}}", FETCH_OURS);
+    assert_has(asked.response, "User-Agent:\\u000d");
     asked_done(&asked);
     assert_answers("{\"method\":\"GET\",\"uri\":\"@/echo\",\"content\":\"with a body\"}",
                    FETCH_OURS, "Content-Type: text/plain\\u000d");

@@ -144,7 +144,7 @@ static const struct {
     { "tokens", "words", "words:1: the scopes are", NULL },
     { "tokens", "tokens-short", "16 to 512", NULL },
     { "tokens", "tokens-scope", "the scopes are", NULL },
-    { "tokens", "tokens-subject", "want --tls-client-ca", NULL },
+    { "tokens", "tokens-subject", "name their authority with --tls-client-ca", NULL },
     { "webhooks", "nowhere", "No such file", NULL },
     { "webhooks", "webhooks-bad", "URL", NULL },
 };

@@ -44,7 +44,8 @@ static void what_is_wrong_in_the_file_is_said_with_its_line(void **state)
     (void)state;
     refuses("\nurl = https://example.com\n", ":2: a [name] has to come first");
     refuses(HOOK("a") "nonsense\n", ":4: write 'name = value'");
-    refuses(HOOK("a") "colour = red\n", ":4: this is no setting of a webhook");
+    refuses(HOOK("a") "colour = red\n", ":4: 'colour' is no setting of a webhook");
+    refuses(HOOK("a") "whsec_AAAA==\n", ":4: this is no setting of a webhook"); /* not in a log */
     refuses(HOOK("a") "[a]\n", ":4: there are two webhooks of this name");
     refuses("[a b]\n", ":1: a name has letters, digits, - and _");
     refuses("[]\n", ":1: write a section as [name]");
