@@ -41,9 +41,10 @@
  * Linking. The object need not be linked with libperdure: the host has it. An object that is, is
  * linked with libperdure.so, not libperdure.a. It exports one name, which PD_APP makes.
  *
- * Limits. A request's head 16 KiB; its body 4 MiB (--body-max), above it 413; 8 parameters of a
- * route; 16 segments of a path; 64 parameters of a query, more are left out; 1,000 connections; an
- * answer's body 64 MiB, above it 500. 256 routes and 256 timers of an app.
+ * Limits. A request's head 16 KiB and 100 fields, above it 400; its body 4 MiB (--body-max), above
+ * it 413; 8 parameters of a route; 16 segments of a path; 64 parameters of a query, more are left
+ * out; 1,000 connections; an answer's body 64 MiB, above it 500. 256 routes and 256 timers of an
+ * app.
  *
  * C++. The header compiles as C++17. What is C's alone (perdure.h, 9) is called by its other name:
  * pd_answer_json_(r, 200, pd_of_text("done")). */

@@ -8,7 +8,9 @@
  *       or another takes its place, its folder is made anew, or a link leads elsewhere. It is
  *       copied when nothing has happened to it for SETTLE_MS; one that is not there has not
  *       changed.
- *   W3  What a copy was made of is known from before: what is written meanwhile is a change. */
+ *   W3  What a copy was made of is known from before: what is written meanwhile is a change.
+ *   W4  Only a file is read: nothing here waits for who writes into a pipe, nor reads a device that
+ *       has no end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -74,19 +76,34 @@ static bool copy_all(int from, int to)
     return sent == 0;
 }
 
+/* -1 after a message. */
+static int open_app(struct supervisor *s)
+{
+    const char *app = s->options->app;
+    struct stat before;
+    int fd = open(app, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* W4 */
+    if (fd < 0 || fstat(fd, &before) != 0) {
+        say("%s cannot be read: %s", app, strerror(errno));
+    } else if (!S_ISREG(before.st_mode)) {
+        say("%s is not loaded: it is no file", app);
+    } else {
+        s->watch.seen = stamp_of(&before); /* W3 */
+        return fd;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return -1;
+}
+
 int watch_copy(struct supervisor *s)
 {
     char path[512];
     int number = s->last_copy + 1;
     (void)watch_copy_path(s, number, path, sizeof path);
-    int from = open(s->options->app, O_RDONLY | O_CLOEXEC);
+    int from = open_app(s);
     if (from < 0) {
-        say("%s cannot be read: %s", s->options->app, strerror(errno));
         return 0;
-    }
-    struct stat before;
-    if (fstat(from, &before) == 0) { /* W3 */
-        s->watch.seen = stamp_of(&before);
     }
     int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
     bool is_copied = to >= 0 && copy_all(from, to);

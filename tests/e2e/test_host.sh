@@ -45,6 +45,35 @@ check "a body at the limit" equal 4194304 \
 printf x >>at-limit
 check "one past it: 413" equal 413 \
     "$(code -X PUT "$web/things/7" --data-binary @at-limit -H 'Expect:')"
+head -c 4194304 at-limit >chunks
+check "a body in chunks at the limit, waited for" equal "200 4194304" \
+    "$(code -X PUT "$web/things/7" -T chunks -H 'Expect: 100-continue' \
+        -H 'Transfer-Encoding: chunked') $(json body '$.size')"
+check "one past it: 413" equal 413 \
+    "$(code -X PUT "$web/things/7" -T at-limit -H 'Transfer-Encoding: chunked')"
+check "announced, and not sent: 413" equal 413 \
+    "$(code -X PUT "$web/things/7" --data-binary @at-limit -H 'Expect: 100-continue')"
+check "another expectation: 417" equal 417 "$(code -X PUT "$web/things/7" -d x -H 'Expect: a cake')"
+printf 'a\0b' >binary
+check "a body may have NULs" equal 3 \
+    "$(ask -X PUT "$web/things/7" --data-binary @binary >body; json body '$.size')"
+check "an empty segment: 404" equal 404 "$(code "$web/things//7")"
+path=$(head -c 8000 /dev/zero | tr '\0' a)
+check "a long path" equal "$path" "$(ask "$web/things/$path" >body; json body '$.id')"
+check "a head of more than 16 KiB: 400" equal 400 "$(code "$web/things/$path$path$path")"
+fields() { # COUNT: beside the three that curl has
+    seq "$1" | sed 's/.*/X-&: &/' >fields
+    code -H @fields "$web/things/7"
+}
+check "a hundred fields" equal 200 "$(fields 97)"
+check "one more: 400" equal 400 "$(fields 98)"
+check "OPTIONS is a method as any: 405" equal 405 "$(code -X OPTIONS "$web/things/7")"
+check "to who takes all" equal 200 "$(code -X OPTIONS "$web/any/1/end")"
+check "a method that is none of HTTP's: 501" equal 501 "$(code -X BREW "$web/any/1/end")"
+check "an answer that is no UTF-8: 500" equal 500 "$(code "$web/things/%ff")"
+check "who leaves before the answer" equal 000 "$(code -m 0.2 "$web/slow")"
+sleep 1.2
+check "leaves nothing behind" equal "200 $(pid_of)" "$(code "$web/things/7") $(pid_of)"
 check "a page of another origin: 403" equal 403 \
     "$(code -H 'Origin: http://evil.example' "$web/things/7")"
 check "a name that was rebound: 403" equal 403 "$(code -H 'Host: evil.example' "$web/things/7")"

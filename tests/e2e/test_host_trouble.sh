@@ -184,6 +184,7 @@ serve_link() {
 }
 serve_link
 check "an app behind a link" answers 4
+ask "$web/jobs" -d '"wait"' >links
 ln -sfn second next && mv -T next now
 check "a link that leads elsewhere is noticed" await 100 answers 5
 rm -rf second
@@ -206,6 +207,34 @@ for file in 8 9 8 9 8 9; do
     sleep 0.24
 done
 check "of many changes the last counts" await 100 answers 9
+child=$(pid_of)
+touch second/app.so
+check "one that was only touched is loaded as any other" await 100 is_new "$child"
+for file in 8 9 8 9 8 9 8 9 8 9; do
+    cp $file.so second/app.so
+    sleep 0.1
+done
+check "ten changes in a second, in place: the last counts" await 100 answers 9
+mv second/app.so away.so
+sleep 0.5
+check "a file that is away does not matter" answers 9
+mv away.so second/app.so
+child=$(pid_of)
+mkfifo pipe
+mv pipe second/app.so
+check "a pipe in its place is not waited for" await 100 said 'now/app.so is not loaded: it is no file'
+check "and what was there goes on, the same process" equal "$child generation 9" \
+    "$(pid_of) $(ask "$web/things/new")"
+cp 8.so next.so && mv next.so second/app.so
+check "a file there again is loaded" await 100 answers 8
+cp 9.so next.so && mv next.so second/app.so
+await 100 answers 9
+check "an event" equal 202 "$(code -H 'Content-Type: application/json' \
+    "$(json links '$.sendEventPostUri' | sed 's/{eventName}/Go/')" -d '{"n":5}')"
+ended() { [ "$(code "$(json links '$.statusQueryGetUri')")" = 200 ]; }
+check "what waited through all of it goes on" await 100 ended
+check "to its end" equal "Completed 5" \
+    "$(json body '$.runtimeStatus') $(json body '$.output.n')"
 alone() { [ "$(kin | wc -l)" -eq 2 ]; }
 check "and only one app is left beside the engine" await 200 alone
 check "with one copy" await 100 sh -c '[ "$(ls own/*/*.so | wc -l)" -eq 1 ]'
