@@ -50,7 +50,8 @@ static pd_status check_tags(pd_value tags, pd_error *err)
     pd_status status = json_pack_tags(&arena, tags, &packed, &why);
     arena_done(&arena);
     if (status != PD_OK) {
-        return error_set(err, status, false, where_put, "the tags: %s", why.text);
+        return error_set(err, status, false, where_put, "%s (in the tags of the schedule)",
+                         why.text);
     }
     bool has_own = pd_kind_of(pd_get(tags, PD_SCHEDULE)) != PD_IS_NULL;
     return pd_count(tags) < LIMIT_TAGS || has_own
@@ -134,6 +135,10 @@ static pd_status check(const pd_schedule *schedule, const char *overlap, const c
     pd_status status = check_id(schedule->id, where_put, err);
     if (status == PD_OK) {
         status = check_rule(schedule, err);
+    }
+    if (status == PD_OK && text_of(schedule->orchestrator).size == 0) {
+        status = error_set(err, PD_E_INVALID, false, where_put,
+                           "the schedule has no orchestrator; give the name of what it starts");
     }
     if (status == PD_OK) {
         status = api_check_name(text_of(schedule->orchestrator), where_put,

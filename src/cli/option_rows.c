@@ -278,7 +278,7 @@ const struct option_row schedule_put_options[] = {
       "while one runs: skip (the default), buffer one, or allow more", AT(overlap), 0 },
     { "missed", 0, OPTION_MISSED, "WORD",
       "of times while no engine ran start: the last (the default), none, or all", AT(missed), 0 },
-    { "missed-max", 0, OPTION_DURATION, "TIME", "start nothing that is later than this",
+    { "missed-max", 0, OPTION_DURATION, "TIME", "start nothing that is later than this, such as 5m",
       AT(missed_max), 0 },
     { "begins", 0, OPTION_FUTURE, "TIME", "not before then: 2026-01-31T10:00:00Z, or 2h from now",
       AT(begins), 0 },

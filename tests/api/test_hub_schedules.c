@@ -279,7 +279,7 @@ static void what_is_no_schedule_is_refused_and_changes_nothing(void **state)
                                         "no rule; write one such as",
                                         "minute '61'",
                                         "'Mars/Olympus'",
-                                        "empty",
+                                        "has no orchestrator; give the name",
                                         "ends (1970-01-01T00:00:02.000000Z)",
                                         "missed_max is -1 ms",
                                         "tags",
@@ -389,6 +389,40 @@ static void what_would_keep_its_instances_from_starting_is_refused(void **state)
     sched_order(kit, id, PD_SCHEDULE_DELETE);
 }
 
+/* What is added to it, by the entity and for its instances, is a payload too. */
+static void the_largest_schedule_is_kept_and_started_and_a_larger_one_is_refused(void **state)
+{
+    enum { PAYLOAD = 65536, OWN = 4096 };
+    struct kit *kit = *state;
+    char id[201], url[200], input[PAYLOAD];
+    pd_error err;
+    if (served_is_wanted()) {
+        served_skip("payload_max is the option of a server");
+        return;
+    }
+    memset(id, '"', 200); /* two bytes each, as JSON */
+    id[200] = '\0';
+    memset(input, 'x', sizeof input);
+    pd_hub_close(kit->hub);
+    (void)snprintf(url, sizeof url, "%s?payload_max=65536", kit->url);
+    kit->hub = pd_hub_open(url, &err);
+    assert_non_null(kit->hub);
+    pd_schedule schedule = { .id = id, .rule = "* * * * * *", .orchestrator = "Echo" };
+    size_t rest = strlen("{\"rule\":\"* * * * * *\",\"orchestrator\":\"Echo\",\"input\":\"\","
+                         "\"overlap\":\"skip\",\"missed\":\"last\"}");
+    input[PAYLOAD - OWN - rest + 1] = '\0';
+    schedule.input = PD_VAL(input);
+    assert_int_equal(pd_hub_put_schedule(kit->hub, &schedule, &err), PD_E_LIMIT);
+    assert_non_null(strstr(err.text, "61441 bytes of JSON with its input, and may have 61440"));
+    input[PAYLOAD - OWN - rest] = '\0';
+    sched_put(kit, &schedule);
+    ent_work(kit, NULL);
+    sched_await_number(kit, id, "started", 2);
+    sched_order(kit, id, PD_SCHEDULE_TRIGGER);
+    sched_await_number(kit, id, "triggered", 1);
+    sched_order(kit, id, PD_SCHEDULE_DELETE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +438,9 @@ int main(void)
         HUB_TEST(an_activity_of_perdures_own_is_called_for_nobody),
         HUB_TEST(what_is_no_schedule_is_refused_and_changes_nothing),
         HUB_TEST(what_would_keep_its_instances_from_starting_is_refused),
+        cmocka_unit_test_setup_teardown(
+            the_largest_schedule_is_kept_and_started_and_a_larger_one_is_refused, kit_open_file,
+            kit_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

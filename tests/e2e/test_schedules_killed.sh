@@ -78,4 +78,13 @@ late=$(($(number all late) + $(number skip late)))
 check "none is late, but for what came just before the pause" test "$late" -le 2
 met=$((1 + $(number skip skipped) + $(number skip late) - $(wc -l <"$work/all")))
 check "and of the others none is lost or skipped twice" test "$met" -ge -3 -a "$met" -le 3
+one=$(ids skip)
+check "what tells of that one's end is not terminated" equal 400 \
+    "$(post "instances/perdure.run:skip:$one/terminate")"
+check "it is resumed" equal 202 "$(post schedules/skip/resume)"
+check "that one is terminated" equal 202 "$(post "instances/skip:$one/terminate")"
+kill -9 "$children"
+wait "$children" 2>/dev/null
+check "perdured is killed at that moment, and starts" serve
+check "and the next one is started" await has_started skip 2
 finish

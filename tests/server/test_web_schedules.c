@@ -156,7 +156,7 @@ static void what_is_no_schedule_is_a_400_that_says_which_member(void **state)
         { "{", "...Invalid JSON content..." },
         { "[]", "...is an object..." },
         { "{}", "...has no rule..." },
-        { "{\"rule\":\"@daily\"}", "...orchestrator..." },
+        { "{\"rule\":\"@daily\"}", "...has no orchestrator; give the name..." },
         { "{\"rule\":5,\"orchestrator\":\"R\"}", "...'rule'..." },
         { "{\"rule\":\"61 * * * *\",\"orchestrator\":\"R\"}", "...minute..." },
         { "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"zone\":\"Mars/O\"}", "...Mars/O..." },
