@@ -77,6 +77,8 @@ bool web_read_parameters(struct rpc *rpc, struct text query);
 /* A query parameter by its name in any case; those of one name with commas between; absent. */
 struct text web_parameter(struct rpc *rpc, const char *name);
 bool web_flag(struct rpc *rpc, const char *name, bool otherwise);
+/* Where another word must not mean the default, which is false. False: it is one; answered. */
+bool web_exact_flag(struct rpc *rpc, const char *name, bool *ret);
 /* False: it is there, and is no number of seconds; answered. WIRE_NO_TIME: absent. */
 bool web_seconds(struct rpc *rpc, const char *name, int64_t *ret_us);
 /* ISO 8601; TIME_NEVER: it is absent, or none. */

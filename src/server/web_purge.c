@@ -4,7 +4,9 @@
  *
  * Only what has ended goes, whatever the filter says: the reference drops names of other states
  * from it, and with the last of them every instance of the time window. Here that is a 400; and so
- * are a status that is none and a time that cannot be read, which would widen the filter, too. */
+ * are a status that is none and a time that cannot be read, which would widen the filter, too.
+ * Likewise `dryRun`: whoever says it wants nothing gone, so it holds for one, too, and a word that
+ * is neither true nor false is a 400. */
 #include <string.h>
 
 #include "api/over.h"
@@ -23,7 +25,9 @@ static void purge_work(struct rpc *rpc)
     struct store *store = rpc->hub->store;
     pd_hub *hub = rpc->hub->api;
     struct store_counts counts = { { 0 } };
-    if (purge->is_dry) {
+    if (purge->is_dry && text_is_present(purge->id)) {
+        purge->count = 1; /* it was found */
+    } else if (purge->is_dry) {
         rpc->status = store->ops->count(store, &purge->query, &counts, &rpc->err);
         for (size_t i = 0; i <= RUN_TERMINATED; i++) {
             purge->count += counts.of[i];
@@ -81,6 +85,9 @@ static void purge_one(struct rpc *rpc)
     struct instance_record record;
     rpc->state = purge;
     purge->is_recursive = web_flag(rpc, "recursive", false);
+    if (!web_exact_flag(rpc, "dryRun", &purge->is_dry)) {
+        return;
+    }
     if (entity_id_is(rpc->web->captured[0])) {
         purge_entity(rpc, purge);
         return;
@@ -121,7 +128,8 @@ static void purge_many(struct rpc *rpc)
         return;
     }
     if (!web_exact_time(rpc, "createdTimeTo", &to) ||
-        !web_exact_states(rpc, "runtimeStatus", &states)) {
+        !web_exact_states(rpc, "runtimeStatus", &states) ||
+        !web_exact_flag(rpc, "dryRun", &purge->is_dry)) {
         return;
     }
     if ((states.states & ~(unsigned)STATES_ENDED) != 0) {
@@ -130,7 +138,6 @@ static void purge_many(struct rpc *rpc)
                    "Terminated, Canceled)");
         return;
     }
-    purge->is_dry = web_flag(rpc, "dryRun", false);
     purge->is_recursive = web_flag(rpc, "recursive", false);
     purge->query = (struct store_query){
         .states = states.is_given ? states.states : STATES_ENDED,

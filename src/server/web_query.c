@@ -96,20 +96,39 @@ struct text web_parameter(struct rpc *rpc, const char *name)
     return found;
 }
 
-bool web_flag(struct rpc *rpc, const char *name, bool otherwise)
+static bool is_blank(char c)
 {
-    struct text value = web_parameter(rpc, name);
-    while (value.size > 0 && (value.at[0] == ' ' || value.at[0] == '\t')) {
+    return c == ' ' || c == '\t';
+}
+
+/* False: it is neither true nor false. */
+static bool read_flag(struct text value, bool *ret)
+{
+    while (value.size > 0 && is_blank(value.at[0])) {
         value = text_make(value.at + 1, value.size - 1);
     }
-    while (value.size > 0 &&
-           (value.at[value.size - 1] == ' ' || value.at[value.size - 1] == '\t')) {
+    while (value.size > 0 && is_blank(value.at[value.size - 1])) {
         value.size--;
     }
-    if (value.size == 4 && strncasecmp(value.at, "true", 4) == 0) {
+    *ret = value.size == 4 && strncasecmp(value.at, "true", 4) == 0;
+    return *ret || (value.size == 5 && strncasecmp(value.at, "false", 5) == 0);
+}
+
+bool web_flag(struct rpc *rpc, const char *name, bool otherwise)
+{
+    bool is_set;
+    return read_flag(web_parameter(rpc, name), &is_set) ? is_set : otherwise;
+}
+
+bool web_exact_flag(struct rpc *rpc, const char *name, bool *ret)
+{
+    struct text value = web_parameter(rpc, name);
+    if (read_flag(value, ret) || value.size == 0) {
         return true;
     }
-    return value.size == 5 && strncasecmp(value.at, "false", 5) == 0 ? false : otherwise;
+    web_refuse(rpc, 400, PD_E_INVALID, "%s: '%.*s' is neither true nor false", name,
+               TEXT_ARGS(value));
+    return false;
 }
 
 /* A number of seconds, to the microsecond. */

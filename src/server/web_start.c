@@ -191,7 +191,7 @@ static bool read_tags(struct rpc *rpc, struct starting *starting)
     bool is_right = true;
     for (size_t i = 0; i < web->parameter_count; i++) {
         struct text name = web->parameters[i].name;
-        if (name.size > 4 && strncasecmp(name.at, "tag.", 4) == 0) {
+        if (name.size >= 4 && strncasecmp(name.at, "tag.", 4) == 0) {
             tags[count] =
                 (struct tag){ text_make(name.at + 4, name.size - 4), web->parameters[i].value };
             is_right &= tag_is_valid(&tags[count]) && tags[count].key.size <= LIMIT_TAG_BYTES &&
@@ -201,8 +201,8 @@ static bool read_tags(struct rpc *rpc, struct starting *starting)
     }
     if (!is_right) {
         web_refuse(rpc, 400, PD_E_INVALID,
-                   "a tag is UTF-8 without control characters, its name and value have at most %d "
-                   "bytes",
+                   "a tag has a name, is UTF-8 without control characters, its name and value have "
+                   "at most %d bytes",
                    LIMIT_TAG_BYTES);
     } else if (count != 0) {
         starting->extra.tags = tags_pack(&rpc->arena, tags, count);

@@ -109,6 +109,7 @@ static void ids_and_bodies_that_are_not_right_start_nothing(void **state)
         { "/orchestrators/Flow/ok?timeout=soon", NULL, 400, "...'timeout' is a number..." },
         { "/orchestrators/Flow/ok?timeout=-1", NULL, 400, "...'timeout' is a number..." },
         { "/orchestrators/Fl%0Aow/ok", NULL, 400, "...the name of an orchestrator..." },
+        { "/orchestrators/Flow/ok?tag.=1", NULL, 400, "...a tag has a name..." },
         { "/orchestrators", NULL, 404, "" },
         { "/orchestrators/Flow/ok/more", NULL, 404, "" },
     };

@@ -146,6 +146,11 @@ static void one_is_purged_when_it_has_ended(void **state)
     struct reply reply = delete_at("/instances/one");
     browser_expect(&reply, 412, "...\"ExceptionType\":\"PD_E_STATE\"}");
     assert_int_equal(post("/instances/one/terminate", NULL).code, 202);
+    reply = delete_at("/instances/one?dryRun=true");
+    browser_expect(&reply, 200, "{\"instancesDeleted\":1}");
+    reply = delete_at("/instances/one?dryRun=1");
+    browser_expect(&reply, 400, "...dryRun: '1' is neither true nor false...");
+    assert_int_equal(served_status(&served, "one"), TERMINATED);
     reply = delete_at("/instances/one");
     browser_expect(&reply, 200, "{\"instancesDeleted\":1}");
     reply = delete_at("/instances/one");
@@ -175,6 +180,10 @@ static void many_are_purged_by_a_filter_that_names_a_time(void **state)
     browser_expect(&reply, 404, "");
     reply = delete_at("/instances?createdTimeFrom=2000-01-01&dryRun=true");
     browser_expect(&reply, 200, "{\"instancesDeleted\":3}");
+    reply = delete_at("/instances?createdTimeFrom=2000-01-01&dryRun=1");
+    browser_expect(&reply, 400, "...dryRun: '1' is neither true nor false...");
+    reply = delete_at("/instances?createdTimeFrom=2000-01-01&dryRun=true&dryRun=true");
+    browser_expect(&reply, 400, "...dryRun: 'true,true' is neither true nor false...");
     reply = delete_at("/instances?createdTimeFrom=2000-01-01&createdTimeTo=2001");
     browser_expect(&reply, 400, "...createdTimeTo: '2001' is no time...");
     reply = delete_at("/instances?createdTimeFrom=2000-01-01&runtimeStatus=failed");
