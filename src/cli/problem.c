@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Remarks, and errors: one line on stderr, a hint on a second, an exit code. With -o json or jsonl the same as
- * one JSON object, so that a program that reads our stdout can read our stderr too.
+ * Remarks, and errors: one line on stderr, a hint on a second, an exit code. With -o json or jsonl
+ * an error is one JSON object, so that a program that reads our stdout can read our stderr too.
  *
  * Both may hold the URL of a hub, and that a token: it is not shown, as stderr is what ends up in
  * logs. And names from the hub, which do not get to move the cursor.

@@ -225,7 +225,8 @@ bool rpc_may_use_hub(struct rpc *rpc, struct text hub, unsigned scopes)
                      grpc_call_subject(call), hub, scopes) == TOKEN_GOOD) {
         return true;
     }
-    rpc_fail(rpc, GRPC_PERMISSION_DENIED, "the token does not allow this in hub '%.*s'",
-             TEXT_ARGS(hub));
+    security_tell_of_refused(grpc_call_peer(call), rpc->method, TOKEN_DENIED, hub);
+    rpc_fail(rpc, GRPC_PERMISSION_DENIED, "the token does not allow '%s' in task hub '%.*s'",
+             scopes_name(scopes), TEXT_ARGS(hub));
     return false;
 }

@@ -7,8 +7,11 @@
  *   K2  A certificate that is over, or has not begun, is used all the same: which clients mind is
  *       not known here, and a server that does not start helps nobody. But the log says so, when it
  *       is read and when its time comes; and before, while there is time for a new one.
- *   K3  Another file is one whose inode, size or time is another, be the time older: certificates
+ *   K3  Who is refused is told of in the log: a token that was mistyped, or somebody who tries. Not
+ *       the token; and no more lines than G3 lets through, however many try.
+ *   K4  Another file is one whose inode, size or time is another, be the time older: certificates
  *       are often moved into place with the time they were made at. */
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -75,6 +78,18 @@ static void look_at_certificate(struct server *server, bool is_new)
                 "until", until);
     }
     server->certificate_age = age;
+}
+
+/* K3 */
+void security_tell_of_refused(const char *peer, const struct rpc_method *method,
+                              enum token_answer answer, struct text hub)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%.*s", hub.size < 100 ? (int)hub.size : 100, hub.at);
+    log_say(LOG_WARN, "a caller is refused", "why",
+            answer == TOKEN_DENIED ? "its token does not allow it" : "no token that is known",
+            "needs", scopes_name(method->scopes), "hub", name, "method", method->path, "peer",
+            peer);
 }
 
 /* Who names certificates has to ask for them: else these lines would be nobody's. */

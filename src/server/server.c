@@ -42,20 +42,24 @@ static enum grpc_status admit(void *argument, struct grpc_call *call, char text[
     if (server->tokens == NULL || index == server->method_count) {
         return GRPC_OK; /* health and reflection are everybody's */
     }
-    switch (tokens_check(server->tokens, grpc_call_metadata(call, "authorization"),
-                         grpc_call_subject(call), hub_name(server, call),
-                         server->methods[index]->scopes)) {
-    case TOKEN_GOOD: return GRPC_OK;
-    case TOKEN_DENIED:
-        snprintf(text, 256, "the token does not allow this call in this task hub");
-        return GRPC_PERMISSION_DENIED;
-    case TOKEN_UNKNOWN: break;
+    struct text hub = hub_name(server, call);
+    const struct rpc_method *method = server->methods[index];
+    enum token_answer answer =
+        tokens_check(server->tokens, grpc_call_metadata(call, "authorization"),
+                     grpc_call_subject(call), hub, method->scopes);
+    if (answer == TOKEN_GOOD) {
+        return GRPC_OK;
     }
-    snprintf(text, 256,
-             "a token is needed that the server knows: 'authorization: Bearer TOKEN' in the "
-             "metadata, or "
-             "?token=TOKEN in a URL of perdure");
-    return GRPC_UNAUTHENTICATED;
+    if (answer == TOKEN_DENIED) {
+        snprintf(text, 256, "the token does not allow '%s' in task hub '%.*s'",
+                 scopes_name(method->scopes), hub.size < 100 ? (int)hub.size : 100, hub.at);
+    } else {
+        snprintf(text, 256,
+                 "a token is needed that the server knows: 'authorization: Bearer TOKEN' in the "
+                 "metadata, or ?token=TOKEN in a URL of perdure");
+    }
+    security_tell_of_refused(grpc_call_peer(call), method, answer, hub);
+    return answer == TOKEN_DENIED ? GRPC_PERMISSION_DENIED : GRPC_UNAUTHENTICATED;
 }
 
 static bool read_message(struct rpc *rpc, struct grpc_call *call, struct text message)
@@ -509,6 +513,8 @@ void server_run(struct server *server)
     grpc_server_set_serving(server->grpc, true);
     loop_timer_set(server->tick_timer, tick_us(server));
     notify_say(server->notify, "READY=1\nSTATUS=ready");
+    log_say(LOG_INFO, "ready", "version", pd_version(), "store", server->config->store, "grpc",
+            server_grpc_address(server, 0), "http", server_http_address(server));
     loop_run(server->loop);
     log_say(LOG_INFO, "ended");
 }

@@ -424,6 +424,9 @@ struct text server_descriptors(void); /* services.c */
 pd_status security_open(struct server *server, pd_error *err);
 bool security_reload(struct server *server); /* false: something stays as it was */
 void security_look(struct server *server);
+/* For the log; peer NULL: unknown. */
+void security_tell_of_refused(const char *peer, const struct rpc_method *method,
+                              enum token_answer answer, struct text hub);
 
 /* check.c: what a start would find out, without one. */
 pd_status server_check(struct server *server, pd_error *err);

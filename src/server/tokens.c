@@ -46,6 +46,21 @@ static bool read_scopes(char *at, unsigned *ret)
     return *ret != 0;
 }
 
+const char *scopes_name(unsigned scopes)
+{
+    static const char *const names[] = {
+        "nothing",
+        "read",
+        "work",
+        "read or work",
+        "operate",
+        "read or operate",
+        "work or operate",
+        "read, work or operate",
+    };
+    return names[scopes & SCOPE_ANY];
+}
+
 static const char *read_line(struct tokens *tokens, char *line)
 {
     static const char blanks[] = " \t\r\n";

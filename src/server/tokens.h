@@ -25,6 +25,9 @@ enum {
     SCOPE_ANY = SCOPE_READ | SCOPE_WORK | SCOPE_OPERATE,
 };
 
+/* "read", or "read or work". */
+const char *scopes_name(unsigned scopes);
+
 struct tokens *tokens_load(const char *file, pd_error *err);
 void tokens_free(struct tokens *tokens); /* NULL is fine */
 bool tokens_have_subjects(const struct tokens *tokens);

@@ -106,6 +106,9 @@ static void admit(struct rpc *rpc, const struct web_route *route)
     enum token_answer answer =
         web_judge(rpc->server, rpc->web->http, web_parameter(rpc, "code"), hub,
                   route != NULL ? route->method.scopes : SCOPE_ANY, &caller);
+    if (answer != TOKEN_GOOD && route != NULL) {
+        security_tell_of_refused(NULL, &route->method, answer, hub);
+    }
     if (answer == TOKEN_UNKNOWN) {
         web_header(rpc, "WWW-Authenticate", TEXT("Bearer"));
         web_answer_empty(rpc, 401);
@@ -115,7 +118,8 @@ static void admit(struct rpc *rpc, const struct web_route *route)
     } else if (route == NULL) {
         web_answer_empty(rpc, 404);
     } else if (answer == TOKEN_DENIED) {
-        web_refuse(rpc, 403, PD_E_DENIED, "the key does not allow this in this task hub");
+        web_refuse(rpc, 403, PD_E_DENIED, "the key does not allow '%s' in task hub '%.*s'",
+                   scopes_name(route->method.scopes), TEXT_ARGS(hub));
     } else if (!read_captures(rpc)) {
         web_refuse(rpc, 400, PD_E_INVALID, "the path is not encoded as a URL is");
     } else {

@@ -35,7 +35,8 @@ if ! peer_is_current; then
     rm -rf "$peer/classes"
     # shellcheck disable=SC2046 # our paths have no spaces
     if ! javac -nowarn -cp "$jars/*" -d "$peer/classes" "$here"/java/src/*.java \
-        "$root/sdks/java/HelloCities.java" $([ -z "$next" ] || ls "$next"/*.java) >"$work/build.log" 2>&1; then
+        "$root/sdks/java/HelloCities.java" $([ -z "$next" ] || ls "$next"/*.java) \
+        >"$work/build.log" 2>&1; then
         echo "FAILED the-programs-compile: $(grep -m 1 error "$work/build.log")"
         failed=1
         finish

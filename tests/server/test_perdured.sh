@@ -179,6 +179,27 @@ tokens_for_metrics() {
         is "$(code_of "http://$http/readyz")" 200 && stop
 }
 check "metrics want a token, health does not" tokens_for_metrics
+refused_are_told_of() {
+    printf '%s\n' "0123456789abcdef read orders" >tokens
+    start --tokens=tokens || return 1
+    api=http://$http/runtime/webhooks/durabletask
+    is "$(code_of -H 'Authorization: Bearer strange-strange-strange' "$api/instances")" 401 &&
+        is "$(code_of -H 'Authorization: Bearer 0123456789abcdef' "$api/instances")" 403 &&
+        grep -q "does not allow 'read' in task hub 'default'" body.txt || return 1
+    PERDURE_MODULES=$BUILD/lib "$BUILD/bin/perdure" terminate x \
+        --hub "grpc://$grpc?token=0123456789abcdef&taskhub=orders" 2>said.txt
+    is $? 5 && grep -q "does not allow 'operate' in task hub 'orders'" said.txt &&
+        grep -q 'refused why="no token.*" needs=read hub=default method=/instances' log.txt &&
+        grep -q 'refused why="its token does not.*" needs=read hub=default' log.txt &&
+        grep -q 'needs=operate hub=orders .*peer=127.0.0.1:' log.txt &&
+        ! grep -q -e strange -e 0123456789abcdef log.txt && stop
+}
+check "who is refused is told of in the log, and his token is not" refused_are_told_of
+says_what_runs() {
+    start --log-format=json && stop &&
+        grep -q '"msg":"ready","version":"[0-9.]*","store":"sqlite:.*' log.txt
+}
+check "the log says what runs, and on which store" says_what_runs
 reloads() {
     printf 'log-level = error\n' >conf
     start --config=conf && ! grep -q 'hub opened' log.txt &&

@@ -65,10 +65,10 @@ static const char *refusal_of(struct grpc_channel *channel, const char *path)
     struct text unwanted;
     pd_status status =
         grpc_channel_call(channel, path, TEXT(""), 500, &served.arena, &unwanted, &served.err);
-    return status == PD_OK                                               ? NULL
-           : strstr(served.err.text, "a token is needed") != NULL        ? "needed"
-           : strstr(served.err.text, "the token does not allow") != NULL ? "denied"
-                                                                         : NULL;
+    return status == PD_OK                                                 ? NULL
+           : strstr(served.err.text, "a token is needed") != NULL          ? "needed"
+           : strstr(served.err.text, "the token does not allow '") != NULL ? "denied"
+                                                                           : NULL;
 }
 
 static void assert_let_in(struct grpc_channel *channel, const struct rpc_method *method, bool is)
