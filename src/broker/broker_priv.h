@@ -55,9 +55,8 @@ enum {
 /* ---- index.c: chains of what has the same number --------------------------------------------- */
 
 struct index_node {
-    struct index_node *next;
+    struct index_node *next, **at; /* at: what points to it; NULL: it is in no index */
     uint64_t key;
-    bool is_in;
 };
 struct index {
     struct index_node **buckets;
@@ -65,6 +64,10 @@ struct index {
 };
 void index_put(struct index *index, struct index_node *node, uint64_t key);
 void index_remove(struct index *index, struct index_node *node); /* not in it: nothing happens */
+static inline bool index_has(const struct index_node *node)
+{
+    return node->at != NULL;
+}
 /* The first and the next node of a key; NULL: no more. */
 struct index_node *index_first(const struct index *index, uint64_t key);
 struct index_node *index_next(const struct index_node *node);

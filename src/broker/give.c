@@ -141,7 +141,7 @@ static struct choice choose_holder(struct broker *broker, struct broker_stream *
 static void note_instance(struct broker *broker, struct item *item)
 {
     item->is_plain = item->stream->options.dialect == WORK_PLAIN;
-    if (item->is_plain && !item->by_instance.is_in) {
+    if (item->is_plain && !index_has(&item->by_instance)) {
         index_put(&broker->by_instance, &item->by_instance,
                   index_key(item->instance_id, broker->instance_seed));
     }

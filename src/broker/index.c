@@ -3,8 +3,8 @@
  * Indexes: from a number to all that have it.
  *
  * The nodes are inside of what is found, so nothing is allocated but the buckets, and a node that
- * is known is taken out without a search by its content. Those with the same number come in no
- * promised order. */
+ * is known is taken out without a search: of one instance there may be a hundred thousand. Those
+ * with the same number come in no promised order. */
 #ifndef XXH_INLINE_ALL
 #define XXH_INLINE_ALL
 #endif
@@ -24,6 +24,17 @@ static struct index_node **bucket_of(const struct index *index, uint64_t key)
     return &index->buckets[(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (index->room - 1)];
 }
 
+static void link_in(struct index *index, struct index_node *node)
+{
+    struct index_node **bucket = bucket_of(index, node->key);
+    node->next = *bucket;
+    node->at = bucket;
+    if (node->next != NULL) {
+        node->next->at = &node->next;
+    }
+    *bucket = node;
+}
+
 static void grow(struct index *index)
 {
     enum { ROOM_MIN = 64 };
@@ -34,9 +45,7 @@ static void grow(struct index *index)
         struct index_node *node = old.buckets[i];
         while (node != NULL) {
             struct index_node *next = node->next;
-            struct index_node **bucket = bucket_of(index, node->key);
-            node->next = *bucket;
-            *bucket = node;
+            link_in(index, node);
             node = next;
         }
     }
@@ -45,27 +54,24 @@ static void grow(struct index *index)
 
 void index_put(struct index *index, struct index_node *node, uint64_t key)
 {
-    assert_that(!node->is_in);
+    assert_that(!index_has(node));
     if (index->count == index->room) {
         grow(index);
     }
-    struct index_node **bucket = bucket_of(index, key);
-    *node = (struct index_node){ .next = *bucket, .key = key, .is_in = true };
-    *bucket = node;
+    node->key = key;
+    link_in(index, node);
     index->count++;
 }
 
 void index_remove(struct index *index, struct index_node *node)
 {
-    if (!node->is_in) {
+    if (!index_has(node)) {
         return;
     }
-    struct index_node **at = bucket_of(index, node->key);
-    while (*at != node) {
-        assert_that(*at != NULL);
-        at = &(*at)->next;
+    *node->at = node->next;
+    if (node->next != NULL) {
+        node->next->at = node->at;
     }
-    *at = node->next;
     *node = (struct index_node){ 0 };
     index->count--;
 }
