@@ -515,8 +515,8 @@ static void fail_a_commit(void)
     assert_int_not_equal(engine_start_instances(house.engine, &command, 1, NULL, &err), PD_OK);
 }
 
-/* Who runs activities is down while all the rest goes on; and the engine is stopped, and its commits
- * fail, while they wait. Each of them runs once. */
+/* Who runs activities is down while all the rest goes on; while they wait the engine is stopped,
+ * and a commit fails. Each of them runs once. */
 static void activities_wait_in_the_store_for_a_worker_that_comes_late(void **state)
 {
     enum { COUNT = 200, FAN = 50, IN_MEMORY = 5 };
