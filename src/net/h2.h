@@ -23,6 +23,8 @@
 
 struct h2_limits {
     unsigned connections;       /* of a listener; 0: 20,000 */
+    unsigned handshakes;        /* of TLS, of a listener, at once; 0: 1,000. More wait at the door,
+                                  * and those that are at it have a second */
     unsigned streams;           /* of a connection, at once; 0: 1,000 */
     unsigned header_bytes;      /* of one request, decoded; 0: 16 KiB */
     unsigned resets_a_second;   /* by the peer, or by its mistakes; of a connection; 0: 200 */

@@ -66,6 +66,18 @@ static void take(struct h2_listener *listener, int fd, const struct sockaddr *fr
     }
 }
 
+/* What waits to come in would be told of again and again. on_resume opens it. */
+static void shut_door(struct h2_listener *listener)
+{
+    (void)event_del(&listener->acceptable);
+    loop_timer_set(listener->resume, PAUSE_US);
+}
+
+static bool is_full_of_handshakes(const struct h2_listener *listener)
+{
+    return listener->pool.handshakes >= listener->limits.handshakes;
+}
+
 static void on_acceptable(evutil_socket_t fd, short what, void *argument)
 {
     (void)what;
@@ -77,11 +89,27 @@ static void on_acceptable(evutil_socket_t fd, short what, void *argument)
         if (got >= 0) {
             take(listener, got, (struct sockaddr *)&from, size);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            (void)event_del(&listener->acceptable); /* it would be told again and again */
-            loop_timer_set(listener->resume, PAUSE_US);
+            shut_door(listener); /* until there are files */
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
             return;
+        }
+        if (is_full_of_handshakes(listener)) {
+            shut_door(listener);
+            return;
+        }
+    }
+}
+
+/* Those for whom others wait. */
+static void end_slow_handshakes(struct h2_listener *listener)
+{
+    time_us now = loop_steady(listener->loop);
+    LIST_EACH(node, &listener->sessions)
+    {
+        struct h2_session *session = CONTAINER_OF(node, struct h2_session, among);
+        if (session->is_shaking && now - session->began_at > TLS_HASTE_US) {
+            session_kill(session, "it took too long to shake hands, and others wait");
         }
     }
 }
@@ -89,7 +117,13 @@ static void on_acceptable(evutil_socket_t fd, short what, void *argument)
 static void on_resume(void *argument)
 {
     struct h2_listener *listener = argument;
-    if (listener->fd >= 0) {
+    if (listener->fd < 0) {
+        return;
+    }
+    if (is_full_of_handshakes(listener)) {
+        end_slow_handshakes(listener);
+        loop_timer_set(listener->resume, PAUSE_US);
+    } else {
         (void)event_add(&listener->acceptable, NULL);
     }
 }

@@ -50,6 +50,7 @@ struct h2_pool {
     struct list streams; /* unused ones */
     size_t stream_count;
     size_t session_count;
+    size_t handshakes; /* sessions of it that are at one */
 };
 void h2_pool_init(struct h2_pool *pool);
 void h2_pool_done(struct h2_pool *pool);
@@ -96,6 +97,7 @@ struct h2_session {
     uint32_t magic;
     bool is_server, is_late, is_draining, is_connecting, is_connected;
     bool is_dead, is_over; /* to be ended by the late job; a client's: was */
+    bool is_shaking;       /* counted in the pool's handshakes */
     bool watches_write;
     bool has_settings; /* the peer's first */
     bool is_pinged;

@@ -31,8 +31,7 @@ enum {
     GONE_US = 1000 * 1000,
     SILENT_US = 1000 * 1000,
     IDLE_US = 1000 * 1000,
-    HANDSHAKES_MAX = 1000, /* 48 KiB each, of OpenSSL's */
-    READ_RATE = 4096,      /* bytes of an answer, in a second, in each time of arrival */
+    READ_RATE = 4096, /* bytes of an answer, in a second, in each time of arrival */
 };
 
 /* evhttp hears of it as of a peer that has closed. */
@@ -88,7 +87,7 @@ static void look_at(const struct http_listener *listener, struct http_connection
 {
     struct http_request *request = connection->request;
     int64_t age = now - connection->since;
-    int64_t handshake_us = listener->is_full ? SILENT_US : listener->handshake_us;
+    int64_t handshake_us = listener->is_full ? TLS_HASTE_US : listener->handshake_us;
     if (request != NULL && request->gone != NULL && age > GONE_US) {
         void (*gone)(void *) = request->gone;
         connection->since = now; /* to be looked at in a second again */
@@ -127,7 +126,7 @@ static void drop_connection(struct http_listener *listener, struct http_connecti
 static void shut_when_full(struct http_listener *listener)
 {
     listener->is_full = listener->connection_count >= listener->connections_max ||
-                        listener->handshakes >= HANDSHAKES_MAX;
+                        listener->handshakes >= TLS_HANDSHAKES_MAX;
     if (listener->is_full) {
         (void)evconnlistener_disable(listener->door);
     }

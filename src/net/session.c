@@ -24,6 +24,7 @@ struct h2_limits h2_limits_whole(const struct h2_limits *limits)
 {
     struct h2_limits all = limits != NULL ? *limits : (struct h2_limits){ 0 };
     or_default(&all.connections, 20000);
+    or_default(&all.handshakes, TLS_HANDSHAKES_MAX);
     or_default(&all.streams, 1000);
     or_default(&all.header_bytes, 16 * 1024);
     or_default(&all.resets_a_second, 200);
@@ -166,8 +167,16 @@ void session_kill(struct h2_session *session, const char *why)
 
 /* ---- reading ---- */
 
+/* Or never will be. */
+static void shakes_no_more(struct h2_session *session)
+{
+    session->pool->handshakes -= session->is_shaking;
+    session->is_shaking = false;
+}
+
 static void hands_are_shaken(struct h2_session *session)
 {
+    shakes_no_more(session);
     SSL *ssl = session->sock.ssl;
     if (ssl != NULL && session->is_server) {
         session->subject = tls_subject(ssl);
@@ -180,6 +189,8 @@ static void hands_are_shaken(struct h2_session *session)
 
 void session_shake_hands(struct h2_session *session)
 {
+    session->pool->handshakes += !session->is_shaking;
+    session->is_shaking = true;
     (void)event_add(&session->readable, NULL);
     switch (sock_handshake(&session->sock)) {
     case SOCK_DONE: hands_are_shaken(session); return;
@@ -395,6 +406,7 @@ void session_free(struct h2_session *session)
     (void)event_del(&session->readable);
     (void)event_del(&session->writable);
     session->pool->session_count--;
+    shakes_no_more(session);
     nghttp2_session_del(session->ng);
     sock_done(&session->sock);
     buffer_done(&session->out);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attacker.h"
 #include "net/http.h"
 #include "rig.h"
 
@@ -278,6 +279,91 @@ static void old_tls_and_other_protocols_are_refused(void **state)
     tls_free(server);
 }
 
+/* ---- handshakes that are never over ---------------------------------------------------------- */
+
+/* A server that knows `count` of them, and has `limits`. */
+static void stall(struct rig *rig, const struct h2_limits *limits, struct tls *server,
+                  struct attacker *stalled, size_t count)
+{
+    struct grpc_server_options options = { .limits = *limits };
+    rig_start(rig, &options, server);
+    for (size_t i = 0; i < count; i++) {
+        attack(&stalled[i], rig->port);
+        (void)say(&stalled[i], "\x16\x03\x01\x02\x00", i % 2 == 0 ? 5 : 0);
+    }
+    for (int i = 0; i < 2000 && rig->connections < count; i++) {
+        usleep(1000);
+        rig_ask(rig);
+    }
+    assert_true(rig->connections >= count);
+}
+
+static void a_handshake_has_its_time(void **state)
+{
+    (void)state;
+    static struct attacker stalled[2];
+    struct rig rig;
+    struct tls *server = server_tls("server", NULL);
+    stall(&rig, &(struct h2_limits){ .handshake_ms = 300 }, server, stalled, 2);
+    assert_false(is_hung_up_on(&stalled[0], 100));
+    for (int i = 0; i < 2; i++) {
+        assert_true(is_hung_up_on(&stalled[i], 20000));
+        attack_end(&stalled[i]);
+    }
+    rig_stop(&rig);
+    tls_free(server);
+}
+
+static void as_many_handshakes_as_may_be_have_all_their_time(void **state)
+{
+    (void)state;
+    static struct attacker stalled[3];
+    struct rig rig;
+    struct tls *server = server_tls("server", NULL), *client = client_tls("ca.pem", NULL);
+    assert_int_equal(h2_limits_whole(NULL).handshakes, 1000);
+    stall(&rig, &(struct h2_limits){ .handshakes = 4, .handshake_ms = 60000 }, server, stalled, 3);
+    expect(&rig, "localhost", client, PD_OK, "nobody"); /* the fourth */
+    assert_false(is_hung_up_on(&stalled[0], 1500));
+    expect(&rig, "localhost", client, PD_OK, "nobody");
+    for (int i = 0; i < 3; i++) {
+        assert_false(is_hung_up_on(&stalled[i], 100));
+        attack_end(&stalled[i]);
+    }
+    rig_stop(&rig);
+    tls_free(server);
+    tls_free(client);
+}
+
+static void more_handshakes_wait_until_those_that_stall_are_hung_up_on(void **state)
+{
+    (void)state;
+    static struct attacker stalled[4], fifth;
+    struct rig rig;
+    char answer[256];
+    struct tls *server = server_tls("server", NULL), *client = client_tls("ca.pem", NULL);
+    stall(&rig, &(struct h2_limits){ .handshakes = 4, .handshake_ms = 60000 }, server, stalled, 4);
+    attack(&fifth, rig.port);
+    usleep(300000);
+    rig_ask(&rig);
+    assert_int_equal(rig.connections, 4); /* the fifth is at the door, which is shut */
+    struct grpc_channel *channel = channel_to(&rig, "localhost", client);
+    pd_status status = PD_E_UNAVAILABLE;
+    for (int i = 0; i < 20 && status != PD_OK; i++) {
+        status = who(channel, answer);
+    }
+    assert_int_equal(status, PD_OK);
+    grpc_channel_free(channel);
+    for (int i = 0; i < 4; i++) {
+        assert_true(is_hung_up_on(&stalled[i], 20000));
+        attack_end(&stalled[i]);
+    }
+    assert_false(is_hung_up_on(&fifth, 100)); /* there is room now */
+    attack_end(&fifth);
+    rig_stop(&rig);
+    tls_free(server);
+    tls_free(client);
+}
+
 static struct http_listener *http;
 static struct tls *http_tls;
 
@@ -358,6 +444,9 @@ int main(void)
         cmocka_unit_test(reloading_changes_new_connections_only),
         cmocka_unit_test(large_messages_go_through_tls),
         cmocka_unit_test(old_tls_and_other_protocols_are_refused),
+        cmocka_unit_test(a_handshake_has_its_time),
+        cmocka_unit_test(as_many_handshakes_as_may_be_have_all_their_time),
+        cmocka_unit_test(more_handshakes_wait_until_those_that_stall_are_hung_up_on),
         cmocka_unit_test(http_is_served_by_tls),
         cmocka_unit_test(files_that_are_wrong_are_named),
     };
