@@ -11,6 +11,7 @@
  *   P1  The instance's id is made of what names the activity, and it is started only when there is
  *       none: so a server that was killed meanwhile finds the conversation where it was. One that
  *       failed is started anew, as the activity was asked for anew.
+ *       Its tags say whose it is: one that is left behind is found by that (http_orphans.c).
  *   P2  A step has its activity until the engine has been given its result, or has been stopped. */
 #include <string.h>
 #include <xxhash.h>
@@ -73,9 +74,8 @@ static void let_go(struct request *request, pd_status status, const pd_error *er
     request_free(request);
 }
 
-static void terminate(struct step *step)
+void http_step_terminate(struct hub *hub, struct text id)
 {
-    struct hub *hub = step->hub;
     struct request *request = request_new(let_go, NULL);
     struct event *event = arena_alloc(&request->arena, sizeof *event);
     struct letter *letter = arena_alloc(&request->arena, sizeof *letter);
@@ -85,7 +85,7 @@ static void terminate(struct step *step)
                              .at = loop_now(hub->server->loop),
                              .payload = TEXT("\"its step is not wanted any more\"") };
     *letter = (struct letter){ .kind = MESSAGE_TERMINATE,
-                               .instance_id = text_copy(&request->arena, step->id),
+                               .instance_id = text_copy(&request->arena, id),
                                .event = event };
     engine_ask_tell(hub->engine, request, letter);
 }
@@ -171,7 +171,7 @@ static void have_started(struct loop_job *job)
         return; /* http_steps_end */
     }
     if (step->is_unwanted) {
-        terminate(step);
+        http_step_terminate(hub, step->id);
         step_free(step);
         return;
     }
@@ -204,17 +204,21 @@ static struct text id_of(struct arena *arena, const struct activity *activity)
         execution = text_of(arena_printf(arena, "%016llx%016llx", (unsigned long long)hash.high64,
                                          (unsigned long long)hash.low64));
     }
-    return text_of(arena_printf(arena, "perdure.http:%.*s:%.*s:%04x", TEXT_ARGS(instance),
+    return text_of(arena_printf(arena, HTTP_STEP_PREFIX "%.*s:%.*s:%04x", TEXT_ARGS(instance),
                                 TEXT_ARGS(execution), (unsigned)activity->id));
 }
 
 static void start(struct step *step)
 {
     struct start_command *command = arena_alloc(&step->arena, sizeof *command);
+    struct event_extra *extra = arena_alloc(&step->arena, sizeof *extra);
     step->id = id_of(&step->arena, step->activity);
+    extra->tags =
+        http_owner_tags(&step->arena, step->activity->instance_id, step->activity->execution_id);
     *command = (struct start_command){ .id = step->id,
                                        .name = TEXT(BUILTIN_HTTP_STEP),
                                        .input = step->input,
+                                       .extra = extra,
                                        .replaces = 1U << RUN_FAILED | 1U << RUN_TERMINATED };
     request_free(step->request);
     step->request = request_new(started, step);
@@ -332,7 +336,7 @@ static void unwant(struct step *step)
         return; /* seen to when that is over */
     }
     if (step->id.size != 0) {
-        terminate(step);
+        http_step_terminate(step->hub, step->id);
     }
     step_free(step);
 }

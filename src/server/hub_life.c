@@ -43,6 +43,7 @@ static void opened(struct hub *hub)
     hub->state = HUB_OPEN;
     log_say(LOG_INFO, "hub opened", "hub", hub->name);
     http_steps_opened(hub);
+    http_orphans_look(hub);
     if (hub->is_broker_due) {
         hub_run_broker(hub);
     }

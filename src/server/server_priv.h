@@ -316,9 +316,16 @@ void waits_ended(void *hub, const struct ending *endings);
 /* ---- HTTP requests (http_steps.c) ----------------------------------------------------------- */
 
 /* hub->http is there. Where activities that are HTTP requests go. */
+#define HTTP_STEP_PREFIX "perdure.http:" /* of the ids of conversations for activities */
+
 void http_steps_init(struct hub *hub);
 void http_steps_opened(struct hub *hub);
 void http_steps_end(struct hub *hub); /* the engine has been stopped */
+void http_step_terminate(struct hub *hub, struct text id);
+/* http_orphans.c: those that an earlier server has left are terminated; soon. */
+void http_orphans_look(struct hub *hub);
+/* Whose a conversation is; absent: it cannot be said. */
+struct text http_owner_tags(struct arena *arena, struct text instance_id, struct text execution_id);
 
 /* ---- work ----------------------------------------------------------------------------------- */
 

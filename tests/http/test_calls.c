@@ -496,6 +496,43 @@ static void whose_instance_is_terminated_polls_no_more(void **state)
     assert_int_equal(lines(), before);
 }
 
+/* What a server leaves that dies when the end of an instance is durable, and that of its
+ * conversation is not: here somebody without steps ends the instance meanwhile. */
+static void a_conversation_that_a_server_left_behind_polls_no_more(void **state)
+{
+    (void)state;
+    pd_error err;
+    char address[64];
+    pd_id id = start("Ask", PD_VAL(PD_OBJ("activity", "BuiltIn::HttpActivity", "input",
+                                          PD_OBJ("uri", "http://h/202?after=1",
+                                                 "asynchronousPatternEnabled", PD_TRUE))));
+    for (int i = 0; i < 1000 && lines() < 2; i++) {
+        (void)usleep(10000);
+    }
+    assert_true(lines() >= 2);
+    served_kill(&stage.served);
+    close_hub();
+    stage.is_served = false;
+    open_hub();
+    pd_status status = pd_hub_terminate(stage.hub, id.text, "enough", false, &err);
+    assert_true(status == PD_OK || status == PD_E_STATE);
+    pd_instance_free(wait_for(&id));
+    size_t before = lines();
+    for (int i = 0; i < 1000 && lines() < before + 2; i++) {
+        (void)usleep(10000);
+    }
+    assert_true(lines() >= before + 2); /* it goes on */
+    close_hub();
+    stage.is_served = true;
+    (void)snprintf(address, sizeof address, "%s", stage.served.address);
+    assert_true(served_start(&stage.served, stage.store, address));
+    open_hub();
+    (void)usleep(1000000); /* it is found */
+    before = lines();
+    (void)usleep(2500000);
+    assert_int_equal(lines(), before);
+}
+
 static void without_the_module_a_request_fails_and_says_so(void **state)
 {
     (void)state;
@@ -558,6 +595,7 @@ int main(void)
         SERVED_TEST(nor_does_it_for_an_activity_of_an_sdk),
         SERVED_TEST(a_request_that_is_in_the_air_when_the_server_is_killed_is_made_again),
         SERVED_TEST(whose_instance_is_terminated_polls_no_more),
+        SERVED_TEST(a_conversation_that_a_server_left_behind_polls_no_more),
     };
     (void)setenv("PERDURE_TEST_SERVER", BUILT_SERVER, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
