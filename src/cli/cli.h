@@ -104,9 +104,9 @@ enum option_kind {
     OPTION_TEXT,     /* const char * */
     OPTION_COUNT,    /* int64_t, 1 or more */
     OPTION_DURATION, /* pd_duration: 500ms, 30s, 5m, 2h, 7d */
-    OPTION_TIME,     /* pd_time: 2026-01-31T10:00:00Z, or a duration before now */
+    OPTION_TIME,     /* pd_time: 2026-01-31T10:00:00Z, or a duration before now; never 0 */
     OPTION_STATES,   /* unsigned: names with commas between */
-    OPTION_WORDS,    /* struct words: one more each time */
+    OPTION_WORDS,    /* struct words: one more each time, up to row.value (0: to their room) */
     OPTION_FUTURE,   /* pd_time: 2026-01-31T10:00:00Z, or a duration from now */
     OPTION_REUSE,    /* int: fail, skip, replace */
     OPTION_OVERLAP,  /* int: skip, buffer, allow */

@@ -28,10 +28,7 @@ static int purge_one(const struct invocation *in, pd_hub *hub, const char *id, u
 {
     const struct options *o = &in->options;
     pd_error err;
-    if (o->recursive) {
-        pd_query children = { .parent_id = id };
-        pd_purge_options options = { .recursive = true };
-        uint64_t count = 0;
+    if (o->recursive || o->dry_run) {
         PD_AUTO(pd_instance) instance = pd_hub_fetch(hub, id, &err);
         if (instance == NULL) {
             return problem_of_instance(&err, id, o->hub);
@@ -39,6 +36,15 @@ static int purge_one(const struct invocation *in, pd_hub *hub, const char *id, u
         if (!pd_instance_is_ended(instance)) {
             return problem(CODE_CONFLICT, "terminate it first", "instance '%s' has not ended", id);
         }
+    }
+    if (o->dry_run) {
+        ++*purged;
+        return CODE_DONE;
+    }
+    if (o->recursive) {
+        pd_query children = { .parent_id = id };
+        pd_purge_options options = { .recursive = true };
+        uint64_t count = 0;
         if (pd_hub_purge_all(hub, &children, &options, &count, &err) != PD_OK) {
             return problem_of(&err);
         }
@@ -136,6 +142,10 @@ int cmd_purge(struct invocation *in)
         return problem(CODE_USAGE,
                        "perdure purge ID..., --status failed --older-than 30d, or --all",
                        "purge what?");
+    }
+    if (o->prefix != NULL && *o->prefix == 0) { /* "$run" of a script that has none */
+        return problem(CODE_USAGE, "for everything that has ended say --all",
+                       "--prefix: it is empty");
     }
     int code = CODE_DONE;
     PD_AUTO(pd_hub) hub = hub_open(in, false, &code);

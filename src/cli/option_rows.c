@@ -58,7 +58,7 @@ const struct option_row start_options[] = {
       0 },                                                                                    \
         { "name", 'n', OPTION_TEXT, "NAME", "only of this orchestrator", AT(name), 0 },       \
         { "prefix", 0, OPTION_TEXT, "TEXT", "only ids that begin so", AT(prefix), 0 },        \
-        { "tag", 0, OPTION_WORDS, "K=V", "only with this tag", AT(tags), 0 },                 \
+        { "tag", 0, OPTION_WORDS, "K=V", "only with this tag, one at most", AT(tags), 1 },    \
         { "of-version", 0, OPTION_TEXT, "V", "only of this version", AT(of_version), 0 },     \
         { "parent", 0, OPTION_TEXT, "ID", "only children of this instance", AT(parent), 0 },  \
         { "roots", 0, OPTION_FLAG, NULL, "only those without a parent", AT(roots_only), 1 },  \

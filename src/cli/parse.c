@@ -195,6 +195,14 @@ static bool read_count(const char *text, int64_t *ret)
     return true;
 }
 
+/* Of a filter, for which 0 is no bound: what is before 1970 is not everything. */
+static bool read_bound(const char *text, pd_time *ret)
+{
+    bool is_read = time_read(text, ret);
+    ret->ms -= is_read && ret->ms == 0;
+    return is_read;
+}
+
 static bool set_option(const struct option_row *row, const char *text, struct options *options)
 {
     void *at = (char *)options + row->at;
@@ -204,12 +212,12 @@ static bool set_option(const struct option_row *row, const char *text, struct op
     case OPTION_TEXT: *(const char **)at = text; return true;
     case OPTION_COUNT: return read_count(text, at);
     case OPTION_DURATION: return duration_read(text, at);
-    case OPTION_TIME: return time_read(text, at);
+    case OPTION_TIME: return read_bound(text, at);
     case OPTION_STATES: return read_states(text, at);
     case OPTION_FUTURE: return time_read_future(text, at);
     case OPTION_WORDS: {
         struct words *words = at;
-        if (words->count == WORDS_ROOM) {
+        if (words->count == (row->value != 0 ? (size_t)row->value : WORDS_ROOM)) {
             return false;
         }
         words->at[words->count++] = text;

@@ -242,6 +242,16 @@ bool time_read_future(const char *text, pd_time *ret)
     return time_read(text, ret);
 }
 
+/* The last days of months are not all alike, which strptime does not look at. */
+static bool is_day(const struct tm *parts)
+{
+    struct tm noon = {
+        .tm_year = parts->tm_year, .tm_mon = parts->tm_mon, .tm_mday = parts->tm_mday, .tm_hour = 12
+    };
+    (void)timegm(&noon);
+    return noon.tm_mday == parts->tm_mday;
+}
+
 bool time_read(const char *text, pd_time *ret)
 {
     pd_duration ago;
@@ -251,7 +261,7 @@ bool time_read(const char *text, pd_time *ret)
     }
     struct tm parts = { .tm_isdst = -1 };
     const char *rest = strptime(text, "%Y-%m-%d", &parts);
-    if (rest == NULL) {
+    if (rest == NULL || !is_day(&parts)) {
         return false;
     }
     int64_t ms = 0;

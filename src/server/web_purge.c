@@ -4,7 +4,8 @@
  *
  * Only what has ended goes, whatever the filter says: the reference drops names of other states
  * from it, and with the last of them every instance of the time window. Here that is a 400; and so
- * are a status that is none and a time that cannot be read, which would widen the filter, too.
+ * are a status that is none, a time that cannot be read and a prefix that is empty, which would
+ * widen the filter, too.
  * Likewise `dryRun`: whoever says it wants nothing gone, so it holds for one, too, and a word that
  * is neither true nor false is a 400. */
 #include <string.h>
@@ -138,10 +139,14 @@ static void purge_many(struct rpc *rpc)
                    "Terminated, Canceled)");
         return;
     }
+    if (text_is_present(prefix) && prefix.size == 0) {
+        web_refuse(rpc, 400, PD_E_INVALID, "instanceIdPrefix: it is empty");
+        return;
+    }
     purge->is_recursive = web_flag(rpc, "recursive", false);
     purge->query = (struct store_query){
         .states = states.is_given ? states.states : STATES_ENDED,
-        .id_prefix = prefix.size != 0 ? prefix : TEXT_ABSENT,
+        .id_prefix = prefix,
         .created_from = bound_from(from),
         .created_to = bound_to(to == TIME_NEVER ? loop_now(rpc->server->loop) : to),
     };

@@ -174,6 +174,16 @@ left() { # NUMBER FILTERS...: so many are left
     echo "$("$perdure" list -o id "$@" | wc -l) are left instead of $want_left"
     return 1
 }
+check "a dry run of one" run 0 purge needy --dry-run
+check "counts it" equal 1 "$(cat out)"
+check "and leaves it there" run 0 show needy
+check "of one that runs it is refused" run 4 purge runs --dry-run
+check "and says why" grep -q "has not ended" err
+check "a prefix that is empty is not everything" refused 2 "prefix: it is empty" purge --prefix ""
+check "two tags are not the last of them" refused 2 "one at most" purge --tag a=1 --tag b=2
+check "a day that is none" refused 2 "'2026-02-30' is not acceptable" purge --until 2026-02-30
+check "the first moment of 1970 is a bound" run 0 purge --all --until 1970-01-01T00:00:00Z --dry-run
+check "before which nothing was" equal 0 "$(cat out)"
 check "purge one" run 0 purge needy
 check "it is gone" gone needy
 check "purge of one that runs is refused" sh -c '"$1" purge runs 2>err; [ $? -eq 4 ]' sh "$perdure"

@@ -180,6 +180,8 @@ static void many_are_purged_by_a_filter_that_names_a_time(void **state)
     browser_expect(&reply, 404, "");
     reply = delete_at("/instances?createdTimeFrom=2000-01-01&dryRun=true");
     browser_expect(&reply, 200, "{\"instancesDeleted\":3}");
+    reply = delete_at("/instances?createdTimeFrom=2000-01-01&instanceIdPrefix=");
+    browser_expect(&reply, 400, "...instanceIdPrefix: it is empty...");
     reply = delete_at("/instances?createdTimeFrom=2000-01-01&dryRun=1");
     browser_expect(&reply, 400, "...dryRun: '1' is neither true nor false...");
     reply = delete_at("/instances?createdTimeFrom=2000-01-01&dryRun=true&dryRun=true");

@@ -78,6 +78,8 @@ static void what_is_no_time_is_refused(void **state)
     static const char *const rows[] = { "",
                                         "yesterday",
                                         "2026-13-01T00:00:00Z",
+                                        "2026-02-29",
+                                        "2026-04-31T10:00:00Z",
                                         "2026-01-31T",
                                         "2026-01-31T25:00",
                                         "2026-01-31T10:00:00+1",
