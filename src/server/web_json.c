@@ -151,18 +151,18 @@ static bool begin_value(struct scan *scan, bool *ret_ends)
 {
     skip_space(scan);
     *ret_ends = false;
-    if (take(scan, '{')) {
-        skip_space(scan);
-        *ret_ends = take(scan, '}');
-        return *ret_ends || (push(scan, true) && take_key(scan));
+    bool is_object = take(scan, '{');
+    if (!is_object && !take(scan, '[')) {
+        *ret_ends = true;
+        return take_plain(scan);
     }
-    if (take(scan, '[')) {
-        skip_space(scan);
-        *ret_ends = take(scan, ']');
-        return *ret_ends || push(scan, false);
+    if (!push(scan, is_object)) { /* an empty one is a level, too */
+        return false;
     }
-    *ret_ends = true;
-    return take_plain(scan);
+    skip_space(scan);
+    *ret_ends = take(scan, is_object ? '}' : ']');
+    scan->depth -= *ret_ends;
+    return *ret_ends || !is_object || take_key(scan);
 }
 
 /* After a whole value; *ret_more: another one has to come. */

@@ -105,6 +105,27 @@ static void json_is_what_rfc_8259_says(void **state)
     assert_false(web_is_json(text_make("1\0", 2)));
 }
 
+static void an_empty_innermost_level_of_json_is_a_level(void **state)
+{
+    (void)state;
+    for (int depth = 512; depth <= 513; depth++) {
+        struct buffer json;
+        buffer_init(&json);
+        for (int i = 1; i < depth; i++) {
+            buffer_add_byte(&json, '[');
+        }
+        buffer_add_text(&json, TEXT("{ }"));
+        for (int i = 1; i < depth; i++) {
+            buffer_add_byte(&json, ']');
+        }
+        assert_int_equal(web_is_json(buffer_text(&json)), depth == 512);
+        json.at[depth - 1] = '[';
+        json.at[depth + 1] = ']';
+        assert_int_equal(web_is_json(buffer_text(&json)), depth == 512);
+        buffer_done(&json);
+    }
+}
+
 static void json_is_512_levels_deep_at_most(void **state)
 {
     (void)state;
@@ -254,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(json_is_what_rfc_8259_says),
         test(json_is_512_levels_deep_at_most),
+        test(an_empty_innermost_level_of_json_is_a_level),
         test(texts_are_escaped_and_what_is_no_utf8_is_replaced),
         test(times_are_read_to_the_microsecond_and_in_any_zone),
         test(times_are_written_with_the_digits_they_have),
