@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * Queries. A server answers with fewer rows than were asked for when they are large; then it is
- * asked for those behind them, until there are as many as the caller wants.
+ * asked for those behind them, until there are as many as the caller wants, or as many bytes.
  */
 #include "remote/remote_priv.h"
+
+/* What is left of a bound, of which 0 is none; *ret_full: nothing is. */
+static int64_t less(int64_t bytes_max, size_t bytes, bool *ret_full)
+{
+    *ret_full = bytes_max != 0 && (uint64_t)bytes_max <= bytes;
+    return bytes_max == 0 || *ret_full ? bytes_max : bytes_max - (int64_t)bytes;
+}
 
 static struct hub_query_request write_query(const struct store_query *query)
 {
@@ -22,6 +29,7 @@ static struct hub_query_request write_query(const struct store_query *query)
         .after_row = (int64_t)query->after_row,
         .limit = (int64_t)query->limit,
         .with_payloads = query->with_payloads,
+        .bytes_max = (int64_t)query->bytes_max,
     };
 }
 
@@ -33,11 +41,12 @@ pd_status remote_query(struct store *store, const struct store_query *query, str
         REMOTE_PATH("Query"), &hub_query_request_type, &hub_query_response_type, &request, true,
     };
     struct buffer records; /* of struct instance_record */
-    bool has_more = true;
+    bool has_more = true, is_full = false;
     pd_status status = PD_OK;
     buffer_init(&records);
-    while (status == PD_OK && has_more && request.limit > 0) {
+    while (status == PD_OK && has_more && !is_full && request.limit > 0) {
         struct hub_query_response answer;
+        size_t bytes = 0;
         status = remote_call(remote_of(store), &call, arena, &answer, err);
         has_more = status == PD_OK && answer.has_more && answer.instances.count != 0;
         for (size_t i = 0; status == PD_OK && i < answer.instances.count; i++) {
@@ -45,7 +54,9 @@ pd_status remote_query(struct store *store, const struct store_query *query, str
             buffer_add(&records, &record, sizeof record);
             request.after_row = (int64_t)record.row;
             request.limit--;
+            bytes += record_payload_bytes(&record);
         }
+        request.bytes_max = less(request.bytes_max, bytes, &is_full);
     }
     if (status == PD_OK) {
         void *items = arena_alloc_raw(arena, records.size);
@@ -92,6 +103,7 @@ pd_status remote_query_entities(struct store *store, const struct entity_query *
         .after_row = (int64_t)query->after_row,
         .limit = (int64_t)query->limit,
         .with_state = query->with_state,
+        .bytes_max = (int64_t)query->bytes_max,
     };
     const struct remote_call call = {
         REMOTE_PATH("QueryEntities"),
@@ -101,11 +113,12 @@ pd_status remote_query_entities(struct store *store, const struct entity_query *
         true,
     };
     struct buffer records; /* of struct entity_record */
-    bool has_more = true;
+    bool has_more = true, is_full = false;
     pd_status status = PD_OK;
     buffer_init(&records);
-    while (status == PD_OK && has_more && request.limit > 0) {
+    while (status == PD_OK && has_more && !is_full && request.limit > 0) {
         struct hub_entities_response answer;
+        size_t bytes = 0;
         status = remote_call(remote_of(store), &call, arena, &answer, err);
         has_more = status == PD_OK && answer.has_more && answer.entities.count != 0;
         for (size_t i = 0; status == PD_OK && i < answer.entities.count; i++) {
@@ -114,7 +127,9 @@ pd_status remote_query_entities(struct store *store, const struct entity_query *
             request.after_row = (int64_t)record.row;
             request.after_id = record.id;
             request.limit--;
+            bytes += record.state.size;
         }
+        request.bytes_max = less(request.bytes_max, bytes, &is_full);
     }
     if (status == PD_OK) {
         void *items = arena_alloc_raw(arena, records.size);

@@ -11,7 +11,7 @@
 #include "base/random.h"
 #include "server/server_priv.h"
 
-enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, PAGE_BYTES = 3 << 20, PORTION = 32 };
+enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, PAGE_BYTES = 3 << 20, PORTION_BYTES = 1 << 20 };
 
 /* ---- SignalEntity --------------------------------------------------------------------------- */
 
@@ -209,7 +209,7 @@ static void query_work(struct rpc *rpc)
         size_t left = page->wanted - page->count;
         size_t before = page->count;
         arena_reset(&arena);
-        page->query.limit = page->with_state && left > PORTION ? PORTION : left;
+        page->query.limit = left;
         rpc->status = store->ops->query_entities(store, &page->query, &arena, &found, &rpc->err);
         if (rpc->status == PD_OK) {
             add_entities(page, &found);
@@ -266,6 +266,7 @@ static void query_entities(struct rpc *rpc)
         .changed_to = bound_to(query->last_modified_to),
         .with_empty = query->include_transient,
         .with_state = query->include_state,
+        .bytes_max = PORTION_BYTES,
         .after_id = token.size != 0 ? token : TEXT_ABSENT,
     };
     rpc_read(rpc, query_work, query_done);

@@ -4,8 +4,7 @@
  *
  *   Q1  A cursor names the last row that was seen, so a page depends on nothing that others do
  *       meanwhile, and may be asked for with another page size. Instances come in the order in
- *       which
- *       they were created (rows ascend with that); ended ones in the order of (time, id).
+ *       which they were created (rows ascend with that); ended ones in the order of (time, id).
  *   Q2  A page ends early when its payloads are as long as a client may be expected to take in one
  *       message. What does not fit is on the next one.
  *   Q3  The store has no order by time of ending. A page of ids is found in one pass over what has
@@ -21,8 +20,8 @@
 enum {
     PAGE_DEFAULT = 100,
     PAGE_MAX = 1000,
-    PAGE_BYTES = 3 << 20, /* of SDKs that take 4 MiB */
-    PORTION = 32,         /* rows with payloads, read at a time */
+    PAGE_BYTES = 3 << 20,    /* of SDKs that take 4 MiB */
+    PORTION_BYTES = 1 << 20, /* of payloads, read at a time, and one row */
     ID_PORTION = 1000,
 };
 
@@ -95,7 +94,7 @@ static void query_work(struct rpc *rpc)
         size_t left = page->wanted - page->count;
         size_t before = page->count;
         arena_reset(&arena);
-        page->query.limit = page->query.with_payloads && left > PORTION ? PORTION : left;
+        page->query.limit = left;
         rpc->status = store->ops->query(store, &page->query, &arena, &found, &rpc->err);
         if (rpc->status == PD_OK) {
             add_states(page, &found);
@@ -164,6 +163,7 @@ static void query_instances(struct rpc *rpc)
         .created_from = bound_from(query->created_time_from),
         .created_to = bound_to(query->created_time_to),
         .with_payloads = query->fetch_inputs_and_outputs,
+        .bytes_max = PORTION_BYTES,
     };
     rpc->state = page;
     if (!may_name_hubs(rpc, &query->task_hub_names)) {

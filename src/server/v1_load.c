@@ -97,6 +97,12 @@ static size_t limit_of(int64_t asked, bool is_large)
     return asked > 0 && (uint64_t)asked < most ? (size_t)asked : most;
 }
 
+/* The store ends an answer: after what was asked for, at most after ANSWER_BYTES. */
+static size_t bytes_max_of(int64_t asked)
+{
+    return asked > 0 && asked < ANSWER_BYTES ? (size_t)asked : ANSWER_BYTES;
+}
+
 static struct store_query query_of(const struct hub_query_request *request)
 {
     return (struct store_query){
@@ -114,6 +120,7 @@ static struct store_query query_of(const struct hub_query_request *request)
         .after_row = (uint64_t)request->after_row,
         .limit = limit_of(request->limit, request->with_payloads),
         .with_payloads = request->with_payloads,
+        .bytes_max = bytes_max_of(request->bytes_max),
     };
 }
 
@@ -126,12 +133,6 @@ static void query_work(struct rpc *rpc)
     rpc->status = store->ops->query(store, &query, &rpc->arena, page, &rpc->err);
 }
 
-static size_t bytes_of(const struct instance_record *record)
-{
-    return record->input.size + record->output.size + record->custom_status.size +
-           record->failure.size;
-}
-
 static void query_next(struct rpc *rpc)
 {
     const struct record_page *page = rpc->state;
@@ -140,17 +141,10 @@ static void query_next(struct rpc *rpc)
         return;
     }
     struct hub_kept_instance *items = arena_alloc(&rpc->arena, page->count * sizeof *items);
-    size_t bytes = 0;
-    size_t count = 0;
-    while (count < page->count && bytes < ANSWER_BYTES) {
-        bytes += bytes_of(&page->items[count]);
-        items[count] = hub_kept_instance_of(&page->items[count]);
-        count++;
+    for (size_t i = 0; i < page->count; i++) {
+        items[i] = hub_kept_instance_of(&page->items[i]);
     }
-    const struct hub_query_response response = {
-        .instances = { items, count },
-        .has_more = page->has_more || count < page->count,
-    };
+    const struct hub_query_response response = { { items, page->count }, page->has_more };
     rpc_reply(rpc, &hub_query_response_type, &response);
 }
 
@@ -203,6 +197,7 @@ static void entities_work(struct rpc *rpc)
         .after_row = (uint64_t)request->after_row,
         .limit = limit_of(request->limit, request->with_state),
         .with_state = request->with_state,
+        .bytes_max = bytes_max_of(request->bytes_max),
     };
     struct entity_page *page = arena_alloc(&rpc->arena, sizeof *page);
     rpc->state = page;
@@ -217,17 +212,10 @@ static void entities_next(struct rpc *rpc)
         return;
     }
     struct hub_kept_entity *items = arena_alloc(&rpc->arena, page->count * sizeof *items);
-    size_t bytes = 0;
-    size_t count_of = 0;
-    while (count_of < page->count && bytes < ANSWER_BYTES) {
-        bytes += page->items[count_of].state.size;
-        items[count_of] = hub_kept_entity_of(&page->items[count_of]);
-        count_of++;
+    for (size_t i = 0; i < page->count; i++) {
+        items[i] = hub_kept_entity_of(&page->items[i]);
     }
-    const struct hub_entities_response response = {
-        .entities = { items, count_of },
-        .has_more = page->has_more || count_of < page->count,
-    };
+    const struct hub_entities_response response = { { items, page->count }, page->has_more };
     rpc_reply(rpc, &hub_entities_response_type, &response);
 }
 

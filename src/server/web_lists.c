@@ -2,8 +2,9 @@
  *
  * Lists: instances and entities, in pages. Sections 6.1 and 10.4.
  *
- *   L1  A page is written while it is read, by a reader, a portion of rows after the other. It ends
- *       early when it is PAGE_BYTES long: who wants all goes by the token, not by the count.
+ *   L1  A page is written while it is read, by a reader, a portion of rows after the other: so that
+ *       hardly more than PORTION_BYTES and a row are in memory besides. It ends early when it is
+ *       PAGE_BYTES long: who wants all goes by the token, not by the count.
  *   L2  A token names the last row, or id, that was seen: a page depends on nothing that others do
  *       meanwhile, and may be asked for with another size. The last page has an empty one. */
 #include <inttypes.h>
@@ -13,7 +14,7 @@
 
 #include "server/web.h"
 
-enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, PAGE_BYTES = 4 << 20, PORTION = 32 };
+enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, PAGE_BYTES = 4 << 20, PORTION_BYTES = 1 << 20 };
 
 static const char token_name[] = "x-ms-continuation-token";
 
@@ -124,7 +125,7 @@ static void instances_work(struct rpc *rpc)
         struct record_page found = { NULL, 0, false };
         size_t left = listing->wanted - listing->count;
         arena_reset(&arena);
-        listing->instances.limit = left > PORTION ? PORTION : left;
+        listing->instances.limit = left;
         rpc->status = store->ops->query(store, &listing->instances, &arena, &found, &rpc->err);
         if (rpc->status == PD_OK) {
             add_instances(listing, &found);
@@ -228,7 +229,7 @@ static void entities_work(struct rpc *rpc)
         struct entity_page found = { NULL, 0, false };
         size_t left = listing->wanted - listing->count;
         arena_reset(&arena);
-        listing->entities.limit = left > PORTION ? PORTION : left;
+        listing->entities.limit = left;
         rpc->status =
             store->ops->query_entities(store, &listing->entities, &arena, &found, &rpc->err);
         if (rpc->status == PD_OK) {
@@ -317,6 +318,7 @@ static void list_instances(struct rpc *rpc)
         .created_from = from_of(rpc, "createdTimeFrom"),
         .created_to = to_of(rpc, "createdTimeTo"),
         .with_payloads = true,
+        .bytes_max = PORTION_BYTES,
     };
     if (token.size != 0 && !read_row(token, &listing->instances.after_row)) {
         refuse_token(rpc);
@@ -352,6 +354,7 @@ static void list_entities(struct rpc *rpc)
         .changed_from = from_of(rpc, "lastOperationTimeFrom"),
         .changed_to = to_of(rpc, "lastOperationTimeTo"),
         .with_state = web_flag(rpc, "fetchState", false),
+        .bytes_max = PORTION_BYTES,
     };
     list_entities_from(rpc, listing);
 }

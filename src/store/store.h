@@ -84,6 +84,10 @@ struct store_query {
     uint64_t after_row;               /* 0: from the start */
     size_t limit;
     bool with_payloads; /* input, output, failure, custom_status */
+    /* The page ends with the row that makes its payloads so many bytes or more: one row at least, if
+     * there is any, and has_more as with the limit. 0: no bound, which may be `limit` times four
+     * payloads. */
+    size_t bytes_max;
 };
 
 struct record_page {
@@ -91,6 +95,13 @@ struct record_page {
     size_t count;
     bool has_more;
 };
+
+/* What of a record counts for bytes_max. */
+static inline size_t record_payload_bytes(const struct instance_record *record)
+{
+    return record->input.size + record->output.size + record->failure.size +
+           record->custom_status.size;
+}
 
 /* Entities. */
 struct entity_query {
@@ -104,6 +115,7 @@ struct entity_query {
     uint64_t after_row;
     size_t limit;
     bool with_state; /* else `state` is empty text where there is one, absent where there is none */
+    size_t bytes_max; /* of states; as of a store_query */
 };
 
 struct entity_page {

@@ -121,7 +121,8 @@ enum { HUB_PROTOCOL = 1 };
     F(S, 11, NUMBER, ended_to, none)    \
     F(S, 12, NUMBER, after_row, none)   \
     F(S, 13, NUMBER, limit, none)       \
-    F(S, 14, FLAG, with_payloads, none)
+    F(S, 14, FLAG, with_payloads, none) \
+    F(S, 15, NUMBER, bytes_max, none)
 
 /* Perhaps fewer than there are, and than were asked for: then has_more. */
 #define MESSAGE_QUERY_RESPONSE(F, S)        \
@@ -143,7 +144,8 @@ enum { HUB_PROTOCOL = 1 };
     F(S, 7, FLAG, by_row, none)         \
     F(S, 8, NUMBER, after_row, none)    \
     F(S, 9, NUMBER, limit, none)        \
-    F(S, 10, FLAG, with_state, none)
+    F(S, 10, FLAG, with_state, none)    \
+    F(S, 11, NUMBER, bytes_max, none)
 
 #define MESSAGE_ENTITIES_RESPONSE(F, S)  \
     F(S, 1, MANY, entities, kept_entity) \

@@ -355,6 +355,38 @@ static void a_page_has_a_hundred_unless_it_says_more(void **state)
     assert_int_equal(count(&reply, "\"instanceId\""), 101);
 }
 
+/* Seven of a megabyte: portions are cut by the store, and the page at its four megabytes. */
+static void a_page_of_large_rows_is_cut_and_none_is_lost(void **state)
+{
+    enum { SIZE = 1 << 20, COUNT = 7 };
+    static char body[SIZE + 1];
+    char header[128] = "";
+    size_t seen = 0;
+    size_t pages = 0;
+    (void)state;
+    memset(body, '7', SIZE);
+    for (int i = 0; i < COUNT; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/orchestrators/Flow/large%d", i);
+        assert_int_equal(post(path, body).code, 202);
+    }
+    for (bool more = true; more; pages++) {
+        struct reply page = browser_ask(&served, "GET", "/instances", header, NULL);
+        char next[64];
+        assert_int_equal(page.code, 200);
+        assert_in_range(page.body.size, SIZE, 6 * SIZE);
+        (void)snprintf(next, sizeof next, "\"instanceId\":\"large%zu\"", seen);
+        assert_int_equal(count(&page, next), 1);
+        seen += count(&page, "\"instanceId\":\"large");
+        struct text token = browser_header(&page, "x-ms-continuation-token");
+        more = token.size != 0;
+        (void)snprintf(header, sizeof header, "x-ms-continuation-token: %.*s\r\n",
+                       TEXT_ARGS(token));
+    }
+    assert_int_equal(seen, COUNT);
+    assert_int_equal(pages, 2);
+}
+
 static void entities_are_listed_in_pages_with_their_states_when_asked(void **state)
 {
     char header[128] = "";
@@ -444,6 +476,7 @@ int main(void)
         test(lists_of_entities_have_what_is_there_between_two_times),
         test(a_signal_may_be_for_later),
         test(a_page_has_a_hundred_unless_it_says_more),
+        test(a_page_of_large_rows_is_cut_and_none_is_lost),
         test(entities_are_listed_in_pages_with_their_states_when_asked),
         test(entities_as_instances_heed_the_filters_of_instances),
         test(a_name_that_no_entity_has_lists_none_of_another_name),

@@ -99,6 +99,27 @@ static void S4_a_query_has_states_and_empty_entities_only_when_it_asks(void **st
     assert_entities(world, (struct entity_query){ .with_state = true, .with_empty = true }, EVERY);
 }
 
+/* States are as long as ids: 3, 4, 4, none, 6, ... */
+static void S4_a_page_of_entities_ends_with_the_state_that_makes_it_so_many_bytes(void **state)
+{
+    struct world *world = *state;
+    struct entity_query what = { .with_state = true, .with_empty = true };
+    fill_for_queries(world);
+    what.bytes_max = 1;
+    assert_entities(world, what, "0 ...");
+    what.bytes_max = 7;
+    assert_entities(world, what, "0 1 ...");
+    what.bytes_max = 8;
+    assert_entities(world, what, "0 1 2 ...");
+    what.bytes_max = 12;
+    assert_entities(world, what, "0 1 2 3 4 ...");
+    what.limit = 2;
+    assert_entities(world, what, "0 1 ...");
+    what.after_id = text_of(ids[11]);
+    assert_entities(world, what, "12");
+    assert_entities(world, (struct entity_query){ .bytes_max = 1, .with_empty = true }, EVERY);
+}
+
 static void S4_entities_are_found_by_when_they_changed_and_whether_they_are_locked(void **state)
 {
     struct world *world = *state;
@@ -276,6 +297,7 @@ static void what_only_instances_understand_is_not_found_at_an_entity(void **stat
 const struct CMUnitTest conformance_entity_look[] = {
     cmocka_unit_test(S4_entities_are_found_by_prefix_in_order_of_their_bytes),
     cmocka_unit_test(S4_a_query_has_states_and_empty_entities_only_when_it_asks),
+    cmocka_unit_test(S4_a_page_of_entities_ends_with_the_state_that_makes_it_so_many_bytes),
     cmocka_unit_test(S4_entities_are_found_by_when_they_changed_and_whether_they_are_locked),
     cmocka_unit_test(S4_pages_of_entities_hold_each_of_them_once),
     cmocka_unit_test(S4_entities_come_in_order_of_row_when_asked_so),

@@ -96,6 +96,68 @@ static void S4_a_query_gives_payloads_only_when_asked(void **state)
     assert_text(query(world, &one).items[0].input, TEXT("{\"city\":\"Tokyo\"}"));
 }
 
+/* Three with payloads of 100 bytes, 40 of them in one and 20 in each of the others; then one of
+ * none. */
+static void fill_with_payloads(struct world *world)
+{
+    static const char bytes[] = "0123456789012345678901234567890123456789";
+    struct batch *batch = batch_for(world, 0);
+    for (int i = 0; i < 4; i++) {
+        static const char *const ids[] = { "p0", "p1", "p2", "none" };
+        struct instance_record *record = record_of(batch, next_row(world, 0), ids[i]);
+        record->state = RUN_COMPLETED;
+        record->input = i < 3 ? text_make(bytes, 40) : TEXT_ABSENT;
+        record->output = record->failure = record->custom_status =
+            i < 3 ? text_make(bytes, 20) : TEXT_ABSENT;
+        put_record(batch, MUTATION_INSTANCE_INSERT, record);
+    }
+    commit_ok(world, batch);
+}
+
+static void S4_a_page_ends_with_the_row_that_makes_it_so_many_bytes(void **state)
+{
+    struct world *world = *state;
+    struct store_query what = { .with_payloads = true };
+    fill_with_payloads(world);
+    assert_query(world, what, "p0 p1 p2 none");
+    what.bytes_max = 1;
+    assert_query(world, what, "p0 ...");
+    what.bytes_max = 100;
+    assert_query(world, what, "p0 ...");
+    what.bytes_max = 101;
+    assert_query(world, what, "p0 p1 ...");
+    what.bytes_max = 200;
+    assert_query(world, what, "p0 p1 ...");
+    what.bytes_max = 300; /* what has no payload is a page of its own */
+    assert_query(world, what, "p0 p1 p2 ...");
+    what.bytes_max = 301;
+    assert_query(world, what, "p0 p1 p2 none");
+    what.limit = 1;
+    assert_query(world, what, "p0 ...");
+    what = (struct store_query){ .bytes_max = 1 }; /* no payloads, no bytes */
+    assert_query(world, what, "p0 p1 p2 none");
+}
+
+static void S4_pages_that_bytes_end_are_all_there_is(void **state)
+{
+    struct world *world = *state;
+    struct store_query what = { .with_payloads = true, .limit = 100, .bytes_max = 1 };
+    fill_with_payloads(world);
+    uint64_t pages = 1;
+    struct record_page page = query(world, &what);
+    for (; page.has_more; pages++) {
+        assert_int_equal(page.count, 1);
+        what.after_row = page.items[0].row;
+        page = query(world, &what);
+    }
+    assert_int_equal(pages, 4);
+    assert_text(page.items[0].id, TEXT("none"));
+    what.after_row = page.items[0].row;
+    page = query(world, &what);
+    assert_int_equal(page.count, 0);
+    assert_false(page.has_more);
+}
+
 /* ---- what few have --------------------------------------------------------------------------- */
 
 #define RS "\x1e"
@@ -252,6 +314,8 @@ const struct CMUnitTest conformance_query[] = {
     cmocka_unit_test(S4_a_query_finds_by_state_prefix_name_and_time),
     cmocka_unit_test(S4_a_query_comes_in_pages),
     cmocka_unit_test(S4_a_query_gives_payloads_only_when_asked),
+    cmocka_unit_test(S4_a_page_ends_with_the_row_that_makes_it_so_many_bytes),
+    cmocka_unit_test(S4_pages_that_bytes_end_are_all_there_is),
     cmocka_unit_test(S4_a_query_finds_children_and_roots),
     cmocka_unit_test(S4_a_query_finds_tags_whole),
     cmocka_unit_test(S4_a_query_finds_by_version),

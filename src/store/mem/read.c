@@ -185,17 +185,19 @@ pd_status mem_query(struct store *base, const struct store_query *query, struct 
     }
     struct instance_record *items = NULL;
     struct record_page page = { 0 };
-    size_t room = 0;
+    size_t room = 0, bytes = 0;
+    size_t bytes_max = query->bytes_max != 0 ? query->bytes_max : SIZE_MAX;
     for (size_t i = contents_row_above(contents, query->after_row);
          i < contents->row_count && !page.has_more; i++) {
         const struct instance_record *record = &contents->rows[i]->record;
         if (contents->rows[i]->is_entity || !fits(record, query)) {
             continue;
         }
-        page.has_more = page.count == query->limit;
+        page.has_more = page.count == query->limit || bytes >= bytes_max;
         if (!page.has_more) {
             items = grow(arena, items, page.count, &room, sizeof *items);
-            items[page.count++] = copy_record(record, arena, query->with_payloads);
+            items[page.count] = copy_record(record, arena, query->with_payloads);
+            bytes += record_payload_bytes(&items[page.count++]);
         }
     }
     page.items = items;
@@ -323,16 +325,16 @@ pd_status mem_query_entities(struct store *base, const struct entity_query *quer
     if (contents == NULL) {
         return err->status;
     }
-    size_t count = 0;
-    const struct mem_instance **found = first_ones(contents, query, arena, &count);
-    bool has_more = count > query->limit;
-    count -= has_more;
-    struct entity_record *items = arena_alloc(arena, count * sizeof *items);
-    for (size_t i = 0; i < count; i++) {
-        items[i] = copy_entity(found[i], arena, query->with_state);
-        items[i].backlog = found[i]->inbox_count;
+    size_t all = 0, count = 0, bytes = 0;
+    size_t bytes_max = query->bytes_max != 0 ? query->bytes_max : SIZE_MAX;
+    const struct mem_instance **found = first_ones(contents, query, arena, &all);
+    struct entity_record *items = arena_alloc(arena, all * sizeof *items);
+    for (; count < all && count < query->limit && bytes < bytes_max; count++) {
+        items[count] = copy_entity(found[count], arena, query->with_state);
+        items[count].backlog = found[count]->inbox_count;
+        bytes += items[count].state.size;
     }
-    *ret = (struct entity_page){ .items = items, .count = count, .has_more = has_more };
+    *ret = (struct entity_page){ .items = items, .count = count, .has_more = count < all };
     mem_leave(store);
     return PD_OK;
 }

@@ -86,7 +86,8 @@ pd_status sqlite_query_entities(struct store *base, const struct entity_query *q
     struct reading reading;
     struct entity_page page = { 0 };
     struct entity_record *items = NULL;
-    size_t room = 0;
+    size_t room = 0, bytes = 0;
+    size_t bytes_max = query->bytes_max != 0 ? query->bytes_max : SIZE_MAX;
     enum statement all = query->by_row ? STATEMENT_ENTITY_LIST_BY_ROW : STATEMENT_ENTITY_LIST_BY_ID;
     enum statement locked =
         query->by_row ? STATEMENT_LOCKED_LIST_BY_ROW : STATEMENT_LOCKED_LIST_BY_ID;
@@ -95,12 +96,13 @@ pd_status sqlite_query_entities(struct store *base, const struct entity_query *q
     }
     bind(reading.statement, query, arena);
     while (reading_next(&reading)) {
-        page.has_more = page.count == query->limit;
+        page.has_more = page.count == query->limit || bytes >= bytes_max;
         if (page.has_more) {
             break;
         }
         items = reading_grow(arena, items, page.count, &room, sizeof *items);
         items[page.count] = record_of(&reading);
+        bytes += items[page.count].state.size;
         items[page.count++].backlog = (size_t)reading_number(&reading, 8);
     }
     page.items = items;

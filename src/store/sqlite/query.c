@@ -154,19 +154,21 @@ pd_status sqlite_query(struct store *base, const struct store_query *query, stru
     struct reading reading;
     struct record_page page = { 0 };
     struct instance_record *items = NULL;
-    size_t room = 0;
+    size_t room = 0, bytes = 0;
+    size_t bytes_max = query->bytes_max != 0 ? query->bytes_max : SIZE_MAX;
     size_t limit = query->limit < INT_MAX ? query->limit : INT_MAX;
     if (!start(&reading, base, query, query->with_payloads ? GIVES_PAYLOADS : 0u, arena, err)) {
         return reading.status;
     }
     connection_bind_number(reading.statement, 13, limit + 1);
     while (reading_next(&reading)) {
-        if (page.count == limit) {
+        if (page.count == limit || bytes >= bytes_max) {
             page.has_more = true;
             break;
         }
         items = reading_grow(arena, items, page.count, &room, sizeof *items);
-        items[page.count++] = reading_record(&reading, query->with_payloads);
+        items[page.count] = reading_record(&reading, query->with_payloads);
+        bytes += record_payload_bytes(&items[page.count++]);
     }
     page.items = items;
     pd_status status = reading_stop(&reading);
