@@ -387,16 +387,23 @@ static pd_value place_to_json(pd_orchestration *o, const struct place *place)
     return pd_of_dict(dict);
 }
 
+/* Whoever may start a child may say where it goes on: 0 for what was never written here. */
+static int64_t number_of(pd_value json, const char *key, int64_t most)
+{
+    int64_t number = pd_int(pd_get(json, key));
+    return number >= 0 && number <= most ? number : 0;
+}
+
 static struct place place_of_json(pd_value json)
 {
-    pd_value url = pd_get(json, "uri"), delay = pd_get(json, "delay");
+    pd_value url = pd_get(json, "uri");
+    double delay = pd_real(pd_get(json, "delay"));
     return (struct place){ .url = pd_kind_of(url) == PD_IS_TEXT ? pd_text(url) : NULL,
-                           .due_ms = pd_int(pd_get(json, "at")),
-                           .polls = pd_int(pd_get(json, "polls")),
-                           .attempts = pd_int(pd_get(json, "attempts")),
-                           .began_ms = pd_int(pd_get(json, "since")),
-                           .delay_ms = pd_kind_of(delay) == PD_IS_REAL ? pd_real(delay)
-                                                                       : (double)pd_int(delay) };
+                           .due_ms = number_of(json, "at", 2 * (int64_t)DELAY_MAX_MS),
+                           .polls = number_of(json, "polls", INT32_MAX),
+                           .attempts = number_of(json, "attempts", INT32_MAX),
+                           .began_ms = number_of(json, "since", (int64_t)DELAY_MAX_MS),
+                           .delay_ms = delay >= 0 && delay <= DELAY_MAX_MS ? delay : 0 };
 }
 
 static pd_result converse(pd_orchestration *o, pd_value input, const struct manner *manner)

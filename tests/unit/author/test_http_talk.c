@@ -325,6 +325,21 @@ static void polls_are_tried_again_too_and_count_anew(void **state)
                       "\n");
 }
 
+/* As who starts a child may say it; the sanitizers look on. */
+static void where_to_go_on_is_not_what_no_execution_wrote(void **state)
+{
+    static const char input[] =
+        "{'goesOn':{'at':-9223372036854775808,'polls':9223372036854775807,"
+        "'attempts':9223372036854775807,'since':-9223372036854775808,'delay':-1e300},"
+        "'request':{'uri':'http://h/x','retryOptions':{'firstRetryInterval':'00:00:02',"
+        "'maxNumberOfAttempts':2,'retryTimeout':'01:00:00'}}}";
+    static const char *const given[] = { BAD("500"), OK_200, NULL };
+    (void)state;
+    expect_talk(input, given,
+                FIRST "turn 2\n  1 timer 4000000\nturn 3\n  2 " AGAIN
+                      "turn 4\n  3 completed " OK_200 "\n");
+}
+
 static void no_attempt_begins_later_than_the_policy_allows(void **state)
 {
     static const char input[] =
@@ -616,6 +631,7 @@ int main(void)
         cmocka_unit_test(with_an_empty_list_all_but_success_is_tried_again),
         cmocka_unit_test(with_a_list_only_what_is_in_it_is_tried_again),
         cmocka_unit_test(polls_are_tried_again_too_and_count_anew),
+        cmocka_unit_test(where_to_go_on_is_not_what_no_execution_wrote),
         cmocka_unit_test(no_attempt_begins_later_than_the_policy_allows),
         cmocka_unit_test(what_trying_again_cannot_help_is_not_tried_again),
         cmocka_unit_test(a_poll_has_the_limit_of_time_of_the_request),
