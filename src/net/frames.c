@@ -138,11 +138,14 @@ static void headers_came(struct h2_session *session, struct h2_stream *stream, b
             (void)guard_reset(session);
             return;
         }
-        debt_call(stream, LOAN_CALL + (stream->header_cost != 0 ? fields->bytes.room : 0));
+        debt_call(stream, LOAN_CALL + (stream->header_cost != 0 ? fields_room(fields) : 0));
     }
     stream->is_request = true;
     stream->has_response = true;
     session->handler->headers(session->argument, stream, fields->at, fields->count, is_last);
+    if (session->is_server && !is_first) {
+        fields_done(fields); /* the call may last, and they are in no loan */
+    }
 }
 
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *argument)

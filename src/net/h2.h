@@ -53,8 +53,8 @@ struct h2_session;
 
 /* What happens to streams. A server's begin with `headers`; a client's are made by h2_request. */
 struct h2_handler {
-    /* Headers, or trailers (is_last holds then). They live as long as the stream. A server may
-     * refuse by answering at once. */
+    /* Headers, or trailers (is_last holds then). They live as long as the stream, but a client's
+     * trailers only until this returns. A server may refuse by answering at once. */
     void (*headers)(void *argument, struct h2_stream *, const struct h2_header *, size_t count,
                     bool is_last);
     void (*data)(void *argument, struct h2_stream *, struct text bytes);

@@ -41,7 +41,8 @@ struct h2_fields {
 void fields_reset(struct h2_fields *fields);
 void fields_done(struct h2_fields *fields);
 void fields_add(struct h2_fields *fields, struct text name, struct text value);
-void fields_close(struct h2_fields *fields); /* no more are added; `at` can be read */
+size_t fields_room(const struct h2_fields *fields); /* bytes that they keep */
+void fields_close(struct h2_fields *fields);        /* no more are added; `at` can be read */
 
 /* What sessions of one listener, or one client, share. */
 struct h2_pool {

@@ -59,6 +59,11 @@ void fields_close(struct h2_fields *fields)
     }
 }
 
+size_t fields_room(const struct h2_fields *fields)
+{
+    return fields->bytes.room + fields->room * sizeof *fields->at;
+}
+
 static void fields_shrink(struct h2_fields *fields)
 {
     if (fields->bytes.room > KEEP_BYTES || fields->room > 64) {

@@ -390,6 +390,17 @@ static void flood_headers(struct attacker *attacker)
     }
 }
 
+static void leave_trailers(struct attacker *attacker)
+{
+    static uint8_t block[16 * KIB];
+    size_t size = block_add(block, "x-more", NULL, 15000);
+    for (uint32_t id = 1; id < 60; id += 2) {
+        (void)say_call(attacker, id, "/rig.Rig/Never", 0);
+        (void)say_frame(attacker, DATA, 0, id, "\0\0\0\0\1x", 6);
+        (void)say_frame(attacker, HEADERS, END_HEADERS | END_STREAM, id, block, size);
+    }
+}
+
 static void wait_in_crowds(struct attacker *attacker)
 {
     for (uint32_t id = 1; id < 1000; id += 2) {
@@ -427,7 +438,7 @@ static void no_attack_costs_more_than_the_pool_and_a_share(void **state)
         { "messages begun", begin_messages }, { "answers unread", leave_answers },
         { "calls piled up", pile_up_calls },  { "pages unread", leave_pages },
         { "headers", flood_headers },         { "calls that wait", wait_in_crowds },
-        { "gzip that waits", unfold },
+        { "gzip that waits", unfold },        { "trailers", leave_trailers },
     };
     enum { PEERS = 200, POOL = 8 * MIB };
     static struct scene scene;
