@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/time.h"
 
 enum { VALUE_BYTES_MAX = 1024, KEPT_WORDS = 32 };
@@ -69,20 +70,34 @@ static bool may_say(const char *words, time_us now, unsigned *ret_left_out)
 
 /* ---- fields --------------------------------------------------------------------------------- */
 
+/* Bytes of the character there; 0: it is none, or not all of it is there. */
+static size_t character_at(const char *at, size_t left)
+{
+    unsigned char c = (unsigned char)*at;
+    size_t size = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    return size <= left && text_is_utf8(text_make(at, size)) ? size : 0;
+}
+
+/* G2. C1, which terminals obey as they do C0, is U+0080 to U+009F. */
 static void put_escaped(struct buffer *line, const char *value)
 {
-    size_t size = strnlen(value, VALUE_BYTES_MAX);
-    for (size_t i = 0; i < size; i++) {
+    size_t all = strlen(value);
+    size_t i = 0;
+    for (size_t size; i < all && i < VALUE_BYTES_MAX; i += size) {
         unsigned char c = (unsigned char)value[i];
+        size = character_at(value + i, all - i);
         if (c == '"' || c == '\\') {
             buffer_printf(line, "\\%c", c);
-        } else if (c < 0x20 || c == 0x7f) {
+        } else if (size == 0 || c < 0x20 || c == 0x7f) {
             buffer_printf(line, "\\u%04x", c);
+            size = 1;
+        } else if (c == 0xc2 && (unsigned char)value[i + 1] < 0xa0) {
+            buffer_printf(line, "\\u%04x", (unsigned char)value[i + 1]);
         } else {
-            buffer_add_byte(line, c);
+            buffer_add(line, value + i, size);
         }
     }
-    if (value[size] != '\0') {
+    if (i < all) {
         buffer_printf(line, "...");
     }
 }

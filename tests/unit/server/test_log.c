@@ -80,6 +80,31 @@ static void a_line_of_json(void **state)
     assert_int_equal(lines(), 1); /* what comes from outside makes no second one */
 }
 
+static void what_is_no_text_or_moves_a_terminal_is_escaped(void **state)
+{
+    (void)state;
+    begin(LOG_INFO, LOG_JSON);
+    log_say(LOG_ERROR, "odd", "value", "\xff\xc3z\xc2\x9b\xc2\xa0\xc3\xbc\x1b[2J\xe2\x82");
+    end();
+    assert_non_null(strstr(text, ",\"value\":\"\\u00ff\\u00c3z\\u009b\xc2\xa0\xc3\xbc"
+                                 "\\u001b[2J\\u00e2\\u0082\"}\n"));
+}
+
+static void a_character_is_not_cut_in_two(void **state)
+{
+    (void)state;
+    static char value[2000];
+    memset(value, 'x', 1023);
+    memcpy(value + 1023, "\xe2\x82\xac", 3);
+    begin(LOG_INFO, LOG_TEXT);
+    log_say(LOG_INFO, "at the limit", "value", value);
+    value[1026] = 'x';
+    log_say(LOG_INFO, "past it", "value", value);
+    end();
+    assert_non_null(strstr(text, "x\xe2\x82\xac\n"));
+    assert_non_null(strstr(text, "x\xe2\x82\xac...\n"));
+}
+
 static void what_is_long_is_cut(void **state)
 {
     (void)state;
@@ -131,6 +156,8 @@ int main(void)
         cmocka_unit_test(a_line_of_names_and_values),
         cmocka_unit_test(a_line_of_json),
         cmocka_unit_test(what_is_long_is_cut),
+        cmocka_unit_test(what_is_no_text_or_moves_a_terminal_is_escaped),
+        cmocka_unit_test(a_character_is_not_cut_in_two),
         cmocka_unit_test(what_is_below_the_level_is_not_said),
         cmocka_unit_test(the_same_words_are_said_so_often_in_a_second),
     };
