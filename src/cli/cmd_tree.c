@@ -11,8 +11,8 @@ static const struct column columns[] = {
     { "name", "NAME", COLUMN_CUT },
     { "status", "STATUS", 0 },
     { "customStatus", "SAYS", COLUMN_CUT },
-    { "createdAt", "CREATED", 0 },
-    { "endedAt", "ENDED", 0 },
+    { "createdAt", "CREATED", COLUMN_SPARE },
+    { "endedAt", "ENDED", COLUMN_SPARE },
     { "parentId", NULL, 0 },
     { "depth", NULL, 0 },
 };

@@ -42,6 +42,10 @@
     "On a terminal a tree of the instance and its children, renewed until it has ended; " \
     "elsewhere\n"                                                                         \
     "a row for each change of a status or a custom status."
+#define TREE                                                                                  \
+    "Children first to last, those of executions before the last continue-as-new too, until " \
+    "they\n"                                                                                  \
+    "are purged: perdure purge --parent ID --status completed."
 #define EXPORT                                                                                  \
     "What the store has of each is written, also of those that run, which go on meanwhile; a "  \
     "FILE\n"                                                                                    \

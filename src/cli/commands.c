@@ -184,7 +184,7 @@ const struct command commands[] = {
     { "tree",
       "ID",
       "show an instance with its children",
-      NULL,
+      TREE,
       { "perdure tree order-7" },
       no_options,
       1,

@@ -15,10 +15,11 @@
 #include "cli.h"
 
 enum {
-    COLUMN_ID = 1,    /* what -o id prints */
-    COLUMN_RIGHT = 2, /* numbers */
-    COLUMN_CUT = 4,   /* a table may cut it to fit */
-    COLUMN_PLAIN = 8, /* in plain, although a table does not show it */
+    COLUMN_ID = 1,     /* what -o id prints */
+    COLUMN_RIGHT = 2,  /* numbers */
+    COLUMN_CUT = 4,    /* a table may cut it to fit */
+    COLUMN_PLAIN = 8,  /* in plain, although a table does not show it */
+    COLUMN_SPARE = 16, /* a table without room for the others has not got it */
 };
 
 struct column {

@@ -5,7 +5,8 @@
  * cells are put out with tabs between.
  *
  *   T1  Columns that may be cut share what the others leave: narrow ones keep their width, the wide
- *       ones get the same. What was cut ends with an ellipsis.
+ *       ones get the same. What was cut ends with an ellipsis. Before they become illegible columns
+ *       that can be spared go, the last one first.
  *   T2  Nothing a cell holds moves the cursor: control characters become spaces.
  *   T3  Into a file or a pipe a table is not cut, unless COLUMNS says how wide it is.
  */
@@ -22,7 +23,7 @@
 #include <libsmartcols/libsmartcols.h>
 #endif
 
-enum { WIDTH_MIN = 20, HEIGHT_MIN = 4, CUT_MIN = 4, BETWEEN = 2, SHOWN_MAX = 40 };
+enum { WIDTH_MIN = 20, HEIGHT_MIN = 4, CUT_MIN = 4, LEGIBLE = 16, BETWEEN = 2, SHOWN_MAX = 40 };
 
 struct row {
     char *texts[SHOWN_MAX]; /* of the shown columns; NULL: nothing */
@@ -137,29 +138,55 @@ char *screen_cut(const char *text)
     return cut;
 }
 
+/* What the table takes when columns that may be cut get no more than so much. */
+static size_t width_when_cut(const struct table *t, size_t cap)
+{
+    size_t sum = t->shown > 0 ? (t->shown - 1) * BETWEEN : 0;
+    for (size_t i = 0; i < t->shown; i++) {
+        bool is_cut = (t->flags[i] & COLUMN_CUT) != 0 && t->widths[i] > cap;
+        sum += is_cut ? cap : t->widths[i];
+    }
+    return sum;
+}
+
+/* The last one; false: there is none. */
+static bool spare_column(struct table *t)
+{
+    size_t at = t->shown;
+    while (at > 0 && (t->flags[at - 1] & COLUMN_SPARE) == 0) {
+        at--;
+    }
+    if (at == 0) {
+        return false;
+    }
+    size_t left = t->shown - at;
+    for (size_t r = 0; r < t->row_count; r++) {
+        struct row *row = &t->rows[r];
+        free(row->texts[at - 1]);
+        memmove(&row->texts[at - 1], &row->texts[at], left * sizeof row->texts[0]);
+        memmove(&row->colors[at - 1], &row->colors[at], left * sizeof row->colors[0]);
+    }
+    memmove(&t->titles[at - 1], &t->titles[at], left * sizeof t->titles[0]);
+    memmove(&t->flags[at - 1], &t->flags[at], left * sizeof t->flags[0]);
+    memmove(&t->widths[at - 1], &t->widths[at], left * sizeof t->widths[0]);
+    t->shown--;
+    return true;
+}
+
 /* T1: the largest width that lets all columns fit, found from above. */
 static void fit(struct table *t, size_t screen)
 {
-    size_t fixed = t->shown > 0 ? (t->shown - 1) * BETWEEN : 0, widest = 0;
+    size_t cap = 0;
+    while (width_when_cut(t, LEGIBLE) > screen && spare_column(t)) {}
     for (size_t i = 0; i < t->shown; i++) {
-        bool may_cut = (t->flags[i] & COLUMN_CUT) != 0;
-        fixed += may_cut ? 0 : t->widths[i];
-        widest = may_cut && t->widths[i] > widest ? t->widths[i] : widest;
+        cap = (t->flags[i] & COLUMN_CUT) != 0 && t->widths[i] > cap ? t->widths[i] : cap;
     }
-    for (size_t cap = widest; cap >= CUT_MIN; cap--) {
-        size_t sum = fixed;
-        for (size_t i = 0; i < t->shown; i++) {
-            if (t->flags[i] & COLUMN_CUT) {
-                sum += t->widths[i] < cap ? t->widths[i] : cap;
-            }
-        }
-        if (sum <= screen || cap == CUT_MIN) {
-            for (size_t i = 0; i < t->shown; i++) {
-                if ((t->flags[i] & COLUMN_CUT) && t->widths[i] > cap) {
-                    t->widths[i] = cap;
-                }
-            }
-            return;
+    while (cap > CUT_MIN && width_when_cut(t, cap) > screen) {
+        cap--;
+    }
+    for (size_t i = 0; i < t->shown; i++) {
+        if ((t->flags[i] & COLUMN_CUT) != 0 && t->widths[i] > cap) {
+            t->widths[i] = cap;
         }
     }
 }

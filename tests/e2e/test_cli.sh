@@ -210,6 +210,15 @@ for format in table plain json jsonl csv id none; do
         "$1" raise "$2" Approval -o "$3" >out && "$1" wait "$2" -o none' \
         sh "$perdure" "raise-$n" $format
 done
+legible_on_narrow_screens() {
+    "$perdure" start Echo --id an-id-of-some-length --wait -o none
+    COLUMNS=44 "$perdure" list --prefix an-id -o table >narrow
+    COLUMNS=44 "$perdure" tree an-id-of-some-length -o table >>narrow
+    COLUMNS=120 "$perdure" list --prefix an-id -o table >wide
+    grep -q '^an-id-of-some-length  Echo  Completed' narrow && grep -q ENDED wide &&
+        ! grep -q ENDED narrow && [ "$(sed 's/ *$//' narrow | wc -L)" -le 44 ]
+}
+check "on a narrow screen times go before ids do" legible_on_narrow_screens
 check "nothing is an empty array" equal "[]" "$("$perdure" list --name Nobody -o json)"
 check "an empty table is empty" equal "" "$("$perdure" list --name Nobody -o table)"
 check "json of list has the status" equal Completed "$(json list.json '$[0].status')"
