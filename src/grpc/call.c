@@ -187,6 +187,12 @@ size_t grpc_call_backlog(const struct grpc_call *call)
     return h2_backlog(call->stream);
 }
 
+void grpc_call_weigh(struct grpc_call *call, size_t bytes)
+{
+    assert_that(call->stream != NULL);
+    h2_weigh(call->stream, bytes);
+}
+
 void grpc_call_on_drained(struct grpc_call *call, void (*drained)(struct grpc_call *))
 {
     call->drained = drained;

@@ -119,6 +119,8 @@ void grpc_call_open(struct grpc_call *call);
 /* One message, of pieces that lie one behind the other. Copies. */
 void grpc_call_send(struct grpc_call *call, const struct text *pieces, size_t count);
 size_t grpc_call_backlog(const struct grpc_call *call); /* bytes not taken by the client yet */
+/* So many bytes are kept for it as long as it lasts: a call that keeps many things (h2_weigh). */
+void grpc_call_weigh(struct grpc_call *call, size_t bytes);
 /* May be NULL: `drained` is called when the backlog is 0 again. */
 void grpc_call_on_drained(struct grpc_call *call, void (*drained)(struct grpc_call *));
 /* text NULL: none. */

@@ -125,6 +125,9 @@ void h2_reset(struct h2_stream *stream, uint32_t error);
 void h2_consume(struct h2_stream *stream, size_t size); /* H4 */
 /* So many bytes are kept of a message that has not ended. */
 void h2_hold(struct h2_stream *stream, size_t size);
+/* So many bytes are kept for a call as long as it lasts, by who answers it: a call that keeps many
+ * things (net/loans.h). */
+void h2_weigh(struct h2_stream *stream, size_t size);
 /* What was read became so many bytes more: a peer that makes much of little is read in sips, with
  * others in between. */
 void h2_unpacked(struct h2_stream *stream, size_t size);

@@ -81,9 +81,9 @@ void debt_call(struct h2_stream *stream, size_t bytes)
 void debt_call_ended(struct h2_stream *stream)
 {
     struct h2_session *session = stream->session;
-    session->loan.calls -= stream->call_debt;
+    session->loan.calls -= stream->call_debt + stream->weight;
     session->loan.due -= stream->held;
-    stream->call_debt = stream->held = 0;
+    stream->call_debt = stream->held = stream->weight = 0;
     changed(session);
 }
 
@@ -92,6 +92,15 @@ void h2_hold(struct h2_stream *stream, size_t bytes)
     if (bytes != stream->held) {
         stream->session->loan.due += bytes - stream->held;
         stream->held = bytes;
+        changed(stream->session);
+    }
+}
+
+void h2_weigh(struct h2_stream *stream, size_t bytes)
+{
+    if (bytes != stream->weight) {
+        stream->session->loan.calls += bytes - stream->weight;
+        stream->weight = bytes;
         changed(stream->session);
     }
 }

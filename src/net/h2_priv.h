@@ -89,7 +89,7 @@ struct h2_stream {
     size_t withheld;          /* ... although the handler has taken it (B5) */
     struct list_node waiting; /* in the session's, while it is pressed */
     size_t header_cost;       /* counted in the session's, as these are: */
-    size_t call_debt, held;
+    size_t call_debt, held, weight;
     size_t moved;  /* either way, since: */
     time_us since; /* 0: nothing was due when it was looked at */
 };

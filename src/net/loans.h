@@ -25,7 +25,8 @@
  *       grow. So answers do not pile up by asking for more of them; and a worker's completions come
  *       in however much work lies there.
  *
- * Not here: what is kept of a call above this room, which is bounded by the number of streams. */
+ * Not here: what is kept of a call above this room, which is bounded by the number of streams; but
+ * for calls that keep many things, who answers them says how much that is (h2_weigh). */
 #ifndef NET_LOANS_H
 #define NET_LOANS_H
 

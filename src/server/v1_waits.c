@@ -8,7 +8,8 @@
  *
  *   WE1  A message may ask for very many, and many messages may come at once. All are waits of the
  *        hub when they have been taken, so no ending is missed; the store is asked about
- *        LOOKS_AT_ONCE of them each time the loop comes round, with others' work in between. */
+ *        LOOKS_AT_ONCE of them each time the loop comes round, with others' work in between.
+ *   WE2  What waits here counts for its connection as all does that peers make us keep. */
 #include <stdio.h>
 
 #include "server/v1_priv.h"
@@ -18,6 +19,7 @@ enum {
     FIELD_WAITED = 1,
     ANSWERS_BYTES = 1 << 20,
     LOOKS_AT_ONCE = 500,
+    WAIT_BYTES = 256, /* with its places in tables, and an id */
     WAITS_MAX = 200000,
     ASKED_MAX = 2 * WAITS_MAX, /* of one message: what is asked for, and what is given up */
 };
@@ -52,6 +54,15 @@ static struct v1_waits *waits_of(struct v1_stream *stream)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+/* WE2 */
+static void weigh(const struct v1_waits *waits)
+{
+    struct grpc_call *call = v1_stream_call(&waits->stream);
+    if (call != NULL) {
+        grpc_call_weigh(call, map64_count(&waits->by_number) * WAIT_BYTES);
+    }
+}
+
 static void flush(struct v1_waits *waits)
 {
     struct grpc_call *call = v1_stream_call(&waits->stream);
@@ -67,6 +78,7 @@ static void flush_late(struct loop_job *job)
     struct v1_waits *waits = CONTAINER_OF(job, struct v1_waits, flush_job);
     waits->is_flush_due = false;
     flush(waits);
+    weigh(waits);
     if (waits->status != GRPC_OK) {
         v1_stream_fail(&waits->stream, waits->status, waits->text);
     }
@@ -238,6 +250,7 @@ static void message(void *server, struct grpc_call *call, struct text bytes)
     if (status != PD_OK) {
         v1_stream_fail(stream, rpc_status_of(&err), err.text);
     } else {
+        weigh(waits);
         look_soon(waits);
     }
 }

@@ -385,12 +385,17 @@ static void ask_many(struct many *many, const char *id, size_t first, size_t cou
     mem_free(asked);
 }
 
-static void open_many(struct many *many)
+static void open_many_on(struct many *many, struct grpc_channel *channel)
 {
     static const struct grpc_stream_handler handler = { .message = many_came, .ended = many_ended };
     memset(many, 0, sizeof *many);
     many->stream =
-        grpc_stream_open(served.channel, "/perdure.v1.Hub/WaitEnd", TEXT_ABSENT, &handler, many);
+        grpc_stream_open(channel, "/perdure.v1.Hub/WaitEnd", TEXT_ABSENT, &handler, many);
+}
+
+static void open_many(struct many *many)
+{
+    open_many_on(many, served.channel);
 }
 
 static void close_many(struct many *many)
@@ -453,6 +458,34 @@ static void who_leaves_while_many_are_looked_at_takes_them_along(void **state)
     assert_int_equal(served_status(&served, "busy"), PENDING);
 }
 
+/* WE2. A MiB is some four thousand waits, with what is a connection's own. */
+static void who_waits_for_more_than_others_leave_memory_for_is_hung_up_on(void **state)
+{
+    static const char *const options[] = { "--lent-max=1MiB", NULL };
+    enum { FIT = 4000, TOO_MANY = 300 };
+    struct many greedy, modest;
+    (void)state;
+    served_start(&served, options);
+    assert_int_equal(served_start_instance(&served, "busy", "flow"), PD_OK);
+    struct grpc_channel *channel = served_connect(&served, NULL);
+    open_many(&modest);
+    ask_many(&modest, "busy", 1, 10, false);
+    open_many_on(&greedy, channel);
+    ask_many(&greedy, "busy", 1, FIT, false);
+    ask_many(&greedy, "", 1, FIT, true); /* what was given up does not count */
+    ask_many(&greedy, "busy", 1, FIT, false);
+    await_waits(FIT + 10);
+    ask_many(&greedy, "busy", FIT + 1, TOO_MANY, false);
+    await_true(&greedy.has_ended);
+    assert_int_equal(greedy.status, PD_E_UNAVAILABLE);
+    await_waits(10); /* the other's */
+    assert_false(atomic_load(&modest.has_ended));
+    grpc_stream_free(greedy.stream);
+    close_many(&modest);
+    grpc_channel_free(channel);
+    served_stop(&served);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +501,7 @@ int main(void)
         ROW(who_waits_for_very_many_does_not_keep_others_waiting),
         ROW(of_many_what_is_not_there_is_told_and_what_is_given_up_is_not),
         ROW(who_leaves_while_many_are_looked_at_takes_them_along),
+        cmocka_unit_test(who_waits_for_more_than_others_leave_memory_for_is_hung_up_on),
     };
     return cmocka_run_group_tests_name("server: waits", tests, NULL, NULL);
 }
