@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "base/network.h"
 #include "base/object.h"
+#include "base/percent.h"
 #include "base/random.h"
 #include "base/signal_stack.h"
 #include "base/shelf.h"

@@ -53,8 +53,6 @@ pd_status routes_check(const pd_route *routes, size_t count, pd_error *err);
 /* raw_path: as it came. Texts live in the arena. */
 void routes_find(const pd_route *routes, size_t count, struct text method, struct text raw_path,
                  struct arena *arena, struct match *ret);
-/* is_form: '+' is a space. NULL: a '%' without two digits, or a zero byte. */
-char *routes_decode(struct arena *arena, struct text encoded, bool is_form);
 /* A parameter of a query, decoded; NULL: absent. */
 const char *routes_query(struct arena *arena, struct text query, const char *name);
 

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "base/percent.h"
 #include "host/child.h"
 #include "json/json.h"
 
@@ -19,12 +20,7 @@ static const char *encode(struct request *r, const char *text)
 {
     struct buffer out;
     buffer_init(&out);
-    for (const char *at = text; *at != '\0'; at++) {
-        char c = *at;
-        bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                        (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.' || c == '~';
-        buffer_printf(&out, is_plain ? "%c" : "%%%02X", (unsigned)(unsigned char)c);
-    }
+    percent_encode(&out, text_of(text));
     const char *encoded = arena_copy(&r->arena, out.at, out.size);
     buffer_done(&out);
     return encoded;

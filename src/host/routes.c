@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/percent.h"
 #include "host/child.h"
 
 static const char where[] = "app: routes";
@@ -139,36 +140,13 @@ pd_status routes_check(const pd_route *routes, size_t count, pd_error *err)
 
 /* ---- finding -------------------------------------------------------------------------------- */
 
-static int hex(char c)
+/* NULL: it is not encoded as it should be, or no C string can hold it. */
+static const char *decode(struct arena *arena, struct text encoded, bool is_form)
 {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-char *routes_decode(struct arena *arena, struct text encoded, bool is_form)
-{
-    char *text = arena_alloc_raw(arena, encoded.size + 1);
-    size_t size = 0;
-    for (size_t i = 0; i < encoded.size; i++) {
-        char c = encoded.at[i];
-        if (c == '%') {
-            bool has_both = encoded.size - i > 2;
-            int high = has_both ? hex(encoded.at[i + 1]) : -1;
-            int low = has_both ? hex(encoded.at[i + 2]) : -1;
-            if (high < 0 || low < 0 || high + low == 0) {
-                return NULL;
-            }
-            c = (char)(high * 16 + low);
-            i += 2;
-        } else if (c == '+' && is_form) {
-            c = ' ';
-        }
-        text[size++] = c;
-    }
-    text[size] = '\0';
-    return text;
+    struct text decoded;
+    bool is_text = percent_decode(arena, encoded, is_form, &decoded) &&
+                   memchr(decoded.at, '\0', decoded.size) == NULL;
+    return is_text ? decoded.at : NULL;
 }
 
 /* How well a route fits: a bit for each segment, the leftmost the highest; -1: not. */
@@ -207,7 +185,7 @@ static bool read_parameters(struct match *match, struct text path, struct arena 
         if (is_name(x)) {
             struct parameter *one = &match->parameters[match->parameter_count++];
             one->name = arena_copy(arena, x.at + 1, x.size - 2);
-            one->value = routes_decode(arena, y, false);
+            one->value = decode(arena, y, false);
             if (one->value == NULL) {
                 return false;
             }
@@ -269,11 +247,11 @@ const char *routes_query(struct arena *arena, struct text query, const char *nam
         query = text_make(query.at + taken, query.size - taken);
         const char *equals = pair.size != 0 ? memchr(pair.at, '=', pair.size) : NULL;
         size_t size = equals != NULL ? (size_t)(equals - pair.at) : pair.size;
-        const char *key = routes_decode(arena, text_make(pair.at, size), true);
+        const char *key = decode(arena, text_make(pair.at, size), true);
         if (key != NULL && strcmp(key, name) == 0) {
             return equals == NULL
                        ? ""
-                       : routes_decode(arena, text_make(equals + 1, pair.size - size - 1), true);
+                       : decode(arena, text_make(equals + 1, pair.size - size - 1), true);
         }
     }
     return NULL;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/percent.h"
 #include "remote/remote_priv.h"
 
 static const char where[] = "hub: open";
@@ -37,39 +38,19 @@ static bool is_word(struct text t, const char *word)
     return t.size == strlen(word) && strncasecmp(t.at, word, t.size) == 0;
 }
 
-static int hex_of(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* %XX; NULL: not so, or a character that no header and no path may have. */
+/* NULL: it is not encoded as it should be, or has a character that no header and no path may. */
 static const char *decode(struct text t, struct arena *arena)
 {
-    char *copy = arena_copy(arena, t.at, t.size);
-    char *to = copy;
-    for (size_t i = 0; i < t.size; i++) {
-        char c = t.at[i];
-        if (c == '%') {
-            bool is_whole = i + 2 < t.size;
-            int high = is_whole ? hex_of(t.at[i + 1]) : -1;
-            int low = is_whole ? hex_of(t.at[i + 2]) : -1;
-            if (high < 0 || low < 0) {
-                return NULL;
-            }
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        if ((unsigned char)c < 0x20 || c == 0x7f) {
+    struct text decoded;
+    if (!percent_decode(arena, t, false, &decoded)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < decoded.size; i++) {
+        if ((unsigned char)decoded.at[i] < 0x20 || decoded.at[i] == 0x7f) {
             return NULL;
         }
-        *to++ = c;
     }
-    *to = '\0';
-    return copy;
+    return decoded.at;
 }
 
 /* ---- host and port --------------------------------------------------------------------------- */

@@ -40,7 +40,7 @@ static bool read_captures(struct rpc *rpc)
     struct web *web = rpc->web;
     for (size_t i = 0; i < WEB_CAPTURES; i++) {
         if (text_is_present(web->undecoded[i]) &&
-            !web_decode(&rpc->arena, web->undecoded[i], false, &web->captured[i])) {
+            !percent_decode(&rpc->arena, web->undecoded[i], false, &web->captured[i])) {
             return false;
         }
     }
@@ -158,7 +158,7 @@ bool web_find(struct rpc *rpc, struct instance_record *ret, bool *ret_found)
     /* Who encodes as forms do writes '+' for a space. */
     if (rpc->status == PD_OK && !*ret_found &&
         memchr(web->undecoded[0].at, '+', web->undecoded[0].size) != NULL &&
-        web_decode(&rpc->arena, web->undecoded[0], true, &id)) {
+        percent_decode(&rpc->arena, web->undecoded[0], true, &id)) {
         rpc->status = hub_load(rpc->hub, id, &rpc->arena, ret, ret_found, &rpc->err);
     }
     if (rpc->status != PD_OK) {

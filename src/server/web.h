@@ -15,6 +15,7 @@
 #ifndef SERVER_WEB_H
 #define SERVER_WEB_H
 
+#include "base/percent.h"
 #include "server/server_priv.h"
 
 #define WEB_BASE "/runtime/webhooks/durabletask"
@@ -87,10 +88,6 @@ time_us web_time(struct rpc *rpc, const char *name);
 bool web_exact_time(struct rpc *rpc, const char *name, time_us *ret);
 time_us web_read_time(struct text text);
 
-/* Once, of a path's segment or (is_form) of a query, where '+' is a space. False: a '%' without two
- * digits. */
-bool web_decode(struct arena *arena, struct text encoded, bool is_form, struct text *ret);
-
 /* web_caller.c: who asks. code: the parameter of that name; absent. hub absent: any. */
 struct web_caller {
     struct text key;      /* that links have to carry, so that they work as this request does */
@@ -157,8 +154,6 @@ void web_fail_as_told(struct rpc *rpc);
 void web_fail(struct rpc *rpc, enum grpc_status status, const char *text);
 /* 409, or the reference's 500, as the operator chose. */
 int web_conflict(const struct rpc *rpc, int code);
-/* Percent-encoded, as RFC 3986 has it. */
-void web_put_encoded(struct buffer *url, struct text text);
 /* 202 and the links of an instance: section 8. */
 void web_answer_links(struct rpc *rpc, struct text id);
 

@@ -137,7 +137,7 @@ static void put_url(const struct rpc *rpc, struct buffer *url, struct text id,
     const struct web *web = rpc->web;
     buffer_add_text(url, web->origin);
     buffer_printf(url, WEB_BASE "/instances/");
-    web_put_encoded(url, id);
+    percent_encode(url, id);
     buffer_printf(url, "%s?%s", link->path, link->query);
     buffer_add_text(url, web->suffix);
     if (is_flagged) {

@@ -63,7 +63,7 @@ static void read_state(struct rpc *rpc)
     struct text key;
     if (!is_found && rpc->status == PD_OK && /* as web_find */
         memchr(web->undecoded[1].at, '+', web->undecoded[1].size) != NULL &&
-        web_decode(&rpc->arena, web->undecoded[1], true, &key)) {
+        percent_decode(&rpc->arena, web->undecoded[1], true, &key)) {
         is_found = load(rpc, key, &record);
     }
     if (rpc->status != PD_OK) {

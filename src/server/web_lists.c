@@ -245,7 +245,7 @@ static void entities_done(struct rpc *rpc)
     struct buffer token;
     buffer_init(&token);
     buffer_add_byte(&token, 'e');
-    web_put_encoded(&token, listing->last);
+    percent_encode(&token, listing->last);
     answer(rpc, text_copy(&rpc->arena, buffer_text(&token)));
     buffer_done(&token);
 }
@@ -257,8 +257,8 @@ static void list_entities_from(struct rpc *rpc, struct listing *listing)
     struct text id = TEXT_ABSENT;
     if (token.size != 0) {
         struct text encoded = text_make(token.at + 1, token.size - 1);
-        if (token.at[0] != 'e' || !web_decode(&rpc->arena, encoded, false, &id) || id.size == 0 ||
-            id.at[0] != '@') {
+        if (token.at[0] != 'e' || !percent_decode(&rpc->arena, encoded, false, &id) ||
+            id.size == 0 || id.at[0] != '@') {
             refuse_token(rpc);
             return;
         }

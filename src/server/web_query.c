@@ -6,52 +6,6 @@
 
 #include "server/web.h"
 
-static int digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-bool web_decode(struct arena *arena, struct text encoded, bool is_form, struct text *ret)
-{
-    char *decoded = arena_alloc_raw(arena, encoded.size + 1);
-    size_t size = 0;
-    for (size_t i = 0; i < encoded.size; i++) {
-        char c = encoded.at[i];
-        if (c == '%') {
-            int high = i + 2 < encoded.size ? digit(encoded.at[i + 1]) : -1;
-            int low = high >= 0 ? digit(encoded.at[i + 2]) : -1;
-            if (low < 0) {
-                return false;
-            }
-            c = (char)(high * 16 + low);
-            i += 2;
-        } else if (c == '+' && is_form) {
-            c = ' ';
-        }
-        decoded[size++] = c;
-    }
-    decoded[size] = '\0';
-    *ret = text_make(decoded, size);
-    return true;
-}
-
-void web_put_encoded(struct buffer *url, struct text text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        char c = text.at[i];
-        bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                        (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.' || c == '~';
-        if (is_plain) {
-            buffer_add_byte(url, (uint8_t)c);
-        } else {
-            buffer_printf(url, "%%%02X", (unsigned)(unsigned char)c);
-        }
-    }
-}
-
 bool web_read_parameters(struct rpc *rpc, struct text query)
 {
     struct web *web = rpc->web;
@@ -70,8 +24,8 @@ bool web_read_parameters(struct rpc *rpc, struct text query)
         }
         struct web_parameter *one = &web->parameters[web->parameter_count++];
         size_t size = (size_t)(equals - pair.at);
-        if (!web_decode(&rpc->arena, text_make(pair.at, size), true, &one->name) ||
-            !web_decode(&rpc->arena, text_make(equals + 1, pair.size - size - 1), true,
+        if (!percent_decode(&rpc->arena, text_make(pair.at, size), true, &one->name) ||
+            !percent_decode(&rpc->arena, text_make(equals + 1, pair.size - size - 1), true,
                         &one->value)) {
             return false;
         }

@@ -102,7 +102,7 @@ static void put_source(struct buffer *json, const char *hub)
 {
     web_put_name(json, "source");
     buffer_printf(json, "\"/hubs/");
-    web_put_encoded(json, text_of(hub));
+    percent_encode(json, text_of(hub));
     buffer_add_byte(json, '"');
 }
 

@@ -42,7 +42,7 @@ static void check_path(struct rpc *rpc, struct text t)
         struct text decoded;
         if (text_is_present(web.undecoded[i])) {
             assert_that(memchr(web.undecoded[i].at, '/', web.undecoded[i].size) == NULL);
-            if (web_decode(&rpc->arena, web.undecoded[i], false, &decoded)) {
+            if (percent_decode(&rpc->arena, web.undecoded[i], false, &decoded)) {
                 assert_that(decoded.size <= web.undecoded[i].size);
             }
         }
@@ -83,8 +83,8 @@ static void check_json(struct rpc *rpc, struct text t)
     assert_that(json_parse(&rpc->arena, buffer_text(&json), &value, &err) == PD_OK ||
                 memchr(t.at, '\0', t.size) != NULL);
     buffer_reset(&json);
-    web_put_encoded(&json, t);
-    assert_that(web_decode(&rpc->arena, buffer_text(&json), true, &decoded));
+    percent_encode(&json, t);
+    assert_that(percent_decode(&rpc->arena, buffer_text(&json), true, &decoded));
     assert_that(text_equal(decoded, t));
     buffer_done(&json);
 }
