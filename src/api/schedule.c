@@ -6,38 +6,23 @@
 #include "base/limits.h"
 #include "base/tags.h"
 #include "builtin/builtin.h"
+#include "builtin/schedule.h"
 #include "calendar/calendar.h"
 #include "json/json.h"
 
-enum { ID_CHARACTERS_MAX = 200, OWN_BYTES = 4096 };
+enum { OWN_BYTES = 4096 };
 
 static const char where_put[] = "hub: put schedule", where_order[] = "hub: order schedule";
 
-/* What is wrong with it; NULL: nothing. */
-static const char *flaw_of_id(struct text id)
-{
-    size_t characters = 0;
-    for (size_t i = 0; i < id.size; i++) {
-        characters += (id.at[i] & 0xc0) != 0x80 ? 1 : 0;
-    }
-    const struct tag tag = { TEXT(PD_SCHEDULE), id }; /* of each of its instances */
-    return id.size == 0                          ? "is empty"
-           : characters > ID_CHARACTERS_MAX      ? "is too long"
-           : id.size > LIMIT_TAG_BYTES           ? "is too long"
-           : memchr(id.at, '@', id.size) != NULL ? "has an '@'"
-           : !tag_is_valid(&tag)                 ? "has a control character, or is no UTF-8"
-                                                 : NULL;
-}
-
 static pd_status check_id(const char *id, const char *where, pd_error *err)
 {
-    const char *flaw = flaw_of_id(text_of(id));
+    const char *flaw = schedule_id_flaw(text_of(id));
     return flaw == NULL
                ? PD_OK
                : error_set(err, PD_E_INVALID, false, where,
                            "'%.40s' %s; the id of a schedule has 1 to %d characters, in %d bytes "
                            "at most, none of them '@' or a control character",
-                           id != NULL ? id : "", flaw, ID_CHARACTERS_MAX, LIMIT_TAG_BYTES);
+                           id != NULL ? id : "", flaw, SCHEDULE_ID_CHARACTERS, LIMIT_TAG_BYTES);
 }
 
 /* Each instance has them, and that of the schedule. */

@@ -4,6 +4,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/limits.h"
+#include "base/tags.h"
+
 enum form { FORM_TEXT, FORM_NUMBER, FORM_COUNT, FORM_VALUE };
 
 /* In the order in which they are shown. A count is there also when it is 0. */
@@ -146,13 +149,73 @@ void schedule_write(pd_entity *e, const struct schedule *s)
     pd_set_state(e, state);
 }
 
+/* ---- what is put ----------------------------------------------------------------------------- */
+
+const char *schedule_id_flaw(struct text id)
+{
+    size_t characters = 0;
+    for (size_t i = 0; i < id.size; i++) {
+        characters += (id.at[i] & 0xc0) != 0x80 ? 1 : 0;
+    }
+    const struct tag tag = { TEXT(PD_SCHEDULE), id }; /* of each of its instances */
+    return id.size == 0                          ? "is empty"
+           : characters > SCHEDULE_ID_CHARACTERS ? "is too long"
+           : id.size > LIMIT_TAG_BYTES           ? "is too long"
+           : memchr(id.at, '@', id.size) != NULL ? "has an '@'"
+           : !tag_is_valid(&tag)                 ? "has a control character, or is no UTF-8"
+                                                 : NULL;
+}
+
 static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
 {
     return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
 }
 
+/* An instance can have them, and the schedule's besides. */
+static bool are_tags(pd_value tags)
+{
+    pd_kind kind = pd_kind_of(tags);
+    for (size_t i = 0; i < pd_count(tags); i++) {
+        pd_value value = pd_value_at(tags, i);
+        const struct tag tag = { text_of(pd_key_at(tags, i)), text_of(pd_text(value)) };
+        if (pd_kind_of(value) != PD_IS_TEXT || !tag_is_valid(&tag) ||
+            tag.key.size > LIMIT_TAG_BYTES || tag.value.size > LIMIT_TAG_BYTES) {
+            return false;
+        }
+    }
+    return kind == PD_IS_NULL || (kind == PD_IS_OBJECT && pd_count(tags) < LIMIT_TAGS) ||
+           (pd_count(tags) == LIMIT_TAGS && pd_kind_of(pd_get(tags, PD_SCHEDULE)) != PD_IS_NULL);
+}
+
+static bool is_name(const char *text)
+{
+    struct text name = text_of(text);
+    return name.size > 0 && name.size <= LIMIT_NAME && text_is_utf8(name);
+}
+
+/* As schedule_take, of what has the right forms. */
+static const char *flaw_of(const struct schedule *s)
+{
+    bool has_version = s->version != NULL && s->version[0] != '\0';
+    if (s->rule == NULL || s->orchestrator == NULL) {
+        return "a schedule is an object with a rule and an orchestrator";
+    }
+    if (!is_name(s->orchestrator) || (has_version && !is_name(s->version))) {
+        return "the orchestrator or its version is empty, too long, or no UTF-8";
+    }
+    if (!is_one_of(s->overlap, "skip", "buffer", "allow") ||
+        !is_one_of(s->missed, "last", "none", "all")) {
+        return "overlap is skip, buffer or allow, and missed is last, none or all";
+    }
+    return are_tags(s->tags) ? NULL : "'tags' of a schedule is no object of texts, or too large";
+}
+
 const char *schedule_take(pd_entity *e, pd_value put, struct schedule *s)
 {
+    const char *flaw = schedule_id_flaw(text_of(pd_entity_key(e)));
+    if (flaw != NULL) {
+        return pd_format(e, "the id of the schedule %s", flaw);
+    }
     for (size_t i = 0; i < FIELDS; i++) {
         const struct field *field = &fields[i];
         if (field->is_put && !read_field(s, field, pd_get(put, field->name))) {
@@ -163,13 +226,5 @@ const char *schedule_take(pd_entity *e, pd_value put, struct schedule *s)
     s->other = PD_NULL;
     set_default(&s->overlap, "skip");
     set_default(&s->missed, "last");
-    if (s->rule == NULL || s->orchestrator == NULL || s->orchestrator[0] == '\0') {
-        return "a schedule is an object with a rule and an orchestrator";
-    }
-    if (!is_one_of(s->overlap, "skip", "buffer", "allow") ||
-        !is_one_of(s->missed, "last", "none", "all")) {
-        return "overlap is skip, buffer or allow, and missed is last, none or all";
-    }
-    pd_kind tags = pd_kind_of(s->tags);
-    return tags == PD_IS_NULL || tags == PD_IS_OBJECT ? NULL : "'tags' of a schedule is no object";
+    return flaw_of(s);
 }

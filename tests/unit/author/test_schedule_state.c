@@ -2,6 +2,7 @@
  *
  * A schedule when what it reads is not what it wrote: its state of another version, or mended by
  * hand; its zone's file; and when what is owed is more than an operation may do. */
+#include "base/limits.h"
 #include "schedule_stage.h"
 
 #include <stdio.h>
@@ -181,6 +182,8 @@ static void what_is_put_and_not_understood_is_refused_and_changes_nothing(void *
         "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"missedMax\":[]}",
         "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"paused\":\"no\"}",
         "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"tags\":[1]}",
+        "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"tags\":{\"a\":1}}",
+        "{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"tags\":{\"a\":\"\\n\"}}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const char *failure = stage_do(&stage, "put", bad[i], &got);
@@ -189,6 +192,14 @@ static void what_is_put_and_not_understood_is_refused_and_changes_nothing(void *
         }
         assert_int_equal(stage.state.size, 0);
     }
+    char name[LIMIT_NAME + 2], json[LIMIT_NAME + 64]; /* at the limit, and past it */
+    memset(name, 'n', sizeof name);
+    name[LIMIT_NAME + 1] = '\0';
+    (void)snprintf(json, sizeof json, "{\"rule\":\"@daily\",\"orchestrator\":\"%s\"}", name);
+    assert_string_equal(stage_do(&stage, "put", json, &got), "BadInput");
+    name[LIMIT_NAME] = '\0';
+    (void)snprintf(json, sizeof json, "{\"rule\":\"@daily\",\"orchestrator\":\"%s\"}", name);
+    put(json);
     put("{\"rule\":\"@daily\",\"orchestrator\":\"R\",\"zone\":null,\"tags\":null,\"more\":1}");
     assert_false(stage_has(&stage, "more"));
 }
