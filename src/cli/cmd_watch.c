@@ -161,7 +161,7 @@ static int watch(struct invocation *in, pd_hub *hub, struct watched *all, size_t
         if (code != CODE_DONE || have_ended(all, count) || o->once || output_reader_left()) {
             break;
         }
-        if (o->timeout.ms >= 0 && clock_mono_ns() - began >= o->timeout.ms * 1000000) {
+        if (o->timeout.ms >= 0 && (clock_mono_ns() - began) / 1000000 >= o->timeout.ms) {
             code = problem(CODE_TIMEOUT, NULL, "not all have ended in the time allowed");
             break;
         }

@@ -174,6 +174,8 @@ left() { # NUMBER FILTERS...: so many are left
     echo "$("$perdure" list -o id "$@" | wc -l) are left instead of $want_left"
     return 1
 }
+check "a watch may be longer than its clock counts nanoseconds" sh -c \
+    'timeout 1 "$1" watch runs --timeout 200000d >watched; [ $? -eq 124 ]' sh "$perdure"
 check "a dry run of one" run 0 purge needy --dry-run
 check "counts it" equal 1 "$(cat out)"
 check "and leaves it there" run 0 show needy
