@@ -138,8 +138,8 @@ static void a_state_that_is_none_says_so_and_can_be_put_triggered_and_deleted(vo
         "[]",
         "{}",
         "\"x\"",
-        "{\"rule\":5,\"status\":[],"
-        "\"orchestrator\":{},\"signal\":1,\"last\":0,\"met\":\"x\"}",
+        "{\"rule\":5,\"status\":[],\"orchestrator\":{},\"signal\":1,\"met\":\"x\"}",
+        "{\"last\":0}",
         "{\"rule\":\"* * * * * *\"}",
         "{\"orchestrator\":\"R\"}"
     };
