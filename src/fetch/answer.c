@@ -292,7 +292,7 @@ static void give_answer(struct fetch *fetch)
     struct buffer json;
     int64_t most = fetch->fetcher->answer_max;
     buffer_init(&json);
-    curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &code);
+    curl_easy_getinfo(fetch->transfer.easy, CURLINFO_RESPONSE_CODE, &code);
     bool is_failure = is_to_be_retried(&fetch->order, code);
     write_answer(&json, fetch, code, is_failure ? DETAIL_BYTES : SIZE_MAX);
     if (is_failure) {

@@ -19,7 +19,7 @@ enum { ANSWER_BYTES_MAX = 64 * 1024, ASK_MS = 30 * 1000, IMDS_CONNECT_MS = 1000,
 static const int64_t early_us = 300 * TIME_SECOND; /* a token that ends so soon is not used */
 
 struct token {
-    struct transfer transfer; /* first */
+    struct transfer transfer; /* first; easy NULL: not under way */
     struct list_node among;   /* of fetcher->tokens */
     struct fetcher *fetcher;
     struct buffer key, value, answer;
@@ -27,7 +27,6 @@ struct token {
     struct list waits;
     struct token_order order;
     struct arena arena; /* of the order */
-    CURL *easy;         /* NULL: not under way */
     time_us good_until; /* steady */
     time_us again_at;   /* TIME_NEVER: it is not waiting to be asked again */
     unsigned asked;
@@ -54,8 +53,8 @@ static void write_key(struct buffer *key, pd_value source, CURLU *url)
 static void stop_transfer(struct token *token)
 {
     turn_end(&token->fetcher->turns, &token->transfer);
-    curl_easy_cleanup(token->easy);
-    token->easy = NULL;
+    curl_easy_cleanup(token->transfer.easy);
+    token->transfer.easy = NULL;
 }
 
 static void stop_asking(struct token *token)
@@ -137,8 +136,8 @@ static bool ask(struct token *token)
     }
     CURLU *url = curl_url();
     (void)curl_url_set(url, CURLUPART_URL, order->url, 0); /* else libcurl says so */
-    token->easy = easy;
-    turn_ask(&token->fetcher->turns, &token->transfer, easy, url);
+    token->transfer.easy = easy;
+    turn_ask(&token->fetcher->turns, &token->transfer, url);
     curl_url_cleanup(url);
     return true;
 }
@@ -197,7 +196,7 @@ static void on_over(struct transfer *transfer, CURLcode code)
 {
     struct token *token = CONTAINER_OF(transfer, struct token, transfer);
     long status = 0;
-    curl_easy_getinfo(token->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(token->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     stop_transfer(token);
     if (code == CURLE_OK && answers_arc(token, status)) {
         if (!ask(token)) {
@@ -243,7 +242,8 @@ static void release(struct token *token)
 
 static bool is_idle(const struct token *token)
 {
-    return token->easy == NULL && token->again_at == TIME_NEVER && list_is_empty(&token->waits);
+    return token->transfer.easy == NULL && token->again_at == TIME_NEVER &&
+           list_is_empty(&token->waits);
 }
 
 /* Those that are over make room: sources are few, unless somebody makes them up. */

@@ -58,7 +58,7 @@ static void end(struct fetch *fetch, enum outcome outcome)
     credential_forget(&fetch->wait);
     list_remove(&fetch->among);
     answer_give(fetch, outcome);
-    curl_easy_cleanup(fetch->easy);
+    curl_easy_cleanup(fetch->transfer.easy);
     curl_slist_free_all(fetch->fields);
     curl_url_cleanup(fetch->origin);
     curl_url_cleanup(fetch->url);
@@ -68,14 +68,23 @@ static void end(struct fetch *fetch, enum outcome outcome)
     mem_free(fetch);
 }
 
-static bool begin_hop(struct fetch *fetch)
+/* Its turn has come. */
+static bool begin_hop(struct transfer *transfer)
 {
-    if (!hop_begin(fetch)) {
+    struct fetch *fetch = CONTAINER_OF(transfer, struct fetch, transfer);
+    transfer->easy = transfer->easy != NULL ? transfer->easy : curl_easy_init();
+    fetch->reason = "libcurl cannot take another request";
+    if (transfer->easy == NULL || !hop_begin(fetch)) {
+        end(fetch, fetch->is_refused ? OUTCOME_REFUSED : OUTCOME_FAILED);
         return false;
     }
     fetch->reason = NULL;
-    turn_ask(&fetch->fetcher->turns, &fetch->transfer, fetch->easy, fetch->url);
     return true;
+}
+
+static void ask_hop(struct fetch *fetch)
+{
+    turn_ask(&fetch->fetcher->turns, &fetch->transfer, fetch->url);
 }
 
 /* Absolute, http or https. */
@@ -97,13 +106,6 @@ static bool read_uri(struct fetch *fetch)
     return fetch->url != NULL;
 }
 
-static void begin_first(struct fetch *fetch)
-{
-    if (fetch->easy == NULL || !begin_hop(fetch)) {
-        end(fetch, fetch->is_refused ? OUTCOME_REFUSED : OUTCOME_FAILED);
-    }
-}
-
 static void on_token(struct credential_wait *wait, struct text token, const char *why,
                      bool is_final)
 {
@@ -115,12 +117,13 @@ static void on_token(struct credential_wait *wait, struct text token, const char
         return;
     }
     fetch->token = text_copy(&fetch->arena, token).at;
-    begin_first(fetch);
+    ask_hop(fetch);
 }
 
 static void begin(struct fetcher *fetcher, struct fetch_request *request)
 {
     struct fetch *fetch = mem_alloc(sizeof *fetch);
+    fetch->transfer.begin = begin_hop;
     fetch->transfer.over = hop_is_over;
     fetch->wait.ready = on_token;
     fetch->fetcher = fetcher;
@@ -142,11 +145,10 @@ static void begin(struct fetcher *fetcher, struct fetch_request *request)
     fetch->limit_ms = order_limit_ms(&fetch->order, fetcher->timeout_max_ms);
     fetch->ends_at = time_add(fetch_now(), fetch->limit_ms * TIME_MS);
     fetcher->look_at = fetch->ends_at < fetcher->look_at ? fetch->ends_at : fetcher->look_at;
-    fetch->easy = curl_easy_init();
     if (pd_kind_of(fetch->order.credential) != PD_IS_NULL) {
         credential_get(fetcher, fetch->order.credential, fetch->origin, &fetch->wait);
     } else {
-        begin_first(fetch);
+        ask_hop(fetch);
     }
 }
 
@@ -155,9 +157,7 @@ static void hop_is_over(struct transfer *transfer, CURLcode code)
     struct fetch *fetch = CONTAINER_OF(transfer, struct fetch, transfer);
     if (code == CURLE_OK && hop_redirects(fetch)) {
         turn_end(&fetch->fetcher->turns, &fetch->transfer);
-        if (!begin_hop(fetch)) {
-            end(fetch, fetch->is_refused ? OUTCOME_REFUSED : OUTCOME_FAILED);
-        }
+        ask_hop(fetch);
         return;
     }
     if (code == CURLE_OK) {

@@ -85,6 +85,9 @@ struct origin;
 
 /* What libcurl is at, or will be. */
 struct transfer {
+    /* Its turn has come: makes `easy`, so that nobody waits with a handle, which is large. False:
+     * it cannot be made, and has ended. NULL: it is there already. */
+    bool (*begin)(struct transfer *);
     /* Its work was done, or could not be begun; turn_end is still to be called. */
     void (*over)(struct transfer *, CURLcode);
     CURL *easy;
@@ -102,7 +105,7 @@ struct turns {
 
 void turns_init(struct turns *turns, unsigned most, uint64_t seed); /* multi NULL: no memory */
 void turns_done(struct turns *turns);
-void turn_ask(struct turns *turns, struct transfer *transfer, CURL *easy, CURLU *url);
+void turn_ask(struct turns *turns, struct transfer *transfer, CURLU *url);
 void turn_end(struct turns *turns, struct transfer *transfer); /* of none: nothing */
 void turn_look(struct turns *turns);                           /* those whose turn it is begin */
 bool turn_is_waited_for(const struct transfer *transfer);
@@ -135,7 +138,6 @@ struct fetch {
     struct fetcher *fetcher;
     struct fetch_request *request;
     struct order order;
-    CURL *easy;
     struct curl_slist *fields; /* header lines of this hop */
     CURLU *origin, *url;       /* as it was asked for; of this hop */
     const char *method;        /* of this hop */

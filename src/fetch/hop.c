@@ -194,7 +194,7 @@ static int on_connection(void *argument, char *there, char *here, int port, int 
 
 static void set_method(struct fetch *fetch)
 {
-    CURL *easy = fetch->easy;
+    CURL *easy = fetch->transfer.easy;
     /* These say that they have no body, or some servers ask how long it is (411). */
     bool says_length = strcmp(fetch->method, "POST") == 0 || strcmp(fetch->method, "PUT") == 0 ||
                        strcmp(fetch->method, "PATCH") == 0;
@@ -225,7 +225,7 @@ void hop_trust(CURL *easy)
 
 static void set_bounds(struct fetch *fetch)
 {
-    CURL *easy = fetch->easy;
+    CURL *easy = fetch->transfer.easy;
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -242,7 +242,7 @@ static void set_bounds(struct fetch *fetch)
 
 static void set_callbacks(struct fetch *fetch)
 {
-    CURL *easy = fetch->easy;
+    CURL *easy = fetch->transfer.easy;
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->error);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, &fetch->transfer);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -258,7 +258,7 @@ static void set_callbacks(struct fetch *fetch)
 bool hop_begin(struct fetch *fetch)
 {
     char *url = NULL;
-    curl_easy_reset(fetch->easy);
+    curl_easy_reset(fetch->transfer.easy);
     curl_slist_free_all(fetch->fields);
     fetch->fields = NULL;
     buffer_reset(&fetch->headers);
@@ -270,9 +270,9 @@ bool hop_begin(struct fetch *fetch)
         return false;
     }
     add_fields(fetch);
-    curl_easy_setopt(fetch->easy, CURLOPT_URL, url);
+    curl_easy_setopt(fetch->transfer.easy, CURLOPT_URL, url);
     curl_free(url);
-    curl_easy_setopt(fetch->easy, CURLOPT_HTTPHEADER, fetch->fields);
+    curl_easy_setopt(fetch->transfer.easy, CURLOPT_HTTPHEADER, fetch->fields);
     set_bounds(fetch);
     set_callbacks(fetch);
     set_method(fetch);
@@ -308,7 +308,7 @@ static const char *location_of(const struct fetch *fetch)
 bool hop_redirects(struct fetch *fetch)
 {
     long code = 0;
-    curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &code);
+    curl_easy_getinfo(fetch->transfer.easy, CURLINFO_RESPONSE_CODE, &code);
     const char *location = location_of(fetch);
     bool is_one = code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
     if (!is_one || location == NULL || fetch->redirects == REDIRECTS_MAX ||

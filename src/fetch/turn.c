@@ -42,11 +42,10 @@ static struct origin *origin_find(struct turns *turns, CURLU *url)
     return origin;
 }
 
-void turn_ask(struct turns *turns, struct transfer *transfer, CURL *easy, CURLU *url)
+void turn_ask(struct turns *turns, struct transfer *transfer, CURLU *url)
 {
     struct origin *origin = origin_find(turns, url);
     transfer->origin = origin;
-    transfer->easy = easy;
     list_push_back(&origin->waiting, &transfer->among);
     if (!list_is_linked(&origin->among)) {
         list_push_back(&turns->waiting, &origin->among);
@@ -119,7 +118,8 @@ void turn_look(struct turns *turns)
             }
             origin->under_way++;
             turns->under_way++;
-            if (curl_multi_add_handle(turns->multi, transfer->easy) != CURLM_OK) {
+            if ((transfer->begin == NULL || transfer->begin(transfer)) &&
+                curl_multi_add_handle(turns->multi, transfer->easy) != CURLM_OK) {
                 transfer->over(transfer, CURLE_FAILED_INIT);
             }
         }
