@@ -12,6 +12,9 @@
  *       rewound by the engine (core/rewrite.h).
  *   K8  A trace context is noted in history when it is another one than before, and a turn follows
  *       in which it could be told.
+ *   K9  IDs that begin with "perdure." are the server's own: what runs under one may do what others
+ *       may not, as have a webhook signed. A worker gives none to what he starts: an orchestration
+ *       that would fails, an entity's start is dropped.
  */
 #include <stdlib.h>
 
@@ -139,6 +142,25 @@ static void start_child(struct reading *r, struct action *to,
         to->instance_id = text_of(arena_printf(
             r->arena, "%.*s:%04x", TEXT_ARGS(r->context->execution_id), (unsigned)to->id));
     }
+}
+
+/* K9 */
+static bool is_servers(struct text id)
+{
+    return text_has_prefix(id, TEXT("perdure."));
+}
+
+/* K9. Instead of what the worker says of the end. */
+static void fail_for_id(struct reading *r)
+{
+    struct failure *failure = arena_alloc(r->arena, sizeof *failure);
+    failure->type = TEXT("Misuse");
+    failure->message = TEXT("ids that begin with 'perdure.' are the server's own");
+    failure->is_final = true;
+    r->end = (struct action){
+        .kind = ACTION_COMPLETE, .id = EVENT_NO_ID, .outcome = RUN_FAILED, .failure = failure
+    };
+    r->has_end = true;
 }
 
 static bool is_too_long(const struct reading *r, struct text id)
@@ -317,6 +339,10 @@ static bool read_step(struct reading *r, struct action *to,
     if (action->schedule_task != NULL) {
         schedule_task(r, to, action->schedule_task);
     } else if (action->create_sub_orchestration != NULL) {
+        if (is_servers(action->create_sub_orchestration->instance_id)) {
+            fail_for_id(r);
+            return false;
+        }
         start_child(r, to, action->create_sub_orchestration);
     } else if (action->create_timer != NULL) {
         to->kind = ACTION_CREATE_TIMER;
@@ -440,7 +466,8 @@ static bool read_request(struct reading *r, struct action *to,
         to->fire_at = not_before(start->scheduled_time);
         to->extra = extra_of(r, start->tags, start->parent_trace_context);
         return !text_is_present(to->instance_id) ||
-               instance_id_check(to->instance_id, &ignored) == PD_OK;
+               (instance_id_check(to->instance_id, &ignored) == PD_OK &&
+                !is_servers(to->instance_id));
     } else {
         return false;
     }

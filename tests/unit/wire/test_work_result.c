@@ -339,6 +339,30 @@ static void results_of_operations_and_what_they_ask_for_are_read(void **state)
     assert_false(result.keeps_state);
 }
 
+/* Else a worker's "perdure.notify:1" could have the server sign what has not happened. */
+static void no_worker_starts_anything_under_an_id_of_the_server(void **state)
+{
+    static const char done[] = "12{ 0803 32{ 0801 12{ 0a{'1'} } } }";
+    struct entity_result batch;
+    (void)state;
+    const char *child = arena_printf(&arena, "12{ 0802 1a{ 0a{'%s'} } } %s", "perdure.n:1", done);
+    struct turn_result result = read_turn(child, &context);
+    assert_int_equal(result.action_count, 1);
+    assert_int_equal(result.actions[0].kind, ACTION_COMPLETE);
+    assert_int_equal(result.actions[0].outcome, RUN_FAILED);
+    assert_true(text_equal(result.actions[0].failure->type, TEXT("Misuse")));
+    child = arena_printf(&arena, "12{ 0802 1a{ 0a{'%s'} } } %s", "perdure1", done);
+    result = read_turn(child, &context);
+    assert_int_equal(result.action_count, 2);
+    assert_int_equal(result.actions[0].kind, ACTION_START_CHILD);
+    assert_int_equal(result.actions[1].outcome, RUN_COMPLETED);
+    assert_int_equal(read_entity("0a{ 0a{} } 12{ 1a{ 0a{'perdure.n:1'} 12{'O'} } }", &batch),
+                     PD_OK);
+    assert_int_equal(batch.action_count, 0);
+    assert_int_equal(read_entity("0a{ 0a{} } 12{ 1a{ 0a{'perdure1'} 12{'O'} } }", &batch), PD_OK);
+    assert_int_equal(batch.action_count, 1);
+}
+
 static void a_state_that_is_empty_or_absent_is_deleted(void **state)
 {
     (void)state;
@@ -453,6 +477,7 @@ int main(void)
         TEST(results_of_operations_and_what_they_ask_for_are_read),
         TEST(an_entity_id_of_more_than_100_bytes_is_refused_to_plain_workers),
         TEST(operations_do_not_signal_entities_of_such_ids),
+        TEST(no_worker_starts_anything_under_an_id_of_the_server),
         TEST(a_state_that_is_empty_or_absent_is_deleted),
         TEST(a_batch_that_failed_as_a_whole_has_no_results_and_keeps_the_state),
         TEST(an_activity_failed_when_it_has_a_failure),
