@@ -16,6 +16,7 @@
 #include "json/json.h"
 
 enum { ANSWER_BYTES_MAX = 64 * 1024, ASK_MS = 30 * 1000, IMDS_CONNECT_MS = 1000, ASKED_MAX = 4 };
+enum { SOURCE_BYTES_MAX = 4096 }; /* with its origin: it is kept as long as the token */
 static const int64_t early_us = 300 * TIME_SECOND; /* a token that ends so soon is not used */
 
 struct token {
@@ -275,6 +276,11 @@ void credential_get(struct fetcher *fetcher, pd_value source, CURLU *url,
     struct buffer key;
     buffer_init(&key);
     write_key(&key, source, url);
+    if (key.size > SOURCE_BYTES_MAX) {
+        buffer_done(&key);
+        wait->ready(wait, TEXT_ABSENT, "the token source is longer than 4096 bytes", true);
+        return;
+    }
     struct token *token = find(fetcher, &key);
     token = token != NULL ? token : add(fetcher, &key);
     buffer_done(&key);

@@ -23,7 +23,7 @@
 #include "server/web.h"
 #include "server/webhooks_priv.h"
 
-enum { SHA256_BYTES = 32 };
+enum { SHA256_BYTES = 32, RETRY_AFTER_BYTES = 64 };
 
 void webhook_sign(struct text key, const char *id, int64_t seconds, struct text body,
                   char ret[WEBHOOK_SIGNATURE])
@@ -173,11 +173,12 @@ static struct fetch_answer without_answer(struct webhooks *webhooks,
     };
 }
 
-/* Its header, however many it has sent. */
+/* Its header, however many it has sent; a failure with it is in a history, so none that is long. */
 static const char *retry_after(pd_value response)
 {
     pd_value value = pd_get(pd_get(response, "headers"), "retry-after");
-    return pd_kind_of(value) == PD_IS_TEXT ? pd_text(value) : NULL;
+    bool is_one = pd_kind_of(value) == PD_IS_TEXT && strlen(pd_text(value)) <= RETRY_AFTER_BYTES;
+    return is_one ? pd_text(value) : NULL;
 }
 
 struct fetch_answer webhooks_judge(struct webhooks *webhooks, const struct fetch_answer *answer,

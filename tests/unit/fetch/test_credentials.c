@@ -448,6 +448,27 @@ static void what_is_no_token_source_fails_and_nothing_is_asked(void **state)
     assert_int_equal(atomic_load(&server.requests), before);
 }
 
+/* They are kept, a thousand of them. */
+static void a_source_has_4096_bytes_and_not_one_more(void **state)
+{
+    static const char before[] = "{\"resource\":\"r\",\"x\":\"", after[] = "\"}";
+    const size_t around = sizeof before - 1 + sizeof after - 1;
+    (void)state;
+    set("IDENTITY_ENDPOINT", "@/token");
+    set("IDENTITY_HEADER", "h");
+    for (size_t size = 4096; size <= 4097; size++) {
+        char pad[4100] = "", input[4300];
+        memset(pad, 'x', size - around);
+        (void)snprintf(input, sizeof input, "{\"uri\":\"@/echo\",\"tokenSource\":%s%s%s}", before,
+                       pad, after);
+        if (size == 4096) {
+            assert_answers(input, FETCH_OURS, "Bearer token-");
+        } else {
+            assert_fails(input, FETCH_OURS, "HttpCredential", "longer than 4096 bytes");
+        }
+    }
+}
+
 static void files_that_arc_may_name_are_its_own(void **state)
 {
     (void)state;
@@ -503,6 +524,7 @@ int main(void)
         cmocka_unit_test_setup(one_is_asked_for_once_by_many_and_kept, forget_all),
         cmocka_unit_test_setup(one_that_ends_in_five_minutes_is_not_kept, forget_all),
         cmocka_unit_test_setup(secrets_of_the_settings_go_where_the_setting_says, forget_all),
+        cmocka_unit_test_setup(a_source_has_4096_bytes_and_not_one_more, forget_all),
         cmocka_unit_test_setup(what_is_no_token_source_fails_and_nothing_is_asked, forget_all),
         cmocka_unit_test(files_that_arc_may_name_are_its_own),
     };

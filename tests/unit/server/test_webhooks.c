@@ -415,6 +415,14 @@ static void when_to_come_again_is_handed_on(void **state)
         judged(webhooks, "{\"statusCode\":429,\"headers\":{\"retry-after\":\"120\"}}");
     assert_true(text_equal(ret.failure_details, TEXT("120")));
     assert_false(ret.is_final);
+    for (size_t size = 64; size <= 65; size++) { /* and not at any length: it is kept */
+        char when[66] = "", answer[160];
+        memset(when, '1', size);
+        (void)snprintf(answer, sizeof answer,
+                       "{\"statusCode\":429,\"headers\":{\"retry-after\":\"%s\"}}", when);
+        ret = judged(webhooks, answer);
+        assert_int_equal(text_is_present(ret.failure_details), size == 64);
+    }
     webhooks_free(webhooks);
 }
 
