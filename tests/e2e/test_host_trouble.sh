@@ -222,7 +222,8 @@ mv away.so second/app.so
 child=$(pid_of)
 mkfifo pipe
 mv pipe second/app.so
-check "a pipe in its place is not waited for" await 100 said 'now/app.so is not loaded: it is no file'
+check "a pipe in its place is not waited for" await 100 said \
+    'now/app.so is not loaded: it is no file'
 check "and what was there goes on, the same process" equal "$child generation 9" \
     "$(pid_of) $(ask "$web/things/new")"
 cp 8.so next.so && mv next.so second/app.so
