@@ -1179,7 +1179,12 @@ PD_API const char       *pd_instance_tag(const pd_instance *i, const char *key);
 
 /* Lists instances, oldest first, in pages that stay stable while others start and end. Starts that
  * no engine has taken yet come last, as Pending, and so do forks and imports; one that replaces
- * another is there beside it until then. */
+ * another is there beside it until then. A page ends early when its payloads are 16 MiB or more.
+ *
+ * Orchestrations that Perdure itself runs (names that begin with "perdure.": deliveries to webhooks,
+ * calls over HTTP, what schedules need) are left out of lists and counts, unless `name`,
+ * `parent_id` or an `id_prefix` that begins with "perdure." asks for them, or `with_builtin` is
+ * set. Purging and exporting include them. */
 typedef struct pd_query {
     unsigned    states; /* 1u << PD_RUN_RUNNING | ...; 0 means all */
     const char *id_prefix, *name; /* case counts; NULL: any; likewise below */
@@ -1191,6 +1196,7 @@ typedef struct pd_query {
     pd_time     created_from, created_to; /* inclusive; 0: open */
     pd_time     ended_from, ended_to;     /* likewise; given: only what has ended */
     size_t      page_size; /* 0 means 100; at most 1,000 */
+    bool        with_builtin; /* also what Perdure itself runs, see below */
 } pd_query;
 
 /*   query     NULL for everything

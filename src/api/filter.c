@@ -6,9 +6,13 @@
  *   F2  A count is the rows of the store and, as Pending, the starts in the mailbox (L1 in look.c).
  *       An engine moves the latter to the former meanwhile: so it is counted again when it has,
  *       a few times; on a mailbox that never rests the count may be off by what moved last.
+ *   F3  What Perdure itself runs is not in lists and counts, of which people want to see their own
+ *       work; it is what exports, purges and replays see, as any other.
  */
 #include "api/api_priv.h"
+#include "api/over.h"
 #include "base/tags.h"
+#include "builtin/builtin.h"
 
 enum { COUNTS_MAX = 4 };
 
@@ -36,6 +40,13 @@ static pd_status read_tag(const char *given, struct arena *arena, struct text *r
     }
     *ret = tags_needle(arena, &tag);
     return PD_OK;
+}
+
+void api_hide_builtin(struct store_query *query)
+{
+    bool is_asked_for = text_is_present(query->name) || text_is_present(query->parent_id) ||
+                        text_has_prefix(query->id_prefix, TEXT(BUILTIN_PREFIX));
+    query->hidden = is_asked_for ? TEXT_ABSENT : TEXT(BUILTIN_PREFIX);
 }
 
 pd_status api_read_query(const pd_query *query, struct arena *arena, struct store_query *ret,
@@ -96,6 +107,9 @@ pd_status pd_hub_count(pd_hub *hub, const pd_query *query, pd_counts *ret, pd_er
     pd_status status = call_begin(&call, hub, where, err);
     if (status == PD_OK) {
         status = api_read_query(query, &arena, &asked, where, err);
+    }
+    if (status == PD_OK && (query == NULL || !query->with_builtin)) {
+        api_hide_builtin(&asked);
     }
     bool has_rested = false;
     for (int i = 0; status == PD_OK && !has_rested && i < COUNTS_MAX; i++) {

@@ -154,6 +154,7 @@ static bool is_asked_for(const struct store_query *query, const struct instance_
            is_wanted(query->version, record->version) &&
            is_wanted(query->parent_id, record->parent_id) &&
            !(query->roots_only && text_is_present(record->parent_id)) &&
+           (query->hidden.size == 0 || !text_has_prefix(record->name, query->hidden)) &&
            tags_has_needle(record->tags, query->tag) &&
            (query->created_from == 0 || record->created_at >= query->created_from) &&
            (query->created_to == 0 || record->created_at <= query->created_to) &&
@@ -229,16 +230,20 @@ pd_status mail_query(pd_hub *hub, const struct store_query *query, size_t max,
     struct walk walk;
     const struct message *message;
     walk_init(&walk, hub, *place, hub->store->partition_count);
+    size_t bytes = 0;
+    size_t bytes_max = query->bytes_max != 0 ? query->bytes_max : SIZE_MAX;
     ret->count = 0;
     ret->has_more = false;
     pd_status status = walk_step(&walk, &message, err);
     while (status == PD_OK && message != NULL && !ret->has_more) {
         bool is_found;
         status = look_at(&walk, message, query, &is_found, err);
-        if (status == PD_OK && is_found && ret->count == max) {
+        if (status == PD_OK && is_found && (ret->count == max || bytes >= bytes_max)) {
             ret->has_more = true;
         } else if (status == PD_OK && is_found) { /* for good only when it was asked for */
-            status = record_of(message, arena, &ret->items[ret->count++], err);
+            struct instance_record *item = &ret->items[ret->count++];
+            status = record_of(message, arena, item, err);
+            bytes += record_payload_bytes(item);
             *place = walk.at;
         }
         if (status == PD_OK && !ret->has_more) {

@@ -17,6 +17,9 @@ pd_hub *api_hub_over(struct store *store, struct engine *engine);
 void api_hub_over_close(pd_hub *hub);
 void api_hub_over_end(pd_hub *hub); /* when all calls have returned; NULL is fine */
 
+/* Leaves what Perdure itself runs out of a list or a count, unless it is asked for: by name, as a
+ * child, or by a prefix of IDs that only it has. */
+void api_hide_builtin(struct store_query *query);
 /* pd_hub_purge_all, to the microsecond. PD_E_TIMEOUT after max_us; 0: no limit. */
 pd_status api_purge_query(pd_hub *hub, const struct store_query *query, bool recursive,
                           int64_t max_us, uint64_t *purged, pd_error *err);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "api/api_priv.h"
+#include "api/over.h"
 #include "base/memory.h"
 
 enum {
@@ -106,6 +107,10 @@ static pd_status check(const pd_query *query, struct arena *arena, struct store_
     pd_status status = api_read_query(query, arena, ret, where, err);
     ret->limit = query->page_size != 0 ? query->page_size : LIMIT_QUERY_PAGE_DEFAULT;
     ret->with_payloads = true;
+    ret->bytes_max = LIMIT_QUERY_BYTES;
+    if (!query->with_builtin) {
+        api_hide_builtin(ret);
+    }
     if (status == PD_OK && query->page_token != NULL) {
         status = token_read(query->page_token, place, err);
     }

@@ -88,6 +88,7 @@
 /* Rows of one page of a query, at most and unless asked otherwise. */
 #define LIMIT_QUERY_PAGE 1000
 #define LIMIT_QUERY_PAGE_DEFAULT 100
+#define LIMIT_QUERY_BYTES (16 << 20) /* of payloads: ends a page */
 
 /* ---- entities ---- */
 

@@ -11,9 +11,11 @@
 #include "base/text.h"
 
 /* Names and IDs that begin so are nobody else's. */
+#define BUILTIN_PREFIX "perdure."
+
 static inline bool builtin_is_own(const char *name)
 {
-    return strncmp(name, "perdure.", 8) == 0;
+    return strncmp(name, BUILTIN_PREFIX, sizeof BUILTIN_PREFIX - 1) == 0;
 }
 
 /* Whoever starts instances may have these not run for him: they would trust him. An activity of

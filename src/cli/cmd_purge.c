@@ -108,6 +108,7 @@ static int purge_query(const struct invocation *in, pd_hub *hub)
                        "only what has ended can be purged, and --status names none of that");
     }
     query.states = query.states != 0 ? query.states & ended : ended;
+    query.with_builtin = true; /* as purging has */
     if (pd_hub_count(hub, &query, &counts, &err) != PD_OK) {
         return problem_of(&err);
     }

@@ -30,6 +30,7 @@ static struct hub_query_request write_query(const struct store_query *query)
         .limit = (int64_t)query->limit,
         .with_payloads = query->with_payloads,
         .bytes_max = (int64_t)query->bytes_max,
+        .hidden = query->hidden,
     };
 }
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/over.h"
 #include "server/server_priv.h"
 #include "wire/proto.h"
 
@@ -165,6 +166,7 @@ static void query_instances(struct rpc *rpc)
         .with_payloads = query->fetch_inputs_and_outputs,
         .bytes_max = PORTION_BYTES,
     };
+    api_hide_builtin(&page->query);
     rpc->state = page;
     if (!may_name_hubs(rpc, &query->task_hub_names)) {
         return;
@@ -318,6 +320,7 @@ static void list_instance_ids(struct rpc *rpc)
         .ended_to = bound_to(request->completed_time_to),
         .limit = ID_PORTION,
     };
+    api_hide_builtin(&page->query);
     rpc_read(rpc, ids_work, ids_done);
 }
 

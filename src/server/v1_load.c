@@ -121,6 +121,7 @@ static struct store_query query_of(const struct hub_query_request *request)
         .limit = limit_of(request->limit, request->with_payloads),
         .with_payloads = request->with_payloads,
         .bytes_max = bytes_max_of(request->bytes_max),
+        .hidden = request->hidden,
     };
 }
 

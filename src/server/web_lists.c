@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/over.h"
 #include "server/web.h"
 
 enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, PAGE_BYTES = 4 << 20, PORTION_BYTES = 1 << 20 };
@@ -320,6 +321,7 @@ static void list_instances(struct rpc *rpc)
         .with_payloads = true,
         .bytes_max = PORTION_BYTES,
     };
+    api_hide_builtin(&listing->instances);
     if (token.size != 0 && !read_row(token, &listing->instances.after_row)) {
         refuse_token(rpc);
         return;

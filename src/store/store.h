@@ -79,6 +79,7 @@ struct store_query {
     struct text version, parent_id;
     struct text tag;                  /* a needle: base/tags.h */
     bool roots_only;                  /* only those without a parent */
+    struct text hidden;               /* those whose name begins so are not found; absent: none */
     time_us created_from, created_to; /* inclusive; 0: open */
     time_us ended_from, ended_to;     /* likewise; given: only what has ended */
     uint64_t after_row;               /* 0: from the start */

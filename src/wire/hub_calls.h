@@ -122,7 +122,8 @@ enum { HUB_PROTOCOL = 1 };
     F(S, 12, NUMBER, after_row, none)   \
     F(S, 13, NUMBER, limit, none)       \
     F(S, 14, FLAG, with_payloads, none) \
-    F(S, 15, NUMBER, bytes_max, none)
+    F(S, 15, NUMBER, bytes_max, none)   \
+    F(S, 16, WRAPPED, hidden, none)
 
 /* Perhaps fewer than there are, and than were asked for: then has_more. */
 #define MESSAGE_QUERY_RESPONSE(F, S)        \

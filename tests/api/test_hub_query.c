@@ -141,6 +141,33 @@ static void counts_tell_states_apart(void **state)
     assert_int_equal(counts.of[PD_RUN_RUNNING], 0);
 }
 
+static void assert_own_is_hidden(struct kit *kit)
+{
+    assert_found(kit, (pd_query){ 0 }, 1);
+    assert_found(kit, (pd_query){ .id_prefix = "own" }, 0);
+    assert_found(kit, (pd_query){ .id_prefix = "perdure" }, 0);
+    assert_found(kit, (pd_query){ .roots_only = true }, 1);
+    assert_found(kit, (pd_query){ .name = "perdure.http" }, 1);
+    assert_found(kit, (pd_query){ .with_builtin = true }, 2);
+    assert_found(kit, (pd_query){ .with_builtin = true, .id_prefix = "own" }, 1);
+}
+
+static void what_perdure_itself_runs_is_listed_only_when_asked_for_and_purged_with_all(void **state)
+{
+    struct kit *kit = *state;
+    pd_error err;
+    uint64_t purged = 0;
+    kit_start(kit, "Echo", PD_VAL(1), "a", NULL);
+    kit_start(kit, "perdure.http", PD_VAL(1), "own", NULL);
+    assert_own_is_hidden(kit);
+    kit_work(kit);
+    kit_await_state(kit, "a", PD_RUN_COMPLETED);
+    kit_await_state(kit, "own", PD_RUN_FAILED);
+    assert_own_is_hidden(kit);
+    kit_expect(pd_hub_purge_all(kit->hub, NULL, NULL, &purged, &err), PD_OK, &err, "purge");
+    assert_int_equal(purged, 2);
+}
+
 /* Mailed starts are taken while they are counted: none is missed, none counted twice. */
 static void a_count_is_right_while_an_engine_takes_the_mailbox(void **state)
 {
@@ -190,6 +217,7 @@ int main(void)
         HUB_TEST(every_filter_finds_what_waits_in_the_mailbox_and_what_ran),
         HUB_TEST(both_ends_of_the_time_of_ending_belong_to_it),
         HUB_TEST(counts_tell_states_apart),
+        HUB_TEST(what_perdure_itself_runs_is_listed_only_when_asked_for_and_purged_with_all),
         HUB_TEST(a_count_is_right_while_an_engine_takes_the_mailbox),
         HUB_TEST(forks_and_imports_that_wait_are_counted_as_pending),
     };

@@ -183,6 +183,29 @@ static void payloads_are_told_only_when_asked_for_and_bound_a_page(void **state)
     assert_int_equal(seen, COUNT);
 }
 
+static void start_one(const char *id, const char *name)
+{
+    struct hub_create_instance_request request;
+    message_init(&hub_create_instance_request_type, &request);
+    request.instance_id = text_of(id);
+    request.name = text_of(name);
+    assert_int_equal(
+        served_tell(&served, "StartInstance", &hub_create_instance_request_type, &request), PD_OK);
+}
+
+static void what_perdure_itself_runs_is_in_no_list(void **state)
+{
+    (void)state;
+    start_one("mine", "flow");
+    start_one("its", "perdure.call");
+    struct hub_instance_query query = any();
+    struct hub_query_instances_response page = page_of(&query);
+    assert_int_equal(page.orchestration_state.count, 1);
+    assert_text(page.orchestration_state.items[0].instance_id, "mine");
+    query.instance_id_prefix = TEXT("its");
+    assert_int_equal(page_of(&query).orchestration_state.count, 0);
+}
+
 /* ---- ListInstanceIds ------------------------------------------------------------------------- */
 
 static struct hub_list_instance_ids_response list(int64_t size, struct text key)
@@ -711,6 +734,7 @@ int main(void)
         ROW(sizes_of_pages_at_and_past_their_bounds),
         ROW(filters_are_all_true_at_once),
         ROW(payloads_are_told_only_when_asked_for_and_bound_a_page),
+        ROW(what_perdure_itself_runs_is_in_no_list),
         ROW(ids_of_what_has_ended_come_in_the_order_of_ending),
         ROW(ids_of_very_many_that_end_backwards_come_in_the_order_of_ending),
         ROW(bounds_of_ending_are_inclusive_and_a_wrong_key_is_refused),

@@ -355,6 +355,21 @@ static void a_page_has_a_hundred_unless_it_says_more(void **state)
     assert_int_equal(count(&reply, "\"instanceId\""), 101);
 }
 
+static void what_perdure_itself_runs_is_in_no_list(void **state)
+{
+    (void)state;
+    start("mine");
+    assert_int_equal(post("/orchestrators/perdure.call/its", "1").code, 202);
+    struct reply reply = get("/instances");
+    assert_int_equal(count(&reply, "\"instanceId\""), 1);
+    assert_int_equal(count(&reply, "\"instanceId\":\"mine\""), 1);
+    reply = get("/instances?instanceIdPrefix=its");
+    assert_int_equal(count(&reply, "\"instanceId\""), 0);
+    reply = get("/instances?instanceIdPrefix=perdure");
+    assert_int_equal(count(&reply, "\"instanceId\""), 0);
+    assert_true(get("/instances/its").code < 300); /* by its ID, as any */
+}
+
 /* Seven of a megabyte: portions are cut by the store, and the page at its four megabytes. */
 static void a_page_of_large_rows_is_cut_and_none_is_lost(void **state)
 {
@@ -476,6 +491,7 @@ int main(void)
         test(lists_of_entities_have_what_is_there_between_two_times),
         test(a_signal_may_be_for_later),
         test(a_page_has_a_hundred_unless_it_says_more),
+        test(what_perdure_itself_runs_is_in_no_list),
         test(a_page_of_large_rows_is_cut_and_none_is_lost),
         test(entities_are_listed_in_pages_with_their_states_when_asked),
         test(entities_as_instances_heed_the_filters_of_instances),

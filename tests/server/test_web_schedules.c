@@ -239,6 +239,19 @@ static size_t skip_graceful(struct text id)
     return response.unterminated_instance_ids.count;
 }
 
+static void what_a_schedule_waits_for_is_listed_when_a_prefix_of_it_is_asked_for(void **state)
+{
+    (void)state;
+    put("/schedules/w", "{\"rule\":\"* * * * * *\",\"orchestrator\":\"Nobody\"}");
+    await("/schedules/w", "\"running\":\"w:2");
+    struct reply reply = ask("GET", "/instances?instanceIdPrefix=perdure.&top=1", NULL);
+    browser_expect(&reply, 200, "[{\"name\":\"perdure.run\",\"instanceId\":\"perdure.run:w:2...");
+    reply = ask("GET", "/instances?instanceIdPrefix=&top=1", NULL);
+    browser_expect(&reply, 200, "[{\"name\":\"Nobody\",\"instanceId\":\"w:2...");
+    reply = ask("GET", "/instances?instanceIdPrefix=perdure", NULL);
+    browser_expect(&reply, 200, "[]");
+}
+
 static void what_a_schedule_waits_for_is_ended_neither_over_http_nor_by_sdks(void **state)
 {
     (void)state;
@@ -276,6 +289,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(lists_come_in_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_schedule_is_a_400_that_says_which_member, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_a_schedule_waits_for_is_listed_when_a_prefix_of_it_is_asked_for, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(
             what_a_schedule_waits_for_is_ended_neither_over_http_nor_by_sdks, set_up, tear_down),
     };

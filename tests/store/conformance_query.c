@@ -72,6 +72,29 @@ static void S4_a_query_finds_by_state_prefix_name_and_time(void **state)
                  "order");
 }
 
+static void S4_a_query_hides_names_that_begin_so(void **state)
+{
+    struct world *world = *state;
+    struct store_counts counts;
+    fill_for_queries(world);
+    assert_query(world, (struct store_query){ .hidden = TEXT("Or") }, "ship-1 ordes \xff\xff or");
+    assert_query(world, (struct store_query){ .hidden = TEXT("Order") },
+                 "ship-1 ordes \xff\xff or");
+    assert_query(world, (struct store_query){ .hidden = TEXT("Orders") },
+                 "order-1 order-2 order ship-1 ordes \xff\xff or");
+    assert_query(world, (struct store_query){ .hidden = TEXT("r") },
+                 "order-1 order-2 order ship-1 ordes \xff\xff or");
+    assert_query(world, (struct store_query){ .hidden = TEXT("") },
+                 "order-1 order-2 order ship-1 ordes \xff\xff or");
+    assert_query(world, (struct store_query){ .hidden = TEXT("O"), .limit = 1 }, "ship-1 ...");
+    assert_query(world, (struct store_query){ .hidden = TEXT("O"), .name = TEXT("Order") }, "");
+    const struct store_query what = { .hidden = TEXT("O") };
+    assert_ok(world, world->store->ops->count(world->store, &what, &counts, &world->err));
+    assert_int_equal(counts.of[RUN_RUNNING], 1);
+    assert_int_equal(counts.of[RUN_PENDING], 1);
+    assert_int_equal(counts.of[RUN_COMPLETED] + counts.of[RUN_TERMINATED], 0);
+}
+
 static void S4_a_query_comes_in_pages(void **state)
 {
     struct world *world = *state;
@@ -312,6 +335,7 @@ static void S4_a_count_says_how_many_a_query_finds_in_each_state(void **state)
 
 const struct CMUnitTest conformance_query[] = {
     cmocka_unit_test(S4_a_query_finds_by_state_prefix_name_and_time),
+    cmocka_unit_test(S4_a_query_hides_names_that_begin_so),
     cmocka_unit_test(S4_a_query_comes_in_pages),
     cmocka_unit_test(S4_a_query_gives_payloads_only_when_asked),
     cmocka_unit_test(S4_a_page_ends_with_the_row_that_makes_it_so_many_bytes),

@@ -170,6 +170,7 @@ static bool fits(const struct instance_record *record, const struct store_query 
            is_like(record->parent_id, query->parent_id) &&
            tags_has_needle(record->tags, query->tag) &&
            !(query->roots_only && text_is_present(record->parent_id)) &&
+           (query->hidden.size == 0 || !text_has_prefix(record->name, query->hidden)) &&
            is_within(record->created_at, query->created_from, query->created_to) &&
            is_within(record->ended_at, query->ended_from, query->ended_to) &&
            (record->ended_at != 0 || (query->ended_from == 0 && query->ended_to == 0));

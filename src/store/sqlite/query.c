@@ -31,8 +31,9 @@ enum {
     ASKS_CREATED_TO = 1u << 9,
     ASKS_ENDED_FROM = 1u << 10,
     ASKS_ENDED_TO = 1u << 11,
-    GIVES_PAYLOADS = 1u << 12,
-    GIVES_COUNTS = 1u << 13,
+    ASKS_HIDDEN = 1u << 12,
+    GIVES_PAYLOADS = 1u << 13,
+    GIVES_COUNTS = 1u << 14,
 };
 
 /* The plus keeps SQLite from an index that would have to be sorted by row. */
@@ -49,6 +50,7 @@ static const char *const conditions[] = {
     " AND created_at<=?10",
     " AND ended_at<>0 AND ended_at>=?11",
     " AND ended_at<>0 AND ended_at<=?12",
+    " AND instr(name,?14) IS NOT 1",
 };
 
 static unsigned shape_of(const struct store_query *query, struct text after_prefix)
@@ -66,6 +68,7 @@ static unsigned shape_of(const struct store_query *query, struct text after_pref
     shape |= query->created_to != 0 ? ASKS_CREATED_TO : 0u;
     shape |= query->ended_from != 0 ? ASKS_ENDED_FROM : 0u;
     shape |= query->ended_to != 0 ? ASKS_ENDED_TO : 0u;
+    shape |= query->hidden.size != 0 ? ASKS_HIDDEN : 0u;
     return shape;
 }
 
@@ -145,6 +148,7 @@ static bool start(struct reading *reading, struct store *base, const struct stor
     (void)sqlite3_bind_int64(s, 10, query->created_to);
     (void)sqlite3_bind_int64(s, 11, query->ended_from);
     (void)sqlite3_bind_int64(s, 12, query->ended_to);
+    connection_bind_text(s, 14, query->hidden);
     return true;
 }
 
