@@ -8,9 +8,9 @@
 
 #include "net/tls.h"
 
-/* Handshakes keep about 48 KiB each, of OpenSSL's, for peers that nobody knows yet. So a listener has
- * room for so many at once; while it is full others wait at its door, which is shut, and who is at
- * it has less time than usual. */
+/* Handshakes keep about 48 KiB each, of OpenSSL's, for peers that nobody knows yet. So a listener
+ * has room for so many at once; while it is full others wait at its door, which is shut, and who is
+ * at it has less time than usual. */
 enum { TLS_HANDSHAKES_MAX = 1000, TLS_HASTE_US = 1000 * 1000 };
 
 /* For one connection, with the certificates of this moment. NULL: no memory. */
