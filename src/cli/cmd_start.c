@@ -144,6 +144,16 @@ static int check_options(const struct options *o)
     return CODE_DONE;
 }
 
+/* Those of which nobody waits for the end, as not all could be started. */
+static void show_ids(const struct options *o, const struct starting *s, int code)
+{
+    struct output *out = output_begin(o, OUTPUT_MANY, columns, 2);
+    for (size_t i = 0; i < s->id_count; i++) {
+        output_row(out, (struct cell[]){ cell_text(s->ids[i]), cell_text(s->name) });
+    }
+    (void)output_end(out, code);
+}
+
 /* The ids go out as soon as they are durable, or, with --wait, when their instances have ended. */
 static int start_and_wait(struct starting *s)
 {
@@ -166,6 +176,8 @@ static int start_and_wait(struct starting *s)
         output_end(s->out, code);
     } else if (code == CODE_DONE) {
         code = wait_for_instances(s->in, s->hub, (const char *const *)s->ids, s->id_count, true);
+    } else if (s->id_count > 0) {
+        show_ids(&shown, s, code);
     }
     for (size_t i = 0; i < s->id_count; i++) {
         free(s->ids[i]);

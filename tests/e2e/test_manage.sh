@@ -149,6 +149,10 @@ check "if-exists fail refuses also what has ended" \
 check "if-exists replace ends what runs" run 0 start Echo --id stuck -i 9 --if-exists replace --wait
 check "and takes its place" equal 9 "$("$perdure" show stuck --output)"
 check "a tag given twice" refused 2 "'a' is given twice" start Echo --tag a=1 --tag a=2
+check "the second of three" run 0 start Echo --id three-2 --if-exists fail
+check "is in the way of three" run 4 start Echo --count 3 --id-template 'three-{n}' \
+    --if-exists fail --wait
+check "and the one that was started is told" equal three-1 "$(cat out)"
 check "tags may begin alike" run 0 start Echo --id alike --tag a=1 --tag ab=2
 check "a tag that is none" refused 2 "KEY=VALUE" start Echo --tag nonsense
 
