@@ -20,9 +20,10 @@ struct ask {
     struct waiter waiter;
     struct loop_job begin, stop;
     struct grpc_channel *channel;
-    const char *path;
+    const char *path; /* NULL: the connection is all that is wanted */
     struct text request;
-    time_us deadline; /* steady */
+    time_us patience; /* steady: a refusal from then on is the last */
+    time_us deadline; /* likewise */
     struct arena *arena;
     struct text reply;
     unsigned attempts, messages;
@@ -79,6 +80,10 @@ static bool try_now(struct ask *ask)
         too_late(ask, "");
         return true;
     }
+    if (ask->path == NULL) {
+        finish(ask, PD_OK);
+        return true;
+    }
     return exchange_begin(&ask->exchange, channel, ask->path, ask->request, left);
 }
 
@@ -89,7 +94,8 @@ static bool on_go(struct waiter *waiter, const pd_error *why)
         return try_now(ask);
     }
     *ask->err = *why; /* what the caller is told if the time passes */
-    if (ask->channel->is_cancelled || !why->retryable) {
+    if (ask->channel->is_cancelled || !why->retryable ||
+        loop_steady(ask->channel->loop) >= ask->patience) {
         finish(ask, why->status);
         return true;
     }
@@ -194,32 +200,52 @@ static time_us deadline_of(int64_t timeout_ms)
                     time_us_of_ms(timeout_ms));
 }
 
+static pd_status run(struct ask *ask)
+{
+    struct grpc_channel *channel = ask->channel;
+    assert_that(!pthread_equal(channel->thread, pthread_self())); /* it would wait for itself */
+    *ask->err = (pd_error){ 0 };
+    ask->waiter.go = on_go;
+    ask->begin.run = on_begin;
+    ask->stop.run = on_stop;
+    init_waiting(ask);
+    loop_post(channel->loop, &ask->begin);
+    if (!wait_until_over(ask)) {
+        loop_post(channel->loop, &ask->stop);
+        wait_until_stopped(ask);
+    }
+    (void)pthread_cond_destroy(&ask->changed);
+    (void)pthread_mutex_destroy(&ask->mutex);
+    return ask->status;
+}
+
+pd_status grpc_channel_reach(struct grpc_channel *channel, int64_t refused_ms, int64_t max_ms,
+                             pd_error *err)
+{
+    struct ask ask = {
+        .channel = channel,
+        .patience = deadline_of(refused_ms),
+        .deadline = deadline_of(max_ms),
+        .err = err,
+    };
+    return run(&ask);
+}
+
 pd_status grpc_channel_call(struct grpc_channel *channel, const char *path, struct text request,
                             int64_t timeout_ms, struct arena *arena, struct text *ret,
                             pd_error *err)
 {
-    assert_that(!pthread_equal(channel->thread, pthread_self())); /* it would wait for itself */
     struct ask ask = {
         .exchange = { .message = on_message, .over = on_over },
-        .waiter.go = on_go,
-        .begin.run = on_begin,
-        .stop.run = on_stop,
         .channel = channel,
         .path = path,
         .request = text_is_present(request) ? request : TEXT(""),
+        .patience = TIME_NEVER,
         .deadline = deadline_of(timeout_ms),
         .arena = arena,
         .err = err,
     };
-    *err = (pd_error){ 0 };
-    init_waiting(&ask);
-    loop_post(channel->loop, &ask.begin);
-    if (!wait_until_over(&ask)) {
-        loop_post(channel->loop, &ask.stop);
-        wait_until_stopped(&ask);
-    }
-    (void)pthread_cond_destroy(&ask.changed);
-    (void)pthread_mutex_destroy(&ask.mutex);
+    (void)run(&ask);
     if (ask.status == PD_OK) {
         *ret = ask.reply;
     }

@@ -162,6 +162,12 @@ pd_status grpc_channel_call(struct grpc_channel *channel, const char *path, stru
                             int64_t timeout_ms, struct arena *arena, struct text *ret,
                             pd_error *err);
 
+/* Waits for a connection; from any thread, blocks. A server that refuses is tried again for
+ * refused_ms, one that says nothing is waited for max_ms in all. PD_E_UNAVAILABLE or PD_E_TIMEOUT,
+ * with the reason of the last attempt. */
+pd_status grpc_channel_reach(struct grpc_channel *channel, int64_t refused_ms, int64_t max_ms,
+                             pd_error *err);
+
 /* Callbacks on the channel's own thread. */
 struct grpc_stream_handler {
     void (*message)(void *argument, struct grpc_stream *, struct text message);
