@@ -153,6 +153,15 @@ static void answer(struct hand *hand, const struct job *job, const struct activi
     pthread_mutex_unlock(&hand->mutex);
     buffer_reset(&hand->scratch);
     work_write_activity_result(&hand->scratch, token_of(job), activity, result);
+    size_t most = outbox_takes(hand->hands->outbox);
+    if (hand->scratch.size > most) {
+        const struct activity_result failed = {
+            .failure =
+                work_failure_too_large(&hand->arena, activity->name, hand->scratch.size, most),
+        };
+        buffer_reset(&hand->scratch);
+        work_write_activity_result(&hand->scratch, token_of(job), activity, &failed);
+    }
     outbox_add_result(hand->hands->outbox, RESULT_ACTIVITY, buffer_text(&hand->scratch));
 }
 
@@ -377,11 +386,17 @@ static void refuse_leave(struct hands *hands)
 void hands_cancel(struct hands *hands, struct text token)
 {
     struct job *gone = NULL;
+    bool is_refused = false; /* the server has taken it back: its leave does not come */
     pthread_mutex_lock(&hands->mutex);
     for (unsigned i = 0; i < hands->count; i++) {
         struct hand *hand = &hands->all[i];
         if (hand->job != NULL && text_equal(token_of(hand->job), token)) {
             atomic_store_explicit(&hand->is_unwanted, true, memory_order_release);
+            if (hand->leave == LEAVE_ASKED) {
+                hand->leave = LEAVE_REFUSED;
+                is_refused = true;
+                pthread_cond_broadcast(&hands->let);
+            }
         }
     }
     LIST_EACH_SAFE(node, &hands->queue)
@@ -394,10 +409,10 @@ void hands_cancel(struct hands *hands, struct text token)
         }
     }
     pthread_mutex_unlock(&hands->mutex);
-    if (gone != NULL) {
+    if (gone != NULL || is_refused) {
         outbox_give_back(hands->outbox, token); /* or it has its room at the server for ever */
-        mem_free(gone);
     }
+    mem_free(gone);
 }
 
 void hands_drop(struct hands *hands, bool gives_back)

@@ -3,13 +3,14 @@
  * What may be long comes in pieces, on a stream: histories and inboxes.
  *
  * The thread that asks sleeps, while the loop's puts what comes into its arena. A stream that
- * breaks before its end is begun again, from the start: reading changes nothing.
+ * breaks before its end is begun again, from the start: reading changes nothing. One on which
+ * nothing comes for SILENCE_MS is broken off.
  */
 #include <time.h>
 
 #include "remote/remote_priv.h"
 
-enum { REPEAT_MS = 30000, PAUSE_MIN_MS = 20, PAUSE_MAX_MS = 1000 };
+enum { REPEAT_MS = 30000, SILENCE_MS = 30000, PAUSE_MIN_MS = 20, PAUSE_MAX_MS = 1000 };
 
 static const char where[] = "remote: load";
 
@@ -20,7 +21,8 @@ struct gathering {
     uint64_t first;
     pthread_mutex_t mutex;
     pthread_cond_t done;
-    bool is_done;
+    bool is_done, is_silent;
+    uint64_t pieces;
     pd_status status;
     pd_error err;
 };
@@ -34,6 +36,9 @@ static void message(void *argument, struct grpc_stream *stream, struct text byte
     if (all->status != PD_OK) {
         return;
     }
+    pthread_mutex_lock(&all->mutex);
+    all->pieces++;
+    pthread_mutex_unlock(&all->mutex);
     char *copy = arena_copy(all->arena, bytes.at, bytes.size);
     all->status = message_read(&hub_load_piece_type, text_make(copy, bytes.size), all->arena,
                                &piece, &all->err);
@@ -52,7 +57,7 @@ static void message(void *argument, struct grpc_stream *stream, struct text byte
 static void ended(void *argument, struct grpc_stream *stream, pd_status status, const pd_error *err)
 {
     struct gathering *all = argument;
-    grpc_stream_free(stream);
+    (void)stream;
     pthread_mutex_lock(&all->mutex);
     if (all->status == PD_OK && status != PD_OK) {
         all->status = status;
@@ -65,25 +70,44 @@ static void ended(void *argument, struct grpc_stream *stream, pd_status status, 
 
 /* ---- the caller's ---------------------------------------------------------------------------- */
 
+/* The stream is ours to free, as it is to be cancelled from here. */
+static void await_end(struct gathering *all, struct grpc_stream *stream)
+{
+    pthread_mutex_lock(&all->mutex);
+    while (!all->is_done) {
+        struct timespec until = remote_until(SILENCE_MS);
+        uint64_t pieces = all->pieces;
+        int timed = 0;
+        while (!all->is_done && timed == 0) {
+            timed = pthread_cond_timedwait(&all->done, &all->mutex, &until);
+        }
+        if (!all->is_done && pieces == all->pieces && !all->is_silent) {
+            all->is_silent = true;
+            grpc_stream_cancel(stream); /* ends it, and so this */
+        }
+    }
+    pthread_mutex_unlock(&all->mutex);
+    grpc_stream_free(stream);
+}
+
 static pd_status gather_once(struct remote_store *store, const char *path, struct text request,
                              struct gathering *all, pd_error *err)
 {
     static const struct grpc_stream_handler handler = { .message = message, .ended = ended };
-    all->is_done = false;
+    all->is_done = all->is_silent = false;
     all->status = PD_OK;
     all->first = 1;
     buffer_reset(&all->chunks);
     buffer_reset(&all->arrivals);
-    grpc_stream_open(store->channel, path, request, &handler, all);
-    pthread_mutex_lock(&all->mutex);
-    while (!all->is_done) {
-        pthread_cond_wait(&all->done, &all->mutex);
+    await_end(all, grpc_stream_open(store->channel, path, request, &handler, all));
+    if (all->status == PD_OK) {
+        return PD_OK;
     }
-    pthread_mutex_unlock(&all->mutex);
-    if (all->status != PD_OK) {
-        *err = all->err;
-    }
-    return all->status;
+    *err = all->err;
+    return !all->is_silent ? all->status
+                           : error_set(err, PD_E_UNAVAILABLE, true, where,
+                                       "the server at %s:%u does not answer", store->place.host,
+                                       store->place.port);
 }
 
 static pd_status gather(struct store *base, const char *path, uint64_t row, uint64_t from,
@@ -99,14 +123,18 @@ static pd_status gather(struct store *base, const char *path, uint64_t row, uint
     message_write(&hub_load_request_type, &bytes, &request);
     int64_t until = remote_steady_us() + REPEAT_MS * TIME_MS;
     int64_t pause = PAUSE_MIN_MS;
-    pd_status status = gather_once(store, path, buffer_text(&bytes), all, err);
+    pd_error reason; /* the caller's is written on failure only */
+    pd_status status = gather_once(store, path, buffer_text(&bytes), all, &reason);
     while (status == PD_E_UNAVAILABLE && remote_steady_us() < until) {
         struct timespec time = { pause / 1000, pause % 1000 * 1000000 };
         nanosleep(&time, NULL);
         pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
-        status = gather_once(store, path, buffer_text(&bytes), all, err);
+        status = gather_once(store, path, buffer_text(&bytes), all, &reason);
     }
     buffer_done(&bytes);
+    if (status != PD_OK) {
+        *err = reason;
+    }
     return status;
 }
 
@@ -114,7 +142,7 @@ static void gathering_init(struct gathering *all, struct arena *arena)
 {
     *all = (struct gathering){ .arena = arena };
     pthread_mutex_init(&all->mutex, NULL);
-    pthread_cond_init(&all->done, NULL);
+    remote_cond_init(&all->done);
 }
 
 static void gathering_done(struct gathering *all)

@@ -3,9 +3,10 @@
  * The outbox: what a worker answers, in letters of many results each.
  *
  * All threads write fields of one message; the loop's thread takes it, numbers the results in it,
- * and sends it. It is kept until the last of its results has been acknowledged. On another stream
- * all that are left are numbered anew, and sent again as they are: results in them that had been
- * acknowledged already are stale, and change nothing.
+ * and sends it. A letter that is large enough is closed, and another begun (W7). Each is kept until
+ * the last of its results has been acknowledged. On another stream all that are left are numbered
+ * anew, and sent again as they are: results in them that had been acknowledged already are stale,
+ * and change nothing.
  */
 #include "remote/worker_priv.h"
 #include "wire/proto.h"
@@ -16,7 +17,9 @@ enum {
     FIELD_ABANDONED = 4,
     FIELD_DRAINING = 5,
     FIELD_BEGINS = 6,
-    SPARES = 32
+    SPARES = 32,
+    LETTER_BYTES = 1 << 20, /* larger ones have one field */
+    WORDS = 256,            /* what stands around a result in its letter, and more */
 };
 
 struct letters {
@@ -37,6 +40,33 @@ static void post(struct outbox *outbox)
     }
 }
 
+static struct letters *take_spare(struct outbox *outbox)
+{
+    struct list_node *node = list_pop_front(&outbox->spare);
+    return node != NULL ? CONTAINER_OF(node, struct letters, node)
+                        : mem_alloc(sizeof(struct letters));
+}
+
+/* Likewise. Where a field of so many bytes goes. */
+static struct buffer *room_for(struct outbox *outbox, size_t size)
+{
+    size_t most = LETTER_BYTES < outbox->message_max ? LETTER_BYTES : outbox->message_max;
+    if (outbox->open != NULL && outbox->open->bytes.size + size + WORDS > most) {
+        list_push_back(&outbox->full, &outbox->open->node);
+        outbox->open = NULL;
+    }
+    if (outbox->open == NULL) {
+        outbox->open = take_spare(outbox);
+        outbox->open->count = 0;
+    }
+    return &outbox->open->bytes;
+}
+
+size_t outbox_takes(const struct outbox *outbox)
+{
+    return outbox->message_max > WORDS ? outbox->message_max - WORDS : 0;
+}
+
 static void put_head(struct buffer *buffer, unsigned field, size_t size)
 {
     uint8_t head[2 * 10];
@@ -47,10 +77,11 @@ static void put_head(struct buffer *buffer, unsigned field, size_t size)
 void outbox_add_result(struct outbox *outbox, enum result_kind kind, struct text bytes)
 {
     pthread_mutex_lock(&outbox->mutex);
-    put_head(&outbox->open, FIELD_RESULTS, 1 + proto_size_bytes(bytes.size));
-    put_head(&outbox->open, (unsigned)kind, bytes.size);
-    buffer_add_text(&outbox->open, bytes);
-    outbox->open_results++;
+    struct buffer *buffer = room_for(outbox, bytes.size);
+    put_head(buffer, FIELD_RESULTS, 1 + proto_size_bytes(bytes.size));
+    put_head(buffer, (unsigned)kind, bytes.size);
+    buffer_add_text(buffer, bytes);
+    outbox->open->count++;
     atomic_fetch_add_explicit(&outbox->waiting, 1, memory_order_relaxed);
     post(outbox);
     pthread_mutex_unlock(&outbox->mutex);
@@ -58,10 +89,13 @@ void outbox_add_result(struct outbox *outbox, enum result_kind kind, struct text
 
 void outbox_add_beat(struct outbox *outbox, struct text token, struct text progress)
 {
-    const struct hub_work_beat beat = { .token = token, .progress = progress };
+    bool fits = progress.size + LIMIT_INSTANCE_ID < outbox_takes(outbox); /* W7: it lives, still */
+    const struct hub_work_beat beat = { .token = token, .progress = fits ? progress : TEXT_ABSENT };
     pthread_mutex_lock(&outbox->mutex);
-    put_head(&outbox->open, FIELD_BEATS, message_size(&hub_work_beat_type, &beat));
-    message_write(&hub_work_beat_type, &outbox->open, &beat);
+    size_t size = message_size(&hub_work_beat_type, &beat);
+    struct buffer *buffer = room_for(outbox, size);
+    put_head(buffer, FIELD_BEATS, size);
+    message_write(&hub_work_beat_type, buffer, &beat);
     post(outbox);
     pthread_mutex_unlock(&outbox->mutex);
 }
@@ -69,8 +103,9 @@ void outbox_add_beat(struct outbox *outbox, struct text token, struct text progr
 static void add_token(struct outbox *outbox, unsigned field, struct text token)
 {
     pthread_mutex_lock(&outbox->mutex);
-    put_head(&outbox->open, field, token.size);
-    buffer_add_text(&outbox->open, token);
+    struct buffer *buffer = room_for(outbox, token.size);
+    put_head(buffer, field, token.size);
+    buffer_add_text(buffer, token);
     post(outbox);
     pthread_mutex_unlock(&outbox->mutex);
 }
@@ -88,8 +123,9 @@ void outbox_say_begins(struct outbox *outbox, struct text token)
 void outbox_say_draining(struct outbox *outbox)
 {
     pthread_mutex_lock(&outbox->mutex);
-    buffer_add_byte(&outbox->open, FIELD_DRAINING << 3);
-    buffer_add_byte(&outbox->open, 1);
+    struct buffer *buffer = room_for(outbox, 2);
+    buffer_add_byte(buffer, FIELD_DRAINING << 3);
+    buffer_add_byte(buffer, 1);
     post(outbox);
     pthread_mutex_unlock(&outbox->mutex);
 }
@@ -113,43 +149,43 @@ static void send(struct outbox *outbox, struct letters *letters)
 static void put_away(struct outbox *outbox, struct letters *letters)
 {
     enum { BYTES_MAX = 1 << 16 };
-    if (letters->bytes.room > BYTES_MAX || list_count(&outbox->spare) >= SPARES) {
+    bool is_kept = letters->bytes.room <= BYTES_MAX;
+    buffer_reset(&letters->bytes);
+    pthread_mutex_lock(&outbox->mutex);
+    is_kept &= list_count(&outbox->spare) < SPARES;
+    if (is_kept) {
+        list_push_back(&outbox->spare, &letters->node);
+    }
+    pthread_mutex_unlock(&outbox->mutex);
+    if (!is_kept) {
         buffer_done(&letters->bytes);
         mem_free(letters);
-        return;
     }
-    buffer_reset(&letters->bytes);
-    list_push_back(&outbox->spare, &letters->node);
-}
-
-static struct letters *take_spare(struct outbox *outbox)
-{
-    struct list_node *node = list_pop_front(&outbox->spare);
-    return node != NULL ? CONTAINER_OF(node, struct letters, node)
-                        : mem_alloc(sizeof(struct letters));
 }
 
 void outbox_flush(struct outbox *outbox)
 {
-    struct letters *letters = take_spare(outbox);
+    struct list written;
+    struct list_node *node;
+    list_init(&written);
     pthread_mutex_lock(&outbox->mutex);
-    struct buffer bytes = outbox->open;
-    outbox->open = letters->bytes;
-    letters->bytes = bytes;
-    letters->count = letters->left = outbox->open_results;
-    outbox->open_results = 0;
+    list_append(&written, &outbox->full);
+    if (outbox->open != NULL) {
+        list_push_back(&written, &outbox->open->node);
+        outbox->open = NULL;
+    }
     pthread_mutex_unlock(&outbox->mutex);
-    if (letters->bytes.size == 0) {
-        put_away(outbox, letters);
-        return;
-    }
-    if (outbox->stream != NULL) {
-        send(outbox, letters);
-    }
-    if (letters->count != 0) {
-        list_push_back(&outbox->batches, &letters->node);
-    } else {
-        put_away(outbox, letters); /* beats are forgotten with their stream */
+    while ((node = list_pop_front(&written)) != NULL) {
+        struct letters *letters = CONTAINER_OF(node, struct letters, node);
+        letters->left = letters->count;
+        if (outbox->stream != NULL) {
+            send(outbox, letters);
+        }
+        if (letters->count != 0) {
+            list_push_back(&outbox->batches, &letters->node);
+        } else {
+            put_away(outbox, letters); /* beats are forgotten with their stream */
+        }
     }
 }
 
@@ -209,11 +245,14 @@ void outbox_acknowledge(struct outbox *outbox, const struct number_list *numbers
 
 /* ---- coming and going ------------------------------------------------------------------------ */
 
-void outbox_init(struct outbox *outbox, struct loop *loop)
+void outbox_init(struct outbox *outbox, struct loop *loop, size_t message_max)
 {
-    *outbox = (struct outbox){ .loop = loop, .job.run = flush_job, .next = 1 };
+    *outbox = (struct outbox){
+        .message_max = message_max, .loop = loop, .job.run = flush_job, .next = 1
+    };
     pthread_mutex_init(&outbox->mutex, NULL);
     list_init(&outbox->batches);
+    list_init(&outbox->full);
     list_init(&outbox->spare);
 }
 
@@ -229,8 +268,11 @@ static void free_all(struct list *all)
 
 void outbox_done(struct outbox *outbox)
 {
+    if (outbox->open != NULL) {
+        list_push_back(&outbox->full, &outbox->open->node);
+    }
     free_all(&outbox->batches);
+    free_all(&outbox->full);
     free_all(&outbox->spare);
-    buffer_done(&outbox->open);
     pthread_mutex_destroy(&outbox->mutex);
 }

@@ -41,6 +41,7 @@ struct place {
     const char *token;             /* NULL: none */
     const char *authorities;       /* PEM file; NULL: the system's */
     const char *certificate, *key; /* of mutual TLS; NULL: none */
+    int64_t wait_ms;               /* for a server that is not there yet; < 0: not said */
 };
 /* PD_E_INVALID. */
 pd_status place_read(const char *url, struct arena *arena, struct place *ret, pd_error *err);
@@ -90,6 +91,7 @@ struct remote_store {
     struct place place;
     struct tls *tls;
     struct grpc_channel *channel;
+    size_t message_max; /* bytes of a message that the server takes */
     struct waits waits;
     pthread_mutex_t mutex; /* of store->wait */
     pthread_cond_t woken;

@@ -11,13 +11,15 @@
 #include "remote/remote_priv.h"
 
 enum {
-    OPEN_MS = 5000,    /* to reach the server the first time */
+    OPEN_MS = 5000,    /* for the first answer of a server that is silent ... */
+    REFUSED_MS = 500,  /* ... and where nobody listens: it may be starting */
     CALL_MS = 30000,   /* for one attempt */
     REPEAT_MS = 30000, /* for all attempts of a call that may be repeated */
     PAUSE_MIN_MS = 20,
     PAUSE_MAX_MS = 1000,
     ACCEPT_BYTES = 16 << 20, /* of one call: more messages go with the next */
     ACCEPT_MESSAGES = 10000,
+    MESSAGE_MAX = 64 << 20, /* of servers that do not say */
 };
 
 static const char where[] = "remote";
@@ -41,13 +43,8 @@ static pd_status attempt(struct remote_store *store, const struct remote_call *c
                          struct text request, int64_t max_ms, struct arena *arena, struct text *ret,
                          pd_error *err)
 {
-    pd_error reason; /* the caller's is written on failure only */
     pd_status status =
-        grpc_channel_call(store->channel, call->path, request, max_ms, arena, ret, &reason);
-    if (status == PD_OK) {
-        return PD_OK;
-    }
-    *err = reason;
+        grpc_channel_call(store->channel, call->path, request, max_ms, arena, ret, err);
     if (status == PD_E_TIMEOUT) { /* no answer: nobody knows */
         status =
             error_set(err, PD_E_UNAVAILABLE, true, where, "the server at %s:%u does not answer",
@@ -62,11 +59,15 @@ static pd_status insist(struct remote_store *store, const struct remote_call *ca
 {
     int64_t until = remote_steady_us() + REPEAT_MS * TIME_MS;
     int64_t pause = PAUSE_MIN_MS;
-    pd_status status = attempt(store, call, request, CALL_MS, arena, ret, err);
+    pd_error reason; /* the caller's is written on failure only */
+    pd_status status = attempt(store, call, request, CALL_MS, arena, ret, &reason);
     while (status == PD_E_UNAVAILABLE && call->repeats && remote_steady_us() < until) {
         pause_ms(pause);
         pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
-        status = attempt(store, call, request, CALL_MS, arena, ret, err);
+        status = attempt(store, call, request, CALL_MS, arena, ret, &reason);
+    }
+    if (status != PD_OK) {
+        *err = reason;
     }
     return status;
 }
@@ -180,13 +181,15 @@ static pd_status receive(struct store *store, unsigned partition, uint64_t after
 /* ---- telling --------------------------------------------------------------------------------- */
 
 /* As many of them as one call takes; one at least. */
-static size_t portion_of(const struct message *messages, size_t count)
+static size_t portion_of(const struct remote_store *store, const struct message *messages,
+                         size_t count)
 {
+    enum { WORDS = 128 }; /* what else there is of one */
+    size_t most = store->message_max / 2 < ACCEPT_BYTES ? store->message_max / 2 : ACCEPT_BYTES;
     size_t bytes = 0;
     size_t n = 0;
-    while (n < count && n < ACCEPT_MESSAGES &&
-           (n == 0 || bytes + messages[n].bytes.size <= ACCEPT_BYTES)) {
-        bytes += messages[n].bytes.size + messages[n].instance_id.size;
+    while (n < count && n < ACCEPT_MESSAGES && (n == 0 || bytes + messages[n].bytes.size <= most)) {
+        bytes += messages[n].bytes.size + messages[n].instance_id.size + WORDS;
         n++;
     }
     return n;
@@ -201,8 +204,16 @@ static pd_status fate_of(const struct hub_refusal *refusal, pd_error *err)
                      "%.*s", TEXT_ARGS(refusal->text));
 }
 
+static void fill(pd_status *statuses, size_t count, pd_status status)
+{
+    for (size_t i = 0; i < count; i++) {
+        statuses[i] = status;
+    }
+}
+
+/* *ret_away: the whole call failed, as the next one would, after as long. */
 static pd_status accept_portion(struct store *store, const struct message *messages, size_t count,
-                                pd_status *ret_statuses, pd_error *err)
+                                pd_status *ret_statuses, bool *ret_away, pd_error *err)
 {
     struct arena arena;
     arena_init(&arena);
@@ -222,9 +233,8 @@ static pd_status accept_portion(struct store *store, const struct message *messa
     };
     struct hub_accept_response answer;
     pd_status status = remote_call(remote_of(store), &call, &arena, &answer, err);
-    for (size_t i = 0; i < count; i++) {
-        ret_statuses[i] = status;
-    }
+    *ret_away = status == PD_E_UNAVAILABLE;
+    fill(ret_statuses, count, status);
     size_t first = count;
     for (size_t i = 0; status == PD_OK && i < answer.refusals.count; i++) {
         const struct hub_refusal *refusal = &answer.refusals.items[i];
@@ -245,11 +255,17 @@ static pd_status accept_each(struct store *store, const struct message *messages
                              pd_status *ret_statuses, pd_error *err)
 {
     pd_status first = PD_OK;
+    bool is_away = false;
     for (size_t from = 0; from < count;) {
-        size_t portion = portion_of(messages + from, count - from);
+        size_t portion = portion_of(remote_of(store), messages + from, count - from);
         pd_error reason;
-        pd_status status =
-            accept_portion(store, messages + from, portion, ret_statuses + from, &reason);
+        pd_status status = PD_E_UNAVAILABLE; /* as of those before */
+        if (is_away) {
+            fill(ret_statuses + from, portion, status);
+        } else {
+            status = accept_portion(store, messages + from, portion, ret_statuses + from, &is_away,
+                                    &reason);
+        }
         if (status != PD_OK && first == PD_OK) {
             first = status;
             *err = reason;
@@ -401,6 +417,21 @@ static bool connect_store(struct remote_store *store, pd_error *err)
     return store->channel != NULL;
 }
 
+/* A server that cannot be reached is told of soon: who asks may have mistyped its address. */
+static pd_status reach(struct remote_store *store, pd_error *err)
+{
+    int64_t wait_ms = store->place.wait_ms;
+    pd_status status = grpc_channel_reach(store->channel, wait_ms >= 0 ? wait_ms : REFUSED_MS,
+                                          wait_ms > OPEN_MS ? wait_ms : OPEN_MS, err);
+    if (status == PD_E_UNAVAILABLE || status == PD_E_TIMEOUT) {
+        pd_error why = *err;
+        status = error_set(err, PD_E_UNAVAILABLE, true, "hub: open",
+                           "no server answers at %s:%u; is perdured running? %s", store->place.host,
+                           store->place.port, why.text);
+    }
+    return status;
+}
+
 static pd_status greet(struct remote_store *store, pd_error *err)
 {
     struct hub_open_request request;
@@ -417,13 +448,15 @@ static pd_status greet(struct remote_store *store, pd_error *err)
     pd_status status = grpc_channel_call(store->channel, REMOTE_PATH("Open"), buffer_text(&buffer),
                                          OPEN_MS, &arena, &bytes, err);
     if (status == PD_E_TIMEOUT) {
-        pd_error why = *err;
         status = error_set(err, PD_E_UNAVAILABLE, true, "hub: open",
-                           "no server answers at %s:%u; is perdured running? %s", store->place.host,
-                           store->place.port, why.text);
+                           "what listens at %s:%u took the question and did not answer in %d s",
+                           store->place.host, store->place.port, OPEN_MS / 1000);
     }
-    if (status == PD_OK) {
-        status = message_read(&hub_open_response_type, bytes, &arena, &answer, err);
+    if (status == PD_OK &&
+        message_read(&hub_open_response_type, bytes, &arena, &answer, err) != PD_OK) {
+        status = error_set(err, PD_E_STATE, false, "hub: open",
+                           "what listens at %s:%u answers, but not as perdured does",
+                           store->place.host, store->place.port);
     }
     if (status == PD_OK && (answer.protocol != HUB_PROTOCOL || answer.partition_count < 1 ||
                             answer.partition_count > LIMIT_PARTITIONS)) {
@@ -433,7 +466,9 @@ static pd_status greet(struct remote_store *store, pd_error *err)
                            TEXT_ARGS(answer.version), PERDURE_VERSION);
     }
     if (status == PD_OK) {
+        bool says_most = answer.message_max > 0 && answer.message_max <= INT32_MAX;
         store->base.partition_count = (unsigned)answer.partition_count;
+        store->message_max = says_most ? (size_t)answer.message_max : MESSAGE_MAX;
     }
     buffer_done(&buffer);
     arena_done(&arena);
@@ -448,7 +483,7 @@ struct store *remote_store_open(const char *url, pd_error *err)
     pthread_mutex_init(&store->mutex, NULL);
     remote_cond_init(&store->woken);
     if (place_read(url, &store->arena, &store->place, err) != PD_OK || !connect_store(store, err) ||
-        greet(store, err) != PD_OK) {
+        reach(store, err) != PD_OK || greet(store, err) != PD_OK) {
         free_store(store);
         return NULL;
     }

@@ -15,6 +15,10 @@
 #include "base/percent.h"
 #include "remote/remote_priv.h"
 
+/* An instance with its past is one message, and would be asked for again and again if it were
+ * refused. Memory is taken for what comes, not for what is announced. */
+enum { ANSWER_MAX = 1 << 30 };
+
 static const char where[] = "hub: open";
 
 static pd_status refuse(pd_error *err, const char *what, struct text found)
@@ -38,19 +42,23 @@ static bool is_word(struct text t, const char *word)
     return t.size == strlen(word) && strncasecmp(t.at, word, t.size) == 0;
 }
 
+/* No header may have others. */
+static bool is_plain(struct text t)
+{
+    for (size_t i = 0; i < t.size; i++) {
+        if ((unsigned char)t.at[i] < 0x20 || t.at[i] == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* NULL: it is not encoded as it should be, or has a character that no header and no path may. */
 static const char *decode(struct text t, struct arena *arena)
 {
     struct text decoded;
-    if (!percent_decode(arena, t, false, &decoded)) {
-        return NULL;
-    }
-    for (size_t i = 0; i < decoded.size; i++) {
-        if ((unsigned char)decoded.at[i] < 0x20 || decoded.at[i] == 0x7f) {
-            return NULL;
-        }
-    }
-    return decoded.at;
+    bool is_read = percent_decode(arena, t, false, &decoded);
+    return is_read && is_plain(decoded) ? decoded.at : NULL;
 }
 
 /* ---- host and port --------------------------------------------------------------------------- */
@@ -68,6 +76,21 @@ static bool read_port(struct text t, unsigned *ret)
     return t.size != 0 && port >= 1 && port <= 65535;
 }
 
+/* A name or an address, and nothing else that a URL may have (a path, a user): that would be looked
+ * up as a part of the name. */
+static bool is_host(struct text t, bool is_v6)
+{
+    static const char digits_and_letters[] = "0123456789abcdefABCDEFghijklmnopqrstuvwxyz"
+                                             "GHIJKLMNOPQRSTUVWXYZ-._";
+    for (size_t i = 0; i < t.size; i++) {
+        bool is_one = t.at[i] != '\0' && strchr(digits_and_letters, t.at[i]) != NULL;
+        if (!is_one && !(is_v6 && (t.at[i] == ':' || t.at[i] == '%'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* "host", "host:1", "[::1]", "[::1]:1". */
 static pd_status read_authority(struct text t, unsigned port, struct arena *arena,
                                 struct place *ret, pd_error *err)
@@ -77,7 +100,8 @@ static pd_status read_authority(struct text t, unsigned port, struct arena *aren
     if (t.size != 0 && t.at[0] == '[') {
         rest = text_make(t.at + 1, t.size - 1);
         host = take(&rest, ']');
-        if (rest.size != 0 && rest.at[0] != ':') {
+        bool is_closed = host.size + 1 < t.size;
+        if (!is_closed || (rest.size != 0 && rest.at[0] != ':')) {
             return refuse(err, "no address of a server", t);
         }
         rest = rest.size != 0 ? text_make(rest.at + 1, rest.size - 1) : TEXT_ABSENT;
@@ -86,7 +110,7 @@ static pd_status read_authority(struct text t, unsigned port, struct arena *aren
         rest = host.size < t.size ? rest : TEXT_ABSENT;
     }
     ret->port = port;
-    if (host.size == 0 || host.size > 253 ||
+    if (host.size == 0 || host.size > 253 || !is_host(host, t.at[0] == '[') ||
         (text_is_present(rest) && !read_port(rest, &ret->port))) {
         return refuse(err, "no address of a server", t);
     }
@@ -95,6 +119,22 @@ static pd_status read_authority(struct text t, unsigned port, struct arena *aren
 }
 
 /* ---- URLs ------------------------------------------------------------------------------------ */
+
+static pd_status read_wait(struct text value, struct place *ret, pd_error *err)
+{
+    enum { MOST = 86400 };
+    int64_t seconds = 0;
+    bool is_number = value.size != 0 && value.size <= 5;
+    for (size_t i = 0; i < value.size && is_number; i++) {
+        is_number = value.at[i] >= '0' && value.at[i] <= '9';
+        seconds = seconds * 10 + (value.at[i] - '0');
+    }
+    if (!is_number || seconds > MOST || ret->wait_ms >= 0) {
+        return refuse(err, "wait=SECONDS is there once, and is a number up to 86400", value);
+    }
+    ret->wait_ms = seconds * 1000;
+    return PD_OK;
+}
 
 static pd_status read_setting(struct text setting, struct arena *arena, struct place *ret,
                               pd_error *err)
@@ -108,6 +148,9 @@ static pd_status read_setting(struct text setting, struct arena *arena, struct p
     };
     struct text value = setting;
     struct text name = take(&value, '=');
+    if (is_word(name, "wait")) {
+        return read_wait(value, ret, err);
+    }
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (!is_word(name, known[i].name)) {
             continue;
@@ -123,7 +166,7 @@ static pd_status read_setting(struct text setting, struct arena *arena, struct p
     return error_set(
         err, PD_E_INVALID, false, where,
         "'%.*s' is not a setting of a served hub; there are taskhub=NAME, token=TOKEN, "
-        "ca=FILE, cert=FILE and key=FILE",
+        "ca=FILE, cert=FILE, key=FILE and wait=SECONDS",
         TEXT_ARGS(name));
 }
 
@@ -181,11 +224,15 @@ static pd_status read_pair(struct text pair, struct arena *arena, struct place *
                                  : refuse(err, "a key is there twice", key);
     }
     if (is_word(key, "TaskHub")) {
-        bool is_new = ret->hub == NULL && value.size != 0;
+        bool is_new = ret->hub == NULL && value.size != 0 && is_plain(value);
         ret->hub = arena_copy(arena, value.at, value.size);
-        return is_new ? PD_OK : refuse(err, "a key is there twice, or is empty", key);
+        return is_new ? PD_OK
+                      : refuse(err, "a key is there twice, or has no value that can be", key);
     }
     if (is_word(key, "Authentication")) {
+        if (*ret_none) {
+            return refuse(err, "a key is there twice", key);
+        }
         *ret_none = is_word(value, "None");
         return *ret_none ? PD_OK
                          : refuse(err,
@@ -216,7 +263,7 @@ static pd_status read_pairs(struct text rest, struct arena *arena, struct place 
 pd_status place_read(const char *url, struct arena *arena, struct place *ret, pd_error *err)
 {
     struct text t = text_of(url);
-    *ret = (struct place){ .host = NULL };
+    *ret = (struct place){ .wait_ms = -1 };
     pd_status status;
     if (text_has_prefix(t, TEXT("grpc://"))) {
         status = read_url(text_make(t.at + 7, t.size - 7), arena, ret, err);
@@ -224,6 +271,7 @@ pd_status place_read(const char *url, struct arena *arena, struct place *ret, pd
         ret->has_tls = true;
         status = read_url(text_make(t.at + 8, t.size - 8), arena, ret, err);
     } else if (text_has_prefix(t, TEXT("grpc:")) || text_has_prefix(t, TEXT("grpcs:"))) {
+        t.size = t.size < 6 ? t.size : 6; /* what follows may be a token */
         status = refuse(err, "write grpc://HOST:PORT", t);
     } else {
         status = read_pairs(t, arena, ret, err);
@@ -264,6 +312,7 @@ struct grpc_channel *place_connect(const struct place *place, struct tls *tls, c
         .metadata_count = count,
         .backoff_min_ms = 50,
         .backoff_max_ms = 5000,
+        .message_max = ANSWER_MAX,
     };
     struct grpc_channel *channel = grpc_channel_new(&options, err);
     arena_done(&arena);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The worker: a stream of work from a server, run by the author's turns and by hands.
+ * The worker: a stream of work from a server, run by turns (turns.c) and by hands.
  *
  * The stream is opened again when it has ended, after a pause that doubles, with jitter, so that
  * many workers of a server that was restarted do not come at once. Until the first answer of the
@@ -14,7 +14,6 @@
 
 #include "base/random.h"
 #include "remote/worker_priv.h"
-#include "wire/proto.h"
 
 enum {
     WELCOME_MS = 5000,
@@ -23,22 +22,18 @@ enum {
     PAUSE_MAX_US = 5 * 1000 * 1000,
     TURNS_MAX = 1000, /* unfinished at once: enough for the way there and back */
     ACTIVITIES_A_HAND = 64,
-    FLUSH_AFTER = 64, /* turns */
     WORKER_MAGIC = 0x72776f72,
-    FIELD_TOKEN = 10,
-    FIELD_SUSPECT = 100,
 };
 
 static const char where[] = "worker: start";
 
 struct remote_worker {
     uint32_t magic;
-    struct runner *runner;
-    unsigned partitions;
     struct grpc_channel *channel;
     struct loop *loop;
     struct outbox outbox;
     struct hands hands;
+    struct turns turns;
     struct buffer hello; /* a work_up */
 
     /* the loop's thread */
@@ -47,10 +42,7 @@ struct remote_worker {
     bool is_leaving;
     int64_t pause_us;
     struct random random;
-    struct arena message, turn; /* what is read; what is run */
-    struct buffer scratch;
-    struct list suspects; /* of struct suspect */
-    unsigned unflushed;
+    struct arena message; /* what is read */
     struct loop_job start_job, stop_job;
 
     /* a question that its thread answers when it comes round; any thread asks */
@@ -64,237 +56,40 @@ struct remote_worker {
     pd_error refusal;
 };
 
-/* Of a WorkItem. kind: by its field; 0: none, it wants no answer. */
-struct work_head {
-    unsigned kind;
-    struct text token;
-    bool is_suspect;
-};
-
-static struct work_head head_of(struct text item)
-{
-    struct proto_reader reader = proto_reader_of(item);
-    struct proto_field field;
-    struct work_head head = { 0, TEXT_ABSENT, false };
-    while (proto_next(&reader, &field) == PROTO_FIELD) {
-        if (field.type == PROTO_BYTES && field.number == FIELD_TOKEN) {
-            head.token = field.bytes;
-        } else if (field.type == PROTO_BYTES) {
-            head.kind = field.number;
-        } else if (field.type == PROTO_VARINT && field.number == FIELD_SUSPECT) {
-            head.is_suspect = field.value != 0;
-        }
-    }
-    head.kind = text_is_present(head.token) ? head.kind : 0;
-    return head;
-}
-
-/* ---- turns ----------------------------------------------------------------------------------- */
-
-static void add_result(struct remote_worker *worker, enum result_kind kind)
-{
-    outbox_add_result(&worker->outbox, kind, buffer_text(&worker->scratch));
-    buffer_reset(&worker->scratch);
-    if (++worker->unflushed >= FLUSH_AFTER) {
-        worker->unflushed = 0;
-        outbox_flush(&worker->outbox);
-    }
-}
-
-static enum runner_answer run_with_past(struct remote_worker *worker, const struct work_item *item,
-                                        struct turn_result *ret)
-{
-    struct runner *runner = worker->runner;
-    const struct turn *turn = item->turn;
-    if (item->is_past_known) {
-        return runner->ops->turn(runner, turn, NULL, &worker->turn, ret);
-    }
-    runner->ops->forget(runner, turn->partition, turn->row); /* W3 */
-    if (turn->number == 1) {
-        return runner->ops->turn(runner, turn, NULL, &worker->turn, ret);
-    }
-    struct wire_past past;
-    wire_past_init(&past, item->chunks, item->chunk_count);
-    enum runner_answer answer = runner->ops->turn(runner, turn, &past.base, &worker->turn, ret);
-    wire_past_done(&past);
-    return answer;
-}
-
-static void run_turn(struct remote_worker *worker, const struct work_item *item)
-{
-    struct turn_result result = { .action_count = 0 };
-    switch (run_with_past(worker, item, &result)) {
-    case RUNNER_DONE:
-        work_write_turn_result(&worker->scratch, item->token, item->turn, &result);
-        add_result(worker, RESULT_TURN);
-        break;
-    case RUNNER_NEEDS_HISTORY:
-        if (item->is_past_known) {
-            work_write_needs_history(&worker->scratch, item->token, item->turn);
-            add_result(worker, RESULT_TURN);
-            break;
-        }
-        outbox_give_back(&worker->outbox, item->token); /* its past cannot be read here */
-        break;
-    case RUNNER_LEAVES:
-    case RUNNER_LATER: outbox_give_back(&worker->outbox, item->token); break;
-    }
-}
-
-static void run_operations(struct remote_worker *worker, const struct work_item *item)
-{
-    struct runner *runner = worker->runner;
-    struct entity_result result = { .result_count = 0 };
-    if (runner->ops->entity(runner, item->entity_turn, &worker->turn, &result) == RUNNER_DONE) {
-        work_write_entity_result(&worker->scratch, item->token, item->entity_turn, &result);
-        add_result(worker, RESULT_ENTITY);
-    } else {
-        outbox_give_back(&worker->outbox, item->token);
-    }
-}
-
-static void run_now(struct remote_worker *worker, struct text bytes, struct text token)
-{
-    struct work_item item;
-    pd_error err;
-    arena_reset(&worker->turn);
-    bool is_read = work_read_item(bytes, &worker->turn, &item, &err) == PD_OK;
-    const struct turn *turn = !is_read ? NULL : item.turn != NULL ? item.turn : item.entity_turn;
-    if (turn == NULL || turn->partition >= worker->partitions) {
-        outbox_give_back(&worker->outbox, token);
-    } else if (item.turn != NULL) {
-        run_turn(worker, &item);
-    } else {
-        run_operations(worker, &item);
-    }
-}
-
-/* ---- suspects -------------------------------------------------------------------------------- */
-
-/* A turn that may end the process, as its bytes came. The first of them waits for the server to
- * know that it is about to be run; what it answers goes with the question for the next (W6). */
-struct suspect {
-    struct list_node node;
-    size_t size;
-    char bytes[];
-};
-
-static struct text first_suspect(struct remote_worker *worker, struct text *ret_token)
-{
-    struct list_node *node = list_front(&worker->suspects);
-    struct work_head head;
-    if (node == NULL) {
-        return TEXT_ABSENT;
-    }
-    const struct suspect *suspect = CONTAINER_OF(node, struct suspect, node);
-    struct text bytes = text_make(suspect->bytes, suspect->size);
-    head = head_of(bytes);
-    *ret_token = head.token;
-    return bytes;
-}
-
-static void ask_for_first(struct remote_worker *worker)
-{
-    struct text token;
-    if (text_is_present(first_suspect(worker, &token))) {
-        outbox_say_begins(&worker->outbox, token);
-    }
-}
-
-static void put_suspect(struct remote_worker *worker, struct text bytes)
-{
-    struct suspect *suspect = mem_alloc_raw(sizeof *suspect + bytes.size);
-    suspect->node = (struct list_node){ NULL, NULL };
-    suspect->size = bytes.size;
-    memcpy(suspect->bytes, bytes.at, bytes.size);
-    bool is_first = list_is_empty(&worker->suspects);
-    list_push_back(&worker->suspects, &suspect->node);
-    if (is_first) {
-        ask_for_first(worker);
-    }
-}
-
-static void drop_first(struct remote_worker *worker)
-{
-    mem_free(CONTAINER_OF(list_pop_front(&worker->suspects), struct suspect, node));
-}
-
-static void let_begin(struct remote_worker *worker, struct text token)
-{
-    struct text first;
-    struct text bytes = first_suspect(worker, &first);
-    if (!text_is_present(bytes) || !text_equal(first, token)) {
-        hands_let_begin(&worker->hands, token);
-        return;
-    }
-    run_now(worker, bytes, first);
-    drop_first(worker);
-    ask_for_first(worker);
-}
-
-/* It is offered again, perhaps here, under another token. */
-static void cancel_suspect(struct remote_worker *worker, struct text token)
-{
-    bool is_first = true;
-    LIST_EACH_SAFE(node, &worker->suspects)
-    {
-        struct suspect *suspect = CONTAINER_OF(node, struct suspect, node);
-        if (text_equal(head_of(text_make(suspect->bytes, suspect->size)).token, token)) {
-            list_remove(node);
-            mem_free(suspect);
-            if (is_first) {
-                ask_for_first(worker);
-            }
-            return;
-        }
-        is_first = false;
-    }
-}
-
-static void drop_suspects(struct remote_worker *worker)
-{
-    while (!list_is_empty(&worker->suspects)) {
-        drop_first(worker);
-    }
-}
-
 /* ---- what comes ------------------------------------------------------------------------------ */
 
 static void take(struct remote_worker *worker, const struct hub_work_down *down)
 {
-    enum { TURN = 1, ACTIVITY = 2, ENTITY = 5 };
     bool has_activities = false;
     outbox_acknowledge(&worker->outbox, &down->acknowledged);
     for (size_t i = 0; i < down->items.count; i++) { /* theirs is another thread: before turns */
-        struct work_head head = head_of(down->items.items[i]);
-        if (head.kind == ACTIVITY) {
+        struct work_head head = work_head_of(down->items.items[i]);
+        if (head.kind == WORK_ACTIVITY) {
             hands_give(&worker->hands, down->items.items[i], head.token, head.is_suspect);
             has_activities = true;
         }
     }
     for (size_t i = 0; i < down->cancelled.count; i++) { /* also of what came with it */
         hands_cancel(&worker->hands, down->cancelled.items[i]);
-        cancel_suspect(worker, down->cancelled.items[i]);
+        turns_cancel(&worker->turns, down->cancelled.items[i]);
     }
     if (has_activities) {
         hands_go(&worker->hands);
     }
     for (size_t i = 0; i < down->items.count; i++) {
-        struct work_head head = head_of(down->items.items[i]);
-        bool is_ours = head.kind == TURN || head.kind == ENTITY;
-        if (is_ours && head.is_suspect) {
-            put_suspect(worker, down->items.items[i]);
-        } else if (is_ours) {
-            run_now(worker, down->items.items[i], head.token);
+        struct work_head head = work_head_of(down->items.items[i]);
+        if (head.kind == WORK_TURN || head.kind == WORK_ENTITY) {
+            turns_give(&worker->turns, down->items.items[i], &head);
         }
     }
     for (size_t i = 0; i < down->may_begin.count; i++) {
-        let_begin(worker, down->may_begin.items[i]);
+        if (!turns_let_begin(&worker->turns, down->may_begin.items[i])) {
+            hands_let_begin(&worker->hands, down->may_begin.items[i]);
+        }
     }
     if (down->is_draining) {
         hands_drop(&worker->hands, true);
     }
-    worker->unflushed = 0;
     outbox_flush(&worker->outbox);
 }
 
@@ -324,13 +119,6 @@ static void message(void *argument, struct grpc_stream *stream, struct text byte
 }
 
 /* ---- the stream ------------------------------------------------------------------------------ */
-
-static void forget_all(struct remote_worker *worker)
-{
-    for (unsigned i = 0; i < worker->partitions; i++) {
-        worker->runner->ops->forget_all(worker->runner, i);
-    }
-}
 
 static bool is_passing(pd_status status)
 {
@@ -364,8 +152,7 @@ static void ended(void *argument, struct grpc_stream *stream, pd_status status, 
     worker->stream = NULL;
     grpc_stream_free(stream);
     hands_drop(&worker->hands, false); /* others get them */
-    drop_suspects(worker);
-    forget_all(worker); /* W2 */
+    turns_drop(&worker->turns);        /* W2 */
     if (!is_passing(status)) {
         note_refusal(worker, err);
     }
@@ -508,11 +295,9 @@ static void free_worker(struct remote_worker *worker)
         grpc_channel_free(worker->channel);
         outbox_done(&worker->outbox);
     }
-    drop_suspects(worker);
+    turns_done(&worker->turns);
     buffer_done(&worker->hello);
-    buffer_done(&worker->scratch);
     arena_done(&worker->message);
-    arena_done(&worker->turn);
     pthread_cond_destroy(&worker->changed);
     pthread_mutex_destroy(&worker->mutex);
     OBJECT_FREE(worker, WORKER_MAGIC);
@@ -526,16 +311,13 @@ static void heard(struct loop_job *job)
 static struct remote_worker *worker_new(const struct remote_worker_options *options)
 {
     struct remote_worker *worker = OBJECT_NEW(struct remote_worker, WORKER_MAGIC);
-    worker->runner = options->runner;
-    worker->partitions = options->partitions;
+    turns_init(&worker->turns, options->runner, options->partitions, &worker->outbox);
     worker->pause_us = PAUSE_MIN_US;
     worker->start_job.run = start;
     worker->stop_job.run = stop;
     worker->heard_job.run = heard;
     random_seed(&worker->random, (uint64_t)remote_steady_us() ^ (uint64_t)getpid() << 32);
-    list_init(&worker->suspects);
     arena_init(&worker->message);
-    arena_init(&worker->turn);
     pthread_mutex_init(&worker->mutex, NULL);
     remote_cond_init(&worker->changed);
     return worker;
@@ -557,8 +339,8 @@ remote_worker_start(struct store *store, const struct remote_worker_options *opt
         return NULL;
     }
     worker->loop = grpc_channel_loop(worker->channel);
-    outbox_init(&worker->outbox, worker->loop);
-    if (!hands_start(&worker->hands, worker->runner, &worker->outbox, worker->loop, threads)) {
+    outbox_init(&worker->outbox, worker->loop, remote->message_max);
+    if (!hands_start(&worker->hands, options->runner, &worker->outbox, worker->loop, threads)) {
         (void)error_set(err, PD_E_NOMEM, true, where, "the system gives no %u threads", threads);
         free_worker(worker);
         return NULL;

@@ -32,6 +32,7 @@ static void open_hub(struct rpc *rpc)
     response.partition_count = rpc->hub->store->partition_count;
     response.version = TEXT(PERDURE_VERSION);
     response.hub = text_of(rpc->hub->name);
+    response.message_max = (int64_t)rpc->server->limits.message_max;
     rpc_reply(rpc, &hub_open_response_type, &response);
 }
 

@@ -23,7 +23,8 @@ enum { HUB_PROTOCOL = 1 };
     F(S, 1, NUMBER, protocol, none)        \
     F(S, 2, NUMBER, partition_count, none) \
     F(S, 3, TEXT, version, none)           \
-    F(S, 4, TEXT, hub, none)
+    F(S, 4, TEXT, hub, none)               \
+    F(S, 5, NUMBER, message_max, none)
 
 /* struct message of core/batch.h, of the kinds that clients send. */
 #define MESSAGE_SAYING(F, S)             \
