@@ -672,7 +672,8 @@ typedef struct pd_id { char text[1025]; } pd_id; /* 1 to 256 characters, so at m
  *                                 to 67108864; 16777216 unless given. Settings are joined by '&'
  *             "grpc://host:8080"  a hub that perdured has; grpcs:// with TLS. Settings: taskhub=
  *                                 NAME (else the server's default hub), token=TOKEN, ca=FILE (PEM;
- *                                 else the system's), cert=FILE and key=FILE; %20 and such are read
+ *                                 else the system's), cert=FILE and key=FILE, and wait=SECONDS, up
+ *                                 to 86400, for a server that is starting; %20 and such are read
  *             "Endpoint=http://host:8080;TaskHub=NAME;Authentication=None"  likewise, as the
  *                                 Durable Task SDKs write it
  *   returns   the hub; NULL with
@@ -681,9 +682,11 @@ typedef struct pd_id { char text[1025]; } pd_id; /* 1 to 256 characters, so at m
  *             PD_E_STATE        the file was written by a newer version; it was not touched
  *             PD_E_DENIED       the file or its folder is missing, is something else, or may not
  *                               be written (which reading needs as well)
- *             PD_E_UNAVAILABLE  the disk is full or failing; retryable. Of grpc: no server answers
- *                               within 5 s; retryable. Or perdure-grpc.so, which speaks to servers,
- *                               or a library that it needs, is missing: the text says which
+ *             PD_E_UNAVAILABLE  the disk is full or failing; retryable. Of grpc: nobody
+ *                               listens there (told within a second or two) or answers (5 s; with
+ *                               wait=, both after so long); retryable. Or perdure-grpc.so, which
+ *                               speaks to servers, or a library that it needs, is missing: the
+ *                               text says which
  *   owner     you: pd_hub_close, or PD_AUTO
  *   blocks    on the disk, or the network
  *
@@ -695,9 +698,10 @@ typedef struct pd_id { char text[1025]; } pd_id; /* 1 to 256 characters, so at m
  * differs: any number of processes may have a worker. Work for a function that no worker knows
  * waits for one that does. What reads is tried again for 30 s while the server is away, and waits
  * go on; a command then fails with PD_E_UNAVAILABLE, retryable: it may have been taken or not.
- * Activities have no transactions (PD_E_STATE). One message is 64 MiB at most: larger commands,
- * turns and results are refused. Of the worker's options crashes_max and the keep_ ones are the
- * server's to say. */
+ * Activities have no transactions (PD_E_STATE). A message is as large as the server takes, 64 MiB
+ * unless its --message-max says otherwise: a larger command is refused with PD_E_LIMIT; what a turn
+ * asks for, or an activity or the operations of an entity answer, in a larger one, fails with
+ * "Misuse". Of the worker's options crashes_max and the keep_ ones are the server's to say. */
 PD_API PD_MUST_USE pd_hub *pd_hub_open(const char *url, pd_error *err);
 
 /* Stops the hub's worker if there is one, ends the waits of other threads with PD_E_CANCELLED, and

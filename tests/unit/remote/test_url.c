@@ -76,6 +76,17 @@ static void what_is_mistyped_is_refused_with_a_sentence(void **state)
         { "grpc://h:8o8o", "no address" },
         { "grpc://h:", "no address" },
         { "grpc://[::1]9", "no address" },
+        { "grpc://[::1", "no address" },
+        { "grpc://[h]x:1", "no address" },
+        { "grpc://h/hub", "no address" },
+        { "grpc://me:secret@h", "no address" },
+        { "grpc://h#x", "no address" },
+        { "grpc://a b", "no address" },
+        { "grpc://h\n", "no address" },
+        { "grpc://h?wait=", "wait=SECONDS" },
+        { "grpc://h?wait=-1", "wait=SECONDS" },
+        { "grpc://h?wait=86401", "wait=SECONDS" },
+        { "grpc://h?wait=1&wait=1", "wait=SECONDS" },
         { "grpc://h?taskhub=", "no value" },
         { "grpc://h?taskhub=a&taskhub=b", "twice" },
         { "grpc://h?taskhub=%4", "no value" },
@@ -88,6 +99,8 @@ static void what_is_mistyped_is_refused_with_a_sentence(void **state)
         { "TaskHub=x;Authentication=None", "Endpoint" },
         { "Endpoint=http://h;TaskHub=x;Authentication=DefaultAzure", "None" },
         { "Endpoint=http://h;TaskHub=x;Authentication=None;ClientID=1", "not a key" },
+        { "Endpoint=http://h;TaskHub=x;Authentication=None;Authentication=None", "twice" },
+        { "Endpoint=http://h;TaskHub=x\r\nauthorization: y;Authentication=None", "no value" },
         { "Endpoint=http://h;Endpoint=http://i;TaskHub=x;Authentication=None", "twice" },
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -105,11 +118,56 @@ static void what_is_mistyped_is_refused_with_a_sentence(void **state)
     }
 }
 
+static void how_long_a_server_is_waited_for_is_said_in_seconds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        int64_t ms;
+    } all[] = {
+        { "grpc://h", -1 },
+        { "grpc://h?wait=0", 0 },
+        { "grpc://h?wait=86400&taskhub=x", 86400000 },
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        struct place place;
+        struct arena arena;
+        pd_error err;
+        arena_init(&arena);
+        assert_int_equal(place_read(all[i].url, &arena, &place, &err), PD_OK);
+        assert_int_equal(place.wait_ms, all[i].ms);
+        arena_done(&arena);
+    }
+}
+
+static void no_refusal_shows_a_token(void **state)
+{
+    (void)state;
+    static const char *const all[] = {
+        "grpc:h?token=geheim",
+        "grpc://h/?token=geheim%0a",
+        "grpc://h?token=geheim&token=geheim",
+        "grpc://h?token=geheim&nothing=1",
+        "grpc://h:x?token=geheim",
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        struct place place;
+        struct arena arena;
+        pd_error err;
+        arena_init(&arena);
+        assert_int_equal(place_read(all[i], &arena, &place, &err), PD_E_INVALID);
+        assert_null(strstr(err.text, "geheim"));
+        arena_done(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_and_connection_strings_say_where_a_hub_is),
         cmocka_unit_test(what_is_mistyped_is_refused_with_a_sentence),
+        cmocka_unit_test(how_long_a_server_is_waited_for_is_said_in_seconds),
+        cmocka_unit_test(no_refusal_shows_a_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
