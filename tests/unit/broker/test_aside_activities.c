@@ -71,6 +71,7 @@ static void assert_nothing_left(void)
 {
     assert_int_equal(waiting(), 0);
     assert_int_equal(aside(), 0);
+    assert_int_equal(desk.broker->lanes[KIND_ACTIVITY].weight, 0);
 }
 
 static const struct broker_stream_options one_at_a_time = { .activities_max = 1 };

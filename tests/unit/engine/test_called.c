@@ -258,6 +258,24 @@ static void what_another_life_dispatched_is_not_called(void **state)
     assert_int_equal(hub.runner.activities_run, 1);
 }
 
+/* Who calls for what recovery has not come to yet (P5) gets it from there, once. */
+static void what_recovery_is_to_dispatch_comes_once(void **state)
+{
+    (void)state;
+    struct left left = start_and_leave("1:a");
+    hub_crash(&hub);
+    partition_hold_recovery(hub.partitions[0], true);
+    step_all();
+    assert_null(take());
+    left.epoch = partition_epoch(hub.partitions[0]);
+    call(&left, 1);
+    assert_int_equal(list_count(&hub.activities), 1);
+    partition_hold_recovery(hub.partitions[0], false);
+    step_all();
+    assert_int_equal(list_count(&hub.activities), 1);
+    complete("1:a");
+}
+
 static void a_call_waits_while_the_store_fails_and_brings_each_once(void **state)
 {
     (void)state;
@@ -325,6 +343,7 @@ int main(void)
         HUB_TEST(one_that_is_named_twice_comes_once),
         HUB_TEST(one_that_is_suspended_has_its_activity_all_the_same),
         HUB_TEST(what_another_life_dispatched_is_not_called),
+        HUB_TEST(what_recovery_is_to_dispatch_comes_once),
         HUB_TEST(a_call_waits_while_the_store_fails_and_brings_each_once),
         HUB_TEST(one_that_is_called_goes_on_from_its_last_word),
     };
