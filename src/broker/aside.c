@@ -191,8 +191,8 @@ bool aside_put(struct broker *broker, struct item *item)
 {
     struct map *lines = &broker->asides.lines[item->kind];
     size_t most = room_max(broker, item->kind);
-    if (broker->engine == NULL || !is_new(item) ||
-        (broker->lanes[item->kind].weight < most && map_count(lines) == 0)) {
+    if ((broker->lanes[item->kind].weight < most && map_count(lines) == 0) ||
+        broker->engine == NULL || !is_new(item)) {
         return false;
     }
     struct queue *queue = lanes_queue(broker, item);

@@ -191,6 +191,7 @@ struct item {
     uint64_t seq;    /* since when it is ready */
     bool has_place;  /* seq is that of when it was here before */
     bool is_called;  /* it was aside */
+    uint32_t weight; /* of the room that its queue has: bytes of an activity; else 1 */
     uint64_t handed; /* since when a stream has it, likewise */
     uint64_t pin;    /* the only stream that can take it; 0: any */
     uint64_t avoid;
@@ -212,7 +213,6 @@ struct item {
     struct buffer bytes; /* the texts, then the bodies */
     struct text bodies[BODY_COUNT];
     size_t waiting_bytes; /* counted in broker->waiting_bytes */
-    size_t weight;        /* of the room that its queue has: bytes of an activity; else 1 */
     struct item *next;
 
     struct activity *activity; /* NULL: the engine has it */
@@ -469,8 +469,9 @@ struct broker {
     struct broker_options options;
     struct engine *engine; /* the loop's */
     struct inbox inbox;
-    struct listed listed;
     _Atomic bool is_posted;
+    char apart[64]; /* what all threads write is not beside what they only read */
+    struct listed listed;
     _Atomic unsigned wanted;              /* bits 1 << enum body: what streams need */
     _Atomic size_t waiting_bytes;         /* of large turns that nobody has */
     _Atomic uint64_t alive[STREAM_SLOTS]; /* ids of streams that hold stacks */

@@ -155,7 +155,8 @@ struct item *item_of_activity(struct broker *broker, struct activity *activity)
         item = mem_alloc(sizeof *item);
     }
     item->kind = KIND_ACTIVITY;
-    item->weight = sizeof *item + activity->size;
+    assert_that(activity->size < UINT32_MAX - sizeof *item); /* LIMIT_TURN_ACTION_BYTES */
+    item->weight = (uint32_t)(sizeof *item + activity->size);
     item->is_called = activity->is_called;
     item->activity = activity;
     item->task_id = activity->id;
