@@ -16,8 +16,8 @@
  *       may.
  *   W3  Only as a child: else who may start instances could make requests in the name of the host.
  *       A server refuses to start the third one for others.
- *   W4  When to ask again is the callee's to choose, too, but the first POLLS_AT_ONCE polls aside
- *       not within POLL_LEAST_MS: one that says "now" for ever would have us write history for ever.
+ *   W4  When to ask again is the callee's to choose, too, but, the first POLLS_AT_ONCE polls aside,
+ *       not within POLL_LEAST_MS: one that always says "now" would have us write history for ever.
  *   W5  A conversation continues as new after REQUESTS_MAX requests, first attempts or not: then
  *       its input is the request, and where to go on. */
 #include "builtin/http.h"

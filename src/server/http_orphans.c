@@ -7,8 +7,8 @@
  * ever, as the next one is not asked for the activity again.
  *
  *   J1  One is an orphan when the execution that it was started for has ended, is not there, or has
- *       become another: which the store says for sure, whatever the engine has done so far. Whose it
- *       is stands in its tags.
+ *       become another: which the store says for sure, whatever the engine has done so far. Its
+ *       tags say whose it is.
  *   J2  Looked for once, page by page, by readers: opening waits for nothing. One that is missed
  *       (the store is in trouble) is found at the next opening. */
 #include "base/tags.h"
