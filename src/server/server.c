@@ -179,6 +179,7 @@ static void close_hubs(struct server *server)
         hub->is_kept_closed = true;
         if (hub->state != HUB_CLOSED) {
             waits_end(hub, GRPC_UNAVAILABLE, "the server is ending");
+            work_end_streams(hub, GRPC_UNAVAILABLE, "the server is ending");
             hub_close(hub, false, NULL);
         }
     }
@@ -251,8 +252,8 @@ static void begin_draining(struct loop_job *job)
     }
     LIST_EACH(node, &server->hubs)
     {
-        work_drain_streams(CONTAINER_OF(node, struct hub, node), GRPC_UNAVAILABLE,
-                           "the server is ending");
+        v1_drain_streams(CONTAINER_OF(node, struct hub, node), GRPC_UNAVAILABLE,
+                         "the server is ending");
     }
     loop_timer_set(server->drain_timer, server->limits.drain_us);
     server_look_on(server);

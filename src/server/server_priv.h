@@ -331,8 +331,7 @@ struct text http_owner_tags(struct arena *arena, struct text instance_id, struct
 
 /* Ends the streams of a hub's workers, and those of perdure.v1.Hub. */
 void work_end_streams(struct hub *hub, enum grpc_status status, const char *text);
-/* Likewise, but for streams of workers of ours: they answer on them. */
-void work_drain_streams(struct hub *hub, enum grpc_status status, const char *text);
+/* Ends those of perdure.v1.Hub that no worker answers on; workers are told. Those of SDKs stay. */
 void v1_drain_streams(struct hub *hub, enum grpc_status status, const char *text);
 void v1_end_streams(struct hub *hub, enum grpc_status status, const char *text);
 void work_ping(void *server); /* fires server->ping_timer */

@@ -26,7 +26,7 @@ bool web_read_parameters(struct rpc *rpc, struct text query)
         size_t size = (size_t)(equals - pair.at);
         if (!percent_decode(&rpc->arena, text_make(pair.at, size), true, &one->name) ||
             !percent_decode(&rpc->arena, text_make(equals + 1, pair.size - size - 1), true,
-                        &one->value)) {
+                            &one->value)) {
             return false;
         }
     }

@@ -7,7 +7,9 @@
  *   X2  A completion or an abandoning that does not count any more is answered as one that does.
  *       An error means that it may have counted, and is not durable.
  *   X3  A stream whose client is gone is taken from the broker in the same moment. Its work stays
- *       good for a while: completions come on other calls. */
+ *       good for a while: completions come on other calls.
+ *   X4  While the server drains the streams stay, and take nothing: an SDK whose stream ends may
+ *       close the connection over which what it has in hand would be answered. */
 #include <string.h>
 
 #include "server/server_priv.h"
@@ -44,10 +46,17 @@ static void send_item(void *argument, const struct text *pieces, size_t count)
     }
 }
 
+static size_t unread(const struct work_stream *stream)
+{
+    struct grpc_call *call = call_of(stream);
+    return call != NULL ? grpc_call_backlog(call) : 0;
+}
+
+/* X4: as if it did not read. */
 static size_t backlog(void *argument)
 {
-    struct grpc_call *call = call_of(argument);
-    return call != NULL ? grpc_call_backlog(call) : 0;
+    const struct work_stream *stream = argument;
+    return server_is_draining(stream->hub->server) ? SIZE_MAX : unread(stream);
 }
 
 static void drained(struct grpc_call *call)
@@ -71,7 +80,7 @@ static void ping(struct work_stream *stream)
     static const char bytes[] = { 0x22, 0x00 }; /* WorkItem.healthPing, which has no fields */
     const struct text piece = { bytes, sizeof bytes };
     struct server *server = stream->hub->server;
-    if (backlog(stream) == 0) { /* else it is not silent, or does not listen */
+    if (unread(stream) == 0) { /* else it is not silent, or does not listen */
         send_item(stream, &piece, 1);
     }
     stream->ping_at = loop_steady(server->loop) + server->limits.health_ping_us;
@@ -194,12 +203,6 @@ static void end_plain(struct hub *hub, enum grpc_status status, const char *text
             grpc_call_end(call, status, text);
         }
     }
-}
-
-void work_drain_streams(struct hub *hub, enum grpc_status status, const char *text)
-{
-    v1_drain_streams(hub, status, text);
-    end_plain(hub, status, text);
 }
 
 void work_end_streams(struct hub *hub, enum grpc_status status, const char *text)

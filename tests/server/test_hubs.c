@@ -556,19 +556,25 @@ static void draining_waits_for_what_is_out(void **state)
 {
     (void)state;
     struct desk desk;
-    static const char *const options[] = { "--lost-delay=10s", NULL };
+    static const char *const options[] = { "--lost-delay=1ms", NULL };
     served_start(&served, options);
     desk_open(&desk, &served, NULL, NULL);
     assert_int_equal(served_start_instance(&served, "a", "flow"), PD_OK);
     struct hub_work_item item = desk_take(&desk);
     server_drain(served.server);
-    desk_wait_end(&desk);
-    assert_int_equal(desk.status, PD_E_UNAVAILABLE);
     struct desk late;
     desk_open(&late, &served, NULL, NULL);
     desk_wait_end(&late);
     assert_int_equal(late.status, PD_E_UNAVAILABLE);
+    assert_int_equal(served_start_instance(&served, "b", "flow"), PD_OK); /* for the next server */
+    assert_true(desk_has_none(&desk, 200)); /* longer than work of a stream that is gone waits */
+    pthread_mutex_lock(&desk.mutex);
+    bool has_ended = desk.has_ended;
+    pthread_mutex_unlock(&desk.mutex);
+    assert_false(has_ended);
     desk_complete(&desk, &item, NULL, 0); /* it counts, and was all that it waited for */
+    desk_wait_end(&desk);
+    assert_int_equal(desk.status, PD_E_UNAVAILABLE);
     desk_close(&late);
     desk_close(&desk);
     served_join(&served);
@@ -584,8 +590,8 @@ static void draining_twice_does_not_wait(void **state)
     assert_int_equal(served_start_instance(&served, "a", "flow"), PD_OK);
     (void)desk_take(&desk);
     server_drain(served.server);
-    desk_wait_end(&desk);
     server_drain(served.server);
+    desk_wait_end(&desk);
     desk_close(&desk);
     served_join(&served); /* or the test's own time is over */
 }
