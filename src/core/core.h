@@ -94,10 +94,8 @@ struct announcer {
     /* Appends the input of the instance that announces it, JSON. False: nobody wants to hear it. */
     bool (*write)(void *argument, const struct announcement *, struct buffer *json);
 };
-/* The orchestration that announces, and what the IDs of its instances begin with. Others are told
- * what these say, so only core starts one: no orchestrator and no entity. */
+/* The orchestration that announces, and what the IDs of its instances begin with. */
 #define CORE_NOTIFY "perdure.notify"
-bool instance_id_is_notify(struct text id);
 
 /* An instance whose ID begins so waits for another (its ID is the rest) and tells a schedule of its
  * end, which waits for that word: so it ends by itself only, and hears of that one's end also when

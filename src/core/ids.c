@@ -85,11 +85,6 @@ pd_status instance_id_check(struct text id, pd_error *err)
     return status;
 }
 
-bool instance_id_is_notify(struct text id)
-{
-    return text_has_prefix(id, TEXT(CORE_NOTIFY ":"));
-}
-
 bool instance_id_is_run(struct text id)
 {
     return text_has_prefix(id, TEXT(CORE_RUN ":"));

@@ -121,10 +121,6 @@ void letter_start_child(struct core *core, enum message_kind kind, const struct 
         .instance_id = created->instance_id,
         .extra = &extra,
     };
-    if (is_forgotten && instance_id_is_notify(created->instance_id)) {
-        core_drop_letter(core);
-        return;
-    }
     struct letter *letter = letter_send(core, kind, created->instance_id, TEXT_ABSENT, &started);
     if (is_forgotten) { /* nobody hears whether the id was free */
         letter->kind = MESSAGE_START;

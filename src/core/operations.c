@@ -86,10 +86,6 @@ static void start(struct core *core, const struct action *action, struct event *
         random_hex32(&core->random, minted);
         event->instance_id = text_of(minted);
     }
-    if (instance_id_is_notify(event->instance_id)) {
-        core_drop_letter(core);
-        return;
-    }
     letter_send(core, MESSAGE_START, event->instance_id, TEXT_ABSENT, event)->flags = STATES_ENDED;
 }
 

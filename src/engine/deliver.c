@@ -388,10 +388,6 @@ static pd_status find(struct delivery *d)
     struct text id = d->letter->instance_id;
     if (makes_instance(d->letter->kind)) {
         pd_status status = instance_id_check(id, d->err);
-        if (status == PD_OK && is_about_child(d->letter->kind) && instance_id_is_notify(id)) {
-            status = error_set(d->err, PD_E_INVALID, false, where,
-                               "ids that begin with '" CORE_NOTIFY ":' are Perdure's own");
-        }
         if (status != PD_OK) {
             return status;
         }

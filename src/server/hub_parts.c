@@ -128,7 +128,7 @@ static bool announce(void *argument, const struct announcement *it, struct buffe
 /* Only what core has started is delivered: others would be told what has not happened. */
 static bool is_of_core(const struct activity *activity)
 {
-    return instance_id_is_notify(activity->instance_id);
+    return text_has_prefix(activity->instance_id, TEXT(CORE_NOTIFY ":"));
 }
 
 static bool deliver(void *argument, const struct activity *activity, struct buffer *json,

@@ -151,25 +151,6 @@ static void a_terminated_child_fails_its_parent(void **state)
     pd_instance_free(parent);
 }
 
-/* What is told to webhooks is what such instances say: those of core only. */
-static void a_child_takes_no_id_of_an_announcement(void **state)
-{
-    struct kit *kit = *state;
-    pd_error err;
-    kit_work(kit);
-    start_parent(kit, "p", "Echo", "perdure.notify:1:completed:1", PD_VAL(1));
-    pd_instance *parent = kit_wait(kit, "p");
-    assert_int_equal(pd_instance_state(parent), PD_RUN_FAILED);
-    assert_string_equal(pd_instance_failure(parent)->cause->type, "Misuse");
-    pd_instance_free(parent);
-    assert_null(pd_hub_fetch(kit->hub, "perdure.notify:1:completed:1", &err));
-    assert_int_equal(err.status, PD_E_NOT_FOUND);
-    start_parent(kit, "q", "Echo", "perdure.notify", PD_VAL(1));
-    parent = kit_wait(kit, "q");
-    assert_int_equal(pd_instance_state(parent), PD_RUN_COMPLETED);
-    pd_instance_free(parent);
-}
-
 static void rewinding_a_parent_rewinds_the_child_that_failed(void **state)
 {
     struct kit *kit = *state;
@@ -309,7 +290,6 @@ int main(void)
         FAMILY_TEST(a_tree_of_children_is_counted_and_found_by_parent),
         FAMILY_TEST(terminating_recursively_ends_those_that_are_waited_for),
         FAMILY_TEST(a_terminated_child_fails_its_parent),
-        FAMILY_TEST(a_child_takes_no_id_of_an_announcement),
         FAMILY_TEST(rewinding_a_parent_rewinds_the_child_that_failed),
         FAMILY_TEST(purging_recursively_counts_each_descendant_once),
         FAMILY_TEST(purging_recursively_stops_at_one_that_has_not_ended),

@@ -312,10 +312,6 @@ static void an_entity_starts_orchestrations_that_are_nobodys_children(void **sta
     await_delivery(kit, id);
     kit_assert_ends(kit, id, PD_RUN_COMPLETED, "\"made\"");
     pd_instance_free(i);
-    ent_assert_call(kit, relay, "launch",
-                    PD_VAL(PD_OBJ("name", "Echo", "id", "perdure.notify:1:completed:1")),
-                    "\"perdure.notify:1:completed:1\"");
-    assert_null(pd_hub_fetch(kit->hub, "perdure.notify:1:completed:1", &err)); /* core's only */
 }
 
 static void

@@ -287,21 +287,6 @@ static void a_child_to_be_forgotten_is_nobodys(void **state)
     core_postpone_turn(rig->core, turn);
 }
 
-/* Webhooks are told what such an instance says: only core makes one. */
-static void a_forgotten_child_is_no_announcement(void **state)
-{
-    struct rig *rig = *state;
-    struct event_extra its = { .tags = tags_of(rig, "FireAndForget", "") };
-    struct action child = CHILD(1, CORE_NOTIFY ":1:completed:1");
-    struct action other = CHILD(2, CORE_NOTIFY);
-    child.extra = other.extra = &its;
-    start(rig, "a", NULL);
-    END_TURN(child, other);
-    rig_flush(rig);
-    assert_null(core_find(rig->core, TEXT(CORE_NOTIFY ":1:completed:1")));
-    assert_non_null(core_find(rig->core, TEXT(CORE_NOTIFY)));
-}
-
 static void a_child_has_the_trace_it_was_asked_for_with(void **state)
 {
     struct rig *rig = *state;
@@ -631,7 +616,6 @@ int main(void)
         RIG_TEST(a_child_inherits_tags_up_to_a_bound_and_past_it_none),
         RIG_TEST(what_is_noted_of_traces_is_not_counted),
         RIG_TEST(a_child_to_be_forgotten_is_nobodys),
-        RIG_TEST(a_forgotten_child_is_no_announcement),
         RIG_TEST(a_child_has_the_trace_it_was_asked_for_with),
         RIG_TEST(the_trace_of_the_start_is_kept_through_all_executions),
         RIG_TEST(a_worker_may_end_it_as_terminated),
