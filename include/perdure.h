@@ -1139,7 +1139,8 @@ PD_API PD_MUST_USE pd_instance *pd_hub_fetch(pd_hub *hub, const char *id, pd_err
  *             PD_E_TIMEOUT      still running; nothing was changed
  *             PD_E_UNAVAILABLE  retryable
  *   owner     you: pd_instance_free, or PD_AUTO
- *   blocks    yes; pd_hub_close from another thread ends the wait with PD_E_CANCELLED */
+ *   blocks    yes; pd_hub_close from another thread ends the wait with PD_E_CANCELLED. Up to 30 s
+ *             longer when a server is away as the time passes: it is looked at once again */
 PD_API PD_MUST_USE pd_instance *pd_hub_wait(pd_hub *hub, const char *id, pd_duration timeout,
                                             pd_error *err);
 

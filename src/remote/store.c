@@ -11,10 +11,9 @@
 #include "remote/remote_priv.h"
 
 enum {
-    OPEN_MS = 5000,    /* for the first answer of a server that is silent ... */
-    REFUSED_MS = 500,  /* ... and where nobody listens: it may be starting */
-    CALL_MS = 30000,   /* for one attempt */
-    REPEAT_MS = 30000, /* for all attempts of a call that may be repeated */
+    OPEN_MS = 5000,   /* for the first answer of a server that is silent ... */
+    REFUSED_MS = 500, /* ... and where nobody listens: it may be starting */
+    CALL_MS = 30000,  /* for a call, with all its attempts */
     PAUSE_MIN_MS = 20,
     PAUSE_MAX_MS = 1000,
     ACCEPT_BYTES = 16 << 20, /* of one call: more messages go with the next */
@@ -57,14 +56,16 @@ static pd_status attempt(struct remote_store *store, const struct remote_call *c
 static pd_status insist(struct remote_store *store, const struct remote_call *call,
                         struct text request, struct arena *arena, struct text *ret, pd_error *err)
 {
-    int64_t until = remote_steady_us() + REPEAT_MS * TIME_MS;
+    int64_t until = remote_steady_us() + CALL_MS * TIME_MS;
+    int64_t left_ms = CALL_MS;
     int64_t pause = PAUSE_MIN_MS;
     pd_error reason; /* the caller's is written on failure only */
-    pd_status status = attempt(store, call, request, CALL_MS, arena, ret, &reason);
-    while (status == PD_E_UNAVAILABLE && call->repeats && remote_steady_us() < until) {
+    pd_status status = attempt(store, call, request, left_ms, arena, ret, &reason);
+    while (status == PD_E_UNAVAILABLE && call->repeats &&
+           (left_ms = (until - remote_steady_us()) / TIME_MS - pause) > 0) {
         pause_ms(pause);
         pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
-        status = attempt(store, call, request, CALL_MS, arena, ret, &reason);
+        status = attempt(store, call, request, left_ms, arena, ret, &reason);
     }
     if (status != PD_OK) {
         *err = reason;
