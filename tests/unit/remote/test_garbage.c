@@ -4,6 +4,7 @@
  * server of another make, on our own gRPC, with answers that each test chooses. What the caller hears
  * is one sentence, soon; nothing is written past an end, and nothing waits for ever. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct fake {
     struct buffer answer; /* of Open */
     struct buffer load;   /* of LoadInstance, Query, Count, LoadHistory */
     struct buffer waited; /* of WaitEnd */
+    atomic_int begun, given_back;
 };
 
 static void open_hub(void *argument, struct grpc_call *call, struct text message)
@@ -56,6 +58,43 @@ static void wait(void *argument, struct grpc_call *call, struct text message)
     grpc_call_send(call, &piece, 1);
 }
 
+static void send_down(struct grpc_call *call, const struct hub_work_down *down)
+{
+    struct buffer bytes;
+    buffer_init(&bytes);
+    message_write(&hub_work_down_type, &bytes, down);
+    const struct text piece = buffer_text(&bytes);
+    grpc_call_send(call, &piece, 1);
+    buffer_done(&bytes);
+}
+
+/* Hands out one activity, a suspect; takes it back when its leave to begin is asked for. */
+static void work(void *argument, struct grpc_call *call, struct text message)
+{
+    struct fake *fake = argument;
+    static const struct text token = TEXT_INIT("T");
+    static const struct text item = TEXT_INIT("\x12\x00\x52\x01T\xa0\x06\x01");
+    struct hub_work_up up;
+    struct arena arena;
+    pd_error err;
+    arena_init(&arena);
+    assert_int_equal(message_read(&hub_work_up_type, message, &arena, &up, &err), PD_OK);
+    struct text lists[] = { up.hello != NULL ? item : token };
+    struct hub_work_down down;
+    message_init(&hub_work_down_type, &down);
+    atomic_fetch_add(&fake->begun, (int)up.begins.count);
+    atomic_fetch_add(&fake->given_back, (int)up.abandoned.count);
+    if (up.hello != NULL) {
+        down.items.items = lists;
+        down.items.count = 1;
+    } else if (up.begins.count != 0) {
+        down.cancelled.items = lists;
+        down.cancelled.count = 1;
+    }
+    send_down(call, &down);
+    arena_done(&arena);
+}
+
 static void half_closed(void *argument, struct grpc_call *call)
 {
     (void)argument;
@@ -72,6 +111,11 @@ static const struct grpc_method methods[] = {
       .shape = GRPC_BOTH_STREAM,
       .begin = begin_wait,
       .message = wait,
+      .half_closed = half_closed },
+    { .path = REMOTE_PATH("Work"),
+      .shape = GRPC_BOTH_STREAM,
+      .begin = begin_wait,
+      .message = work,
       .half_closed = half_closed },
 };
 
@@ -308,6 +352,32 @@ static void answers_to_waits_that_nobody_asked_for_end_none(void **state)
     pd_hub_close(hub);
 }
 
+static pd_result act(pd_activity *a, pd_value n)
+{
+    return pd_ok(a, n);
+}
+
+/* Its thread waits for leave, which nobody gives any more. */
+static void an_activity_that_is_taken_back_before_it_may_begin_holds_no_thread(void **state)
+{
+    static const pd_function program[] = { PD_FUNCTION("Act", act) };
+    const pd_worker_options options = { .threads = 1, .drain_max = pd_seconds(20) };
+    struct fake *fake = *state;
+    pd_hub *hub = hub_of(fake);
+    pd_error err;
+    pd_worker *worker = pd_worker_start(hub, PD_PROGRAM(program), &options, &err);
+    assert_non_null(worker);
+    for (int i = 0; i < 500 && atomic_load(&fake->given_back) == 0; i++) {
+        bed_sleep_ms(10);
+    }
+    assert_int_equal(atomic_load(&fake->begun), 1);
+    assert_int_equal(atomic_load(&fake->given_back), 1);
+    int64_t began = now_ms();
+    pd_worker_stop(worker);
+    assert_in_range(now_ms() - began, 0, 5000);
+    pd_hub_close(hub);
+}
+
 #define FAKE_TEST(name) cmocka_unit_test_setup_teardown(name, open_fake, close_fake)
 
 int main(void)
@@ -325,6 +395,7 @@ int main(void)
         FAKE_TEST(a_record_without_anything_in_it_is_harmless),
         FAKE_TEST(refusals_of_messages_that_were_not_sent_are_not_taken_for_ours),
         FAKE_TEST(answers_to_waits_that_nobody_asked_for_end_none),
+        FAKE_TEST(an_activity_that_is_taken_back_before_it_may_begin_holds_no_thread),
     };
     return cmocka_run_group_tests_name("remote/garbage", tests, NULL, NULL);
 }
