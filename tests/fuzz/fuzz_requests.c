@@ -3,6 +3,7 @@
  * HTTP requests: their JSON, which an orchestration's input may be part of, and what a server says.
  * What is read can be sent: names are tokens, values one line. What comes out is JSON that can be
  * read again, whatever bytes came; the first byte says whose. */
+#define PERDURE_VERSION "0"
 #include "fetch/hop.c" /* for what libcurl calls */
 
 #include "base/assert.h"
@@ -118,7 +119,7 @@ static void check_answer(char *at, size_t size, unsigned dialect)
     struct fetch_request request = { .dialect = dialect % 4, .done = on_done };
     struct fetch fetch = { .fetcher = &fetcher, .request = &request };
     arena_init(&fetch.arena);
-    fetch.easy = curl_easy_init();
+    fetch.transfer.easy = curl_easy_init();
     fetch.url = curl_url();
     fetch.order.has_retry = dialect >= 128;
     fetch.order.retry_codes = no_codes;
@@ -127,7 +128,7 @@ static void check_answer(char *at, size_t size, unsigned dialect)
     answer_give(&fetch, OUTCOME_ANSWER);
     assert_that(answers == before + 1);
     (void)location_of(&fetch);
-    curl_easy_cleanup(fetch.easy);
+    curl_easy_cleanup(fetch.transfer.easy);
     curl_url_cleanup(fetch.url);
     buffer_done(&fetch.headers);
     buffer_done(&fetch.body);

@@ -44,8 +44,8 @@ sources() { # TARGET
             src/server/web_json.c src/json/*.c src/base/*.c -ljansson"
         ;;
     requests)
-        echo "tests/fuzz/fuzz_requests.c src/fetch/answer.c src/fetch/guard.c src/fetch/proxy.c \
-            src/fetch/request.c src/author/value.c src/json/*.c src/base/*.c \
+        echo "tests/fuzz/fuzz_requests.c src/fetch/answer.c src/fetch/guard.c src/fetch/origin.c \
+            src/fetch/proxy.c src/fetch/request.c src/author/value.c src/json/*.c src/base/*.c \
             -ljansson -lcurl"
         ;;
     *)
