@@ -9,19 +9,24 @@
  *   Y2  What is ours alone (marks, cancelled steps, traces) is not shown: other readers do not know
  *       it.
  *   Y3  A history is made into JSON in one piece, by a reader: so it has a bound
- *       (--http-history-max), which is found out before more of it is in memory. */
+ *       (--http-history-max), which is found out before more of it is in memory. Events may be some
+ *       bytes in the store and are a hundred and more when they are read, and JSON may be longer than
+ *       what it is made of: each of the two may take EXPANSION times the bound. */
 #include <string.h>
 
 #include "base/map.h"
 #include "base/tags.h"
 #include "server/web.h"
+#include "wire/proto.h"
 #include "wire/wire.h"
 
-enum { TRIES = 5 };
+enum { TRIES = 5, EXPANSION = 4 };
 
 /* What is wanted of it. */
 struct history {
-    struct wire_events events;
+    const struct event *events; /* those that are shown, in order */
+    size_t count;
+    struct buffer kept;         /* of them */
     const struct event **asked; /* of each event: what it answers; NULL */
     bool *is_folded;            /* of each */
     bool with_input, with_results;
@@ -47,8 +52,9 @@ static struct text key_of(const int32_t *step)
 
 static void fold(struct history *history, struct arena *arena)
 {
-    const struct event *events = history->events.at;
-    size_t count = history->events.count;
+    const struct event *events = history->events;
+    size_t count = history->count;
+    struct event *kept = (struct event *)(void *)history->kept.at;
     struct map open;
     map_init(&open);
     history->asked = arena_alloc(arena, count * sizeof(const struct event *));
@@ -56,7 +62,7 @@ static void fold(struct history *history, struct arena *arena)
     for (size_t i = 0; i < count; i++) {
         if (is_asked(events[i].kind)) {
             (void)map_remove(&open, key_of(&events[i].id));
-            map_put(&open, key_of(&events[i].id), &history->events.at[i]);
+            map_put(&open, key_of(&events[i].id), &kept[i]);
         } else if (is_answer(events[i].kind)) {
             history->asked[i] = map_remove(&open, key_of(&events[i].ref));
             if (history->asked[i] != NULL) {
@@ -174,7 +180,7 @@ static void put_failure(struct buffer *json, const struct failure *failure)
 
 static void put_answer(struct buffer *json, const struct history *history, size_t index)
 {
-    const struct event *event = &history->events.at[index];
+    const struct event *event = &history->events[index];
     const struct event *asked = history->asked[index];
     bool has_failed = event->kind == EVENT_TASK_FAILED || event->kind == EVENT_CHILD_FAILED;
     if (asked != NULL) {
@@ -233,27 +239,35 @@ static void put_message(struct buffer *json, const struct history *history,
     put_failure(json, event->failure);
 }
 
-/* What its kind has. False: it is not shown. */
-static bool put_members(struct buffer *json, const struct history *history, size_t index)
+/* Y2 */
+static bool is_shown(enum event_kind kind)
 {
-    const struct event *event = &history->events.at[index];
+    return kind != EVENT_ORCHESTRATOR_STARTED && kind != EVENT_ORCHESTRATOR_COMPLETED &&
+           kind != EVENT_STEP_CANCELLED && kind != EVENT_CHANGE_MARKED &&
+           kind != EVENT_SIGNAL_CANCELLED && kind != EVENT_TRACE_NOTED && kind != EVENT_UNKNOWN;
+}
+
+/* What its kind has. */
+static void put_members(struct buffer *json, const struct history *history, size_t index)
+{
+    const struct event *event = &history->events[index];
     switch (event->kind) {
-    case EVENT_EXECUTION_STARTED: put_begin(json, history, event); return true;
-    case EVENT_EXECUTION_COMPLETED: put_end(json, history, event); return true;
+    case EVENT_EXECUTION_STARTED: put_begin(json, history, event); break;
+    case EVENT_EXECUTION_COMPLETED: put_end(json, history, event); break;
     case EVENT_EXECUTION_TERMINATED:
         put_reason(json, "Input", history->with_input ? event->payload : TEXT_ABSENT);
-        return true;
+        break;
     case EVENT_EXECUTION_SUSPENDED:
     case EVENT_EXECUTION_RESUMED:
-    case EVENT_EXECUTION_REWOUND: put_reason(json, "Reason", event->payload); return true;
+    case EVENT_EXECUTION_REWOUND: put_reason(json, "Reason", event->payload); break;
     case EVENT_TASK_SCHEDULED:
-    case EVENT_CHILD_CREATED: put_pending(json, history, event); return true;
+    case EVENT_CHILD_CREATED: put_pending(json, history, event); break;
     case EVENT_TASK_COMPLETED:
     case EVENT_TASK_FAILED:
     case EVENT_CHILD_COMPLETED:
-    case EVENT_CHILD_FAILED: put_answer(json, history, index); return true;
+    case EVENT_CHILD_FAILED: put_answer(json, history, index); break;
     case EVENT_TIMER_CREATED:
-    case EVENT_TIMER_FIRED: put_at(json, "FireAt", event->fire_at); return true;
+    case EVENT_TIMER_FIRED: put_at(json, "FireAt", event->fire_at); break;
     case EVENT_EVENT_SENT:
     case EVENT_EVENT_RAISED:
     case EVENT_ENTITY_SIGNALED:
@@ -262,32 +276,27 @@ static bool put_members(struct buffer *json, const struct history *history, size
     case EVENT_ENTITY_FAILED:
     case EVENT_LOCK_REQUESTED:
     case EVENT_LOCK_GRANTED:
-    case EVENT_UNLOCK_SENT: put_message(json, history, event); return true;
+    case EVENT_UNLOCK_SENT: put_message(json, history, event); break;
     case EVENT_ORCHESTRATOR_STARTED:
     case EVENT_ORCHESTRATOR_COMPLETED:
     case EVENT_STEP_CANCELLED:
     case EVENT_CHANGE_MARKED:
     case EVENT_SIGNAL_CANCELLED:
     case EVENT_TRACE_NOTED:
-    case EVENT_UNKNOWN: return false; /* Y2 */
+    case EVENT_UNKNOWN: break;
     }
-    return false;
 }
 
 static void put_event(struct buffer *json, const struct history *history, size_t index,
                       bool is_first)
 {
-    const struct event *event = &history->events.at[index];
-    size_t begin = json->size;
+    const struct event *event = &history->events[index];
     buffer_add(json, ",", is_first ? 0 : 1);
     buffer_add_byte(json, '{');
     put_string(json, "EventType", text_of(event_kind_name(event->kind)));
     put_at(json, "Timestamp", event->at);
-    if (put_members(json, history, index)) {
-        buffer_add_byte(json, '}');
-    } else {
-        json->size = begin;
-    }
+    put_members(json, history, index);
+    buffer_add_byte(json, '}');
 }
 
 /* ---- all of it ------------------------------------------------------------------------------ */
@@ -336,36 +345,90 @@ static pd_status load(struct hub *hub, struct text id, size_t most, struct arena
                      "it begins anew faster than its history is read: ask again");
 }
 
+/* Y3. How it is to be read, in place of what was asked for. */
+static pd_status refuse(const char *what, size_t most, pd_error *err)
+{
+    return error_set(err, PD_E_LIMIT, false, "history",
+                     "its history has more %s than --http-history-max=%zu has room for: read it "
+                     "with 'perdure history', or over gRPC",
+                     what, most);
+}
+
+static size_t count_events(struct text turn)
+{
+    struct proto_reader reader = proto_reader_of(turn);
+    struct proto_field field;
+    size_t count = 0;
+    while (proto_next(&reader, &field) == PROTO_FIELD) {
+        count++;
+    }
+    return count;
+}
+
+/* The events of all turns that are shown; failures and the like in the arena. Each turn is read
+ * into the same memory. */
+static pd_status read_turns(struct history *history, const struct history_rows *rows, size_t most,
+                            struct arena *arena, pd_error *err)
+{
+    struct wire_events turn = { NULL, 0, 0 };
+    pd_status status = PD_OK;
+    for (size_t i = 0; status == PD_OK && i < rows->count; i++) {
+        size_t more = count_events(rows->turns[i]) * sizeof(struct event);
+        turn.count = 0;
+        status = history->kept.size + more > EXPANSION * most
+                     ? refuse("events", most, err)
+                     : wire_read_events(rows->turns[i], arena, &turn, err);
+        for (size_t n = 0; status == PD_OK && n < turn.count; n++) {
+            if (is_shown(turn.at[n].kind)) {
+                buffer_add(&history->kept, &turn.at[n], sizeof turn.at[n]);
+            }
+        }
+    }
+    history->events = (const struct event *)(const void *)history->kept.at;
+    history->count = history->kept.size / sizeof *history->events;
+    return status;
+}
+
+static pd_status put_events(struct buffer *json, struct history *history, size_t most,
+                            struct arena *arena, pd_error *err)
+{
+    fold(history, arena);
+    web_put_name(json, "historyEvents");
+    buffer_add_byte(json, '[');
+    size_t begin = json->size;
+    for (size_t i = 0; i < history->count; i++) {
+        if (!history->is_folded[i]) {
+            put_event(json, history, i, json->size == begin);
+        }
+        if (json->size - begin > EXPANSION * most) {
+            return refuse("JSON", most, err);
+        }
+    }
+    buffer_add_byte(json, ']');
+    return PD_OK;
+}
+
 static pd_status put_history(struct hub *hub, struct text id, const struct web_view *view,
                              struct arena *arena, struct buffer *json, enum run_state *ret_state,
                              bool *ret_found, pd_error *err)
 {
     struct history history = { .with_input = view->with_input, .with_results = view->with_results };
-    struct instance_record loaded;
-    const struct instance_record *record = &loaded;
+    struct instance_record record;
     struct history_rows rows;
-    pd_status status = load(hub, id, view->bytes_max, arena, &loaded, &rows, ret_found, err);
-    for (size_t i = 0; status == PD_OK && i < rows.count; i++) {
-        status = wire_read_events(rows.turns[i], arena, &history.events, err);
-    }
+    size_t most = view->bytes_max;
+    pd_status status = load(hub, id, most, arena, &record, &rows, ret_found, err);
     if (status != PD_OK || !*ret_found) {
         return status;
     }
-    *ret_state = record->state;
-    web_put_state(json, record, view->with_input);
-    if (record->state != RUN_PENDING) {
-        fold(&history, arena);
-        web_put_name(json, "historyEvents");
-        buffer_add_byte(json, '[');
-        size_t begin = json->size;
-        for (size_t i = 0; i < history.events.count; i++) {
-            if (!history.is_folded[i]) {
-                put_event(json, &history, i, json->size == begin);
-            }
-        }
-        buffer_add_byte(json, ']');
+    buffer_init(&history.kept);
+    status = read_turns(&history, &rows, most, arena, err);
+    if (status == PD_OK) {
+        *ret_state = record.state;
+        web_put_state(json, &record, view->with_input);
+        status = record.state != RUN_PENDING ? put_events(json, &history, most, arena, err) : PD_OK;
+        buffer_add_byte(json, '}');
     }
-    buffer_add_byte(json, '}');
+    buffer_done(&history.kept);
     return status;
 }
 

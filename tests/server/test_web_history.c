@@ -397,12 +397,77 @@ static void a_history_that_is_too_large_is_refused_and_no_memory(void **state)
     assert_int_equal(get("/instances/long").code, 202);
 }
 
+static void serve_histories_of_4_kib(void **state)
+{
+    static const char *const options[] = { "--http=127.0.0.1:0", "--http-history-max=4KiB", NULL };
+    (void)tear_down(state);
+    served_start(&served, options);
+    desk_open(&desk, &served, NULL, NULL);
+}
+
+/* It is shown after a turn that asks for so many activities. */
+static struct reply history_of(struct hub_work_item *turn, const char *id, size_t activities)
+{
+    static struct hub_orchestrator_action actions[4096];
+    static const struct hub_schedule_task_action task = { .name = TEXT_INIT("A"),
+                                                          .version = TEXT_INIT(""),
+                                                          .input = { NULL, 0 } };
+    char path[64];
+    for (size_t i = 0; i < activities; i++) {
+        actions[i] = (struct hub_orchestrator_action){ .id = (int64_t)i, .schedule_task = &task };
+    }
+    desk_complete(&desk, turn, actions, activities);
+    (void)snprintf(path, sizeof path, "/instances/%s?showHistory=true", id);
+    return get(path);
+}
+
+/* The others are OrchestratorStarted and ExecutionStarted. */
+static void a_history_of_more_events_than_memory_should_hold_is_refused(void **state)
+{
+    enum { MOST = 4 * 4096 / sizeof(struct event), OTHERS = 2 };
+    serve_histories_of_4_kib(state);
+    start("most");
+    start("more");
+    struct hub_work_item most = turn_of("most");
+    struct hub_work_item more = turn_of("more");
+    struct reply reply = history_of(&most, "most", MOST - OTHERS);
+    browser_expect(&reply, 202, "...");
+    assert_int_equal(count(&reply, "\"EventType\":\"TaskScheduled\""), MOST - OTHERS);
+    reply = history_of(&more, "more", MOST - OTHERS + 1);
+    browser_expect(&reply, 413, "{\"Message\":\"its history has more events than ...4096...");
+}
+
+/* A message is shown three times, with each quote escaped: two of them are 11 KiB of JSON, three are
+ * more than the 16 that there may be. */
+static void a_history_of_more_json_than_memory_should_hold_is_refused(void **state)
+{
+    char message[901];
+    serve_histories_of_4_kib(state);
+    memset(message, '"', sizeof message - 1);
+    message[sizeof message - 1] = '\0';
+    start("long");
+    for (int i = 0; i < 2; i++) {
+        schedule(i, "Fail", NULL);
+        answer_activity(TEXT_ABSENT, message);
+    }
+    schedule(2, "Fail", NULL);
+    struct reply reply = get("/instances/long?showHistory=true");
+    assert_int_equal(reply.code, 202);
+    assert_int_equal(count(&reply, "\"EventType\":\"TaskFailed\""), 2);
+    answer_activity(TEXT_ABSENT, message);
+    do_next("long", NULL, 0);
+    reply = get("/instances/long?showHistory=true");
+    browser_expect(&reply, 413, "{\"Message\":\"its history has more JSON than ...4096...");
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(a_history_that_is_too_large_is_refused_and_no_memory),
+        test(a_history_of_more_events_than_memory_should_hold_is_refused),
+        test(a_history_of_more_json_than_memory_should_hold_is_refused),
         test(a_history_is_folded_and_shows_what_was_asked_for),
         test(children_are_folded_into_how_they_ended_as_activities_are),
         test(timers_and_events_have_when_whom_and_what),
