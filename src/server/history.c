@@ -77,12 +77,20 @@ static pd_status look_again(struct rpc *rpc, const struct history *history, bool
     return status;
 }
 
+static void became_another(struct rpc *rpc)
+{
+    rpc->status = error_set(&rpc->err, PD_E_UNAVAILABLE, true, "history",
+                            "the history became another one while it was read; ask again");
+}
+
+/* Of the execution that there is now: so of the next one when it has just been replaced. */
 static void load_first(struct rpc *rpc)
 {
+    enum { TRIES = 5 };
     struct history *history = rpc->state;
     struct instance_record record;
     bool is_same = false;
-    while (rpc->status == PD_OK && !is_same) {
+    for (int tried = 0; tried < TRIES && !is_same; tried++) {
         rpc->status = find(rpc, &rpc->arena, &record, &history->is_found);
         if (rpc->status != PD_OK || !history->is_found) {
             return;
@@ -95,6 +103,12 @@ static void load_first(struct rpc *rpc)
         if (rpc->status == PD_OK) {
             rpc->status = look_again(rpc, history, &is_same);
         }
+        if (rpc->status != PD_OK) {
+            return;
+        }
+    }
+    if (!is_same) {
+        became_another(rpc);
     }
 }
 
@@ -113,8 +127,7 @@ static void load(struct rpc *rpc)
         rpc->status = look_again(rpc, history, &is_same);
     }
     if (!is_same) {
-        rpc->status = error_set(&rpc->err, PD_E_UNAVAILABLE, true, "history",
-                                "the history became another one while it was read; ask again");
+        became_another(rpc);
     }
 }
 
