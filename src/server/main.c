@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "server/log.h"
@@ -68,6 +69,13 @@ static void raise_limit(void)
     }
 }
 
+/* What it makes is for its user, and for the group when the umask lets it: in its files are inputs
+ * and results, and who can open the one with the lock can keep it. */
+static void keep_others_out(void)
+{
+    (void)umask(umask(S_IRWXO) | S_IRWXO);
+}
+
 static void print_ready(const struct server *server)
 {
     const char *address;
@@ -108,6 +116,7 @@ static int start(const struct config *config, int argc, char *const *argv)
     pthread_sigmask(SIG_BLOCK, &process.signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     raise_limit();
+    keep_others_out();
     store_count_no_memory();
     process.server = server_new(config, &err);
     if (process.server == NULL) {

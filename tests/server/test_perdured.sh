@@ -129,6 +129,22 @@ at_home() {
 }
 check "without options it keeps all at home" at_home
 
+# Of all files of the hub while it runs: their modes, each once.
+modes() { # UMASK
+    old=$(umask)
+    rm -f hub.db*
+    umask "$1"
+    start
+    umask "$old"
+    stat -c %a hub.db* | sort -u | tr '\n' ' '
+    stop
+}
+others() { # nobody else, whatever the umask
+    modes 0000 >modes.txt && is "$(cat modes.txt)" "600 640 660 "
+}
+check "what it makes is for its user and, where the umask says so, the group" others
+rm -f hub.db*
+
 # ---- begin and end ------------------------------------------------------------------------------
 health() {
     start && is "$(code_of "http://$http/readyz")" 200 &&
