@@ -108,7 +108,7 @@ check "purged" equal 200 "$(code -X DELETE "$(json links '$.purgeHistoryDeleteUr
 check "and gone: 404" equal 404 "$(code "$status")"
 
 # ---- timers ----
-ticks() { "$perdure" --hub "$hub" list --prefix app:tested:second -o id | wc -l; }
+ticks() { "$perdure" --hub "$hub" list --name perdure.activity -o id | wc -l; }
 ticked() { [ "$(ticks)" -ge "$1" ]; }
 check "a timer of a second runs its activity" await 100 ticked 2
 "$perdure" --hub "$hub" schedule show app:tested:second -o json >body

@@ -357,7 +357,9 @@ supervisor=$!
 children="$children $supervisor"
 check "--http '': ready without" await 200 grep -qx "ready app=tested pid=[0-9]*" out
 check "PERDURE_HUB is the hub" test -s "$work/env.db"
-timer_ran() { [ "$("$perdure" --hub "sqlite:$work/env.db" list -o id | wc -l)" -ge 1 ]; }
+timer_ran() {
+    "$perdure" --hub "sqlite:$work/env.db" list --name perdure.activity -o id | grep -q .
+}
 check "and timers run" await 100 timer_ran
 stop
 printf '#!/bin/sh\necho started >>"%s"\nexec "%s" "$@"\n' "$work/wrapped" "$bin/perdured" >wrap
