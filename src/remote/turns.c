@@ -4,8 +4,8 @@
  *
  * Those that may end the process wait here until the server knows that they are about to be run
  * (W6). An answer that no message to the server can hold is not sent, for it would end the stream
- * that it is on, and each one behind that: instead the orchestration, or the operations, fail with a
- * sentence. */
+ * that it is on, and each one behind that: the orchestration, or the operations, fail instead, with
+ * a sentence. */
 #include "remote/worker_priv.h"
 #include "wire/proto.h"
 

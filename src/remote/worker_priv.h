@@ -4,8 +4,8 @@
  * and the threads that run activities (hands.c).
  *
  *   W1  Turns and operations of entities run on the thread of the worker's connection, one after
- *       the other, as they come: nothing has to be handed from thread to thread, and everything that
- *       one message brought is answered by one. A turn takes microseconds.
+ *       the other, as they come: nothing has to be handed from thread to thread, and what one
+ *       message brought is answered together. A turn takes microseconds.
  *   W2  A stream begins with nothing known: when one has ended, whatever the author has in memory
  *       is dropped, for what it has may never have become durable.
  *   W3  An item that brings its past is run with that, never with what is in memory.

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * Servers that are none: nobody listens, or what listens says nothing, or answers what cannot be. A
- * server of another make, on our own gRPC, with answers that each test chooses. What the caller hears
- * is one sentence, soon; nothing is written past an end, and nothing waits for ever. */
+ * Servers that are none: nobody listens, or what listens says nothing, or answers what cannot be.
+ * The answers are chosen by each test, and go by our own gRPC. What the caller hears is one
+ * sentence, soon; nothing is written past an end, and nothing waits for ever. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <netinet/in.h>
-#include <arpa/inet.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bed.h"
 #include "base/buffer.h"
-#include "core/batch.h"
 #include "remote/remote_priv.h"
 
 /* ---- the server ------------------------------------------------------------------------------ */
@@ -330,8 +328,7 @@ static void refusals_of_messages_that_were_not_sent_are_not_taken_for_ours(void 
     pd_hub_close(hub);
 }
 
-/* Of numbers that were never asked for, and no instance in it: all that is asked is in vain, but the
- * time allowed ends it. */
+/* They have numbers that were never asked for: the time allowed ends the wait. */
 static void answers_to_waits_that_nobody_asked_for_end_none(void **state)
 {
     struct fake *fake = *state;
