@@ -1186,8 +1186,8 @@ PD_API const char       *pd_instance_tag(const pd_instance *i, const char *key);
  * no engine has taken yet come last, as Pending, and so do forks and imports; one that replaces
  * another is there beside it until then. A page ends early when its payloads are 16 MiB or more.
  *
- * Orchestrations that Perdure itself runs (names that begin with "perdure.": deliveries to webhooks,
- * calls over HTTP, what schedules need) are left out of lists and counts, unless `name`,
+ * Orchestrations that Perdure itself runs (names that begin with "perdure.": deliveries to
+ * webhooks, calls over HTTP, what schedules need) are left out of lists and counts, unless `name`,
  * `parent_id` or an `id_prefix` that begins with "perdure." asks for them, or `with_builtin` is
  * set. Purging and exporting include them. */
 typedef struct pd_query {

@@ -10,8 +10,8 @@
  *       it.
  *   Y3  A history is made into JSON in one piece, by a reader: so it has a bound
  *       (--http-history-max), which is found out before more of it is in memory. Events may be some
- *       bytes in the store and are a hundred and more when they are read, and JSON may be longer than
- *       what it is made of: each of the two may take EXPANSION times the bound. */
+ *       bytes in the store and are a hundred and more when they are read, and JSON may be longer
+ *       than what it is made of: each of the two may take EXPANSION times the bound. */
 #include <string.h>
 
 #include "base/map.h"

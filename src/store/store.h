@@ -85,8 +85,8 @@ struct store_query {
     uint64_t after_row;               /* 0: from the start */
     size_t limit;
     bool with_payloads; /* input, output, failure, custom_status */
-    /* The page ends with the row that makes its payloads so many bytes or more: one row at least, if
-     * there is any, and has_more as with the limit. 0: no bound, which may be `limit` times four
+    /* The page ends with the row that makes its payloads so many bytes or more: one row at least,
+     * if there is any, and has_more as with the limit. 0: no bound, which may be `limit` times four
      * payloads. */
     size_t bytes_max;
 };

@@ -437,8 +437,8 @@ static void a_history_of_more_events_than_memory_should_hold_is_refused(void **s
     browser_expect(&reply, 413, "{\"Message\":\"its history has more events than ...4096...");
 }
 
-/* A message is shown three times, with each quote escaped: two of them are 11 KiB of JSON, three are
- * more than the 16 that there may be. */
+/* A message is shown three times, with each quote escaped: two of them are 11 KiB of JSON, three
+ * are more than the 16 that there may be. */
 static void a_history_of_more_json_than_memory_should_hold_is_refused(void **state)
 {
     char message[901];
