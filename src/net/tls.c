@@ -65,6 +65,33 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_s
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* Nobody is asked: files are read again while a server runs, on the thread that serves all. */
+static int note_pass_phrase(char *ret, int room, int is_written, void *asked)
+{
+    (void)ret, (void)room, (void)is_written;
+    *(bool *)asked = true;
+    return -1;
+}
+
+static pd_status load_key(struct tls *tls, SSL_CTX *context, pd_error *err)
+{
+    bool is_asked = false;
+    SSL_CTX_set_default_passwd_cb(context, note_pass_phrase);
+    SSL_CTX_set_default_passwd_cb_userdata(context, &is_asked);
+    int code = SSL_CTX_use_PrivateKey_file(context, tls->key, SSL_FILETYPE_PEM);
+    SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
+    SSL_CTX_set_default_passwd_cb(context, NULL);
+    if (code != 1 && is_asked) {
+        ERR_clear_error();
+        return error_set(
+            err, PD_E_INVALID, false, "tls: read files",
+            "the key \"%.200s\" has a pass phrase, which nobody is asked for: write "
+            "it without one (openssl pkey -in KEY -out NEW), readable to its user only",
+            tls->key);
+    }
+    return code == 1 ? PD_OK : bad(err, "the key", tls->key);
+}
+
 static pd_status load_own(struct tls *tls, SSL_CTX *context, pd_error *err)
 {
     if (tls->certificate == NULL && tls->key == NULL && !tls->is_server) {
@@ -77,8 +104,8 @@ static pd_status load_own(struct tls *tls, SSL_CTX *context, pd_error *err)
     if (SSL_CTX_use_certificate_chain_file(context, tls->certificate) != 1) {
         return bad(err, "the certificate", tls->certificate);
     }
-    if (SSL_CTX_use_PrivateKey_file(context, tls->key, SSL_FILETYPE_PEM) != 1) {
-        return bad(err, "the key", tls->key);
+    if (load_key(tls, context, err) != PD_OK) {
+        return err->status;
     }
     if (SSL_CTX_check_private_key(context) != 1) {
         return bad(err, "the key does not belong to the certificate:", tls->key);

@@ -64,7 +64,7 @@ struct remote_module {
 };
 
 /* The number grows when what crosses is changed. */
-#define REMOTE_BUILD PERDURE_VERSION "/9"
+#define REMOTE_BUILD PERDURE_VERSION "/10"
 
 #define REMOTE_MODULE_FILE "perdure-grpc.so"
 #define REMOTE_MODULE_SYMBOL "perdure_grpc_module"

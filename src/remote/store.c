@@ -418,13 +418,14 @@ static bool connect_store(struct remote_store *store, pd_error *err)
     return store->channel != NULL;
 }
 
-/* A server that cannot be reached is told of soon: who asks may have mistyped its address. */
+/* A server that cannot be reached is told of soon: who asks may have mistyped its address. What
+ * would not be mended by waiting, as a certificate that is not trusted, is no server that is away. */
 static pd_status reach(struct remote_store *store, pd_error *err)
 {
     int64_t wait_ms = store->place.wait_ms;
     pd_status status = grpc_channel_reach(store->channel, wait_ms >= 0 ? wait_ms : REFUSED_MS,
                                           wait_ms > OPEN_MS ? wait_ms : OPEN_MS, err);
-    if (status == PD_E_UNAVAILABLE || status == PD_E_TIMEOUT) {
+    if (status == PD_E_TIMEOUT || (status == PD_E_UNAVAILABLE && err->retryable)) {
         pd_error why = *err;
         status = error_set(err, PD_E_UNAVAILABLE, true, "hub: open",
                            "no server answers at %s:%u; is perdured running? %s", store->place.host,

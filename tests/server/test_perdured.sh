@@ -469,6 +469,10 @@ END
             ! "$python" clear.py "$grpc" 2>/dev/null && stop
     }
     check "with TLS nobody comes in without" tls
+    openssl pkey -in server.key -aes256 -passout pass:secret -out locked.key
+    # shellcheck disable=SC2086
+    check "nobody is asked for the pass phrase of a key" refuses 1 "has a pass phrase" \
+        --tls-cert=server.pem --tls-key=locked.key --store=memory: $quiet
     # A server that cannot be trusted is no server that is away: said at once, and why.
     distrusted() {
         start --tls-cert=server.pem --tls-key=server.key || return 1
