@@ -112,11 +112,11 @@ check "with -o json it is one object" sh -c '"$1" show nobody -o json 2>err >/de
 check "which is JSON" is_json err
 check "and has the code" equal 3 "$(json err '$.code')"
 check "a token in a URL is not shown" sh -c '"$1" --hub "grpc:x?token=sesame-of-mine&taskhub=a" \
-    list 2>err; [ $? -eq 2 ] && grep -qF "grpc:x?token=***&taskhub=a" err' sh "$perdure"
+    list 2>err; [ $? -eq 2 ] && grep -qF "grpc:x" err && ! grep -q sesame err' sh "$perdure"
 check "nor where it is all that is wrong" sh -c '"$1" list --hub "http://x?token=sesame-of-mine" \
     2>err
     grep -qF "token=***" err && ! grep -q sesame err' sh "$perdure"
-check "nor in JSON" sh -c '"$1" --hub "grpc:x?token=sesame-of-mine" list -o json 2>err
+check "nor in JSON" sh -c '"$1" --hub "http://x?token=sesame-of-mine" list -o json 2>err
     grep -qF "token=***" err && ! grep -q sesame err' sh "$perdure"
 check "a full disk is told" sh -c '"$1" list >/dev/full 2>err; [ $? -eq 1 ] &&
     grep -q "cannot be written" err' sh "$perdure"
