@@ -418,8 +418,8 @@ static bool connect_store(struct remote_store *store, pd_error *err)
     return store->channel != NULL;
 }
 
-/* A server that cannot be reached is told of soon: who asks may have mistyped its address. What
- * would not be mended by waiting, as a certificate that is not trusted, is no server that is away. */
+/* A server that cannot be reached is told of soon: who asks may have mistyped its address. What no
+ * waiting would mend, as a certificate that is not trusted, is no server that is away. */
 static pd_status reach(struct remote_store *store, pd_error *err)
 {
     int64_t wait_ms = store->place.wait_ms;
